@@ -1,0 +1,176 @@
+/*
+ * NAME
+ *	base - what every room stands on: results, memory, text, log, clock, random, keys
+ *
+ * WHAT IT DOES
+ *	Gives the other rooms bounded memory (arena, buffer), quoting for the places
+ *	our text ends up in (logfmt, HTML, mail), an operational log, the clock,
+ *	random identifiers and the site's secret key.
+ *
+ * WHAT IT NEVER DOES
+ *	It knows nothing of mail and keeps no global state but the log's destination.
+ *
+ * OWNERSHIP
+ *	What an arena hands out lives until base_arena_reset() or base_arena_free().
+ *	Everything else has a _free() that takes a pointer to the pointer and clears it.
+ *
+ * THREADS
+ *	An arena or a buffer belongs to one thread at a time. Log, clock, random
+ *	and keys may be used from any thread.
+ *
+ * DIAGNOSTICS
+ *	Functions that can fail return enum base_result and tell why in `why_r`, a
+ *	sentence without a full stop, made by base_why(): it stays valid in the calling
+ *	thread until that thread has failed a few more times, so print it or copy it.
+ *	Outputs are untouched unless the result is BASE_OK.
+ */
+#ifndef OOPS_BASE_H
+#define OOPS_BASE_H
+
+#include <stdarg.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+/* What to do next, the same in every room. */
+enum base_result {
+	BASE_OK,	/* done */
+	BASE_NONE,	/* done, and there is nothing: no such row, no more input */
+	BASE_RETRY,	/* not now: the same call may succeed later */
+	BASE_REFUSE,	/* never with these arguments: the caller's input is wrong */
+	BASE_BROKEN,	/* the machine under us failed: disk, memory, another program */
+};
+
+const char *base_result_str(enum base_result result);
+
+/* A reason for `why_r`: formatted into a small ring that belongs to this thread. */
+const char *base_why(const char *format, ...) __attribute__((format(printf, 1, 2)));
+
+/* --- arena: memory of one transaction or connection, freed as a whole ------------- */
+
+struct base_arena;
+
+/* A new arena that never holds more than max_bytes; NULL when memory is short. */
+struct base_arena *base_arena_new(size_t max_bytes);
+void base_arena_free(struct base_arena **arena);
+/* Forgets everything handed out and keeps one block for the next use. */
+void base_arena_reset(struct base_arena *arena);
+/* Zeroed, aligned for any type. NULL when the maximum or the memory is reached. */
+void *base_arena_alloc(struct base_arena *arena, size_t size);
+/* The same for `count` elements of `size` bytes; NULL on overflow as well. */
+void *base_arena_array(struct base_arena *arena, size_t count, size_t size);
+char *base_arena_strdup(struct base_arena *arena, const char *text);
+char *base_arena_strndup(struct base_arena *arena, const char *text, size_t length);
+char *base_arena_printf(struct base_arena *arena, const char *format, ...)
+	__attribute__((format(printf, 2, 3)));
+
+/* --- buffer: growing text with a maximum from birth ------------------------------- */
+
+struct base_buffer {
+	char *data;	 /* NUL-terminated once anything was appended, else NULL */
+	size_t length;	 /* bytes, without the NUL */
+	size_t capacity; /* bytes allocated */
+	size_t max;	 /* never longer than this */
+	bool failed;	 /* something did not fit: contents end before it; sticky */
+};
+
+void base_buffer_init(struct base_buffer *buffer, size_t max);
+void base_buffer_free(struct base_buffer *buffer);
+void base_buffer_clear(struct base_buffer *buffer);
+/* Appends whole or not at all; false (and `failed`) when it does not fit. */
+bool base_buffer_append(struct base_buffer *buffer, const void *data, size_t length);
+bool base_buffer_puts(struct base_buffer *buffer, const char *text);
+bool base_buffer_printf(struct base_buffer *buffer, const char *format, ...)
+	__attribute__((format(printf, 2, 3)));
+/* The text so far, "" when empty; never NULL. */
+const char *base_buffer_text(const struct base_buffer *buffer);
+
+/* --- quoting ---------------------------------------------------------------------- */
+
+/*
+ * key=value for a logfmt line, with a space before it unless the buffer is empty. The
+ * value is quoted when it is empty or holds anything but visible ASCII without '"',
+ * '=' and '\\'; inside quotes control characters and invalid UTF-8 become \xNN, so that
+ * no foreign text can end the value or the line.
+ */
+bool base_quote_logfmt(struct base_buffer *buffer, const char *key, const char *value);
+/* Text safe between tags and inside a quoted attribute; invalid UTF-8 becomes U+FFFD. */
+bool base_quote_html(struct base_buffer *buffer, const char *text);
+/* Valid UTF-8 on one line: control characters become spaces; ends at max_bytes, whole characters. */
+bool base_quote_line(struct base_buffer *buffer, const char *text, size_t max_bytes);
+/* Are these bytes valid UTF-8 (RFC 3629)? */
+bool base_is_utf8(const char *text, size_t length);
+
+/* --- operational log (not the audit) ---------------------------------------------- */
+
+enum base_log_level { BASE_LOG_ERROR, BASE_LOG_WARNING, BASE_LOG_INFO, BASE_LOG_DEBUG };
+
+/*
+ * To syslog (facility mail) under `program`, and, in the foreground, to standard error as
+ * "program: level: text" as well. Call once, before any thread starts. Before that, and in
+ * programs that never call it, lines go to standard error.
+ */
+void base_log_open(const char *program, bool foreground);
+void base_log(enum base_log_level level, const char *format, ...)
+	__attribute__((format(printf, 2, 3)));
+
+/* --- clock ------------------------------------------------------------------------ */
+
+int64_t base_now(void);	   /* seconds since 1970 */
+int64_t base_now_ms(void); /* milliseconds since 1970 */
+/* Sleeps, returning early only for a signal. */
+void base_sleep_ms(int64_t milliseconds);
+
+/* --- files ------------------------------------------------------------------------ */
+
+/* The whole file, NUL-terminated, in the arena. REFUSE when larger than max_bytes. */
+enum base_result base_file_read(struct base_arena *arena, const char *path, size_t max_bytes,
+	char **data_r, size_t *length_r, const char **why_r);
+
+/* --- random identifiers ----------------------------------------------------------- */
+
+#define BASE_ID_LENGTH 16		 /* base32 characters a-z2-7: 80 random bits */
+#define BASE_ID_SIZE (BASE_ID_LENGTH + 1)
+#define BASE_TOKEN_LENGTH 22		 /* base64url characters: 128 random bits */
+#define BASE_TOKEN_SIZE (BASE_TOKEN_LENGTH + 1)
+#define BASE_HASH_SIZE 32
+
+void base_random(void *bytes, size_t length);
+void base_id_new(char id_r[BASE_ID_SIZE]);
+bool base_is_id(const char *text);
+void base_token_new(char token_r[BASE_TOKEN_SIZE]);
+/* BLAKE2b-256 of the token's text: what a store keeps instead of it. REFUSE unless well formed. */
+enum base_result base_token_hash(const char *token, unsigned char hash_r[BASE_HASH_SIZE]);
+
+/* --- the site's key --------------------------------------------------------------- */
+
+struct base_key;
+
+#define BASE_MAC_SIZE 32
+
+/* One file, several purposes: what is made for one purpose is worth nothing for another. */
+enum base_key_use {
+	BASE_KEY_MEMORY = 1, /* hashes of addresses and message ids in the history */
+	BASE_KEY_INJECT = 2, /* the header that proves a mail is our own letter */
+	BASE_KEY_ACT = 3,    /* which transactions are one human act */
+};
+
+/* Must be called once by every program before anything random or keyed. */
+enum base_result base_crypto_start(const char **why_r);
+/* Writes a fresh 256-bit key as hex, mode 0600. REFUSE if the file exists. */
+enum base_result base_key_create(const char *path, const char **why_r);
+/* REFUSE when others may read it or its contents are not a key. */
+enum base_result base_key_load(const char *path, struct base_key **key_r, const char **why_r);
+/* A key from 32 given bytes, for tools that keep no site data. */
+enum base_result base_key_from_bytes(const unsigned char bytes[32], struct base_key **key_r);
+void base_key_free(struct base_key **key);
+/* BLAKE2b-256 keyed for `use`. */
+void base_key_mac(const struct base_key *key, enum base_key_use use, const void *data,
+	size_t length, unsigned char mac_r[BASE_MAC_SIZE]);
+/* SipHash-2-4 keyed for `use`: 64 bits, for the compact sets of the history. */
+uint64_t base_key_hash64(
+	const struct base_key *key, enum base_key_use use, const void *data, size_t length);
+/* Comparison whose time does not depend on where the difference is. */
+bool base_equal(const void *a, const void *b, size_t length);
+
+#endif

@@ -1,0 +1,206 @@
+/*
+ * NAME
+ *	hold - the life of a held send: the only writer of its state; the keeper
+ *
+ * WHAT IT DOES
+ *	Writes the row before the MTA is asked to hold (PLACING), and from then on moves it by
+ *	one function along one table of allowed moves:
+ *
+ *	PLACING -> HELD -> SENDING -> SENT
+ *	           HELD -> UNDONE -> SENDING
+ *	           HELD -> RETURNING (expiry)    UNDONE -> RETURNING -> RETURNED
+ *	                                         UNDONE -> DELETED
+ *	PLACING, HELD, UNDONE, SENDING, RETURNING -> LOST (the file went away without us)
+ *
+ *	Every move is one conditional update and one audit line that names both states. The
+ *	keeper, a thread, carries out what is due: it asks oops-queued, and repeats with
+ *	backoff until the queue file says that it is done. It can be killed anywhere.
+ *
+ * WHAT IT NEVER DOES
+ *	It never touches a queue file itself, reads no body, writes no letter.
+ *
+ * OWNERSHIP
+ *	Views live in the arena given.
+ *
+ * THREADS
+ *	struct hold may be used by any thread. hold_place() commits the rows of concurrent
+ *	callers together.
+ *
+ * DIAGNOSTICS
+ *	OK done; NONE no such hold; REFUSE the move is not allowed from the present state (look
+ *	at the view: usually it is already done); RETRY the store is busy; BROKEN the store failed.
+ */
+#ifndef OOPS_HOLD_H
+#define OOPS_HOLD_H
+
+#include "milter/base/base.h"
+#include "milter/queue/queue.h"
+
+enum hold_state {
+	HOLD_PLACING = 1, /* the row is there, the MTA has not shown the file yet */
+	HOLD_HELD,
+	HOLD_SENDING,
+	HOLD_SENT,
+	HOLD_UNDONE,
+	HOLD_RETURNING,
+	HOLD_RETURNED,
+	HOLD_DELETED,
+	HOLD_LOST,
+};
+
+enum hold_part_state {
+	HOLD_PART_PLACING = 1, /* not seen in the queue yet */
+	HOLD_PART_HELD,	       /* seen there, on hold */
+	HOLD_PART_DONE,	       /* left the way the hold wanted */
+	HOLD_PART_LOST,
+};
+
+enum hold_action { HOLD_UNDO = 1, HOLD_CONFIRM };
+enum hold_end { HOLD_END_RETURN, HOLD_END_SEND, HOLD_END_DELETE };
+
+const char *hold_state_str(enum hold_state state);
+const char *hold_action_str(enum hold_action action);
+bool hold_state_is_final(enum hold_state state);
+/* The table of allowed moves. */
+bool hold_move_is_allowed(enum hold_state from, enum hold_state to);
+
+struct hold;
+
+struct hold_options {
+	const char *driver;
+	const char *directory; /* state_directory */
+	const char *node;
+	bool create;
+};
+
+enum base_result hold_open(
+	const struct hold_options *options, struct hold **hold_r, const char **why_r);
+void hold_close(struct hold **hold);
+
+/* --- placing (oops-milter) --------------------------------------------------------- */
+
+struct hold_reason {
+	const char *name;   /* of the signal */
+	const char *points; /* as the scorecard shows them */
+	const char *text;   /* one sentence for the sender */
+};
+
+struct hold_request {
+	enum hold_action action;
+	const char *queue_id;
+	const void *act; /* what makes transactions one human act */
+	size_t act_length;
+	const char *sender;
+	const char *subject;
+	const char **recipients; /* those that every recipient can see (To, Cc); bounded here */
+	size_t recipients_visible;
+	size_t recipient_count;
+	unsigned long people;
+	bool people_at_least;
+	double score;
+	const struct hold_reason *reasons;
+	size_t reason_count;
+	const char *policy;
+	const char *language;
+	int64_t window; /* seconds until it is sent (undo) or expires (confirm) */
+	int64_t grace;	/* seconds an undone mail can be restored */
+	enum hold_end on_end; /* of a confirm: RETURN or SEND */
+	enum hold_end then;   /* of the grace: RETURN or DELETE */
+	const void *lesson;
+	size_t lesson_length;
+};
+
+/* A later transaction of the same act within this time joins the hold as a part. */
+#define HOLD_ACT_SECONDS 300
+
+/*
+ * Durable when it returns OK: a new hold, or a new part of one that is PLACING, HELD or
+ * UNDONE. NONE: this act was sent by its author's wish already: let the part pass.
+ */
+enum base_result hold_place(struct hold *hold, const struct hold_request *request,
+	char id_r[BASE_ID_SIZE], const char **why_r);
+
+/* --- looking ------------------------------------------------------------------------ */
+
+struct hold_view {
+	const char *id;
+	const char *node;
+	enum hold_state state;
+	enum hold_action action;
+	const char *sender;
+	const char *subject;	/* "" once it is over */
+	const char *recipients; /* visible ones, one a line; "" once it is over */
+	size_t recipient_count;
+	unsigned long people;
+	bool people_at_least;
+	double score;
+	const struct hold_reason *reasons;
+	size_t reason_count;
+	const char *policy;
+	const char *language;
+	int64_t created;  /* seconds since 1970, as all times here */
+	int64_t deadline; /* when the state ends by itself; 0: it does not */
+	enum hold_end at_deadline; /* what happens then */
+	int64_t settled;  /* when it was over; 0: it is not */
+	const char *by;	  /* who moved it last: "link", "admin", "timer", "mta" */
+	int64_t moved;	  /* when */
+	int64_t letter_sent;
+	const char **queue_ids;
+	size_t part_count;
+};
+
+enum base_result hold_find(struct hold *hold, struct base_arena *arena, const char *id,
+	struct hold_view *view_r, const char **why_r);
+enum base_result hold_find_token(struct hold *hold, struct base_arena *arena,
+	const char *token, struct hold_view *view_r, const char **why_r);
+/* Newest first; only those that are not over, or all. each() returning false stops. */
+enum base_result hold_each(struct hold *hold, bool all,
+	bool (*each)(void *context, const struct hold_view *view), void *context,
+	const char **why_r);
+
+/* --- wishes -------------------------------------------------------------------------- */
+
+enum hold_wish {
+	HOLD_WISH_SEND,	   /* HELD -> SENDING */
+	HOLD_WISH_UNDO,	   /* HELD -> UNDONE */
+	HOLD_WISH_RESTORE, /* UNDONE -> SENDING */
+};
+
+const char *hold_wish_str(enum hold_wish wish);
+
+/* Moves the state by one conditional update and audits it; the keeper does the rest. */
+enum base_result hold_wish(struct hold *hold, const char *id, enum hold_wish wish,
+	const char *by, const char **why_r);
+
+/* --- letters ------------------------------------------------------------------------- */
+
+/* A hold whose letter is due now; NONE if there is none. */
+enum base_result hold_letter_next(struct hold *hold, struct base_arena *arena,
+	struct hold_view *view_r, const char **why_r);
+/* Lets a token open the hold until `expires` (seconds since 1970). */
+enum base_result hold_token_add(struct hold *hold, const char *id, const char *token,
+	int64_t expires, const char **why_r);
+enum base_result hold_letter_done(struct hold *hold, const char *id, const char **why_r);
+/* Tries again later with backoff, until the hold is over; *again_r is when (0: never). */
+enum base_result hold_letter_failed(
+	struct hold *hold, const char *id, int64_t *again_r, const char **why_r);
+
+/* --- the keeper ------------------------------------------------------------------------ */
+
+struct hold_keeper;
+
+struct hold_keeper_options {
+	struct queue_client *queue; /* used by the keeper's thread alone */
+	/* Called in the keeper's thread after a send really left, with the lesson given to hold_place(). */
+	void (*sent)(void *context, const void *lesson, size_t length);
+	void *context;
+	int64_t keep_seconds; /* how long the summary of a settled hold stays */
+};
+
+enum base_result hold_keeper_start(struct hold *hold,
+	const struct hold_keeper_options *options, struct hold_keeper **keeper_r,
+	const char **why_r);
+/* Ends the thread after the step it is in. */
+void hold_keeper_stop(struct hold_keeper **keeper);
+
+#endif

@@ -1,0 +1,112 @@
+/*
+ * NAME
+ *	mail - pure parsing: addresses, header fields, message ids
+ *
+ * WHAT IT DOES
+ *	Turns what strangers wrote into bounded plain values. Every parser accepts any bytes,
+ *	takes time linear in them and says OK only for what the grammar (or the obsolete
+ *	grammar that real mail uses) allows; the header parsers skip what they cannot read
+ *	and go on with the rest.
+ *
+ * WHAT IT NEVER DOES
+ *	No I/O, no clock, no log. No DNS.
+ *
+ * OWNERSHIP
+ *	Results live in the arena given.
+ *
+ * DIAGNOSTICS
+ *	REFUSE: not in the grammar, why_r names the place. BROKEN: arena full.
+ *
+ * SOURCES
+ *	RFC 5321 (envelope), RFC 5322 (header), RFC 2047 (encoded words), RFC 6531/6532 (UTF-8).
+ */
+#ifndef OOPS_MAIL_H
+#define OOPS_MAIL_H
+
+#include "milter/base/base.h"
+#include "milter/mail/transaction.h"
+
+/* --- addresses -------------------------------------------------------------------- */
+
+struct mail_address {
+	const char *local;  /* unquoted */
+	const char *domain; /* lower case; an address literal keeps its brackets */
+};
+
+#define MAIL_MAX_LOCAL 64    /* bytes, RFC 5321 4.5.3.1.1 */
+#define MAIL_MAX_DOMAIN 255  /* bytes, RFC 5321 4.5.3.1.2 */
+#define MAIL_MAX_ADDRESS 254 /* bytes, RFC 5321 4.5.3.1.3 less the brackets */
+
+/* Mailbox of RFC 5321 4.1.2 (UTF-8 as in RFC 6531), quoted local parts and literals too. */
+enum base_result mail_address_parse(struct base_arena *arena, const char *text, size_t length,
+	struct mail_address *address_r, const char **why_r);
+
+/*
+ * An envelope path as a milter gets it: "<a@b>", "a@b", "<>", source routes dropped. The
+ * normalised address, "" for the null reverse-path. A local part without a domain (local
+ * submission) is given as it is, lower case, without '@'.
+ */
+enum base_result mail_path_parse(struct base_arena *arena, const char *path,
+	const char **address_r, const char **why_r);
+
+/*
+ * "local@domain", the form in which addresses are compared everywhere: domain and local part
+ * in lower case (RFC 5321 allows case to matter in local parts; no site in the field uses
+ * that, and people type either).
+ */
+enum base_result mail_address_normal(struct base_arena *arena,
+	const struct mail_address *address, const char **normal_r, const char **why_r);
+
+/* The part after the last '@', "" when there is none. Points into `normal`. */
+const char *mail_domain_of(const char *normal);
+/* Is `domain` the same as `parent` or below it? */
+bool mail_domain_is_within(const char *domain, const char *parent);
+
+/* Adds a normalised address once. BROKEN: arena full. A capped set is not a failure. */
+enum base_result mail_addresses_add(
+	struct base_arena *arena, struct mail_addresses *set, const char *normal);
+bool mail_addresses_has(const struct mail_addresses *set, const char *normal);
+
+/* --- header fields ---------------------------------------------------------------- */
+
+/* Called for each mailbox of an address-list; name is the display name, UTF-8. False stops. */
+typedef bool mail_mailbox_fn(void *context, const char *name, const char *normal);
+
+/* address-list of RFC 5322 3.4 with groups, comments, routes, encoded words. */
+enum base_result mail_each_mailbox(
+	struct base_arena *arena, const char *value, mail_mailbox_fn *each, void *context);
+
+/* Encoded words of RFC 2047 and folding resolved to one line of valid UTF-8. */
+enum base_result mail_text_decode(
+	struct base_arena *arena, const char *value, size_t max_bytes, const char **text_r);
+
+/* The message ids in a value (RFC 5322 3.6.4), without <>, at most `room`; how many. */
+size_t mail_message_ids(
+	struct base_arena *arena, const char *value, const char **ids_r, size_t room);
+
+/* --- building a transaction ------------------------------------------------------- */
+
+/* An empty transaction in the arena; NULL when the arena is full. */
+struct mail_transaction *mail_transaction_new(struct base_arena *arena, int64_t time);
+/* One MAIL FROM or RCPT TO argument. An unreadable one is kept in lower case as it stands. */
+enum base_result mail_transaction_sender(
+	struct base_arena *arena, struct mail_transaction *transaction, const char *path);
+enum base_result mail_transaction_recipient(
+	struct base_arena *arena, struct mail_transaction *transaction, const char *path);
+/* One header field in the order of the message; value as libmilter gives it, folding included. */
+enum base_result mail_transaction_field(struct base_arena *arena,
+	struct mail_transaction *transaction, const char *name, const char *value);
+/* A piece of the body; what is over MAIL_MAX_BODY_START is ignored. */
+enum base_result mail_transaction_body(struct base_arena *arena,
+	struct mail_transaction *transaction, const void *data, size_t length);
+/* Is the whole start of the body there, so that no more bytes are of use? */
+bool mail_transaction_has_body(const struct mail_transaction *transaction);
+
+/*
+ * A whole message (header, empty line, body; LF or CRLF) as on disk. Adds its fields and body
+ * to the transaction. REFUSE: no header at all.
+ */
+enum base_result mail_transaction_message(struct base_arena *arena,
+	struct mail_transaction *transaction, const char *data, size_t length, const char **why_r);
+
+#endif

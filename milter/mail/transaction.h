@@ -1,0 +1,66 @@
+/*
+ * NAME
+ *	mail_transaction - one send as a plain value: envelope, the header fields that matter
+ *
+ * OWNERSHIP
+ *	Every pointer lives in the arena that the transaction was built in. Strings are
+ *	never NULL: what is absent is "".
+ *
+ * BOUNDS
+ *	What a stranger can lengthen has a maximum (MAIL_MAX_*). Reaching it sets a
+ *	`_capped` flag and drops the rest; counts go on counting.
+ */
+#ifndef OOPS_MAIL_TRANSACTION_H
+#define OOPS_MAIL_TRANSACTION_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "milter/base/base.h"
+
+#define MAIL_MAX_RECIPIENTS 5000	/* distinct addresses kept */
+#define MAIL_MAX_FIELDS 500		/* header fields looked at */
+#define MAIL_MAX_HEADER_BYTES 262144	/* of all header fields looked at */
+#define MAIL_MAX_REFERENCES 50		/* message ids kept of References */
+#define MAIL_MAX_BODY_START 4096	/* bytes kept of the body */
+
+/* A set of normalised addresses ("local@domain", see mail.h), in order of appearance. */
+struct mail_addresses {
+	const char **items;
+	size_t count;	/* stored in items */
+	size_t seen;	/* offered, repeats and those over the maximum included */
+	size_t room;	/* allocated; for the builder only */
+	bool capped;
+};
+
+struct mail_transaction {
+	int64_t time;			  /* when it came, seconds since 1970 */
+	const char *queue_id;		  /* the MTA's, "" while unknown */
+	const char *envelope_sender;	  /* normalised; "" for the null reverse-path */
+	struct mail_addresses recipients; /* of the envelope, before alias expansion */
+
+	const char *from;		/* first address of From, normalised */
+	const char *from_name;		/* its display name, UTF-8 */
+	const char *sender;		/* Sender, normalised */
+	struct mail_addresses to;	/* of To, normalised */
+	struct mail_addresses cc;	/* of Cc */
+	const char *subject;		/* decoded to UTF-8, one line, at most 200 bytes */
+	const char *message_id;		/* without <>, "" when absent */
+	const char *in_reply_to;	/* the parent: first id of In-Reply-To, else last of References */
+	const char *references[MAIL_MAX_REFERENCES];
+	size_t reference_count;
+
+	bool is_auto;	/* Auto-Submitted other than "no" (RFC 3834 5), Precedence bulk/junk/list */
+	bool is_list;	/* List-Id, List-Post or List-Unsubscribe (RFC 2919, RFC 2369) */
+	bool is_report; /* multipart/report (RFC 6522) */
+
+	size_t field_count;		/* header fields offered */
+	size_t header_bytes;		/* bytes of the fields looked at */
+	bool header_capped;
+
+	const char *body_start;		/* the first bytes of the body as sent; "" if not read */
+	size_t body_start_length;
+};
+
+#endif

@@ -1,0 +1,71 @@
+/*
+ * NAME
+ *	notice - letters, links, words
+ *
+ * WHAT IT DOES
+ *	Writes the letter about a held send (multipart/alternative, text and HTML) and gives it
+ *	to an SMTP server; makes the link's token; keeps every sentence that people read, by
+ *	language, for letters and pages alike.
+ *
+ * WHAT IT NEVER DOES
+ *	It writes to nobody but the hold's sender. It stores no token, only its hash.
+ *
+ * THREADS
+ *	The postman is one thread.
+ *
+ * DIAGNOSTICS
+ *	A letter that cannot be delivered is audited, logged once per letter and tried again with
+ *	backoff while the hold is open; the hold's own timers do not depend on it.
+ *
+ * SOURCES
+ *	RFC 3834 (Auto-Submitted, null reverse-path), RFC 5322, RFC 2045-2047.
+ */
+#ifndef OOPS_NOTICE_H
+#define OOPS_NOTICE_H
+
+#include "milter/base/base.h"
+#include "milter/hold/hold.h"
+#include "milter/settings/settings.h"
+
+/* --- words -------------------------------------------------------------------------- */
+
+/* A sentence by its number and language, e.g. for the web pages; see notice/words.h inside. */
+struct notice_words;
+/* Never NULL: English when the language is unknown. */
+const struct notice_words *notice_words_for(const char *language);
+
+/* --- letters ------------------------------------------------------------------------- */
+
+struct notice_letter_options {
+	const char *from;     /* address */
+	const char *base_url; /* of oops-web */
+	const char *token;
+	int64_t now; /* seconds since 1970 */
+	const char *message_id; /* without <> */
+};
+
+/* The whole letter with CRLF line ends, without the MAC header. */
+enum base_result notice_letter_compose(struct base_buffer *letter_r,
+	const struct hold_view *view, const struct notice_letter_options *options,
+	const char **why_r);
+
+/* --- what we inject ourselves --------------------------------------------------------- */
+
+#define NOTICE_INJECT_NAME "Oops-Milter-Inject"
+#define NOTICE_INJECT_SECONDS 86400 /* how old such a header may be */
+
+/* Proof that a message with this id to this recipient is ours: "v1 TIME MAC". */
+enum base_result notice_inject_make(struct base_arena *arena, const struct base_key *key,
+	const char *message_id, const char *recipient, int64_t now, const char **value_r);
+bool notice_inject_is_ours(const struct base_key *key, const char *value,
+	const char *message_id, const char *recipient, int64_t now);
+
+/* --- the postman ------------------------------------------------------------------------ */
+
+struct notice_postman;
+
+enum base_result notice_postman_start(struct hold *hold, const struct settings *settings,
+	const struct base_key *key, struct notice_postman **postman_r, const char **why_r);
+void notice_postman_stop(struct notice_postman **postman);
+
+#endif

@@ -1,0 +1,107 @@
+/*
+ * NAME
+ *	queue - speak to oops-queued; and oops-queued's own side
+ *
+ * WHAT IT DOES
+ *	The client asks the privileged helper about queue files that carry our tag header
+ *	`Oops-Milter: id=HOLDID; action=...`: where they are, release, return to the author,
+ *	delete, read, and which ones there are. The server does it with the MTA's own tools.
+ *
+ * WHAT IT NEVER DOES
+ *	The server touches no file whose own tag header does not carry the hold id asked for:
+ *	MTAs use queue ids again. It touches no network, no database, no libmilter.
+ *
+ * PROTOCOL
+ *	Unix stream socket, one request a connection, text lines of at most 200 bytes:
+ *	    VERB COUNT LF, then COUNT lines QUEUEID SP HOLDID LF
+ *	with VERB one of STATUS RELEASE RETURN DELETE (COUNT 1..QUEUE_MAX_ITEMS), READ (1) and
+ *	SCAN (0). Answer: one line QUEUEID SP STATUS LF per item, in the order asked; for READ,
+ *	if it is there, the line QUEUEID SP STATUS SP LENGTH LF and LENGTH bytes; for SCAN a line
+ *	QUEUEID SP HOLDID LF per file found; then a line END LF. What cannot be understood or a
+ *	peer with the wrong uid: a line ERROR SP text LF.
+ *
+ * THREADS
+ *	A client belongs to one thread at a time.
+ *
+ * DIAGNOSTICS
+ *	RETRY: oops-queued cannot be reached, or did not answer in time; nothing is known of
+ *	what it did (all its verbs may be repeated). REFUSE: it refused the request as a whole.
+ */
+#ifndef OOPS_QUEUE_H
+#define OOPS_QUEUE_H
+
+#include "milter/base/base.h"
+
+#define QUEUE_MAX_ITEMS 500
+#define QUEUE_MAX_ID 64 /* bytes of an MTA's queue id */
+
+/* What is true of one queue file, after the verb was carried out. */
+enum queue_status {
+	QUEUE_HELD,    /* on hold, with our tag */
+	QUEUE_MOVING,  /* in the queue with our tag, not on hold: being delivered or deferred */
+	QUEUE_GONE,    /* no file of this queue id */
+	QUEUE_FOREIGN, /* a file of this queue id without our tag and id: left alone */
+	QUEUE_FAILED,  /* the MTA's tool failed: ask again later */
+};
+
+const char *queue_status_str(enum queue_status status);
+
+struct queue_item {
+	const char *queue_id;
+	const char *hold_id;
+	enum queue_status status; /* output */
+};
+
+enum queue_verb { QUEUE_STATUS, QUEUE_RELEASE, QUEUE_RETURN, QUEUE_DELETE };
+
+const char *queue_verb_str(enum queue_verb verb);
+
+/* --- client ----------------------------------------------------------------------- */
+
+struct queue_client;
+
+/* No connection is made before the first request. */
+struct queue_client *queue_client_new(const char *socket_path, int timeout_ms);
+void queue_client_free(struct queue_client **client);
+
+/*
+ * Carries out one verb for up to QUEUE_MAX_ITEMS files and fills in each status. After a
+ * RELEASE, RETURN or DELETE that worked the status is MOVING or GONE.
+ */
+enum base_result queue_ask(struct queue_client *client, enum queue_verb verb,
+	struct queue_item *items, size_t count, const char **why_r);
+/* The message as the MTA has it, header and body. NONE: gone or foreign. */
+enum base_result queue_read(struct queue_client *client, struct base_arena *arena,
+	const char *queue_id, const char *hold_id, size_t max_bytes, char **data_r,
+	size_t *length_r, const char **why_r);
+/* Every queue file on hold that carries our tag. */
+enum base_result queue_scan(struct queue_client *client, struct base_arena *arena,
+	struct queue_item **items_r, size_t *count_r, const char **why_r);
+
+/* --- server ----------------------------------------------------------------------- */
+
+struct queue_server_options {
+	const char *socket_path;
+	const char *mta_kind;	       /* "postfix" */
+	const char *config_directory;  /* the MTA's */
+	const char *command_directory; /* of postsuper, postqueue, postcat */
+	unsigned allowed_uid;	       /* besides 0 */
+};
+
+/*
+ * Serves until *stop is set by a signal handler (the caller installs it without SA_RESTART);
+ * one request at a time, each bounded in time. BROKEN: the socket cannot be made.
+ */
+enum base_result queue_serve(const struct queue_server_options *options,
+	volatile int *stop, const char **why_r);
+
+/* --- the tag header, spelled in one place ------------------------------------------ */
+
+#define QUEUE_TAG_NAME "Oops-Milter"
+/* "id=HOLDID; action=ACTION" */
+enum base_result queue_tag_format(
+	struct base_arena *arena, const char *hold_id, const char *action, const char **value_r);
+/* The hold id in a tag header's value; REFUSE if it is not one of ours. */
+enum base_result queue_tag_parse(const char *value, char id_r[BASE_ID_SIZE]);
+
+#endif

@@ -1,0 +1,166 @@
+/*
+ * NAME
+ *	settings - the configuration file as one checked, frozen value
+ *
+ * WHAT IT DOES
+ *	Reads a libconfig file, checks every key and value, fills in defaults, and collects
+ *	every error with file and line, so that an admin sees all of them at once. Unknown
+ *	keys are errors.
+ *
+ * WHAT IT NEVER DOES
+ *	It opens no socket and looks up no name; it does not read the key, the scorecard or
+ *	the list files that it names.
+ *
+ * OWNERSHIP
+ *	A struct settings and all its strings live until settings_free(). It never changes.
+ *
+ * DIAGNOSTICS
+ *	REFUSE: the file is wrong (errors tell where). BROKEN: it cannot be read. Programs
+ *	exit with 78 (EX_CONFIG) for both.
+ */
+#ifndef OOPS_SETTINGS_H
+#define OOPS_SETTINGS_H
+
+#include "milter/base/base.h"
+
+/* What happens to a send, in rising order of interruption. */
+enum settings_action {
+	SETTINGS_PASS,	  /* nothing */
+	SETTINGS_TAG,	  /* a header is added */
+	SETTINGS_UNDO,	  /* held for the undo window */
+	SETTINGS_CONFIRM, /* held until the sender confirms */
+};
+
+enum settings_on_error { SETTINGS_ERROR_ACCEPT, SETTINGS_ERROR_TEMPFAIL };
+enum settings_end { SETTINGS_END_RETURN, SETTINGS_END_SEND, SETTINGS_END_DELETE };
+
+const char *settings_action_str(enum settings_action action);
+const char *settings_end_str(enum settings_end end);
+
+struct settings_network {
+	int family;		  /* AF_INET or AF_INET6 */
+	unsigned char address[16]; /* network order; the first 4 bytes for AF_INET */
+	unsigned prefix;	  /* bits */
+};
+
+/* One entry of `lists`. Either a fixed size or a file of aliases; the other is NULL or 0. */
+struct settings_list {
+	const char *address; /* normalised */
+	unsigned long members; /* people */
+	const char *aliases; /* path of an aliases(5) file */
+};
+
+/* One entry of `policy`: the first whose match fits decides. */
+struct settings_policy {
+	const char *name;   /* "rule 1" unless given */
+	const char *sender; /* "user@domain", "@domain" or NULL for everybody */
+	enum settings_action action;
+	double threshold;     /* score from which `action` is taken, 0..1 */
+	double tag_threshold; /* score from which at least a tag is set; > 1: never */
+	enum settings_on_error on_error;
+	int64_t window;	 /* seconds, of undo */
+	int64_t expires; /* seconds, of confirm */
+	enum settings_end on_expiry;
+	int line; /* in the file, 0 for the built-in rule */
+};
+
+struct settings {
+	const char *path; /* of the file, "(defaults)" */
+	const char *node;
+	const char *state_directory;
+	const char *key_file;
+
+	struct {
+		const char *socket; /* as smfi_setconn() takes it */
+		unsigned socket_mode; /* permission bits of a unix socket */
+	} milter;
+
+	struct {
+		const char *kind; /* "postfix" or "sendmail" */
+		const char *config_directory;
+		const char *command_directory; /* postsuper, postqueue, postcat */
+		const char *queue_socket;
+		const char *queue_user; /* name or number of the only user oops-queued serves, besides root */
+	} mta;
+
+	struct {
+		const char *driver; /* "sqlite" or "postgresql" */
+		const char *dsn;
+	} store;
+
+	struct {
+		const char *listen_host;
+		unsigned listen_port;
+		const char *base_url; /* without a slash at the end */
+	} web;
+
+	struct {
+		const char **local_domains; /* lower case; subdomains are not included */
+		size_t local_domain_count;
+		struct settings_network *trusted_networks;
+		size_t trusted_network_count;
+		bool spf;
+	} identity;
+
+	struct settings_list *lists;
+	size_t list_count;
+
+	struct {
+		const char *scorecard; /* path, NULL for the one compiled in */
+	} judge;
+
+	struct {
+		int64_t window; /* seconds */
+		int64_t grace;	/* seconds an undone mail can still be sent */
+		enum settings_end then; /* RETURN or DELETE, after the grace */
+	} undo;
+
+	struct {
+		int64_t expires; /* seconds */
+		enum settings_end on_expiry; /* RETURN or SEND */
+	} confirm;
+
+	struct {
+		const char *smtp; /* URL for libcurl */
+		const char *from; /* address of the From field */
+		const char *language;
+		int64_t link_expires; /* seconds a link can still show what happened after the mail left */
+	} notice;
+
+	struct settings_policy *policies; /* never empty: the built-in rule comes last */
+	size_t policy_count;
+};
+
+/* One fault of the file. */
+struct settings_error {
+	const char *file;
+	int line;	  /* 0 when it is about the whole file */
+	const char *text; /* which value, what is wrong, what would be right */
+};
+
+struct settings_errors {
+	struct settings_error *items;
+	size_t count;
+	size_t room;
+	struct base_arena *arena;
+};
+
+/*
+ * Reads and checks. On REFUSE and BROKEN `errors` holds at least one entry; free it with
+ * settings_errors_free() in any case.
+ */
+enum base_result settings_load(
+	const char *path, struct settings **settings_r, struct settings_errors *errors);
+/* Everything at its default: for tools that need no site (oopsctl backtest). NULL: no memory. */
+struct settings *settings_defaults(void);
+void settings_free(struct settings **settings);
+void settings_errors_free(struct settings_errors *errors);
+
+/* The first rule that fits a sender (normalised address); never NULL. */
+const struct settings_policy *settings_policy_for(
+	const struct settings *settings, const char *sender);
+
+/* "90", "120s", "5m", "2h", "3d" in seconds. REFUSE otherwise or beyond ten years. */
+enum base_result settings_duration_parse(const char *text, int64_t *seconds_r);
+
+#endif

@@ -1,0 +1,167 @@
+/*
+ * NAME
+ *	store - rows: one table of operations, a database behind it, schema versions
+ *
+ * WHAT IT DOES
+ *	Keeps the rows of held mail (holds.db: durable before the call returns) and of the
+ *	history (memory.db: may lose the last second in a power cut). All operations go
+ *	through one table of functions, so that a second kind of database is one more table.
+ *
+ * WHAT IT NEVER DOES
+ *	It gives no meaning to a state number or a blob: that is for hold and memory. It never
+ *	logs. It never retries by itself beyond the busy time of one call.
+ *
+ * OWNERSHIP
+ *	Rows that come out live in the arena given. store_close() ends everything.
+ *
+ * THREADS
+ *	One struct store may be used by several threads: every call takes its lock. Between
+ *	store_begin() and store_commit() or store_rollback() the lock stays with the caller.
+ *
+ * DIAGNOSTICS
+ *	OK, NONE (no such row, or a conditional update met another state), RETRY (another
+ *	process holds the database longer than the busy time), BROKEN (disk full, unwritable,
+ *	corrupt, no memory); REFUSE: a schema of a newer version than this program knows.
+ */
+#ifndef OOPS_STORE_H
+#define OOPS_STORE_H
+
+#include "milter/base/base.h"
+
+struct store;
+
+enum store_kind { STORE_HOLDS, STORE_MEMORY };
+
+struct store_options {
+	const char *driver;    /* "sqlite" */
+	const char *directory; /* where holds/holds.db and memory.db are */
+	bool create;	       /* make what is missing (directories, files, schema) */
+};
+
+/* The names under `directory`: the web user may enter the first one only. */
+#define STORE_HOLDS_PATH "holds/holds.db"
+#define STORE_MEMORY_PATH "memory.db"
+
+enum base_result store_open(const struct store_options *options, enum store_kind kind,
+	struct store **store_r, const char **why_r);
+void store_close(struct store **store);
+
+/* Several calls as one: all or nothing. Nesting is not allowed. */
+enum base_result store_begin(struct store *store, const char **why_r);
+enum base_result store_commit(struct store *store, const char **why_r);
+void store_rollback(struct store *store);
+
+/* Schema version in use, and whether the file is whole (SQLite: quick_check). */
+enum base_result store_check(struct store *store, int *version_r, const char **why_r);
+
+/* --- holds.db --------------------------------------------------------------------- */
+
+struct store_blob {
+	const void *data;
+	size_t length;
+};
+
+/* One human act that is or was held. Times in milliseconds since 1970; 0: never. */
+struct store_hold {
+	const char *id;
+	const char *node;     /* whose MTA has the queue files */
+	int state;	      /* enum hold_state */
+	int action;	      /* enum hold_action */
+	struct store_blob act; /* which transactions belong to this act */
+	const char *sender;   /* who gets the letter */
+	const char *subject;  /* emptied when it is over */
+	const char *recipients; /* visible ones, one a line, bounded; emptied when it is over */
+	int64_t recipient_count;
+	int64_t people;	       /* behind the recipients */
+	int people_kind;       /* enum audience_kind */
+	double score;
+	const char *reasons;   /* "name:points\tsentence", one a line */
+	const char *policy;    /* name of the rule */
+	const char *language;
+	int64_t created;
+	int64_t due;	       /* when the keeper must look next; 0 when nothing is left to do */
+	int64_t deadline;      /* when the present state ends by itself: the time shown to people */
+	int64_t window;	       /* of undo, or life of confirm */
+	int64_t grace;	       /* after undo */
+	int on_end;	       /* enum settings_end, for the end of a confirm */
+	int then;	       /* enum settings_end, for the end of the grace */
+	int64_t settled;       /* when a final state was reached */
+	const char *by;	       /* who moved it last: "link", "admin", "timer", "mta" */
+	int tries;	       /* of the present step, for the backoff */
+	int64_t letter_due;    /* 0: no letter waits */
+	int letter_tries;
+	int64_t letter_sent;
+	struct store_blob lesson; /* what memory learns if it is sent; emptied when it is over */
+};
+
+/* One queue file of a hold. */
+struct store_part {
+	const char *hold_id;
+	const char *queue_id;
+	int state; /* enum hold_part_state */
+	int64_t created;
+};
+
+enum base_result store_hold_insert(
+	struct store *store, const struct store_hold *hold, const char **why_r);
+enum base_result store_hold_get(struct store *store, struct base_arena *arena, const char *id,
+	struct store_hold **hold_r, const char **why_r);
+/* The hold a token opens, if the token has not expired at `now`. */
+enum base_result store_hold_by_token(struct store *store, struct base_arena *arena,
+	const unsigned char hash[BASE_HASH_SIZE], int64_t now, struct store_hold **hold_r,
+	const char **why_r);
+/* The newest hold of this act created at or after `since`. */
+enum base_result store_hold_by_act(struct store *store, struct base_arena *arena,
+	const char *node, const void *act, size_t length, int64_t since,
+	struct store_hold **hold_r, const char **why_r);
+/* Writes every field of a hold, but only if its state in the database still is `expected`; else NONE. */
+enum base_result store_hold_update(
+	struct store *store, const struct store_hold *hold, int expected, const char **why_r);
+/* Up to `room` holds of a node whose due time is not 0 and <= now, most urgent first. */
+enum base_result store_hold_due(struct store *store, struct base_arena *arena,
+	const char *node, int64_t now, struct store_hold **holds_r, size_t room,
+	size_t *count_r, const char **why_r);
+/* The same for letter_due. */
+enum base_result store_hold_letter_due(struct store *store, struct base_arena *arena,
+	const char *node, int64_t now, struct store_hold **holds_r, size_t room,
+	size_t *count_r, const char **why_r);
+/* When the earliest due or letter_due of a node is; NONE if there is none. */
+enum base_result store_hold_next_due(
+	struct store *store, const char *node, int64_t *due_r, const char **why_r);
+/* Holds created before the one named (NULL: from the newest), newest first; all_states or only open ones. */
+enum base_result store_hold_list(struct store *store, struct base_arena *arena,
+	bool all_states, int64_t created_before, struct store_hold **holds_r, size_t room,
+	size_t *count_r, const char **why_r);
+/* Removes holds settled before `time`, with their parts and tokens. */
+enum base_result store_hold_purge(struct store *store, int64_t time, const char **why_r);
+
+enum base_result store_part_insert(
+	struct store *store, const struct store_part *part, const char **why_r);
+enum base_result store_part_update(
+	struct store *store, const struct store_part *part, const char **why_r);
+enum base_result store_part_list(struct store *store, struct base_arena *arena,
+	const char *hold_id, struct store_part **parts_r, size_t *count_r, const char **why_r);
+
+enum base_result store_token_insert(struct store *store,
+	const unsigned char hash[BASE_HASH_SIZE], const char *hold_id, int64_t expires,
+	const char **why_r);
+
+/* --- memory.db -------------------------------------------------------------------- */
+
+/* Records by 64-bit keyed hash; the blob is memory's own format. */
+enum store_record { STORE_PROFILE, STORE_THREAD, STORE_SITE };
+
+enum base_result store_record_get(struct store *store, struct base_arena *arena,
+	enum store_record kind, uint64_t key, struct store_blob *blob_r, const char **why_r);
+/* `expires`: seconds since 1970, 0 for never. */
+enum base_result store_record_put(struct store *store, enum store_record kind, uint64_t key,
+	const void *data, size_t length, int64_t expires, const char **why_r);
+enum base_result store_record_delete(
+	struct store *store, enum store_record kind, uint64_t key, const char **why_r);
+/* Calls `each` for every record of a kind until it returns false. The blob lives for the call only. */
+enum base_result store_record_each(struct store *store, enum store_record kind,
+	bool (*each)(void *context, uint64_t key, const void *data, size_t length),
+	void *context, const char **why_r);
+enum base_result store_record_expire(struct store *store, int64_t now, const char **why_r);
+
+#endif

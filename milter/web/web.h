@@ -1,0 +1,38 @@
+/*
+ * NAME
+ *	web - the pages behind the links: GET shows, POST asks
+ *
+ * WHAT IT DOES
+ *	GET or HEAD BASE/h/TOKEN shows what is held and why, or what became of it. POST there with
+ *	the field do=send, undo or restore records that wish and sends the browser back to the
+ *	page (303). It is the only table from results to HTTP codes.
+ *
+ * WHAT IT NEVER DOES
+ *	Looking never acts. A wrong, foreign or expired token gets one and the same plain page.
+ *	No JavaScript, no foreign resource, no history database.
+ *
+ * BOUNDS
+ *	WEB_MAX_CONNECTIONS at a time, WEB_MAX_FORM bytes of a form, WEB_SECONDS for a whole
+ *	request.
+ *
+ * THREADS
+ *	Its own, inside.
+ */
+#ifndef OOPS_WEB_H
+#define OOPS_WEB_H
+
+#include "milter/base/base.h"
+#include "milter/hold/hold.h"
+#include "milter/settings/settings.h"
+
+#define WEB_MAX_CONNECTIONS 256
+#define WEB_MAX_FORM 1024
+#define WEB_SECONDS 20
+
+struct web;
+
+enum base_result web_start(const struct settings *settings, struct hold *hold,
+	struct web **web_r, const char **why_r);
+void web_stop(struct web **web);
+
+#endif
