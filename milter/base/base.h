@@ -113,6 +113,8 @@ enum base_log_level { BASE_LOG_ERROR, BASE_LOG_WARNING, BASE_LOG_INFO, BASE_LOG_
 void base_log_open(const char *program, bool foreground);
 void base_log(enum base_log_level level, const char *format, ...)
 	__attribute__((format(printf, 2, 3)));
+/* One line of the audit room's making, to the same places, as "program: line" in the foreground. */
+void base_log_event(const char *line);
 
 /* --- clock ------------------------------------------------------------------------ */
 
@@ -123,7 +125,10 @@ void base_sleep_ms(int64_t milliseconds);
 
 /* --- files ------------------------------------------------------------------------ */
 
-/* The whole file, NUL-terminated, in the arena. REFUSE when larger than max_bytes. */
+/*
+ * The whole file, NUL-terminated, in the arena. REFUSE when larger than max_bytes; BROKEN
+ * when it is not there, cannot be read or does not fit.
+ */
 enum base_result base_file_read(struct base_arena *arena, const char *path, size_t max_bytes,
 	char **data_r, size_t *length_r, const char **why_r);
 
@@ -159,7 +164,7 @@ enum base_key_use {
 enum base_result base_crypto_start(const char **why_r);
 /* Writes a fresh 256-bit key as hex, mode 0600. REFUSE if the file exists. */
 enum base_result base_key_create(const char *path, const char **why_r);
-/* REFUSE when others may read it or its contents are not a key. */
+/* REFUSE when others than owner and group may read it, or its contents are not a key. */
 enum base_result base_key_load(const char *path, struct base_key **key_r, const char **why_r);
 /* A key from 32 given bytes, for tools that keep no site data. */
 enum base_result base_key_from_bytes(const unsigned char bytes[32], struct base_key **key_r);

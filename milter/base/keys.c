@@ -1,0 +1,278 @@
+/* keys - random identifiers, tokens and the site's key, by libsodium; see base.h */
+#include "milter/base/base.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <sodium.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#define KEY_BYTES crypto_kdf_KEYBYTES
+#define KEY_HEX_BYTES (2 * KEY_BYTES)
+#define KEY_USES 4 /* slots, by enum base_key_use; 0 is not used */
+#define KEY_CONTEXT_MAC "oops-mac"
+#define KEY_CONTEXT_HASH "oops-hsh"
+#define TOKEN_BYTES 16
+
+/* Only keys derived for one use each; the site's key itself is not kept. */
+struct base_key {
+	unsigned char mac[KEY_USES][crypto_generichash_KEYBYTES];
+	unsigned char hash[KEY_USES][crypto_shorthash_KEYBYTES];
+};
+
+enum base_result
+base_crypto_start(const char **why_r)
+{
+	if (sodium_init() < 0) {
+		*why_r = base_why("libsodium cannot start: no source of random bytes");
+		return BASE_BROKEN;
+	}
+	return BASE_OK;
+}
+
+void
+base_random(void *bytes, size_t length)
+{
+	randombytes_buf(bytes, length);
+}
+
+void
+base_id_new(char id_r[BASE_ID_SIZE])
+{
+	static const char alphabet[] = "abcdefghijklmnopqrstuvwxyz234567";
+	unsigned char bytes[BASE_ID_LENGTH];
+	size_t i;
+
+	base_random(bytes, sizeof(bytes));
+	for (i = 0; i < BASE_ID_LENGTH; i++)
+		id_r[i] = alphabet[bytes[i] & 31];
+	id_r[BASE_ID_LENGTH] = '\0';
+}
+
+bool
+base_is_id(const char *text)
+{
+	size_t i;
+
+	for (i = 0; text[i] != '\0'; i++) {
+		if (i == BASE_ID_LENGTH || !((text[i] >= 'a' && text[i] <= 'z') ||
+					       (text[i] >= '2' && text[i] <= '7')))
+			return false;
+	}
+	return i == BASE_ID_LENGTH;
+}
+
+void
+base_token_new(char token_r[BASE_TOKEN_SIZE])
+{
+	unsigned char bytes[TOKEN_BYTES];
+
+	base_random(bytes, sizeof(bytes));
+	sodium_bin2base64(token_r, BASE_TOKEN_SIZE, bytes, sizeof(bytes),
+	    sodium_base64_VARIANT_URLSAFE_NO_PADDING);
+	sodium_memzero(bytes, sizeof(bytes));
+}
+
+enum base_result
+base_token_hash(const char *token, unsigned char hash_r[BASE_HASH_SIZE])
+{
+	unsigned char bytes[TOKEN_BYTES];
+	size_t length;
+
+	if (strnlen(token, BASE_TOKEN_SIZE) != BASE_TOKEN_LENGTH ||
+	    sodium_base642bin(bytes, sizeof(bytes), token, BASE_TOKEN_LENGTH, NULL, &length,
+		NULL, sodium_base64_VARIANT_URLSAFE_NO_PADDING) != 0 ||
+	    length != TOKEN_BYTES)
+		return BASE_REFUSE;
+	crypto_generichash(hash_r, BASE_HASH_SIZE, (const unsigned char *)token,
+	    BASE_TOKEN_LENGTH, NULL, 0);
+	return BASE_OK;
+}
+
+/* Writes all bytes and brings them to the disk. */
+static bool
+write_whole(int fd, const char *data, size_t length)
+{
+	ssize_t put;
+
+	while (length > 0) {
+		put = write(fd, data, length);
+		if (put < 0 && errno == EINTR)
+			continue;
+		if (put < 0)
+			return false;
+		data += put;
+		length -= (size_t)put;
+	}
+	return fsync(fd) == 0;
+}
+
+enum base_result
+base_key_create(const char *path, const char **why_r)
+{
+	unsigned char bytes[KEY_BYTES];
+	char text[KEY_HEX_BYTES + 2];
+	bool is_written;
+	int error, fd = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
+
+	if (fd < 0 && errno == EEXIST) {
+		*why_r = base_why("%s exists already", path);
+		return BASE_REFUSE;
+	}
+	if (fd < 0) {
+		*why_r = base_why("cannot make %s: %s", path, strerror(errno));
+		return BASE_BROKEN;
+	}
+	base_random(bytes, sizeof(bytes));
+	sodium_bin2hex(text, sizeof(text), bytes, sizeof(bytes));
+	text[KEY_HEX_BYTES] = '\n';
+	/* The umask may only have taken rights away; 0600 is what is promised. */
+	is_written = fchmod(fd, 0600) == 0 && write_whole(fd, text, KEY_HEX_BYTES + 1);
+	error = errno;
+	sodium_memzero(bytes, sizeof(bytes));
+	sodium_memzero(text, sizeof(text));
+	if (close(fd) != 0 && is_written) {
+		error = errno;
+		is_written = false;
+	}
+	if (is_written)
+		return BASE_OK;
+	unlink(path);
+	*why_r = base_why("cannot write %s: %s", path, strerror(error));
+	return BASE_BROKEN;
+}
+
+/* Is the open file one that a key may be read from? */
+static enum base_result
+key_file_check(int fd, const char *path, const char **why_r)
+{
+	struct stat status;
+
+	if (fstat(fd, &status) != 0) {
+		*why_r = base_why("cannot look at %s: %s", path, strerror(errno));
+		return BASE_BROKEN;
+	}
+	if (!S_ISREG(status.st_mode)) {
+		*why_r = base_why("%s is not a file", path);
+		return BASE_REFUSE;
+	}
+	if ((status.st_mode & 027) != 0) {
+		*why_r =
+		    base_why("%s has mode %04o: others than its owner and group can use "
+			     "it; change with: chmod 0640 %s",
+			path, (unsigned)(status.st_mode & 07777), path);
+		return BASE_REFUSE;
+	}
+	return BASE_OK;
+}
+
+/* The 64 hex digits of an open key file, one line. */
+static enum base_result
+key_file_parse(
+    int fd, const char *path, unsigned char bytes_r[KEY_BYTES], const char **why_r)
+{
+	char text[KEY_HEX_BYTES + 2];
+	size_t length;
+	ssize_t got = read(fd, text, sizeof(text));
+
+	if (got < 0) {
+		*why_r = base_why("cannot read %s: %s", path, strerror(errno));
+		return BASE_BROKEN;
+	}
+	if (got == KEY_HEX_BYTES + 1 && text[KEY_HEX_BYTES] == '\n')
+		got--;
+	if (got != KEY_HEX_BYTES ||
+	    sodium_hex2bin(bytes_r, KEY_BYTES, text, KEY_HEX_BYTES, NULL, &length, NULL) !=
+		0 ||
+	    length != KEY_BYTES) {
+		*why_r = base_why("%s is not a key: %u hexadecimal digits on one line are "
+				  "expected, as made by oopsctl init",
+		    path, (unsigned)KEY_HEX_BYTES);
+		return BASE_REFUSE;
+	}
+	sodium_memzero(text, sizeof(text));
+	return BASE_OK;
+}
+
+enum base_result
+base_key_load(const char *path, struct base_key **key_r, const char **why_r)
+{
+	unsigned char bytes[KEY_BYTES];
+	enum base_result result;
+	int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+
+	if (fd < 0) {
+		*why_r = base_why("cannot open %s: %s", path, strerror(errno));
+		return BASE_BROKEN;
+	}
+	result = key_file_check(fd, path, why_r);
+	if (result == BASE_OK)
+		result = key_file_parse(fd, path, bytes, why_r);
+	close(fd);
+	if (result == BASE_OK) {
+		result = base_key_from_bytes(bytes, key_r);
+		if (result != BASE_OK)
+			*why_r = base_why("no memory for the key of %s", path);
+	}
+	sodium_memzero(bytes, sizeof(bytes));
+	return result;
+}
+
+enum base_result
+base_key_from_bytes(const unsigned char bytes[32], struct base_key **key_r)
+{
+	struct base_key *key = sodium_malloc(sizeof(*key));
+	unsigned use;
+
+	if (key == NULL)
+		return BASE_BROKEN;
+	for (use = 0; use < KEY_USES; use++) {
+		crypto_kdf_derive_from_key(
+		    key->mac[use], sizeof(key->mac[use]), use, KEY_CONTEXT_MAC, bytes);
+		crypto_kdf_derive_from_key(
+		    key->hash[use], sizeof(key->hash[use]), use, KEY_CONTEXT_HASH, bytes);
+	}
+	sodium_mprotect_readonly(key);
+	*key_r = key;
+	return BASE_OK;
+}
+
+void
+base_key_free(struct base_key **key)
+{
+	if (key == NULL || *key == NULL)
+		return;
+	sodium_free(*key);
+	*key = NULL;
+}
+
+void
+base_key_mac(const struct base_key *key, enum base_key_use use, const void *data,
+    size_t length, unsigned char mac_r[BASE_MAC_SIZE])
+{
+	crypto_generichash(
+	    mac_r, BASE_MAC_SIZE, data, length, key->mac[use], sizeof(key->mac[use]));
+}
+
+uint64_t
+base_key_hash64(
+    const struct base_key *key, enum base_key_use use, const void *data, size_t length)
+{
+	unsigned char bytes[crypto_shorthash_BYTES];
+	uint64_t hash = 0;
+	size_t i;
+
+	crypto_shorthash(bytes, data, length, key->hash[use]);
+	/* Put together byte by byte: the same value on every machine. */
+	for (i = 0; i < sizeof(bytes); i++)
+		hash |= (uint64_t)bytes[i] << (8 * i);
+	return hash;
+}
+
+bool
+base_equal(const void *a, const void *b, size_t length)
+{
+	return sodium_memcmp(a, b, length) == 0;
+}
