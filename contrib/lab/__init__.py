@@ -1,0 +1,10 @@
+"""The lab: a private mail site on loopback, for the flow tests and the quickstart.
+
+    postfix.py   a Postfix of our own, away from the host's
+    receiver.py  the mail server at the far end, which keeps what it gets
+    site.py      the programs of oops-milter wired to them
+    mail.py      writing and sending mail, waiting for things
+    web.py       opening links and pressing buttons
+
+Standard library only. Everything lives in one temporary folder and on 127.0.0.1.
+"""

@@ -1,0 +1,143 @@
+"""Writing and sending mail, and waiting until something is true."""
+import itertools
+import os
+import smtplib
+import socket
+import time
+
+_numbers = itertools.count(1)
+
+
+def free_port():
+    """A TCP port on 127.0.0.1 that nobody listened on a moment ago."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return probe.getsockname()[1]
+
+
+def until(condition, seconds=10, what=None, every=0.02):
+    """Asks again and again until condition() is true; its value. AssertionError if never."""
+    end = time.monotonic() + seconds
+    while True:
+        value = condition()
+        if value:
+            return value
+        if time.monotonic() > end:
+            raise AssertionError(f"not within {seconds} s: {what or condition}")
+        time.sleep(every)
+
+
+def never(condition, seconds, what=None):
+    """The opposite: AssertionError as soon as condition() is true within this time."""
+    end = time.monotonic() + seconds
+    while time.monotonic() < end:
+        if condition():
+            raise AssertionError(f"happened: {what or condition}")
+        time.sleep(0.02)
+
+
+def new_id(domain="example.com"):
+    """A Message-ID that no other message of this run has, with its brackets."""
+    return f"<{os.getpid()}.{time.time_ns()}.{next(_numbers)}@{domain}>"
+
+
+class Message:
+    """One mail as its author wrote it. to, cc and bcc are lists of addresses."""
+
+    def __init__(self, sender, to, subject="Hello", body="Hello there.\n", cc=(), bcc=(),
+                 parent=None, headers=()):
+        self.sender, self.to, self.cc, self.bcc = sender, list(to), list(cc), list(bcc)
+        self.subject, self.body, self.parent = subject, body, parent
+        self.headers = list(headers)
+        self.id = new_id(sender.rpartition("@")[2] or "localhost")
+
+    def recipients(self):
+        """The envelope: everybody once, in order."""
+        return list(dict.fromkeys(self.to + self.cc + self.bcc))
+
+    def text(self):
+        """Header and body with LF line ends; Bcc is in the envelope only."""
+        lines = [f"From: <{self.sender}>", "To: " + ",\n ".join(self.to)]
+        if self.cc:
+            lines.append("Cc: " + ",\n ".join(self.cc))
+        lines += [f"Subject: {self.subject}", f"Message-ID: {self.id}",
+                  time.strftime("Date: %a, %d %b %Y %H:%M:%S +0000", time.gmtime())]
+        if self.parent:
+            lines.append(f"In-Reply-To: {self.parent.id}")
+            lines.append("References: " + " ".join(self.ancestors()))
+        lines += [f"{name}: {value}" for name, value in self.headers]
+        return "\n".join(lines) + "\n\n" + self.body
+
+    def ancestors(self):
+        """The ids of the thread so far, oldest first."""
+        above = self.parent.ancestors() if self.parent.parent else []
+        return above + [self.parent.id]
+
+    def data(self):
+        """What goes over the wire."""
+        return self.text().replace("\n", "\r\n").encode()
+
+    def reply(self, sender, body="Thanks.\n", bcc=(), headers=()):
+        """An answer to the author alone."""
+        return Message(sender, [self.sender], self._answer_subject(), body, bcc=bcc,
+                       parent=self, headers=headers)
+
+    def reply_all(self, sender, body="Thanks.\n", headers=()):
+        """An answer to everybody the recipients can see, as a mail program makes it."""
+        others = [who for who in self.to + self.cc if who not in (sender, self.sender)]
+        return Message(sender, [self.sender], self._answer_subject(), body, cc=others,
+                       parent=self, headers=headers)
+
+    def _answer_subject(self):
+        return self.subject if self.subject.startswith("Re: ") else "Re: " + self.subject
+
+
+class Refused(Exception):
+    """The server did not take the mail; code is its answer."""
+
+    def __init__(self, code, text):
+        super().__init__(f"{code} {text}")
+        self.code = code
+
+
+class Submission:
+    """One SMTP connection; several mails may go over it.
+
+    login is what a client with SMTP AUTH would be: XCLIENT tells Postfix, so that the site
+    needs no passwords. address is the client's IP address as Postfix shall see it.
+    """
+
+    def __init__(self, port, login=None, address=None):
+        self.smtp = smtplib.SMTP("127.0.0.1", port, "client.example.com", timeout=60)
+        self.smtp.ehlo()
+        attributes = [("LOGIN", login), ("ADDR", address)]
+        given = [f"{name}={value}" for name, value in attributes if value]
+        if given:
+            self._must(220, *self.smtp.docmd("XCLIENT", " ".join(given)))
+            self.smtp.ehlo()
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self.smtp.close()
+
+    def _must(self, expected, code, text):
+        if code != expected:
+            raise Refused(code, text.decode(errors="replace"))
+        return text.decode(errors="replace")
+
+    def send(self, message, sender=None, recipients=None, data=None):
+        """Sends it; the queue id it got. Refused when any step is refused."""
+        envelope_sender = message.sender if sender is None else sender
+        self._must(250, *self.smtp.mail(envelope_sender))
+        for recipient in recipients or message.recipients():
+            self._must(250, *self.smtp.rcpt(recipient))
+        answer = self._must(250, *self.smtp.data(message.data() if data is None else data))
+        return answer.split("queued as ")[-1].strip()
+
+
+def send(port, message, login=None, address=None, **envelope):
+    """One mail over a connection of its own; login defaults to the author. The queue id."""
+    with Submission(port, message.sender if login is None else login, address) as submission:
+        return submission.send(message, **envelope)

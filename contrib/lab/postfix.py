@@ -1,0 +1,181 @@
+"""A Postfix of our own on loopback: own configuration, queue, data and ports.
+
+Nothing of the host's Postfix is read or written but its programs: every command gets -c (or
+-C) with our folder. Must run as root, as Postfix itself must.
+"""
+import json
+import os
+import pwd
+import re
+import signal
+import subprocess
+
+from lab.mail import free_port, until
+
+MAIN_CF = """\
+compatibility_level = 3.6
+config_directory = {folder}/etc
+queue_directory = {folder}/spool
+data_directory = {folder}/data
+maillog_file = {folder}/maillog
+maillog_file_prefixes = {folder}
+myhostname = mx.example.com
+mydomain = example.com
+myorigin = example.com
+inet_interfaces = 127.0.0.1
+inet_protocols = ipv4
+mynetworks = 127.0.0.0/8
+smtpd_authorized_xclient_hosts = 127.0.0.0/8
+smtpd_relay_restrictions = permit_mynetworks, permit_sasl_authenticated, reject
+smtpd_peername_lookup = no
+smtpd_client_connection_count_limit = 0
+smtpd_timeout = 60s
+
+# no local delivery: everything goes to the receiver
+mydestination =
+alias_maps =
+alias_database =
+local_recipient_maps =
+local_transport = error:this lab has no local delivery
+relayhost = [127.0.0.1]:{receiver_port}
+default_transport = smtp
+smtp_dns_support_level = disabled
+smtp_tls_security_level = none
+smtpd_tls_security_level = none
+notify_classes =
+biff = no
+
+# small, for a machine that has other things to do
+default_process_limit = 20
+in_flow_delay = 0
+max_idle = 20s
+
+enable_long_queue_ids = {long_queue_ids}
+smtpd_milters = {smtpd_milters}
+non_smtpd_milters = {non_smtpd_milters}
+milter_default_action = {milter_default_action}
+milter_protocol = 6
+"""
+
+# Not one service is chrooted: a chrooted smtpd looks for the milter's unix socket below the
+# queue directory, does not find it, and mail would flow unjudged.
+MASTER_CF = """\
+127.0.0.1:{port} inet n - n - - smtpd
+pickup    unix n - n 60 1 pickup
+cleanup   unix n - n - 0 cleanup
+qmgr      unix n - n 300 1 qmgr
+rewrite   unix - - n - - trivial-rewrite
+bounce    unix - - n - 0 bounce
+defer     unix - - n - 0 bounce
+trace     unix - - n - 0 bounce
+verify    unix - - n - 1 verify
+flush     unix n - n 1000? 0 flush
+proxymap  unix - - n - - proxymap
+smtp      unix - - n - - smtp
+relay     unix - - n - - smtp
+showq     unix n - n - - showq
+error     unix - - n - - error
+retry     unix - - n - - error
+discard   unix - - n - - discard
+anvil     unix - - n - 1 anvil
+scache    unix - - n - 1 scache
+postlog   unix-dgram n - n - 1 postlogd
+"""
+
+
+class Postfix:
+    """start(), use .port, stop(). `extra` are more lines for main.cf, by parameter name."""
+
+    def __init__(self, folder, receiver_port, smtpd_milters="", non_smtpd_milters="",
+                 milter_default_action="tempfail", long_queue_ids=True, extra=None):
+        self.folder, self.port = str(folder), free_port()
+        self.config_directory = self.folder + "/etc"
+        self.settings = {
+            "folder": self.folder, "receiver_port": receiver_port,
+            "smtpd_milters": smtpd_milters, "non_smtpd_milters": non_smtpd_milters,
+            "milter_default_action": milter_default_action,
+            "long_queue_ids": "yes" if long_queue_ids else "no",
+        }
+        self.extra = dict(extra or {})
+
+    def configure(self, **changes):
+        """Writes the configuration, with changes for the settings named in MAIN_CF."""
+        self.settings.update(changes)
+        main = MAIN_CF.format(**self.settings)
+        main += "".join(f"{name} = {value}\n" for name, value in self.extra.items())
+        self._write("etc/main.cf", main)
+        self._write("etc/master.cf", MASTER_CF.format(port=self.port))
+
+    def _write(self, name, text):
+        with open(f"{self.folder}/{name}", "w", encoding="utf-8") as file:
+            file.write(text)
+
+    def run(self, program, *arguments, given=None, check=True):
+        """One of Postfix's commands on our configuration; its standard output."""
+        done = subprocess.run([program, "-c", self.config_directory, *arguments], text=True,
+                              input=given, capture_output=True, timeout=60, check=False)
+        if check and done.returncode != 0:
+            raise AssertionError(f"{program} {arguments}: {done.stderr}")
+        return done.stdout
+
+    def start(self):
+        for name in ("etc", "spool", "data"):
+            os.makedirs(f"{self.folder}/{name}", exist_ok=True)
+        owner = pwd.getpwnam("postfix")
+        os.chown(f"{self.folder}/data", owner.pw_uid, owner.pw_gid)
+        self.configure()
+        self.run("postfix", "start")
+        until(self.is_running, 20, "Postfix starts")
+        return self
+
+    def _master_pid(self):
+        try:
+            with open(f"{self.folder}/spool/pid/master.pid", encoding="ascii") as file:
+                return int(file.read())
+        except (OSError, ValueError):
+            return 0
+
+    def is_running(self):
+        pid = self._master_pid()
+        return pid > 0 and os.path.exists(f"/proc/{pid}")
+
+    def stop(self):
+        """Ends it; the mail that is in the queue stays there."""
+        pid = self._master_pid()
+        if pid and self.is_running():
+            os.kill(pid, signal.SIGTERM)
+            until(lambda: not self.is_running(), 20, "Postfix stops")
+
+    def reload(self, **changes):
+        self.configure(**changes)
+        self.run("postfix", "reload")
+
+    def queue(self, name=None):
+        """Queue id -> entry of `postqueue -j`; one queue ("hold") or all."""
+        entries = map(json.loads, self.run("postqueue", "-j").splitlines())
+        return {entry["queue_id"]: entry for entry in entries
+                if name in (None, entry["queue_name"])}
+
+    def queued(self, queue_id):
+        """In which queue it is ("hold", "deferred", ...); None when it is in none."""
+        entry = self.queue().get(queue_id)
+        return entry and entry["queue_name"]
+
+    def sendmail(self, message, sender=None):
+        """What a program on the host does: the sendmail command, past smtpd."""
+        subprocess.run(["sendmail", "-C", self.config_directory, "-i", "-f",
+                        message.sender if sender is None else sender, "--",
+                        *message.recipients()],
+                       input=message.text().encode(), timeout=60, check=True)
+
+    def log(self):
+        """Postfix's own log so far, line by line."""
+        try:
+            with open(f"{self.folder}/maillog", encoding="utf-8", errors="replace") as file:
+                return file.read().splitlines()
+        except FileNotFoundError:
+            return []
+
+    def complaints(self):
+        """Lines of the log that tell of trouble."""
+        return [line for line in self.log() if re.search(r" (warning|error|fatal|panic): ", line)]
