@@ -99,7 +99,7 @@ struct settings {
 		size_t local_domain_count;
 		struct settings_network *trusted_networks;
 		size_t trusted_network_count;
-		bool spf;
+		bool spf; /* not consulted yet: counts as no proof */
 	} identity;
 
 	struct settings_list *lists;
@@ -146,12 +146,15 @@ struct settings_errors {
 };
 
 /*
- * Reads and checks. On REFUSE and BROKEN `errors` holds at least one entry; free it with
+ * Reads and checks. `errors` needs no preparation. On REFUSE and BROKEN `errors` holds at least one entry; free it with
  * settings_errors_free() in any case.
  */
 enum base_result settings_load(
 	const char *path, struct settings **settings_r, struct settings_errors *errors);
-/* Everything at its default: for tools that need no site (oopsctl backtest). NULL: no memory. */
+/*
+ * Everything at its default, and examples for what only a site knows (example.com): for tools
+ * that need no site (oopsctl backtest). NULL: no memory.
+ */
 struct settings *settings_defaults(void);
 void settings_free(struct settings **settings);
 void settings_errors_free(struct settings_errors *errors);

@@ -1,0 +1,120 @@
+/*
+ * Every key of the settings file, in three tables.
+ */
+#include "milter/settings/internal.h"
+
+#define AT(member) .offset = offsetof(struct settings, member)
+#define DAYS(n) ((n) * (int64_t)SETTINGS_DAY)
+
+static const struct settings_choice kinds[] = {
+	{ "postfix", 0, NULL },
+	{ "sendmail", 0,
+	    "this version cannot release mail from Sendmail's queue yet: use \"postfix\"" },
+	{ NULL, 0, NULL },
+};
+static const struct settings_choice drivers[] = {
+	{ "sqlite", 0, NULL },
+	{ "postgresql", 0, "this version does not have PostgreSQL yet: use \"sqlite\"" },
+	{ NULL, 0, NULL },
+};
+static const struct settings_choice actions[] = {
+	{ "pass", SETTINGS_PASS, NULL },
+	{ "tag", SETTINGS_TAG, NULL },
+	{ "undo", SETTINGS_UNDO, NULL },
+	{ "confirm", SETTINGS_CONFIRM, NULL },
+	{ NULL, 0, NULL },
+};
+static const struct settings_choice on_errors[] = {
+	{ "accept", SETTINGS_ERROR_ACCEPT, NULL },
+	{ "tempfail", SETTINGS_ERROR_TEMPFAIL, NULL },
+	{ NULL, 0, NULL },
+};
+static const struct settings_choice after_grace[] = {
+	{ "return", SETTINGS_END_RETURN, NULL },
+	{ "delete", SETTINGS_END_DELETE, NULL },
+	{ NULL, 0, NULL },
+};
+static const struct settings_choice on_expiry[] = {
+	{ "return", SETTINGS_END_RETURN, NULL },
+	{ "send", SETTINGS_END_SEND, NULL },
+	{ NULL, 0, NULL },
+};
+
+const struct settings_key settings_keys[] = {
+	{ "node", &settings_type_node, AT(node), "main" },
+	{ "state_directory", &settings_type_path, AT(state_directory),
+	    "/var/lib/oops-milter" },
+	{ "key_file", &settings_type_path, AT(key_file), "/etc/oops-milter/secret.key" },
+	{ "milter.socket", &settings_type_milter_socket, AT(milter.socket),
+	    "unix:/run/oops-milter/milter.sock" },
+	{ "milter.socket_mode", &settings_type_mode, AT(milter.socket_mode), "0660" },
+	{ "mta.kind", &settings_type_word, AT(mta.kind), "postfix", .choices = kinds },
+	{ "mta.config_directory", &settings_type_path, AT(mta.config_directory),
+	    "/etc/postfix" },
+	{ "mta.command_directory", &settings_type_path, AT(mta.command_directory),
+	    "/usr/sbin" },
+	{ "mta.queue_socket", &settings_type_path_socket, AT(mta.queue_socket),
+	    "/run/oops-milter/queue.sock" },
+	{ "mta.queue_user", &settings_type_user, AT(mta.queue_user), "oops-milter" },
+	{ "store.driver", &settings_type_word, AT(store.driver), "sqlite",
+	    .choices = drivers },
+	{ "store.dsn", &settings_type_text_optional, AT(store.dsn), "" },
+	{ "web.listen", &settings_type_listen, AT(web.listen_host), "127.0.0.1:8025" },
+	{ "web.base_url", &settings_type_base_url, AT(web.base_url),
+	    .required = "\"https://oops.example.com\"" },
+	{ "identity.local_domains", &settings_type_domains, AT(identity.local_domains),
+	    .count_offset = offsetof(struct settings, identity.local_domain_count),
+	    .required = "( \"example.com\" )" },
+	{ "identity.trusted_networks", &settings_type_networks,
+	    AT(identity.trusted_networks), "127.0.0.0/8 ::1/128",
+	    .count_offset = offsetof(struct settings, identity.trusted_network_count) },
+	{ "identity.spf", &settings_type_truth, AT(identity.spf), "false" },
+	{ "lists", &settings_type_entries, AT(lists) },
+	{ "judge.scorecard", &settings_type_path_optional, AT(judge.scorecard), "" },
+	{ "undo.window", &settings_type_duration, AT(undo.window), "2m", .min = 1,
+	    .max = DAYS(7) },
+	{ "undo.grace", &settings_type_duration, AT(undo.grace), "1h", .min = 0,
+	    .max = DAYS(30) },
+	{ "undo.after_grace", &settings_type_choice, AT(undo.then), "return",
+	    .choices = after_grace },
+	{ "confirm.expires", &settings_type_duration, AT(confirm.expires), "3d", .min = 1,
+	    .max = DAYS(30) },
+	{ "confirm.on_expiry", &settings_type_choice, AT(confirm.on_expiry), "return",
+	    .choices = on_expiry },
+	{ "notice.smtp", &settings_type_smtp, AT(notice.smtp), "smtp://127.0.0.1:25" },
+	{ "notice.from", &settings_type_address, AT(notice.from),
+	    .required = "\"oops@example.com\"" },
+	{ "notice.language", &settings_type_language, AT(notice.language), "en" },
+	{ "notice.link_expires", &settings_type_duration, AT(notice.link_expires), "30d",
+	    .min = 60, .max = DAYS(365) },
+	{ "policy", &settings_type_entries, AT(policies) },
+	{ .name = NULL },
+};
+
+#define LIST(member) .offset = offsetof(struct settings_list, member)
+
+const struct settings_key settings_list_keys[] = {
+	{ "address", &settings_type_address, LIST(address) },
+	{ "members", &settings_type_people, LIST(members), .min = 1, .max = 10000000 },
+	{ "aliases", &settings_type_path, LIST(aliases) },
+	{ .name = NULL },
+};
+
+#define RULE(member) .offset = offsetof(struct settings_policy, member)
+
+/* Window, expires and on_expiry default to undo.window and confirm.*: see policy.c. */
+const struct settings_key settings_rule_keys[] = {
+	{ "name", &settings_type_name, RULE(name) },
+	{ "match.sender", &settings_type_sender, RULE(sender) },
+	{ "action", &settings_type_choice, RULE(action), "confirm", .choices = actions },
+	{ "threshold", &settings_type_fraction, RULE(threshold), "0.9", .min = 0,
+	    .max = 100 },
+	{ "tag_threshold", &settings_type_fraction, RULE(tag_threshold), "0.5", .min = 0,
+	    .max = 200 },
+	{ "on_error", &settings_type_choice, RULE(on_error), "accept",
+	    .choices = on_errors },
+	{ "window", &settings_type_duration, RULE(window), .min = 1, .max = DAYS(7) },
+	{ "expires", &settings_type_duration, RULE(expires), .min = 1, .max = DAYS(30) },
+	{ "on_expiry", &settings_type_choice, RULE(on_expiry), .choices = on_expiry },
+	{ .name = NULL },
+};

@@ -1,0 +1,232 @@
+/*
+ * Texts of the settings file: what is a domain, an address, a network, and how far two
+ * words are apart.
+ */
+#include <arpa/inet.h>
+#include <ctype.h>
+#include <netinet/in.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "milter/settings/internal.h"
+
+/* A copy that lives as long as the settings. */
+char *
+settings_keep(struct settings_reader *reader, const char *text, size_t length)
+{
+	char *copy = base_arena_strndup(reader->arena, text, length);
+
+	if (copy == NULL)
+		reader->is_short = true;
+	return copy;
+}
+
+/* The same in lower case. */
+char *
+settings_keep_lower(struct settings_reader *reader, const char *text)
+{
+	char *copy = settings_keep(reader, text, strlen(text));
+
+	for (char *c = copy; c != NULL && *c != '\0'; c++)
+		if (*c >= 'A' && *c <= 'Z')
+			*c = (char)(*c - 'A' + 'a');
+	return copy;
+}
+
+/* Keeps a text as it stands. */
+const char *
+settings_keep_as_is(struct settings_reader *reader, const char *text, void *target)
+{
+	*(const char **)target = settings_keep(reader, text, strlen(text));
+	return NULL;
+}
+
+/* Are there control characters or spaces in it? */
+bool
+settings_has_blanks(const char *text)
+{
+	for (; *text != '\0'; text++)
+		if ((unsigned char)*text <= ' ' || *text == 0x7f)
+			return true;
+	return false;
+}
+
+/* Letters, digits and hyphens between dots; bytes beyond ASCII as RFC 6531 allows them. */
+bool
+settings_is_domain(const char *text, size_t length)
+{
+	size_t label = 0;
+
+	if (length == 0 || length > 255 || !base_is_utf8(text, length))
+		return false;
+	for (size_t i = 0; i <= length; i++) {
+		unsigned char c = i < length ? (unsigned char)text[i] : '.';
+
+		if (c == '.') {
+			if (label == 0 || label > 63 || text[i - 1] == '-')
+				return false;
+			label = 0;
+		} else if (isalnum(c) || c >= 0x80 || c == '_' || (c == '-' && label > 0)) {
+			label++;
+		} else {
+			return false;
+		}
+	}
+	return true;
+}
+
+/* local@domain with a dot-atom before the '@': what a site gives to its own lists and
+ * robots. */
+bool
+settings_is_address(const char *text)
+{
+	const char *at = strrchr(text, '@');
+	size_t length = at == NULL ? 0 : (size_t)(at - text);
+
+	if (length == 0 || length > 64 || text[0] == '.' || at[-1] == '.' ||
+	    !base_is_utf8(text, length))
+		return false;
+	for (size_t i = 0; i < length; i++) {
+		unsigned char c = (unsigned char)text[i];
+
+		if (c == '.' && text[i + 1] == '.')
+			return false;
+		if (!isalnum(c) && c < 0x80 && strchr(".!#$%&'*+-/=?^_`{|}~", c) == NULL)
+			return false;
+	}
+	return settings_is_domain(at + 1, strlen(at + 1));
+}
+
+/* Decimal digits, no sign, no spaces. */
+bool
+settings_is_number(const char *text, size_t length, unsigned long max, unsigned long *r)
+{
+	unsigned long value = 0;
+
+	if (length == 0 || length > 18)
+		return false;
+	for (size_t i = 0; i < length; i++) {
+		if (text[i] < '0' || text[i] > '9')
+			return false;
+		value = value * 10 + (unsigned long)(text[i] - '0');
+	}
+	if (value > max)
+		return false;
+	*r = value;
+	return true;
+}
+
+/* A numeric address: no name is ever looked up. */
+bool
+settings_is_ip(const char *text, size_t length)
+{
+	char address[INET6_ADDRSTRLEN];
+	unsigned char bytes[16];
+
+	if (length >= sizeof(address))
+		return false;
+	memcpy(address, text, length);
+	address[length] = '\0';
+	return inet_pton(AF_INET, address, bytes) == 1 ||
+	       inet_pton(AF_INET6, address, bytes) == 1;
+}
+
+/* IPv4 in IPv6's clothes (RFC 4291 2.5.5.2) is taken as IPv4, as peers are. */
+static void
+network_unmap(struct settings_network *network)
+{
+	static const unsigned char mapped[12] = { 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff,
+		0xff };
+
+	if (network->family != AF_INET6 || network->prefix < 96 ||
+	    memcmp(network->address, mapped, sizeof(mapped)) != 0)
+		return;
+	network->family = AF_INET;
+	network->prefix -= 96;
+	memmove(network->address, network->address + 12, 4);
+	memset(network->address + 4, 0, 12);
+}
+
+/* Clears the bits beyond the prefix; were there any? */
+static bool
+network_trim(struct settings_network *network)
+{
+	unsigned bits = network->family == AF_INET ? 32 : 128;
+	bool had_some = false;
+
+	for (unsigned i = network->prefix; i < bits; i++) {
+		unsigned char bit = (unsigned char)(0x80u >> (i % 8));
+
+		had_some = had_some || (network->address[i / 8] & bit) != 0;
+		network->address[i / 8] &= (unsigned char)~bit;
+	}
+	return had_some;
+}
+
+/* An address with or without a prefix. */
+const char *
+settings_network_parse(const char *text, struct settings_network *network_r)
+{
+	static const char wrong[] =
+	    "not a network: use an address and a prefix, \"10.0.0.0/8\" or "
+	    "\"2001:db8::/32\"";
+	struct settings_network network = { .family = AF_INET };
+	const char *slash = strchr(text, '/');
+	size_t length = slash == NULL ? strlen(text) : (size_t)(slash - text);
+	char address[INET6_ADDRSTRLEN];
+	unsigned long prefix;
+
+	if (length >= sizeof(address))
+		return wrong;
+	memcpy(address, text, length);
+	address[length] = '\0';
+	if (inet_pton(AF_INET, address, network.address) != 1) {
+		network.family = AF_INET6;
+		if (inet_pton(AF_INET6, address, network.address) != 1)
+			return wrong;
+	}
+	prefix = network.family == AF_INET ? 32 : 128;
+	if (slash != NULL &&
+	    !settings_is_number(slash + 1, strlen(slash + 1), prefix, &prefix))
+		return base_why(
+		    "not a network: the prefix is a number from 0 to %lu", prefix);
+	network.prefix = (unsigned)prefix;
+	network_unmap(&network);
+	if (network_trim(&network)) {
+		inet_ntop(network.family, network.address, address, sizeof(address));
+		return base_why("has bits set beyond its prefix: did you mean \"%s/%u\"?",
+		    address, network.prefix);
+	}
+	*network_r = network;
+	return NULL;
+}
+
+/* Damerau and Levenshtein's distance, neighbours swapped counting as one. */
+unsigned
+settings_distance(const char *a, const char *b)
+{
+	enum { LONGEST = 63 };
+	size_t m = strlen(a), n = strlen(b);
+	unsigned d[LONGEST + 1][LONGEST + 1];
+
+	if (m > LONGEST || n > LONGEST)
+		return LONGEST + 1;
+	for (size_t i = 0; i <= m; i++)
+		d[i][0] = (unsigned)i;
+	for (size_t j = 0; j <= n; j++)
+		d[0][j] = (unsigned)j;
+	for (size_t i = 1; i <= m; i++)
+		for (size_t j = 1; j <= n; j++) {
+			unsigned best = d[i - 1][j - 1] + (a[i - 1] != b[j - 1]);
+
+			if (d[i - 1][j] + 1 < best)
+				best = d[i - 1][j] + 1;
+			if (d[i][j - 1] + 1 < best)
+				best = d[i][j - 1] + 1;
+			if (i > 1 && j > 1 && a[i - 1] == b[j - 2] &&
+			    a[i - 2] == b[j - 1] && d[i - 2][j - 2] + 1 < best)
+				best = d[i - 2][j - 2] + 1;
+			d[i][j] = best;
+		}
+	return d[m][n];
+}
