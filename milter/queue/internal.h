@@ -1,0 +1,138 @@
+/*
+ * NAME
+ *	queue/internal - what the files of this room share
+ *
+ * DIAGNOSTICS
+ *	As in queue.h. Times here are milliseconds of the monotonic clock.
+ */
+#ifndef OOPS_QUEUE_INTERNAL_H
+#define OOPS_QUEUE_INTERNAL_H
+
+#include <sys/socket.h>
+#include <sys/un.h>
+
+#include "milter/queue/queue.h"
+
+int64_t queue_clock_ms(void);
+
+/* --- wire.c: lines over a socket, and their grammar --------------------------------- */
+
+#define QUEUE_MAX_LINE 200         /* bytes, with LF */
+#define QUEUE_MAX_READ (32u << 20) /* bytes of a message that READ gives away */
+#define QUEUE_MIN_ID 5             /* bytes; no id can be postsuper's word ALL */
+
+enum queue_kind { QUEUE_KIND_VERB, QUEUE_KIND_READ, QUEUE_KIND_SCAN };
+
+struct queue_request {
+	enum queue_kind kind;
+	enum queue_verb verb; /* of QUEUE_KIND_VERB */
+	size_t count;         /* of the item lines that follow */
+};
+
+/* Lines are given without their LF. REFUSE: not in the grammar. */
+enum base_result queue_request_parse(
+    const char *line, struct queue_request *request_r, const char **why_r);
+/* Cuts the line in two; both names point into it. */
+enum base_result queue_item_parse(
+    char *line, const char **queue_id_r, const char **hold_id_r, const char **why_r);
+/* "HELD" and so on, as an answer spells them. */
+bool queue_status_parse(const char *text, enum queue_status *status_r);
+bool queue_is_queue_id(const char *text);
+
+/* One end of a connection, read through a small buffer until a deadline. */
+struct queue_wire {
+	int fd;
+	int64_t deadline;
+	size_t start, end;
+	char data[4096];
+};
+
+void queue_wire_init(struct queue_wire *wire, int fd, int64_t deadline);
+/* NONE: the peer closed. REFUSE: longer than QUEUE_MAX_LINE, or a NUL in it. */
+enum base_result queue_wire_line(
+    struct queue_wire *wire, char line_r[QUEUE_MAX_LINE], const char **why_r);
+enum base_result queue_wire_bytes(
+    struct queue_wire *wire, char *data, size_t length, const char **why_r);
+enum base_result queue_wire_send(
+    struct queue_wire *wire, const void *data, size_t length, const char **why_r);
+/* REFUSE: the path does not fit. */
+enum base_result queue_address(
+    const char *socket_path, struct sockaddr_un *address_r, const char **why_r);
+
+/* --- tool.c: runs one of the MTA's own programs -------------------------------------- */
+
+#define QUEUE_TOOL_MS 20000
+
+/* A piece of a program's output, in order. */
+typedef void queue_output_fn(void *context, const char *data, size_t length);
+
+struct queue_tool {
+	const char *path;        /* absolute */
+	const char *const *argv; /* NULL-terminated */
+	const char *input;       /* standard input; NULL: nothing */
+	queue_output_fn *output; /* standard output; NULL: thrown away */
+	void *context;
+	bool with_errors; /* standard error goes to `output` too, else it is thrown away */
+	int64_t deadline; /* it is killed then, or after QUEUE_TOOL_MS */
+};
+
+/* OK: it ended by itself, with *exit_r. RETRY: killed. BROKEN: cannot be run. */
+enum base_result queue_tool_run(
+    const struct queue_tool *tool, int *exit_r, const char **why_r);
+
+/* Cuts output into lines; what is longer than `line` is cut off at its end. */
+struct queue_lines {
+	void (*each)(void *context, const char *line);
+	void *context;
+	size_t length;
+	char line[1024];
+};
+
+/* A queue_output_fn; its context is a struct queue_lines. */
+void queue_lines_output(void *lines, const char *data, size_t length);
+
+/* --- drivers: one for each MTA ------------------------------------------------------- */
+
+struct queue_driver {
+	const char *kind;
+	/* HELD or MOVING with hold_id_r filled in, else FOREIGN, GONE or FAILED. */
+	enum queue_status (*look)(const struct queue_server_options *options,
+	    const char *queue_id, int64_t deadline, char hold_id_r[BASE_ID_SIZE]);
+	/* Acts on the items whose status is HELD, and prods those that are MOVING. */
+	enum base_result (*act)(const struct queue_server_options *options,
+	    enum queue_verb verb, const struct queue_item *items, size_t count,
+	    int64_t deadline, const char **why_r);
+	enum base_result (*read)(const struct queue_server_options *options,
+	    const char *queue_id, int64_t deadline, struct base_buffer *message_r,
+	    const char **why_r);
+	/* The queue ids of all files on hold, one a line. */
+	enum base_result (*held)(const struct queue_server_options *options,
+	    int64_t deadline, struct base_buffer *ids_r, const char **why_r);
+};
+
+extern const struct queue_driver queue_postfix;
+
+/* NULL: no such kind. */
+const struct queue_driver *queue_driver_for(const char *mta_kind);
+
+/* --- postfix.c, for its tests -------------------------------------------------------- */
+
+/* Reads the output of `postcat -e -h`, line by line. */
+struct queue_postcat {
+	const char *queue_id;
+	enum {
+		QUEUE_POSTCAT_NOTHING,
+		QUEUE_POSTCAT_ENVELOPE,
+		QUEUE_POSTCAT_HEADER,
+		QUEUE_POSTCAT_END
+	} place;
+	bool is_held;               /* it lies in the hold queue */
+	bool is_missing;            /* postcat found no such file */
+	bool has_tag;               /* the first tag header was seen */
+	char hold_id[BASE_ID_SIZE]; /* what it says, "" if it is not one of ours */
+};
+
+/* A callback of struct queue_lines; its context is a struct queue_postcat. */
+void queue_postcat_line(void *postcat, const char *line);
+
+#endif

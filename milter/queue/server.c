@@ -1,0 +1,418 @@
+/* oops-queued's side: one request at a time, from one uid, about files with our tag only.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "milter/queue/internal.h"
+
+#define REQUEST_MS 60000  /* for a whole request, the MTA's tools included */
+#define HEAR_MS 5000      /* for the request to arrive */
+#define MAX_SCAN 20000    /* files on hold that a SCAN looks at */
+#define STOP_CHECK_MS 500 /* how late a signal may be seen that came between two calls */
+
+struct server {
+	const struct queue_server_options *options;
+	const struct queue_driver *driver;
+	struct queue_wire wire; /* of the present request */
+};
+
+/* One request: its lines, cut up. */
+struct request {
+	struct queue_request head;
+	struct queue_item items[QUEUE_MAX_ITEMS];
+	char lines[QUEUE_MAX_ITEMS][QUEUE_MAX_LINE];
+};
+
+const struct queue_driver *
+queue_driver_for(const char *mta_kind)
+{
+	return strcmp(mta_kind, queue_postfix.kind) == 0 ? &queue_postfix : NULL;
+}
+
+/* --- the socket --------------------------------------------------------------------- */
+
+/* Nobody but root and the allowed user may be able to put another socket in our place. */
+static enum base_result
+directory_check(const char *socket_path, unsigned allowed_uid, const char **why_r)
+{
+	size_t length = (size_t)(strrchr(socket_path, '/') - socket_path);
+	char directory[sizeof(((struct sockaddr_un *)0)->sun_path)];
+	struct stat status;
+
+	memcpy(directory, socket_path, length);
+	directory[length] = '\0';
+	if (stat(length == 0 ? "/" : directory, &status) != 0) {
+		*why_r = base_why("%s: %s", directory, strerror(errno));
+		return BASE_BROKEN;
+	}
+	if ((status.st_uid != 0 && status.st_uid != geteuid() &&
+		status.st_uid != allowed_uid) ||
+	    ((status.st_mode & S_IWOTH) && !(status.st_mode & S_ISVTX))) {
+		*why_r = base_why("%s: others than root and uid %u may write there",
+		    directory, allowed_uid);
+		return BASE_BROKEN;
+	}
+	return BASE_OK;
+}
+
+/* Removes a socket that nobody listens on any more; anything else there is left alone. */
+static enum base_result
+stale_remove(const char *socket_path, const struct sockaddr_un *address, const char **why_r)
+{
+	struct stat status;
+	int fd, error;
+
+	if (lstat(socket_path, &status) != 0)
+		return BASE_OK;
+	if (!S_ISSOCK(status.st_mode)) {
+		*why_r = base_why("%s: is there and is no socket", socket_path);
+		return BASE_BROKEN;
+	}
+	fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	error =
+	    fd >= 0 && connect(fd, (const struct sockaddr *)address, sizeof(*address)) == 0
+		? 0
+		: errno;
+	if (fd >= 0)
+		close(fd);
+	if (error != ECONNREFUSED || unlink(socket_path) != 0) {
+		*why_r = base_why("%s: in use: %s", socket_path,
+		    error == 0 ? "somebody listens there" : strerror(error));
+		return BASE_BROKEN;
+	}
+	return BASE_OK;
+}
+
+/*
+ * Gives the socket to the allowed user. The directory may be that user's, so the name alone
+ * cannot be trusted: what is given away is the very file that was opened and looked at.
+ */
+static bool
+hand_over(const char *socket_path, unsigned allowed_uid)
+{
+	int fd = open(socket_path, O_PATH | O_NOFOLLOW | O_CLOEXEC);
+	struct stat status;
+	bool is_done;
+
+	is_done = fd >= 0 && fstat(fd, &status) == 0 && S_ISSOCK(status.st_mode) &&
+		  status.st_nlink == 1 && status.st_uid == geteuid() &&
+		  fchownat(fd, "", allowed_uid, (gid_t)-1, AT_EMPTY_PATH) == 0;
+	if (fd >= 0)
+		close(fd);
+	return is_done;
+}
+
+/* A listening socket that root and the allowed user can connect to. */
+static enum base_result
+listen_at(const struct queue_server_options *options, int *fd_r, const char **why_r)
+{
+	const char *path = options->socket_path;
+	struct sockaddr_un address;
+	enum base_result result;
+	mode_t mask;
+	int fd, error = 0;
+
+	result = queue_address(path, &address, why_r);
+	if (result == BASE_OK)
+		result = directory_check(path, options->allowed_uid, why_r);
+	if (result == BASE_OK)
+		result = stale_remove(path, &address, why_r);
+	if (result != BASE_OK)
+		return BASE_BROKEN;
+	fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+	mask = umask(0177);
+	if (fd < 0 || bind(fd, (struct sockaddr *)&address, sizeof(address)) != 0)
+		error = errno;
+	umask(mask);
+	if (error == 0 && options->allowed_uid != geteuid() &&
+	    !hand_over(path, options->allowed_uid))
+		error = errno != 0 ? errno : EPERM;
+	if (error == 0 && listen(fd, 16) != 0)
+		error = errno;
+	if (error != 0) {
+		*why_r = base_why("%s: %s", path, strerror(error));
+		if (fd >= 0)
+			close(fd);
+		return BASE_BROKEN;
+	}
+	*fd_r = fd;
+	return BASE_OK;
+}
+
+/* --- requests ------------------------------------------------------------------------ */
+
+/* ERROR SP text LF; the peer's part of the text was left out of it by who made it. */
+static void
+answer_error(struct server *server, const char *text)
+{
+	const char *ignored;
+	char line[QUEUE_MAX_LINE];
+	int n = snprintf(line, sizeof(line), "ERROR %.180s\n", text);
+
+	queue_wire_send(&server->wire, line, (size_t)n, &ignored);
+}
+
+/* Reads a whole request before anything of it is done. */
+static enum base_result
+hear(struct server *server, struct request *request, const char **why_r)
+{
+	char head[QUEUE_MAX_LINE];
+	enum base_result result = queue_wire_line(&server->wire, head, why_r);
+
+	if (result == BASE_OK)
+		result = queue_request_parse(head, &request->head, why_r);
+	for (size_t i = 0; result == BASE_OK && i < request->head.count; i++) {
+		result = queue_wire_line(&server->wire, request->lines[i], why_r);
+		if (result == BASE_OK)
+			result = queue_item_parse(request->lines[i],
+			    &request->items[i].queue_id, &request->items[i].hold_id, why_r);
+	}
+	return result;
+}
+
+/* Where a file is; FOREIGN unless its own tag carries the hold id asked for. */
+static enum queue_status
+look(struct server *server, const struct queue_item *item)
+{
+	char hold_id[BASE_ID_SIZE];
+	enum queue_status status = server->driver->look(
+	    server->options, item->queue_id, server->wire.deadline, hold_id);
+
+	if ((status == QUEUE_HELD || status == QUEUE_MOVING) &&
+	    strcmp(hold_id, item->hold_id) != 0)
+		return QUEUE_FOREIGN;
+	return status;
+}
+
+/*
+ * What is true after the verb: a file that is still on hold means that the tool failed, and
+ * one that could not be prodded would wait for the next queue run.
+ */
+static enum queue_status
+look_after(struct server *server, const struct queue_item *item, enum base_result acted)
+{
+	enum queue_status status = look(server, item);
+
+	if (status == QUEUE_HELD || (status == QUEUE_MOVING && acted != BASE_OK))
+		return QUEUE_FAILED;
+	return status;
+}
+
+/* STATUS, RELEASE, RETURN, DELETE: look, act on all of ours in one go, look again. */
+static void
+serve_verb(struct server *server, struct request *request)
+{
+	struct queue_item *items = request->items;
+	size_t count = request->head.count, ours = 0;
+	enum queue_verb verb = request->head.verb;
+	enum base_result acted = BASE_OK;
+	struct base_buffer answer;
+	const char *why = "";
+
+	for (size_t i = 0; i < count; i++) {
+		items[i].status = look(server, &items[i]);
+		ours += items[i].status == QUEUE_HELD || items[i].status == QUEUE_MOVING;
+		if (items[i].status == QUEUE_FOREIGN)
+			base_log(BASE_LOG_WARNING, "%s %s: not our file, left alone",
+			    queue_verb_str(verb), items[i].queue_id);
+	}
+	if (verb != QUEUE_STATUS && ours > 0) {
+		acted = server->driver->act(
+		    server->options, verb, items, count, server->wire.deadline, &why);
+		base_log(acted == BASE_OK ? BASE_LOG_INFO : BASE_LOG_WARNING,
+		    "%s of %zu files: %s", queue_verb_str(verb), ours,
+		    acted == BASE_OK ? "done" : why);
+	}
+	base_buffer_init(&answer, (QUEUE_MAX_ITEMS + 1) * QUEUE_MAX_LINE);
+	for (size_t i = 0; i < count; i++) {
+		if (verb != QUEUE_STATUS &&
+		    (items[i].status == QUEUE_HELD || items[i].status == QUEUE_MOVING))
+			items[i].status = look_after(server, &items[i], acted);
+		base_buffer_printf(&answer, "%s %s\n", items[i].queue_id,
+		    queue_status_str(items[i].status));
+	}
+	base_buffer_puts(&answer, "END\n");
+	if (answer.failed)
+		answer_error(server, "out of memory");
+	else if (queue_wire_send(&server->wire, answer.data, answer.length, &why) !=
+		 BASE_OK)
+		base_log(BASE_LOG_WARNING, "answer not taken: %s", why);
+	base_buffer_free(&answer);
+}
+
+/* READ: the message of one file of ours. */
+static void
+serve_read(struct server *server, const struct queue_item *item)
+{
+	enum queue_status status = look(server, item);
+	struct base_buffer message;
+	char line[QUEUE_MAX_LINE];
+	const char *why;
+	int n;
+
+	base_buffer_init(&message, QUEUE_MAX_READ);
+	if ((status == QUEUE_HELD || status == QUEUE_MOVING) &&
+	    server->driver->read(server->options, item->queue_id, server->wire.deadline,
+		&message, &why) != BASE_OK) {
+		base_log(BASE_LOG_WARNING, "READ %s: %s", item->queue_id, why);
+		status = QUEUE_FAILED;
+	}
+	if (status == QUEUE_HELD || status == QUEUE_MOVING)
+		n = snprintf(line, sizeof(line), "%s %s %zu\n", item->queue_id,
+		    queue_status_str(status), message.length);
+	else
+		n = snprintf(line, sizeof(line), "%s %s\n", item->queue_id,
+		    queue_status_str(status));
+	if (queue_wire_send(&server->wire, line, (size_t)n, &why) == BASE_OK &&
+	    (status == QUEUE_FAILED || message.length == 0 ||
+		queue_wire_send(&server->wire, message.data, message.length, &why) ==
+		    BASE_OK))
+		queue_wire_send(&server->wire, "END\n", 4, &why);
+	base_buffer_free(&message);
+}
+
+/* One file of a SCAN; the answer goes out line by line, so that it needs no memory. */
+static enum base_result
+scan_one(struct server *server, const char *queue_id, const char **why_r)
+{
+	char hold_id[BASE_ID_SIZE], line[QUEUE_MAX_LINE];
+	enum queue_status status =
+	    server->driver->look(server->options, queue_id, server->wire.deadline, hold_id);
+	int n;
+
+	if (status == QUEUE_FAILED) {
+		*why_r = "the MTA's tools do not answer";
+		return BASE_RETRY;
+	}
+	if (status != QUEUE_HELD)
+		return BASE_OK;
+	n = snprintf(line, sizeof(line), "%s %s\n", queue_id, hold_id);
+	return queue_wire_send(&server->wire, line, (size_t)n, why_r);
+}
+
+/* SCAN: every file on hold that carries our tag. */
+static void
+serve_scan(struct server *server)
+{
+	enum base_result result;
+	struct base_buffer ids;
+	const char *why = "";
+	char *rest, *id;
+
+	base_buffer_init(&ids, MAX_SCAN * (QUEUE_MAX_ID + 1));
+	result = server->driver->held(server->options, server->wire.deadline, &ids, &why);
+	rest = ids.data;
+	while (result == BASE_OK && rest != NULL && (id = strsep(&rest, "\n")) != NULL) {
+		if (*id != '\0')
+			result = scan_one(server, id, &why);
+	}
+	base_buffer_free(&ids);
+	if (result == BASE_OK) {
+		queue_wire_send(&server->wire, "END\n", 4, &why);
+	} else {
+		base_log(BASE_LOG_WARNING, "SCAN: %s", why);
+		answer_error(server, why);
+	}
+}
+
+/* One request, from its first line to the end of the answer. */
+static void
+serve_request(struct server *server)
+{
+	struct request *request = calloc(1, sizeof(*request));
+	const char *why = "out of memory";
+	enum base_result result = BASE_BROKEN;
+
+	if (request != NULL)
+		result = hear(server, request, &why);
+	if (result != BASE_OK) {
+		/* One who only looks whether we are there says nothing. */
+		if (result != BASE_NONE)
+			base_log(BASE_LOG_WARNING, "request refused: %s", why);
+		answer_error(server, why);
+		free(request);
+		return;
+	}
+	server->wire.deadline = queue_clock_ms() + REQUEST_MS;
+	switch (request->head.kind) {
+	case QUEUE_KIND_VERB:
+		serve_verb(server, request);
+		break;
+	case QUEUE_KIND_READ:
+		serve_read(server, &request->items[0]);
+		break;
+	case QUEUE_KIND_SCAN:
+		serve_scan(server);
+		break;
+	}
+	free(request);
+}
+
+/* Who is at the other end is asked of the kernel, before a byte is read. */
+static void
+serve_peer(struct server *server, int fd)
+{
+	struct ucred peer;
+	socklen_t size = sizeof(peer);
+
+	queue_wire_init(&server->wire, fd, queue_clock_ms() + HEAR_MS);
+	if (getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &peer, &size) != 0 ||
+	    (peer.uid != 0 && peer.uid != server->options->allowed_uid)) {
+		base_log(BASE_LOG_WARNING, "uid %u refused", (unsigned)peer.uid);
+		answer_error(server, "this user may not ask");
+		return;
+	}
+	serve_request(server);
+}
+
+/* Accepts until told to stop. */
+static void
+serve_loop(struct server *server, int listener, volatile int *stop)
+{
+	struct pollfd ready = { .fd = listener, .events = POLLIN };
+
+	while (!*stop) {
+		int fd;
+
+		if (poll(&ready, 1, STOP_CHECK_MS) <= 0)
+			continue;
+		fd = accept4(listener, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
+		if (fd >= 0) {
+			serve_peer(server, fd);
+			close(fd);
+		} else if (errno != EINTR && errno != EAGAIN && errno != ECONNABORTED) {
+			base_log(BASE_LOG_ERROR, "cannot accept: %s", strerror(errno));
+			base_sleep_ms(STOP_CHECK_MS);
+		}
+	}
+}
+
+enum base_result
+queue_serve(
+    const struct queue_server_options *options, volatile int *stop, const char **why_r)
+{
+	struct server server = { .options = options };
+	enum base_result result;
+	int listener;
+
+	server.driver = queue_driver_for(options->mta_kind);
+	if (server.driver == NULL) {
+		*why_r = base_why("no driver for mta.kind \"%s\"", options->mta_kind);
+		return BASE_REFUSE;
+	}
+	result = listen_at(options, &listener, why_r);
+	if (result != BASE_OK)
+		return result;
+	base_log(BASE_LOG_INFO, "serving uid %u at %s", options->allowed_uid,
+	    options->socket_path);
+	serve_loop(&server, listener, stop);
+	unlink(options->socket_path);
+	close(listener);
+	return BASE_OK;
+}

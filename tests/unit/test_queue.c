@@ -1,0 +1,808 @@
+/* The queue room: grammar, tag header, postcat's output, and client and server together. */
+#include <check.h>
+#include <pthread.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "milter/queue/internal.h"
+
+#define HOLD_A "abcdefghijklmnop"
+#define HOLD_B "234567abcdefghij"
+
+#define COUNT_OF(array) (sizeof(array) / sizeof((array)[0]))
+
+/* --- grammar ------------------------------------------------------------------------ */
+
+static const struct {
+	const char *line;
+	enum base_result result;
+	enum queue_kind kind;
+	enum queue_verb verb;
+	size_t count;
+} requests[] = {
+	{ "STATUS 1", BASE_OK, QUEUE_KIND_VERB, QUEUE_STATUS, 1 },
+	{ "RELEASE 500", BASE_OK, QUEUE_KIND_VERB, QUEUE_RELEASE, 500 },
+	{ "RETURN 2", BASE_OK, QUEUE_KIND_VERB, QUEUE_RETURN, 2 },
+	{ "DELETE 3", BASE_OK, QUEUE_KIND_VERB, QUEUE_DELETE, 3 },
+	{ "READ 1", BASE_OK, QUEUE_KIND_READ, 0, 1 },
+	{ "SCAN 0", BASE_OK, QUEUE_KIND_SCAN, 0, 0 },
+	{ "", BASE_REFUSE, 0, 0, 0 },
+	{ "STATUS", BASE_REFUSE, 0, 0, 0 },
+	{ "STATUS ", BASE_REFUSE, 0, 0, 0 },
+	{ "STATUS 0", BASE_REFUSE, 0, 0, 0 },
+	{ "STATUS 501", BASE_REFUSE, 0, 0, 0 },
+	{ "STATUS 01", BASE_REFUSE, 0, 0, 0 },
+	{ "STATUS -1", BASE_REFUSE, 0, 0, 0 },
+	{ "STATUS +1", BASE_REFUSE, 0, 0, 0 },
+	{ "STATUS  1", BASE_REFUSE, 0, 0, 0 },
+	{ "STATUS 1 ", BASE_REFUSE, 0, 0, 0 },
+	{ "STATUS 18446744073709551617", BASE_REFUSE, 0, 0, 0 },
+	{ "status 1", BASE_REFUSE, 0, 0, 0 },
+	{ "RELEASEX 1", BASE_REFUSE, 0, 0, 0 },
+	{ "READ 2", BASE_REFUSE, 0, 0, 0 },
+	{ "READ 0", BASE_REFUSE, 0, 0, 0 },
+	{ "SCAN 1", BASE_REFUSE, 0, 0, 0 },
+	{ " SCAN 0", BASE_REFUSE, 0, 0, 0 },
+};
+
+START_TEST(test_request)
+{
+	struct queue_request request = { .count = 77 };
+	const char *why = NULL;
+
+	ck_assert_int_eq(
+	    queue_request_parse(requests[_i].line, &request, &why), requests[_i].result);
+	if (requests[_i].result == BASE_OK) {
+		ck_assert_int_eq(request.kind, requests[_i].kind);
+		if (request.kind == QUEUE_KIND_VERB)
+			ck_assert_int_eq(request.verb, requests[_i].verb);
+		ck_assert_uint_eq(request.count, requests[_i].count);
+	} else {
+		ck_assert_uint_eq(request.count, 77);
+		ck_assert_ptr_nonnull(why);
+	}
+}
+END_TEST
+
+#define LONG_64 "aaaaaaaaaaaaaaaabbbbbbbbbbbbbbbbccccccccccccccccdddddddddddddddd"
+
+static const struct {
+	const char *line;
+	bool is_good;
+} item_lines[] = {
+	{ "5E3D71A2B " HOLD_A, true },
+	{ "4jY06N5hs9z1bY2K " HOLD_B, true },
+	{ LONG_64 " " HOLD_A, true },
+	{ LONG_64 "e " HOLD_A, false },
+	{ "ALL " HOLD_A, false },
+	{ "- " HOLD_A, false },
+	{ "-d5E3D7 " HOLD_A, false },
+	{ "../../x " HOLD_A, false },
+	{ "5E3D7;ls " HOLD_A, false },
+	{ "5E3D71A2B", false },
+	{ "5E3D71A2B ", false },
+	{ "5E3D71A2B  " HOLD_A, false },
+	{ "5E3D71A2B " HOLD_A " ", false },
+	{ "5E3D71A2B " HOLD_A "q", false },
+	{ "5E3D71A2B ABCDEFGHIJKLMNOP", false },
+	{ "5E3D71A2B abcdefghijklmno1", false },
+	{ "5E3D71A2\xc3\xa4 " HOLD_A, false },
+	{ "", false },
+};
+
+START_TEST(test_item)
+{
+	const char *queue_id = NULL, *hold_id = NULL, *why = NULL;
+	char line[QUEUE_MAX_LINE];
+
+	snprintf(line, sizeof(line), "%s", item_lines[_i].line);
+	ck_assert_int_eq(queue_item_parse(line, &queue_id, &hold_id, &why),
+	    item_lines[_i].is_good ? BASE_OK : BASE_REFUSE);
+	if (item_lines[_i].is_good) {
+		ck_assert_uint_eq(strlen(queue_id), strcspn(item_lines[_i].line, " "));
+		ck_assert_str_eq(hold_id, strchr(item_lines[_i].line, ' ') + 1);
+	} else {
+		ck_assert_ptr_null(queue_id);
+		ck_assert_ptr_null(hold_id);
+	}
+}
+END_TEST
+
+START_TEST(test_names)
+{
+	for (int verb = QUEUE_STATUS; verb <= QUEUE_DELETE; verb++)
+		ck_assert_str_ne(queue_verb_str((enum queue_verb)verb), "?");
+	for (int i = QUEUE_HELD; i <= QUEUE_FAILED; i++) {
+		enum queue_status status = QUEUE_FAILED;
+
+		ck_assert(
+		    queue_status_parse(queue_status_str((enum queue_status)i), &status));
+		ck_assert_int_eq((int)status, i);
+	}
+	enum queue_status status = QUEUE_GONE;
+	ck_assert(!queue_status_parse("held", &status));
+	ck_assert_int_eq(status, QUEUE_GONE);
+}
+END_TEST
+
+/* --- the tag header ----------------------------------------------------------------- */
+
+static const struct {
+	const char *value;
+	const char *id; /* NULL: not one of ours */
+} tags[] = {
+	{ "id=" HOLD_A "; action=confirm", HOLD_A },
+	{ " id=" HOLD_B "; action=undo", HOLD_B },
+	{ "\tid=" HOLD_B "; action=undo ", HOLD_B },
+	{ "id=" HOLD_A, NULL },
+	{ "id=" HOLD_A "x; action=undo", NULL },
+	{ "id=abc; action=undo", NULL },
+	{ "id=ABCDEFGHIJKLMNOP; action=undo", NULL },
+	{ "ID=" HOLD_A "; action=undo", NULL },
+	{ "action=undo; id=" HOLD_A, NULL },
+	{ "score=1 id=" HOLD_A "; action=undo", NULL },
+	{ "", NULL },
+};
+
+START_TEST(test_tag_parse)
+{
+	char id[BASE_ID_SIZE] = "untouched";
+
+	if (tags[_i].id != NULL) {
+		ck_assert_int_eq(queue_tag_parse(tags[_i].value, id), BASE_OK);
+		ck_assert_str_eq(id, tags[_i].id);
+	} else {
+		ck_assert_int_eq(queue_tag_parse(tags[_i].value, id), BASE_REFUSE);
+		ck_assert_str_eq(id, "untouched");
+	}
+}
+END_TEST
+
+START_TEST(test_tag_format)
+{
+	struct base_arena *arena = base_arena_new(4096);
+	const char *value = NULL;
+	char id[BASE_ID_SIZE];
+
+	ck_assert_int_eq(queue_tag_format(arena, HOLD_A, "confirm", &value), BASE_OK);
+	ck_assert_str_eq(value, "id=" HOLD_A "; action=confirm");
+	ck_assert_int_eq(queue_tag_parse(value, id), BASE_OK);
+	ck_assert_str_eq(id, HOLD_A);
+	ck_assert_int_eq(queue_tag_format(arena, "short", "confirm", &value), BASE_REFUSE);
+	ck_assert_int_eq(queue_tag_format(arena, HOLD_A, "", &value), BASE_REFUSE);
+	ck_assert_int_eq(queue_tag_format(arena, HOLD_A, "a\r\nX: y", &value), BASE_REFUSE);
+	base_arena_free(&arena);
+}
+END_TEST
+
+/* --- what postcat says -------------------------------------------------------------- */
+
+#define ENVELOPE(queue, id) "*** ENVELOPE RECORDS " queue "/" id " ***\n"
+#define CONTENTS(queue, id) "*** MESSAGE CONTENTS " queue "/" id " ***\n"
+#define TAG(id) "Oops-Milter: id=" id "; action=confirm\n"
+#define OTHER "Subject: hello\n"
+
+static const struct {
+	const char *output;
+	bool is_seen; /* the header was reached */
+	bool is_held;
+	bool is_missing;
+	const char *hold_id;
+} postcats[] = {
+	{ ENVELOPE("hold", "5E3D7A") "sender: a\n" CONTENTS("hold", "5E3D7A")
+		OTHER TAG(HOLD_A),
+	    true, true, false, HOLD_A },
+	{ ENVELOPE("hold/5/E", "5E3D7A") CONTENTS("hold/5/E", "5E3D7A") TAG(HOLD_A), true,
+	    true, false, HOLD_A },
+	{ ENVELOPE("active", "5E3D7A") CONTENTS("active", "5E3D7A") TAG(HOLD_A), true,
+	    false, false, HOLD_A },
+	{ ENVELOPE("deferred/5", "5E3D7A") CONTENTS("deferred/5", "5E3D7A") TAG(HOLD_A),
+	    true, false, false, HOLD_A },
+	/* a warning of the tool comes first */
+	{ "postcat: warning: /etc/x: unused parameter: y=z\n" ENVELOPE("hold", "5E3D7A")
+		CONTENTS("hold", "5E3D7A") TAG(HOLD_A),
+	    true, true, false, HOLD_A },
+	/* another file than the one asked for */
+	{ ENVELOPE("hold", "5E3D7B") CONTENTS("hold", "5E3D7B") TAG(HOLD_A), false, false,
+	    false, "" },
+	{ ENVELOPE("hold", "5E3D7") CONTENTS("hold", "5E3D7") TAG(HOLD_A), false, false,
+	    false, "" },
+	/* the first one counts, whoever wrote the second */
+	{ ENVELOPE("hold", "5E3D7A") CONTENTS("hold", "5E3D7A") TAG(HOLD_B)
+		OTHER TAG(HOLD_A),
+	    true, true, false, HOLD_B },
+	{ ENVELOPE("hold", "5E3D7A")
+		CONTENTS("hold", "5E3D7A") "oops-milter: x\n" TAG(HOLD_A),
+	    true, true, false, "" },
+	/* not in the header: envelope, folded line, body, after the end */
+	{ ENVELOPE("hold", "5E3D7A") TAG(HOLD_A) CONTENTS("hold", "5E3D7A") OTHER, true,
+	    true, false, "" },
+	{ ENVELOPE("hold", "5E3D7A") CONTENTS("hold", "5E3D7A") "X: y\n " TAG(HOLD_A), true,
+	    true, false, "" },
+	{ ENVELOPE("hold", "5E3D7A") CONTENTS("hold", "5E3D7A") OTHER "\n" TAG(HOLD_A),
+	    true, true, false, "" },
+	{ ENVELOPE("hold", "5E3D7A") CONTENTS("hold", "5E3D7A") OTHER
+	    "*** HEADER EXTRACTED hold/5E3D7A ***\n" TAG(HOLD_A),
+	    true, true, false, "" },
+	{ ENVELOPE("hold", "5E3D7A") CONTENTS("hold", "5E3D7A") "X-Oops-Milter: id=" HOLD_A
+								"; action=undo\n",
+	    true, true, false, "" },
+	/* no such file */
+	{ "postcat: fatal: open queue file 5E3D7A: No such file or directory\n", false,
+	    false, true, "" },
+	{ "postcat: fatal: open /etc/x/main.cf: No such file or directory\n", false, false,
+	    false, "" },
+	{ "postcat: fatal: open queue file 5E3D7A: Permission denied\n", false, false,
+	    false, "" },
+	{ "", false, false, false, "" },
+};
+
+START_TEST(test_postcat)
+{
+	struct queue_postcat postcat = { .queue_id = "5E3D7A" };
+	struct queue_lines lines = { .each = queue_postcat_line, .context = &postcat };
+	const char *output = postcats[_i].output;
+
+	/* Byte by byte: where the pieces end must not matter. */
+	for (size_t i = 0; output[i] != '\0'; i++)
+		queue_lines_output(&lines, output + i, 1);
+	ck_assert_int_eq(
+	    postcat.place == QUEUE_POSTCAT_HEADER || postcat.place == QUEUE_POSTCAT_END,
+	    postcats[_i].is_seen);
+	ck_assert_int_eq(postcat.is_held, postcats[_i].is_held);
+	ck_assert_int_eq(postcat.is_missing, postcats[_i].is_missing);
+	ck_assert_str_eq(postcat.hold_id, postcats[_i].hold_id);
+}
+END_TEST
+
+static void
+count_bytes(void *context, const char *line)
+{
+	*(size_t *)context += strlen(line) + 1;
+}
+
+START_TEST(test_lines_long)
+{
+	size_t bytes = 0;
+	struct queue_lines lines = { .each = count_bytes, .context = &bytes };
+	char piece[100];
+
+	memset(piece, 'x', sizeof(piece));
+	piece[50] = '\0';
+	for (int i = 0; i < 1000; i++)
+		queue_lines_output(&lines, piece, sizeof(piece));
+	queue_lines_output(&lines, "\nab\n", 4);
+	ck_assert_uint_eq(bytes, sizeof(lines.line) + 3);
+}
+END_TEST
+
+/* --- lines over a socket -------------------------------------------------------------- */
+
+/* What one reads who is sent these bytes and then the end. */
+static enum base_result
+line_of(const char *bytes, size_t length, char line_r[QUEUE_MAX_LINE])
+{
+	const char *why = NULL;
+	struct queue_wire wire;
+	enum base_result result;
+	int pair[2];
+
+	ck_assert_int_eq(socketpair(AF_UNIX, SOCK_STREAM, 0, pair), 0);
+	ck_assert_int_eq(write(pair[0], bytes, length), (ssize_t)length);
+	shutdown(pair[0], SHUT_WR);
+	queue_wire_init(&wire, pair[1], queue_clock_ms() + 2000);
+	result = queue_wire_line(&wire, line_r, &why);
+	close(pair[0]);
+	close(pair[1]);
+	return result;
+}
+
+START_TEST(test_wire_line)
+{
+	char line[QUEUE_MAX_LINE], bytes[QUEUE_MAX_LINE + 1];
+
+	ck_assert_int_eq(line_of("SCAN 0\nrest", 11, line), BASE_OK);
+	ck_assert_str_eq(line, "SCAN 0");
+	ck_assert_int_eq(line_of("SCAN 0", 6, line), BASE_NONE);
+	ck_assert_int_eq(line_of("", 0, line), BASE_NONE);
+	ck_assert_int_eq(line_of("SC\0N 0\n", 7, line), BASE_REFUSE);
+	memset(bytes, 'x', sizeof(bytes));
+	bytes[QUEUE_MAX_LINE - 1] = '\n';
+	ck_assert_int_eq(line_of(bytes, QUEUE_MAX_LINE, line), BASE_OK);
+	bytes[QUEUE_MAX_LINE - 1] = 'x';
+	bytes[QUEUE_MAX_LINE] = '\n';
+	ck_assert_int_eq(line_of(bytes, QUEUE_MAX_LINE + 1, line), BASE_REFUSE);
+}
+END_TEST
+
+START_TEST(test_wire_silence)
+{
+	const char *why = NULL;
+	struct queue_wire wire;
+	char line[QUEUE_MAX_LINE];
+	int pair[2];
+
+	ck_assert_int_eq(socketpair(AF_UNIX, SOCK_STREAM, 0, pair), 0);
+	ck_assert_int_eq(write(pair[0], "SCA", 3), 3);
+	queue_wire_init(&wire, pair[1], queue_clock_ms() + 100);
+	ck_assert_int_eq(queue_wire_line(&wire, line, &why), BASE_RETRY);
+	close(pair[0]);
+	close(pair[1]);
+}
+END_TEST
+
+/* --- tools ------------------------------------------------------------------------------
+ */
+
+static void
+collect(void *context, const char *data, size_t length)
+{
+	base_buffer_append(context, data, length);
+}
+
+START_TEST(test_tool)
+{
+	static const char script[] = "cat; echo oh >&2; echo [$OOPS_TEST_SECRET$LC_ALL]; "
+				     "[ -e /proc/self/fd/50 ] || echo closed";
+	const char *talks[] = { "sh", "-c", script, NULL };
+	const char *fails[] = { "sh", "-c", "exit 7", NULL };
+	const char *hangs[] = { "sh", "-c", "exec sleep 60", NULL };
+	struct queue_tool tool = { .path = "/bin/sh", .argv = talks, .input = "given\n" };
+	int64_t began = queue_clock_ms();
+	struct base_buffer text;
+	const char *why = NULL;
+	int status = 99;
+
+	ck_assert_int_eq(setenv("OOPS_TEST_SECRET", "x", 1), 0);
+	ck_assert_int_eq(dup2(0, 50), 50);
+	base_buffer_init(&text, 1000);
+	tool.output = collect;
+	tool.context = &text;
+	tool.deadline = began + 20000;
+	ck_assert_int_eq(queue_tool_run(&tool, &status, &why), BASE_OK);
+	ck_assert_int_eq(status, 0);
+	ck_assert_str_eq(base_buffer_text(&text), "given\n[C]\nclosed\n");
+	base_buffer_clear(&text);
+	tool.with_errors = true;
+	ck_assert_int_eq(queue_tool_run(&tool, &status, &why), BASE_OK);
+	ck_assert_str_eq(base_buffer_text(&text), "given\noh\n[C]\nclosed\n");
+	base_buffer_free(&text);
+	close(50);
+	tool.output = NULL;
+	tool.argv = fails;
+	ck_assert_int_eq(queue_tool_run(&tool, &status, &why), BASE_OK);
+	ck_assert_int_eq(status, 7);
+	tool.argv = hangs;
+	tool.deadline = queue_clock_ms() + 100;
+	ck_assert_int_eq(queue_tool_run(&tool, &status, &why), BASE_RETRY);
+	ck_assert_int_lt(queue_clock_ms() - began, 15000);
+	tool.path = "/nonexistent/tool";
+	tool.deadline = queue_clock_ms() + 20000;
+	ck_assert_int_eq(queue_tool_run(&tool, &status, &why), BASE_BROKEN);
+	ck_assert_int_eq(status, 7);
+}
+END_TEST
+
+/* --- client and server, with a shell script for postcat ----------------------------------
+ */
+
+/*
+ * postcat: file ID of our folder, or no such file; postsuper: moves what stands on its
+ * standard input; postqueue -j lists.
+ */
+static const char *const scripts[][2] = {
+	{ "postcat", "for id; do :; done\n"
+		     "cat hold/$id 2>/dev/null || cat active/$id 2>/dev/null || {\n"
+		     "echo postcat: fatal: open queue file $id: No such file or directory "
+		     ">&2; exit 1; }" },
+	{ "postsuper", "[ $4 = - ] && [ $5 = hold ] || exit 64\n"
+		       "while read id; do case $3 in\n"
+		       "-H|-f) sed s/hold/active/ hold/$id >active/$id; rm hold/$id;;\n"
+		       "-d) rm hold/$id;;\n"
+		       "*) exit 64;; esac; done" },
+	{ "postqueue", "case $3 in -i) echo $4 >>prodded;;\n"
+		       "-j) cd hold && for id in *; do\n"
+		       "echo \"{\\\"queue_name\\\": \\\"hold\\\", \\\"queue_id\\\": "
+		       "\\\"$id\\\", \\\"x\\\"}\"\n"
+		       "done; esac" },
+};
+
+struct site {
+	char folder[64];
+	char socket_path[128];
+	struct queue_server_options options;
+	volatile int stop;
+	pthread_t thread;
+	enum base_result result;
+	struct queue_client *client;
+};
+
+static void
+put(const struct site *site, const char *name, mode_t mode, const char *text)
+{
+	char path[256];
+	FILE *file;
+
+	snprintf(path, sizeof(path), "%s/%s", site->folder, name);
+	file = fopen(path, "w");
+	ck_assert_ptr_nonnull(file);
+	ck_assert_int_ge(fputs(text, file), 0);
+	ck_assert_int_eq(fclose(file), 0);
+	ck_assert_int_eq(chmod(path, mode), 0);
+}
+
+/* A queue file as postcat shows it. */
+static void
+put_mail(const struct site *site, const char *queue, const char *id, const char *header)
+{
+	char name[128], text[1024];
+
+	snprintf(name, sizeof(name), "%s/%s", queue, id);
+	snprintf(text, sizeof(text),
+	    "*** ENVELOPE RECORDS %s/%s ***\nsender: x\n"
+	    "*** MESSAGE CONTENTS %s/%s ***\n%sSubject: s\n",
+	    queue, id, queue, id, header);
+	put(site, name, 0600, text);
+}
+
+static void *
+serve(void *context)
+{
+	struct site *site = context;
+	const char *why = "";
+
+	site->result = queue_serve(&site->options, &site->stop, &why);
+	return NULL;
+}
+
+static void
+site_start(struct site *site)
+{
+	char path[256], text[2048];
+
+	memset(site, 0, sizeof(*site));
+	strcpy(site->folder, "/tmp/oops-queue.XXXXXX");
+	ck_assert_ptr_nonnull(mkdtemp(site->folder));
+	for (size_t i = 0; i < 2; i++) {
+		snprintf(
+		    path, sizeof(path), "%s/%s", site->folder, i == 0 ? "hold" : "active");
+		ck_assert_int_eq(mkdir(path, 0700), 0);
+	}
+	for (size_t i = 0; i < COUNT_OF(scripts); i++) {
+		snprintf(text, sizeof(text), "#!/bin/sh\ncd %s || exit 1\n%s\n",
+		    site->folder, scripts[i][1]);
+		put(site, scripts[i][0], 0700, text);
+	}
+	snprintf(
+	    site->socket_path, sizeof(site->socket_path), "%s/queue.sock", site->folder);
+	site->options = (struct queue_server_options){ .socket_path = site->socket_path,
+		.mta_kind = "postfix",
+		.config_directory = "/nonexistent",
+		.command_directory = site->folder,
+		.allowed_uid = getuid() };
+	ck_assert_int_eq(pthread_create(&site->thread, NULL, serve, site), 0);
+	site->client = queue_client_new(site->socket_path, 10000);
+	for (int i = 0; access(site->socket_path, F_OK) != 0; i++) {
+		ck_assert_int_lt(i, 500);
+		usleep(10000);
+	}
+}
+
+static void
+site_stop(struct site *site)
+{
+	char command[256];
+
+	queue_client_free(&site->client);
+	site->stop = 1;
+	ck_assert_int_eq(pthread_join(site->thread, NULL), 0);
+	ck_assert_int_eq(site->result, BASE_OK);
+	ck_assert_int_ne(access(site->socket_path, F_OK), 0);
+	snprintf(command, sizeof(command), "rm -r %s", site->folder);
+	ck_assert_int_eq(system(command), 0);
+}
+
+START_TEST(test_server_verbs)
+{
+	struct queue_item items[] = { { "AAAAA1", HOLD_A, 0 }, { "AAAAA2", HOLD_A, 0 },
+		{ "AAAAA3", HOLD_A, 0 }, { "AAAAA4", HOLD_A, 0 }, { "AAAAA5", HOLD_B, 0 } };
+	static const enum queue_status before[] = { QUEUE_HELD, QUEUE_MOVING, QUEUE_GONE,
+		QUEUE_FOREIGN, QUEUE_FOREIGN };
+	static const enum queue_status after[] = { QUEUE_MOVING, QUEUE_MOVING, QUEUE_GONE,
+		QUEUE_FOREIGN, QUEUE_FOREIGN };
+	struct queue_item deleted = { "AAAAA6", HOLD_A, QUEUE_FAILED };
+	const char *why = "";
+	struct site site;
+	char path[256];
+	struct stat status;
+
+	site_start(&site);
+	put_mail(&site, "hold", "AAAAA1", TAG(HOLD_A));
+	put_mail(&site, "active", "AAAAA2", TAG(HOLD_A));
+	put_mail(&site, "hold", "AAAAA4", "");
+	put_mail(&site, "hold", "AAAAA5", TAG(HOLD_A));
+	put_mail(&site, "hold", "AAAAA6", TAG(HOLD_A));
+	ck_assert_int_eq(queue_ask(site.client, QUEUE_STATUS, items, 5, &why), BASE_OK);
+	for (size_t i = 0; i < 5; i++)
+		ck_assert_int_eq(items[i].status, before[i]);
+	for (int round = 0; round < 2; round++) {
+		ck_assert_int_eq(
+		    queue_ask(site.client, QUEUE_RELEASE, items, 5, &why), BASE_OK);
+		for (size_t i = 0; i < 5; i++)
+			ck_assert_int_eq(items[i].status, after[i]);
+	}
+	ck_assert_int_eq(queue_ask(site.client, QUEUE_DELETE, &deleted, 1, &why), BASE_OK);
+	ck_assert_int_eq(deleted.status, QUEUE_GONE);
+	snprintf(path, sizeof(path), "%s/hold/AAAAA4", site.folder);
+	ck_assert_int_eq(stat(path, &status), 0);
+	snprintf(path, sizeof(path), "%s/hold/AAAAA5", site.folder);
+	ck_assert_int_eq(stat(path, &status), 0);
+	/* two of ours, twice, and nobody else's */
+	snprintf(path, sizeof(path), "%s/prodded", site.folder);
+	ck_assert_int_eq(stat(path, &status), 0);
+	ck_assert_int_eq(status.st_size, 4 * 7);
+	site_stop(&site);
+}
+END_TEST
+
+START_TEST(test_server_read_and_scan)
+{
+	struct base_arena *arena = base_arena_new(1 << 20);
+	struct queue_item *items = NULL;
+	const char *why = "";
+	struct site site;
+	size_t length = 0, count = 99;
+	char *data = NULL;
+
+	site_start(&site);
+	put_mail(&site, "hold", "AAAAA1", TAG(HOLD_A));
+	put_mail(&site, "hold", "AAAAA2", "");
+	put_mail(&site, "hold", "AAAAA3", TAG(HOLD_B));
+	ck_assert_int_eq(
+	    queue_read(site.client, arena, "AAAAA1", HOLD_A, 10000, &data, &length, &why),
+	    BASE_OK);
+	ck_assert_uint_eq(length, strlen(data));
+	ck_assert_ptr_nonnull(strstr(data, "Subject: s\n"));
+	ck_assert_int_eq(
+	    queue_read(site.client, arena, "AAAAA1", HOLD_A, 5, &data, &length, &why),
+	    BASE_REFUSE);
+	ck_assert_int_eq(
+	    queue_read(site.client, arena, "AAAAA1", HOLD_B, 10000, &data, &length, &why),
+	    BASE_NONE);
+	ck_assert_int_eq(
+	    queue_read(site.client, arena, "AAAAA9", HOLD_B, 10000, &data, &length, &why),
+	    BASE_NONE);
+	ck_assert_int_eq(queue_scan(site.client, arena, &items, &count, &why), BASE_OK);
+	ck_assert_uint_eq(count, 2);
+	ck_assert_str_eq(items[0].queue_id, "AAAAA1");
+	ck_assert_str_eq(items[1].hold_id, HOLD_B);
+	site_stop(&site);
+	base_arena_free(&arena);
+}
+END_TEST
+
+START_TEST(test_server_tool_fails)
+{
+	struct queue_item item = { "AAAAA1", HOLD_A, 0 };
+	const char *why = "";
+	struct site site;
+
+	site_start(&site);
+	put_mail(&site, "hold", "AAAAA1", TAG(HOLD_A));
+	put(&site, "postsuper", 0700, "#!/bin/sh\nexit 1\n");
+	ck_assert_int_eq(queue_ask(site.client, QUEUE_RELEASE, &item, 1, &why), BASE_OK);
+	ck_assert_int_eq(item.status, QUEUE_FAILED);
+	put(&site, "postcat", 0700, "#!/bin/sh\nexit 1\n");
+	ck_assert_int_eq(queue_ask(site.client, QUEUE_STATUS, &item, 1, &why), BASE_OK);
+	ck_assert_int_eq(item.status, QUEUE_FAILED);
+	site_stop(&site);
+}
+END_TEST
+
+/* The whole answer to these bytes, read to the end of the connection. */
+static void
+raw(const char *socket_path, const char *bytes, char answer_r[4096])
+{
+	struct sockaddr_un address;
+	const char *why;
+	size_t length = 0;
+	ssize_t n;
+	int fd = socket(AF_UNIX, SOCK_STREAM, 0);
+
+	answer_r[0] = '\0';
+	if (queue_address(socket_path, &address, &why) != BASE_OK ||
+	    connect(fd, (struct sockaddr *)&address, sizeof(address)) != 0)
+		return;
+	if (send(fd, bytes, strlen(bytes), MSG_NOSIGNAL) >= 0) {
+		shutdown(fd, SHUT_WR);
+		while ((n = read(fd, answer_r + length, 4095 - length)) > 0)
+			length += (size_t)n;
+	}
+	answer_r[length] = '\0';
+	close(fd);
+}
+
+START_TEST(test_server_garbage)
+{
+	static const char *const bytes[] = { "\n", "HELLO\n", "STATUS 1\nALL " HOLD_A "\n",
+		"STATUS 501\n", "RELEASE 2\nAAAAA1 " HOLD_A "\n", "DELETE 1\n- hold\n",
+		"READ 1\n../x " HOLD_A "\n", "GET / HTTP/1.1\r\n\r\n" };
+	struct queue_item item = { "AAAAA1", HOLD_A, 0 };
+	char answer[4096], big[5000];
+	const char *why = "";
+	struct site site;
+
+	site_start(&site);
+	put_mail(&site, "hold", "AAAAA1", TAG(HOLD_A));
+	for (size_t i = 0; i < COUNT_OF(bytes); i++) {
+		raw(site.socket_path, bytes[i], answer);
+		ck_assert_msg(
+		    strncmp(answer, "ERROR ", 6) == 0, "%s: %s", bytes[i], answer);
+		ck_assert_ptr_eq(strchr(answer, '\n'), answer + strlen(answer) - 1);
+	}
+	memset(big, 'A', sizeof(big) - 1);
+	big[sizeof(big) - 1] = '\0';
+	raw(site.socket_path, big, answer);
+	/* It still serves, and an incomplete request did nothing. */
+	ck_assert_int_eq(queue_ask(site.client, QUEUE_STATUS, &item, 1, &why), BASE_OK);
+	ck_assert_int_eq(item.status, QUEUE_HELD);
+	site_stop(&site);
+}
+END_TEST
+
+/* As somebody else: is the answer a refusal? */
+static bool
+is_refused_as(unsigned uid, const char *socket_path, const char *request)
+{
+	char answer[4096];
+	int status = -1;
+	pid_t child = fork();
+
+	if (child == 0) {
+		if (setresuid(uid, uid, uid) != 0)
+			_exit(2);
+		raw(socket_path, request, answer);
+		_exit(strncmp(answer, "ERROR ", 6) == 0 ? 0 : 1);
+	}
+	ck_assert_int_eq(waitpid(child, &status, 0), child);
+	ck_assert(WIFEXITED(status) && WEXITSTATUS(status) != 2);
+	return WEXITSTATUS(status) == 0;
+}
+
+START_TEST(test_server_uid)
+{
+	static const char request[] = "STATUS 1\nAAAAA1 " HOLD_A "\n";
+	struct site site;
+	struct stat status;
+
+	if (getuid() != 0)
+		return; /* only root can be somebody else */
+	site_start(&site);
+	ck_assert_int_eq(stat(site.socket_path, &status), 0);
+	ck_assert_int_eq(status.st_mode & 07777, 0600);
+	/* The file's mode keeps others out; the uid is checked all the same. */
+	ck_assert_int_eq(chmod(site.socket_path, 0666), 0);
+	ck_assert_int_eq(chmod(site.folder, 0711), 0);
+	ck_assert(is_refused_as(65533, site.socket_path, request));
+	ck_assert(!is_refused_as(0, site.socket_path, request));
+	site_stop(&site);
+}
+END_TEST
+
+/* queue_serve() with these options must give up at once. */
+static void
+expect_broken(const struct queue_server_options *options)
+{
+	const char *why = "";
+	volatile int stop = 1;
+
+	ck_assert_int_eq(queue_serve(options, &stop, &why), BASE_BROKEN);
+	ck_assert_str_ne(why, "");
+}
+
+START_TEST(test_server_socket)
+{
+	struct queue_server_options options;
+	struct queue_item item = { "AAAAA1", HOLD_A, 0 };
+	const char *why = "";
+	struct site site, other;
+	char path[256], stale[256];
+	volatile int stop = 1;
+	struct sockaddr_un address;
+	int fd;
+
+	site_start(&site);
+	/* taken: the one who listens keeps it */
+	expect_broken(&site.options);
+	ck_assert_int_eq(queue_ask(site.client, QUEUE_STATUS, &item, 1, &why), BASE_OK);
+	/* a file that is no socket stays */
+	options = site.options;
+	put(&site, "plain", 0600, "precious");
+	snprintf(path, sizeof(path), "%s/plain", site.folder);
+	options.socket_path = path;
+	expect_broken(&options);
+	ck_assert_int_eq(access(path, F_OK), 0);
+	/* a stale socket is replaced */
+	snprintf(stale, sizeof(stale), "%s/stale", site.folder);
+	ck_assert_int_eq(queue_address(stale, &address, &why), BASE_OK);
+	fd = socket(AF_UNIX, SOCK_STREAM, 0);
+	ck_assert_int_eq(bind(fd, (struct sockaddr *)&address, sizeof(address)), 0);
+	close(fd);
+	options.socket_path = stale;
+	ck_assert_int_eq(queue_serve(&options, &stop, &why), BASE_OK);
+	/* a directory where everybody may write, without the sticky bit */
+	site_start(&other);
+	ck_assert_int_eq(chmod(other.folder, 0777), 0);
+	snprintf(path, sizeof(path), "%s/new.sock", other.folder);
+	options.socket_path = path;
+	expect_broken(&options);
+	site_stop(&other);
+	options.mta_kind = "exim";
+	ck_assert_int_eq(queue_serve(&options, &stop, &why), BASE_REFUSE);
+	site_stop(&site);
+}
+END_TEST
+
+START_TEST(test_client_alone)
+{
+	struct queue_client *client = queue_client_new("/nonexistent/queue.sock", 1000);
+	struct queue_item item = { "AAAAA1", HOLD_A, QUEUE_GONE };
+	struct queue_item bad = { "-rf", HOLD_A, QUEUE_GONE };
+	const char *why = NULL;
+
+	ck_assert_int_eq(queue_ask(client, QUEUE_STATUS, &item, 1, &why), BASE_RETRY);
+	ck_assert_ptr_nonnull(why);
+	ck_assert_int_eq(item.status, QUEUE_GONE);
+	ck_assert_int_eq(queue_ask(client, QUEUE_STATUS, &bad, 1, &why), BASE_REFUSE);
+	ck_assert_int_eq(queue_ask(client, QUEUE_STATUS, &item, 0, &why), BASE_REFUSE);
+	ck_assert_int_eq(
+	    queue_ask(client, QUEUE_STATUS, &item, QUEUE_MAX_ITEMS + 1, &why), BASE_REFUSE);
+	queue_client_free(&client);
+	ck_assert_ptr_null(client);
+}
+END_TEST
+
+static Suite *
+queue_suite(void)
+{
+	Suite *suite = suite_create("queue");
+	TCase *pure = tcase_create("pure"), *processes = tcase_create("processes");
+
+	tcase_add_loop_test(pure, test_request, 0, COUNT_OF(requests));
+	tcase_add_loop_test(pure, test_item, 0, COUNT_OF(item_lines));
+	tcase_add_test(pure, test_names);
+	tcase_add_loop_test(pure, test_tag_parse, 0, COUNT_OF(tags));
+	tcase_add_test(pure, test_tag_format);
+	tcase_add_loop_test(pure, test_postcat, 0, COUNT_OF(postcats));
+	tcase_add_test(pure, test_lines_long);
+	tcase_add_test(pure, test_wire_line);
+	tcase_add_test(pure, test_wire_silence);
+	suite_add_tcase(suite, pure);
+	tcase_set_timeout(processes, 60);
+	tcase_add_test(processes, test_tool);
+	tcase_add_test(processes, test_server_verbs);
+	tcase_add_test(processes, test_server_read_and_scan);
+	tcase_add_test(processes, test_server_tool_fails);
+	tcase_add_test(processes, test_server_garbage);
+	tcase_add_test(processes, test_server_uid);
+	tcase_add_test(processes, test_server_socket);
+	tcase_add_test(processes, test_client_alone);
+	suite_add_tcase(suite, processes);
+	return suite;
+}
+
+int
+main(void)
+{
+	SRunner *runner = srunner_create(queue_suite());
+	int failed;
+
+	srunner_run_all(runner, CK_NORMAL);
+	failed = srunner_ntests_failed(runner);
+	srunner_free(runner);
+	return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+}
