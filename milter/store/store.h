@@ -16,12 +16,15 @@
  *
  * THREADS
  *	One struct store may be used by several threads: every call takes its lock. Between
- *	store_begin() and store_commit() or store_rollback() the lock stays with the caller.
+ *	store_begin() and store_commit() or store_rollback() the lock stays with the caller, so
+ *	readers that must not wait for a long batch open a store of their own. A struct store
+ *	does not survive fork(): open it in the child.
  *
  * DIAGNOSTICS
  *	OK, NONE (no such row, or a conditional update met another state), RETRY (another
  *	process holds the database longer than the busy time), BROKEN (disk full, unwritable,
- *	corrupt, no memory); REFUSE: a schema of a newer version than this program knows.
+ *	corrupt, moved away, no memory); REFUSE: a schema of a newer version than this program
+ *	knows, an unknown driver, or, from an insert, a row of this key that exists already.
  */
 #ifndef OOPS_STORE_H
 #define OOPS_STORE_H
@@ -46,10 +49,20 @@ enum base_result store_open(const struct store_options *options, enum store_kind
 	struct store **store_r, const char **why_r);
 void store_close(struct store **store);
 
-/* Several calls as one: all or nothing. Nesting is not allowed. */
+/*
+ * Several calls as one: all or nothing. Nesting is not allowed. No other process changes
+ * anything between store_begin() and the end, so read, decide, write is safe in between.
+ * A commit that fails has rolled back. A REFUSE or NONE in between harms nothing else.
+ */
 enum base_result store_begin(struct store *store, const char **why_r);
 enum base_result store_commit(struct store *store, const char **why_r);
 void store_rollback(struct store *store);
+
+/*
+ * Overwrites in the files, too, what was deleted from the rows (SQLite: empties the
+ * write-ahead log). RETRY: somebody is reading; nothing is lost by waiting.
+ */
+enum base_result store_tidy(struct store *store, const char **why_r);
 
 /* Schema version in use, and whether the file is whole (SQLite: quick_check). */
 enum base_result store_check(struct store *store, int *version_r, const char **why_r);
@@ -73,7 +86,7 @@ struct store_hold {
 	const char *recipients; /* visible ones, one a line, bounded; emptied when it is over */
 	int64_t recipient_count;
 	int64_t people;	       /* behind the recipients */
-	int people_kind;       /* enum audience_kind */
+	int people_kind;       /* 0 exactly, 1 at least */
 	double score;
 	const char *reasons;   /* "name:points\tsentence", one a line */
 	const char *policy;    /* name of the rule */
@@ -83,18 +96,18 @@ struct store_hold {
 	int64_t deadline;      /* when the present state ends by itself: the time shown to people */
 	int64_t window;	       /* of undo, or life of confirm */
 	int64_t grace;	       /* after undo */
-	int on_end;	       /* enum settings_end, for the end of a confirm */
-	int then;	       /* enum settings_end, for the end of the grace */
+	int on_end;	       /* enum hold_end, for the end of a confirm */
+	int then;	       /* enum hold_end, for the end of the grace */
 	int64_t settled;       /* when a final state was reached */
+	int64_t moved;	       /* when the present state was reached */
 	const char *by;	       /* who moved it last: "link", "admin", "timer", "mta" */
 	int tries;	       /* of the present step, for the backoff */
 	int64_t letter_due;    /* 0: no letter waits */
 	int letter_tries;
 	int64_t letter_sent;
-	struct store_blob lesson; /* what memory learns if it is sent; emptied when it is over */
 };
 
-/* One queue file of a hold. */
+/* One queue file of a hold. What memory learns if it is sent lies beside it, see below. */
 struct store_part {
 	const char *hold_id;
 	const char *queue_id;
@@ -128,17 +141,24 @@ enum base_result store_hold_letter_due(struct store *store, struct base_arena *a
 /* When the earliest due or letter_due of a node is; NONE if there is none. */
 enum base_result store_hold_next_due(
 	struct store *store, const char *node, int64_t *due_r, const char **why_r);
-/* Holds created before the one named (NULL: from the newest), newest first; all_states or only open ones. */
+/* Up to `room` holds created before the one given (NULL: the newest), newest first; all_states or only open ones. */
 enum base_result store_hold_list(struct store *store, struct base_arena *arena,
-	bool all_states, int64_t created_before, struct store_hold **holds_r, size_t room,
-	size_t *count_r, const char **why_r);
-/* Removes holds settled before `time`, with their parts and tokens. */
+	bool all_states, const struct store_hold *before, struct store_hold **holds_r,
+	size_t room, size_t *count_r, const char **why_r);
+/* Removes some holds settled before `time`, with their parts and tokens. NONE: there are no more. */
 enum base_result store_hold_purge(struct store *store, int64_t time, const char **why_r);
 
-enum base_result store_part_insert(
-	struct store *store, const struct store_part *part, const char **why_r);
+enum base_result store_part_insert(struct store *store, const struct store_part *part,
+	const void *lesson, size_t lesson_length, const char **why_r);
+/* State and created of a part; NONE: no such part. */
 enum base_result store_part_update(
 	struct store *store, const struct store_part *part, const char **why_r);
+/* The lesson of a part, empty once it is wiped. */
+enum base_result store_part_lesson(struct store *store, struct base_arena *arena,
+	const struct store_part *part, struct store_blob *lesson_r, const char **why_r);
+/* Forgets the lessons of all parts of a hold. */
+enum base_result store_part_wipe(
+	struct store *store, const char *hold_id, const char **why_r);
 enum base_result store_part_list(struct store *store, struct base_arena *arena,
 	const char *hold_id, struct store_part **parts_r, size_t *count_r, const char **why_r);
 
@@ -158,10 +178,12 @@ enum base_result store_record_put(struct store *store, enum store_record kind, u
 	const void *data, size_t length, int64_t expires, const char **why_r);
 enum base_result store_record_delete(
 	struct store *store, enum store_record kind, uint64_t key, const char **why_r);
-/* Calls `each` for every record of a kind until it returns false. The blob lives for the call only. */
+/* Calls `each` for every record of a kind until it returns false. The blob lives for the
+ * call only; `each` must not call the store. */
 enum base_result store_record_each(struct store *store, enum store_record kind,
 	bool (*each)(void *context, uint64_t key, const void *data, size_t length),
 	void *context, const char **why_r);
+/* Removes the records of every kind that expired before `now`, a few at a time. */
 enum base_result store_record_expire(struct store *store, int64_t now, const char **why_r);
 
 #endif

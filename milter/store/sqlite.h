@@ -1,0 +1,107 @@
+/* sqlite - what the files of the SQLite driver share; private to store */
+#ifndef OOPS_STORE_SQLITE_H
+#define OOPS_STORE_SQLITE_H
+
+#include <sqlite3.h>
+
+#include "milter/store/driver.h"
+
+#define STORE_SQLITE_SLOTS 32     /* prepared statements a database keeps */
+#define STORE_SQLITE_BUSY_MS 5000 /* how long another process may keep us waiting */
+#define STORE_SQLITE_PURGE "500"  /* rows one purge or expiry removes at most */
+
+struct store_sqlite {
+	sqlite3 *handle;
+	char *path;
+	bool in_transaction; /* ours; SQLite may have ended it after a disk error */
+	sqlite3_stmt *statements[STORE_SQLITE_SLOTS];
+};
+
+/* The schema of each kind: statement `n` leads from version n to n + 1. */
+extern const char *const store_sqlite_holds_schema[];
+extern const char *const store_sqlite_memory_schema[];
+#define STORE_SQLITE_HOLDS_VERSION 1
+#define STORE_SQLITE_MEMORY_VERSION 1
+
+/* Values bound one after the other; the first failure is kept for store_sqlite_bound(). */
+struct store_sqlite_call {
+	struct store_sqlite *database;
+	sqlite3_stmt *statement; /* NULL when it could not be prepared */
+	int index;
+	int code;
+};
+
+/* Turns SQLite's result into ours and says why. */
+enum base_result store_sqlite_fail(
+    struct store_sqlite *database, int code, const char **why_r);
+/* The statement of a slot, prepared at its first use, ready for values. */
+struct store_sqlite_call store_sqlite_call(
+    struct store_sqlite *database, int slot, const char *sql);
+void store_sqlite_text(struct store_sqlite_call *call, const char *text); /* NULL: "" */
+void store_sqlite_int(struct store_sqlite_call *call, int64_t value);
+void store_sqlite_real(struct store_sqlite_call *call, double value);
+void store_sqlite_blob(struct store_sqlite_call *call, const void *data, size_t length);
+/* OK: a row is there; NONE: no more rows, the statement has ended. */
+enum base_result store_sqlite_step(struct store_sqlite_call *call, const char **why_r);
+/* Ends the statement, as every path must: an open one keeps others from writing. */
+void store_sqlite_end(struct store_sqlite_call *call);
+/* For statements without rows: steps and ends; OK, or NONE when no row was changed. */
+enum base_result store_sqlite_run(struct store_sqlite_call *call, const char **why_r);
+/* A column copied to the arena; NULL when it is full. */
+const char *store_sqlite_column_text(
+    struct store_sqlite_call *call, struct base_arena *arena, int column);
+bool store_sqlite_column_blob(struct store_sqlite_call *call, struct base_arena *arena,
+    int column, struct store_blob *blob_r);
+
+/* The operations of store_driver that are not in sqlite.c. */
+enum base_result store_sqlite_hold_insert(
+    void *database, const struct store_hold *hold, const char **why_r);
+enum base_result store_sqlite_hold_get(void *database, struct base_arena *arena,
+    const char *id, struct store_hold **hold_r, const char **why_r);
+enum base_result store_sqlite_hold_by_token(void *database, struct base_arena *arena,
+    const unsigned char hash[BASE_HASH_SIZE], int64_t now, struct store_hold **hold_r,
+    const char **why_r);
+enum base_result store_sqlite_hold_by_act(void *database, struct base_arena *arena,
+    const char *node, const void *act, size_t length, int64_t since,
+    struct store_hold **hold_r, const char **why_r);
+enum base_result store_sqlite_hold_update(
+    void *database, const struct store_hold *hold, int expected, const char **why_r);
+enum base_result store_sqlite_hold_due(void *database, struct base_arena *arena,
+    const char *node, int64_t now, struct store_hold **holds_r, size_t room,
+    size_t *count_r, const char **why_r);
+enum base_result store_sqlite_hold_letter_due(void *database, struct base_arena *arena,
+    const char *node, int64_t now, struct store_hold **holds_r, size_t room,
+    size_t *count_r, const char **why_r);
+enum base_result store_sqlite_hold_next_due(
+    void *database, const char *node, int64_t *due_r, const char **why_r);
+enum base_result store_sqlite_hold_list(void *database, struct base_arena *arena,
+    bool all_states, const struct store_hold *before, struct store_hold **holds_r,
+    size_t room, size_t *count_r, const char **why_r);
+enum base_result store_sqlite_hold_purge(void *database, int64_t time, const char **why_r);
+enum base_result store_sqlite_part_insert(void *database, const struct store_part *part,
+    const void *lesson, size_t lesson_length, const char **why_r);
+enum base_result store_sqlite_part_update(
+    void *database, const struct store_part *part, const char **why_r);
+enum base_result store_sqlite_part_list(void *database, struct base_arena *arena,
+    const char *hold_id, struct store_part **parts_r, size_t *count_r, const char **why_r);
+enum base_result store_sqlite_part_lesson(void *database, struct base_arena *arena,
+    const struct store_part *part, struct store_blob *lesson_r, const char **why_r);
+enum base_result store_sqlite_part_wipe(
+    void *database, const char *hold_id, const char **why_r);
+enum base_result store_sqlite_token_insert(void *database,
+    const unsigned char hash[BASE_HASH_SIZE], const char *hold_id, int64_t expires,
+    const char **why_r);
+
+enum base_result store_sqlite_record_get(void *database, struct base_arena *arena,
+    enum store_record kind, uint64_t key, struct store_blob *blob_r, const char **why_r);
+enum base_result store_sqlite_record_put(void *database, enum store_record kind,
+    uint64_t key, const void *data, size_t length, int64_t expires, const char **why_r);
+enum base_result store_sqlite_record_delete(
+    void *database, enum store_record kind, uint64_t key, const char **why_r);
+enum base_result store_sqlite_record_each(void *database, enum store_record kind,
+    bool (*each)(void *context, uint64_t key, const void *data, size_t length),
+    void *context, const char **why_r);
+enum base_result store_sqlite_record_expire(
+    void *database, int64_t now, const char **why_r);
+
+#endif

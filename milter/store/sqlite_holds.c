@@ -1,0 +1,541 @@
+/*
+ * sqlite_holds - the tables and statements of holds.db
+ *
+ * What the keeper asks several times a second goes through partial indexes that hold only
+ * the rows with something left to do, so that settled holds cost nothing.
+ */
+#include "milter/store/sqlite.h"
+
+#include <string.h>
+
+const char *const store_sqlite_holds_schema[] = {
+	"CREATE TABLE hold ("
+	"  id TEXT PRIMARY KEY NOT NULL, node TEXT NOT NULL, state INTEGER NOT NULL,"
+	"  action INTEGER NOT NULL, act BLOB NOT NULL, sender TEXT NOT NULL,"
+	"  subject TEXT NOT NULL, recipients TEXT NOT NULL, recipient_count INTEGER NOT "
+	"NULL,"
+	"  people INTEGER NOT NULL, people_kind INTEGER NOT NULL, score REAL NOT NULL,"
+	"  reasons TEXT NOT NULL, policy TEXT NOT NULL, language TEXT NOT NULL,"
+	"  created INTEGER NOT NULL, due INTEGER NOT NULL, deadline INTEGER NOT NULL,"
+	"  window INTEGER NOT NULL, grace INTEGER NOT NULL, on_end INTEGER NOT NULL,"
+	"  then_end INTEGER NOT NULL, settled INTEGER NOT NULL, moved INTEGER NOT NULL,"
+	"  by TEXT NOT NULL, tries INTEGER NOT NULL, letter_due INTEGER NOT NULL,"
+	"  letter_tries INTEGER NOT NULL, letter_sent INTEGER NOT NULL) STRICT;"
+	"CREATE INDEX hold_due ON hold (node, due) WHERE due <> 0;"
+	"CREATE INDEX hold_letter_due ON hold (node, letter_due) WHERE letter_due <> 0;"
+	"CREATE INDEX hold_act ON hold (act, created);"
+	"CREATE INDEX hold_created ON hold (created, id);"
+	"CREATE INDEX hold_open ON hold (created, id) WHERE settled = 0;"
+	"CREATE INDEX hold_settled ON hold (settled) WHERE settled <> 0;"
+	"CREATE TABLE part ("
+	"  hold_id TEXT NOT NULL, queue_id TEXT NOT NULL, state INTEGER NOT NULL,"
+	"  created INTEGER NOT NULL, lesson BLOB NOT NULL,"
+	"  UNIQUE (hold_id, queue_id)) STRICT;"
+	"CREATE TABLE token ("
+	"  hash BLOB PRIMARY KEY NOT NULL, hold_id TEXT NOT NULL, expires INTEGER NOT NULL)"
+	"  STRICT, WITHOUT ROWID;"
+	"CREATE INDEX token_hold ON token (hold_id);",
+};
+
+/* The order of hold_bind() and hold_read(). */
+#define HOLD_COLUMNS                                                                       \
+	"id, node, state, action, act, sender, subject, recipients, recipient_count, "     \
+	"people,"                                                                          \
+	" people_kind, score, reasons, policy, language, created, due, deadline, window,"  \
+	" grace, on_end, then_end, settled, moved, by, tries, letter_due, letter_tries,"   \
+	" letter_sent"
+#define HOLD_COLUMN_COUNT 29
+#define HOLD_EXPECTED "?30" /* the parameter after them */
+
+enum slot {
+	HOLD_INSERT,
+	HOLD_GET,
+	HOLD_BY_TOKEN,
+	HOLD_BY_ACT,
+	HOLD_UPDATE,
+	HOLD_DUE,
+	HOLD_LETTER_DUE,
+	HOLD_NEXT_DUE,
+	HOLD_LIST_ALL,
+	HOLD_LIST_OPEN,
+	PURGE_PARTS,
+	PURGE_TOKENS,
+	PURGE_HOLDS,
+	PART_INSERT,
+	PART_UPDATE,
+	PART_LIST,
+	PART_LESSON,
+	PART_WIPE,
+	TOKEN_INSERT,
+	SLOT_COUNT,
+};
+
+_Static_assert(SLOT_COUNT <= STORE_SQLITE_SLOTS, "more statements than slots");
+
+#define PURGED                                                                             \
+	"(SELECT id FROM hold WHERE settled <> 0 AND settled < ?1"                         \
+	" ORDER BY settled, id LIMIT " STORE_SQLITE_PURGE ")"
+
+static const char *const statements[] = {
+	[HOLD_INSERT] =
+	    "INSERT INTO hold (" HOLD_COLUMNS ") VALUES (?, ?, ?, ?, ?, ?, ?, ?,"
+	    " ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+	[HOLD_GET] = "SELECT " HOLD_COLUMNS " FROM hold WHERE id = ?",
+	[HOLD_BY_TOKEN] = "SELECT " HOLD_COLUMNS " FROM hold WHERE id ="
+			  " (SELECT hold_id FROM token WHERE hash = ? AND expires > ?)",
+	[HOLD_BY_ACT] = "SELECT " HOLD_COLUMNS " FROM hold WHERE act = ?2 AND created >= ?3"
+			" AND node = ?1 ORDER BY created DESC LIMIT 1",
+	[HOLD_UPDATE] = "UPDATE hold SET (" HOLD_COLUMNS ") = (?, ?, ?, ?, ?, ?, ?, ?,"
+			" ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
+			" WHERE id = ?1 AND state = " HOLD_EXPECTED,
+	[HOLD_DUE] = "SELECT " HOLD_COLUMNS " FROM hold WHERE node = ? AND due <> 0"
+		     " AND due <= ? ORDER BY due LIMIT ?",
+	[HOLD_LETTER_DUE] = "SELECT " HOLD_COLUMNS " FROM hold WHERE node = ?"
+			    " AND letter_due <> 0 AND letter_due <= ?"
+			    " ORDER BY letter_due LIMIT ?",
+	[HOLD_NEXT_DUE] = "SELECT min(coalesce(d, l), coalesce(l, d)) FROM (SELECT"
+			  " (SELECT min(due) FROM hold WHERE node = ?1 AND due <> 0) AS d,"
+			  " (SELECT min(letter_due) FROM hold WHERE node = ?1"
+			  " AND letter_due <> 0) AS l)",
+	[HOLD_LIST_ALL] = "SELECT " HOLD_COLUMNS " FROM hold WHERE (created, id) < (?, ?)"
+			  " ORDER BY created DESC, id DESC LIMIT ?",
+	[HOLD_LIST_OPEN] = "SELECT " HOLD_COLUMNS " FROM hold WHERE settled = 0"
+			   " AND (created, id) < (?, ?)"
+			   " ORDER BY created DESC, id DESC LIMIT ?",
+	[PURGE_PARTS] = "DELETE FROM part WHERE hold_id IN " PURGED,
+	[PURGE_TOKENS] = "DELETE FROM token WHERE hold_id IN " PURGED,
+	[PURGE_HOLDS] = "DELETE FROM hold WHERE id IN " PURGED,
+	[PART_INSERT] = "INSERT INTO part (hold_id, queue_id, state, created, lesson)"
+			" VALUES (?, ?, ?, ?, ?)",
+	[PART_UPDATE] = "UPDATE part SET state = ?3, created = ?4"
+			" WHERE hold_id = ?1 AND queue_id = ?2",
+	[PART_LIST] = "SELECT queue_id, state, created FROM part WHERE hold_id = ?"
+		      " ORDER BY rowid",
+	[PART_LESSON] = "SELECT lesson FROM part WHERE hold_id = ? AND queue_id = ?",
+	[PART_WIPE] = "UPDATE part SET lesson = x'' WHERE hold_id = ?",
+	[TOKEN_INSERT] = "INSERT INTO token (hash, hold_id, expires) VALUES (?, ?, ?)",
+};
+
+/* A statement of this file. */
+static struct store_sqlite_call
+call_new(void *database, enum slot slot)
+{
+	return store_sqlite_call(database, slot, statements[slot]);
+}
+
+/* Says that rows did not fit. */
+static enum base_result
+arena_full(const char **why_r)
+{
+	*why_r = base_why("no memory for rows of " STORE_HOLDS_PATH);
+	return BASE_BROKEN;
+}
+
+/* --- a hold to and from a row ----------------------------------------------------------
+ */
+
+/* All fields, in the order of HOLD_COLUMNS. */
+static void
+hold_bind(struct store_sqlite_call *call, const struct store_hold *hold)
+{
+	store_sqlite_text(call, hold->id);
+	store_sqlite_text(call, hold->node);
+	store_sqlite_int(call, hold->state);
+	store_sqlite_int(call, hold->action);
+	store_sqlite_blob(call, hold->act.data, hold->act.length);
+	store_sqlite_text(call, hold->sender);
+	store_sqlite_text(call, hold->subject);
+	store_sqlite_text(call, hold->recipients);
+	store_sqlite_int(call, hold->recipient_count);
+	store_sqlite_int(call, hold->people);
+	store_sqlite_int(call, hold->people_kind);
+	store_sqlite_real(call, hold->score);
+	store_sqlite_text(call, hold->reasons);
+	store_sqlite_text(call, hold->policy);
+	store_sqlite_text(call, hold->language);
+	store_sqlite_int(call, hold->created);
+	store_sqlite_int(call, hold->due);
+	store_sqlite_int(call, hold->deadline);
+	store_sqlite_int(call, hold->window);
+	store_sqlite_int(call, hold->grace);
+	store_sqlite_int(call, hold->on_end);
+	store_sqlite_int(call, hold->then);
+	store_sqlite_int(call, hold->settled);
+	store_sqlite_int(call, hold->moved);
+	store_sqlite_text(call, hold->by);
+	store_sqlite_int(call, hold->tries);
+	store_sqlite_int(call, hold->letter_due);
+	store_sqlite_int(call, hold->letter_tries);
+	store_sqlite_int(call, hold->letter_sent);
+}
+
+/* The row that the statement stands on; false: the arena is full. */
+static bool
+hold_read(
+    struct store_sqlite_call *call, struct base_arena *arena, struct store_hold *hold_r)
+{
+	sqlite3_stmt *row = call->statement;
+	bool is_whole = store_sqlite_column_blob(call, arena, 4, &hold_r->act);
+	const struct {
+		int column;
+		const char **text_r;
+	} texts[] = {
+		{ 0, &hold_r->id },
+		{ 1, &hold_r->node },
+		{ 5, &hold_r->sender },
+		{ 6, &hold_r->subject },
+		{ 7, &hold_r->recipients },
+		{ 12, &hold_r->reasons },
+		{ 13, &hold_r->policy },
+		{ 14, &hold_r->language },
+		{ 24, &hold_r->by },
+	};
+
+	for (size_t i = 0; i < sizeof(texts) / sizeof(*texts); i++) {
+		*texts[i].text_r = store_sqlite_column_text(call, arena, texts[i].column);
+		is_whole = is_whole && *texts[i].text_r != NULL;
+	}
+	hold_r->state = sqlite3_column_int(row, 2);
+	hold_r->action = sqlite3_column_int(row, 3);
+	hold_r->recipient_count = sqlite3_column_int64(row, 8);
+	hold_r->people = sqlite3_column_int64(row, 9);
+	hold_r->people_kind = sqlite3_column_int(row, 10);
+	hold_r->score = sqlite3_column_double(row, 11);
+	hold_r->created = sqlite3_column_int64(row, 15);
+	hold_r->due = sqlite3_column_int64(row, 16);
+	hold_r->deadline = sqlite3_column_int64(row, 17);
+	hold_r->window = sqlite3_column_int64(row, 18);
+	hold_r->grace = sqlite3_column_int64(row, 19);
+	hold_r->on_end = sqlite3_column_int(row, 20);
+	hold_r->then = sqlite3_column_int(row, 21);
+	hold_r->settled = sqlite3_column_int64(row, 22);
+	hold_r->moved = sqlite3_column_int64(row, 23);
+	hold_r->tries = sqlite3_column_int(row, 25);
+	hold_r->letter_due = sqlite3_column_int64(row, 26);
+	hold_r->letter_tries = sqlite3_column_int(row, 27);
+	hold_r->letter_sent = sqlite3_column_int64(row, 28);
+	return is_whole;
+}
+
+/* One row, or NONE. */
+static enum base_result
+hold_one(struct store_sqlite_call *call, struct base_arena *arena,
+    struct store_hold **hold_r, const char **why_r)
+{
+	struct store_hold *hold = base_arena_alloc(arena, sizeof(*hold));
+	enum base_result result;
+
+	if (hold == NULL) {
+		store_sqlite_end(call);
+		return arena_full(why_r);
+	}
+	result = store_sqlite_step(call, why_r);
+	if (result != BASE_OK)
+		return result;
+	if (!hold_read(call, arena, hold))
+		result = arena_full(why_r);
+	store_sqlite_end(call);
+	if (result == BASE_OK)
+		*hold_r = hold;
+	return result;
+}
+
+/* Up to `room` rows; none is OK with a count of 0. */
+static enum base_result
+hold_many(struct store_sqlite_call *call, struct base_arena *arena,
+    struct store_hold **holds_r, size_t room, size_t *count_r, const char **why_r)
+{
+	struct store_hold *holds = base_arena_array(arena, room, sizeof(*holds));
+	enum base_result result = BASE_NONE;
+	size_t count = 0;
+
+	if (holds == NULL) {
+		store_sqlite_end(call);
+		return arena_full(why_r);
+	}
+	while (count < room && (result = store_sqlite_step(call, why_r)) == BASE_OK) {
+		if (!hold_read(call, arena, &holds[count])) {
+			store_sqlite_end(call);
+			return arena_full(why_r);
+		}
+		count++;
+	}
+	store_sqlite_end(call);
+	if (result != BASE_OK && result != BASE_NONE)
+		return result;
+	*holds_r = holds;
+	*count_r = count;
+	return BASE_OK;
+}
+
+/* --- holds ------------------------------------------------------------------------------
+ */
+
+enum base_result
+store_sqlite_hold_insert(void *database, const struct store_hold *hold, const char **why_r)
+{
+	struct store_sqlite_call call = call_new(database, HOLD_INSERT);
+
+	hold_bind(&call, hold);
+	return store_sqlite_run(&call, why_r);
+}
+
+enum base_result
+store_sqlite_hold_get(void *database, struct base_arena *arena, const char *id,
+    struct store_hold **hold_r, const char **why_r)
+{
+	struct store_sqlite_call call = call_new(database, HOLD_GET);
+
+	store_sqlite_text(&call, id);
+	return hold_one(&call, arena, hold_r, why_r);
+}
+
+enum base_result
+store_sqlite_hold_by_token(void *database, struct base_arena *arena,
+    const unsigned char hash[BASE_HASH_SIZE], int64_t now, struct store_hold **hold_r,
+    const char **why_r)
+{
+	struct store_sqlite_call call = call_new(database, HOLD_BY_TOKEN);
+
+	store_sqlite_blob(&call, hash, BASE_HASH_SIZE);
+	store_sqlite_int(&call, now);
+	return hold_one(&call, arena, hold_r, why_r);
+}
+
+enum base_result
+store_sqlite_hold_by_act(void *database, struct base_arena *arena, const char *node,
+    const void *act, size_t length, int64_t since, struct store_hold **hold_r,
+    const char **why_r)
+{
+	struct store_sqlite_call call = call_new(database, HOLD_BY_ACT);
+
+	store_sqlite_text(&call, node);
+	store_sqlite_blob(&call, act, length);
+	store_sqlite_int(&call, since);
+	return hold_one(&call, arena, hold_r, why_r);
+}
+
+enum base_result
+store_sqlite_hold_update(
+    void *database, const struct store_hold *hold, int expected, const char **why_r)
+{
+	struct store_sqlite_call call = call_new(database, HOLD_UPDATE);
+
+	hold_bind(&call, hold);
+	store_sqlite_int(&call, expected);
+	return store_sqlite_run(&call, why_r);
+}
+
+/* The rows of a node that are due by `now`, by either clock. */
+static enum base_result
+holds_due(void *database, enum slot slot, struct base_arena *arena, const char *node,
+    int64_t now, struct store_hold **holds_r, size_t room, size_t *count_r,
+    const char **why_r)
+{
+	struct store_sqlite_call call = call_new(database, slot);
+
+	store_sqlite_text(&call, node);
+	store_sqlite_int(&call, now);
+	store_sqlite_int(&call, (int64_t)room);
+	return hold_many(&call, arena, holds_r, room, count_r, why_r);
+}
+
+enum base_result
+store_sqlite_hold_due(void *database, struct base_arena *arena, const char *node,
+    int64_t now, struct store_hold **holds_r, size_t room, size_t *count_r,
+    const char **why_r)
+{
+	return holds_due(
+	    database, HOLD_DUE, arena, node, now, holds_r, room, count_r, why_r);
+}
+
+enum base_result
+store_sqlite_hold_letter_due(void *database, struct base_arena *arena, const char *node,
+    int64_t now, struct store_hold **holds_r, size_t room, size_t *count_r,
+    const char **why_r)
+{
+	return holds_due(
+	    database, HOLD_LETTER_DUE, arena, node, now, holds_r, room, count_r, why_r);
+}
+
+enum base_result
+store_sqlite_hold_next_due(
+    void *database, const char *node, int64_t *due_r, const char **why_r)
+{
+	struct store_sqlite_call call = call_new(database, HOLD_NEXT_DUE);
+	enum base_result result;
+
+	store_sqlite_text(&call, node);
+	result = store_sqlite_step(&call, why_r);
+	if (result != BASE_OK)
+		return result;
+	if (sqlite3_column_type(call.statement, 0) == SQLITE_NULL)
+		result = BASE_NONE;
+	else
+		*due_r = sqlite3_column_int64(call.statement, 0);
+	store_sqlite_end(&call);
+	return result;
+}
+
+enum base_result
+store_sqlite_hold_list(void *database, struct base_arena *arena, bool all_states,
+    const struct store_hold *before, struct store_hold **holds_r, size_t room,
+    size_t *count_r, const char **why_r)
+{
+	struct store_sqlite_call call =
+	    call_new(database, all_states ? HOLD_LIST_ALL : HOLD_LIST_OPEN);
+
+	store_sqlite_int(&call, before != NULL ? before->created : INT64_MAX);
+	store_sqlite_text(&call, before != NULL ? before->id : "");
+	store_sqlite_int(&call, (int64_t)room);
+	return hold_many(&call, arena, holds_r, room, count_r, why_r);
+}
+
+enum base_result
+store_sqlite_hold_purge(void *opened, int64_t time, const char **why_r)
+{
+	static const enum slot slots[] = { PURGE_PARTS, PURGE_TOKENS, PURGE_HOLDS };
+	struct store_sqlite *database = opened;
+	bool is_nested = database->in_transaction;
+	enum base_result result = BASE_OK;
+	enum base_result ended;
+
+	if (!is_nested)
+		result = store_sqlite_driver.begin(database, why_r);
+	if (result != BASE_OK)
+		return result;
+	for (size_t i = 0; i < sizeof(slots) / sizeof(*slots); i++) {
+		struct store_sqlite_call call = call_new(database, slots[i]);
+
+		store_sqlite_int(&call, time);
+		result = store_sqlite_run(&call, why_r);
+		if (result != BASE_OK && result != BASE_NONE)
+			break;
+	}
+	if (is_nested)
+		return result;
+	if (result != BASE_OK) { /* NONE as well: nothing to keep */
+		store_sqlite_driver.rollback(database);
+		return result;
+	}
+	ended = store_sqlite_driver.commit(database, why_r);
+	return ended == BASE_OK ? result : ended;
+}
+
+/* --- parts and tokens -------------------------------------------------------------------
+ */
+
+enum base_result
+store_sqlite_part_insert(void *database, const struct store_part *part, const void *lesson,
+    size_t lesson_length, const char **why_r)
+{
+	struct store_sqlite_call call = call_new(database, PART_INSERT);
+
+	store_sqlite_text(&call, part->hold_id);
+	store_sqlite_text(&call, part->queue_id);
+	store_sqlite_int(&call, part->state);
+	store_sqlite_int(&call, part->created);
+	store_sqlite_blob(&call, lesson, lesson_length);
+	return store_sqlite_run(&call, why_r);
+}
+
+enum base_result
+store_sqlite_part_update(void *database, const struct store_part *part, const char **why_r)
+{
+	struct store_sqlite_call call = call_new(database, PART_UPDATE);
+
+	store_sqlite_text(&call, part->hold_id);
+	store_sqlite_text(&call, part->queue_id);
+	store_sqlite_int(&call, part->state);
+	store_sqlite_int(&call, part->created);
+	return store_sqlite_run(&call, why_r);
+}
+
+/* Twice the room for parts; NULL when the arena is full. */
+static struct store_part *
+parts_grow(struct base_arena *arena, struct store_part *parts, size_t count, size_t *room)
+{
+	size_t wanted = *room > 0 ? *room * 2 : 4;
+	struct store_part *more = base_arena_array(arena, wanted, sizeof(*more));
+
+	if (more == NULL)
+		return NULL;
+	if (count > 0)
+		memcpy(more, parts, count * sizeof(*more));
+	*room = wanted;
+	return more;
+}
+
+enum base_result
+store_sqlite_part_list(void *database, struct base_arena *arena, const char *hold_id,
+    struct store_part **parts_r, size_t *count_r, const char **why_r)
+{
+	struct store_sqlite_call call = call_new(database, PART_LIST);
+	const char *id = base_arena_strdup(arena, hold_id);
+	struct store_part *parts = NULL;
+	enum base_result result;
+	size_t room = 0;
+	size_t count = 0;
+
+	store_sqlite_text(&call, hold_id);
+	while ((result = store_sqlite_step(&call, why_r)) == BASE_OK) {
+		if (count == room)
+			parts = parts_grow(arena, parts, count, &room);
+		if (parts == NULL || id == NULL)
+			break;
+		parts[count].hold_id = id;
+		parts[count].queue_id = store_sqlite_column_text(&call, arena, 0);
+		parts[count].state = sqlite3_column_int(call.statement, 1);
+		parts[count].created = sqlite3_column_int64(call.statement, 2);
+		if (parts[count].queue_id == NULL)
+			break;
+		count++;
+	}
+	store_sqlite_end(&call);
+	if (result == BASE_OK)
+		return arena_full(why_r);
+	if (result != BASE_NONE)
+		return result;
+	*parts_r = parts;
+	*count_r = count;
+	return BASE_OK;
+}
+
+enum base_result
+store_sqlite_part_lesson(void *database, struct base_arena *arena,
+    const struct store_part *part, struct store_blob *lesson_r, const char **why_r)
+{
+	struct store_sqlite_call call = call_new(database, PART_LESSON);
+	enum base_result result;
+
+	store_sqlite_text(&call, part->hold_id);
+	store_sqlite_text(&call, part->queue_id);
+	result = store_sqlite_step(&call, why_r);
+	if (result != BASE_OK)
+		return result;
+	if (!store_sqlite_column_blob(&call, arena, 0, lesson_r))
+		result = arena_full(why_r);
+	store_sqlite_end(&call);
+	return result;
+}
+
+enum base_result
+store_sqlite_part_wipe(void *database, const char *hold_id, const char **why_r)
+{
+	struct store_sqlite_call call = call_new(database, PART_WIPE);
+
+	store_sqlite_text(&call, hold_id);
+	return store_sqlite_run(&call, why_r);
+}
+
+enum base_result
+store_sqlite_token_insert(void *database, const unsigned char hash[BASE_HASH_SIZE],
+    const char *hold_id, int64_t expires, const char **why_r)
+{
+	struct store_sqlite_call call = call_new(database, TOKEN_INSERT);
+
+	store_sqlite_blob(&call, hash, BASE_HASH_SIZE);
+	store_sqlite_text(&call, hold_id);
+	store_sqlite_int(&call, expires);
+	return store_sqlite_run(&call, why_r);
+}

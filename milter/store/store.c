@@ -1,0 +1,294 @@
+/* store - finds the driver and holds the lock around each of its operations; see store.h */
+#include "milter/store/store.h"
+
+#include <pthread.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "milter/store/driver.h"
+
+struct store {
+	const struct store_driver *driver;
+	void *database;
+	pthread_mutex_t lock; /* recursive: whoever began a transaction calls on */
+};
+
+static const struct store_driver *const drivers[] = {
+	&store_sqlite_driver,
+};
+
+/* One operation under the lock. */
+#define CALL(store, operation, ...)                                                        \
+	(enter(store),                                                                     \
+	    leave(store, (store)->driver->operation((store)->database, __VA_ARGS__)))
+
+/* Takes the lock. */
+static void
+enter(struct store *store)
+{
+	pthread_mutex_lock(&store->lock);
+}
+
+/* Gives the lock back and hands the result on. */
+static enum base_result
+leave(struct store *store, enum base_result result)
+{
+	pthread_mutex_unlock(&store->lock);
+	return result;
+}
+
+/* The driver of a name, or NULL. */
+static const struct store_driver *
+driver_find(const char *name)
+{
+	for (size_t i = 0; i < sizeof(drivers) / sizeof(*drivers); i++)
+		if (name != NULL && strcmp(drivers[i]->name, name) == 0)
+			return drivers[i];
+	return NULL;
+}
+
+/* A store without a database yet. */
+static struct store *
+store_new(const struct store_driver *driver)
+{
+	struct store *store = calloc(1, sizeof(*store));
+	pthread_mutexattr_t attributes;
+
+	if (store == NULL)
+		return NULL;
+	store->driver = driver;
+	pthread_mutexattr_init(&attributes);
+	pthread_mutexattr_settype(&attributes, PTHREAD_MUTEX_RECURSIVE);
+	pthread_mutex_init(&store->lock, &attributes);
+	pthread_mutexattr_destroy(&attributes);
+	return store;
+}
+
+enum base_result
+store_open(const struct store_options *options, enum store_kind kind,
+    struct store **store_r, const char **why_r)
+{
+	const struct store_driver *driver = driver_find(options->driver);
+	struct store *store;
+	enum base_result result;
+
+	if (driver == NULL) {
+		*why_r = base_why("there is no store driver \"%s\"",
+		    options->driver != NULL ? options->driver : "");
+		return BASE_REFUSE;
+	}
+	store = store_new(driver);
+	if (store == NULL) {
+		*why_r = base_why("no memory for a store");
+		return BASE_BROKEN;
+	}
+	result = driver->open(options, kind, &store->database, why_r);
+	if (result != BASE_OK) {
+		store_close(&store);
+		return result;
+	}
+	*store_r = store;
+	return BASE_OK;
+}
+
+void
+store_close(struct store **store)
+{
+	if (*store == NULL)
+		return;
+	if ((*store)->database != NULL)
+		(*store)->driver->close((*store)->database);
+	pthread_mutex_destroy(&(*store)->lock);
+	free(*store);
+	*store = NULL;
+}
+
+enum base_result
+store_begin(struct store *store, const char **why_r)
+{
+	enum base_result result;
+
+	enter(store);
+	result = store->driver->begin(store->database, why_r);
+	return result == BASE_OK ? result : leave(store, result);
+}
+
+enum base_result
+store_commit(struct store *store, const char **why_r)
+{
+	return leave(store, store->driver->commit(store->database, why_r));
+}
+
+void
+store_rollback(struct store *store)
+{
+	store->driver->rollback(store->database);
+	leave(store, BASE_OK);
+}
+
+enum base_result
+store_tidy(struct store *store, const char **why_r)
+{
+	return CALL(store, tidy, why_r);
+}
+
+enum base_result
+store_check(struct store *store, int *version_r, const char **why_r)
+{
+	return CALL(store, check, version_r, why_r);
+}
+
+enum base_result
+store_hold_insert(struct store *store, const struct store_hold *hold, const char **why_r)
+{
+	return CALL(store, hold_insert, hold, why_r);
+}
+
+enum base_result
+store_hold_get(struct store *store, struct base_arena *arena, const char *id,
+    struct store_hold **hold_r, const char **why_r)
+{
+	return CALL(store, hold_get, arena, id, hold_r, why_r);
+}
+
+enum base_result
+store_hold_by_token(struct store *store, struct base_arena *arena,
+    const unsigned char hash[BASE_HASH_SIZE], int64_t now, struct store_hold **hold_r,
+    const char **why_r)
+{
+	return CALL(store, hold_by_token, arena, hash, now, hold_r, why_r);
+}
+
+enum base_result
+store_hold_by_act(struct store *store, struct base_arena *arena, const char *node,
+    const void *act, size_t length, int64_t since, struct store_hold **hold_r,
+    const char **why_r)
+{
+	return CALL(store, hold_by_act, arena, node, act, length, since, hold_r, why_r);
+}
+
+enum base_result
+store_hold_update(
+    struct store *store, const struct store_hold *hold, int expected, const char **why_r)
+{
+	return CALL(store, hold_update, hold, expected, why_r);
+}
+
+enum base_result
+store_hold_due(struct store *store, struct base_arena *arena, const char *node, int64_t now,
+    struct store_hold **holds_r, size_t room, size_t *count_r, const char **why_r)
+{
+	return CALL(store, hold_due, arena, node, now, holds_r, room, count_r, why_r);
+}
+
+enum base_result
+store_hold_letter_due(struct store *store, struct base_arena *arena, const char *node,
+    int64_t now, struct store_hold **holds_r, size_t room, size_t *count_r,
+    const char **why_r)
+{
+	return CALL(
+	    store, hold_letter_due, arena, node, now, holds_r, room, count_r, why_r);
+}
+
+enum base_result
+store_hold_next_due(
+    struct store *store, const char *node, int64_t *due_r, const char **why_r)
+{
+	return CALL(store, hold_next_due, node, due_r, why_r);
+}
+
+enum base_result
+store_hold_list(struct store *store, struct base_arena *arena, bool all_states,
+    const struct store_hold *before, struct store_hold **holds_r, size_t room,
+    size_t *count_r, const char **why_r)
+{
+	return CALL(
+	    store, hold_list, arena, all_states, before, holds_r, room, count_r, why_r);
+}
+
+enum base_result
+store_hold_purge(struct store *store, int64_t time, const char **why_r)
+{
+	return CALL(store, hold_purge, time, why_r);
+}
+
+enum base_result
+store_part_insert(struct store *store, const struct store_part *part, const void *lesson,
+    size_t lesson_length, const char **why_r)
+{
+	return CALL(store, part_insert, part, lesson, lesson_length, why_r);
+}
+
+enum base_result
+store_part_update(struct store *store, const struct store_part *part, const char **why_r)
+{
+	return CALL(store, part_update, part, why_r);
+}
+
+enum base_result
+store_part_list(struct store *store, struct base_arena *arena, const char *hold_id,
+    struct store_part **parts_r, size_t *count_r, const char **why_r)
+{
+	return CALL(store, part_list, arena, hold_id, parts_r, count_r, why_r);
+}
+
+enum base_result
+store_part_lesson(struct store *store, struct base_arena *arena,
+    const struct store_part *part, struct store_blob *lesson_r, const char **why_r)
+{
+	return CALL(store, part_lesson, arena, part, lesson_r, why_r);
+}
+
+enum base_result
+store_part_wipe(struct store *store, const char *hold_id, const char **why_r)
+{
+	return CALL(store, part_wipe, hold_id, why_r);
+}
+
+enum base_result
+store_token_insert(struct store *store, const unsigned char hash[BASE_HASH_SIZE],
+    const char *hold_id, int64_t expires, const char **why_r)
+{
+	return CALL(store, token_insert, hash, hold_id, expires, why_r);
+}
+
+enum base_result
+store_record_get(struct store *store, struct base_arena *arena, enum store_record kind,
+    uint64_t key, struct store_blob *blob_r, const char **why_r)
+{
+	return CALL(store, record_get, arena, kind, key, blob_r, why_r);
+}
+
+enum base_result
+store_record_put(struct store *store, enum store_record kind, uint64_t key,
+    const void *data, size_t length, int64_t expires, const char **why_r)
+{
+	return CALL(store, record_put, kind, key, data, length, expires, why_r);
+}
+
+enum base_result
+store_record_delete(
+    struct store *store, enum store_record kind, uint64_t key, const char **why_r)
+{
+	return CALL(store, record_delete, kind, key, why_r);
+}
+
+enum base_result
+store_record_each(struct store *store, enum store_record kind,
+    bool (*each)(void *context, uint64_t key, const void *data, size_t length),
+    void *context, const char **why_r)
+{
+	return CALL(store, record_each, kind, each, context, why_r);
+}
+
+enum base_result
+store_record_expire(struct store *store, int64_t now, const char **why_r)
+{
+	enum base_result result;
+
+	/* each piece takes the lock anew, so that readers get their turn */
+	do
+		result = CALL(store, record_expire, now, why_r);
+	while (result == BASE_OK);
+	return result == BASE_NONE ? BASE_OK : result;
+}
