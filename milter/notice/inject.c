@@ -1,0 +1,120 @@
+/*
+ * inject - the header that proves a message to be one of our own
+ */
+#include <errno.h>
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "milter/notice/notice.h"
+
+#define INJECT_VERSION "v1"
+#define INJECT_MAX_TEXT 2048 /* bytes that are put under the MAC */
+#define INJECT_MAX_AHEAD 300 /* seconds that another host's clock may be fast */
+#define INJECT_MAX_DIGITS 12 /* of the time */
+
+/*
+ * MAC over version, time, message id and recipient, each ended by a NUL, so that no two
+ * different messages are the same bytes.
+ */
+static bool
+inject_mac(const struct base_key *key, int64_t time, const char *message_id,
+    const char *recipient, unsigned char mac_r[BASE_MAC_SIZE])
+{
+	struct base_buffer text;
+	bool is_whole;
+
+	base_buffer_init(&text, INJECT_MAX_TEXT);
+	is_whole = base_buffer_append(&text, INJECT_VERSION, sizeof(INJECT_VERSION)) &&
+		   base_buffer_printf(&text, "%" PRId64, time) &&
+		   base_buffer_append(&text, "", 1) &&
+		   base_buffer_append(&text, message_id, strlen(message_id) + 1) &&
+		   base_buffer_append(&text, recipient, strlen(recipient) + 1);
+	if (is_whole)
+		base_key_mac(key, BASE_KEY_INJECT, text.data, text.length, mac_r);
+	base_buffer_free(&text);
+	return is_whole;
+}
+
+/* The header's value. */
+enum base_result
+notice_inject_make(struct base_arena *arena, const struct base_key *key,
+    const char *message_id, const char *recipient, int64_t now, const char **value_r)
+{
+	unsigned char mac[BASE_MAC_SIZE];
+	char hex[2 * BASE_MAC_SIZE + 1], *value;
+	size_t i;
+
+	if (!*message_id || !*recipient ||
+	    !inject_mac(key, now, message_id, recipient, mac))
+		return BASE_REFUSE;
+	for (i = 0; i < sizeof(mac); i++) {
+		hex[2 * i] = "0123456789abcdef"[mac[i] >> 4];
+		hex[2 * i + 1] = "0123456789abcdef"[mac[i] & 15];
+	}
+	hex[2 * sizeof(mac)] = '\0';
+	value = base_arena_printf(arena, INJECT_VERSION " %" PRId64 " %s", now, hex);
+	if (!value)
+		return BASE_BROKEN;
+	*value_r = value;
+	return BASE_OK;
+}
+
+/* The value of a hexadecimal digit, -1 for none: lower case, as we write it. */
+static int
+inject_digit(char c)
+{
+	if (c >= '0' && c <= '9')
+		return c - '0';
+	return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
+}
+
+/* The MAC in hexadecimal, and nothing but white space after it. */
+static bool
+inject_parse_mac(const char *text, unsigned char mac_r[BASE_MAC_SIZE])
+{
+	size_t i;
+	int high, low;
+
+	for (i = 0; i < BASE_MAC_SIZE; i++) {
+		high = inject_digit(text[2 * i]);
+		low = high < 0 ? -1 : inject_digit(text[2 * i + 1]);
+		if (low < 0)
+			return false;
+		mac_r[i] = (unsigned char)(high << 4 | low);
+	}
+	text += 2 * BASE_MAC_SIZE;
+	return !text[strspn(text, " \t\r\n")];
+}
+
+/* "v1 TIME MAC"; white space around it is the header's, not ours. */
+static bool
+inject_parse(const char *value, int64_t *time_r, unsigned char mac_r[BASE_MAC_SIZE])
+{
+	size_t digits;
+
+	value += strspn(value, " \t\r\n");
+	if (strncmp(value, INJECT_VERSION " ", sizeof(INJECT_VERSION)))
+		return false;
+	value += sizeof(INJECT_VERSION);
+	digits = strspn(value, "0123456789");
+	if (!digits || digits > INJECT_MAX_DIGITS || value[digits] != ' ')
+		return false;
+	*time_r = strtoll(value, NULL, 10);
+	return inject_parse_mac(value + digits + 1, mac_r);
+}
+
+/* Made by us, for this message and recipient, not long ago? */
+bool
+notice_inject_is_ours(const struct base_key *key, const char *value, const char *message_id,
+    const char *recipient, int64_t now)
+{
+	unsigned char given[BASE_MAC_SIZE], right[BASE_MAC_SIZE];
+	int64_t time;
+
+	if (!inject_parse(value, &time, given) || time > now + INJECT_MAX_AHEAD ||
+	    time < now - NOTICE_INJECT_SECONDS)
+		return false;
+	return inject_mac(key, time, message_id, recipient, right) &&
+	       base_equal(given, right, sizeof(right));
+}

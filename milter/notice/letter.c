@@ -1,0 +1,428 @@
+/*
+ * letter - composes the letter about a held send: header, plain text, HTML
+ */
+#include <string.h>
+
+#include "milter/notice/internal.h"
+#include "milter/notice/notice.h"
+#include "milter/notice/words.h"
+
+#define LETTER_MAX_ARENA 65536  /* bytes for the made texts of one letter */
+#define LETTER_MAX_PART 32768   /* bytes of one part before encoding */
+#define LETTER_REASONS 5        /* the strongest; more would not be read */
+#define LETTER_MAX_REASON 300   /* bytes of one sentence */
+#define LETTER_SUBJECT 60       /* bytes of the held subject in ours */
+#define LETTER_SUBJECT_BODY 200 /* and in the body */
+#define LETTER_COLUMNS 72       /* of the plain text */
+
+/* Quoted-printable never makes "=_", so this line cannot be inside a part. */
+#define LETTER_BOUNDARY "=_oops-milter-letter"
+
+/* Everything that is said, made once for both parts. */
+struct letter {
+	const struct notice_words *words;
+	const struct hold_view *view;
+	bool is_undo;
+	const char *subject, *subject_short, *people, *recipients;
+	const char *clock; /* of the deadline */
+	const char *when;  /* of the deadline, with how long that is; NULL: there is none */
+	const char *link;
+};
+
+/* All made texts, or none. */
+static bool
+letter_prepare(struct letter *letter_r, struct base_arena *arena,
+    const struct hold_view *view, const struct notice_letter_options *options)
+{
+	const struct notice_words *words = notice_words_for(view->language);
+	struct letter letter = { .words = words, .view = view };
+
+	letter.is_undo = view->action == HOLD_UNDO;
+	letter.subject = notice_words_subject(arena, words, view, LETTER_SUBJECT_BODY);
+	letter.subject_short = notice_words_subject(arena, words, view, LETTER_SUBJECT);
+	letter.people = notice_words_people(arena, words, view);
+	letter.recipients = notice_words_recipients(arena, words, view);
+	letter.clock = notice_words_clock(arena, words, view->deadline, options->now);
+	letter.when = notice_words_time_within(arena, words, view->deadline, options->now);
+	letter.link =
+	    base_arena_printf(arena, "%s/h/%s", options->base_url, options->token);
+	if (!letter.subject || !letter.subject_short || !letter.people ||
+	    !letter.recipients || !letter.clock || !letter.when || !letter.link)
+		return false;
+	if (!view->deadline)
+		letter.when = NULL;
+	*letter_r = letter;
+	return true;
+}
+
+/* What happens if nobody does anything; NULL if nothing happens by itself. */
+static const char *
+letter_next_sentence(const struct letter *letter)
+{
+	if (!letter->when)
+		return NULL;
+	if (letter->is_undo)
+		return letter->words->letter_undo_send;
+	return letter->view->at_deadline == HOLD_END_SEND
+		   ? letter->words->letter_confirm_send
+		   : letter->words->letter_confirm_return;
+}
+
+/* How many reasons are shown. */
+static size_t
+letter_reasons(const struct letter *letter)
+{
+	return letter->view->reason_count < LETTER_REASONS ? letter->view->reason_count
+							   : LETTER_REASONS;
+}
+
+/* One reason's sentence as one bounded line. */
+static bool
+letter_reason(
+    struct base_buffer *out, enum notice_form form, const struct hold_reason *reason)
+{
+	struct base_buffer line;
+	bool is_whole;
+
+	base_buffer_init(&line, LETTER_MAX_REASON);
+	is_whole = base_quote_line(&line, reason->text, LETTER_MAX_REASON) &&
+		   notice_words_put(out, form, base_buffer_text(&line));
+	base_buffer_free(&line);
+	return is_whole;
+}
+
+/* --- plain text ---------------------------------------------------------------------- */
+
+/* One line of text wrapped at spaces; what follows a "- " hangs below it. */
+static void
+letter_wrap_line(struct base_buffer *out, const char *line, size_t length)
+{
+	size_t indent = length > 2 && line[0] == '-' && line[1] == ' ' ? 2 : 0, column = 0,
+	       word;
+
+	while (length) {
+		word = strcspn(line, " \n");
+		if (word > length)
+			word = length;
+		if (column && column + 1 + word > LETTER_COLUMNS) {
+			base_buffer_printf(out, "\n%*s", (int)indent, "");
+			column = indent;
+		} else if (column) {
+			base_buffer_puts(out, " ");
+			column++;
+		}
+		base_buffer_append(out, line, word);
+		column += word;
+		if (word < length)
+			word++;
+		line += word;
+		length -= word;
+	}
+	base_buffer_puts(out, "\n");
+}
+
+/* A text wrapped for people who read plain text. */
+static bool
+letter_wrap(struct base_buffer *out, const char *text)
+{
+	size_t length;
+
+	for (; *text; text += length + (text[length] == '\n')) {
+		length = strcspn(text, "\n");
+		letter_wrap_line(out, text, length);
+	}
+	return !out->failed;
+}
+
+/* A label and its value, when there is one. */
+static void
+letter_text_fact(struct base_buffer *out, const char *label, const char *value)
+{
+	if (*value)
+		base_buffer_printf(out, "%s: %s\n", label, value);
+}
+
+/* The plain part, a paragraph a line. */
+static bool
+letter_text(struct base_buffer *out, const struct letter *letter)
+{
+	const struct notice_words *words = letter->words;
+	const char *next = letter_next_sentence(letter);
+	size_t i;
+
+	notice_say(out, NOTICE_PLAIN,
+	    letter->is_undo ? words->letter_undo : words->letter_confirm,
+	    { "subject", letter->subject, false }, { "people", letter->people, false });
+	base_buffer_puts(out, "\n\n");
+	if (next) {
+		notice_say(out, NOTICE_PLAIN, next, { "when", letter->when, false });
+		base_buffer_puts(out, "\n\n");
+	}
+	base_buffer_printf(out, "%s\n\n%s\n\n",
+	    letter->is_undo ? words->letter_link_undo : words->letter_link_confirm,
+	    letter->link);
+	if (letter_reasons(letter)) {
+		base_buffer_printf(out, "%s:\n", words->why_title);
+		for (i = 0; i < letter_reasons(letter); i++) {
+			base_buffer_puts(out, "- ");
+			letter_reason(out, NOTICE_PLAIN, &letter->view->reasons[i]);
+			base_buffer_puts(out, "\n");
+		}
+		base_buffer_puts(out, "\n");
+	}
+	letter_text_fact(out, words->fact_subject, letter->subject);
+	letter_text_fact(out, words->fact_to, letter->recipients);
+	base_buffer_printf(
+	    out, "\n%s\n\n%s\n", words->letter_link_note, words->letter_foot);
+	return !out->failed;
+}
+
+/* --- HTML ---------------------------------------------------------------------------- */
+
+#define HTML_PARAGRAPH "<p style=\"margin:0 0 16px\">"
+#define HTML_QUIET "<p style=\"margin:0 0 12px;font-size:14px;color:#5b6770\">"
+
+/* Letters are shown by programs that know little CSS: styles are in the elements. */
+static void
+letter_html_start(struct base_buffer *out, const struct letter *letter)
+{
+	base_buffer_printf(out,
+	    "<!DOCTYPE html>\n<html lang=\"%s\">\n<head>\n<meta charset=\"utf-8\">\n"
+	    "<meta name=\"viewport\" content=\"width=device-width,initial-scale=1\">\n"
+	    "<meta name=\"color-scheme\" content=\"light\">\n<title>",
+	    letter->words->language);
+	notice_words_put(out, NOTICE_HTML,
+	    letter->is_undo ? letter->words->undo_title : letter->words->confirm_title);
+	base_buffer_puts(out,
+	    "</title>\n</head>\n"
+	    "<body style=\"margin:0;padding:24px 12px;background:#eef2f4;color:#1d2930;"
+	    "font:16px/1.5 system-ui,-apple-system,'Segoe "
+	    "UI',Roboto,Helvetica,Arial,sans-serif\">\n"
+	    "<div style=\"max-width:560px;margin:0 auto;padding:28px "
+	    "24px;background:#ffffff;"
+	    "border:1px solid #d9e1e5;border-radius:12px\">\n"
+	    "<h1 style=\"margin:0 0 16px;font-size:22px;line-height:1.3\">");
+	notice_words_put(out, NOTICE_HTML,
+	    letter->is_undo ? letter->words->undo_title : letter->words->confirm_title);
+	base_buffer_puts(out, "</h1>\n");
+}
+
+/* The one link, as a button and as text that can be copied. */
+static void
+letter_html_link(struct base_buffer *out, const struct letter *letter)
+{
+	base_buffer_puts(out, HTML_PARAGRAPH);
+	notice_words_put(out, NOTICE_HTML,
+	    letter->is_undo ? letter->words->letter_link_undo
+			    : letter->words->letter_link_confirm);
+	base_buffer_puts(out, "</p>\n<p style=\"margin:0 0 12px\"><a href=\"");
+	base_quote_html(out, letter->link);
+	base_buffer_puts(out, "\" style=\"display:inline-block;padding:12px "
+			      "22px;background:#0b5c6b;color:#ffffff;"
+			      "border-radius:8px;font-weight:600;text-decoration:none\">");
+	notice_words_put(out, NOTICE_HTML, letter->words->letter_button);
+	base_buffer_puts(out,
+	    "</a></p>\n<p style=\"margin:0 0 24px;font-size:13px;color:#5b6770;"
+	    "word-break:break-all\">");
+	base_quote_html(out, letter->link);
+	base_buffer_puts(out, "</p>\n");
+}
+
+/* Why, as a list. */
+static void
+letter_html_reasons(struct base_buffer *out, const struct letter *letter)
+{
+	size_t i;
+
+	if (!letter_reasons(letter))
+		return;
+	base_buffer_puts(out, "<h2 style=\"margin:0 0 8px;font-size:16px\">");
+	notice_words_put(out, NOTICE_HTML, letter->words->why_title);
+	base_buffer_puts(out, "</h2>\n<ul style=\"margin:0 0 20px;padding:0 0 0 20px\">\n");
+	for (i = 0; i < letter_reasons(letter); i++) {
+		base_buffer_puts(out, "<li style=\"margin:0 0 6px\">");
+		letter_reason(out, NOTICE_HTML, &letter->view->reasons[i]);
+		base_buffer_puts(out, "</li>\n");
+	}
+	base_buffer_puts(out, "</ul>\n");
+}
+
+/* A label and its value, when there is one. */
+static void
+letter_html_fact(struct base_buffer *out, const char *label, const char *value)
+{
+	if (!*value)
+		return;
+	base_buffer_puts(out, "<p style=\"margin:0 0 4px;word-wrap:break-word\"><span "
+			      "style=\"color:#5b6770\">");
+	base_quote_html(out, label);
+	base_buffer_puts(out, ":</span> ");
+	base_quote_html(out, value);
+	base_buffer_puts(out, "</p>\n");
+}
+
+/* The HTML part. */
+static bool
+letter_html(struct base_buffer *out, const struct letter *letter)
+{
+	const struct notice_words *words = letter->words;
+	const char *next = letter_next_sentence(letter);
+
+	letter_html_start(out, letter);
+	base_buffer_puts(out, HTML_PARAGRAPH);
+	notice_say(out, NOTICE_HTML,
+	    letter->is_undo ? words->letter_undo : words->letter_confirm,
+	    { "subject", letter->subject, true }, { "people", letter->people, true });
+	base_buffer_puts(out, "</p>\n");
+	if (next) {
+		base_buffer_puts(out, HTML_PARAGRAPH);
+		notice_say(out, NOTICE_HTML, next, { "when", letter->when, true });
+		base_buffer_puts(out, "</p>\n");
+	}
+	letter_html_link(out, letter);
+	letter_html_reasons(out, letter);
+	letter_html_fact(out, words->fact_subject, letter->subject);
+	letter_html_fact(out, words->fact_to, letter->recipients);
+	base_buffer_puts(out, "<hr style=\"margin:20px 0;border:0;border-top:1px solid "
+			      "#d9e1e5\">\n" HTML_QUIET);
+	notice_words_put(out, NOTICE_HTML, words->letter_link_note);
+	base_buffer_puts(out, "</p>\n" HTML_QUIET);
+	notice_words_put(out, NOTICE_HTML, words->letter_foot);
+	base_buffer_puts(out, "</p>\n</div>\n</body>\n</html>\n");
+	return !out->failed;
+}
+
+/* --- the whole ----------------------------------------------------------------------- */
+
+/* Our own subject line. */
+static bool
+letter_put_subject(struct base_buffer *out, const struct letter *letter)
+{
+	struct base_buffer subject;
+	bool is_whole;
+
+	base_buffer_init(&subject, 1024);
+	is_whole =
+	    notice_say(&subject, NOTICE_PLAIN,
+		letter->is_undo && letter->when ? letter->words->letter_subject_undo
+						: letter->words->letter_subject_confirm,
+		{ "subject", letter->subject_short, false },
+		{ "people", letter->people, false }, { "clock", letter->clock, false }) &&
+	    notice_mime_field(out, "Subject", base_buffer_text(&subject));
+	base_buffer_free(&subject);
+	return is_whole;
+}
+
+/* The header up to its empty line. */
+static bool
+letter_header(struct base_buffer *out, const struct letter *letter,
+    const struct notice_letter_options *options)
+{
+	base_buffer_printf(out, "From: \"%s\" <", letter->words->letter_from);
+	if (!notice_mime_address(out, options->from))
+		return false;
+	base_buffer_puts(out, ">\r\nTo: <");
+	if (!notice_mime_address(out, letter->view->sender))
+		return false;
+	base_buffer_puts(out, ">\r\n");
+	letter_put_subject(out, letter);
+	base_buffer_puts(out, "Date: ");
+	notice_mime_date(out, options->now);
+	return base_buffer_printf(out,
+	    "\r\nMessage-ID: <%s>\r\nAuto-Submitted: auto-generated\r\nMIME-Version: "
+	    "1.0\r\n"
+	    "Content-Type: multipart/alternative; boundary=\"" LETTER_BOUNDARY "\"\r\n\r\n",
+	    options->message_id);
+}
+
+/* One part of the body. */
+static bool
+letter_part(struct base_buffer *out, const char *type, const char *text)
+{
+	base_buffer_printf(out,
+	    "--" LETTER_BOUNDARY "\r\nContent-Type: %s; charset=utf-8\r\n"
+	    "Content-Transfer-Encoding: quoted-printable\r\n\r\n",
+	    type);
+	notice_mime_quoted(out, text);
+	return base_buffer_puts(out, "\r\n");
+}
+
+/* Both parts. */
+static bool
+letter_body(struct base_buffer *out, const struct letter *letter)
+{
+	struct base_buffer text, wrapped, html;
+	bool is_whole;
+
+	base_buffer_init(&text, LETTER_MAX_PART);
+	base_buffer_init(&wrapped, LETTER_MAX_PART);
+	base_buffer_init(&html, LETTER_MAX_PART);
+	is_whole = letter_text(&text, letter) &&
+		   letter_wrap(&wrapped, base_buffer_text(&text)) &&
+		   letter_html(&html, letter) &&
+		   letter_part(out, "text/plain", base_buffer_text(&wrapped)) &&
+		   letter_part(out, "text/html", base_buffer_text(&html)) &&
+		   base_buffer_puts(out, "--" LETTER_BOUNDARY "--\r\n");
+	base_buffer_free(&html);
+	base_buffer_free(&wrapped);
+	base_buffer_free(&text);
+	return is_whole;
+}
+
+/* Can this stand in a field or a link as it is? */
+static bool
+letter_is_visible_ascii(const char *text)
+{
+	const char *p;
+
+	for (p = text; *p; p++)
+		if (*p <= ' ' || *p > '~' || *p == '<' || *p == '>')
+			return false;
+	return p > text;
+}
+
+/* Checks what would otherwise become the letter's own structure. */
+static enum base_result
+letter_check(const struct hold_view *view, const struct notice_letter_options *options,
+    const char **why_r)
+{
+	struct base_buffer address;
+	bool is_sender, is_from;
+
+	base_buffer_init(&address, 1024);
+	is_sender = notice_mime_address(&address, view->sender);
+	is_from = notice_mime_address(&address, options->from);
+	base_buffer_free(&address);
+	if (!is_sender)
+		*why_r = base_why("the sender of hold %s cannot be written to", view->id);
+	else if (!is_from)
+		*why_r = base_why("notice.from is not an address");
+	else if (!letter_is_visible_ascii(options->message_id) ||
+		 !letter_is_visible_ascii(options->base_url) ||
+		 !letter_is_visible_ascii(options->token))
+		*why_r = base_why("the letter's message id or link is not plain ASCII");
+	else
+		return BASE_OK;
+	return BASE_REFUSE;
+}
+
+/* The letter. */
+enum base_result
+notice_letter_compose(struct base_buffer *letter_r, const struct hold_view *view,
+    const struct notice_letter_options *options, const char **why_r)
+{
+	enum base_result result = letter_check(view, options, why_r);
+	struct base_arena *arena;
+	struct letter letter;
+
+	if (result != BASE_OK)
+		return result;
+	arena = base_arena_new(LETTER_MAX_ARENA);
+	if (!arena || !letter_prepare(&letter, arena, view, options) ||
+	    !letter_header(letter_r, &letter, options) || !letter_body(letter_r, &letter)) {
+		*why_r = base_why("no room for the letter about hold %s", view->id);
+		result = BASE_BROKEN;
+	}
+	base_arena_free(&arena);
+	return result;
+}

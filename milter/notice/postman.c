@@ -1,0 +1,379 @@
+/*
+ * postman - the thread that takes letters which are due to an SMTP server
+ */
+#include <curl/curl.h>
+#include <pthread.h>
+#include <stdatomic.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "milter/audit/audit.h"
+#include "milter/notice/internal.h"
+#include "milter/notice/notice.h"
+
+#define POSTMAN_PAUSE_MS 200    /* between looks when nothing is due */
+#define POSTMAN_TROUBLE_MS 1000 /* the same while the store fails */
+#define POSTMAN_CONNECT_SECONDS 5L
+#define POSTMAN_TOTAL_SECONDS 15L    /* a slow server costs the other letters no more */
+#define POSTMAN_MAX_ARENA (1u << 20) /* bytes for one hold's view */
+#define POSTMAN_MAX_LETTER 262144    /* bytes */
+#define POSTMAN_REMEMBERED 64        /* letters that failed, to warn once of each */
+
+/* A letter that is not over yet: not delivered, or delivered and not written down. */
+struct postman_record {
+	char id[BASE_ID_SIZE];
+	unsigned tries;
+	bool is_delivered;
+};
+
+struct notice_postman {
+	struct hold *hold;
+	const struct settings *settings;
+	const struct base_key *key;
+	struct base_arena *arena; /* reset for every letter */
+	pthread_t thread;
+	atomic_bool is_stopping;
+	bool is_troubled; /* the store failed; said once */
+	struct postman_record records[POSTMAN_REMEMBERED];
+	unsigned next_record; /* overwritten next */
+};
+
+/* One delivery: what is read from us, and what the server said last. */
+struct postman_errand {
+	struct notice_postman *postman;
+	const char *data;
+	size_t left;
+	char answer[200];
+};
+
+/* --- one letter over SMTP ------------------------------------------------------------- */
+
+/* Gives libcurl the next piece. */
+static size_t
+postman_read(char *out, size_t size, size_t count, void *context)
+{
+	struct postman_errand *errand = context;
+	size_t length = size * count < errand->left ? size * count : errand->left;
+
+	memcpy(out, errand->data, length);
+	errand->data += length;
+	errand->left -= length;
+	return length;
+}
+
+/* Remembers the server's last line. */
+static size_t
+postman_hear(char *line, size_t size, size_t count, void *context)
+{
+	struct postman_errand *errand = context;
+	size_t length = size * count;
+
+	if (length >= sizeof(errand->answer))
+		length = sizeof(errand->answer) - 1;
+	memcpy(errand->answer, line, length);
+	errand->answer[length] = '\0';
+	errand->answer[strcspn(errand->answer, "\r\n")] = '\0';
+	return size * count;
+}
+
+/* Ends a transfer when we are to stop. */
+static int
+postman_progress(void *context, curl_off_t a, curl_off_t b, curl_off_t c, curl_off_t d)
+{
+	(void)a, (void)b, (void)c, (void)d;
+	return atomic_load(&((struct notice_postman *)context)->is_stopping) ? 1 : 0;
+}
+
+/* Every option, or false. No proxy and no .netrc: only what our settings say. */
+static bool
+postman_set_up(
+    CURL *curl, struct postman_errand *errand, const struct curl_slist *recipients)
+{
+	return !curl_easy_setopt(
+		   curl, CURLOPT_URL, errand->postman->settings->notice.smtp) &&
+	       !curl_easy_setopt(curl, CURLOPT_PROTOCOLS_STR, "smtp,smtps") &&
+	       !curl_easy_setopt(curl, CURLOPT_PROXY, "") &&
+	       !curl_easy_setopt(curl, CURLOPT_NOSIGNAL, 1L) &&
+	       !curl_easy_setopt(curl, CURLOPT_CONNECTTIMEOUT, POSTMAN_CONNECT_SECONDS) &&
+	       !curl_easy_setopt(curl, CURLOPT_TIMEOUT, POSTMAN_TOTAL_SECONDS) &&
+	       !curl_easy_setopt(curl, CURLOPT_MAIL_FROM, "") &&
+	       !curl_easy_setopt(curl, CURLOPT_MAIL_RCPT, recipients) &&
+	       !curl_easy_setopt(curl, CURLOPT_UPLOAD, 1L) &&
+	       !curl_easy_setopt(curl, CURLOPT_READFUNCTION, postman_read) &&
+	       !curl_easy_setopt(curl, CURLOPT_READDATA, errand) &&
+	       !curl_easy_setopt(curl, CURLOPT_WRITEFUNCTION, postman_hear) &&
+	       !curl_easy_setopt(curl, CURLOPT_WRITEDATA, errand) &&
+	       !curl_easy_setopt(curl, CURLOPT_HEADERFUNCTION, postman_hear) &&
+	       !curl_easy_setopt(curl, CURLOPT_HEADERDATA, errand) &&
+	       !curl_easy_setopt(curl, CURLOPT_XFERINFOFUNCTION, postman_progress) &&
+	       !curl_easy_setopt(curl, CURLOPT_XFERINFODATA, errand->postman) &&
+	       !curl_easy_setopt(curl, CURLOPT_NOPROGRESS, 0L);
+}
+
+/* Hands the letter over. OK only when the server said that it has it. */
+static enum base_result
+postman_deliver(struct notice_postman *postman, const char *recipient,
+    const struct base_buffer *letter, char answer_r[200], const char **why_r)
+{
+	struct postman_errand errand = {
+		.postman = postman, .data = letter->data, .left = letter->length
+	};
+	struct curl_slist *recipients = curl_slist_append(NULL, recipient);
+	CURL *curl = curl_easy_init();
+	CURLcode code = CURLE_OUT_OF_MEMORY;
+
+	if (curl && recipients && postman_set_up(curl, &errand, recipients))
+		code = curl_easy_perform(curl);
+	curl_easy_cleanup(curl);
+	curl_slist_free_all(recipients);
+	memcpy(answer_r, errand.answer, sizeof(errand.answer));
+	if (code == CURLE_OK)
+		return BASE_OK;
+	*why_r = base_why("%s%s%s", curl_easy_strerror(code),
+	    *errand.answer ? "; it said: " : "", errand.answer);
+	return BASE_RETRY;
+}
+
+/* --- what is not over yet --------------------------------------------------------------
+ */
+
+/* The letter's record; a new one takes the place of the oldest. */
+static struct postman_record *
+postman_record_of(struct notice_postman *postman, const char *id)
+{
+	struct postman_record *record;
+	size_t i;
+
+	for (i = 0; i < POSTMAN_REMEMBERED; i++)
+		if (!strcmp(postman->records[i].id, id))
+			return &postman->records[i];
+	record = &postman->records[postman->next_record];
+	postman->next_record = (postman->next_record + 1) % POSTMAN_REMEMBERED;
+	memset(record, 0, sizeof(*record));
+	memcpy(record->id, id, strnlen(id, BASE_ID_LENGTH));
+	return record;
+}
+
+/* --- one hold ------------------------------------------------------------------------- */
+
+/* The letter with its MAC header in front. */
+static enum base_result
+postman_write(struct notice_postman *postman, const struct hold_view *view,
+    const char *token, struct base_buffer *letter_r, const char **why_r)
+{
+	const struct settings *settings = postman->settings;
+	const char *at = strrchr(settings->notice.from, '@'), *proof;
+	struct notice_letter_options options = { .from = settings->notice.from,
+		.base_url = settings->web.base_url,
+		.token = token,
+		.now = base_now() };
+	enum base_result result;
+	char id[BASE_ID_SIZE];
+
+	base_id_new(id);
+	options.message_id = base_arena_printf(
+	    postman->arena, "%s@%s", id, at && at[1] ? at + 1 : "localhost");
+	if (!options.message_id) {
+		*why_r = base_why("no memory");
+		return BASE_BROKEN;
+	}
+	result = notice_inject_make(postman->arena, postman->key, options.message_id,
+	    view->sender, options.now, &proof);
+	if (result != BASE_OK) {
+		*why_r = base_why("the letter's proof cannot be made");
+		return result;
+	}
+	base_buffer_printf(letter_r, NOTICE_INJECT_NAME ": %s\r\n", proof);
+	return notice_letter_compose(letter_r, view, &options, why_r);
+}
+
+/* How long the link works: through the hold and a while after it. */
+static int64_t
+postman_link_end(const struct notice_postman *postman, const struct hold_view *view)
+{
+	int64_t end = view->deadline > base_now() ? view->deadline : base_now();
+
+	return end + postman->settings->undo.grace + postman->settings->notice.link_expires;
+}
+
+/* Makes the token and the letter, and delivers it. */
+static enum base_result
+postman_carry(struct notice_postman *postman, const struct hold_view *view,
+    char answer_r[200], const char **why_r)
+{
+	struct base_buffer letter, address;
+	enum base_result result;
+	char token[BASE_TOKEN_SIZE];
+
+	base_token_new(token);
+	result = hold_token_add(
+	    postman->hold, view->id, token, postman_link_end(postman, view), why_r);
+	if (result != BASE_OK)
+		return result;
+	base_buffer_init(&letter, POSTMAN_MAX_LETTER);
+	base_buffer_init(&address, 1024);
+	result = postman_write(postman, view, token, &letter, why_r);
+	if (result == BASE_OK && notice_mime_address(&address, view->sender))
+		result = postman_deliver(
+		    postman, base_buffer_text(&address), &letter, answer_r, why_r);
+	base_buffer_free(&address);
+	base_buffer_free(&letter);
+	return result;
+}
+
+/* One audit line for one try. */
+static void
+postman_audit(const struct hold_view *view, const char *answer, unsigned tries)
+{
+	char number[16];
+
+	snprintf(number, sizeof(number), "%u", tries);
+	audit_event(AUDIT_NOTICE, view->id, { "to", view->sender }, { "answer", answer },
+	    { "tries", number });
+}
+
+/* Writes down that it went wrong: audited each time, logged the first time. */
+static int64_t
+postman_fail(struct notice_postman *postman, struct postman_record *record,
+    const struct hold_view *view, const char *why)
+{
+	const char *trouble;
+	int64_t again = 0;
+
+	if (++record->tries == 1)
+		base_log(BASE_LOG_WARNING,
+		    "the letter about hold %s cannot be delivered: %s; "
+		    "it is tried again while the mail is held",
+		    view->id, why);
+	postman_audit(view, why, record->tries);
+	switch (hold_letter_failed(postman->hold, view->id, &again, &trouble)) {
+	case BASE_RETRY:
+	case BASE_BROKEN:
+		return POSTMAN_TROUBLE_MS;
+	default:
+		return 0;
+	}
+}
+
+/* Tells hold that the letter is over. Until that is written, it is not delivered again. */
+static int64_t
+postman_finish(struct notice_postman *postman, struct postman_record *record)
+{
+	const char *why;
+
+	switch (hold_letter_done(postman->hold, record->id, &why)) {
+	case BASE_RETRY:
+	case BASE_BROKEN:
+		if (!postman->is_troubled)
+			base_log(BASE_LOG_WARNING,
+			    "cannot write down that a letter is over: %s", why);
+		postman->is_troubled = true;
+		return POSTMAN_TROUBLE_MS;
+	default:
+		memset(record, 0, sizeof(*record));
+		return 0;
+	}
+}
+
+/* One due letter; how long to wait after it. A mail that is decided already needs none. */
+static int64_t
+postman_handle(struct notice_postman *postman, const struct hold_view *view)
+{
+	struct postman_record *record = postman_record_of(postman, view->id);
+	char answer[200] = "";
+	const char *why = "";
+
+	if (view->state != HOLD_HELD || record->is_delivered)
+		return postman_finish(postman, record);
+	if (postman_carry(postman, view, answer, &why) == BASE_OK) {
+		record->is_delivered = true;
+		postman_audit(view, answer, record->tries + 1);
+		return postman_finish(postman, record);
+	}
+	if (atomic_load(&postman->is_stopping))
+		return 0;
+	return postman_fail(postman, record, view, why);
+}
+
+/* Looks once; how long to wait before the next look. */
+static int64_t
+postman_step(struct notice_postman *postman)
+{
+	enum base_result result;
+	struct hold_view view;
+	const char *why;
+
+	base_arena_reset(postman->arena);
+	result = hold_letter_next(postman->hold, postman->arena, &view, &why);
+	if (result == BASE_OK)
+		return postman_handle(postman, &view);
+	if (result == BASE_NONE) {
+		postman->is_troubled = false;
+		return POSTMAN_PAUSE_MS;
+	}
+	if (!postman->is_troubled)
+		base_log(BASE_LOG_WARNING, "cannot look for letters that are due: %s", why);
+	postman->is_troubled = true;
+	return POSTMAN_TROUBLE_MS;
+}
+
+/* The thread. */
+static void *
+postman_run(void *context)
+{
+	struct notice_postman *postman = context;
+	int64_t pause;
+
+	while (!atomic_load(&postman->is_stopping)) {
+		pause = postman_step(postman);
+		for (; pause > 0 && !atomic_load(&postman->is_stopping);
+		     pause -= POSTMAN_PAUSE_MS)
+			base_sleep_ms(POSTMAN_PAUSE_MS);
+	}
+	return NULL;
+}
+
+/* Starts the thread. */
+enum base_result
+notice_postman_start(struct hold *hold, const struct settings *settings,
+    const struct base_key *key, struct notice_postman **postman_r, const char **why_r)
+{
+	struct notice_postman *postman;
+
+	if (curl_global_init(CURL_GLOBAL_DEFAULT)) {
+		*why_r = base_why("libcurl cannot start");
+		return BASE_BROKEN;
+	}
+	postman = calloc(1, sizeof(*postman));
+	if (!postman || !(postman->arena = base_arena_new(POSTMAN_MAX_ARENA))) {
+		free(postman);
+		*why_r = base_why("no memory for the postman");
+		return BASE_BROKEN;
+	}
+	postman->hold = hold;
+	postman->settings = settings;
+	postman->key = key;
+	if (pthread_create(&postman->thread, NULL, postman_run, postman)) {
+		base_arena_free(&postman->arena);
+		free(postman);
+		*why_r = base_why("the postman's thread cannot be started");
+		return BASE_BROKEN;
+	}
+	*postman_r = postman;
+	return BASE_OK;
+}
+
+/* Ends the thread, a transfer included. */
+void
+notice_postman_stop(struct notice_postman **postman)
+{
+	if (!*postman)
+		return;
+	atomic_store(&(*postman)->is_stopping, true);
+	pthread_join((*postman)->thread, NULL);
+	base_arena_free(&(*postman)->arena);
+	free(*postman);
+	*postman = NULL;
+	curl_global_cleanup();
+}

@@ -1,0 +1,168 @@
+/*
+ * English.
+ *
+ * How we speak: calm, in whole sentences, to one person. First what is true now, then what
+ * happens next and when, then what the reader can do. Nobody is blamed, nothing is urgent
+ * unless it is. Straight quotes and no dashes, so that the letter stays plain ASCII where
+ * its contents are.
+ */
+#include "milter/notice/words.h"
+
+/* One thing, or several. */
+static unsigned
+words_en_plural(unsigned long n)
+{
+	return n == 1 ? 0 : 1;
+}
+
+const struct notice_words notice_words_en = {
+	.language = "en",
+	.plural = words_en_plural,
+	.plurals = 2,
+
+	.weekdays = { "Sun", "Mon", "Tue", "Wed", "Thu", "Fri", "Sat" },
+	.months = { "Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct",
+	    "Nov", "Dec" },
+	.clock = "{hour}:{minute} {zone}",
+	.clock_exact = "{hour}:{minute}:{second} {zone}",
+	.clock_bare = "{hour}:{minute}",
+	.time_today = "at {clock}",
+	.time_other_day = "on {weekday} {day} {month}, {clock}",
+	.time_within = "in {span}, {when}",
+	.seconds = { { "1 second", "{n} seconds" } },
+	.minutes = { { "1 minute", "{n} minutes" } },
+	.hours = { { "1 hour", "{n} hours" } },
+	.days = { { "1 day", "{n} days" } },
+
+	.people = { { "1 person", "{n} people" } },
+	.people_at_least = { { "at least 1 person", "at least {n} people" } },
+	.and_more = { { "and 1 more", "and {n} more" } },
+	.no_subject = "(no subject)",
+
+	.fact_subject = "Subject",
+	.fact_to = "To",
+	.fact_since = "Held since",
+	.why_title = "Why it was held",
+	.next_title = "What happens next",
+
+	.letter_from = "oops-milter",
+	.letter_subject_confirm =
+	    "Not sent yet: your mail \"{subject}\" to {people} is waiting for you",
+	.letter_subject_undo = "Leaves {clock} unless you undo: \"{subject}\" to {people}",
+	.letter_confirm =
+	    "Your mail \"{subject}\" to {people} has not been sent yet. Nobody has got it. "
+	    "It is safe on the mail server and waits for your word.",
+	.letter_undo =
+	    "Your mail \"{subject}\" to {people} has not left yet. It is kept back for a "
+	    "moment, so that you can still stop it.",
+	.letter_confirm_return = "If you do nothing, it comes back to you unsent {when}.",
+	.letter_confirm_send = "If you do nothing, it is sent {when}.",
+	.letter_undo_send = "If you do nothing, it leaves {when}.",
+	.letter_link_confirm =
+	    "To send it, or to stop it, open this page and choose there:",
+	.letter_link_undo =
+	    "To stop it, or to send it at once, open this page and choose there:",
+	.letter_button = "Look at it and choose",
+	.letter_link_note = "Opening the page changes nothing. The link is for you alone: "
+			    "whoever has it can "
+			    "choose for you, so please do not forward this letter.",
+	.letter_foot = "oops-milter, which looks after outgoing mail here, wrote this "
+		       "letter to you only. "
+		       "There is no need to answer it.",
+
+	.page_title = "{title} - oops-milter",
+	.page_foot = "Looking at this page changes nothing. Only the buttons do.",
+	.about_title = "A second look at mail before it leaves",
+	.about_text = "This server keeps an eye on outgoing mail. When a mail is about to "
+		      "go to far more "
+		      "people than usual, it waits for a moment, and its sender gets a "
+		      "letter with a link "
+		      "to a page here, to send it or to stop it.",
+	.about_more = "There is nothing to do on this page. If you got such a letter, open "
+		      "the link in it.",
+
+	.placing_title = "Just a moment",
+	.placing_text = "Your mail \"{subject}\" to {people} is just being put on hold. "
+			"This page looks again "
+			"by itself in a few seconds.",
+
+	.confirm_title = "Your mail has not been sent yet",
+	.confirm_text =
+	    "It would go to {people}. Nobody has got it; it waits for your word.",
+	.confirm_return = "If you do nothing, it comes back to you unsent {when}.",
+	.confirm_send = "If you do nothing, it is sent {when}.",
+
+	.undo_title = "Your mail has not left yet",
+	.undo_text = "It is on its way to {people}, and you can still stop it.",
+	.undo_next = "If you do nothing, it leaves {when}.",
+	.undo_now = "Its time has come: it leaves any moment now.",
+
+	.choose_note = "If you stop it, you can still change your mind for a while. "
+		       "Once it is sent, it cannot be called back.",
+	.button_undo_confirm = "Do not send it",
+	.button_send_confirm = "Send it to {people}",
+	.button_undo = "Undo: do not send it",
+	.button_send_now = "Send it now to {people}",
+	.button_restore = "Send it after all to {people}",
+
+	.sending_title = "Your mail is being sent",
+	.sending_text = "It is leaving for {people}. This page looks again by itself.",
+
+	.sent_title = "Your mail was sent",
+	.sent_you = "You sent it {when}.",
+	.sent_admin = "An administrator of your mail server sent it {when}.",
+	.sent_timer = "Its time was over, so it left by itself {when}.",
+	.sent_other = "It was sent {when}.",
+	.sent_note = "It went to {people}. There is nothing left to do.",
+
+	.undone_title = "Your mail was stopped",
+	.undone_you = "You stopped it {when}. Nobody has got it.",
+	.undone_admin = "An administrator of your mail server stopped it {when}. "
+			"Nobody has got it.",
+	.undone_other = "It was stopped {when}. Nobody has got it.",
+	.undone_return = "It comes back to you {when}, so that nothing you wrote is lost.",
+	.undone_delete = "It is deleted for good {when}.",
+	.undone_note = "Until then you can still send it, to {people}. "
+		       "Once it is sent, it cannot be called back.",
+
+	.returning_title = "Your mail is coming back to you",
+	.returning_text = "Nobody else gets it. Look into your mailbox in a moment.",
+	.returned_title = "Your mail came back to you",
+	.returned_timer = "Nobody chose to send it in time, so it was returned {when}.",
+	.returned_other = "You stopped it, and it was returned {when}.",
+	.returned_note = "Nobody else has got it. You find it in your mailbox and can send "
+			 "it anew from there.",
+	.deleted_title = "Your mail was deleted",
+	.deleted_text = "It was stopped, and then deleted {when}. Nobody has got it.",
+	.lost_title = "Your mail is no longer here",
+	.lost_text = "The mail server, or somebody who looks after it, took this mail out "
+		     "of the queue "
+		     "{when}. It may have been sent or removed: if it matters, ask your "
+		     "administrator.",
+
+	.unknown_title = "This link opens nothing",
+	.unknown_text = "It may be incomplete, or too old: a link ends some time after its "
+			"mail was sent or "
+			"stopped.",
+	.unknown_more = "If you followed it from a letter, open it again from there, "
+			"whole. A mail that "
+			"waits for you is safe in the meantime, and nothing was changed by "
+			"coming here.",
+	.busy_title = "Please try again in a moment",
+	.busy_text =
+	    "The list of waiting mail cannot be read or changed just now. Your mail is "
+	    "safe "
+	    "on the mail server, and nothing was changed. Load this page again in half a "
+	    "minute.",
+	.bad_title = "That was not understood",
+	.bad_text = "The form did not arrive as this page sends it, so nothing was "
+		    "changed. Go back, "
+		    "load the page again and press the button once more.",
+	.foreign_title = "Please choose on the page itself",
+	.foreign_text =
+	    "This request came from another web site, so nothing was changed. Open the "
+	    "link in your letter and choose there.",
+	.method_title = "That cannot be done here",
+	.method_text = "This page can be looked at, and its buttons pressed; nothing else. "
+		       "Nothing was changed.",
+};

@@ -1,0 +1,594 @@
+/* Letters, words and the proof that a letter is ours. */
+#include <check.h>
+#include <ctype.h>
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+#include <time.h>
+
+#include "milter/notice/internal.h"
+#include "milter/notice/notice.h"
+#include "milter/notice/words.h"
+
+#define NOW 1795430410 /* 2026-11-23 10:40:10 in UTC */
+
+static struct base_arena *arena;
+
+static void
+setup(void)
+{
+	const char *why;
+
+	setenv("TZ", "CET-1", 1);
+	tzset();
+	ck_assert_int_eq(base_crypto_start(&why), BASE_OK);
+	arena = base_arena_new(1 << 20);
+	ck_assert_ptr_nonnull(arena);
+}
+
+static void
+teardown(void)
+{
+	base_arena_free(&arena);
+}
+
+/* --- the proof -------------------------------------------------------------------------
+ */
+
+static struct base_key *
+new_key(unsigned char byte)
+{
+	unsigned char bytes[32];
+	struct base_key *key;
+
+	memset(bytes, byte, sizeof(bytes));
+	ck_assert_int_eq(base_key_from_bytes(bytes, &key), BASE_OK);
+	return key;
+}
+
+/* One way in which a proof may be used; the made one is for m@x, to anna@example.com at
+ * NOW. */
+static const struct {
+	const char *what, *message_id, *recipient;
+	int64_t now;
+	bool is_ours;
+} proof_cases[] = {
+	{ "as made", "m@x", "anna@example.com", NOW, true },
+	{ "an hour later", "m@x", "anna@example.com", NOW + 3600, true },
+	{ "at its last second", "m@x", "anna@example.com", NOW + NOTICE_INJECT_SECONDS,
+	    true },
+	{ "too old", "m@x", "anna@example.com", NOW + NOTICE_INJECT_SECONDS + 1, false },
+	{ "by a fast clock", "m@x", "anna@example.com", NOW - 300, true },
+	{ "from the future", "m@x", "anna@example.com", NOW - 301, false },
+	{ "another message", "n@x", "anna@example.com", NOW, false },
+	{ "another recipient", "m@x", "bob@example.com", NOW, false },
+	{ "text moved over", "m@xa", "nna@example.com", NOW, false },
+	{ "nothing", "", "", NOW, false },
+};
+
+START_TEST(test_proof_cases)
+{
+	struct base_key *key = new_key(1);
+	const char *value;
+
+	ck_assert_int_eq(
+	    notice_inject_make(arena, key, "m@x", "anna@example.com", NOW, &value),
+	    BASE_OK);
+	ck_assert_msg(
+	    notice_inject_is_ours(key, value, proof_cases[_i].message_id,
+		proof_cases[_i].recipient, proof_cases[_i].now) == proof_cases[_i].is_ours,
+	    "%s", proof_cases[_i].what);
+	base_key_free(&key);
+}
+END_TEST
+
+START_TEST(test_proof_tampered)
+{
+	struct base_key *key = new_key(1), *other = new_key(2);
+	const char *value;
+	char *copy;
+	size_t i;
+
+	ck_assert_int_eq(
+	    notice_inject_make(arena, key, "m@x", "a@b", NOW, &value), BASE_OK);
+	ck_assert(!notice_inject_is_ours(other, value, "m@x", "a@b", NOW));
+	for (i = 0; i < strlen(value); i++) {
+		copy = base_arena_strdup(arena, value);
+		copy[i] = copy[i] == '1' ? '2' : '1';
+		ck_assert_msg(
+		    !notice_inject_is_ours(key, copy, "m@x", "a@b", NOW), "%s", copy);
+		copy[i] = '\0';
+		ck_assert_msg(
+		    !notice_inject_is_ours(key, copy, "m@x", "a@b", NOW), "%s", copy);
+	}
+	ck_assert(notice_inject_is_ours(
+	    key, base_arena_printf(arena, " %s \r\n", value), "m@x", "a@b", NOW));
+	ck_assert(!notice_inject_is_ours(
+	    key, base_arena_printf(arena, "%s x", value), "m@x", "a@b", NOW));
+	ck_assert_int_eq(
+	    notice_inject_make(arena, key, "m@x", "", NOW, &value), BASE_REFUSE);
+	base_key_free(&other);
+	base_key_free(&key);
+}
+END_TEST
+
+/* --- words ------------------------------------------------------------------------------
+ */
+
+START_TEST(test_words_languages)
+{
+	static const char *const tags[] = { "en", "EN", "en-GB", "xx", "", "enx" };
+	size_t i;
+
+	for (i = 0; i < sizeof(tags) / sizeof(*tags); i++)
+		ck_assert_str_eq(notice_words_for(tags[i])->language, "en");
+	ck_assert_str_eq(notice_words_for(NULL)->language, "en");
+}
+END_TEST
+
+/* Every sentence of a table is there: the table is pointers from the first weekday on. */
+START_TEST(test_words_whole)
+{
+	const struct notice_words *words = notice_words_for("en");
+	const char *const *first = words->weekdays;
+	const char *const *last = &words->method_text;
+	size_t missing = 0;
+
+	for (; first <= last; first++)
+		missing += *first == NULL;
+	/* seven nouns with a number have two of four forms */
+	ck_assert_uint_eq(missing, 7 * (NOTICE_PLURALS - words->plurals));
+}
+END_TEST
+
+static const struct {
+	const char *sentence, *value;
+	enum notice_form form;
+	const char *result;
+} fill_cases[] = {
+	{ "a {x} b", "1", NOTICE_PLAIN, "a 1 b" },
+	{ "{x}{x}", "<", NOTICE_HTML, "&lt;&lt;" },
+	{ "\"{y}\"", "<", NOTICE_HTML, "&quot;<strong>&lt;</strong>&quot;" },
+	{ "{y}", "{x}", NOTICE_PLAIN, "{x}" },
+	{ "{z}", "1", NOTICE_PLAIN, NULL },
+	{ "{x", "1", NOTICE_PLAIN, NULL },
+	{ "{x}", NULL, NOTICE_PLAIN, NULL },
+};
+
+START_TEST(test_words_fill)
+{
+	struct base_buffer out;
+	bool is_whole;
+
+	base_buffer_init(&out, 1000);
+	is_whole = notice_say(&out, fill_cases[_i].form, fill_cases[_i].sentence,
+	    { "x", fill_cases[_i].value, false }, { "y", fill_cases[_i].value, true });
+	ck_assert_int_eq(is_whole, fill_cases[_i].result != NULL);
+	ck_assert_int_eq(out.failed, fill_cases[_i].result == NULL);
+	if (fill_cases[_i].result)
+		ck_assert_str_eq(base_buffer_text(&out), fill_cases[_i].result);
+	base_buffer_free(&out);
+}
+END_TEST
+
+static const struct {
+	int64_t distance;
+	const char *text;
+} time_cases[] = {
+	{ 1, "in 1 second, at 11:40:11 CET" },
+	{ 90, "in 90 seconds, at 11:41:40 CET" },
+	{ 120, "in 2 minutes, at 11:42:10 CET" },
+	{ 7200, "in 2 hours, at 13:40 CET" },
+	{ 86400, "in 24 hours, on Tue 24 Nov, 11:40 CET" },
+	{ 3 * 86400, "in 3 days, on Thu 26 Nov, 11:40 CET" },
+	{ 0, "at 11:40:10 CET" },
+	{ -600, "at 11:30:10 CET" },
+	{ -86400, "on Sun 22 Nov, 11:40 CET" },
+};
+
+START_TEST(test_words_time)
+{
+	ck_assert_str_eq(notice_words_time_within(arena, notice_words_for("en"),
+			     NOW + time_cases[_i].distance, NOW),
+	    time_cases[_i].text);
+}
+END_TEST
+
+START_TEST(test_words_who)
+{
+	const struct notice_words *words = notice_words_for("en");
+	struct hold_view view = { .recipient_count = 1, .people = 1 };
+
+	ck_assert_str_eq(notice_words_people(arena, words, &view), "1 person");
+	view.people_at_least = true;
+	view.people = 2100;
+	ck_assert_str_eq(notice_words_people(arena, words, &view), "at least 2100 people");
+	ck_assert_str_eq(notice_words_recipients(arena, words, &view), "");
+	view.recipients = "a@x\n";
+	ck_assert_str_eq(notice_words_recipients(arena, words, &view), "a@x");
+	view.recipients = "a@x\nb@x\nc@x\nd@x\ne@x";
+	view.recipient_count = 40;
+	ck_assert_str_eq(
+	    notice_words_recipients(arena, words, &view), "a@x, b@x, c@x and 37 more");
+	ck_assert_str_eq(notice_words_subject(arena, words, &view, 20), "(no subject)");
+	view.subject = "0123456789\r\nBcc: evil@example.com";
+	ck_assert_str_eq(
+	    notice_words_subject(arena, words, &view, 20), "0123456789  Bcc: ...");
+}
+END_TEST
+
+/* --- the forms on the wire
+ * ---------------------------------------------------------------- */
+
+static const struct {
+	const char *text, *field;
+} field_cases[] = {
+	{ "Hello", "S: Hello\r\n" },
+	{ "a\r\nBcc: b@c", "S: a  Bcc: b@c\r\n" },
+	{ "=?x", "S: =?UTF-8?Q?=3D=3Fx?=\r\n" },
+	{ "K\xc3\xa4se (5)", "S: =?UTF-8?Q?K=C3=A4se_=285=29?=\r\n" },
+	{ "\xff", "S: =?UTF-8?Q?=EF=BF=BD?=\r\n" },
+};
+
+START_TEST(test_mime_field)
+{
+	struct base_buffer out;
+
+	base_buffer_init(&out, 4000);
+	ck_assert(notice_mime_field(&out, "S", field_cases[_i].text));
+	ck_assert_str_eq(base_buffer_text(&out), field_cases[_i].field);
+	base_buffer_free(&out);
+}
+END_TEST
+
+START_TEST(test_mime_long)
+{
+	struct base_buffer out, text;
+	const char *line;
+	int i;
+
+	base_buffer_init(&out, 20000);
+	base_buffer_init(&text, 20000);
+	for (i = 0; i < 60; i++)
+		base_buffer_puts(&text, i % 2 ? "\xe2\x82\xac" : "word ");
+	ck_assert(notice_mime_field(&out, "Subject", base_buffer_text(&text)));
+	ck_assert(notice_mime_quoted(&out, base_buffer_text(&text)));
+	for (line = base_buffer_text(&out); *line; line = strchr(line, '\n') + 1)
+		ck_assert_uint_le(strcspn(line, "\r\n"), 76);
+	base_buffer_free(&text);
+	base_buffer_free(&out);
+}
+END_TEST
+
+static const struct {
+	const char *text, *quoted;
+} quoted_cases[] = {
+	{ "", "" },
+	{ "a=b", "a=3Db\r\n" },
+	{ "a \nb\t\n", "a=20\r\nb=09\r\n" },
+	{ "\xc3\xa4\r\n.\n", "=C3=A4=0D\r\n.\r\n" },
+};
+
+START_TEST(test_mime_quoted)
+{
+	struct base_buffer out;
+
+	base_buffer_init(&out, 4000);
+	ck_assert(notice_mime_quoted(&out, quoted_cases[_i].text));
+	ck_assert_str_eq(base_buffer_text(&out), quoted_cases[_i].quoted);
+	base_buffer_free(&out);
+}
+END_TEST
+
+static const struct {
+	const char *normal, *written;
+} address_cases[] = {
+	{ "anna.b@example.com", "anna.b@example.com" },
+	{ "root", "root" },
+	{ "a b@example.com", "\"a b\"@example.com" },
+	{ "a\"b@example.com", "\"a\\\"b\"@example.com" },
+	{ "a@b@example.com", "\"a@b\"@example.com" },
+	{ ".a@example.com", "\".a\"@example.com" },
+	{ "a>,evil@example.com", "\"a>,evil\"@example.com" },
+	{ "a@example.com>\r\nBcc: x", NULL },
+	{ "a@example.com, b", NULL },
+	{ "a\nb@example.com", NULL },
+	{ "\xff@example.com", NULL },
+	{ "@example.com", NULL },
+	{ "", NULL },
+};
+
+START_TEST(test_mime_address)
+{
+	struct base_buffer out;
+	bool is_written;
+
+	base_buffer_init(&out, 4000);
+	is_written = notice_mime_address(&out, address_cases[_i].normal);
+	ck_assert_int_eq(is_written, address_cases[_i].written != NULL);
+	ck_assert_str_eq(
+	    base_buffer_text(&out), is_written ? address_cases[_i].written : "");
+	base_buffer_free(&out);
+}
+END_TEST
+
+/* --- the letter
+ * --------------------------------------------------------------------------- */
+
+static const struct hold_reason reasons[] = {
+	{ "audience", "3.1", "You usually write to 4 people; this would go to 40." },
+	{ "html", "2", "<b>bold</b> & \"quoted\"\r\nBcc: evil@example.com" },
+	{ "three", "1", "third" },
+	{ "four", "1", "fourth" },
+	{ "five", "1", "fifth" },
+	{ "six", "1", "sixth" },
+};
+
+static struct hold_view
+new_view(enum hold_action action)
+{
+	return (struct hold_view){
+		.id = "abcdefghijklmnop",
+		.state = HOLD_HELD,
+		.action = action,
+		.sender = "anna@example.com",
+		.subject = "Lunch",
+		.recipients =
+		    "bob@example.com\ncarl@example.com\ndora@example.com\nemil@example.com",
+		.recipient_count = 40,
+		.people = 40,
+		.reasons = reasons,
+		.reason_count = 6,
+		.language = "en",
+		.deadline = NOW + (action == HOLD_UNDO ? 120 : 3 * 86400),
+		.at_deadline = action == HOLD_UNDO ? HOLD_END_SEND : HOLD_END_RETURN,
+	};
+}
+
+static const struct notice_letter_options options = {
+	.from = "oops@example.com",
+	.base_url = "https://oops.example.com/x",
+	.token = "AAAAAAAAAAAAAAAAAAAAAA",
+	.now = NOW,
+	.message_id = "id@example.com",
+};
+
+/* The letter in the arena. */
+static const char *
+compose(const struct hold_view *view)
+{
+	struct base_buffer letter;
+	const char *text, *why = "";
+
+	base_buffer_init(&letter, 1 << 18);
+	ck_assert_msg(
+	    notice_letter_compose(&letter, view, &options, &why) == BASE_OK, "%s", why);
+	text = base_arena_strdup(arena, base_buffer_text(&letter));
+	base_buffer_free(&letter);
+	return text;
+}
+
+/* The contents of the part with this type, decoded. */
+static const char *
+part_of(const char *letter, const char *type)
+{
+	const char *start =
+	    strstr(letter, base_arena_printf(arena, "\r\nContent-Type: %s", type));
+	const char *end;
+	char *out, *text, hex[3] = "";
+
+	ck_assert_ptr_nonnull(start);
+	start = strstr(start, "\r\n\r\n") + 4;
+	end = strstr(start, "\r\n--=_");
+	ck_assert_ptr_nonnull(end);
+	out = text = base_arena_alloc(arena, (size_t)(end - start) + 1);
+	while (start < end) {
+		if (*start == '=' && start[1] == '\r') {
+			start += 3;
+		} else if (*start == '=') {
+			ck_assert(isxdigit((unsigned char)start[1]) &&
+				  isxdigit((unsigned char)start[2]));
+			memcpy(hex, start + 1, 2);
+			*out++ = (char)strtol(hex, NULL, 16);
+			start += 3;
+		} else {
+			*out++ = *start++;
+		}
+	}
+	return text;
+}
+
+/* The text with white space in a row as one space, so that wrapping does not matter. */
+static const char *
+flat(const char *text)
+{
+	char *copy = base_arena_strdup(arena, text), *in = copy, *out = copy;
+
+	for (; *in; in++)
+		if (!isspace((unsigned char)*in))
+			*out++ = *in;
+		else if (out > copy && out[-1] != ' ')
+			*out++ = ' ';
+	*out = '\0';
+	return copy;
+}
+
+static void
+has(const char *text, const char *piece)
+{
+	ck_assert_msg(strstr(text, piece) != NULL, "\"%s\" is not in:\n%s", piece, text);
+}
+
+static void
+has_not(const char *text, const char *piece)
+{
+	ck_assert_msg(strstr(text, piece) == NULL, "\"%s\" is in:\n%s", piece, text);
+}
+
+/* How often a field stands at the start of a header line. */
+static int
+field_count(const char *letter, const char *name)
+{
+	const char *line, *end = strstr(letter, "\r\n\r\n");
+	int count = 0;
+
+	for (line = letter; line < end; line = strstr(line, "\r\n") + 2)
+		count +=
+		    !strncasecmp(line, name, strlen(name)) && line[strlen(name)] == ':';
+	return count;
+}
+
+START_TEST(test_letter_confirm)
+{
+	struct hold_view view = new_view(HOLD_CONFIRM);
+	const char *letter = compose(&view), *text, *html;
+
+	has(letter,
+	    "From: \"oops-milter\" <oops@example.com>\r\nTo: <anna@example.com>\r\n");
+	has(flat(letter),
+	    "Subject: Not sent yet: your mail \"Lunch\" to 40 people is waiting for you");
+	has(letter, "\r\nDate: Mon, 23 Nov 2026 11:40:10 +0100\r\nMessage-ID: "
+		    "<id@example.com>\r\n");
+	has(letter, "\r\nAuto-Submitted: auto-generated\r\n");
+	text = flat(part_of(letter, "text/plain"));
+	has(text, "Your mail \"Lunch\" to 40 people has not been sent yet.");
+	has(text, "it comes back to you unsent in 3 days, on Thu 26 Nov, 11:40 CET.");
+	has(text, "https://oops.example.com/x/h/AAAAAAAAAAAAAAAAAAAAAA");
+	has(text, "bob@example.com, carl@example.com, dora@example.com and 37 more");
+	has(text, "- You usually write to 4 people; this would go to 40.");
+	has(text, "- fifth");
+	has_not(text, "sixth");
+	html = flat(part_of(letter, "text/html"));
+	has(html, "<strong>40 people</strong>");
+	has(html, "href=\"https://oops.example.com/x/h/AAAAAAAAAAAAAAAAAAAAAA\"");
+	has(html, "&lt;b&gt;bold&lt;/b&gt; &amp; &quot;quoted&quot; Bcc: evil");
+	has_not(html, "<b>");
+	has_not(html, "<img");
+}
+END_TEST
+
+START_TEST(test_letter_undo)
+{
+	struct hold_view view = new_view(HOLD_UNDO);
+	const char *letter = compose(&view);
+
+	has(flat(letter),
+	    "Subject: Leaves at 11:42 unless you undo: \"Lunch\" to 40 people");
+	has(flat(part_of(letter, "text/plain")),
+	    "it leaves in 2 minutes, at 11:42:10 CET.");
+}
+END_TEST
+
+START_TEST(test_letter_end_send)
+{
+	struct hold_view view = new_view(HOLD_CONFIRM);
+
+	view.at_deadline = HOLD_END_SEND;
+	has(flat(part_of(compose(&view), "text/plain")), "it is sent in 3 days");
+	view.deadline = 0;
+	has_not(flat(part_of(compose(&view), "text/plain")), "If you do nothing");
+}
+END_TEST
+
+/* What strangers write cannot become structure. */
+START_TEST(test_letter_injection)
+{
+	struct hold_view view = new_view(HOLD_CONFIRM);
+	const char *letter, *html;
+
+	view.subject = "x\r\nBcc: evil@example.com\r\n\r\n<script>alert(1)</script>";
+	view.recipients =
+	    "<img src=x>\r@example.com\n\"--=_oops-milter-letter\"@example.com";
+	letter = compose(&view);
+	ck_assert_int_eq(field_count(letter, "Bcc"), 0);
+	ck_assert_int_eq(field_count(letter, "Subject"), 1);
+	ck_assert_int_eq(field_count(letter, "Auto-Submitted"), 1);
+	html = part_of(letter, "text/html");
+	has_not(html, "<script");
+	has_not(html, "<img");
+	has(part_of(letter, "text/plain"), "oops.example.com/x/h/");
+	view.subject = "\xff\xfe K\xc3\xa4se \xe2\x80\xae";
+	letter = compose(&view);
+	has(letter, "Subject: =?UTF-8?Q?Not_sent_yet");
+	has(part_of(letter, "text/plain"), "K\xc3\xa4se");
+	has_not(part_of(letter, "text/plain"), "\xff");
+}
+END_TEST
+
+/* Only CRLF, no line too long, all of it ASCII. */
+START_TEST(test_letter_wire)
+{
+	struct hold_view view = new_view(HOLD_CONFIRM);
+	const char *letter, *p;
+	size_t column = 0;
+
+	view.subject = "Gr\xc3\xbc\xc3\x9f"
+		       "e";
+	letter = compose(&view);
+	for (p = letter; *p; p++) {
+		ck_assert_int_lt((unsigned char)*p, 0x80);
+		ck_assert_int_eq(*p == '\n', p > letter && p[-1] == '\r');
+		column = *p == '\n' ? 0 : column + 1;
+		ck_assert_uint_le(column, 78 + 1);
+	}
+	ck_assert_uint_eq(column, 0);
+}
+END_TEST
+
+START_TEST(test_letter_refused)
+{
+	static const char *const senders[] = { "", "a@b\r\nBcc: c@d", "a@b>, <c" };
+	struct hold_view view = new_view(HOLD_CONFIRM);
+	struct base_buffer letter;
+	const char *why = NULL;
+
+	base_buffer_init(&letter, 1 << 18);
+	view.sender = senders[_i];
+	ck_assert_int_eq(
+	    notice_letter_compose(&letter, &view, &options, &why), BASE_REFUSE);
+	ck_assert_ptr_nonnull(why);
+	ck_assert_uint_eq(letter.length, 0);
+	base_buffer_free(&letter);
+	view.sender = "a@b";
+	base_buffer_init(&letter, 500);
+	ck_assert_int_eq(
+	    notice_letter_compose(&letter, &view, &options, &why), BASE_BROKEN);
+	base_buffer_free(&letter);
+}
+END_TEST
+
+#define add_cases(tcase, test, table)                                                      \
+	tcase_add_loop_test(tcase, test, 0, (int)(sizeof(table) / sizeof(*(table))))
+
+int
+main(void)
+{
+	Suite *suite = suite_create("notice");
+	TCase *tcase = tcase_create("notice");
+	SRunner *runner = srunner_create(suite);
+	int failed;
+
+	tcase_add_checked_fixture(tcase, setup, teardown);
+	add_cases(tcase, test_proof_cases, proof_cases);
+	tcase_add_test(tcase, test_proof_tampered);
+	tcase_add_test(tcase, test_words_languages);
+	tcase_add_test(tcase, test_words_whole);
+	add_cases(tcase, test_words_fill, fill_cases);
+	add_cases(tcase, test_words_time, time_cases);
+	tcase_add_test(tcase, test_words_who);
+	add_cases(tcase, test_mime_field, field_cases);
+	tcase_add_test(tcase, test_mime_long);
+	add_cases(tcase, test_mime_quoted, quoted_cases);
+	add_cases(tcase, test_mime_address, address_cases);
+	tcase_add_test(tcase, test_letter_confirm);
+	tcase_add_test(tcase, test_letter_undo);
+	tcase_add_test(tcase, test_letter_end_send);
+	tcase_add_test(tcase, test_letter_injection);
+	tcase_add_test(tcase, test_letter_wire);
+	tcase_add_loop_test(tcase, test_letter_refused, 0, 3);
+	suite_add_tcase(suite, tcase);
+	srunner_run_all(runner, CK_NORMAL);
+	failed = srunner_ntests_failed(runner);
+	srunner_free(runner);
+	return failed ? 1 : 0;
+}
