@@ -1,0 +1,127 @@
+/* What an auditor relies on: order and names of keys, and lines that nobody can forge. */
+#include "milter/audit/audit.h"
+
+#include <check.h>
+#include <stdlib.h>
+#include <string.h>
+
+static struct base_buffer line;
+
+static void
+setup(void)
+{
+	base_buffer_init(&line, 6144);
+}
+
+static void
+teardown(void)
+{
+	base_buffer_free(&line);
+}
+
+static const struct {
+	enum audit_event event;
+	const char *id;
+	struct audit_pair pairs[4];
+	size_t count;
+	const char *line;
+} lines[] = {
+	{ AUDIT_NOTICE, "abc", { { "tries", "1" }, { "to", "a@example.com" } }, 2,
+	    "event=notice id=abc to=a@example.com answer=- tries=1" },
+	{ AUDIT_VIEW, NULL, { { "method", "GET" } }, 1,
+	    "event=view id=- method=GET state=- client=-" },
+	{ AUDIT_WISH, "abc", { { "by", "x\nevent=sent id=abc" }, { "wish", "send" } }, 2,
+	    "event=wish id=abc wish=send by=\"x\\x0Aevent=sent id=abc\" was=- now=-" },
+	{ AUDIT_WISH, "abc\" by=admin", { { "wish", "" } }, 1,
+	    "event=wish id=\"abc\\\" by=admin\" wish=\"\" by=- was=- now=-" },
+	{ AUDIT_SENT, "abc",
+	    { { "queue_ids", "A1,B2" }, { "was", "sending" }, { "now", "sent" } }, 3,
+	    "event=sent id=abc by=- was=sending now=sent queue_ids=A1,B2" },
+	{ AUDIT_ERROR, "abc", { { "where", "queue" }, { "what", "caf\xC3\xA9" } }, 2,
+	    "event=error id=abc where=queue what=\"caf\xC3\xA9\" answer=- queue_id=-" },
+};
+
+START_TEST(keys_come_in_the_order_of_the_event)
+{
+	ck_assert_int_eq(audit_format(&line, lines[_i].event, lines[_i].id, lines[_i].pairs,
+			     lines[_i].count),
+	    BASE_OK);
+	ck_assert_str_eq(base_buffer_text(&line), lines[_i].line);
+}
+END_TEST
+
+START_TEST(every_event_has_a_name_and_keys)
+{
+	ck_assert_str_ne(audit_event_str(_i), "unknown");
+	ck_assert_int_eq(audit_format(&line, _i, "abc", NULL, 0), BASE_OK);
+	ck_assert_ptr_nonnull(strstr(base_buffer_text(&line), "=-"));
+	ck_assert_ptr_nonnull(strstr(base_buffer_text(&line), audit_event_str(_i)));
+}
+END_TEST
+
+START_TEST(a_key_that_is_not_in_the_table_is_refused)
+{
+	const struct audit_pair pair = { "token", "x" };
+
+	ck_assert_int_eq(audit_format(&line, AUDIT_VIEW, "abc", &pair, 1), BASE_REFUSE);
+	ck_assert_int_eq(audit_format(&line, AUDIT_ERROR + 1, "abc", NULL, 0), BASE_REFUSE);
+}
+END_TEST
+
+START_TEST(long_values_end_early_and_the_line_stays_whole)
+{
+	char value[20000];
+	struct audit_pair pairs[] = { { "sender", value }, { "reasons", value },
+		{ "login", value }, { "policy", value }, { "client", "192.0.2.1" } };
+
+	memset(value, '\n', sizeof(value) - 1);
+	value[sizeof(value) - 1] = '\0';
+	ck_assert_int_eq(audit_format(&line, AUDIT_JUDGE, "abc", pairs, 5), BASE_OK);
+	ck_assert_uint_le(line.length, 6144);
+	ck_assert_ptr_null(strchr(base_buffer_text(&line), '\n'));
+	ck_assert_ptr_nonnull(strstr(base_buffer_text(&line), "...\""));
+	ck_assert_str_eq(
+	    base_buffer_text(&line) + line.length - strlen(" client=192.0.2.1"),
+	    " client=192.0.2.1");
+}
+END_TEST
+
+START_TEST(a_cut_value_ends_with_a_whole_character)
+{
+	char value[2048];
+	struct audit_pair pair = { "what", value };
+	size_t i;
+
+	value[0] = 'x';
+	for (i = 1; i + 2 < sizeof(value); i += 2)
+		memcpy(value + i, "\xC3\xA9", 2);
+	value[i] = '\0';
+	ck_assert_int_eq(audit_format(&line, AUDIT_ERROR, "abc", &pair, 1), BASE_OK);
+	ck_assert(base_is_utf8(base_buffer_text(&line), line.length));
+	ck_assert_ptr_null(strstr(base_buffer_text(&line), "\\x"));
+	ck_assert_ptr_nonnull(strstr(base_buffer_text(&line), "\xC3\xA9...\""));
+}
+END_TEST
+
+int
+main(void)
+{
+	Suite *suite = suite_create("audit");
+	TCase *tcase = tcase_create("line");
+	SRunner *runner;
+	int failed;
+
+	tcase_add_checked_fixture(tcase, setup, teardown);
+	tcase_add_loop_test(tcase, keys_come_in_the_order_of_the_event, 0,
+	    sizeof(lines) / sizeof(lines[0]));
+	tcase_add_loop_test(tcase, every_event_has_a_name_and_keys, 0, AUDIT_ERROR + 1);
+	tcase_add_test(tcase, a_key_that_is_not_in_the_table_is_refused);
+	tcase_add_test(tcase, long_values_end_early_and_the_line_stays_whole);
+	tcase_add_test(tcase, a_cut_value_ends_with_a_whole_character);
+	suite_add_tcase(suite, tcase);
+	runner = srunner_create(suite);
+	srunner_run_all(runner, CK_NORMAL);
+	failed = srunner_ntests_failed(runner);
+	srunner_free(runner);
+	return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+}
