@@ -37,13 +37,32 @@ queue_client_free(struct queue_client **client)
 	*client = NULL;
 }
 
+/* Reads a line of the answer: what breaks off may be asked again, ERROR is a refusal. */
+static enum base_result
+answer_line(struct queue_wire *wire, char line_r[QUEUE_MAX_LINE], const char **why_r)
+{
+	enum base_result result = queue_wire_line(wire, line_r, why_r);
+
+	if (result == BASE_OK && strncmp(line_r, "ERROR ", 6) == 0) {
+		*why_r = base_why("oops-queued refused: %s", line_r + 6);
+		return BASE_REFUSE;
+	}
+	if (result == BASE_NONE || result == BASE_REFUSE) {
+		*why_r = base_why("oops-queued's answer broke off: %s", *why_r);
+		return BASE_RETRY;
+	}
+	return result;
+}
+
 /* Connects and sends the whole request. */
 static enum base_result
 start(struct queue_client *client, const struct base_buffer *request,
     struct queue_wire *wire, const char **why_r)
 {
+	char line[QUEUE_MAX_LINE];
 	struct sockaddr_un address;
 	enum base_result result;
+	const char *why;
 	int fd;
 
 	result = queue_address(client->socket_path, &address, why_r);
@@ -59,25 +78,13 @@ start(struct queue_client *client, const struct base_buffer *request,
 	}
 	queue_wire_init(wire, fd, queue_clock_ms() + client->timeout_ms);
 	result = queue_wire_send(wire, request->data, request->length, why_r);
+	/* Who is refused at once may have its reason before everything is sent. */
+	if (result != BASE_OK && answer_line(wire, line, &why) == BASE_REFUSE) {
+		result = BASE_REFUSE;
+		*why_r = why;
+	}
 	if (result != BASE_OK)
 		close(fd);
-	return result;
-}
-
-/* Reads a line of the answer: what breaks off may be asked again, ERROR is a refusal. */
-static enum base_result
-answer_line(struct queue_wire *wire, char line_r[QUEUE_MAX_LINE], const char **why_r)
-{
-	enum base_result result = queue_wire_line(wire, line_r, why_r);
-
-	if (result == BASE_OK && strncmp(line_r, "ERROR ", 6) == 0) {
-		*why_r = base_why("oops-queued refused: %s", line_r + 6);
-		return BASE_REFUSE;
-	}
-	if (result == BASE_NONE || result == BASE_REFUSE) {
-		*why_r = base_why("oops-queued's answer broke off: %s", *why_r);
-		return BASE_RETRY;
-	}
 	return result;
 }
 

@@ -93,27 +93,46 @@ void queue_lines_output(void *lines, const char *data, size_t length);
 
 /* --- drivers: one for each MTA ------------------------------------------------------- */
 
+#define QUEUE_MAX_PATH 512
+
+/* The MTA that is served, and what was asked of it once. */
+struct queue_mta {
+	const struct queue_server_options *options;
+	char queue_directory[QUEUE_MAX_PATH];
+};
+
 struct queue_driver {
 	const char *kind;
+	/* Fills in what the MTA knows of itself. */
+	enum base_result (*open)(struct queue_mta *mta, const char **why_r);
 	/* HELD or MOVING with hold_id_r filled in, else FOREIGN, GONE or FAILED. */
-	enum queue_status (*look)(const struct queue_server_options *options,
-	    const char *queue_id, int64_t deadline, char hold_id_r[BASE_ID_SIZE]);
-	/* Acts on the items whose status is HELD, and prods those that are MOVING. */
-	enum base_result (*act)(const struct queue_server_options *options,
-	    enum queue_verb verb, const struct queue_item *items, size_t count,
-	    int64_t deadline, const char **why_r);
-	enum base_result (*read)(const struct queue_server_options *options,
-	    const char *queue_id, int64_t deadline, struct base_buffer *message_r,
-	    const char **why_r);
+	enum queue_status (*look)(const struct queue_mta *mta, const char *queue_id,
+	    int64_t deadline, char hold_id_r[BASE_ID_SIZE]);
+	/*
+	 * Acts on the items whose status is HELD, prods those that are MOVING, and sets the
+	 * status of both.
+	 */
+	enum base_result (*act)(const struct queue_mta *mta, enum queue_verb verb,
+	    struct queue_item *items, size_t count, int64_t deadline, const char **why_r);
+	enum base_result (*read)(const struct queue_mta *mta, const char *queue_id,
+	    int64_t deadline, struct base_buffer *message_r, const char **why_r);
 	/* The queue ids of all files on hold, one a line. */
-	enum base_result (*held)(const struct queue_server_options *options,
-	    int64_t deadline, struct base_buffer *ids_r, const char **why_r);
+	enum base_result (*held)(const struct queue_mta *mta, int64_t deadline,
+	    struct base_buffer *ids_r, const char **why_r);
 };
 
 extern const struct queue_driver queue_postfix;
 
 /* NULL: no such kind. */
 const struct queue_driver *queue_driver_for(const char *mta_kind);
+
+/* --- spool.c: is there a file at all? ------------------------------------------------- */
+
+/*
+ * Is there a file of this name in one of Postfix's queues? postcat could tell, but waits a
+ * second before it says no.
+ */
+bool queue_spool_has(const char *queue_directory, const char *queue_id);
 
 /* --- postfix.c, for its tests -------------------------------------------------------- */
 

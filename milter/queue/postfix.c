@@ -5,28 +5,26 @@
 
 #include "milter/queue/internal.h"
 
-#define MAX_PATH 512
-
 /* The path of one of Postfix's commands. */
 static bool
-command_path(
-    const struct queue_server_options *options, const char *name, char path_r[MAX_PATH])
+command_path(const struct queue_mta *mta, const char *name, char path_r[QUEUE_MAX_PATH])
 {
-	int n = snprintf(path_r, MAX_PATH, "%s/%s", options->command_directory, name);
+	int n = snprintf(
+	    path_r, QUEUE_MAX_PATH, "%s/%s", mta->options->command_directory, name);
 
-	return n > 0 && n < MAX_PATH;
+	return n > 0 && n < QUEUE_MAX_PATH;
 }
 
 /* Runs a command on our configuration; argv[0] is its name. OK only when it exits with 0.
  */
 static enum base_result
-run(const struct queue_server_options *options, struct queue_tool *tool, const char **why_r)
+run(const struct queue_mta *mta, struct queue_tool *tool, const char **why_r)
 {
 	enum base_result result;
-	char path[MAX_PATH];
+	char path[QUEUE_MAX_PATH];
 	int status = 0;
 
-	if (!command_path(options, tool->argv[0], path)) {
+	if (!command_path(mta, tool->argv[0], path)) {
 		*why_r = "mta.command_directory is too long";
 		return BASE_BROKEN;
 	}
@@ -111,11 +109,11 @@ queue_postcat_line(void *context, const char *line)
 
 /* Where one file is, and whose it is. */
 static enum queue_status
-look(const struct queue_server_options *options, const char *queue_id, int64_t deadline,
+look(const struct queue_mta *mta, const char *queue_id, int64_t deadline,
     char hold_id_r[BASE_ID_SIZE])
 {
-	const char *argv[] = { "postcat", "-c", options->config_directory, "-e", "-h", "-q",
-		queue_id, NULL };
+	const char *argv[] = { "postcat", "-c", mta->options->config_directory, "-e", "-h",
+		"-q", queue_id, NULL };
 	struct queue_postcat postcat = { .queue_id = queue_id };
 	struct queue_lines lines = { .each = queue_postcat_line, .context = &postcat };
 	struct queue_tool tool = { .argv = argv,
@@ -125,7 +123,9 @@ look(const struct queue_server_options *options, const char *queue_id, int64_t d
 		.deadline = deadline };
 	const char *why;
 
-	if (run(options, &tool, &why) != BASE_OK)
+	if (!queue_spool_has(mta->queue_directory, queue_id))
+		return QUEUE_GONE;
+	if (run(mta, &tool, &why) != BASE_OK)
 		return postcat.place == QUEUE_POSTCAT_NOTHING && postcat.is_missing
 			   ? QUEUE_GONE
 			   : QUEUE_FAILED;
@@ -140,83 +140,111 @@ look(const struct queue_server_options *options, const char *queue_id, int64_t d
 
 /* --- acting ----------------------------------------------------------------------- */
 
-/* What each verb is to postsuper; all work in the hold queue alone, ids on standard input.
- */
-static const char *
-postsuper_option(enum queue_verb verb)
+/* What each verb is to postsuper, and what postsuper says of each file when it is done. */
+static const struct {
+	const char *option;
+	const char *said;
+	enum queue_status status; /* then */
+} acts[] = {
+	[QUEUE_STATUS] = { NULL, NULL, QUEUE_FAILED },
+	[QUEUE_RELEASE] = { "-H", ": released from hold", QUEUE_MOVING },
+	[QUEUE_RETURN] = { "-f", ": released from hold", QUEUE_MOVING },
+	[QUEUE_DELETE] = { "-d", ": removed", QUEUE_GONE },
+};
+
+/* Reads what postsuper says: "postsuper: ID: released from hold". */
+struct said {
+	enum queue_verb verb;
+	struct queue_item *items;
+	size_t count;
+};
+
+/* Notes that one file is done. */
+static void
+said_line(void *context, const char *line)
 {
-	switch (verb) {
-	case QUEUE_RELEASE:
-		return "-H";
-	case QUEUE_RETURN:
-		return "-f";
-	case QUEUE_DELETE:
-		return "-d";
-	case QUEUE_STATUS:
-		break;
+	static const char start[] = "postsuper: ";
+	struct said *said = context;
+	size_t length;
+
+	if (strncmp(line, start, sizeof(start) - 1) != 0)
+		return;
+	line += sizeof(start) - 1;
+	length = strcspn(line, ":");
+	if (strcmp(line + length, acts[said->verb].said) != 0)
+		return;
+	for (size_t i = 0; i < said->count; i++) {
+		struct queue_item *item = &said->items[i];
+
+		if (item->status == QUEUE_HELD && strlen(item->queue_id) == length &&
+		    memcmp(item->queue_id, line, length) == 0)
+			item->status = acts[said->verb].status;
 	}
-	return NULL;
 }
 
-/* One run for all files on hold. */
+/* One run for all files on hold, in the hold queue alone. */
 static enum base_result
-postsuper(const struct queue_server_options *options, const char *option,
-    const struct queue_item *items, size_t count, int64_t deadline, const char **why_r)
+postsuper(
+    const struct queue_mta *mta, struct said *said, int64_t deadline, const char **why_r)
 {
-	const char *argv[] = { "postsuper", "-c", options->config_directory, option, "-",
-		"hold", NULL };
-	struct queue_tool tool = { .argv = argv, .deadline = deadline };
+	const char *argv[] = { "postsuper", "-c", mta->options->config_directory,
+		acts[said->verb].option, "-", "hold", NULL };
+	struct queue_lines lines = { .each = said_line, .context = said };
+	struct queue_tool tool = { .argv = argv,
+		.output = queue_lines_output,
+		.context = &lines,
+		.with_errors = true,
+		.deadline = deadline };
 	enum base_result result = BASE_OK;
 	struct base_buffer ids;
 
 	base_buffer_init(&ids, QUEUE_MAX_ITEMS * (QUEUE_MAX_ID + 1));
-	for (size_t i = 0; i < count; i++) {
-		if (items[i].status == QUEUE_HELD)
-			base_buffer_printf(&ids, "%s\n", items[i].queue_id);
+	for (size_t i = 0; i < said->count; i++) {
+		if (said->items[i].status == QUEUE_HELD)
+			base_buffer_printf(&ids, "%s\n", said->items[i].queue_id);
 	}
 	tool.input = base_buffer_text(&ids);
 	if (ids.failed) {
 		*why_r = "out of memory";
 		result = BASE_BROKEN;
 	} else if (ids.length > 0) {
-		result = run(options, &tool, why_r);
+		result = run(mta, &tool, why_r);
 	}
 	base_buffer_free(&ids);
 	return result;
 }
 
-/*
- * Has the queue manager look at one file now, not at its next queue run. That it is not
- * there any more is no failure: it may have been delivered a moment ago.
- */
+/* Has the queue manager look at one file now, not at its next queue run. */
 static enum base_result
-prod(const struct queue_server_options *options, const char *queue_id, int64_t deadline,
-    const char **why_r)
+prod(
+    const struct queue_mta *mta, const char *queue_id, int64_t deadline, const char **why_r)
 {
-	const char *argv[] = { "postqueue", "-c", options->config_directory, "-i", queue_id,
-		NULL };
+	const char *argv[] = { "postqueue", "-c", mta->options->config_directory, "-i",
+		queue_id, NULL };
 	struct queue_tool tool = { .argv = argv, .deadline = deadline };
 
-	return run(options, &tool, why_r);
+	return run(mta, &tool, why_r);
 }
 
 static enum base_result
-act(const struct queue_server_options *options, enum queue_verb verb,
-    const struct queue_item *items, size_t count, int64_t deadline, const char **why_r)
+act(const struct queue_mta *mta, enum queue_verb verb, struct queue_item *items,
+    size_t count, int64_t deadline, const char **why_r)
 {
-	const char *option = postsuper_option(verb);
-	enum base_result result;
+	struct said said = { .verb = verb, .items = items, .count = count };
+	enum base_result result = postsuper(mta, &said, deadline, why_r);
 
-	if (option == NULL)
-		return BASE_OK;
-	result = postsuper(options, option, items, count, deadline, why_r);
-	for (size_t i = 0; verb != QUEUE_DELETE && i < count; i++) {
-		if (items[i].status == QUEUE_HELD || items[i].status == QUEUE_MOVING) {
-			enum base_result prodded =
-			    prod(options, items[i].queue_id, deadline, why_r);
+	for (size_t i = 0; i < count; i++) {
+		const char *why;
 
+		if (items[i].status == QUEUE_HELD) {
+			/* postsuper did not say that it is done: asked for again later. */
+			items[i].status = QUEUE_FAILED;
+		} else if (items[i].status == QUEUE_MOVING && verb != QUEUE_DELETE &&
+			   prod(mta, items[i].queue_id, deadline, &why) != BASE_OK) {
+			items[i].status = QUEUE_FAILED;
 			if (result == BASE_OK)
-				result = prodded;
+				*why_r = why;
+			result = BASE_RETRY;
 		}
 	}
 	return result;
@@ -232,15 +260,15 @@ keep(void *buffer, const char *data, size_t length)
 }
 
 static enum base_result
-read_message(const struct queue_server_options *options, const char *queue_id,
-    int64_t deadline, struct base_buffer *message_r, const char **why_r)
+read_message(const struct queue_mta *mta, const char *queue_id, int64_t deadline,
+    struct base_buffer *message_r, const char **why_r)
 {
-	const char *argv[] = { "postcat", "-c", options->config_directory, "-b", "-h", "-q",
-		queue_id, NULL };
+	const char *argv[] = { "postcat", "-c", mta->options->config_directory, "-b", "-h",
+		"-q", queue_id, NULL };
 	struct queue_tool tool = {
 		.argv = argv, .output = keep, .context = message_r, .deadline = deadline
 	};
-	enum base_result result = run(options, &tool, why_r);
+	enum base_result result = run(mta, &tool, why_r);
 
 	if (result == BASE_OK && message_r->failed) {
 		*why_r = "the message is too large to be read";
@@ -271,16 +299,17 @@ listed_line(void *context, const char *line)
 }
 
 static enum base_result
-held(const struct queue_server_options *options, int64_t deadline,
-    struct base_buffer *ids_r, const char **why_r)
+held(const struct queue_mta *mta, int64_t deadline, struct base_buffer *ids_r,
+    const char **why_r)
 {
-	const char *argv[] = { "postqueue", "-c", options->config_directory, "-j", NULL };
+	const char *argv[] = { "postqueue", "-c", mta->options->config_directory, "-j",
+		NULL };
 	struct queue_lines lines = { .each = listed_line, .context = ids_r };
 	struct queue_tool tool = { .argv = argv,
 		.output = queue_lines_output,
 		.context = &lines,
 		.deadline = deadline };
-	enum base_result result = run(options, &tool, why_r);
+	enum base_result result = run(mta, &tool, why_r);
 
 	if (result == BASE_OK && ids_r->failed) {
 		*why_r = "too many files on hold";
@@ -289,8 +318,42 @@ held(const struct queue_server_options *options, int64_t deadline,
 	return result;
 }
 
+/* --- opening ---------------------------------------------------------------------- */
+
+/* A line of `postconf -h`: the first one is what was asked for. */
+static void
+directory_line(void *directory, const char *line)
+{
+	char *known = directory;
+
+	if (known[0] == '\0' && line[0] == '/')
+		snprintf(known, QUEUE_MAX_PATH, "%s", line);
+}
+
+static enum base_result
+open_mta(struct queue_mta *mta, const char **why_r)
+{
+	const char *argv[] = { "postconf", "-c", mta->options->config_directory, "-h",
+		"queue_directory", NULL };
+	struct queue_lines lines = { .each = directory_line,
+		.context = mta->queue_directory };
+	struct queue_tool tool = { .argv = argv,
+		.output = queue_lines_output,
+		.context = &lines,
+		.deadline = queue_clock_ms() + QUEUE_TOOL_MS };
+	enum base_result result = run(mta, &tool, why_r);
+
+	if (result == BASE_OK && mta->queue_directory[0] == '\0') {
+		*why_r = base_why("postconf does not know the queue_directory of %s",
+		    mta->options->config_directory);
+		result = BASE_BROKEN;
+	}
+	return result;
+}
+
 const struct queue_driver queue_postfix = {
 	.kind = "postfix",
+	.open = open_mta,
 	.look = look,
 	.act = act,
 	.read = read_message,

@@ -19,6 +19,7 @@
 struct server {
 	const struct queue_server_options *options;
 	const struct queue_driver *driver;
+	struct queue_mta mta;
 	struct queue_wire wire; /* of the present request */
 };
 
@@ -182,7 +183,7 @@ look(struct server *server, const struct queue_item *item)
 {
 	char hold_id[BASE_ID_SIZE];
 	enum queue_status status = server->driver->look(
-	    server->options, item->queue_id, server->wire.deadline, hold_id);
+	    &server->mta, item->queue_id, server->wire.deadline, hold_id);
 
 	if ((status == QUEUE_HELD || status == QUEUE_MOVING) &&
 	    strcmp(hold_id, item->hold_id) != 0)
@@ -190,21 +191,7 @@ look(struct server *server, const struct queue_item *item)
 	return status;
 }
 
-/*
- * What is true after the verb: a file that is still on hold means that the tool failed, and
- * one that could not be prodded would wait for the next queue run.
- */
-static enum queue_status
-look_after(struct server *server, const struct queue_item *item, enum base_result acted)
-{
-	enum queue_status status = look(server, item);
-
-	if (status == QUEUE_HELD || (status == QUEUE_MOVING && acted != BASE_OK))
-		return QUEUE_FAILED;
-	return status;
-}
-
-/* STATUS, RELEASE, RETURN, DELETE: look, act on all of ours in one go, look again. */
+/* STATUS, RELEASE, RETURN, DELETE: look, then act on all of ours in one go. */
 static void
 serve_verb(struct server *server, struct request *request)
 {
@@ -224,19 +211,15 @@ serve_verb(struct server *server, struct request *request)
 	}
 	if (verb != QUEUE_STATUS && ours > 0) {
 		acted = server->driver->act(
-		    server->options, verb, items, count, server->wire.deadline, &why);
+		    &server->mta, verb, items, count, server->wire.deadline, &why);
 		base_log(acted == BASE_OK ? BASE_LOG_INFO : BASE_LOG_WARNING,
 		    "%s of %zu files: %s", queue_verb_str(verb), ours,
 		    acted == BASE_OK ? "done" : why);
 	}
 	base_buffer_init(&answer, (QUEUE_MAX_ITEMS + 1) * QUEUE_MAX_LINE);
-	for (size_t i = 0; i < count; i++) {
-		if (verb != QUEUE_STATUS &&
-		    (items[i].status == QUEUE_HELD || items[i].status == QUEUE_MOVING))
-			items[i].status = look_after(server, &items[i], acted);
+	for (size_t i = 0; i < count; i++)
 		base_buffer_printf(&answer, "%s %s\n", items[i].queue_id,
 		    queue_status_str(items[i].status));
-	}
 	base_buffer_puts(&answer, "END\n");
 	if (answer.failed)
 		answer_error(server, "out of memory");
@@ -258,7 +241,7 @@ serve_read(struct server *server, const struct queue_item *item)
 
 	base_buffer_init(&message, QUEUE_MAX_READ);
 	if ((status == QUEUE_HELD || status == QUEUE_MOVING) &&
-	    server->driver->read(server->options, item->queue_id, server->wire.deadline,
+	    server->driver->read(&server->mta, item->queue_id, server->wire.deadline,
 		&message, &why) != BASE_OK) {
 		base_log(BASE_LOG_WARNING, "READ %s: %s", item->queue_id, why);
 		status = QUEUE_FAILED;
@@ -283,7 +266,7 @@ scan_one(struct server *server, const char *queue_id, const char **why_r)
 {
 	char hold_id[BASE_ID_SIZE], line[QUEUE_MAX_LINE];
 	enum queue_status status =
-	    server->driver->look(server->options, queue_id, server->wire.deadline, hold_id);
+	    server->driver->look(&server->mta, queue_id, server->wire.deadline, hold_id);
 	int n;
 
 	if (status == QUEUE_FAILED) {
@@ -306,7 +289,7 @@ serve_scan(struct server *server)
 	char *rest, *id;
 
 	base_buffer_init(&ids, MAX_SCAN * (QUEUE_MAX_ID + 1));
-	result = server->driver->held(server->options, server->wire.deadline, &ids, &why);
+	result = server->driver->held(&server->mta, server->wire.deadline, &ids, &why);
 	rest = ids.data;
 	while (result == BASE_OK && rest != NULL && (id = strsep(&rest, "\n")) != NULL) {
 		if (*id != '\0')
@@ -397,7 +380,7 @@ enum base_result
 queue_serve(
     const struct queue_server_options *options, volatile int *stop, const char **why_r)
 {
-	struct server server = { .options = options };
+	struct server server = { .options = options, .mta.options = options };
 	enum base_result result;
 	int listener;
 
@@ -406,9 +389,11 @@ queue_serve(
 		*why_r = base_why("no driver for mta.kind \"%s\"", options->mta_kind);
 		return BASE_REFUSE;
 	}
-	result = listen_at(options, &listener, why_r);
+	result = server.driver->open(&server.mta, why_r);
+	if (result == BASE_OK)
+		result = listen_at(options, &listener, why_r);
 	if (result != BASE_OK)
-		return result;
+		return BASE_BROKEN;
 	base_log(BASE_LOG_INFO, "serving uid %u at %s", options->allowed_uid,
 	    options->socket_path);
 	serve_loop(&server, listener, stop);

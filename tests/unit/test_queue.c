@@ -391,18 +391,20 @@ END_TEST
  */
 
 /*
- * postcat: file ID of our folder, or no such file; postsuper: moves what stands on its
- * standard input; postqueue -j lists.
+ * A folder that stands for Postfix's queue, and its commands: files are what postcat prints
+ * of them; postsuper moves what its standard input names.
  */
 static const char *const scripts[][2] = {
+	{ "postconf", "echo $PWD" },
 	{ "postcat", "for id; do :; done\n"
 		     "cat hold/$id 2>/dev/null || cat active/$id 2>/dev/null || {\n"
 		     "echo postcat: fatal: open queue file $id: No such file or directory "
 		     ">&2; exit 1; }" },
 	{ "postsuper", "[ $4 = - ] && [ $5 = hold ] || exit 64\n"
 		       "while read id; do case $3 in\n"
-		       "-H|-f) sed s/hold/active/ hold/$id >active/$id; rm hold/$id;;\n"
-		       "-d) rm hold/$id;;\n"
+		       "-H|-f) sed s/hold/active/ hold/$id >active/$id; rm hold/$id\n"
+		       "echo postsuper: $id: released from hold >&2;;\n"
+		       "-d) rm hold/$id; echo postsuper: $id: removed >&2;;\n"
 		       "*) exit 64;; esac; done" },
 	{ "postqueue", "case $3 in -i) echo $4 >>prodded;;\n"
 		       "-j) cd hold && for id in *; do\n"
@@ -549,6 +551,41 @@ START_TEST(test_server_verbs)
 }
 END_TEST
 
+/* Everything of the folder that the tests of spool.c look into. */
+static const struct {
+	const char *path;
+	bool is_found; /* under the name AAAAA1 */
+} spools[] = {
+	{ "hold/AAAAA1", true },
+	{ "deferred/A/AAAAA1", true },
+	{ "deferred/A/B/AAAAA1", true },
+	{ "active/AAAAA1", true },
+	{ "incoming/AAAAA1", true },
+	{ "maildrop/AAAAA1", true },
+	{ "hold/AAAAA2", false },
+	{ "hold/AAAAA", false },
+	{ "deferred/AA/AAAAA1", false },
+	{ "corrupt/AAAAA1", false },
+	{ "AAAAA1", false },
+	{ "hold/A/B/C/D/AAAAA1", false },
+};
+
+START_TEST(test_spool)
+{
+	char folder[] = "/tmp/oops-spool.XXXXXX", command[512];
+
+	ck_assert_ptr_nonnull(mkdtemp(folder));
+	ck_assert_int_eq(chdir(folder), 0);
+	snprintf(command, sizeof(command), "mkdir -p $(dirname %s) && touch %s",
+	    spools[_i].path, spools[_i].path);
+	ck_assert_int_eq(system(command), 0);
+	ck_assert_int_eq(queue_spool_has(folder, "AAAAA1"), spools[_i].is_found);
+	ck_assert(queue_spool_has("/nonexistent", "AAAAA1"));
+	snprintf(command, sizeof(command), "rm -r %s", folder);
+	ck_assert_int_eq(system(command), 0);
+}
+END_TEST
+
 START_TEST(test_server_read_and_scan)
 {
 	struct base_arena *arena = base_arena_new(1 << 20);
@@ -596,6 +633,10 @@ START_TEST(test_server_tool_fails)
 	put(&site, "postsuper", 0700, "#!/bin/sh\nexit 1\n");
 	ck_assert_int_eq(queue_ask(site.client, QUEUE_RELEASE, &item, 1, &why), BASE_OK);
 	ck_assert_int_eq(item.status, QUEUE_FAILED);
+	/* nothing was said of the file */
+	put(&site, "postsuper", 0700, "#!/bin/sh\nexit 0\n");
+	ck_assert_int_eq(queue_ask(site.client, QUEUE_RELEASE, &item, 1, &why), BASE_OK);
+	ck_assert_int_eq(item.status, QUEUE_FAILED);
 	put(&site, "postcat", 0700, "#!/bin/sh\nexit 1\n");
 	ck_assert_int_eq(queue_ask(site.client, QUEUE_STATUS, &item, 1, &why), BASE_OK);
 	ck_assert_int_eq(item.status, QUEUE_FAILED);
@@ -617,11 +658,11 @@ raw(const char *socket_path, const char *bytes, char answer_r[4096])
 	if (queue_address(socket_path, &address, &why) != BASE_OK ||
 	    connect(fd, (struct sockaddr *)&address, sizeof(address)) != 0)
 		return;
-	if (send(fd, bytes, strlen(bytes), MSG_NOSIGNAL) >= 0) {
+	/* Who is refused may not get all of it sent; the answer is there all the same. */
+	if (send(fd, bytes, strlen(bytes), MSG_NOSIGNAL) >= 0)
 		shutdown(fd, SHUT_WR);
-		while ((n = read(fd, answer_r + length, 4095 - length)) > 0)
-			length += (size_t)n;
-	}
+	while ((n = read(fd, answer_r + length, 4095 - length)) > 0)
+		length += (size_t)n;
 	answer_r[length] = '\0';
 	close(fd);
 }
@@ -783,6 +824,7 @@ queue_suite(void)
 	tcase_add_test(pure, test_wire_silence);
 	suite_add_tcase(suite, pure);
 	tcase_set_timeout(processes, 60);
+	tcase_add_loop_test(processes, test_spool, 0, COUNT_OF(spools));
 	tcase_add_test(processes, test_tool);
 	tcase_add_test(processes, test_server_verbs);
 	tcase_add_test(processes, test_server_read_and_scan);

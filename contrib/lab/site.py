@@ -1,0 +1,289 @@
+"""A whole site: the programs of oops-milter, a private Postfix and a receiver, wired up.
+
+    with Site({"undo": {"window": "3s"}}) as site:
+        queue_id = site.send(Message("anna@example.com", ["ben@example.org"]))
+        until(lambda: site.receiver.received())
+
+Everything runs from one temporary folder: each program in the foreground with its own user
+and its log in a file. Leaving the `with` block ends all of it and fails if a program ended
+badly or complained about something the test did not expect.
+"""
+import os
+import pathlib
+import pwd
+import re
+import shlex
+import shutil
+import signal
+import socket
+import subprocess
+import tempfile
+
+from lab import mail, web
+from lab.postfix import Postfix
+from lab.receiver import Receiver
+
+# Users of our own by number: no account is made. The group may enter holds/.
+MILTER_UID, WEB_UID, HOLDS_GID = 64001, 64002, 64003
+
+PROGRAMS = ("oops-queued", "oops-milter", "oops-web")
+
+# What no test ever expects, whatever it allows.
+SANITIZER = re.compile(r"runtime error:|Sanitizer")
+COMPLAINT = re.compile(r": (warning|error): ")
+
+
+def libconfig(value, depth=0):
+    """A Python value in libconfig's syntax."""
+    if isinstance(value, dict):
+        inside = "".join(f"{'  ' * depth}{name} = {libconfig(one, depth + 1)};\n"
+                         for name, one in value.items())
+        return inside if depth == 0 else "{\n" + inside + "  " * (depth - 1) + "}"
+    if isinstance(value, (list, tuple)):
+        return "( " + ", ".join(libconfig(one, depth + 1) for one in value) + " )"
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if isinstance(value, (int, float)):
+        return repr(value)
+    return '"' + value.replace("\\", "\\\\").replace('"', '\\"') + '"'
+
+
+def merge(base, changes):
+    """Settings with changes; groups are merged, everything else is replaced."""
+    result = dict(base)
+    for name, value in changes.items():
+        both = isinstance(value, dict) and isinstance(result.get(name), dict)
+        result[name] = merge(result[name], value) if both else value
+    return result
+
+
+def logfmt(line):
+    """The keys and values of an audit line."""
+    return dict(word.split("=", 1) for word in shlex.split(line) if "=" in word)
+
+
+class Site:
+    """See above. `settings` changes what settings() says; `postfix` are arguments of Postfix."""
+
+    def __init__(self, settings=None, postfix=None, programs=PROGRAMS, build=None):
+        self.build = pathlib.Path(build or os.environ.get("OOPS_BUILD", "."))
+        self.folder = pathlib.Path(tempfile.mkdtemp(prefix="oops-lab."))
+        self.names, self.running, self.allowed = programs, {}, []
+        self.receiver = Receiver()
+        self.web_port = mail.free_port()
+        self.conf = self.folder / "oops-milter.conf"
+        self.changes, self.postfix_arguments = settings or {}, dict(postfix or {})
+        self.postfix = None
+
+    # --- up and down --------------------------------------------------------------------
+
+    def __enter__(self):
+        try:
+            return self.start()
+        except BaseException:
+            self._give_up()
+            raise
+
+    def __exit__(self, kind, *_):
+        if kind is None:
+            self.stop()
+        else:
+            self._give_up()
+
+    def _give_up(self):
+        self.end_everything()
+        print(self.all_logs())
+        shutil.rmtree(self.folder, ignore_errors=True)
+
+    def start(self):
+        self._make_folders()
+        self.receiver.start()
+        milter = f"unix:{self.folder}/run/milter.sock" if "oops-milter" in self.names else ""
+        self.postfix = Postfix(self.folder / "postfix", self.receiver.port, **{
+            "smtpd_milters": milter, "non_smtpd_milters": milter, **self.postfix_arguments})
+        self.write_settings()
+        if "oops-milter" in self.names:
+            self.oopsctl("init", check=True)
+            self._give_away()
+        self.postfix.start()
+        for name in self.names:
+            self.run(name)
+        if "oops-milter" in self.names:
+            self.prove_milter()
+        return self
+
+    def stop(self):
+        """The orderly end: every program must agree, and nothing unexpected be in a log."""
+        codes = {name: self.end(name) for name in list(self.running)}
+        self.end_everything()
+        unexpected = self.complaints()
+        if unexpected or any(codes.values()):
+            print(self.all_logs())
+        shutil.rmtree(self.folder, ignore_errors=True)
+        assert not any(codes.values()), f"exit codes {codes}"
+        assert not unexpected, "unexpected in the logs: " + unexpected[0]
+
+    def end_everything(self):
+        """Ends what is still running, without asking how it went."""
+        for process in self.running.values():
+            process.kill()
+            process.wait()
+        self.running.clear()
+        if self.postfix:
+            self.postfix.stop()
+        self.receiver.stop()
+
+    def _make_folders(self):
+        """state/ is the milter's; state/holds/ is shared with the web pages; run/ with Postfix."""
+        os.chmod(self.folder, 0o755)
+        postfix_gid = pwd.getpwnam("postfix").pw_gid
+        for name, uid, gid, mode in (
+                ("postfix", 0, 0, 0o755), ("log", 0, 0, 0o755),
+                ("state", MILTER_UID, HOLDS_GID, 0o710),
+                ("state/holds", MILTER_UID, HOLDS_GID, 0o2770),
+                ("run", MILTER_UID, postfix_gid, 0o2750)):
+            (self.folder / name).mkdir()
+            os.chown(self.folder / name, uid, gid)
+            os.chmod(self.folder / name, mode)
+
+    def _give_away(self):
+        """What root made belongs to the users that work with it."""
+        os.chown(self.folder / "secret.key", MILTER_UID, -1)
+        for path in (self.folder / "state").rglob("*"):
+            shared = "holds" in path.relative_to(self.folder / "state").parts
+            os.chown(path, MILTER_UID, HOLDS_GID if shared else MILTER_UID)
+            os.chmod(path, 0o2770 if path.is_dir() else 0o660 if shared else 0o600)
+
+    # --- settings -----------------------------------------------------------------------
+
+    def settings(self):
+        """What this site needs to say; tests change it by name."""
+        return {
+            "node": "lab",
+            "state_directory": f"{self.folder}/state",
+            "key_file": f"{self.folder}/secret.key",
+            "milter": {"socket": f"unix:{self.folder}/run/milter.sock"},
+            "mta": {"config_directory": self.postfix.config_directory,
+                    "queue_socket": f"{self.folder}/run/queue.sock",
+                    "queue_user": str(MILTER_UID)},
+            "web": {"listen": f"127.0.0.1:{self.web_port}",
+                    "base_url": f"http://127.0.0.1:{self.web_port}"},
+            "identity": {"local_domains": ("example.com",)},
+            "notice": {"smtp": f"smtp://127.0.0.1:{self.postfix.port}",
+                       "from": "oops@example.com"},
+        }
+
+    def write_settings(self):
+        self.conf.write_text(libconfig(merge(self.settings(), self.changes)), encoding="utf-8")
+
+    # --- programs -----------------------------------------------------------------------
+
+    def run(self, name):
+        """Starts one program and waits until it listens."""
+        uid, groups = {"oops-queued": (0, []), "oops-milter": (MILTER_UID, [HOLDS_GID]),
+                       "oops-web": (WEB_UID, [HOLDS_GID])}[name]
+        with open(self.log_path(name), "ab") as log:
+            self.running[name] = subprocess.Popen(
+                [self.build / name, "-c", self.conf, "-f"], stdin=subprocess.DEVNULL,
+                stdout=log, stderr=log, user=uid, group=uid, extra_groups=groups, umask=0o007)
+        mail.until(lambda: self.ready(name), 20, f"{name} listens", every=0.01)
+
+    def ready(self, name):
+        """Does it answer? Fails at once if it has ended."""
+        code = self.running[name].poll()
+        assert code is None, f"{name} ended with {code}: {self.log_path(name).read_text()}"
+        if name == "oops-web":
+            return _connects(socket.AF_INET, ("127.0.0.1", self.web_port))
+        path = {"oops-queued": "queue.sock", "oops-milter": "milter.sock"}[name]
+        return _connects(socket.AF_UNIX, f"{self.folder}/run/{path}")
+
+    def end(self, name, by=signal.SIGTERM):
+        """Ends one program and gives its exit code; by=SIGKILL is the power cut."""
+        process = self.running.pop(name)
+        process.send_signal(by)
+        try:
+            return process.wait(30)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait()
+            raise AssertionError(f"{name} does not end") from None
+
+    def oopsctl(self, *arguments, check=False):
+        """Runs oopsctl as the admin (root) does."""
+        done = subprocess.run([self.build / "oopsctl", "-c", self.conf, *arguments], text=True,
+                              capture_output=True, timeout=60, check=False)
+        assert not SANITIZER.search(done.stderr), done.stderr
+        assert not check or done.returncode == 0, f"oopsctl {arguments}: {done.stderr}"
+        return done
+
+    # --- logs ---------------------------------------------------------------------------
+
+    def log_path(self, name):
+        return self.folder / "log" / name
+
+    def log(self, name):
+        """What a program wrote so far, line by line."""
+        path = self.log_path(name)
+        return path.read_text(errors="replace").splitlines() if path.exists() else []
+
+    def audit(self, event, **wanted):
+        """Audit lines of one event, oldest first, as dicts; only those with these values."""
+        lines = [logfmt(line.split(": ", 1)[1]) for name in PROGRAMS for line in self.log(name)
+                 if f": event={event} " in line]
+        return [line for line in lines if wanted.items() <= line.items()]
+
+    def allow(self, pattern):
+        """This regular expression may be in the logs: the test provokes it."""
+        self.allowed.append(re.compile(pattern))
+
+    def complaints(self):
+        """Warnings and errors that no allow() covers, and whatever a sanitizer says."""
+        lines = [line for name in PROGRAMS for line in self.log(name)
+                 if COMPLAINT.search(line) or SANITIZER.search(line)]
+        lines += self.postfix.complaints() if self.postfix else []
+        return [line for line in lines if SANITIZER.search(line)
+                or not any(pattern.search(line) for pattern in self.allowed)]
+
+    def all_logs(self):
+        """Everything, for the one who looks for the reason of a failure."""
+        parts = [(name, self.log(name)) for name in PROGRAMS]
+        parts.append(("postfix", self.postfix.log() if self.postfix else []))
+        return "\n".join(f"--- {name} ---\n" + "\n".join(lines) for name, lines in parts)
+
+    # --- mail ---------------------------------------------------------------------------
+
+    def send(self, message, **arguments):
+        """As a user with a login; see mail.send()."""
+        return mail.send(self.postfix.port, message, **arguments)
+
+    def prove_milter(self):
+        """Without this a site whose milter Postfix cannot reach would pass many tests."""
+        probe = mail.Message("probe@elsewhere.example", ["probe@example.org"], headers=[
+            ("Oops-Milter", "id=aaaaaaaaaaaaaaaa; action=forged")])
+        self.send(probe)
+        delivery = mail.until(lambda: self.receiver.received(probe.id), 20, "probe arrives")[0]
+        assert delivery.header("Oops-Milter") is None, "Postfix does not reach the milter"
+        self.receiver.forget()
+
+    def held(self):
+        """Queue ids on hold."""
+        return list(self.postfix.queue("hold"))
+
+    def letters(self, to, seconds=5):
+        """Letters about held mail to this person; waits for the first."""
+        return mail.until(lambda: [one for one in self.receiver.received(recipient=to)
+                                   if one.header("Auto-Submitted")], seconds, f"letter to {to}")
+
+    def link(self, to):
+        """The link in the latest letter to this person."""
+        return web.link_in(self.letters(to)[-1])
+
+
+def _connects(family, address):
+    with socket.socket(family) as probe:
+        probe.settimeout(5)
+        try:
+            probe.connect(address)
+            return True
+        except OSError:
+            return False
