@@ -62,13 +62,22 @@ postman_read(char *out, size_t size, size_t count, void *context)
 	return length;
 }
 
-/* Remembers the server's last line. */
+/* Is it the server's no (RFC 5321 4.2.1)? */
+static bool
+postman_is_no(const char *answer)
+{
+	return *answer == '4' || *answer == '5';
+}
+
+/* Remembers the server's last line, or its first no: after that comes only our goodbye. */
 static size_t
 postman_hear(char *line, size_t size, size_t count, void *context)
 {
 	struct postman_errand *errand = context;
 	size_t length = size * count;
 
+	if (postman_is_no(errand->answer))
+		return length;
 	if (length >= sizeof(errand->answer))
 		length = sizeof(errand->answer) - 1;
 	memcpy(errand->answer, line, length);
@@ -130,8 +139,10 @@ postman_deliver(struct notice_postman *postman, const char *recipient,
 	memcpy(answer_r, errand.answer, sizeof(errand.answer));
 	if (code == CURLE_OK)
 		return BASE_OK;
-	*why_r = base_why("%s%s%s", curl_easy_strerror(code),
-	    *errand.answer ? "; it said: " : "", errand.answer);
+	if (postman_is_no(errand.answer))
+		*why_r = base_why("the server said: %s", errand.answer);
+	else
+		*why_r = base_why("%s", curl_easy_strerror(code));
 	return BASE_RETRY;
 }
 
