@@ -147,6 +147,11 @@ void base_token_new(char token_r[BASE_TOKEN_SIZE]);
 /* BLAKE2b-256 of the token's text: what a store keeps instead of it. REFUSE unless well formed. */
 enum base_result base_token_hash(const char *token, unsigned char hash_r[BASE_HASH_SIZE]);
 
+#define BASE_SHA256_TEXT_SIZE 45
+
+/* SHA-256 of the text in base64, as a Content-Security-Policy names a style it allows. */
+void base_sha256_text(const char *text, char text_r[BASE_SHA256_TEXT_SIZE]);
+
 /* --- the site's key --------------------------------------------------------------- */
 
 struct base_key;

@@ -91,6 +91,16 @@ base_token_hash(const char *token, unsigned char hash_r[BASE_HASH_SIZE])
 	return BASE_OK;
 }
 
+void
+base_sha256_text(const char *text, char text_r[BASE_SHA256_TEXT_SIZE])
+{
+	unsigned char hash[crypto_hash_sha256_BYTES];
+
+	crypto_hash_sha256(hash, (const unsigned char *)text, strlen(text));
+	sodium_bin2base64(text_r, BASE_SHA256_TEXT_SIZE, hash, sizeof(hash),
+	    sodium_base64_VARIANT_ORIGINAL);
+}
+
 /* Writes all bytes and brings them to the disk. */
 static bool
 write_whole(int fd, const char *data, size_t length)

@@ -69,13 +69,13 @@ struct notice_words {
 	const char *choose_note;
 	const char *button_undo_confirm, *button_send_confirm;
 	const char *button_undo, *button_send_now, *button_restore;
-	const char *sending_title, *sending_text;
+	const char *sending_title, *sending_text, *sending_slow;
 	const char *sent_title, *sent_you, *sent_admin, *sent_timer, *sent_other;
 	const char *sent_note;
 	const char *undone_title, *undone_you, *undone_admin, *undone_other;
 	const char *undone_return, *undone_delete, *undone_note;
 	const char *returning_title, *returning_text;
-	const char *returned_title, *returned_timer, *returned_other, *returned_note;
+	const char *returned_title, *returned_text, *returned_note;
 	const char *deleted_title, *deleted_text;
 	const char *lost_title, *lost_text;
 

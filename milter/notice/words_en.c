@@ -41,7 +41,7 @@ const struct notice_words notice_words_en = {
 
 	.fact_subject = "Subject",
 	.fact_to = "To",
-	.fact_since = "Held since",
+	.fact_since = "Held",
 	.why_title = "Why it was held",
 	.next_title = "What happens next",
 
@@ -93,7 +93,7 @@ const struct notice_words notice_words_en = {
 	.confirm_send = "If you do nothing, it is sent {when}.",
 
 	.undo_title = "Your mail has not left yet",
-	.undo_text = "It is on its way to {people}, and you can still stop it.",
+	.undo_text = "It is kept back for a moment before it goes to {people}. You can still stop it.",
 	.undo_next = "If you do nothing, it leaves {when}.",
 	.undo_now = "Its time has come: it leaves any moment now.",
 
@@ -107,6 +107,8 @@ const struct notice_words notice_words_en = {
 
 	.sending_title = "Your mail is being sent",
 	.sending_text = "It is leaving for {people}. This page looks again by itself.",
+	.sending_slow = "It leaves for {people} as soon as the mail server can take it up. That "
+			"takes longer than usual, but nothing is lost and there is nothing to do.",
 
 	.sent_title = "Your mail was sent",
 	.sent_you = "You sent it {when}.",
@@ -128,8 +130,7 @@ const struct notice_words notice_words_en = {
 	.returning_title = "Your mail is coming back to you",
 	.returning_text = "Nobody else gets it. Look into your mailbox in a moment.",
 	.returned_title = "Your mail came back to you",
-	.returned_timer = "Nobody chose to send it in time, so it was returned {when}.",
-	.returned_other = "You stopped it, and it was returned {when}.",
+	.returned_text = "It was not sent, and was returned to you {when}.",
 	.returned_note = "Nobody else has got it. You find it in your mailbox and can send "
 			 "it anew from there.",
 	.deleted_title = "Your mail was deleted",

@@ -17,6 +17,10 @@
  *
  * THREADS
  *	Its own, inside.
+ *
+ * DIAGNOSTICS
+ *	web_start(): BROKEN when the address cannot be listened on. While the store fails, pages
+ *	say so (503) and one line a minute is logged.
  */
 #ifndef OOPS_WEB_H
 #define OOPS_WEB_H
@@ -34,5 +38,7 @@ struct web;
 enum base_result web_start(const struct settings *settings, struct hold *hold,
 	struct web **web_r, const char **why_r);
 void web_stop(struct web **web);
+/* The TCP port in use; of interest when the settings ask for port 0, "any". */
+unsigned web_port(const struct web *web);
 
 #endif

@@ -1,0 +1,80 @@
+/*
+ * NAME
+ *	web/internal - what the files of this room share
+ *
+ * WHAT IT DOES
+ *	Splits the room in three: server.c speaks HTTP by libmicrohttpd, routes.c turns a plain
+ *	request into a plain answer, pages.c writes the HTML of an answer.
+ */
+#ifndef OOPS_WEB_INTERNAL_H
+#define OOPS_WEB_INTERNAL_H
+
+#include "milter/base/base.h"
+#include "milter/hold/hold.h"
+#include "milter/notice/words.h"
+#include "milter/web/web.h"
+
+#define WEB_MAX_PAGE 65536	/* bytes of HTML */
+#define WEB_MAX_CONNECTION 16384 /* bytes that libmicrohttpd may use for one connection */
+
+/* --- a request and its answer -------------------------------------------------------- */
+
+enum web_method { WEB_GET, WEB_HEAD, WEB_POST, WEB_OTHER };
+
+/* Plain values; header fields that were not sent are NULL. */
+struct web_request {
+	enum web_method method;
+	const char *path; /* decoded, without the query */
+	const char *content_type;
+	const char *fetch_site; /* Sec-Fetch-Site */
+	const char *origin;
+	const char *host;
+	const char *client; /* address, for the audit */
+	const char *body;   /* of a POST, NUL-terminated */
+	size_t body_length;
+	bool is_too_large;  /* the body is longer than WEB_MAX_FORM; it was dropped */
+};
+
+struct web_answer {
+	unsigned status;
+	int refresh;		/* seconds after which the browser looks again; 0: never */
+	int retry_after;	/* seconds, 0: none */
+	const char *allow;	/* for 405 */
+	const char *location;	/* for 303, relative to the page */
+	const char *trouble;	/* why the store could not be used, for the log; else NULL */
+	struct base_buffer html;
+};
+
+/* What routes need of the site. */
+struct web_site {
+	struct hold *hold;
+	const struct notice_words *words;
+	const char *base_url;
+	const char *prefix; /* path of base_url, "" when there is none */
+};
+
+/* Always gives an answer; the caller frees answer_r->html. Text it points to lives in the arena. */
+void web_route(const struct web_site *site, const struct web_request *request,
+	struct base_arena *arena, int64_t now, struct web_answer *answer_r);
+
+/* --- pages ------------------------------------------------------------------------------ */
+
+/* The style of every page; the policy allows just this one, by its hash. */
+extern const char web_style[];
+
+/* What a hold is like now, with the buttons that make sense. Sets html and refresh. */
+void web_page_hold(struct web_answer *answer, struct base_arena *arena,
+	const struct notice_words *words, const struct hold_view *view, int64_t now);
+/* A page of a title and one or two (else NULL) paragraphs. */
+void web_page_plain(struct web_answer *answer, const struct notice_words *words,
+	const char *title, const char *text, const char *more);
+
+/* --- server --------------------------------------------------------------------------- */
+
+struct settings;
+
+/* web_start() with another time limit than WEB_SECONDS, for tests. */
+enum base_result web_start_limited(const struct settings *settings, struct hold *hold,
+	int seconds, struct web **web_r, const char **why_r);
+
+#endif

@@ -1,0 +1,387 @@
+/*
+ * pages - the HTML: what is true now, what happens next, and the buttons that make sense
+ *
+ * A button carries the wish, not a hidden field: a program that submits the form without
+ * pressing a button asks for nothing. The choice that can be taken back comes first.
+ */
+#include <string.h>
+
+#include "milter/web/internal.h"
+
+#define PAGE_SUBJECT 200    /* bytes shown of a subject */
+#define PAGE_REASONS 5      /* the strongest */
+#define PAGE_MAX_REASON 300 /* bytes of one sentence */
+
+#define PAGE_SOON 600 /* seconds: a page whose state ends sooner looks again by itself */
+#define PAGE_SLOW 60  /* seconds after which a move takes longer than people expect */
+
+/* The texts of one page, made once. */
+struct page {
+	struct base_buffer *out;
+	const struct notice_words *words;
+	const struct hold_view *view;
+	const char *subject, *people, *recipients;
+	const char *since; /* when it was held */
+	const char *until; /* when the state ends by itself, with how long that is */
+	const char *moved; /* when it came into this state */
+	int64_t now;
+};
+
+/* --- pieces -----------------------------------------------------------------------------
+ */
+
+/* Everything up to the title. `kind` is the colour: wait, go, done or "". */
+static void
+page_open(struct base_buffer *out, const struct notice_words *words, const char *title,
+    const char *kind)
+{
+	base_buffer_printf(out,
+	    "<!DOCTYPE html>\n<html lang=\"%s\">\n<head>\n<meta charset=\"utf-8\">\n"
+	    "<meta name=\"viewport\" "
+	    "content=\"width=device-width,initial-scale=1\">\n<title>",
+	    words->language);
+	notice_say(out, NOTICE_HTML, words->page_title, { "title", title, false });
+	base_buffer_printf(out,
+	    "</title>\n<style>%s</style>\n</head>\n<body>\n<main class=\"%s\">\n<h1>",
+	    web_style, kind);
+	notice_words_put(out, NOTICE_HTML, title);
+	base_buffer_puts(out, "</h1>\n");
+}
+
+/* The end of every page. */
+static void
+page_close(struct base_buffer *out, const struct notice_words *words, bool has_buttons)
+{
+	base_buffer_puts(out, "</main>\n");
+	if (has_buttons) {
+		base_buffer_puts(out, "<footer><p>");
+		notice_words_put(out, NOTICE_HTML, words->page_foot);
+		base_buffer_puts(out, "</p></footer>\n");
+	}
+	base_buffer_puts(out, "</body>\n</html>\n");
+}
+
+/* A paragraph; every sentence may use the same places. `when` is what {when} means in it.
+ */
+static void
+page_say(const struct page *page, const char *kind, const char *sentence, const char *when)
+{
+	base_buffer_puts(page->out, kind ? "<p class=\"note\">" : "<p>");
+	notice_say(page->out, NOTICE_HTML, sentence, { "subject", page->subject, true },
+	    { "people", page->people, true }, { "when", when, true });
+	base_buffer_puts(page->out, "</p>\n");
+}
+
+/* One line of the table of facts, when there is something to show. */
+static void
+page_fact(const struct page *page, const char *label, const char *value)
+{
+	if (!*value)
+		return;
+	base_buffer_puts(page->out, "<div><dt>");
+	notice_words_put(page->out, NOTICE_HTML, label);
+	base_buffer_puts(page->out, "</dt><dd>");
+	base_quote_html(page->out, value);
+	base_buffer_puts(page->out, "</dd></div>\n");
+}
+
+/* Which mail this is about. Once it is over, nothing of it is kept. */
+static void
+page_facts(const struct page *page)
+{
+	if (hold_state_is_final(page->view->state))
+		return;
+	base_buffer_puts(page->out, "<dl>\n");
+	page_fact(page, page->words->fact_subject, page->subject);
+	page_fact(page, page->words->fact_to, page->recipients);
+	page_fact(page, page->words->fact_since, page->since);
+	base_buffer_puts(page->out, "</dl>\n");
+}
+
+/* Why, strongest first. */
+static void
+page_reasons(const struct page *page)
+{
+	struct base_buffer line;
+	size_t i;
+
+	if (!page->view->reason_count)
+		return;
+	base_buffer_puts(page->out, "<h2>");
+	notice_words_put(page->out, NOTICE_HTML, page->words->why_title);
+	base_buffer_puts(page->out, "</h2>\n<ul>\n");
+	for (i = 0; i < page->view->reason_count && i < PAGE_REASONS; i++) {
+		base_buffer_init(&line, PAGE_MAX_REASON);
+		base_quote_line(&line, page->view->reasons[i].text, PAGE_MAX_REASON);
+		base_buffer_puts(page->out, "<li>");
+		base_quote_html(page->out, base_buffer_text(&line));
+		base_buffer_puts(page->out, "</li>\n");
+		base_buffer_free(&line);
+	}
+	base_buffer_puts(page->out, "</ul>\n");
+}
+
+/* One button of the form. */
+static void
+page_button(
+    const struct page *page, enum hold_wish wish, const char *kind, const char *label)
+{
+	base_buffer_printf(
+	    page->out, "<button name=\"do\" value=\"%s\"%s>", hold_wish_str(wish), kind);
+	notice_say(page->out, NOTICE_HTML, label, { "people", page->people, false });
+	base_buffer_puts(page->out, "</button>\n");
+}
+
+/* --- the states
+ * --------------------------------------------------------------------------- */
+
+/* Waits for the sender's word. */
+static void
+page_confirm(const struct page *page)
+{
+	const struct notice_words *words = page->words;
+
+	page_say(page, NULL, words->confirm_text, "");
+	page_facts(page);
+	page_reasons(page);
+	if (page->view->deadline)
+		page_say(page, NULL,
+		    page->view->at_deadline == HOLD_END_SEND ? words->confirm_send
+							     : words->confirm_return,
+		    page->until);
+	base_buffer_puts(page->out, "<form method=\"post\">\n");
+	page_button(page, HOLD_WISH_UNDO, " class=\"main\"", words->button_undo_confirm);
+	page_button(page, HOLD_WISH_SEND, "", words->button_send_confirm);
+	base_buffer_puts(page->out, "</form>\n");
+	page_say(page, "note", words->choose_note, "");
+}
+
+/* Leaves by itself in a moment. */
+static void
+page_undo(const struct page *page)
+{
+	const struct notice_words *words = page->words;
+
+	page_say(page, NULL, words->undo_text, "");
+	page_say(page, NULL,
+	    page->view->deadline > page->now ? words->undo_next : words->undo_now,
+	    page->until);
+	base_buffer_puts(page->out, "<form method=\"post\">\n");
+	page_button(page, HOLD_WISH_UNDO, " class=\"main\"", words->button_undo);
+	page_button(page, HOLD_WISH_SEND, "", words->button_send_now);
+	base_buffer_puts(page->out, "</form>\n");
+	page_say(page, "note", words->choose_note, "");
+	page_facts(page);
+	page_reasons(page);
+}
+
+/* Held, one way or the other. */
+static void
+page_held(const struct page *page)
+{
+	if (page->view->action == HOLD_UNDO)
+		page_undo(page);
+	else
+		page_confirm(page);
+}
+
+/* Who did it, in one of the sentences given. */
+static const char *
+page_by(const struct page *page, const char *you, const char *admin, const char *timer,
+    const char *other)
+{
+	const char *by = page->view->by ? page->view->by : "";
+
+	if (!strcmp(by, "link"))
+		return you;
+	if (!strcmp(by, "admin"))
+		return admin;
+	return strcmp(by, "timer") ? other : timer;
+}
+
+static void
+page_placing(const struct page *page)
+{
+	page_say(page, NULL, page->words->placing_text, "");
+}
+
+static void
+page_sending(const struct page *page)
+{
+	bool is_slow = page->now - page->view->moved > PAGE_SLOW;
+
+	page_say(page, NULL,
+	    is_slow ? page->words->sending_slow : page->words->sending_text, "");
+	page_facts(page);
+}
+
+static void
+page_sent(const struct page *page)
+{
+	const struct notice_words *words = page->words;
+
+	page_say(page, NULL,
+	    page_by(page, words->sent_you, words->sent_admin, words->sent_timer,
+		words->sent_other),
+	    page->moved);
+	page_say(page, NULL, words->sent_note, "");
+}
+
+static void
+page_undone(const struct page *page)
+{
+	const struct notice_words *words = page->words;
+
+	page_say(page, NULL,
+	    page_by(page, words->undone_you, words->undone_admin, words->undone_other,
+		words->undone_other),
+	    page->moved);
+	page_facts(page);
+	if (page->view->deadline)
+		page_say(page, NULL,
+		    page->view->at_deadline == HOLD_END_DELETE ? words->undone_delete
+							       : words->undone_return,
+		    page->until);
+	base_buffer_puts(page->out, "<form method=\"post\">\n");
+	page_button(page, HOLD_WISH_RESTORE, "", words->button_restore);
+	base_buffer_puts(page->out, "</form>\n");
+	page_say(page, "note", words->undone_note, "");
+}
+
+static void
+page_returning(const struct page *page)
+{
+	page_say(page, NULL, page->words->returning_text, "");
+	page_facts(page);
+}
+
+static void
+page_returned(const struct page *page)
+{
+	const struct notice_words *words = page->words;
+
+	page_say(page, NULL, words->returned_text, page->moved);
+	page_say(page, NULL, words->returned_note, "");
+}
+
+static void
+page_deleted(const struct page *page)
+{
+	page_say(page, NULL, page->words->deleted_text, page->moved);
+}
+
+static void
+page_lost(const struct page *page)
+{
+	page_say(page, NULL, page->words->lost_text, page->moved);
+}
+
+/* One row per state: its title, its colour, what it says. */
+struct page_state {
+	enum hold_state state;
+	size_t title; /* where in struct notice_words */
+	const char *kind;
+	bool has_buttons;
+	int refresh; /* seconds; 0: only when the state ends soon */
+	void (*body)(const struct page *page);
+};
+
+#define TITLE(member) offsetof(struct notice_words, member)
+
+static const struct page_state page_states[] = {
+	{ HOLD_PLACING, TITLE(placing_title), "go", false, 2, page_placing },
+	{ HOLD_HELD, TITLE(confirm_title), "wait", true, 0, page_held },
+	{ HOLD_SENDING, TITLE(sending_title), "go", false, 2, page_sending },
+	{ HOLD_SENT, TITLE(sent_title), "done", false, 0, page_sent },
+	{ HOLD_UNDONE, TITLE(undone_title), "", true, 0, page_undone },
+	{ HOLD_RETURNING, TITLE(returning_title), "go", false, 2, page_returning },
+	{ HOLD_RETURNED, TITLE(returned_title), "", false, 0, page_returned },
+	{ HOLD_DELETED, TITLE(deleted_title), "", false, 0, page_deleted },
+	{ HOLD_LOST, TITLE(lost_title), "wait", false, 0, page_lost },
+};
+
+/* The row of a state. */
+static const struct page_state *
+page_state_of(enum hold_state state)
+{
+	size_t i, last = sizeof(page_states) / sizeof(*page_states) - 1;
+
+	for (i = 0; i < last && page_states[i].state != state; i++)
+		;
+	return &page_states[i];
+}
+
+/* The title that goes with it. */
+static const char *
+page_title(const struct page *page, const struct page_state *state)
+{
+	if (state->state == HOLD_HELD && page->view->action == HOLD_UNDO)
+		return page->words->undo_title;
+	return *(const char *const *)((const char *)page->words + state->title);
+}
+
+/* When the browser should look again: while something moves, or when it is about to. */
+static int
+page_refresh(const struct page *page, const struct page_state *state)
+{
+	int64_t left = page->view->deadline - page->now;
+
+	if (state->refresh)
+		return page->now - page->view->moved > PAGE_SLOW ? 15 : state->refresh;
+	if (hold_state_is_final(state->state) || !page->view->deadline || left > PAGE_SOON)
+		return 0;
+	return left > 0 ? (int)left + 1 : 2;
+}
+
+/* Makes the texts that pages share; false when the arena is full. */
+static bool
+page_prepare(struct page *page, struct base_arena *arena)
+{
+	const struct notice_words *words = page->words;
+	const struct hold_view *view = page->view;
+
+	page->subject = notice_words_subject(arena, words, view, PAGE_SUBJECT);
+	page->people = notice_words_people(arena, words, view);
+	page->recipients = notice_words_recipients(arena, words, view);
+	page->since = notice_words_time(arena, words, view->created, page->now);
+	page->until = notice_words_time_within(arena, words, view->deadline, page->now);
+	page->moved = notice_words_time(arena, words, view->moved, page->now);
+	return page->subject && page->people && page->recipients && page->since &&
+	       page->until && page->moved;
+}
+
+/* The page of a hold. */
+void
+web_page_hold(struct web_answer *answer, struct base_arena *arena,
+    const struct notice_words *words, const struct hold_view *view, int64_t now)
+{
+	const struct page_state *state = page_state_of(view->state);
+	struct page page = {
+		.out = &answer->html, .words = words, .view = view, .now = now
+	};
+
+	if (!page_prepare(&page, arena)) {
+		answer->html.failed = true;
+		return;
+	}
+	page_open(page.out, words, page_title(&page, state), state->kind);
+	state->body(&page);
+	page_close(page.out, words, state->has_buttons);
+	answer->refresh = page_refresh(&page, state);
+}
+
+/* A page that is not about a hold. */
+void
+web_page_plain(struct web_answer *answer, const struct notice_words *words,
+    const char *title, const char *text, const char *more)
+{
+	page_open(&answer->html, words, title, "");
+	base_buffer_puts(&answer->html, "<p>");
+	notice_words_put(&answer->html, NOTICE_HTML, text);
+	if (more) {
+		base_buffer_puts(&answer->html, "</p>\n<p>");
+		notice_words_put(&answer->html, NOTICE_HTML, more);
+	}
+	base_buffer_puts(&answer->html, "</p>\n");
+	page_close(&answer->html, words, false);
+}

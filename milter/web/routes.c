@@ -1,0 +1,261 @@
+/*
+ * routes - a plain request in, a plain answer out: the one table from results to HTTP codes
+ */
+#include <string.h>
+#include <strings.h>
+
+#include "milter/audit/audit.h"
+#include "milter/notice/notice.h"
+#include "milter/web/internal.h"
+
+#define ROUTES_RETRY_AFTER 30 /* seconds, when the store cannot be used */
+
+/* Every answer that is not the page of a hold. */
+enum routes_end {
+	ROUTES_ABOUT,   /* what this server is */
+	ROUTES_UNKNOWN, /* no such page, or a token that opens nothing */
+	ROUTES_METHOD,
+	ROUTES_FOREIGN, /* another site's form */
+	ROUTES_LARGE,
+	ROUTES_TYPE, /* not a form */
+	ROUTES_BAD,  /* not our form */
+	ROUTES_BUSY, /* the store is locked or broken */
+};
+
+/* Which code, which words. */
+static const struct {
+	unsigned status;
+	size_t title, text, more; /* where in struct notice_words; more 0: none */
+} routes_ends[] = {
+#define WORD(member) offsetof(struct notice_words, member)
+	[ROUTES_ABOUT] = { 200, WORD(about_title), WORD(about_text), WORD(about_more) },
+	[ROUTES_UNKNOWN] = { 404, WORD(unknown_title), WORD(unknown_text),
+	    WORD(unknown_more) },
+	[ROUTES_METHOD] = { 405, WORD(method_title), WORD(method_text), 0 },
+	[ROUTES_FOREIGN] = { 403, WORD(foreign_title), WORD(foreign_text), 0 },
+	[ROUTES_LARGE] = { 413, WORD(bad_title), WORD(bad_text), 0 },
+	[ROUTES_TYPE] = { 415, WORD(bad_title), WORD(bad_text), 0 },
+	[ROUTES_BAD] = { 400, WORD(bad_title), WORD(bad_text), 0 },
+	[ROUTES_BUSY] = { 503, WORD(busy_title), WORD(busy_text), 0 },
+#undef WORD
+};
+
+/* A sentence by its place. */
+static const char *
+routes_word(const struct notice_words *words, size_t place)
+{
+	return place ? *(const char *const *)((const char *)words + place) : NULL;
+}
+
+/* Answers with one of the fixed pages. */
+static void
+routes_end(const struct web_site *site, enum routes_end end, struct web_answer *answer)
+{
+	answer->status = routes_ends[end].status;
+	if (end == ROUTES_BUSY)
+		answer->retry_after = ROUTES_RETRY_AFTER;
+	base_buffer_clear(&answer->html);
+	web_page_plain(answer, site->words,
+	    routes_word(site->words, routes_ends[end].title),
+	    routes_word(site->words, routes_ends[end].text),
+	    routes_word(site->words, routes_ends[end].more));
+}
+
+/* What a failed look or wish is answered with. */
+static enum routes_end
+routes_end_of(enum base_result result)
+{
+	return result == BASE_NONE || result == BASE_REFUSE ? ROUTES_UNKNOWN : ROUTES_BUSY;
+}
+
+/* The path below the prefix of base_url; a proxy may have taken it off already. */
+static const char *
+routes_path(const struct web_site *site, const char *path)
+{
+	size_t length = strlen(site->prefix);
+
+	if (length && !strncmp(path, site->prefix, length) &&
+	    (path[length] == '/' || path[length] == '\0'))
+		return path[length] ? path + length : "/";
+	return path;
+}
+
+/* --- was the form sent by our own page? ------------------------------------------------
+ */
+
+/* Is this origin that of base_url, or of the host the browser asked? */
+static bool
+routes_is_own_origin(const struct web_site *site, const struct web_request *request)
+{
+	size_t length = strlen(site->base_url) - strlen(site->prefix);
+	const char *host = strstr(request->origin, "://");
+
+	if (strlen(request->origin) == length &&
+	    !strncasecmp(request->origin, site->base_url, length))
+		return true;
+	return host && request->host && !strcasecmp(host + 3, request->host);
+}
+
+/*
+ * Browsers tell where a form comes from. Ours arrives as same-origin, with the origin
+ * "null" because our pages send no referrer. Programs that tell nothing know the token, as
+ * we do.
+ */
+static bool
+routes_is_foreign(const struct web_site *site, const struct web_request *request)
+{
+	const char *fetch_site = request->fetch_site, *origin = request->origin;
+
+	if (fetch_site && strcmp(fetch_site, "same-origin") && strcmp(fetch_site, "none"))
+		return true;
+	return origin && strcmp(origin, "null") && !routes_is_own_origin(site, request);
+}
+
+/* Only what a form without files is sent as. */
+static bool
+routes_is_form(const char *content_type)
+{
+	static const char type[] = "application/x-www-form-urlencoded";
+	size_t length = sizeof(type) - 1;
+
+	return content_type && !strncasecmp(content_type, type, length) &&
+	       strchr("; \t", content_type[length]);
+}
+
+/*
+ * The wish: the one declared field, once, with one of its declared values. These need no
+ * escapes, so whatever has one was not sent by our page.
+ */
+static bool
+routes_wish(const struct web_request *request, enum hold_wish *wish_r)
+{
+	static const enum hold_wish wishes[] = { HOLD_WISH_SEND, HOLD_WISH_UNDO,
+		HOLD_WISH_RESTORE };
+	size_t i;
+
+	if (strlen(request->body) != request->body_length ||
+	    strncmp(request->body, "do=", 3))
+		return false;
+	for (i = 0; i < sizeof(wishes) / sizeof(*wishes); i++) {
+		if (strcmp(request->body + 3, hold_wish_str(wishes[i])))
+			continue;
+		*wish_r = wishes[i];
+		return true;
+	}
+	return false;
+}
+
+/* --- looking and asking ------------------------------------------------------------------
+ */
+
+/* Notes that somebody looked. */
+static void
+routes_audit(const struct web_request *request, const struct hold_view *view)
+{
+	audit_event(AUDIT_VIEW, view->id,
+	    { "method", request->method == WEB_HEAD ? "HEAD" : "GET" },
+	    { "state", hold_state_str(view->state) }, { "client", request->client });
+}
+
+/* GET and HEAD: shows, and changes nothing. */
+static void
+routes_show(const struct web_site *site, const struct web_request *request,
+    const char *token, struct base_arena *arena, int64_t now, struct web_answer *answer)
+{
+	struct hold_view view;
+	enum base_result result;
+	const char *why = "";
+
+	result = hold_find_token(site->hold, arena, token, &view, &why);
+	if (result != BASE_OK) {
+		if (routes_end_of(result) == ROUTES_BUSY)
+			answer->trouble = why;
+		routes_end(site, routes_end_of(result), answer);
+		return;
+	}
+	answer->status = 200;
+	web_page_hold(answer, arena, notice_words_for(view.language), &view, now);
+	routes_audit(request, &view);
+}
+
+/*
+ * POST: records the wish and sends the browser back to look. A wish that the state does not
+ * allow any more is no error: the page tells what happened instead.
+ */
+static void
+routes_act(const struct web_site *site, enum hold_wish wish, const char *token,
+    struct base_arena *arena, struct web_answer *answer)
+{
+	struct hold_view view;
+	enum base_result result;
+	const char *why = "";
+
+	result = hold_find_token(site->hold, arena, token, &view, &why);
+	if (result == BASE_OK) {
+		result = hold_wish(site->hold, view.id, wish, "link", &why);
+		if (result == BASE_REFUSE)
+			result = BASE_OK;
+	}
+	if (result != BASE_OK) {
+		if (routes_end_of(result) == ROUTES_BUSY)
+			answer->trouble = why;
+		routes_end(site, routes_end_of(result), answer);
+		return;
+	}
+	answer->status = 303;
+	answer->location = token;
+}
+
+/* POST: only our own form, whole and well formed, is acted on. */
+static void
+routes_post(const struct web_site *site, const struct web_request *request,
+    const char *token, struct base_arena *arena, struct web_answer *answer)
+{
+	enum hold_wish wish;
+
+	if (routes_is_foreign(site, request))
+		routes_end(site, ROUTES_FOREIGN, answer);
+	else if (request->is_too_large)
+		routes_end(site, ROUTES_LARGE, answer);
+	else if (!routes_is_form(request->content_type))
+		routes_end(site, ROUTES_TYPE, answer);
+	else if (!routes_wish(request, &wish))
+		routes_end(site, ROUTES_BAD, answer);
+	else
+		routes_act(site, wish, token, arena, answer);
+}
+
+/* Says which methods would do. */
+static void
+routes_refuse_method(
+    const struct web_site *site, const char *allow, struct web_answer *answer)
+{
+	answer->allow = allow;
+	routes_end(site, ROUTES_METHOD, answer);
+}
+
+/* The pages there are: / and /h/TOKEN. */
+void
+web_route(const struct web_site *site, const struct web_request *request,
+    struct base_arena *arena, int64_t now, struct web_answer *answer_r)
+{
+	const char *path = routes_path(site, request->path);
+	bool is_look = request->method == WEB_GET || request->method == WEB_HEAD;
+
+	*answer_r = (struct web_answer){ .status = 500 };
+	base_buffer_init(&answer_r->html, WEB_MAX_PAGE);
+	if (!strcmp(path, "/") && is_look)
+		routes_end(site, ROUTES_ABOUT, answer_r);
+	else if (!strcmp(path, "/"))
+		routes_refuse_method(site, "GET, HEAD", answer_r);
+	else if (strncmp(path, "/h/", 3))
+		routes_end(site, ROUTES_UNKNOWN, answer_r);
+	else if (is_look)
+		routes_show(site, request, path + 3, arena, now, answer_r);
+	else if (request->method == WEB_POST)
+		routes_post(site, request, path + 3, arena, answer_r);
+	else
+		routes_refuse_method(site, "GET, HEAD, POST", answer_r);
+	if (answer_r->html.failed)
+		routes_end(site, ROUTES_BUSY, answer_r);
+}

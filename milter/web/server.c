@@ -1,0 +1,546 @@
+/*
+ * server - HTTP by libmicrohttpd, in one thread, within limits
+ *
+ * One thread is enough: a page is a read of one row, a wish is one write. The whole time of
+ * a connection is limited here, since the library limits idle time only, and a client that
+ * sends a byte now and then is never idle.
+ */
+#include <arpa/inet.h>
+#include <errno.h>
+#include <microhttpd.h>
+#include <netdb.h>
+#include <pthread.h>
+#include <stdatomic.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "milter/notice/notice.h"
+#include "milter/web/internal.h"
+
+#define SERVER_WAIT_MS 250          /* how late the time limit and a stop may be noticed */
+#define SERVER_MAX_ARENA (1u << 18) /* bytes for one request */
+#define SERVER_MAX_POLICY 300       /* bytes of the Content-Security-Policy */
+#define SERVER_LOG_SECONDS 60       /* trouble with the store is logged no more often */
+#define SERVER_BACKLOG 64
+
+/* One open connection. */
+struct server_connection {
+	struct server_connection *next, **link;
+	int fd;
+	int64_t started; /* milliseconds of the steady clock */
+};
+
+/* One request while it arrives. */
+struct server_request {
+	char body[WEB_MAX_FORM + 1];
+	size_t length;
+	bool is_too_large;
+};
+
+struct web {
+	struct MHD_Daemon *daemon;
+	struct web_site site;
+	struct base_arena *arena; /* of the request being answered */
+	struct server_connection *connections;
+	char policy[SERVER_MAX_POLICY];
+	bool is_https;
+	unsigned port;
+	int64_t limit_ms;
+	int64_t logged; /* when trouble was logged last */
+	pthread_t thread;
+	atomic_bool is_stopping;
+};
+
+/* A clock that nobody sets. */
+static int64_t
+server_clock(void)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
+}
+
+/* --- connections and their time
+ * ----------------------------------------------------------- */
+
+/* Takes a connection off the list. */
+static void
+server_forget(struct server_connection *connection)
+{
+	*connection->link = connection->next;
+	if (connection->next)
+		connection->next->link = connection->link;
+	free(connection);
+}
+
+/* Puts a new connection on the list. Without memory for that it is closed at once. */
+static struct server_connection *
+server_remember(struct web *web, struct MHD_Connection *handle)
+{
+	const union MHD_ConnectionInfo *info =
+	    MHD_get_connection_info(handle, MHD_CONNECTION_INFO_CONNECTION_FD);
+	struct server_connection *connection = calloc(1, sizeof(*connection));
+
+	if (!info || !connection) {
+		if (info)
+			shutdown(info->connect_fd, SHUT_RDWR);
+		free(connection);
+		return NULL;
+	}
+	connection->fd = info->connect_fd;
+	connection->started = server_clock();
+	connection->next = web->connections;
+	connection->link = &web->connections;
+	if (connection->next)
+		connection->next->link = &connection->next;
+	web->connections = connection;
+	return connection;
+}
+
+/* Called by the library before a connection's first byte and before its socket is closed.
+ */
+static void
+server_connection_changed(void *context, struct MHD_Connection *handle, void **own,
+    enum MHD_ConnectionNotificationCode code)
+{
+	if (code == MHD_CONNECTION_NOTIFY_STARTED) {
+		*own = server_remember(context, handle);
+	} else if (*own) {
+		server_forget(*own);
+		*own = NULL;
+	}
+}
+
+/* Ends what has taken too long; the library notices the end and cleans up. */
+static void
+server_cut_off(struct web *web)
+{
+	struct server_connection *connection;
+	int64_t now = server_clock();
+
+	for (connection = web->connections; connection; connection = connection->next)
+		if (now - connection->started > web->limit_ms)
+			shutdown(connection->fd, SHUT_RDWR);
+}
+
+/* --- requests
+ * ------------------------------------------------------------------------------- */
+
+/* Which of the methods we know. */
+static enum web_method
+server_method(const char *method)
+{
+	if (!strcmp(method, MHD_HTTP_METHOD_GET))
+		return WEB_GET;
+	if (!strcmp(method, MHD_HTTP_METHOD_HEAD))
+		return WEB_HEAD;
+	return strcmp(method, MHD_HTTP_METHOD_POST) ? WEB_OTHER : WEB_POST;
+}
+
+/* Is it an address of this machine itself, where our proxy is? */
+static bool
+server_is_loopback(const struct sockaddr *address)
+{
+	if (address->sa_family == AF_INET)
+		return ntohl(((const struct sockaddr_in *)address)->sin_addr.s_addr) >>
+			   24 ==
+		       127;
+	return address->sa_family == AF_INET6 &&
+	       IN6_IS_ADDR_LOOPBACK(&((const struct sockaddr_in6 *)address)->sin6_addr);
+}
+
+/* The address that the proxy in front of us saw: the last one it wrote, if it is one. */
+static const char *
+server_forwarded(struct base_arena *arena, const char *value)
+{
+	unsigned char binary[16];
+	const char *last;
+
+	if (!value)
+		return NULL;
+	last = strrchr(value, ',');
+	last = last ? last + 1 : value;
+	last = base_arena_strdup(arena, last + strspn(last, " \t"));
+	if (last && (inet_pton(AF_INET, last, binary) == 1 ||
+			inet_pton(AF_INET6, last, binary) == 1))
+		return last;
+	return NULL;
+}
+
+/* Who asks, for the audit; "-" when that cannot be told. */
+static const char *
+server_client(struct web *web, struct MHD_Connection *handle)
+{
+	const union MHD_ConnectionInfo *info =
+	    MHD_get_connection_info(handle, MHD_CONNECTION_INFO_CLIENT_ADDRESS);
+	const char *forwarded =
+	    MHD_lookup_connection_value(handle, MHD_HEADER_KIND, "X-Forwarded-For");
+	const struct sockaddr *address = info ? info->client_addr : NULL;
+	char text[NI_MAXHOST];
+	const char *client;
+	socklen_t length;
+
+	if (!address)
+		return "-";
+	if (server_is_loopback(address) &&
+	    (client = server_forwarded(web->arena, forwarded)))
+		return client;
+	length = address->sa_family == AF_INET6 ? sizeof(struct sockaddr_in6)
+						: sizeof(struct sockaddr_in);
+	if (getnameinfo(address, length, text, sizeof(text), NULL, 0, NI_NUMERICHOST))
+		return "-";
+	client = base_arena_strdup(web->arena, text);
+	return client ? client : "-";
+}
+
+/* What every answer carries: nothing is stored, framed, executed or told to others. */
+static bool
+server_put_fields(const struct web *web, struct MHD_Response *response)
+{
+	static const char *const fields[][2] = {
+		{ "Cache-Control", "no-store" },
+		{ "Connection", "close" },
+		{ "Cross-Origin-Opener-Policy", "same-origin" },
+		{ "Cross-Origin-Resource-Policy", "same-origin" },
+		{ "Permissions-Policy",
+		    "camera=(), geolocation=(), microphone=(), payment=(), usb=()" },
+		{ "Referrer-Policy", "no-referrer" },
+		{ "X-Content-Type-Options", "nosniff" },
+		{ "X-Frame-Options", "DENY" },
+		{ "X-Robots-Tag", "noindex, nofollow" },
+	};
+	size_t i;
+
+	for (i = 0; i < sizeof(fields) / sizeof(*fields); i++)
+		if (MHD_add_response_header(response, fields[i][0], fields[i][1]) !=
+		    MHD_YES)
+			return false;
+	return MHD_add_response_header(response, "Content-Security-Policy", web->policy) ==
+		   MHD_YES &&
+	       (!web->is_https ||
+		   MHD_add_response_header(response, "Strict-Transport-Security",
+		       "max-age=31536000") == MHD_YES);
+}
+
+/* A field whose value is a number of seconds, unless that is 0. */
+static bool
+server_put_seconds(struct MHD_Response *response, const char *name, int seconds)
+{
+	char text[16];
+
+	snprintf(text, sizeof(text), "%d", seconds);
+	return !seconds || MHD_add_response_header(response, name, text) == MHD_YES;
+}
+
+/* A field, unless there is no value. */
+static bool
+server_put_text(struct MHD_Response *response, const char *name, const char *value)
+{
+	return !value || MHD_add_response_header(response, name, value) == MHD_YES;
+}
+
+/* Hands the answer to the library. */
+static enum MHD_Result
+server_send(const struct web *web, struct MHD_Connection *handle, struct web_answer *answer)
+{
+	struct MHD_Response *response = MHD_create_response_from_buffer(answer->html.length,
+	    (void *)(uintptr_t)base_buffer_text(&answer->html), MHD_RESPMEM_MUST_COPY);
+	enum MHD_Result result = MHD_NO;
+
+	if (!response)
+		return MHD_NO;
+	if (server_put_fields(web, response) &&
+	    server_put_text(response, "Content-Type",
+		answer->html.length ? "text/html; charset=utf-8" : NULL) &&
+	    server_put_text(response, "Allow", answer->allow) &&
+	    server_put_text(response, "Location", answer->location) &&
+	    server_put_seconds(response, "Refresh", answer->refresh) &&
+	    server_put_seconds(response, "Retry-After", answer->retry_after))
+		result = MHD_queue_response(handle, answer->status, response);
+	MHD_destroy_response(response);
+	return result;
+}
+
+/* Tells the admin about trouble with the store, but not for every click. */
+static void
+server_log_trouble(struct web *web, const char *trouble)
+{
+	if (!trouble || base_now() - web->logged < SERVER_LOG_SECONDS)
+		return;
+	base_log(BASE_LOG_ERROR, "the held mail cannot be read or changed: %s", trouble);
+	web->logged = base_now();
+}
+
+/* A request that has arrived whole. */
+static enum MHD_Result
+server_answer(struct web *web, struct MHD_Connection *handle, const char *url,
+    const char *method, const struct server_request *received)
+{
+	struct web_request request = {
+		.method = server_method(method),
+		.path = url,
+		.body = received->body,
+		.body_length = received->length,
+		.is_too_large = received->is_too_large,
+	};
+	struct web_answer answer;
+	enum MHD_Result result;
+
+	base_arena_reset(web->arena);
+	request.content_type =
+	    MHD_lookup_connection_value(handle, MHD_HEADER_KIND, "Content-Type");
+	request.fetch_site =
+	    MHD_lookup_connection_value(handle, MHD_HEADER_KIND, "Sec-Fetch-Site");
+	request.origin = MHD_lookup_connection_value(handle, MHD_HEADER_KIND, "Origin");
+	request.host = MHD_lookup_connection_value(handle, MHD_HEADER_KIND, "Host");
+	request.client = server_client(web, handle);
+	web_route(&web->site, &request, web->arena, base_now(), &answer);
+	server_log_trouble(web, answer.trouble);
+	result = server_send(web, handle, &answer);
+	base_buffer_free(&answer.html);
+	return result;
+}
+
+/* Keeps a piece of the body, as long as it may still be a form of ours. */
+static void
+server_receive(struct server_request *request, const char *data, size_t length)
+{
+	if (request->is_too_large || length > WEB_MAX_FORM - request->length) {
+		request->is_too_large = true;
+		request->length = 0;
+		request->body[0] = '\0';
+		return;
+	}
+	memcpy(request->body + request->length, data, length);
+	request->length += length;
+	request->body[request->length] = '\0';
+}
+
+/* Called by the library: once for the header, for every piece of the body, and at its end.
+ */
+static enum MHD_Result
+server_handle(void *context, struct MHD_Connection *handle, const char *url,
+    const char *method, const char *version, const char *data, size_t *length, void **own)
+{
+	struct server_request *request = *own;
+
+	(void)version;
+	if (!request) {
+		*own = calloc(1, sizeof(*request));
+		return *own ? MHD_YES : MHD_NO;
+	}
+	if (*length) {
+		server_receive(request, data, *length);
+		*length = 0;
+		return MHD_YES;
+	}
+	return server_answer(context, handle, url, method, request);
+}
+
+/* Called by the library when a request is over, however it ended. */
+static void
+server_request_over(void *context, struct MHD_Connection *handle, void **own,
+    enum MHD_RequestTerminationCode code)
+{
+	(void)context, (void)handle, (void)code;
+	free(*own);
+	*own = NULL;
+}
+
+/* --- start and stop
+ * --------------------------------------------------------------------------- */
+
+/* The thread. */
+static void *
+server_run(void *context)
+{
+	struct web *web = context;
+
+	while (!atomic_load(&web->is_stopping)) {
+		if (MHD_run_wait(web->daemon, SERVER_WAIT_MS) != MHD_YES) {
+			base_log(BASE_LOG_ERROR, "the web server cannot wait for requests");
+			base_sleep_ms(SERVER_WAIT_MS);
+		}
+		server_cut_off(web);
+	}
+	return NULL;
+}
+
+/* A listening socket on one address, or -1 with errno set. */
+static int
+server_bind(const struct addrinfo *address)
+{
+	int fd = socket(address->ai_family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+	int one = 1, problem;
+
+	if (fd < 0)
+		return -1;
+	if (!setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &one, sizeof(one)) &&
+	    !bind(fd, address->ai_addr, address->ai_addrlen) && !listen(fd, SERVER_BACKLOG))
+		return fd;
+	problem = errno;
+	close(fd);
+	errno = problem;
+	return -1;
+}
+
+/* Listens where the settings say. */
+static enum base_result
+server_listen(const struct settings *settings, int *fd_r, const char **why_r)
+{
+	struct addrinfo hints = { .ai_socktype = SOCK_STREAM, .ai_flags = AI_PASSIVE },
+			*addresses;
+	char port[16];
+	int code, fd;
+
+	snprintf(port, sizeof(port), "%u", settings->web.listen_port);
+	code = getaddrinfo(settings->web.listen_host, port, &hints, &addresses);
+	if (code) {
+		*why_r = base_why(
+		    "web.listen: %s: %s", settings->web.listen_host, gai_strerror(code));
+		return BASE_BROKEN;
+	}
+	fd = server_bind(addresses);
+	freeaddrinfo(addresses);
+	if (fd < 0) {
+		*why_r = base_why("web.listen: %s port %s: %s", settings->web.listen_host,
+		    port, strerror(errno));
+		return BASE_BROKEN;
+	}
+	*fd_r = fd;
+	return BASE_OK;
+}
+
+/* Hands the library's own complaints to the log. */
+static void
+server_log(void *context, const char *format, va_list arguments)
+{
+	char text[300];
+
+	(void)context;
+	/* The library's own constant formats. */
+#pragma GCC diagnostic push
+#pragma GCC diagnostic ignored "-Wformat-nonliteral"
+	vsnprintf(text, sizeof(text), format, arguments);
+#pragma GCC diagnostic pop
+	text[strcspn(text, "\r\n")] = '\0';
+	base_log(BASE_LOG_DEBUG, "libmicrohttpd: %s", text);
+}
+
+/* The library with our limits. It owns the socket from here on. */
+static enum base_result
+server_open(struct web *web, int fd, const char **why_r)
+{
+	const union MHD_DaemonInfo *info;
+
+	web->daemon = MHD_start_daemon(MHD_USE_EPOLL | MHD_USE_ERROR_LOG, 0, NULL, NULL,
+	    server_handle, web, MHD_OPTION_EXTERNAL_LOGGER, server_log, NULL,
+	    MHD_OPTION_LISTEN_SOCKET, fd, MHD_OPTION_CONNECTION_LIMIT,
+	    (unsigned)WEB_MAX_CONNECTIONS, MHD_OPTION_CONNECTION_MEMORY_LIMIT,
+	    (size_t)WEB_MAX_CONNECTION, MHD_OPTION_CONNECTION_TIMEOUT,
+	    (unsigned)(web->limit_ms / 1000), MHD_OPTION_NOTIFY_CONNECTION,
+	    server_connection_changed, web, MHD_OPTION_NOTIFY_COMPLETED,
+	    server_request_over, NULL, MHD_OPTION_END);
+	if (!web->daemon) {
+		close(fd);
+		*why_r = base_why("libmicrohttpd cannot start");
+		return BASE_BROKEN;
+	}
+	info = MHD_get_daemon_info(web->daemon, MHD_DAEMON_INFO_BIND_PORT);
+	web->port = info ? info->port : 0;
+	return BASE_OK;
+}
+
+/* What does not change while we run. */
+static void
+server_prepare(
+    struct web *web, const struct settings *settings, struct hold *hold, int seconds)
+{
+	const char *base_url = settings->web.base_url, *host = strstr(base_url, "://");
+	const char *prefix = host ? strchr(host + 3, '/') : NULL;
+	char hash[BASE_SHA256_TEXT_SIZE];
+
+	web->site = (struct web_site){ .hold = hold,
+		.words = notice_words_for(settings->notice.language),
+		.base_url = base_url,
+		.prefix = prefix ? prefix : "" };
+	web->is_https = !strncmp(base_url, "https://", 8);
+	web->limit_ms = (int64_t)seconds * 1000;
+	base_sha256_text(web_style, hash);
+	snprintf(web->policy, sizeof(web->policy),
+	    "default-src 'none'; style-src 'sha256-%s'; form-action 'self'; "
+	    "frame-ancestors 'none'; base-uri 'none'",
+	    hash);
+}
+
+/* Gives back everything. */
+static void
+server_free(struct web *web)
+{
+	if (web->daemon)
+		MHD_stop_daemon(web->daemon);
+	base_arena_free(&web->arena);
+	free(web);
+}
+
+/* Starts serving, with a limit on the whole time of a connection. */
+enum base_result
+web_start_limited(const struct settings *settings, struct hold *hold, int seconds,
+    struct web **web_r, const char **why_r)
+{
+	struct web *web = calloc(1, sizeof(*web));
+	enum base_result result = BASE_BROKEN;
+	int fd;
+
+	if (!web || !(web->arena = base_arena_new(SERVER_MAX_ARENA))) {
+		free(web);
+		*why_r = base_why("no memory for the web server");
+		return BASE_BROKEN;
+	}
+	server_prepare(web, settings, hold, seconds);
+	result = server_listen(settings, &fd, why_r);
+	if (result == BASE_OK)
+		result = server_open(web, fd, why_r);
+	if (result == BASE_OK && pthread_create(&web->thread, NULL, server_run, web)) {
+		*why_r = base_why("the web server's thread cannot be started");
+		result = BASE_BROKEN;
+	}
+	if (result != BASE_OK) {
+		server_free(web);
+		return result;
+	}
+	*web_r = web;
+	return BASE_OK;
+}
+
+/* Starts serving. */
+enum base_result
+web_start(const struct settings *settings, struct hold *hold, struct web **web_r,
+    const char **why_r)
+{
+	return web_start_limited(settings, hold, WEB_SECONDS, web_r, why_r);
+}
+
+/* The port that is listened on. */
+unsigned
+web_port(const struct web *web)
+{
+	return web->port;
+}
+
+/* Ends the thread and every connection. */
+void
+web_stop(struct web **web)
+{
+	if (!*web)
+		return;
+	atomic_store(&(*web)->is_stopping, true);
+	pthread_join((*web)->thread, NULL);
+	server_free(*web);
+	*web = NULL;
+}
