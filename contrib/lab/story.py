@@ -1,0 +1,63 @@
+"""People with habits: what a site must have seen before a slip stands out.
+
+Anna writes to a colleague or two and answers authors alone. Clara writes to everybody. One day
+Anna answers everybody: the slip.
+"""
+import time
+
+from lab.mail import Message, Submission, until
+
+ANNA, CLARA = "anna@example.com", "clara@example.com"
+COLLEAGUES = [f"colleague{number:02}@example.com" for number in range(1, 40)]
+
+# The writer of the history commits every few hundred milliseconds and tells nobody.
+LEARNED_SECONDS = 1
+
+
+def teach(site, sender=ANNA, mails=26):
+    """Gives a sender the habit of writing to one to three people, in threads of their own."""
+    with Submission(site.postfix.port, sender) as submission:
+        for number in range(mails):
+            few = COLLEAGUES[number % 5:number % 5 + 1 + number % 3]
+            submission.send(Message(sender, few, f"Note {number}"))
+    with Submission(site.postfix.port, CLARA) as submission:
+        questions = [Message(CLARA, [sender] + COLLEAGUES[:8], f"Question {number}")
+                     for number in range(6)]
+        for question in questions:
+            submission.send(question)
+    with Submission(site.postfix.port, sender) as submission:
+        for question in questions:
+            submission.send(question.reply(sender))
+    time.sleep(LEARNED_SECONDS)
+    site.receiver.forget()
+
+
+def announce(site, sender=CLARA, to=ANNA, subject="Cake in the kitchen"):
+    """A mail to 40 people, all in To; it has arrived when this returns."""
+    message = Message(sender, [to] + COLLEAGUES, subject, "Cake for everybody!\n")
+    site.send(message)
+    until(lambda: site.receiver.received(message.id), 20, "announcement arrives")
+    time.sleep(LEARNED_SECONDS)
+    site.receiver.forget()
+    return message
+
+
+def slip(site, announcement, sender=ANNA, body="Dear Clara,\n\nis there some left?\n"):
+    """Anna answers everybody: 40 people. The message and its queue id."""
+    message = announcement.reply_all(sender, body)
+    assert len(message.recipients()) == 40
+    return message, site.send(message)
+
+
+def hold_of(site, queue_id):
+    """The hold that a queue file belongs to: its id, from the audit."""
+    return until(lambda: [line for line in site.audit("hold") if line["queue_id"] == queue_id],
+                 5, f"{queue_id} is held")[0]["id"]
+
+
+def reaches(site, message, seconds=10):
+    """Waits until everybody has the message, and checks that each has it once."""
+    everybody = dict.fromkeys(message.recipients(), 1)
+    until(lambda: len(site.receiver.copies(message.id)) >= len(everybody), seconds,
+          f"everybody has {message.subject}")
+    assert site.receiver.copies(message.id) == everybody
