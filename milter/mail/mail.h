@@ -80,7 +80,10 @@ enum base_result mail_each_mailbox(
 enum base_result mail_text_decode(
 	struct base_arena *arena, const char *value, size_t max_bytes, const char **text_r);
 
-/* The message ids in a value (RFC 5322 3.6.4), without <>, at most `room`; how many. */
+/*
+ * The message ids in a value (RFC 5322 3.6.4), without <>, at most `room`; how many. When there
+ * are more, the first and the last ones: a thread's beginning and its newest mails.
+ */
 size_t mail_message_ids(
 	struct base_arena *arena, const char *value, const char **ids_r, size_t room);
 
@@ -101,6 +104,17 @@ enum base_result mail_transaction_body(struct base_arena *arena,
 	struct mail_transaction *transaction, const void *data, size_t length);
 /* Is the whole start of the body there, so that no more bytes are of use? */
 bool mail_transaction_has_body(const struct mail_transaction *transaction);
+
+/* Called for each header field, which lives for the call; anything but OK stops and is handed on. */
+typedef enum base_result mail_field_fn(void *context, const char *name, const char *value);
+
+/*
+ * The header fields of a whole message (LF or CRLF) as on disk; a mailbox file's "From " lines
+ * are passed over, and a body without its empty line begins at the first line that is no field.
+ * *body_r: where the body begins. REFUSE: no header at all.
+ */
+enum base_result mail_message_each_field(const char *data, size_t length,
+	mail_field_fn *each, void *context, size_t *body_r, const char **why_r);
 
 /*
  * A whole message (header, empty line, body; LF or CRLF) as on disk. Adds its fields and body

@@ -30,7 +30,7 @@ struct mail_addresses {
 	const char **items;
 	size_t count;	/* stored in items */
 	size_t seen;	/* offered, repeats and those over the maximum included */
-	size_t room;	/* allocated; for the builder only */
+	size_t room;	/* for mail_addresses_add() only; 0 in a set made by hand */
 	bool capped;
 };
 

@@ -1,0 +1,53 @@
+/* internal - what the files of the mail room share */
+#ifndef OOPS_MAIL_INTERNAL_H
+#define OOPS_MAIL_INTERNAL_H
+
+#include "milter/mail/mail.h"
+
+/* An address taken apart on the stack, so that repeats cost no arena. */
+struct mail_split {
+	char local[MAIL_MAX_DOMAIN + 1]; /* unquoted */
+	char domain[MAIL_MAX_DOMAIN + 1];
+};
+
+/* Room for every normalised address: the local part can double when it is quoted again. */
+#define MAIL_NORMAL_SIZE (3 * MAIL_MAX_DOMAIN + 8)
+
+enum mail_grammar {
+	MAIL_ENVELOPE, /* RFC 5321 4.1.2 */
+	MAIL_HEADER,   /* RFC 5322 3.4.1, obsolete forms and what real mail adds to them */
+};
+
+/* Takes "local@domain" apart; no comments or white space. REFUSE: not in the grammar. */
+enum base_result mail_split_address(const char *text, size_t length,
+    enum mail_grammar grammar, struct mail_split *split_r, const char **why_r);
+/* "local@domain" in the form in which addresses are compared. */
+void mail_normal_write(const char *local, const char *domain, char normal_r[MAIL_NORMAL_SIZE]);
+/* mail_path_parse() on the stack. */
+enum base_result mail_path_normal(
+    const char *path, char normal_r[MAIL_NORMAL_SIZE], const char **why_r);
+
+static inline char
+mail_lower(char c)
+{
+	return c >= 'A' && c <= 'Z' ? (char)(c - 'A' + 'a') : c;
+}
+
+/* White space of a header value, line ends of folding included. */
+static inline bool
+mail_is_space(char c)
+{
+	return c == ' ' || c == '\t' || c == '\r' || c == '\n';
+}
+
+/*
+ * mail_each_mailbox(); unless names are wanted they are "", and the address lives for the
+ * call only, so that a long list costs no arena.
+ */
+enum base_result mail_list_each(struct base_arena *arena, const char *value, bool wants_names,
+    mail_mailbox_fn *each, void *context);
+
+/* The end of the comment that begins at `at`, NULL if it is not closed. */
+const char *mail_comment_end(const char *at);
+
+#endif
