@@ -3,8 +3,10 @@
 Nothing of the host's Postfix is read or written but its programs: every command gets -c (or
 -C) with our folder. Must run as root, as Postfix itself must.
 """
+import grp
 import json
 import os
+import pathlib
 import pwd
 import re
 import signal
@@ -82,6 +84,11 @@ scache    unix - - n - 1 scache
 postlog   unix-dgram n - n - 1 postlogd
 """
 
+# The folders of a queue, as `postfix check` would make them.
+PRIVATE_FOLDERS = ("active", "bounce", "corrupt", "defer", "deferred", "flush", "hold",
+                   "incoming", "private", "saved", "trace")
+DROP_FOLDERS = {"maildrop": 0o730, "public": 0o710}
+
 
 class Postfix:
     """start(), use .port, stop(). `extra` are more lines for main.cf, by parameter name."""
@@ -119,25 +126,40 @@ class Postfix:
         return done.stdout
 
     def start(self):
-        for name in ("etc", "spool", "data"):
-            os.makedirs(f"{self.folder}/{name}", exist_ok=True)
-        owner = pwd.getpwnam("postfix")
-        os.chown(f"{self.folder}/data", owner.pw_uid, owner.pw_gid)
+        self._make_folders()
         self.configure()
-        self.run("postfix", "start")
+        # `postfix start` does the same after two seconds of checks and waiting for its log.
+        master = self.run("postconf", "-h", "daemon_directory").strip() + "/master"
+        subprocess.run([master, "-c", self.config_directory, "-w"], stdin=subprocess.DEVNULL,
+                       stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, check=True)
         until(self.is_running, 20, "Postfix starts")
         return self
 
+    def _make_folders(self):
+        owner, drop = pwd.getpwnam("postfix").pw_uid, grp.getgrnam("postdrop").gr_gid
+        wanted = [("etc", 0, 0, 0o755), ("spool", 0, 0, 0o755), ("spool/pid", 0, 0, 0o755),
+                  ("data", owner, 0, 0o700)]
+        wanted += [("spool/" + name, owner, 0, 0o700) for name in PRIVATE_FOLDERS]
+        wanted += [("spool/" + name, owner, drop, mode) for name, mode in DROP_FOLDERS.items()]
+        for name, uid, gid, mode in wanted:
+            path = f"{self.folder}/{name}"
+            os.makedirs(path, exist_ok=True)
+            os.chown(path, uid, gid)
+            os.chmod(path, mode)
+
     def _master_pid(self):
         try:
-            with open(f"{self.folder}/spool/pid/master.pid", encoding="ascii") as file:
-                return int(file.read())
+            return int(pathlib.Path(self.folder, "spool/pid/master.pid").read_text("ascii"))
         except (OSError, ValueError):
             return 0
 
     def is_running(self):
-        pid = self._master_pid()
-        return pid > 0 and os.path.exists(f"/proc/{pid}")
+        """A master that ended and was not waited for by its parent yet has ended."""
+        try:
+            status = pathlib.Path(f"/proc/{self._master_pid()}/stat").read_text("ascii")
+        except OSError:
+            return False
+        return status.rpartition(")")[2].split()[0] != "Z"
 
     def stop(self):
         """Ends it; the mail that is in the queue stays there."""
