@@ -1,0 +1,187 @@
+/* answer - what to do with one mail: at the end of its header and of itself; see internal.h */
+#include "milter/session/internal.h"
+
+#include <stdio.h>
+
+#include "milter/audit/audit.h"
+#include "milter/notice/notice.h"
+#include "milter/queue/queue.h"
+
+/* Is it a mail that we injected ourselves? Those go to one recipient each. */
+static bool
+is_ours(const struct session_connection *connection)
+{
+	const struct session_mail *mail = &connection->mail;
+	const struct mail_transaction *transaction = mail->transaction;
+
+	return mail->inject != NULL && transaction->recipients.seen == 1 &&
+	       transaction->recipients.count == 1 && transaction->message_id[0] != '\0' &&
+	       notice_inject_is_ours(connection->site->key, mail->inject,
+		   transaction->message_id, transaction->recipients.items[0], base_now());
+}
+
+/* Is it a person's own send, proved, and not what a machine or a list does in their name? */
+static bool
+is_persons_send(const struct session_mail *mail)
+{
+	const struct mail_transaction *transaction = mail->transaction;
+
+	return mail->identity.is_local && mail->identity.actor[0] != '\0' &&
+	       transaction->envelope_sender[0] != '\0' && !transaction->is_auto &&
+	       !transaction->is_list && !transaction->is_report;
+}
+
+/* Does it carry header fields that only we may set? */
+static bool
+has_marks(const struct session_mail *mail)
+{
+	return mail->tags > 0 || mail->injects > 0;
+}
+
+enum session_answer
+session_answer_error(
+    struct session_connection *connection, const char *where, const char *why)
+{
+	const struct session_mail *mail = &connection->mail;
+	const struct settings_policy *policy = mail->policy;
+	bool is_accepted;
+
+	if (policy == NULL)
+		policy = settings_policy_for(
+		    connection->site->settings, mail->transaction->envelope_sender);
+	is_accepted = policy->on_error == SETTINGS_ERROR_ACCEPT;
+	audit_event(AUDIT_ERROR, NULL, { "where", where }, { "what", why },
+	    { "answer", is_accepted ? "accept" : "tempfail" },
+	    { "queue_id", mail->transaction->queue_id });
+	return is_accepted ? SESSION_ACCEPT : SESSION_TEMPFAIL;
+}
+
+void
+session_learn(struct session_connection *connection, const char *actor, double score)
+{
+	struct memory *memory = connection->site->memory;
+	const char *why = "";
+	const void *lesson;
+	size_t length;
+
+	if (memory_lesson(memory, connection->arena, actor, connection->mail.transaction,
+		score, &lesson, &length, &why) == BASE_OK)
+		(void)memory_learn(memory, lesson, length, &why);
+}
+
+/* Asks memory and judge. The verdict is in the mail when it returns OK. */
+static enum base_result
+judge_ask(struct session_connection *connection, bool has_body, const char **why_r)
+{
+	const struct session_site *site = connection->site;
+	struct session_mail *mail = &connection->mail;
+	struct judge_facts facts = { .transaction = mail->transaction,
+		.identity = &mail->identity,
+		.audience = &mail->audience,
+		.recall = &mail->recall,
+		.has_body = has_body };
+
+	return judge_send(&facts, site->scorecard, mail->policy, connection->arena,
+	    &mail->verdict, why_r);
+}
+
+/* Accepts at once, unless something must be taken out of the header at the end. */
+static enum session_answer
+let_pass(struct session_connection *connection)
+{
+	connection->mail.plan = SESSION_PLAN_CLEAN;
+	return has_marks(&connection->mail) ? SESSION_CONTINUE : SESSION_ACCEPT;
+}
+
+/* A proved person's send: compares it with what is usual. */
+static enum session_answer
+judge_header(struct session_connection *connection)
+{
+	const struct session_site *site = connection->site;
+	struct session_mail *mail = &connection->mail;
+	const char *why = "";
+
+	mail->policy = settings_policy_for(site->settings, mail->identity.actor);
+	if (mail->failed != NULL)
+		return session_answer_error(connection, "gather", mail->failed);
+	audience_count(site->audience, mail->transaction, &mail->audience);
+	if (memory_recall(site->memory, connection->arena, mail->identity.actor,
+		mail->transaction, &mail->recall, &why) != BASE_OK)
+		return session_answer_error(connection, "memory", why);
+	if (judge_ask(connection, false, &why) != BASE_OK)
+		return session_answer_error(connection, "judge", why);
+	if (mail->verdict.action != SETTINGS_PASS || mail->verdict.wants_body) {
+		mail->plan = SESSION_PLAN_JUDGE;
+		return SESSION_CONTINUE;
+	}
+	session_learn(connection, mail->identity.actor, mail->verdict.score);
+	return let_pass(connection);
+}
+
+enum session_answer
+session_answer_header(struct session_connection *connection)
+{
+	struct session_mail *mail = &connection->mail;
+
+	if (is_ours(connection))
+		return let_pass(connection);
+	identity_find(connection->site->settings, &connection->peer, mail->transaction,
+	    &mail->identity);
+	if (is_persons_send(mail))
+		return judge_header(connection);
+	if (mail->failed == NULL)
+		session_learn(connection, "", -1);
+	return let_pass(connection);
+}
+
+/* Takes every field of a name out of the header, the last one first: then indexes stay true. */
+static bool
+fields_remove(SMFICTX *context, const char *name, int count)
+{
+	char copy[64];
+	int i;
+
+	snprintf(copy, sizeof(copy), "%s", name);
+	for (i = count < SESSION_MAX_TAGS ? count : SESSION_MAX_TAGS; i > 0; i--)
+		if (smfi_chgheader(context, copy, i, NULL) != MI_SUCCESS)
+			return false;
+	return true;
+}
+
+/* The verdict with the start of the body, and what follows from it. */
+static enum session_answer
+judge_message(struct session_connection *connection, SMFICTX *context)
+{
+	struct session_mail *mail = &connection->mail;
+	const char *why = "";
+
+	if (mail->failed != NULL)
+		return session_answer_error(connection, "gather", mail->failed);
+	if (judge_ask(connection, true, &why) != BASE_OK)
+		return session_answer_error(connection, "judge", why);
+	switch (mail->verdict.action) {
+	case SETTINGS_PASS:
+		session_learn(connection, mail->identity.actor, mail->verdict.score);
+		return SESSION_ACCEPT;
+	case SETTINGS_TAG:
+		return session_tag(connection, context);
+	case SETTINGS_UNDO:
+	case SETTINGS_CONFIRM:
+		break;
+	}
+	return session_hold(connection, context);
+}
+
+enum session_answer
+session_answer_message(struct session_connection *connection, SMFICTX *context)
+{
+	struct session_mail *mail = &connection->mail;
+
+	if (!fields_remove(context, QUEUE_TAG_NAME, mail->tags) ||
+	    !fields_remove(context, NOTICE_INJECT_NAME, mail->injects))
+		return session_answer_error(connection, "clean",
+		    "the MTA did not take the removal of a header field");
+	if (mail->plan == SESSION_PLAN_CLEAN)
+		return SESSION_ACCEPT;
+	return judge_message(connection, context);
+}

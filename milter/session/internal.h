@@ -1,0 +1,98 @@
+/*
+ * NAME
+ *	session/internal - what the files of this room share
+ *
+ * OWNERSHIP
+ *	A connection belongs to the libmilter thread that runs its callback. Everything in
+ *	struct session_mail lives in the connection's arena and ends with the transaction.
+ */
+#ifndef OOPS_SESSION_INTERNAL_H
+#define OOPS_SESSION_INTERNAL_H
+
+#include <libmilter/mfapi.h>
+
+#include "milter/identity/identity.h"
+#include "milter/session/session.h"
+
+/* Envelope text that is read; what is over it is only counted (mail.h keeps 5,000 of them). */
+#define SESSION_MAX_RECIPIENT_BYTES (512u << 10)
+/* Tag headers that are removed from one mail. An honest mail has none. */
+#define SESSION_MAX_TAGS 1000
+
+enum session_answer { SESSION_CONTINUE, SESSION_ACCEPT, SESSION_TEMPFAIL };
+
+/* What is left to do at the end of the message. */
+enum session_plan {
+	SESSION_PLAN_CLEAN, /* nothing but to remove the headers that only we may set */
+	SESSION_PLAN_JUDGE, /* act on the verdict, or judge again with the body's start */
+};
+
+struct session_mail {
+	struct mail_transaction *transaction; /* NULL between transactions */
+	const char *failed; /* why it could not be gathered whole, or NULL */
+	size_t recipient_bytes;
+	int tags;           /* fields named QUEUE_TAG_NAME seen */
+	int injects;        /* fields named NOTICE_INJECT_NAME seen */
+	const char *inject; /* value of the first one */
+
+	enum session_plan plan;
+	struct identity identity;
+	const struct settings_policy *policy;
+	struct audience audience;
+	struct memory_recall recall;
+	struct judge_verdict verdict;
+};
+
+struct session_connection {
+	const struct session_site *site;
+	struct base_arena *arena; /* reset with every transaction */
+	struct identity_peer peer;
+	unsigned long steps;   /* SMFIP_* agreed with the MTA */
+	unsigned long actions; /* SMFIF_* agreed with the MTA */
+	struct session_mail mail;
+};
+
+/* negotiate.c */
+sfsistat session_negotiate(SMFICTX *context, unsigned long actions, unsigned long steps,
+    unsigned long unused2, unsigned long unused3, unsigned long *actions_r,
+    unsigned long *steps_r, unsigned long *unused2_r, unsigned long *unused3_r);
+/* CONTINUE, or silence for a step that we promised not to answer. */
+sfsistat session_silence(const struct session_connection *connection, unsigned long step);
+
+/* gather.c: the callbacks, except the negotiation. */
+sfsistat session_on_connect(SMFICTX *context, char *host, _SOCK_ADDR *address);
+sfsistat session_on_sender(SMFICTX *context, char **arguments);
+sfsistat session_on_recipient(SMFICTX *context, char **arguments);
+sfsistat session_on_field(SMFICTX *context, char *name, char *value);
+sfsistat session_on_header_end(SMFICTX *context);
+sfsistat session_on_body(SMFICTX *context, unsigned char *data, size_t length);
+sfsistat session_on_message_end(SMFICTX *context);
+sfsistat session_on_abort(SMFICTX *context);
+sfsistat session_on_close(SMFICTX *context);
+/* The connection of a context, made if it is not there; NULL: no memory. */
+struct session_connection *session_connection_of(SMFICTX *context);
+
+/* answer.c */
+enum session_answer session_answer_header(struct session_connection *connection);
+enum session_answer session_answer_message(
+    struct session_connection *connection, SMFICTX *context);
+/* The policy's on_error, audited. */
+enum session_answer session_answer_error(
+    struct session_connection *connection, const char *where, const char *why);
+/* Gives memory what is known of this mail; failing is never a reason to stop mail. */
+void session_learn(struct session_connection *connection, const char *actor, double score);
+
+/* place.c: what is done to a mail that does not simply pass. */
+enum session_answer session_tag(struct session_connection *connection, SMFICTX *context);
+enum session_answer session_hold(struct session_connection *connection, SMFICTX *context);
+/* Adds a header field with the space that the MTA expects. */
+bool session_field_add(const struct session_connection *connection, SMFICTX *context,
+    const char *name, const char *value);
+
+/* session.c */
+const struct session_site *session_site(void);
+/* Between the two the site is not taken away. False: the program is ending. */
+bool session_enter(void);
+void session_leave(void);
+
+#endif

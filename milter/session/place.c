@@ -1,0 +1,262 @@
+/* place - what is done to a mail that does not simply pass: a tag, a hold; see internal.h */
+#include "milter/session/internal.h"
+
+#include <arpa/inet.h>
+#include <netinet/in.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "milter/audit/audit.h"
+#include "milter/queue/queue.h"
+
+#define MAX_REASONS 12    /* of a verdict, strongest first */
+#define MAX_VISIBLE 20    /* recipients kept to show */
+#define MAX_TAG_BYTES 400 /* of a tag header's reasons */
+
+static const enum hold_end hold_ends[] = {
+	[SETTINGS_END_RETURN] = HOLD_END_RETURN,
+	[SETTINGS_END_SEND] = HOLD_END_SEND,
+	[SETTINGS_END_DELETE] = HOLD_END_DELETE,
+};
+
+/* "name:points,name:points": no recipient's name is in it. */
+static const char *
+reasons_text(struct base_arena *arena, const struct judge_verdict *verdict)
+{
+	struct base_buffer buffer;
+	const char *text;
+	size_t i;
+
+	base_buffer_init(&buffer, MAX_TAG_BYTES);
+	for (i = 0; i < verdict->reason_count && i < MAX_REASONS; i++)
+		if (!base_buffer_printf(&buffer, "%s%s:%.1f", i == 0 ? "" : ",",
+			verdict->reasons[i].signal, verdict->reasons[i].points))
+			break;
+	text =
+	    base_arena_strdup(arena, buffer.length == 0 ? "-" : base_buffer_text(&buffer));
+	base_buffer_free(&buffer);
+	return text == NULL ? "-" : text;
+}
+
+/* The client's address as text, NULL when it is unknown. */
+static const char *
+client_text(const struct identity_peer *peer, char text[INET6_ADDRSTRLEN])
+{
+	const struct sockaddr_storage *address = &peer->address;
+
+	if (address->ss_family == AF_INET)
+		return inet_ntop(AF_INET, &((const struct sockaddr_in *)address)->sin_addr,
+		    text, INET6_ADDRSTRLEN);
+	if (address->ss_family == AF_INET6)
+		return inet_ntop(AF_INET6,
+		    &((const struct sockaddr_in6 *)address)->sin6_addr, text,
+		    INET6_ADDRSTRLEN);
+	return NULL;
+}
+
+/* The auditor's line for a send that did not simply pass. */
+static void
+judge_audit(const struct session_connection *connection, const char *hold_id)
+{
+	const struct session_mail *mail = &connection->mail;
+	const char *login = connection->peer.login;
+	char score[32], recipients[32], people[32], client[INET6_ADDRSTRLEN];
+
+	snprintf(score, sizeof(score), "%.2f", mail->verdict.score);
+	snprintf(recipients, sizeof(recipients), "%zu", mail->transaction->recipients.seen);
+	snprintf(people, sizeof(people), "%lu", mail->audience.people);
+	audit_event(AUDIT_JUDGE, hold_id, { "sender", mail->identity.actor },
+	    { "action", settings_action_str(mail->verdict.action) }, { "score", score },
+	    { "recipients", recipients }, { "people", people },
+	    { "policy", mail->policy->name },
+	    { "reasons", reasons_text(connection->arena, &mail->verdict) },
+	    { "queue_id", mail->transaction->queue_id },
+	    { "login", login[0] == '\0' ? NULL : login },
+	    { "client", client_text(&connection->peer, client) });
+}
+
+bool
+session_field_add(const struct session_connection *connection, SMFICTX *context,
+    const char *name, const char *value)
+{
+	const char *space = (connection->steps & SMFIP_HDR_LEADSPC) != 0 ? " " : "";
+	char *text = base_arena_printf(connection->arena, "%s%s", space, value);
+	char copy[64];
+
+	snprintf(copy, sizeof(copy), "%s", name);
+	return text != NULL && smfi_addheader(context, copy, text) == MI_SUCCESS;
+}
+
+enum session_answer
+session_tag(struct session_connection *connection, SMFICTX *context)
+{
+	const struct session_mail *mail = &connection->mail;
+	const char *value = base_arena_printf(connection->arena,
+	    "action=%s; score=%.2f; reasons=%s", settings_action_str(mail->verdict.action),
+	    mail->verdict.score, reasons_text(connection->arena, &mail->verdict));
+
+	judge_audit(connection, NULL);
+	session_learn(connection, mail->identity.actor, mail->verdict.score);
+	if (value == NULL || !session_field_add(connection, context, QUEUE_TAG_NAME, value))
+		return session_answer_error(
+		    connection, "tag", "the MTA did not take the tag header");
+	return SESSION_ACCEPT;
+}
+
+/* What makes several transactions one act of one person: who, and which message. */
+static bool
+act_make(const struct session_connection *connection, unsigned char act_r[BASE_MAC_SIZE])
+{
+	const struct session_mail *mail = &connection->mail;
+	const struct mail_transaction *transaction = mail->transaction;
+	bool has_id = transaction->message_id[0] != '\0';
+	const char *text = base_arena_printf(connection->arena, "%s\n%s\n%s",
+	    mail->identity.actor, has_id ? "message" : "queue",
+	    has_id ? transaction->message_id : transaction->queue_id);
+
+	if (text == NULL)
+		return false;
+	base_key_mac(connection->site->key, BASE_KEY_ACT, text, strlen(text), act_r);
+	return true;
+}
+
+/* Those who every recipient can see. Nobody who is only in the envelope (Bcc) is named. */
+static size_t
+visible_make(const struct mail_transaction *transaction, const char *visible_r[MAX_VISIBLE])
+{
+	const struct mail_addresses *sets[] = { &transaction->to, &transaction->cc };
+	size_t count = 0, set, i;
+
+	for (set = 0; set < sizeof(sets) / sizeof(sets[0]); set++)
+		for (i = 0; i < sets[set]->count && count < MAX_VISIBLE; i++)
+			visible_r[count++] = sets[set]->items[i];
+	return count;
+}
+
+/* The verdict's reasons as a hold keeps them. */
+static size_t
+reasons_make(struct base_arena *arena, const struct judge_verdict *verdict,
+    struct hold_reason reasons_r[MAX_REASONS])
+{
+	size_t count;
+
+	for (count = 0; count < verdict->reason_count && count < MAX_REASONS; count++) {
+		const struct judge_reason *reason = &verdict->reasons[count];
+		const char *points = base_arena_printf(arena, "%.1f", reason->points);
+
+		reasons_r[count] = (struct hold_reason){ .name = reason->signal,
+			.points = points == NULL ? "" : points,
+			.text = reason->text };
+	}
+	return count;
+}
+
+/* What must be durable before the MTA is asked. The arrays are the caller's. */
+static enum base_result
+request_make(struct session_connection *connection, struct hold_request *request_r,
+    const char **why_r)
+{
+	const struct settings *settings = connection->site->settings;
+	const struct session_mail *mail = &connection->mail;
+	bool is_undo = mail->verdict.action == SETTINGS_UNDO;
+
+	request_r->action = is_undo ? HOLD_UNDO : HOLD_CONFIRM;
+	request_r->queue_id = mail->transaction->queue_id;
+	request_r->sender = mail->identity.actor;
+	request_r->subject = mail->transaction->subject;
+	request_r->recipient_count = mail->transaction->recipients.seen;
+	request_r->people = mail->audience.people;
+	request_r->people_at_least = mail->audience.kind == AUDIENCE_AT_LEAST;
+	request_r->score = mail->verdict.score;
+	request_r->policy = mail->policy->name;
+	request_r->language = settings->notice.language;
+	request_r->window = is_undo ? mail->policy->window : mail->policy->expires;
+	request_r->grace = settings->undo.grace;
+	request_r->on_end = hold_ends[mail->policy->on_expiry];
+	request_r->then = hold_ends[settings->undo.then];
+	return memory_lesson(connection->site->memory, connection->arena,
+	    mail->identity.actor, mail->transaction, mail->verdict.score,
+	    &request_r->lesson, &request_r->lesson_length, why_r);
+}
+
+/* Writes the hold down. OK: it is durable and may be asked of the MTA. */
+static enum base_result
+place(struct session_connection *connection, char id_r[BASE_ID_SIZE], const char **why_r)
+{
+	const struct session_mail *mail = &connection->mail;
+	unsigned char act[BASE_MAC_SIZE];
+	const char *visible[MAX_VISIBLE];
+	struct hold_reason reasons[MAX_REASONS];
+	struct hold_request request = { .act = act,
+		.act_length = sizeof(act),
+		.recipients = visible,
+		.reasons = reasons };
+	enum base_result result;
+
+	if (mail->transaction->queue_id[0] == '\0') {
+		*why_r = "the MTA told no queue id (macro i)";
+		return BASE_BROKEN;
+	}
+	if ((connection->actions & SMFIF_QUARANTINE) == 0) {
+		*why_r = "the MTA does not let a milter hold mail";
+		return BASE_BROKEN;
+	}
+	if (!act_make(connection, act)) {
+		*why_r = "no memory for the act";
+		return BASE_BROKEN;
+	}
+	request.recipients_visible = visible_make(mail->transaction, visible);
+	request.reason_count = reasons_make(connection->arena, &mail->verdict, reasons);
+	result = request_make(connection, &request, why_r);
+	if (result != BASE_OK)
+		return result == BASE_NONE ? BASE_BROKEN : result;
+	return hold_place(connection->site->hold, &request, id_r, why_r);
+}
+
+/*
+ * Asks the MTA to hold. The tag goes first: a mail on hold that does not say whose it is
+ * would never be found again, while a tag on a mail that leaves does no harm (its row
+ * becomes LOST). It goes to the end of the header, where it moves no trace field and no
+ * signature.
+ */
+static const char *
+quarantine(struct session_connection *connection, SMFICTX *context, const char *id)
+{
+	const char *action = settings_action_str(connection->mail.verdict.action);
+	const char *value;
+	char reason[80];
+
+	if (queue_tag_format(connection->arena, id, action, &value) != BASE_OK)
+		return "no memory for the tag header";
+	if (!session_field_add(connection, context, QUEUE_TAG_NAME, value))
+		return "the MTA did not take the tag header";
+	snprintf(reason, sizeof(reason), "oops-milter: %s, id=%s", action, id);
+	if (smfi_quarantine(context, reason) != MI_SUCCESS)
+		return "the MTA did not take the hold";
+	return NULL;
+}
+
+enum session_answer
+session_hold(struct session_connection *connection, SMFICTX *context)
+{
+	const struct session_mail *mail = &connection->mail;
+	char id[BASE_ID_SIZE];
+	const char *why = "";
+
+	switch (place(connection, id, &why)) {
+	case BASE_OK:
+		break;
+	case BASE_NONE:
+		/* Its author has already asked to send this act: this is one more part of it. */
+		session_learn(connection, mail->identity.actor, mail->verdict.score);
+		return SESSION_ACCEPT;
+	case BASE_RETRY:
+	case BASE_REFUSE:
+	case BASE_BROKEN:
+		judge_audit(connection, NULL);
+		return session_answer_error(connection, "hold", why);
+	}
+	judge_audit(connection, id);
+	why = quarantine(connection, context, id);
+	return why == NULL ? SESSION_ACCEPT : session_answer_error(connection, "hold", why);
+}

@@ -1,0 +1,313 @@
+/* session - the milter socket, the signals, the end; see session.h */
+#include "milter/session/internal.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <pthread.h>
+#include <signal.h>
+#include <stdatomic.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+/* libmilter's own default: a slow client may take two hours between its header and its dot. */
+#define PEER_SECONDS 7210
+#define BACKLOG 200
+/* How long the end waits for answers that are being worked out. */
+#define DRAIN_MS 30000
+
+/*
+ * libmilter gives its callbacks no pointer of ours, and a signal handler has none either:
+ * this is the one place for what they need.
+ */
+static struct {
+	const struct session_site *site;
+	atomic_int busy;   /* callbacks that are using the site */
+	atomic_bool ended; /* nobody may use it any more */
+	int note[2];       /* pipe: signal numbers, and 0 when libmilter has returned */
+} room = { .note = { -1, -1 } };
+
+static const int taken_signals[] = { SIGTERM, SIGINT, SIGHUP, SIGUSR1 };
+
+const struct session_site *
+session_site(void)
+{
+	return room.site;
+}
+
+bool
+session_enter(void)
+{
+	atomic_fetch_add(&room.busy, 1);
+	if (!atomic_load(&room.ended))
+		return true;
+	atomic_fetch_sub(&room.busy, 1);
+	return false;
+}
+
+void
+session_leave(void)
+{
+	atomic_fetch_sub(&room.busy, 1);
+}
+
+/* --- the socket ------------------------------------------------------------------- */
+
+/* The path of a unix socket in libmilter's notation, NULL for other kinds. */
+static const char *
+unix_path(const char *name)
+{
+	if (strncmp(name, "unix:", 5) == 0)
+		return name + 5;
+	if (strncmp(name, "local:", 6) == 0)
+		return name + 6;
+	return strchr(name, ':') == NULL ? name : NULL;
+}
+
+/* Can libmilter put its socket here? A file that nobody listens on is libmilter's to remove. */
+static enum base_result
+path_check(const char *path, const char **why_r)
+{
+	struct sockaddr_un address = { .sun_family = AF_UNIX };
+	struct stat status;
+	int fd, error;
+
+	if (strlen(path) >= sizeof(address.sun_path)) {
+		*why_r = base_why("%s: longer than the %zu bytes of a unix socket's path",
+		    path, sizeof(address.sun_path) - 1);
+		return BASE_REFUSE;
+	}
+	strcpy(address.sun_path, path);
+	if (lstat(path, &status) != 0)
+		return BASE_OK;
+	if (!S_ISSOCK(status.st_mode)) {
+		*why_r = base_why("%s: there is something else than a socket", path);
+		return BASE_BROKEN;
+	}
+	fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	if (fd < 0) {
+		*why_r = base_why("socket: %s", strerror(errno));
+		return BASE_BROKEN;
+	}
+	error = connect(fd, (struct sockaddr *)&address, sizeof(address)) == 0 ? 0 : errno;
+	close(fd);
+	if (error == ECONNREFUSED || error == ENOENT)
+		return BASE_OK;
+	*why_r = error == 0 ? base_why("%s: another program listens there already", path)
+			    : base_why("%s: %s", path, strerror(error));
+	return BASE_BROKEN;
+}
+
+/* Is there a directory that we may make the socket in? libmilter tells only the system log. */
+static enum base_result
+directory_check(const char *path, const char **why_r)
+{
+	char directory[sizeof(((struct sockaddr_un *)0)->sun_path)];
+	char *slash;
+
+	snprintf(directory, sizeof(directory), "%s", path);
+	slash = strrchr(directory, '/');
+	if (slash == NULL)
+		return BASE_OK;
+	*(slash == directory ? slash + 1 : slash) = '\0';
+	if (access(directory, W_OK | X_OK) == 0)
+		return BASE_OK;
+	*why_r =
+	    base_why("%s: no socket can be made there: %s", directory, strerror(errno));
+	return BASE_BROKEN;
+}
+
+/* Opens it; who may connect to a unix socket is settled from the first moment on. */
+static enum base_result
+socket_open(const struct settings *settings, const char **why_r)
+{
+	const char *path = unix_path(settings->milter.socket);
+	enum base_result result = BASE_OK;
+	mode_t mask;
+	int opened;
+
+	if (path != NULL)
+		result = path_check(path, why_r);
+	if (path != NULL && result == BASE_OK)
+		result = directory_check(path, why_r);
+	if (result != BASE_OK)
+		return result;
+	mask = umask(0777 & ~(mode_t)settings->milter.socket_mode);
+	errno = 0;
+	opened = smfi_opensocket(path != NULL);
+	umask(mask);
+	if (opened == MI_SUCCESS)
+		return BASE_OK;
+	*why_r = base_why("the milter socket %s cannot be made: %s",
+	    settings->milter.socket, errno != 0 ? strerror(errno) : "see the system log");
+	return BASE_BROKEN;
+}
+
+/* --- the signals ------------------------------------------------------------------ */
+
+/* The set of signals that session_run() takes. */
+static void
+taken_set(sigset_t *set_r)
+{
+	size_t i;
+
+	sigemptyset(set_r);
+	for (i = 0; i < sizeof(taken_signals) / sizeof(taken_signals[0]); i++)
+		sigaddset(set_r, taken_signals[i]);
+}
+
+void
+session_signals_block(void)
+{
+	sigset_t set;
+
+	taken_set(&set);
+	(void)pthread_sigmask(SIG_BLOCK, &set, NULL);
+}
+
+/* Puts one byte into the pipe; all that a signal handler may safely do. */
+static void
+note(int number)
+{
+	unsigned char byte = (unsigned char)number;
+	int error = errno;
+
+	if (write(room.note[1], &byte, 1) != 1) {
+		/* A full pipe already holds more than anybody has to be told. */
+	}
+	errno = error;
+}
+
+/*
+ * From now on the main thread takes the signals. libmilter waits for them in a thread of
+ * its own, where SIGHUP would end the program; the system hands a signal to the main thread
+ * as long as that has not blocked it, so libmilter's thread never sees one.
+ */
+static void
+signals_take(void)
+{
+	struct sigaction action = { .sa_handler = note, .sa_flags = SA_RESTART };
+	sigset_t set;
+	size_t i;
+
+	taken_set(&action.sa_mask);
+	for (i = 0; i < sizeof(taken_signals) / sizeof(taken_signals[0]); i++)
+		(void)sigaction(taken_signals[i], &action, NULL);
+	taken_set(&set);
+	(void)pthread_sigmask(SIG_UNBLOCK, &set, NULL);
+}
+
+/* --- running ---------------------------------------------------------------------- */
+
+enum base_result
+session_open(const struct session_site *site, const char **why_r)
+{
+	static char program[] = "oops-milter";
+	struct smfiDesc description = { .xxfi_name = program,
+		.xxfi_version = SMFI_VERSION,
+		.xxfi_flags = SMFIF_ADDHDRS | SMFIF_CHGHDRS | SMFIF_QUARANTINE,
+		.xxfi_connect = session_on_connect,
+		.xxfi_envfrom = session_on_sender,
+		.xxfi_envrcpt = session_on_recipient,
+		.xxfi_header = session_on_field,
+		.xxfi_eoh = session_on_header_end,
+		.xxfi_body = session_on_body,
+		.xxfi_eom = session_on_message_end,
+		.xxfi_abort = session_on_abort,
+		.xxfi_close = session_on_close,
+		.xxfi_negotiate = session_negotiate };
+	char name[256];
+
+	room.site = site;
+	snprintf(name, sizeof(name), "%s", site->settings->milter.socket);
+	if (smfi_setconn(name) != MI_SUCCESS) {
+		*why_r = base_why("%s: no address of a milter socket", name);
+		return BASE_REFUSE;
+	}
+	if (smfi_register(description) != MI_SUCCESS ||
+	    smfi_settimeout(PEER_SECONDS) != MI_SUCCESS ||
+	    smfi_setbacklog(BACKLOG) != MI_SUCCESS) {
+		*why_r = "libmilter does not take this program's description";
+		return BASE_BROKEN;
+	}
+	return socket_open(site->settings, why_r);
+}
+
+/* libmilter's loop, which only ends by itself when it can go on no longer. */
+static void *
+serve(void *unused)
+{
+	(void)unused;
+	(void)smfi_main();
+	note(0);
+	return NULL;
+}
+
+/* Waits for the end: OK when a signal asked for it. */
+static enum base_result
+wait_for_end(const char **why_r)
+{
+	unsigned char number;
+	ssize_t got;
+
+	for (;;) {
+		got = read(room.note[0], &number, 1);
+		if (got < 0 && errno == EINTR)
+			continue;
+		if (got != 1 || number == 0) {
+			*why_r = "libmilter gave up: see the system log";
+			return BASE_BROKEN;
+		}
+		if (number == SIGTERM || number == SIGINT)
+			return BASE_OK;
+		base_log(BASE_LOG_INFO,
+		    "settings are read at the start: restart to change them");
+	}
+}
+
+/*
+ * Takes the site away from the callbacks and waits for those that are using it, but not for
+ * ever. libmilter is not asked to stop: that takes up to five seconds, and frees
+ * connections whose callbacks are still at work. It ends with the program; until then new
+ * mail is told to come again, and the MTA finds no socket to begin with.
+ */
+static void
+site_withdraw(void)
+{
+	const char *path = unix_path(room.site->settings->milter.socket);
+	int64_t end = base_now_ms() + DRAIN_MS;
+
+	if (path != NULL)
+		(void)unlink(path);
+	atomic_store(&room.ended, true);
+	while (atomic_load(&room.busy) > 0 && base_now_ms() < end)
+		base_sleep_ms(5);
+}
+
+enum base_result
+session_run(const char **why_r)
+{
+	enum base_result result;
+	pthread_t thread;
+	int error;
+
+	if (pipe2(room.note, O_CLOEXEC) != 0) {
+		*why_r = base_why("pipe: %s", strerror(errno));
+		return BASE_BROKEN;
+	}
+	(void)fcntl(room.note[1], F_SETFL, O_NONBLOCK);
+	error = pthread_create(&thread, NULL, serve, NULL);
+	if (error != 0) {
+		*why_r = base_why("no thread: %s", strerror(error));
+		return BASE_BROKEN;
+	}
+	(void)pthread_detach(thread);
+	signals_take();
+	result = wait_for_end(why_r);
+	session_signals_block();
+	site_withdraw();
+	return result;
+}
