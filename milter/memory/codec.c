@@ -1,0 +1,430 @@
+/*
+ * NAME
+ *	memory/codec - records as bytes and back
+ *
+ * A record opens with its version and kind. Numbers are little-endian; a contact writes only
+ * the half (sent, received) that it has. What cannot be read whole is not a record.
+ */
+#include <string.h>
+
+#include "milter/memory/internal.h"
+#include "milter/memory/wire.h"
+
+#define CODEC_VERSION 1
+
+enum codec_kind { CODEC_PROFILE = 'p', CODEC_THREAD = 't', CODEC_SITE = 's' };
+enum codec_half { CODEC_SENT = 1, CODEC_RECEIVED = 2 };
+
+/* Opens a record for writing. */
+static struct memory_wire
+record_new(struct base_arena *arena, enum codec_kind kind, size_t room)
+{
+	struct memory_wire wire = memory_wire_new(arena, room);
+
+	if (wire.data) {
+		memory_put(&wire, CODEC_VERSION, 1);
+		memory_put(&wire, kind, 1);
+	}
+	return wire;
+}
+
+/* Hands the bytes out. */
+static enum base_result
+record_end(const struct memory_wire *wire, const void **data_r, size_t *length_r)
+{
+	if (!wire->data || wire->failed)
+		return BASE_BROKEN;
+	*data_r = wire->data;
+	*length_r = wire->length;
+	return BASE_OK;
+}
+
+/* Is this a record of this kind? */
+static bool
+record_open(struct memory_wire *wire, enum codec_kind kind)
+{
+	return memory_take(wire, 1) == CODEC_VERSION && memory_take(wire, 1) == kind;
+}
+
+/* Several weights. */
+static void
+put_floats(struct memory_wire *wire, const float *values, size_t count)
+{
+	for (size_t i = 0; i < count; i++)
+		memory_put_float(wire, values[i]);
+}
+
+/* Several weights. */
+static void
+take_floats(struct memory_wire *wire, float *values_r, size_t count)
+{
+	for (size_t i = 0; i < count; i++)
+		values_r[i] = memory_take_float(wire);
+}
+
+/* Several hashes. */
+static void
+put_hashes(struct memory_wire *wire, const uint64_t *hashes, size_t count)
+{
+	memory_put(wire, count, 1);
+	for (size_t i = 0; i < count; i++)
+		memory_put(wire, hashes[i], 8);
+}
+
+/* Several hashes; more than `room` fails. */
+static uint8_t
+take_hashes(struct memory_wire *wire, uint64_t *hashes_r, size_t room)
+{
+	size_t count = memory_take(wire, 1);
+
+	if (count > room) {
+		wire->failed = true;
+		return 0;
+	}
+	for (size_t i = 0; i < count; i++)
+		hashes_r[i] = memory_take(wire, 8);
+	return (uint8_t)count;
+}
+
+/* Are hashes sorted and distinct? */
+static bool
+is_sorted(const uint64_t *hashes, size_t count)
+{
+	for (size_t i = 1; i < count; i++)
+		if (hashes[i] <= hashes[i - 1])
+			return false;
+	return true;
+}
+
+/* --- profile ----------------------------------------------------------------------- */
+
+/* One contact. */
+static void
+contact_put(struct memory_wire *wire, const struct memory_contact *contact)
+{
+	unsigned halves = (contact->last_sent ? CODEC_SENT : 0)
+	    | (contact->last_received ? CODEC_RECEIVED : 0);
+
+	memory_put(wire, contact->hash, 8);
+	memory_put(wire, halves, 1);
+	if (halves & CODEC_SENT) {
+		memory_put_float(wire, contact->sent);
+		memory_put_float(wire, contact->alone);
+		memory_put(wire, contact->last_sent, 4);
+		memory_put(wire, contact->audiences, 8);
+	}
+	if (halves & CODEC_RECEIVED) {
+		memory_put_float(wire, contact->received);
+		memory_put(wire, contact->last_received, 4);
+		memory_put(wire, contact->heard, 1);
+		memory_put(wire, contact->heard_size, 1);
+	}
+}
+
+/* One contact. */
+static void
+contact_take(struct memory_wire *wire, struct memory_contact *contact_r)
+{
+	unsigned halves;
+
+	contact_r->hash = memory_take(wire, 8);
+	contact_r->heard = MEMORY_NO_SLOT;
+	halves = (unsigned)memory_take(wire, 1);
+	if (halves & CODEC_SENT) {
+		contact_r->sent = memory_take_float(wire);
+		contact_r->alone = memory_take_float(wire);
+		contact_r->last_sent = (uint32_t)memory_take(wire, 4);
+		contact_r->audiences = memory_take(wire, 8);
+	}
+	if (halves & CODEC_RECEIVED) {
+		contact_r->received = memory_take_float(wire);
+		contact_r->last_received = (uint32_t)memory_take(wire, 4);
+		contact_r->heard = (uint8_t)memory_take(wire, 1);
+		contact_r->heard_size = (uint8_t)memory_take(wire, 1);
+	}
+}
+
+/* One audience written to. */
+static void
+sent_put(struct memory_wire *wire, const struct memory_sent *sent)
+{
+	memory_put(wire, sent->sum, 8);
+	memory_put(wire, sent->size, 4);
+	memory_put(wire, sent->first, 4);
+	memory_put(wire, sent->last, 4);
+	memory_put(wire, sent->count, 4);
+	memory_put_float(wire, sent->weight);
+	memory_put_float(wire, sent->gap);
+	memory_put_float(wire, sent->deviation);
+}
+
+/* One audience written to. */
+static void
+sent_take(struct memory_wire *wire, struct memory_sent *sent_r)
+{
+	sent_r->sum = memory_take(wire, 8);
+	sent_r->size = (uint32_t)memory_take(wire, 4);
+	sent_r->first = (uint32_t)memory_take(wire, 4);
+	sent_r->last = (uint32_t)memory_take(wire, 4);
+	sent_r->count = (uint32_t)memory_take(wire, 4);
+	sent_r->weight = memory_take_float(wire);
+	sent_r->gap = memory_take_float(wire);
+	sent_r->deviation = memory_take_float(wire);
+}
+
+/* One audience received from. */
+static void
+heard_put(struct memory_wire *wire, const struct memory_heard *heard)
+{
+	memory_put(wire, heard->sum, 8);
+	put_hashes(wire, heard->voices, heard->voice_count);
+	memory_put(wire, heard->last_voice, 8);
+	memory_put(wire, heard->size, 4);
+	memory_put(wire, heard->last, 4);
+	memory_put(wire, heard->count, 4);
+	memory_put(wire, heard->answered, 1);
+	memory_put(wire, heard->sketch_count, 1);
+	for (size_t i = 0; i < heard->sketch_count; i++)
+		memory_put(wire, heard->sketch[i], 4);
+}
+
+/* One audience received from. */
+static void
+heard_take(struct memory_wire *wire, struct memory_heard *heard_r)
+{
+	size_t count;
+
+	heard_r->sum = memory_take(wire, 8);
+	heard_r->voice_count = take_hashes(wire, heard_r->voices, MEMORY_MAX_VOICES);
+	heard_r->last_voice = memory_take(wire, 8);
+	heard_r->size = (uint32_t)memory_take(wire, 4);
+	heard_r->last = (uint32_t)memory_take(wire, 4);
+	heard_r->count = (uint32_t)memory_take(wire, 4);
+	heard_r->answered = (uint8_t)memory_take(wire, 1);
+	count = memory_take(wire, 1);
+	if (count > MEMORY_SKETCH) {
+		wire->failed = true;
+		return;
+	}
+	for (size_t i = 0; i < count; i++)
+		heard_r->sketch[i] = (uint32_t)memory_take(wire, 4);
+	heard_r->sketch_count = (uint8_t)count;
+}
+
+/* Bytes that a profile needs at most. */
+static size_t
+profile_room(const struct memory_profile *profile)
+{
+	return 160 + profile->contact_count * 39 + profile->sent_count * 36
+	    + profile->heard_count * (31 + MEMORY_MAX_VOICES * 8 + MEMORY_SKETCH * 4);
+}
+
+/* A profile as bytes. */
+enum base_result
+memory_profile_encode(struct base_arena *arena, const struct memory_profile *profile,
+    const void **data_r, size_t *length_r)
+{
+	struct memory_wire wire = record_new(arena, CODEC_PROFILE, profile_room(profile));
+
+	if (!wire.data)
+		return BASE_BROKEN;
+	memory_put(&wire, (uint64_t)profile->epoch, 8);
+	memory_put(&wire, profile->first, 4);
+	memory_put(&wire, profile->last, 4);
+	memory_put(&wire, profile->sends, 4);
+	memory_put(&wire, profile->received, 4);
+	memory_put(&wire, profile->largest, 4);
+	put_floats(&wire, profile->sizes, MEMORY_SIZE_CLASSES);
+	memory_put_float(&wire, profile->total);
+	put_floats(&wire, profile->could, MEMORY_PARENT_CLASSES);
+	put_floats(&wire, profile->did, MEMORY_PARENT_CLASSES);
+	memory_put(&wire, profile->contact_count, 2);
+	memory_put(&wire, profile->sent_count, 1);
+	memory_put(&wire, profile->heard_count, 1);
+	for (size_t i = 0; i < profile->contact_count; i++)
+		contact_put(&wire, &profile->contacts[i]);
+	for (size_t i = 0; i < profile->sent_count; i++)
+		sent_put(&wire, &profile->sent[i]);
+	for (size_t i = 0; i < profile->heard_count; i++)
+		heard_put(&wire, &profile->heard[i]);
+	return record_end(&wire, data_r, length_r);
+}
+
+/* Room for the lists of a profile that is being read; false: arena full. */
+static bool
+profile_lists_new(struct base_arena *arena, struct memory_profile *profile)
+{
+	profile->contact_room = profile->contact_count;
+	profile->sent_room = profile->sent_count;
+	profile->heard_room = profile->heard_count;
+	profile->contacts = base_arena_array(
+	    arena, profile->contact_count + 1, sizeof(*profile->contacts));
+	profile->sent
+	    = base_arena_array(arena, profile->sent_count + 1, sizeof(*profile->sent));
+	profile->heard
+	    = base_arena_array(arena, profile->heard_count + 1, sizeof(*profile->heard));
+	return profile->contacts && profile->sent && profile->heard;
+}
+
+/* Reads the lists; false unless they are what an encoder writes. */
+static bool
+profile_lists_take(struct memory_wire *wire, struct memory_profile *profile)
+{
+	for (size_t i = 0; i < profile->contact_count && !wire->failed; i++) {
+		contact_take(wire, &profile->contacts[i]);
+		if (i && profile->contacts[i].hash <= profile->contacts[i - 1].hash)
+			return false;
+	}
+	for (size_t i = 0; i < profile->sent_count && !wire->failed; i++)
+		sent_take(wire, &profile->sent[i]);
+	for (size_t i = 0; i < profile->heard_count && !wire->failed; i++)
+		heard_take(wire, &profile->heard[i]);
+	return memory_wire_is_done(wire);
+}
+
+/* The fixed part of a profile. */
+static void
+profile_head_take(struct memory_wire *wire, struct memory_profile *profile)
+{
+	profile->epoch = (int64_t)memory_take(wire, 8);
+	profile->first = (uint32_t)memory_take(wire, 4);
+	profile->last = (uint32_t)memory_take(wire, 4);
+	profile->sends = (uint32_t)memory_take(wire, 4);
+	profile->received = (uint32_t)memory_take(wire, 4);
+	profile->largest = (uint32_t)memory_take(wire, 4);
+	take_floats(wire, profile->sizes, MEMORY_SIZE_CLASSES);
+	profile->total = memory_take_float(wire);
+	take_floats(wire, profile->could, MEMORY_PARENT_CLASSES);
+	take_floats(wire, profile->did, MEMORY_PARENT_CLASSES);
+	profile->contact_count = memory_take(wire, 2);
+	profile->sent_count = memory_take(wire, 1);
+	profile->heard_count = memory_take(wire, 1);
+}
+
+/* Bytes as a profile. */
+enum base_result
+memory_profile_decode(struct base_arena *arena, const void *data, size_t length,
+    struct memory_profile **profile_r)
+{
+	struct memory_wire wire = memory_wire_over(data, length);
+	struct memory_profile *profile = base_arena_alloc(arena, sizeof(*profile));
+
+	if (!profile)
+		return BASE_BROKEN;
+	if (!record_open(&wire, CODEC_PROFILE))
+		return BASE_NONE;
+	profile_head_take(&wire, profile);
+	if (wire.failed || profile->epoch < 0 || profile->epoch > UINT32_MAX
+	    || profile->contact_count > MEMORY_MAX_CONTACTS
+	    || profile->sent_count > MEMORY_MAX_SENT
+	    || profile->heard_count > MEMORY_MAX_HEARD)
+		return BASE_NONE;
+	if (!profile_lists_new(arena, profile))
+		return BASE_BROKEN;
+	if (!profile_lists_take(&wire, profile))
+		return BASE_NONE;
+	*profile_r = profile;
+	return BASE_OK;
+}
+
+/* --- thread ------------------------------------------------------------------------ */
+
+/* A thread as bytes. */
+enum base_result
+memory_thread_encode(struct base_arena *arena, const struct memory_thread *thread,
+    const void **data_r, size_t *length_r)
+{
+	struct memory_wire wire = record_new(arena, CODEC_THREAD,
+	    40 + 8 * (size_t)(thread->member_count + thread->hidden_count
+		    + thread->answerer_count));
+
+	if (!wire.data)
+		return BASE_BROKEN;
+	memory_put(&wire, thread->originator, 8);
+	memory_put(&wire, thread->sum, 8);
+	memory_put(&wire, thread->size, 4);
+	memory_put(&wire, thread->time, 4);
+	memory_put(&wire, thread->answered_all, 1);
+	put_hashes(&wire, thread->members, thread->member_count);
+	put_hashes(&wire, thread->hidden, thread->hidden_count);
+	put_hashes(&wire, thread->answerers, thread->answerer_count);
+	return record_end(&wire, data_r, length_r);
+}
+
+/* Bytes as a thread. */
+enum base_result
+memory_thread_decode(struct base_arena *arena, const void *data, size_t length,
+    struct memory_thread **thread_r)
+{
+	struct memory_wire wire = memory_wire_over(data, length);
+	struct memory_thread *thread = base_arena_alloc(arena, sizeof(*thread));
+
+	if (!thread)
+		return BASE_BROKEN;
+	if (!record_open(&wire, CODEC_THREAD))
+		return BASE_NONE;
+	thread->originator = memory_take(&wire, 8);
+	thread->sum = memory_take(&wire, 8);
+	thread->size = (uint32_t)memory_take(&wire, 4);
+	thread->time = (uint32_t)memory_take(&wire, 4);
+	thread->answered_all = (uint8_t)memory_take(&wire, 1);
+	thread->member_count = take_hashes(&wire, thread->members, MEMORY_MAX_MEMBERS);
+	thread->hidden_count = take_hashes(&wire, thread->hidden, MEMORY_MAX_HIDDEN);
+	thread->answerer_count
+	    = take_hashes(&wire, thread->answerers, MEMORY_MAX_ANSWERERS);
+	if (!memory_wire_is_done(&wire) || thread->size < thread->member_count
+	    || !is_sorted(thread->members, thread->member_count)
+	    || !is_sorted(thread->hidden, thread->hidden_count))
+		return BASE_NONE;
+	*thread_r = thread;
+	return BASE_OK;
+}
+
+/* --- site -------------------------------------------------------------------------- */
+
+/* The site as bytes. */
+enum base_result
+memory_site_encode(struct base_arena *arena, const struct memory_site *site,
+    const void **data_r, size_t *length_r)
+{
+	struct memory_wire wire
+	    = record_new(arena, CODEC_SITE, 128 + 4 * (size_t)MEMORY_SCORE_BINS);
+
+	if (!wire.data)
+		return BASE_BROKEN;
+	memory_put(&wire, (uint64_t)site->epoch, 8);
+	memory_put(&wire, site->sends, 4);
+	put_floats(&wire, site->sizes, MEMORY_SIZE_CLASSES);
+	memory_put_float(&wire, site->total);
+	put_floats(&wire, site->could, MEMORY_PARENT_CLASSES);
+	put_floats(&wire, site->did, MEMORY_PARENT_CLASSES);
+	put_floats(&wire, site->scores, MEMORY_SCORE_BINS);
+	memory_put_float(&wire, site->score_total);
+	return record_end(&wire, data_r, length_r);
+}
+
+/* Bytes as the site. */
+enum base_result
+memory_site_decode(struct base_arena *arena, const void *data, size_t length,
+    struct memory_site **site_r)
+{
+	struct memory_wire wire = memory_wire_over(data, length);
+	struct memory_site *site = base_arena_alloc(arena, sizeof(*site));
+
+	if (!site)
+		return BASE_BROKEN;
+	if (!record_open(&wire, CODEC_SITE))
+		return BASE_NONE;
+	site->epoch = (int64_t)memory_take(&wire, 8);
+	site->sends = (uint32_t)memory_take(&wire, 4);
+	take_floats(&wire, site->sizes, MEMORY_SIZE_CLASSES);
+	site->total = memory_take_float(&wire);
+	take_floats(&wire, site->could, MEMORY_PARENT_CLASSES);
+	take_floats(&wire, site->did, MEMORY_PARENT_CLASSES);
+	take_floats(&wire, site->scores, MEMORY_SCORE_BINS);
+	site->score_total = memory_take_float(&wire);
+	if (!memory_wire_is_done(&wire) || site->epoch < 0 || site->epoch > UINT32_MAX)
+		return BASE_NONE;
+	*site_r = site;
+	return BASE_OK;
+}

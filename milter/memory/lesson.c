@@ -1,0 +1,228 @@
+/*
+ * NAME
+ *	memory/lesson - what there is to learn from one mail, as hashes
+ */
+#include <string.h>
+#include <stdlib.h>
+
+#include "milter/memory/internal.h"
+#include "milter/memory/wire.h"
+
+#define LESSON_VERSION 1
+
+/* Keyed hash of an address or a message id; never 0. */
+uint64_t
+memory_hash(const struct base_key *key, const char *text)
+{
+	uint64_t hash = base_key_hash64(key, BASE_KEY_MEMORY, text, strlen(text));
+
+	return hash ? hash : 1;
+}
+
+/* Orders people by hash. */
+static int
+person_compare(const void *a, const void *b)
+{
+	uint64_t left = ((const struct memory_person *)a)->hash;
+	uint64_t right = ((const struct memory_person *)b)->hash;
+
+	return left < right ? -1 : left > right;
+}
+
+/* Adds one place's addresses to a list that has room. */
+static size_t
+people_add(struct memory_person *people, size_t count, const struct base_key *key,
+    const struct mail_addresses *addresses, uint8_t place)
+{
+	for (size_t i = 0; i < addresses->count; i++)
+		people[count++] = (struct memory_person) {
+			.hash = memory_hash(key, addresses->items[i]),
+			.places = place,
+		};
+	return count;
+}
+
+/* Sorts, joins the same person's places, leaves the sender out. */
+static size_t
+people_join(struct memory_person *people, size_t count, uint64_t sender)
+{
+	size_t kept = 0;
+
+	qsort(people, count, sizeof(*people), person_compare);
+	for (size_t i = 0; i < count; i++) {
+		if (people[i].hash == sender)
+			continue;
+		if (kept && people[kept - 1].hash == people[i].hash)
+			people[kept - 1].places |= people[i].places;
+		else
+			people[kept++] = people[i];
+	}
+	return kept;
+}
+
+/* Counts and sums over all people, before the list is cut. */
+static void
+lesson_sum(struct memory_lesson *lesson)
+{
+	for (size_t i = 0; i < lesson->person_count; i++) {
+		const struct memory_person *person = &lesson->people[i];
+
+		lesson->member_count++;
+		lesson->member_sum += person->hash;
+		if (person->places & MEMORY_IN_ENVELOPE) {
+			lesson->recipient_count++;
+			lesson->recipient_sum += person->hash;
+		}
+	}
+	if (lesson->sender) {
+		lesson->member_count++;
+		lesson->member_sum += lesson->sender;
+	}
+}
+
+/* Who the mail is from: the actor, else the author it names, else the envelope's. */
+static const char *
+lesson_sender(const char *actor, const struct mail_transaction *transaction)
+{
+	if (*actor)
+		return actor;
+	return *transaction->from ? transaction->from : transaction->envelope_sender;
+}
+
+/* Gathers one mail into a lesson. */
+enum base_result
+memory_lesson_make(struct base_arena *arena, const struct base_key *key, const char *actor,
+    const struct mail_transaction *transaction, double score, struct memory_lesson *lesson_r,
+    const char **why_r)
+{
+	const char *sender = lesson_sender(actor, transaction);
+	struct memory_lesson lesson = {
+		.time = transaction->time,
+		.score = score,
+		.is_send = *actor != '\0',
+		.sender = *sender ? memory_hash(key, sender) : 0,
+		.has_header = transaction->to.count + transaction->cc.count > 0,
+	};
+	size_t count = transaction->recipients.count + transaction->to.count
+	    + transaction->cc.count;
+
+	if (*transaction->message_id)
+		lesson.message = memory_hash(key, transaction->message_id);
+	if (*transaction->in_reply_to)
+		lesson.parent = memory_hash(key, transaction->in_reply_to);
+	lesson.people = base_arena_array(arena, count + 1, sizeof(*lesson.people));
+	if (!lesson.people) {
+		*why_r = base_why("no memory for %zu recipients", count);
+		return BASE_BROKEN;
+	}
+	count = people_add(
+	    lesson.people, 0, key, &transaction->recipients, MEMORY_IN_ENVELOPE);
+	count = people_add(lesson.people, count, key, &transaction->to, MEMORY_IN_TO);
+	count = people_add(lesson.people, count, key, &transaction->cc, MEMORY_IN_CC);
+	lesson.person_count = people_join(lesson.people, count, lesson.sender);
+	lesson_sum(&lesson);
+	if (lesson.person_count > MEMORY_LESSON_PEOPLE)
+		lesson.person_count = MEMORY_LESSON_PEOPLE;
+	*lesson_r = lesson;
+	return BASE_OK;
+}
+
+/* The envelope's recipients, sorted because people are. */
+enum base_result
+memory_lesson_recipients(struct base_arena *arena, const struct memory_lesson *lesson,
+    uint64_t **hashes_r, size_t *count_r)
+{
+	uint64_t *hashes
+	    = base_arena_array(arena, lesson->person_count + 1, sizeof(*hashes));
+	size_t count = 0;
+
+	if (!hashes)
+		return BASE_BROKEN;
+	for (size_t i = 0; i < lesson->person_count; i++)
+		if (lesson->people[i].places & MEMORY_IN_ENVELOPE)
+			hashes[count++] = lesson->people[i].hash;
+	*hashes_r = hashes;
+	*count_r = count;
+	return BASE_OK;
+}
+
+/* A lesson as bytes, to be kept until the mail has really left. */
+enum base_result
+memory_lesson_encode(struct base_arena *arena, const struct memory_lesson *lesson,
+    const void **data_r, size_t *length_r)
+{
+	struct memory_wire wire
+	    = memory_wire_new(arena, 80 + lesson->person_count * 9);
+
+	if (!wire.data)
+		return BASE_BROKEN;
+	memory_put(&wire, LESSON_VERSION, 1);
+	memory_put(&wire, (lesson->is_send ? 1 : 0) | (lesson->has_header ? 2 : 0), 1);
+	memory_put(&wire, (uint64_t)lesson->time, 8);
+	memory_put_double(&wire, lesson->score);
+	memory_put(&wire, lesson->sender, 8);
+	memory_put(&wire, lesson->message, 8);
+	memory_put(&wire, lesson->parent, 8);
+	memory_put(&wire, lesson->recipient_count, 4);
+	memory_put(&wire, lesson->recipient_sum, 8);
+	memory_put(&wire, lesson->member_count, 4);
+	memory_put(&wire, lesson->member_sum, 8);
+	memory_put(&wire, lesson->person_count, 2);
+	for (size_t i = 0; i < lesson->person_count; i++) {
+		memory_put(&wire, lesson->people[i].hash, 8);
+		memory_put(&wire, lesson->people[i].places, 1);
+	}
+	*data_r = wire.data;
+	*length_r = wire.length;
+	return BASE_OK;
+}
+
+/* Reads the people of a lesson; false unless they are sorted and distinct. */
+static bool
+people_decode(struct memory_wire *wire, struct memory_lesson *lesson)
+{
+	for (size_t i = 0; i < lesson->person_count; i++) {
+		lesson->people[i].hash = memory_take(wire, 8);
+		lesson->people[i].places = (uint8_t)memory_take(wire, 1);
+		if (i && lesson->people[i].hash <= lesson->people[i - 1].hash)
+			return false;
+	}
+	return memory_wire_is_done(wire);
+}
+
+/* Bytes as a lesson. */
+enum base_result
+memory_lesson_decode(struct base_arena *arena, const void *data, size_t length,
+    struct memory_lesson *lesson_r)
+{
+	struct memory_wire wire = memory_wire_over(data, length);
+	struct memory_lesson lesson = { 0 };
+	uint64_t flags;
+
+	if (memory_take(&wire, 1) != LESSON_VERSION)
+		return BASE_REFUSE;
+	flags = memory_take(&wire, 1);
+	lesson.is_send = flags & 1;
+	lesson.has_header = flags & 2;
+	lesson.time = (int64_t)memory_take(&wire, 8);
+	lesson.score = memory_take_double(&wire);
+	lesson.sender = memory_take(&wire, 8);
+	lesson.message = memory_take(&wire, 8);
+	lesson.parent = memory_take(&wire, 8);
+	lesson.recipient_count = (uint32_t)memory_take(&wire, 4);
+	lesson.recipient_sum = memory_take(&wire, 8);
+	lesson.member_count = (uint32_t)memory_take(&wire, 4);
+	lesson.member_sum = memory_take(&wire, 8);
+	lesson.person_count = memory_take(&wire, 2);
+	if (wire.failed || lesson.person_count > MEMORY_LESSON_PEOPLE || lesson.time < 0
+	    || lesson.time > UINT32_MAX)
+		return BASE_REFUSE;
+	lesson.people
+	    = base_arena_array(arena, lesson.person_count + 1, sizeof(*lesson.people));
+	if (!lesson.people)
+		return BASE_BROKEN;
+	if (!people_decode(&wire, &lesson))
+		return BASE_REFUSE;
+	*lesson_r = lesson;
+	return BASE_OK;
+}

@@ -1,0 +1,552 @@
+/*
+ * NAME
+ *	memory - recall now, learn behind the answer
+ */
+#include <errno.h>
+#include <pthread.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#include "milter/memory/internal.h"
+
+#define MEMORY_QUEUE_MAX 8192	       /* lessons waiting */
+#define MEMORY_BATCH 512	       /* lessons in one transaction */
+#define MEMORY_BATCH_MS 300	       /* a lesson waits no longer for company */
+#define MEMORY_BATCH_RECORDS 2048      /* records changed in one transaction */
+#define MEMORY_RETRY_MS 1000	       /* after a write that failed */
+#define MEMORY_TABLE_BYTES (32u << 20) /* decoded records of one transaction */
+#define MEMORY_TOOL_BYTES (UINT64_C(2) << 30) /* of a memory that has no store */
+#define MEMORY_SITE_SHARE 0.999
+#define MEMORY_EXPIRE_EVERY 3600 /* seconds */
+
+struct queued {
+	void *data;
+	size_t length;
+};
+
+struct memory {
+	const struct base_key *key;
+	struct store *reads;
+	struct store *writes;
+	bool learns_at_once;
+	struct memory_table *table; /* of the writer, or of the only caller */
+
+	pthread_t writer;
+	bool has_writer;
+	pthread_mutex_t lock; /* of everything below */
+	pthread_cond_t wake;  /* the writer: something to do */
+	pthread_cond_t done;  /* flushers: something was done */
+	struct queued queue[MEMORY_QUEUE_MAX];
+	size_t first, count;
+	uint64_t learned;      /* lessons ever queued */
+	uint64_t written;      /* lessons ever written, or given up */
+	unsigned flushers;     /* who waits for `written` */
+	bool is_closing;
+	bool has_failed;       /* not yet told */
+	char failure[200];
+	struct memory_site site; /* as last written or read */
+	bool has_site;
+	int64_t expired; /* when rows were last expired */
+};
+
+/* --- the writer's thread ----------------------------------------------------------- */
+
+/* Remembers why a batch could not be written. */
+static void
+failure_note(struct memory *memory, const char *why)
+{
+	pthread_mutex_lock(&memory->lock);
+	memory->has_failed = true;
+	snprintf(memory->failure, sizeof(memory->failure), "%s", why);
+	pthread_mutex_unlock(&memory->lock);
+}
+
+/* Keeps a copy of the site's record for recalls. */
+static enum base_result
+site_refresh(struct memory *memory, const char **why_r)
+{
+	struct memory_site *site;
+	enum base_result result = memory_table_site(memory->table, &site, why_r);
+
+	if (result != BASE_OK)
+		return result == BASE_NONE ? BASE_OK : result;
+	pthread_mutex_lock(&memory->lock);
+	memory->site = *site;
+	memory->has_site = true;
+	pthread_mutex_unlock(&memory->lock);
+	return BASE_OK;
+}
+
+/* Learns lessons until the table is full, and writes them; how many. */
+static enum base_result
+part_write(struct memory *memory, const struct queued *lessons, size_t count, size_t *done_r,
+    const char **why_r)
+{
+	enum base_result result = BASE_OK;
+	size_t done = 0;
+
+	memory_table_reset(memory->table);
+	while (done < count && memory_table_count(memory->table) < MEMORY_BATCH_RECORDS) {
+		result = memory_table_learn(
+		    memory->table, lessons[done].data, lessons[done].length, why_r);
+		if (result != BASE_OK && result != BASE_REFUSE)
+			return result;
+		done++;
+	}
+	result = site_refresh(memory, why_r);
+	if (result == BASE_OK)
+		result = memory_table_write(memory->table, why_r);
+	if (result == BASE_OK)
+		*done_r = done;
+	return result;
+}
+
+/* Should the writer go on trying? Sleeps first, so that a broken store is not hammered. */
+static bool
+may_retry(struct memory *memory)
+{
+	bool may;
+
+	pthread_mutex_lock(&memory->lock);
+	may = !memory->is_closing;
+	pthread_mutex_unlock(&memory->lock);
+	if (may)
+		base_sleep_ms(MEMORY_RETRY_MS);
+	return may;
+}
+
+/* Writes a batch in as many transactions as it takes. A lesson that never fits is given up. */
+static void
+batch_write(struct memory *memory, const struct queued *lessons, size_t count)
+{
+	size_t done = 0, step = count;
+
+	while (done < count) {
+		size_t part = count - done < step ? count - done : step, written = 0;
+		const char *why = "";
+		enum base_result result
+		    = part_write(memory, lessons + done, part, &written, &why);
+
+		done += written;
+		if (result == BASE_OK)
+			continue;
+		failure_note(memory, why);
+		if (step > 1)
+			step = step / 2;
+		else if (!may_retry(memory))
+			return;
+	}
+}
+
+/* Once in a while rows that nobody needs any more go. */
+static void
+rows_expire(struct memory *memory)
+{
+	int64_t now = base_now();
+	const char *why = "";
+
+	if (now - memory->expired < MEMORY_EXPIRE_EVERY)
+		return;
+	memory->expired = now;
+	if (store_record_expire(memory->writes, now, &why) == BASE_BROKEN)
+		failure_note(memory, why);
+}
+
+/* Waits, with the lock held, until there is a batch to write; false: closing and empty. */
+static bool
+batch_wait(struct memory *memory)
+{
+	struct timespec until;
+
+	while (memory->count == 0 && !memory->is_closing)
+		pthread_cond_wait(&memory->wake, &memory->lock);
+	clock_gettime(CLOCK_MONOTONIC, &until);
+	until.tv_nsec += MEMORY_BATCH_MS * 1000000L;
+	if (until.tv_nsec >= 1000000000L) {
+		until.tv_nsec -= 1000000000L;
+		until.tv_sec++;
+	}
+	while (memory->count > 0 && memory->count < MEMORY_BATCH && !memory->is_closing
+	    && !memory->flushers)
+		if (pthread_cond_timedwait(&memory->wake, &memory->lock, &until) == ETIMEDOUT)
+			break;
+	return memory->count > 0;
+}
+
+/* Takes up to a batch from the queue, with the lock held. */
+static size_t
+batch_take(struct memory *memory, struct queued *lessons)
+{
+	size_t count = memory->count < MEMORY_BATCH ? memory->count : MEMORY_BATCH;
+
+	for (size_t i = 0; i < count; i++) {
+		lessons[i] = memory->queue[memory->first];
+		memory->first = (memory->first + 1) % MEMORY_QUEUE_MAX;
+	}
+	memory->count -= count;
+	return count;
+}
+
+/* The thread that writes. */
+static void *
+writer_run(void *context)
+{
+	struct memory *memory = context;
+	struct queued lessons[MEMORY_BATCH];
+
+	pthread_mutex_lock(&memory->lock);
+	while (batch_wait(memory)) {
+		size_t count = batch_take(memory, lessons);
+
+		pthread_mutex_unlock(&memory->lock);
+		batch_write(memory, lessons, count);
+		rows_expire(memory);
+		for (size_t i = 0; i < count; i++)
+			free(lessons[i].data);
+		pthread_mutex_lock(&memory->lock);
+		memory->written += count;
+		pthread_cond_broadcast(&memory->done);
+	}
+	pthread_mutex_unlock(&memory->lock);
+	return NULL;
+}
+
+/* --- opening and closing ----------------------------------------------------------- */
+
+/* The store's two handles: recalls do not wait for a transaction of the writer. */
+static enum base_result
+stores_open(
+    struct memory *memory, const struct memory_options *options, const char **why_r)
+{
+	struct store_options store = {
+		.driver = options->driver,
+		.directory = options->directory,
+		.create = options->create,
+	};
+	enum base_result result;
+
+	if (!options->driver)
+		return BASE_OK;
+	result = store_open(&store, STORE_MEMORY, &memory->writes, why_r);
+	if (result == BASE_OK && !options->learn_at_once)
+		result = store_open(&store, STORE_MEMORY, &memory->reads, why_r);
+	return result;
+}
+
+/* Locks and conditions; timed waits follow the clock that nobody sets. */
+static void
+locks_init(struct memory *memory)
+{
+	pthread_condattr_t attributes;
+
+	pthread_mutex_init(&memory->lock, NULL);
+	pthread_condattr_init(&attributes);
+	pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC);
+	pthread_cond_init(&memory->wake, &attributes);
+	pthread_cond_init(&memory->done, &attributes);
+	pthread_condattr_destroy(&attributes);
+}
+
+/* The table, what is known of the site, and the writer unless it learns at once. */
+static enum base_result
+memory_begin(struct memory *memory, const char **why_r)
+{
+	enum base_result result;
+
+	memory->table = memory_table_new(
+	    memory->writes, memory->writes ? MEMORY_TABLE_BYTES : (size_t)MEMORY_TOOL_BYTES);
+	if (!memory->table) {
+		*why_r = base_why("no memory for the table of records");
+		return BASE_BROKEN;
+	}
+	if (memory->learns_at_once)
+		return BASE_OK;
+	result = site_refresh(memory, why_r);
+	if (result != BASE_OK)
+		return result;
+	if (pthread_create(&memory->writer, NULL, writer_run, memory) != 0) {
+		*why_r = base_why("cannot start the thread that learns");
+		return BASE_BROKEN;
+	}
+	memory->has_writer = true;
+	return BASE_OK;
+}
+
+/* Opens the history. */
+enum base_result
+memory_open(const struct memory_options *options, const struct base_key *key,
+    struct memory **memory_r, const char **why_r)
+{
+	struct memory *memory = calloc(1, sizeof(*memory));
+	enum base_result result;
+
+	if (!memory) {
+		*why_r = base_why("no memory");
+		return BASE_BROKEN;
+	}
+	memory->key = key;
+	memory->learns_at_once = options->learn_at_once || !options->driver;
+	memory->expired = base_now();
+	locks_init(memory);
+	result = stores_open(memory, options, why_r);
+	if (result == BASE_OK)
+		result = memory_begin(memory, why_r);
+	if (result != BASE_OK) {
+		memory_close(&memory);
+		return result;
+	}
+	*memory_r = memory;
+	return BASE_OK;
+}
+
+/* Writes what is queued, then ends. */
+void
+memory_close(struct memory **memory)
+{
+	struct memory *old = *memory;
+	const char *why = "";
+
+	if (!old)
+		return;
+	if (old->has_writer) {
+		pthread_mutex_lock(&old->lock);
+		old->is_closing = true;
+		pthread_cond_broadcast(&old->wake);
+		pthread_mutex_unlock(&old->lock);
+		pthread_join(old->writer, NULL);
+	} else if (old->table) {
+		(void)memory_table_write(old->table, &why); /* nobody is left to tell */
+	}
+	memory_table_free(&old->table);
+	store_close(&old->reads);
+	store_close(&old->writes);
+	pthread_cond_destroy(&old->wake);
+	pthread_cond_destroy(&old->done);
+	pthread_mutex_destroy(&old->lock);
+	free(old);
+	*memory = NULL;
+}
+
+/* --- recall ------------------------------------------------------------------------ */
+
+/* Reads one row; NULL when there is none or it is not a record. */
+static enum base_result
+row_read(struct memory *memory, struct base_arena *arena, enum store_record kind, uint64_t key,
+    struct store_blob *blob_r, const char **why_r)
+{
+	enum base_result result
+	    = store_record_get(memory->reads, arena, kind, key, blob_r, why_r);
+
+	if (result == BASE_NONE)
+		*blob_r = (struct store_blob) { 0 };
+	return result == BASE_NONE ? BASE_OK : result;
+}
+
+/* Profile, thread and site from the store. */
+static enum base_result
+recall_rows(struct memory *memory, struct base_arena *arena, uint64_t parent,
+    struct memory_recall *recall, const char **why_r)
+{
+	struct memory_profile *profile = NULL;
+	struct memory_thread *thread = NULL;
+	struct memory_site *site = base_arena_alloc(arena, sizeof(*site));
+	struct store_blob row = { 0 };
+	enum base_result result = site ? BASE_OK : BASE_BROKEN;
+
+	if (result == BASE_OK && recall->actor)
+		result = row_read(memory, arena, STORE_PROFILE, recall->actor, &row, why_r);
+	if (result == BASE_OK && row.length)
+		result = memory_profile_decode(arena, row.data, row.length, &profile);
+	row.length = 0;
+	if ((result == BASE_OK || result == BASE_NONE) && parent)
+		result = row_read(memory, arena, STORE_THREAD, parent, &row, why_r);
+	if (result == BASE_OK && row.length)
+		result = memory_thread_decode(arena, row.data, row.length, &thread);
+	if (result != BASE_OK && result != BASE_NONE)
+		return result;
+	recall->profile = profile;
+	recall->thread = thread;
+	pthread_mutex_lock(&memory->lock);
+	if (memory->has_site) {
+		*site = memory->site;
+		recall->site = site;
+	}
+	pthread_mutex_unlock(&memory->lock);
+	return BASE_OK;
+}
+
+/* Profile, thread and site from the table of a memory that learns at once. */
+static enum base_result
+recall_table(struct memory *memory, uint64_t parent, struct memory_recall *recall,
+    const char **why_r)
+{
+	struct memory_profile *profile = NULL;
+	struct memory_thread *thread = NULL;
+	struct memory_site *site = NULL;
+	enum base_result result = BASE_NONE;
+
+	if (recall->actor)
+		result = memory_table_profile(memory->table, recall->actor, &profile, why_r);
+	if ((result == BASE_OK || result == BASE_NONE) && parent)
+		result = memory_table_thread(memory->table, parent, &thread, why_r);
+	if (result == BASE_OK || result == BASE_NONE)
+		result = memory_table_site(memory->table, &site, why_r);
+	if (result != BASE_OK && result != BASE_NONE)
+		return result;
+	recall->profile = profile;
+	recall->thread = thread;
+	recall->site = site;
+	return BASE_OK;
+}
+
+/* The keyed hash of every recipient. */
+static const uint64_t *
+recipients_hash(const struct memory *memory, struct base_arena *arena,
+    const struct mail_addresses *recipients)
+{
+	uint64_t *hashes = base_arena_array(arena, recipients->count + 1, sizeof(*hashes));
+
+	for (size_t i = 0; hashes && i < recipients->count; i++)
+		hashes[i] = memory_hash(memory->key, recipients->items[i]);
+	return hashes;
+}
+
+/* What is known about a sender, the message answered, and the site. */
+enum base_result
+memory_recall(struct memory *memory, struct base_arena *arena, const char *actor,
+    const struct mail_transaction *transaction, struct memory_recall *recall_r,
+    const char **why_r)
+{
+	struct memory_recall recall = { 0 };
+	uint64_t parent = *transaction->in_reply_to
+	    ? memory_hash(memory->key, transaction->in_reply_to)
+	    : 0;
+	enum base_result result;
+
+	recall.actor = *actor ? memory_hash(memory->key, actor) : 0;
+	recall.recipients = recipients_hash(memory, arena, &transaction->recipients);
+	recall.recipient_count = transaction->recipients.count;
+	*why_r = "no memory to recall";
+	if (!recall.recipients)
+		return BASE_BROKEN;
+	result = memory->learns_at_once
+	    ? recall_table(memory, parent, &recall, why_r)
+	    : recall_rows(memory, arena, parent, &recall, why_r);
+	if (result != BASE_OK)
+		return result;
+	if (recall.site)
+		recall.site_score = memory_site_score(recall.site, MEMORY_SITE_SHARE);
+	*recall_r = recall;
+	return BASE_OK;
+}
+
+/* --- learning ---------------------------------------------------------------------- */
+
+/* What would be learned if this send really leaves. */
+enum base_result
+memory_lesson(struct memory *memory, struct base_arena *arena, const char *actor,
+    const struct mail_transaction *transaction, double score, const void **lesson_r,
+    size_t *length_r, const char **why_r)
+{
+	struct memory_lesson lesson;
+	enum base_result result = memory_lesson_make(
+	    arena, memory->key, actor, transaction, score, &lesson, why_r);
+
+	if (result == BASE_OK)
+		result = memory_lesson_encode(arena, &lesson, lesson_r, length_r);
+	if (result == BASE_BROKEN)
+		*why_r = base_why("no memory for a lesson");
+	return result;
+}
+
+/* Learns in the calling thread; what is known stays in the table until there is much of it. */
+static enum base_result
+learn_at_once(struct memory *memory, const void *lesson, size_t length, const char **why_r)
+{
+	if (memory->writes && memory_table_count(memory->table) >= MEMORY_BATCH_RECORDS) {
+		enum base_result result = memory_table_write(memory->table, why_r);
+
+		if (result != BASE_OK)
+			return result;
+	}
+	return memory_table_learn(memory->table, lesson, length, why_r);
+}
+
+/* Puts a copy into the queue, with the lock held. */
+static enum base_result
+queue_add(struct memory *memory, const void *lesson, size_t length, const char **why_r)
+{
+	struct queued *place
+	    = &memory->queue[(memory->first + memory->count) % MEMORY_QUEUE_MAX];
+
+	if (memory->count == MEMORY_QUEUE_MAX) {
+		*why_r = base_why("%d lessons are waiting to be written", MEMORY_QUEUE_MAX);
+		return BASE_RETRY;
+	}
+	place->data = malloc(length);
+	if (!place->data) {
+		*why_r = base_why("no memory for a lesson");
+		return BASE_RETRY;
+	}
+	memcpy(place->data, lesson, length);
+	place->length = length;
+	memory->count++;
+	memory->learned++;
+	if (memory->count == 1 || memory->count >= MEMORY_BATCH)
+		pthread_cond_signal(&memory->wake);
+	return BASE_OK;
+}
+
+/* Tells once that an earlier batch failed, with the lock held. */
+static enum base_result
+failure_tell(struct memory *memory, const char **why_r)
+{
+	if (!memory->has_failed)
+		return BASE_OK;
+	memory->has_failed = false;
+	*why_r = base_why("cannot write what was learned: %s", memory->failure);
+	return BASE_BROKEN;
+}
+
+/* Learns a lesson. */
+enum base_result
+memory_learn(struct memory *memory, const void *lesson, size_t length, const char **why_r)
+{
+	enum base_result result;
+
+	if (length == 0) {
+		*why_r = base_why("an empty lesson");
+		return BASE_REFUSE;
+	}
+	if (memory->learns_at_once)
+		return learn_at_once(memory, lesson, length, why_r);
+	pthread_mutex_lock(&memory->lock);
+	result = queue_add(memory, lesson, length, why_r);
+	if (result == BASE_OK)
+		result = failure_tell(memory, why_r);
+	pthread_mutex_unlock(&memory->lock);
+	return result;
+}
+
+/* Waits until everything queued before is written. */
+enum base_result
+memory_flush(struct memory *memory, const char **why_r)
+{
+	enum base_result result = BASE_OK;
+	uint64_t goal;
+
+	if (memory->learns_at_once)
+		return memory_table_write(memory->table, why_r);
+	pthread_mutex_lock(&memory->lock);
+	goal = memory->learned;
+	memory->flushers++;
+	pthread_cond_signal(&memory->wake);
+	while (memory->written < goal && !memory->has_failed)
+		pthread_cond_wait(&memory->done, &memory->lock);
+	memory->flushers--;
+	result = failure_tell(memory, why_r);
+	pthread_mutex_unlock(&memory->lock);
+	return result;
+}

@@ -1,0 +1,98 @@
+/*
+ * NAME
+ *	memory/site - what is usual for the site as a whole, and its own recent scores
+ *
+ * A fixed threshold that is right for one organisation is wrong for the next. The site keeps a
+ * histogram of the scores of its own recent sends, by the logarithm of the odds, with the same
+ * half-life as everything else, and tells where its high percentile is.
+ */
+#include "milter/memory/internal.h"
+
+#define SITE_SCORE_LOW (-10.0)
+#define SITE_SCORE_STEP 0.05
+#define SITE_SCORES_NEEDED 1000 /* sends, before a percentile of 99.9 means anything */
+
+/* The bin of a score. */
+static size_t
+score_bin(double score)
+{
+	double odds = score <= 0 ? -INFINITY : score >= 1 ? INFINITY : log(score / (1 - score));
+	double bin = floor((odds - SITE_SCORE_LOW) / SITE_SCORE_STEP);
+
+	if (!(bin > 0))
+		return 0;
+	return bin >= MEMORY_SCORE_BINS ? MEMORY_SCORE_BINS - 1 : (size_t)bin;
+}
+
+/* The highest score of a bin. */
+static double
+score_of_bin(size_t bin)
+{
+	double odds = SITE_SCORE_LOW + ((double)bin + 1) * SITE_SCORE_STEP;
+
+	return 1 / (1 + exp(-odds));
+}
+
+/* Moves the epoch before the weights become large. */
+static void
+site_renew(struct memory_site *site, int64_t now)
+{
+	float factor;
+
+	if ((double)(now - site->epoch) / MEMORY_HALF_LIFE < 16)
+		return;
+	factor = (float)memory_fade(site->epoch, now);
+	for (size_t i = 0; i < MEMORY_SIZE_CLASSES; i++)
+		site->sizes[i] *= factor;
+	for (size_t i = 0; i < MEMORY_PARENT_CLASSES; i++) {
+		site->could[i] *= factor;
+		site->did[i] *= factor;
+	}
+	for (size_t i = 0; i < MEMORY_SCORE_BINS; i++)
+		site->scores[i] *= factor;
+	site->total *= factor;
+	site->score_total *= factor;
+	site->epoch = now;
+}
+
+/* Counts one send. */
+void
+memory_site_learn(struct memory_site *site, const struct memory_lesson *lesson,
+    const struct memory_answer *answer)
+{
+	float weight;
+
+	if (!site->sends)
+		site->epoch = lesson->time;
+	site_renew(site, lesson->time);
+	weight = (float)(1 / memory_fade(site->epoch, lesson->time));
+	if (site->sends < UINT32_MAX)
+		site->sends++;
+	site->sizes[memory_size_class(lesson->recipient_count)] += weight;
+	site->total += weight;
+	if (lesson->score >= 0) {
+		site->scores[score_bin(lesson->score)] += weight;
+		site->score_total += weight;
+	}
+	if (answer->is_choice) {
+		unsigned size_class = memory_parent_class(answer->others);
+
+		site->could[size_class] += weight;
+		if (answer->taken >= MEMORY_WHOLE)
+			site->did[size_class] += weight;
+	}
+}
+
+/* The score that a share of recent sends stay below. */
+double
+memory_site_score(const struct memory_site *site, double share)
+{
+	double above = (1 - share) * (double)site->score_total, sum = 0;
+	size_t bin = MEMORY_SCORE_BINS;
+
+	if (site->sends < SITE_SCORES_NEEDED || site->score_total <= 0)
+		return 0;
+	while (bin > 0 && sum + (double)site->scores[bin - 1] <= above)
+		sum += (double)site->scores[--bin];
+	return bin == 0 ? 0 : score_of_bin(bin - 1);
+}

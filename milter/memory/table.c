@@ -1,0 +1,440 @@
+/*
+ * NAME
+ *	memory/table - decoded records between two writes
+ *
+ * A hash table with linear probing over an arena. Each record is read from the store once,
+ * changed by any number of lessons, and written once.
+ */
+#include <stdlib.h>
+#include <string.h>
+
+#include "milter/memory/internal.h"
+
+#define TABLE_SLOTS_MIN 1024 /* a power of two */
+#define TABLE_PROFILE_KEPT (400 * INT64_C(86400)) /* seconds after the last lesson */
+#define TABLE_THREAD_KEPT (90 * INT64_C(86400))
+#define TABLE_SITE_KEY 0
+#define TABLE_SCRATCH (4u << 20)
+
+struct table_slot {
+	uint64_t key;
+	enum store_record kind;
+	bool is_used;
+	bool is_changed;
+	void *record; /* NULL: known not to be there */
+	int64_t time; /* of the last lesson */
+};
+
+struct memory_table {
+	struct store *store;
+	struct base_arena *arena;   /* records */
+	struct base_arena *scratch; /* of one lesson or one row */
+	struct table_slot *slots;
+	size_t slot_count; /* a power of two */
+	size_t used;
+};
+
+/* A table over a store, or over nothing. */
+struct memory_table *
+memory_table_new(struct store *store, size_t max_bytes)
+{
+	struct memory_table *table = calloc(1, sizeof(*table));
+
+	if (!table)
+		return NULL;
+	table->store = store;
+	table->arena = base_arena_new(max_bytes);
+	table->scratch = base_arena_new(TABLE_SCRATCH);
+	table->slot_count = TABLE_SLOTS_MIN;
+	table->slots = calloc(table->slot_count, sizeof(*table->slots));
+	if (!table->arena || !table->scratch || !table->slots)
+		memory_table_free(&table);
+	return table;
+}
+
+void
+memory_table_free(struct memory_table **table)
+{
+	if (!*table)
+		return;
+	base_arena_free(&(*table)->arena);
+	base_arena_free(&(*table)->scratch);
+	free((*table)->slots);
+	free(*table);
+	*table = NULL;
+}
+
+size_t
+memory_table_count(const struct memory_table *table)
+{
+	return table->used;
+}
+
+/* Forgets all records. */
+void
+memory_table_reset(struct memory_table *table)
+{
+	base_arena_reset(table->arena);
+	base_arena_reset(table->scratch);
+	memset(table->slots, 0, table->slot_count * sizeof(*table->slots));
+	table->used = 0;
+}
+
+/* Where a key is, or where it would go. */
+static struct table_slot *
+slot_find(
+    struct table_slot *slots, size_t slot_count, enum store_record kind, uint64_t key)
+{
+	size_t i = (size_t)(key * UINT64_C(0x9e3779b97f4a7c15) >> 20) + kind;
+
+	for (;; i++) {
+		struct table_slot *slot = &slots[i & (slot_count - 1)];
+
+		if (!slot->is_used || (slot->key == key && slot->kind == kind))
+			return slot;
+	}
+}
+
+/* Doubles the slots when more than half are used; false: no memory. */
+static bool
+slots_grow(struct memory_table *table)
+{
+	size_t larger = table->slot_count * 2;
+	struct table_slot *slots;
+
+	if (table->used * 2 < table->slot_count)
+		return true;
+	slots = calloc(larger, sizeof(*slots));
+	if (!slots)
+		return false;
+	for (size_t i = 0; i < table->slot_count; i++)
+		if (table->slots[i].is_used)
+			*slot_find(slots, larger, table->slots[i].kind, table->slots[i].key)
+			    = table->slots[i];
+	free(table->slots);
+	table->slots = slots;
+	table->slot_count = larger;
+	return true;
+}
+
+/* Bytes as a record of a kind; NONE when they are not one. */
+static enum base_result
+record_decode(
+    struct base_arena *arena, enum store_record kind, struct store_blob blob, void **record_r)
+{
+	switch (kind) {
+	case STORE_PROFILE:
+		return memory_profile_decode(
+		    arena, blob.data, blob.length, (struct memory_profile **)record_r);
+	case STORE_THREAD:
+		return memory_thread_decode(
+		    arena, blob.data, blob.length, (struct memory_thread **)record_r);
+	case STORE_SITE:
+		return memory_site_decode(
+		    arena, blob.data, blob.length, (struct memory_site **)record_r);
+	}
+	return BASE_NONE;
+}
+
+/* Reads a record from the store into the arena; NULL when it is not there. */
+static enum base_result
+record_load(struct memory_table *table, enum store_record kind, uint64_t key, void **record_r,
+    const char **why_r)
+{
+	struct store_blob blob;
+	enum base_result result = BASE_NONE;
+
+	*record_r = NULL;
+	if (table->store)
+		result = store_record_get(
+		    table->store, table->scratch, kind, key, &blob, why_r);
+	if (result == BASE_OK) {
+		result = record_decode(table->arena, kind, blob, record_r);
+		if (result == BASE_BROKEN)
+			*why_r = base_why("no more room for records");
+	}
+	return result == BASE_NONE ? BASE_OK : result;
+}
+
+/* The slot of a record, read from the store the first time. */
+static enum base_result
+slot_get(struct memory_table *table, enum store_record kind, uint64_t key,
+    struct table_slot **slot_r, const char **why_r)
+{
+	struct table_slot *slot = slot_find(table->slots, table->slot_count, kind, key);
+	enum base_result result;
+	void *record;
+
+	if (!slot->is_used) {
+		if (!slots_grow(table)) {
+			*why_r = base_why("no memory for %zu records", table->used);
+			return BASE_BROKEN;
+		}
+		result = record_load(table, kind, key, &record, why_r);
+		if (result != BASE_OK)
+			return result;
+		slot = slot_find(table->slots, table->slot_count, kind, key);
+		*slot = (struct table_slot) {
+			.key = key, .kind = kind, .is_used = true, .record = record
+		};
+		table->used++;
+	}
+	*slot_r = slot;
+	return BASE_OK;
+}
+
+/* A record to look at. */
+static enum base_result
+record_look(struct memory_table *table, enum store_record kind, uint64_t key, void **record_r,
+    const char **why_r)
+{
+	struct table_slot *slot;
+	enum base_result result = slot_get(table, kind, key, &slot, why_r);
+
+	if (result == BASE_OK && !slot->record)
+		result = BASE_NONE;
+	if (result == BASE_OK)
+		*record_r = slot->record;
+	return result;
+}
+
+enum base_result
+memory_table_profile(struct memory_table *table, uint64_t key,
+    struct memory_profile **profile_r, const char **why_r)
+{
+	return record_look(table, STORE_PROFILE, key, (void **)profile_r, why_r);
+}
+
+enum base_result
+memory_table_thread(struct memory_table *table, uint64_t key, struct memory_thread **thread_r,
+    const char **why_r)
+{
+	return record_look(table, STORE_THREAD, key, (void **)thread_r, why_r);
+}
+
+enum base_result
+memory_table_site(struct memory_table *table, struct memory_site **site_r, const char **why_r)
+{
+	return record_look(table, STORE_SITE, TABLE_SITE_KEY, (void **)site_r, why_r);
+}
+
+/* A record to change, made of `size` zero bytes when it is new. */
+static enum base_result
+record_change(struct memory_table *table, enum store_record kind, uint64_t key, size_t size,
+    int64_t time, void **record_r, const char **why_r)
+{
+	struct table_slot *slot;
+	enum base_result result = slot_get(table, kind, key, &slot, why_r);
+
+	if (result != BASE_OK)
+		return result;
+	if (!slot->record)
+		slot->record = base_arena_alloc(table->arena, size);
+	if (!slot->record) {
+		*why_r = base_why("no more room for records");
+		return BASE_BROKEN;
+	}
+	slot->is_changed = true;
+	if (time > slot->time)
+		slot->time = time;
+	*record_r = slot->record;
+	return BASE_OK;
+}
+
+/* A profile to change. */
+static enum base_result
+profile_change(struct memory_table *table, uint64_t key, int64_t time,
+    struct memory_profile **profile_r, const char **why_r)
+{
+	enum base_result result = record_change(table, STORE_PROFILE, key,
+	    sizeof(struct memory_profile), time, (void **)profile_r, why_r);
+
+	if (result == BASE_OK && (*profile_r)->epoch == 0)
+		(*profile_r)->epoch = time;
+	return result;
+}
+
+/* --- one lesson -------------------------------------------------------------------- */
+
+/* What a lesson is about, once the records it needs are found. */
+struct table_lesson {
+	struct memory_lesson lesson;
+	uint64_t *recipients;
+	size_t recipient_count;
+	struct memory_thread *parent; /* NULL: unknown */
+	struct memory_answer answer;
+};
+
+/* The sender's habits and the site's. */
+static enum base_result
+learn_sender(struct memory_table *table, struct table_lesson *about, const char **why_r)
+{
+	const struct memory_lesson *lesson = &about->lesson;
+	struct memory_profile *profile;
+	struct memory_site *site;
+	enum base_result result;
+
+	result = profile_change(table, lesson->sender, lesson->time, &profile, why_r);
+	if (result == BASE_OK)
+		result = record_change(table, STORE_SITE, TABLE_SITE_KEY, sizeof(*site),
+		    lesson->time, (void **)&site, why_r);
+	if (result != BASE_OK)
+		return result;
+	about->answer = memory_answer_find(profile, about->parent, lesson->sender,
+	    about->recipients, about->recipient_count, lesson->time);
+	memory_site_learn(site, lesson, &about->answer);
+	result = memory_profile_sent(table->arena, profile, lesson, about->recipients,
+	    about->recipient_count, &about->answer);
+	if (result != BASE_OK)
+		*why_r = base_why("no more room for records");
+	return result;
+}
+
+/* Those who got it. */
+static enum base_result
+learn_recipients(struct memory_table *table, struct table_lesson *about, const char **why_r)
+{
+	const struct memory_lesson *lesson = &about->lesson;
+	enum base_result result = BASE_OK;
+
+	for (size_t i = 0;
+	     i < about->recipient_count && i < MEMORY_LESSON_TAUGHT && result == BASE_OK; i++) {
+		struct memory_profile *profile;
+
+		result = profile_change(
+		    table, about->recipients[i], lesson->time, &profile, why_r);
+		if (result != BASE_OK)
+			return result;
+		result = memory_profile_heard(
+		    table->arena, profile, about->recipients[i], lesson);
+		if (result != BASE_OK)
+			*why_r = base_why("no more room for records");
+	}
+	return result;
+}
+
+/* The message's own thread row, and the parent's count of answers to all. */
+static enum base_result
+learn_thread(struct memory_table *table, struct table_lesson *about, const char **why_r)
+{
+	const struct memory_lesson *lesson = &about->lesson;
+	struct memory_thread *thread;
+	enum base_result result = BASE_OK;
+
+	if (about->parent && memory_answer_is_to_all(&about->answer)) {
+		result = record_change(table, STORE_THREAD, lesson->parent, sizeof(*thread),
+		    lesson->time, (void **)&thread, why_r);
+		if (result == BASE_OK && thread->answered_all < UINT8_MAX)
+			thread->answered_all++;
+	}
+	if (result != BASE_OK || !lesson->message || lesson->message == lesson->parent)
+		return result;
+	result = record_change(table, STORE_THREAD, lesson->message, sizeof(*thread),
+	    lesson->time, (void **)&thread, why_r);
+	if (result == BASE_OK)
+		memory_thread_learn(thread, lesson, about->parent, &about->answer);
+	return result;
+}
+
+/* The parent's thread, if any, and the recipients. */
+static enum base_result
+lesson_prepare(struct memory_table *table, struct table_lesson *about, const char **why_r)
+{
+	enum base_result result = BASE_NONE;
+
+	if (memory_lesson_recipients(table->scratch, &about->lesson, &about->recipients,
+		&about->recipient_count)
+	    != BASE_OK) {
+		*why_r = base_why("no memory for a lesson");
+		return BASE_BROKEN;
+	}
+	if (about->lesson.parent)
+		result = memory_table_thread(
+		    table, about->lesson.parent, &about->parent, why_r);
+	return result == BASE_NONE ? BASE_OK : result;
+}
+
+/* All that one lesson changes. */
+enum base_result
+memory_table_learn(
+    struct memory_table *table, const void *data, size_t length, const char **why_r)
+{
+	struct table_lesson about = { 0 };
+	enum base_result result;
+
+	base_arena_reset(table->scratch);
+	result = memory_lesson_decode(table->scratch, data, length, &about.lesson);
+	if (result != BASE_OK) {
+		*why_r = base_why("%zu bytes are not a lesson", length);
+		return result;
+	}
+	if (!about.lesson.sender)
+		return BASE_OK;
+	result = lesson_prepare(table, &about, why_r);
+	if (result == BASE_OK && about.lesson.is_send)
+		result = learn_sender(table, &about, why_r);
+	else if (result == BASE_OK)
+		about.answer = memory_answer_find(NULL, about.parent, about.lesson.sender,
+		    about.recipients, about.recipient_count, about.lesson.time);
+	if (result == BASE_OK)
+		result = learn_recipients(table, &about, why_r);
+	if (result == BASE_OK)
+		result = learn_thread(table, &about, why_r);
+	return result;
+}
+
+/* --- writing ----------------------------------------------------------------------- */
+
+/* Writes one changed record. */
+static enum base_result
+slot_write(struct memory_table *table, const struct table_slot *slot, const char **why_r)
+{
+	enum base_result result = BASE_BROKEN;
+	const void *data = NULL;
+	size_t length = 0;
+	int64_t expires = 0;
+
+	base_arena_reset(table->scratch);
+	switch (slot->kind) {
+	case STORE_PROFILE:
+		result = memory_profile_encode(table->scratch, slot->record, &data, &length);
+		expires = slot->time + TABLE_PROFILE_KEPT;
+		break;
+	case STORE_THREAD:
+		result = memory_thread_encode(table->scratch, slot->record, &data, &length);
+		expires = slot->time + TABLE_THREAD_KEPT;
+		break;
+	case STORE_SITE:
+		result = memory_site_encode(table->scratch, slot->record, &data, &length);
+		break;
+	}
+	if (result != BASE_OK) {
+		*why_r = base_why("no memory to write a record");
+		return result;
+	}
+	return store_record_put(
+	    table->store, slot->kind, slot->key, data, length, expires, why_r);
+}
+
+/* Writes what changed as one transaction. */
+enum base_result
+memory_table_write(struct memory_table *table, const char **why_r)
+{
+	enum base_result result;
+
+	if (!table->store)
+		return BASE_OK;
+	result = store_begin(table->store, why_r);
+	if (result != BASE_OK)
+		return result;
+	for (size_t i = 0; i < table->slot_count && result == BASE_OK; i++)
+		if (table->slots[i].is_used && table->slots[i].is_changed)
+			result = slot_write(table, &table->slots[i], why_r);
+	if (result == BASE_OK)
+		result = store_commit(table->store, why_r);
+	else
+		store_rollback(table->store);
+	if (result == BASE_OK)
+		memory_table_reset(table);
+	return result;
+}

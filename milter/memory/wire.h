@@ -1,0 +1,117 @@
+/*
+ * NAME
+ *	memory/wire - numbers as little-endian bytes, with bounds
+ *
+ * DIAGNOSTICS
+ *	Reading past the end, or writing past the room, sets `failed`, which stays; reading
+ *	gives 0 from then on.
+ */
+#ifndef OOPS_MEMORY_WIRE_H
+#define OOPS_MEMORY_WIRE_H
+
+#include <string.h>
+
+#include "milter/base/base.h"
+
+struct memory_wire {
+	unsigned char *data;	   /* written to */
+	const unsigned char *from; /* read from */
+	size_t length;		   /* bytes written, or read so far */
+	size_t room;
+	bool failed;
+};
+
+/* For writing; `data` is NULL when the arena is full. */
+static inline struct memory_wire
+memory_wire_new(struct base_arena *arena, size_t room)
+{
+	return (struct memory_wire) { .data = base_arena_alloc(arena, room), .room = room };
+}
+
+/* For reading. */
+static inline struct memory_wire
+memory_wire_over(const void *data, size_t length)
+{
+	return (struct memory_wire) { .from = data, .room = length };
+}
+
+static inline bool
+memory_wire_is_done(const struct memory_wire *wire)
+{
+	return !wire->failed && wire->length == wire->room;
+}
+
+/* Writes the low `bytes` bytes of a number. */
+static inline void
+memory_put(struct memory_wire *wire, uint64_t value, size_t bytes)
+{
+	if (wire->failed || wire->room - wire->length < bytes) {
+		wire->failed = true;
+		return;
+	}
+	for (size_t i = 0; i < bytes; i++)
+		wire->data[wire->length++] = (unsigned char)(value >> (8 * i));
+}
+
+static inline uint64_t
+memory_take(struct memory_wire *wire, size_t bytes)
+{
+	uint64_t value = 0;
+
+	if (wire->failed || wire->room - wire->length < bytes) {
+		wire->failed = true;
+		return 0;
+	}
+	for (size_t i = 0; i < bytes; i++)
+		value |= (uint64_t)wire->from[wire->length++] << (8 * i);
+	return value;
+}
+
+static inline void
+memory_put_float(struct memory_wire *wire, float value)
+{
+	uint32_t bits;
+
+	memcpy(&bits, &value, sizeof(bits));
+	memory_put(wire, bits, 4);
+}
+
+/* A weight: what is not a number from 0 up fails. */
+static inline float
+memory_take_float(struct memory_wire *wire)
+{
+	uint32_t bits = (uint32_t)memory_take(wire, 4);
+	float value;
+
+	memcpy(&value, &bits, sizeof(value));
+	if (!(value >= 0 && value < 1e30f)) {
+		wire->failed = true;
+		return 0;
+	}
+	return value;
+}
+
+static inline void
+memory_put_double(struct memory_wire *wire, double value)
+{
+	uint64_t bits;
+
+	memcpy(&bits, &value, sizeof(bits));
+	memory_put(wire, bits, 8);
+}
+
+static inline double
+memory_take_double(struct memory_wire *wire)
+{
+	uint64_t bits = memory_take(wire, 8);
+	double value;
+
+	memcpy(&value, &bits, sizeof(value));
+	if (!(value > -1e30 && value < 1e30)) {
+		wire->failed = true;
+		return 0;
+	}
+	return value;
+}
+
+#endif
