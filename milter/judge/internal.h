@@ -1,0 +1,180 @@
+/*
+ * NAME
+ *	judge/internal - the view, the table of signals and the scorecard, inside the room
+ *
+ * WHAT IT DOES
+ *	view.c joins the facts once. Each signal is one function on the view and one row of the
+ *	table in signals.c. A scorecard gives points to ranges of each signal, and of some pairs.
+ *
+ *	To add a signal: write its function in one of signals_*.c, add its row, add its block
+ *	to conf/scorecard.conf.
+ */
+#ifndef OOPS_JUDGE_INTERNAL_H
+#define OOPS_JUDGE_INTERNAL_H
+
+#include "milter/judge/judge.h"
+
+/* The facts of one send, joined: who each recipient is to the sender. */
+struct judge_view {
+	const struct judge_facts *facts;
+	int64_t now;
+	uint64_t self;
+	size_t count;  /* distinct recipients, the sender left out */
+	size_t people; /* behind them; never less than count */
+	uint64_t *hashes; /* `count`, sorted */
+	size_t *places;	  /* of each, in the transaction's recipients */
+	uint64_t sum;	  /* of hashes */
+
+	/* The first `sample` hashes stand for all. */
+	size_t sample;
+	const struct memory_contact **contacts; /* NULL: neither written to nor heard from */
+	size_t never;	    /* never written to */
+	size_t strange;	    /* nor heard from */
+	size_t weak;	    /* written to less than once lately */
+	size_t alone;	    /* written to alone now and then */
+	double familiarity; /* 0: all new, 1: all well known */
+	size_t covered[MEMORY_MAX_SENT]; /* of each audience written to */
+	uint64_t any;	    /* audiences that one of them is in */
+	uint64_t two;	    /* audiences that two of them are in */
+
+	double fade;	  /* brings the profile's weights to now */
+	double site_fade; /* the site's */
+	struct memory_answer answer;
+	const struct memory_sent *same; /* this exact audience, written to before */
+	double best_cover;   /* largest share covered by one audience written to */
+	double best_overlap; /* largest likeness (Jaccard) with one */
+	const struct memory_heard *heard; /* audience received from that is most like it */
+	double heard_overlap;
+	size_t suspect; /* least familiar recipient; `sample` when there is none */
+	double suspect_worth;
+	double others_worth; /* mean of the other recipients */
+};
+
+/* BROKEN: arena full. */
+enum base_result judge_view_make(const struct judge_facts *facts, struct base_arena *arena,
+	struct judge_view *view_r, const char **why_r);
+
+/* --- signals ----------------------------------------------------------------------- */
+
+struct judge_signal {
+	const char *name; /* in the scorecard */
+	const char *unit; /* of its value */
+	const char *note; /* for the auditor: what the value is */
+	/* False: unknown. `person_r` is "" unless it names somebody. */
+	bool (*measure)(const struct judge_view *view, double *value_r, const char **person_r);
+	/* The sentence for the sender. */
+	void (*say)(const struct judge_view *view, double value, struct base_buffer *text_r);
+};
+
+extern const struct judge_signal judge_signals[];
+extern const size_t judge_signal_count;
+#define JUDGE_MAX_SIGNALS 64
+
+/* A recipient's address by its place among the view's hashes, "" when there is none. */
+const char *judge_view_person(const struct judge_view *view, size_t i);
+/* A recipient's address by hash, "" when it is not a recipient. */
+const char *judge_view_person_of(const struct judge_view *view, uint64_t hash);
+
+#define JUDGE_SIGNAL(name)                                                             \
+	bool judge_measure_##name(                                                     \
+	    const struct judge_view *view, double *value_r, const char **person_r);    \
+	void judge_say_##name(                                                         \
+	    const struct judge_view *view, double value, struct base_buffer *text_r)
+
+/* signals_size.c */
+JUDGE_SIGNAL(audience_size);
+JUDGE_SIGNAL(size_for_sender);
+JUDGE_SIGNAL(size_vs_max);
+JUDGE_SIGNAL(site_size);
+JUDGE_SIGNAL(big_sends);
+JUDGE_SIGNAL(sender_seen);
+/* signals_group.c */
+JUDGE_SIGNAL(never_written_share);
+JUDGE_SIGNAL(never_written_count);
+JUDGE_SIGNAL(stranger_share);
+JUDGE_SIGNAL(familiarity);
+JUDGE_SIGNAL(one_to_one_share);
+JUDGE_SIGNAL(covered_by_one);
+JUDGE_SIGNAL(closest_sent);
+JUDGE_SIGNAL(exact_before);
+JUDGE_SIGNAL(cohesion);
+JUDGE_SIGNAL(received_match);
+JUDGE_SIGNAL(group_voices);
+/* signals_reply.c */
+JUDGE_SIGNAL(reply_kind);
+JUDGE_SIGNAL(answered_audience);
+JUDGE_SIGNAL(habit_answer_all);
+JUDGE_SIGNAL(habit_answer_all_size);
+JUDGE_SIGNAL(one_to_one_author);
+JUDGE_SIGNAL(author_alone_share);
+JUDGE_SIGNAL(others_answered_all);
+JUDGE_SIGNAL(minutes_since_parent);
+JUDGE_SIGNAL(site_reply_all);
+/* signals_person.c */
+JUDGE_SIGNAL(stranger_among_known);
+
+#undef JUDGE_SIGNAL
+
+/* --- scorecard --------------------------------------------------------------------- */
+
+#define JUDGE_MAX_RANGES 32 /* of one signal, "unknown" not counted */
+#define JUDGE_MAX_PAIRS 32
+
+/* Ranges of one signal: [edges[i-1], edges[i]), open at both ends; bin 0 is "unknown". */
+struct judge_axis {
+	double edges[JUDGE_MAX_RANGES - 1];
+	size_t range_count;
+};
+
+struct judge_block {
+	bool is_there;
+	struct judge_axis axis;
+	double points[JUDGE_MAX_RANGES + 1]; /* by bin */
+};
+
+struct judge_pair {
+	size_t rows, columns; /* signals */
+	struct judge_axis row_axis, column_axis;
+	double *points; /* (row ranges + 1) * (column ranges + 1) */
+};
+
+struct judge_scorecard {
+	double base;
+	struct judge_block blocks[JUDGE_MAX_SIGNALS]; /* by signal */
+	struct judge_pair pairs[JUDGE_MAX_PAIRS];
+	size_t pair_count;
+};
+
+/* The bin of a value: 0 unknown, else 1 + range. */
+size_t judge_axis_bin(const struct judge_axis *axis, bool is_known, double value);
+/* "unknown", "below 2", "2 to 5", "5 or more". */
+void judge_axis_name(const struct judge_axis *axis, size_t bin, struct base_buffer *text_r);
+
+/* The text of conf/scorecard.conf, made at build time. */
+extern const char judge_scorecard_text[];
+extern const size_t judge_scorecard_text_length;
+
+/* --- one send, scored -------------------------------------------------------------- */
+
+struct judge_measure {
+	bool is_known;
+	double value;
+	size_t bin;
+	double points;	     /* of the signal's own range */
+	double pair_points;  /* of pairs whose first signal it is */
+	const char *person;
+};
+
+struct judge_score {
+	struct judge_view view;
+	struct judge_measure *measures; /* by signal */
+	double points;
+	double score;
+};
+
+enum base_result judge_score_make(const struct judge_facts *facts,
+	const struct judge_scorecard *scorecard, struct base_arena *arena,
+	struct judge_score *score_r, const char **why_r);
+double judge_pair_points(const struct judge_pair *pair, const struct judge_measure *measures);
+
+#endif

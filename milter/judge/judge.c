@@ -1,0 +1,206 @@
+/*
+ * NAME
+ *	judge - facts in; verdict, score and reasons out
+ */
+#include <math.h>
+#include <stdlib.h>
+
+#include "milter/judge/internal.h"
+
+#define JUDGE_LEARNING_SENDS 10 /* learned of a sender before anything is held */
+#define JUDGE_MAX_SENTENCE 600	/* bytes */
+
+/* --- scoring ----------------------------------------------------------------------- */
+
+/* Measures one signal and looks up its range. */
+static void
+measure_make(const struct judge_view *view, const struct judge_block *block, size_t i,
+    struct judge_measure *measure)
+{
+	measure->person = "";
+	measure->is_known
+	    = judge_signals[i].measure(view, &measure->value, &measure->person);
+	if (!measure->is_known)
+		measure->person = "";
+	if (!block->is_there)
+		return;
+	measure->bin = judge_axis_bin(&block->axis, measure->is_known, measure->value);
+	measure->points = block->points[measure->bin];
+}
+
+/* The points of one cell of a pair. */
+double
+judge_pair_points(const struct judge_pair *pair, const struct judge_measure *measures)
+{
+	const struct judge_measure *row = &measures[pair->rows];
+	const struct judge_measure *column = &measures[pair->columns];
+
+	return pair->points[judge_axis_bin(&pair->row_axis, row->is_known, row->value)
+		* (JUDGE_MAX_RANGES + 1)
+	    + judge_axis_bin(&pair->column_axis, column->is_known, column->value)];
+}
+
+/* Views, measures, sums. */
+enum base_result
+judge_score_make(const struct judge_facts *facts, const struct judge_scorecard *scorecard,
+    struct base_arena *arena, struct judge_score *score_r, const char **why_r)
+{
+	enum base_result result = judge_view_make(facts, arena, &score_r->view, why_r);
+	struct judge_measure *measures;
+
+	if (result != BASE_OK)
+		return result;
+	measures = base_arena_array(arena, judge_signal_count, sizeof(*measures));
+	if (!measures) {
+		*why_r = base_why("no memory to judge");
+		return BASE_BROKEN;
+	}
+	score_r->points = scorecard->base;
+	for (size_t i = 0; i < judge_signal_count; i++) {
+		measure_make(&score_r->view, &scorecard->blocks[i], i, &measures[i]);
+		score_r->points += measures[i].points;
+	}
+	for (size_t i = 0; i < scorecard->pair_count; i++) {
+		double points = judge_pair_points(&scorecard->pairs[i], measures);
+
+		measures[scorecard->pairs[i].rows].pair_points += points;
+		score_r->points += points;
+	}
+	score_r->measures = measures;
+	score_r->score = 1 / (1 + exp(-score_r->points));
+	return BASE_OK;
+}
+
+/* --- reasons ----------------------------------------------------------------------- */
+
+/* Strongest first; ties by name, so that the order is always the same. */
+static int
+reason_compare(const void *a, const void *b)
+{
+	const struct judge_reason *left = a, *right = b;
+
+	if (left->points != right->points)
+		return left->points > right->points ? -1 : 1;
+	return left->signal < right->signal ? -1 : left->signal > right->signal;
+}
+
+/* The signal's value and range, for the auditor. */
+static const char *
+evidence_make(const struct judge_score *score, const struct judge_block *block, size_t i,
+    struct base_arena *arena)
+{
+	const struct judge_measure *measure = &score->measures[i];
+	struct base_buffer text;
+	const char *evidence;
+
+	base_buffer_init(&text, JUDGE_MAX_SENTENCE);
+	base_buffer_printf(&text, "%s: ", judge_signals[i].note);
+	if (measure->is_known)
+		base_buffer_printf(
+		    &text, "%.4g %s", measure->value, judge_signals[i].unit);
+	else
+		base_buffer_puts(&text, "unknown");
+	base_buffer_puts(&text, " in ");
+	if (block->is_there)
+		judge_axis_name(&block->axis, measure->bin, &text);
+	base_buffer_printf(&text, ", %+.2f", measure->points);
+	if (measure->pair_points != 0)
+		base_buffer_printf(&text, " and %+.2f in pairs", measure->pair_points);
+	evidence = base_arena_strdup(arena, base_buffer_text(&text));
+	base_buffer_free(&text);
+	return evidence;
+}
+
+/* The sentence for the sender. */
+static const char *
+sentence_make(const struct judge_score *score, size_t i, struct base_arena *arena)
+{
+	struct base_buffer text;
+	const char *sentence;
+
+	base_buffer_init(&text, JUDGE_MAX_SENTENCE);
+	judge_signals[i].say(&score->view, score->measures[i].value, &text);
+	sentence = base_arena_strdup(arena, base_buffer_text(&text));
+	base_buffer_free(&text);
+	return sentence;
+}
+
+/* The signals that add points, strongest first. */
+static enum base_result
+reasons_make(const struct judge_score *score, const struct judge_scorecard *scorecard,
+    struct base_arena *arena, struct judge_verdict *verdict)
+{
+	struct judge_reason *reasons
+	    = base_arena_array(arena, judge_signal_count, sizeof(*reasons));
+	size_t count = 0;
+
+	if (!reasons)
+		return BASE_BROKEN;
+	for (size_t i = 0; i < judge_signal_count; i++) {
+		double points = score->measures[i].points + score->measures[i].pair_points;
+		struct judge_reason *reason = &reasons[count];
+
+		if (points < 0.005 || !score->measures[i].is_known)
+			continue;
+		reason->signal = judge_signals[i].name;
+		reason->points = points;
+		reason->person = score->measures[i].person;
+		reason->text = sentence_make(score, i, arena);
+		reason->evidence = evidence_make(score, &scorecard->blocks[i], i, arena);
+		if (!reason->text || !reason->evidence)
+			return BASE_BROKEN;
+		count++;
+	}
+	qsort(reasons, count, sizeof(*reasons), reason_compare);
+	verdict->reasons = reasons;
+	verdict->reason_count = count;
+	return BASE_OK;
+}
+
+/* --- verdict ----------------------------------------------------------------------- */
+
+/* Is too little known of this sender to hold mail? */
+static bool
+is_learning(const struct memory_recall *recall)
+{
+	return !recall->profile || recall->profile->sends < JUDGE_LEARNING_SENDS;
+}
+
+/* What the policy says about a score. */
+static enum settings_action
+action_for(const struct judge_facts *facts, const struct settings_policy *policy, double score)
+{
+	enum settings_action action = SETTINGS_PASS;
+
+	if (score >= policy->tag_threshold)
+		action = SETTINGS_TAG;
+	if (score < policy->threshold || score <= facts->recall->site_score)
+		return action;
+	if (policy->action > SETTINGS_TAG && is_learning(facts->recall))
+		return SETTINGS_TAG;
+	return policy->action > action ? policy->action : action;
+}
+
+/* Judges one send. */
+enum base_result
+judge_send(const struct judge_facts *facts, const struct judge_scorecard *scorecard,
+    const struct settings_policy *policy, struct base_arena *arena,
+    struct judge_verdict *verdict_r, const char **why_r)
+{
+	struct judge_verdict verdict = { .action = SETTINGS_PASS };
+	struct judge_score score = { 0 };
+	enum base_result result = judge_score_make(facts, scorecard, arena, &score, why_r);
+
+	if (result != BASE_OK)
+		return result;
+	verdict.points = score.points;
+	verdict.score = score.score;
+	verdict.action = action_for(facts, policy, score.score);
+	result = reasons_make(&score, scorecard, arena, &verdict);
+	if (result != BASE_OK) {
+		*why_r = base_why("no memory for the reasons");
+		return result;
+	}
+	*verdict_r = verdict;
+	return BASE_OK;
+}

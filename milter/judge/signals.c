@@ -1,0 +1,55 @@
+/*
+ * NAME
+ *	judge/signals - the table of all signals
+ */
+#include "milter/judge/internal.h"
+
+#define SIGNAL(name, unit, note)                                                       \
+	{                                                                              \
+		#name, unit, note, judge_measure_##name, judge_say_##name              \
+	}
+
+const struct judge_signal judge_signals[] = {
+	/* how many */
+	SIGNAL(audience_size, "people", "people behind the recipients"),
+	SIGNAL(size_for_sender, "bits",
+	    "-log2 of the share of this sender's sends that go to as many or more"),
+	SIGNAL(size_vs_max, "times", "people, relative to the largest send ever learned"),
+	SIGNAL(site_size, "bits",
+	    "-log2 of the share of the site's sends that go to as many or more"),
+	SIGNAL(big_sends, "sends", "recent sends to at least half as many people"),
+	SIGNAL(sender_seen, "sends", "sends learned of this sender"),
+	/* who */
+	SIGNAL(never_written_share, "share", "recipients never written to"),
+	SIGNAL(never_written_count, "people", "recipients never written to"),
+	SIGNAL(stranger_share, "share", "recipients never written to nor heard from"),
+	SIGNAL(familiarity, "0..1", "mean over recipients of recent sends, 2 count as 1"),
+	SIGNAL(one_to_one_share, "share", "recipients who are also written to alone"),
+	SIGNAL(covered_by_one, "share", "recipients inside one audience written to before"),
+	SIGNAL(closest_sent, "0..1", "likeness with the closest audience written to before"),
+	SIGNAL(exact_before, "sends", "recent sends to exactly this audience"),
+	SIGNAL(cohesion, "share", "recipients written to together with another of them"),
+	SIGNAL(received_match, "0..1", "likeness with the closest audience received from"),
+	SIGNAL(group_voices, "people", "who was seen to write to that audience"),
+	/* replies */
+	SIGNAL(reply_kind, "kind",
+	    "0 no reply, 1 author of small mail, 2 author of large, 3 all, 4 all and more, "
+	    "5 others"),
+	SIGNAL(answered_audience, "people", "others in the answered mail"),
+	SIGNAL(habit_answer_all, "share", "replies to all among those that could be"),
+	SIGNAL(habit_answer_all_size, "share", "the same for mails of this size"),
+	SIGNAL(one_to_one_author, "sends", "recent sends to the author alone"),
+	SIGNAL(author_alone_share, "share", "sends to the author that went to nobody else"),
+	SIGNAL(others_answered_all, "answers", "answers to all seen before in this thread"),
+	SIGNAL(minutes_since_parent, "minutes", "age of the answered mail"),
+	SIGNAL(site_reply_all, "share", "the site's replies to all among those that could be"),
+	/* persons */
+	SIGNAL(stranger_among_known, "kind",
+	    "least familiar recipient: 0 never seen, 2 only heard from, 3 seldom written to, "
+	    "4 written to; 10 more when the others are well known"),
+};
+
+const size_t judge_signal_count = sizeof(judge_signals) / sizeof(*judge_signals);
+
+_Static_assert(sizeof(judge_signals) / sizeof(*judge_signals) <= JUDGE_MAX_SIGNALS,
+    "the scorecard has room for every signal");

@@ -1,0 +1,248 @@
+/*
+ * NAME
+ *	judge/signals_group - signals about who the recipients are to the sender
+ */
+#include "milter/judge/internal.h"
+
+#define GROUP_MIN 3 /* recipients from which shares mean something */
+#define GROUP_HEARD_MIN 5
+#define GROUP_LIKE 0.7 /* overlap from which an audience received from is meant */
+
+/* A count in the sample as one of all recipients. */
+static double
+of_all(const struct judge_view *view, size_t in_sample)
+{
+	if (view->sample == 0)
+		return 0;
+	return (double)in_sample * (double)view->count / (double)view->sample;
+}
+
+/* A count in the sample as a share; false for few recipients. */
+static bool
+share_of(const struct judge_view *view, size_t in_sample, double *value_r)
+{
+	if (view->count < GROUP_MIN)
+		return false;
+	*value_r = (double)in_sample / (double)view->sample;
+	return true;
+}
+
+/* "37 of these 41 people", for a count in the sample. */
+static void
+say_count(const struct judge_view *view, size_t in_sample, struct base_buffer *text)
+{
+	if (view->count == 1)
+		base_buffer_puts(text, "the recipient");
+	else if (in_sample == view->sample)
+		base_buffer_printf(text, "any of these %zu people", view->count);
+	else
+		base_buffer_printf(text, "%.0f of these %zu people", of_all(view, in_sample),
+		    view->count);
+}
+
+bool
+judge_measure_never_written_share(
+    const struct judge_view *view, double *value_r, const char **person_r)
+{
+	(void)person_r;
+	return share_of(view, view->never, value_r);
+}
+
+void
+judge_say_never_written_share(
+    const struct judge_view *view, double value, struct base_buffer *text_r)
+{
+	(void)value;
+	base_buffer_puts(text_r, "You have never written to ");
+	say_count(view, view->never, text_r);
+	base_buffer_puts(text_r, ".");
+}
+
+bool
+judge_measure_never_written_count(
+    const struct judge_view *view, double *value_r, const char **person_r)
+{
+	(void)person_r;
+	*value_r = of_all(view, view->never);
+	return true;
+}
+
+void
+judge_say_never_written_count(
+    const struct judge_view *view, double value, struct base_buffer *text_r)
+{
+	judge_say_never_written_share(view, value, text_r);
+}
+
+bool
+judge_measure_stranger_share(
+    const struct judge_view *view, double *value_r, const char **person_r)
+{
+	(void)person_r;
+	return share_of(view, view->strange, value_r);
+}
+
+void
+judge_say_stranger_share(
+    const struct judge_view *view, double value, struct base_buffer *text_r)
+{
+	(void)value;
+	base_buffer_puts(text_r, "You have neither written to nor heard from ");
+	say_count(view, view->strange, text_r);
+	base_buffer_puts(text_r, ".");
+}
+
+bool
+judge_measure_familiarity(
+    const struct judge_view *view, double *value_r, const char **person_r)
+{
+	(void)person_r;
+	*value_r = view->familiarity;
+	return view->count >= GROUP_MIN;
+}
+
+void
+judge_say_familiarity(const struct judge_view *view, double value, struct base_buffer *text_r)
+{
+	(void)value;
+	base_buffer_puts(text_r, "You seldom or never write to ");
+	say_count(view, view->weak, text_r);
+	base_buffer_puts(text_r, ".");
+}
+
+bool
+judge_measure_one_to_one_share(
+    const struct judge_view *view, double *value_r, const char **person_r)
+{
+	(void)person_r;
+	return share_of(view, view->alone, value_r);
+}
+
+void
+judge_say_one_to_one_share(
+    const struct judge_view *view, double value, struct base_buffer *text_r)
+{
+	(void)value;
+	base_buffer_printf(text_r, "You usually write to %.0f of these %zu people one by one.",
+	    of_all(view, view->alone), view->count);
+}
+
+bool
+judge_measure_covered_by_one(
+    const struct judge_view *view, double *value_r, const char **person_r)
+{
+	(void)person_r;
+	*value_r = view->best_cover;
+	return view->count >= GROUP_MIN;
+}
+
+void
+judge_say_covered_by_one(
+    const struct judge_view *view, double value, struct base_buffer *text_r)
+{
+	base_buffer_printf(text_r,
+	    "No group you wrote to before holds more than %.0f of these %zu people.",
+	    value * (double)view->count, view->count);
+}
+
+bool
+judge_measure_closest_sent(
+    const struct judge_view *view, double *value_r, const char **person_r)
+{
+	(void)person_r;
+	*value_r = view->same ? 1 : view->best_overlap;
+	return view->count >= GROUP_MIN;
+}
+
+void
+judge_say_closest_sent(const struct judge_view *view, double value, struct base_buffer *text_r)
+{
+	(void)value;
+	base_buffer_printf(
+	    text_r, "You have not written to a group like these %zu people.", view->count);
+}
+
+bool
+judge_measure_exact_before(
+    const struct judge_view *view, double *value_r, const char **person_r)
+{
+	(void)person_r;
+	*value_r = view->same ? (double)view->same->weight * view->fade : 0;
+	return view->count >= 2;
+}
+
+void
+judge_say_exact_before(const struct judge_view *view, double value, struct base_buffer *text_r)
+{
+	(void)value;
+	if (view->same)
+		base_buffer_printf(text_r, "You wrote to exactly these %zu people %u %s.",
+		    view->count, view->same->count,
+		    view->same->count == 1 ? "time" : "times");
+	else
+		base_buffer_printf(text_r,
+		    "You have never written to exactly these %zu people.", view->count);
+}
+
+/* The share of recipients that other recipients were written to with. */
+bool
+judge_measure_cohesion(const struct judge_view *view, double *value_r, const char **person_r)
+{
+	size_t together = 0;
+
+	(void)person_r;
+	for (size_t i = 0; i < view->sample; i++)
+		together
+		    += view->contacts[i] && (view->contacts[i]->audiences & view->two) != 0;
+	return share_of(view, together, value_r);
+}
+
+void
+judge_say_cohesion(const struct judge_view *view, double value, struct base_buffer *text_r)
+{
+	base_buffer_printf(text_r,
+	    "Of these %zu people you wrote to only %.0f together with another of them.",
+	    view->count, value * (double)view->count);
+}
+
+bool
+judge_measure_received_match(
+    const struct judge_view *view, double *value_r, const char **person_r)
+{
+	(void)person_r;
+	*value_r = view->heard_overlap;
+	return view->count >= GROUP_HEARD_MIN;
+}
+
+void
+judge_say_received_match(
+    const struct judge_view *view, double value, struct base_buffer *text_r)
+{
+	if (value >= GROUP_LIKE)
+		base_buffer_printf(text_r,
+		    "These %zu people are a group you get mail with; you do not write to it.",
+		    view->count);
+	else
+		base_buffer_printf(
+		    text_r, "These %zu people are no group that you get mail with.", view->count);
+}
+
+bool
+judge_measure_group_voices(
+    const struct judge_view *view, double *value_r, const char **person_r)
+{
+	(void)person_r;
+	*value_r = view->heard && view->heard_overlap >= GROUP_LIKE ? view->heard->voice_count
+								    : 0;
+	return view->count >= GROUP_HEARD_MIN;
+}
+
+void
+judge_say_group_voices(const struct judge_view *view, double value, struct base_buffer *text_r)
+{
+	if (value == 1)
+		base_buffer_printf(text_r,
+		    "Only one person writes to this group of %zu.", view->count);
+	else
+		base_buffer_printf(text_r, "Few write to this group of %zu.", view->count);
+}

@@ -1,0 +1,50 @@
+/*
+ * NAME
+ *	judge/signals_person - signals that name one recipient
+ */
+#include "milter/judge/internal.h"
+
+#define PERSON_MAX_GROUP 12  /* recipients among whom one stands out */
+#define PERSON_KNOWN_GROUP 4 /* mean worth from which the others are a known group */
+#define PERSON_SELDOM 0.5    /* sends, halved as they age */
+
+/*
+ * The least familiar recipient: 0 never heard of, 1 known by nothing left, 2 only heard from,
+ * 3 seldom written to, 4 written to; 10 more when the others are well known.
+ */
+bool
+judge_measure_stranger_among_known(
+    const struct judge_view *view, double *value_r, const char **person_r)
+{
+	const struct memory_contact *suspect;
+
+	if (view->count < 2 || view->count > PERSON_MAX_GROUP)
+		return false;
+	suspect = view->contacts[view->suspect];
+	if (!suspect)
+		*value_r = 0;
+	else if (!suspect->last_sent)
+		*value_r = suspect->last_received ? 2 : 1;
+	else
+		*value_r = suspect->sent * view->fade < PERSON_SELDOM ? 3 : 4;
+	if (view->others_worth > PERSON_KNOWN_GROUP)
+		*value_r += 10;
+	*person_r = judge_view_person(view, view->suspect);
+	return true;
+}
+
+void
+judge_say_stranger_among_known(
+    const struct judge_view *view, double value, struct base_buffer *text_r)
+{
+	const char *person = judge_view_person(view, view->suspect);
+	bool is_known_group = value >= 10;
+	double who = is_known_group ? value - 10 : value;
+
+	base_buffer_printf(text_r, "You have %s %s", who < 2 ? "never written to"
+		: who < 3				     ? "only heard from"
+							     : "seldom written to",
+	    person);
+	base_buffer_puts(text_r,
+	    is_known_group ? ", while you know the others well." : ".");
+}

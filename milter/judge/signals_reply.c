@@ -1,0 +1,273 @@
+/*
+ * NAME
+ *	judge/signals_reply - signals about a reply and the message it answers
+ */
+#include "milter/judge/internal.h"
+
+#define REPLY_EXTRA 0.3	   /* share of recipients that the parent did not have */
+#define REPLY_SITE_WORTH 3 /* replies that the site's habit counts among the sender's own */
+#define REPLY_CLASS_WORTH 2
+
+/* Does this answer all of a large audience? */
+static bool
+is_to_all(const struct judge_view *view)
+{
+	return view->answer.kind && view->answer.others >= MEMORY_LARGE_PARENT
+	    && view->answer.taken >= MEMORY_WHOLE;
+}
+
+/* The share of recipients who were not in the parent. */
+static double
+extra_share(const struct judge_view *view)
+{
+	double common = view->answer.taken * view->answer.others;
+
+	if (view->answer.is_small || view->count == 0 || (double)view->count <= common)
+		return 0;
+	return ((double)view->count - common) / (double)view->count;
+}
+
+/* How often people here answer all when they could. */
+static double
+site_habit(const struct judge_view *view)
+{
+	const struct memory_site *site = view->facts->recall->site;
+	double could = 0, did = 0;
+
+	for (unsigned i = 0; site && i < MEMORY_PARENT_CLASSES; i++) {
+		could += (double)site->could[i] * view->site_fade;
+		did += (double)site->did[i] * view->site_fade;
+	}
+	return (did + 0.2) / (could + 10);
+}
+
+/* How often this sender does. */
+static double
+sender_habit(const struct judge_view *view)
+{
+	const struct memory_profile *profile = view->facts->recall->profile;
+	double could = 0, did = 0;
+
+	for (unsigned i = 0; profile && i < MEMORY_PARENT_CLASSES; i++) {
+		could += (double)profile->could[i] * view->fade;
+		did += (double)profile->did[i] * view->fade;
+	}
+	return (did + REPLY_SITE_WORTH * site_habit(view)) / (could + REPLY_SITE_WORTH);
+}
+
+/* Names the originator if the mail goes to them. */
+static void
+name_originator(const struct judge_view *view, const char **person_r)
+{
+	*person_r = judge_view_person_of(view, view->answer.originator);
+}
+
+/* "ann@example.com", or "its author". */
+static const char *
+originator(const struct judge_view *view)
+{
+	const char *person = judge_view_person_of(view, view->answer.originator);
+
+	return *person ? person : "its author";
+}
+
+/*
+ * 0 no reply known, 1 to the author of a small mail, 2 to the author of a large one, 3 to all
+ * of a large one, 4 to all of it and others, 5 to others but not to its author.
+ */
+bool
+judge_measure_reply_kind(
+    const struct judge_view *view, double *value_r, const char **person_r)
+{
+	name_originator(view, person_r);
+	if (!view->answer.kind)
+		*value_r = 0;
+	else if (is_to_all(view))
+		*value_r = extra_share(view) > REPLY_EXTRA ? 4 : 3;
+	else if (**person_r)
+		*value_r = view->answer.others >= MEMORY_LARGE_PARENT ? 2 : 1;
+	else
+		*value_r = 5;
+	return true;
+}
+
+void
+judge_say_reply_kind(const struct judge_view *view, double value, struct base_buffer *text_r)
+{
+	if (value == 3 || value == 4)
+		base_buffer_printf(text_r,
+		    "This answers not only %s but everybody who got the mail: %zu people%s.",
+		    originator(view), view->people, value == 4 ? ", and more" : "");
+	else
+		base_buffer_printf(text_r, "This goes to %zu people.", view->people);
+}
+
+bool
+judge_measure_answered_audience(
+    const struct judge_view *view, double *value_r, const char **person_r)
+{
+	name_originator(view, person_r);
+	*value_r = view->answer.others;
+	return is_to_all(view);
+}
+
+void
+judge_say_answered_audience(
+    const struct judge_view *view, double value, struct base_buffer *text_r)
+{
+	base_buffer_printf(text_r, "The mail you answer went to %.0f other people, and so does this.",
+	    value);
+	(void)view;
+}
+
+bool
+judge_measure_habit_answer_all(
+    const struct judge_view *view, double *value_r, const char **person_r)
+{
+	name_originator(view, person_r);
+	*value_r = sender_habit(view);
+	return is_to_all(view);
+}
+
+void
+judge_say_habit_answer_all(
+    const struct judge_view *view, double value, struct base_buffer *text_r)
+{
+	base_buffer_printf(text_r,
+	    "You %s answer everybody of a large mail: you usually answer %s alone.",
+	    value < 0.05 ? "almost never" : "seldom", originator(view));
+}
+
+bool
+judge_measure_habit_answer_all_size(
+    const struct judge_view *view, double *value_r, const char **person_r)
+{
+	const struct memory_profile *profile = view->facts->recall->profile;
+	unsigned size_class = memory_parent_class(view->answer.others);
+	double could = 0, did = 0;
+
+	name_originator(view, person_r);
+	if (profile) {
+		could = (double)profile->could[size_class] * view->fade;
+		did = (double)profile->did[size_class] * view->fade;
+	}
+	*value_r = (did + REPLY_CLASS_WORTH * sender_habit(view)) / (could + REPLY_CLASS_WORTH);
+	return is_to_all(view);
+}
+
+void
+judge_say_habit_answer_all_size(
+    const struct judge_view *view, double value, struct base_buffer *text_r)
+{
+	base_buffer_printf(text_r, "You %s answer everybody when a mail went to %s people.",
+	    value < 0.05 ? "almost never" : "seldom",
+	    view->answer.others < 10       ? "5 to 9"
+		: view->answer.others < 25 ? "10 to 24"
+					   : "25 or more");
+}
+
+/* The sender's own mails to the originator alone. */
+bool
+judge_measure_one_to_one_author(
+    const struct judge_view *view, double *value_r, const char **person_r)
+{
+	const struct memory_contact *author
+	    = memory_contact_find(view->facts->recall->profile, view->answer.originator);
+
+	name_originator(view, person_r);
+	*value_r = author ? (double)author->alone * view->fade : 0;
+	return is_to_all(view);
+}
+
+void
+judge_say_one_to_one_author(
+    const struct judge_view *view, double value, struct base_buffer *text_r)
+{
+	(void)value;
+	base_buffer_printf(
+	    text_r, "You often write to %s alone; this goes to everybody.", originator(view));
+}
+
+bool
+judge_measure_author_alone_share(
+    const struct judge_view *view, double *value_r, const char **person_r)
+{
+	const struct memory_contact *author
+	    = memory_contact_find(view->facts->recall->profile, view->answer.originator);
+
+	name_originator(view, person_r);
+	if (!is_to_all(view) || !author || author->sent <= 0)
+		return false;
+	*value_r = (double)author->alone / (double)author->sent;
+	return true;
+}
+
+void
+judge_say_author_alone_share(
+    const struct judge_view *view, double value, struct base_buffer *text_r)
+{
+	base_buffer_printf(text_r,
+	    "%s your mails to %s went to that person alone; this one goes to %zu people.",
+	    value > 0.95 ? "All" : value > 0.6 ? "Most of" : "Some of", originator(view),
+	    view->people);
+}
+
+bool
+judge_measure_others_answered_all(
+    const struct judge_view *view, double *value_r, const char **person_r)
+{
+	name_originator(view, person_r);
+	*value_r = view->answer.answered_all;
+	return is_to_all(view);
+}
+
+void
+judge_say_others_answered_all(
+    const struct judge_view *view, double value, struct base_buffer *text_r)
+{
+	(void)view;
+	if (value < 1)
+		base_buffer_puts(text_r, "Nobody else has answered this mail to everybody.");
+	else
+		base_buffer_printf(
+		    text_r, "%.0f answers to everybody came before yours.", value);
+}
+
+bool
+judge_measure_minutes_since_parent(
+    const struct judge_view *view, double *value_r, const char **person_r)
+{
+	(void)person_r;
+	*value_r = (double)(view->now - view->answer.time) / 60;
+	return is_to_all(view);
+}
+
+void
+judge_say_minutes_since_parent(
+    const struct judge_view *view, double value, struct base_buffer *text_r)
+{
+	(void)view;
+	if (value < 60)
+		base_buffer_printf(
+		    text_r, "The mail you answer is %.0f minutes old.", value < 0 ? 0 : value);
+	else
+		base_buffer_printf(text_r, "The mail you answer is %.0f hours old.", value / 60);
+}
+
+bool
+judge_measure_site_reply_all(
+    const struct judge_view *view, double *value_r, const char **person_r)
+{
+	(void)person_r;
+	*value_r = site_habit(view);
+	return is_to_all(view);
+}
+
+void
+judge_say_site_reply_all(
+    const struct judge_view *view, double value, struct base_buffer *text_r)
+{
+	(void)view;
+	(void)value;
+	base_buffer_puts(text_r, "Answering everybody is rare here.");
+}
