@@ -25,8 +25,8 @@ explain_signal(const struct judge_score *score, const struct judge_block *block,
 
 /* One pair's line. */
 static void
-explain_pair(
-    const struct judge_score *score, const struct judge_pair *pair, struct base_buffer *text)
+explain_pair(const struct judge_score *score, const struct judge_pair *pair,
+    struct base_buffer *text)
 {
 	const struct judge_measure *row = &score->measures[pair->rows];
 	const struct judge_measure *column = &score->measures[pair->columns];
@@ -60,12 +60,12 @@ static void
 explain_verdict(const struct judge_facts *facts, const struct settings_policy *policy,
     const struct judge_verdict *verdict, struct base_buffer *text)
 {
-	base_buffer_printf(text, "%s (%s: %s from %.4g, tag from %.4g", 
+	base_buffer_printf(text, "%s (%s: %s from %.4g, tag from %.4g",
 	    settings_action_str(verdict->action), policy->name,
 	    settings_action_str(policy->action), policy->threshold, policy->tag_threshold);
 	if (facts->recall->site_score > 0)
-		base_buffer_printf(text, "; and above the site's own %.4f",
-		    facts->recall->site_score);
+		base_buffer_printf(
+		    text, "; and above the site's own %.4f", facts->recall->site_score);
 	base_buffer_puts(text, ")\n");
 	for (size_t i = 0; i < verdict->reason_count; i++)
 		base_buffer_printf(text, "  %+.2f %s\n", verdict->reasons[i].points,

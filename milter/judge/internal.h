@@ -3,11 +3,12 @@
  *	judge/internal - the view, the table of signals and the scorecard, inside the room
  *
  * WHAT IT DOES
- *	view.c joins the facts once. Each signal is one function on the view and one row of the
- *	table in signals.c. A scorecard gives points to ranges of each signal, and of some pairs.
+ *	view.c joins the facts once. Each signal is one function on the view and one row of
+ *the table in signals.c. A scorecard gives points to ranges of each signal, and of some
+ *pairs.
  *
- *	To add a signal: write its function in one of signals_*.c, add its row, add its block
- *	to conf/scorecard.conf.
+ *	To add a signal: write its function in one of signals_*.c, add its row, add its
+ *block to conf/scorecard.conf.
  */
 #ifndef OOPS_JUDGE_INTERNAL_H
 #define OOPS_JUDGE_INTERNAL_H
@@ -19,25 +20,26 @@ struct judge_view {
 	const struct judge_facts *facts;
 	int64_t now;
 	uint64_t self;
-	size_t count;  /* distinct recipients, the sender left out */
-	size_t people; /* behind them; never less than count */
+	size_t count;     /* distinct recipients, the sender left out */
+	size_t people;    /* behind them; never less than count */
 	uint64_t *hashes; /* `count`, sorted */
-	size_t *places;	  /* of each, in the transaction's recipients */
-	uint64_t sum;	  /* of hashes */
+	size_t *places;   /* of each, in the transaction's recipients */
+	uint64_t sum;     /* of hashes */
 
 	/* The first `sample` hashes stand for all. */
 	size_t sample;
-	const struct memory_contact **contacts; /* NULL: neither written to nor heard from */
-	size_t never;	    /* never written to */
-	size_t strange;	    /* nor heard from */
-	size_t weak;	    /* written to less than once lately */
-	size_t alone;	    /* written to alone now and then */
-	double familiarity; /* 0: all new, 1: all well known */
+	const struct memory_contact *
+	    *contacts;                   /* NULL: neither written to nor heard from */
+	size_t never;                    /* never written to */
+	size_t strange;                  /* nor heard from */
+	size_t weak;                     /* written to less than once lately */
+	size_t alone;                    /* written to alone now and then */
+	double familiarity;              /* 0: all new, 1: all well known */
 	size_t covered[MEMORY_MAX_SENT]; /* of each audience written to */
-	uint64_t any;	    /* audiences that one of them is in */
-	uint64_t two;	    /* audiences that two of them are in */
+	uint64_t any;                    /* audiences that one of them is in */
+	uint64_t two;                    /* audiences that two of them are in */
 
-	double fade;	  /* brings the profile's weights to now */
+	double fade;      /* brings the profile's weights to now */
 	double site_fade; /* the site's */
 	struct memory_answer answer;
 	const struct memory_sent *same; /* this exact audience, written to before */
@@ -52,7 +54,7 @@ struct judge_view {
 
 /* BROKEN: arena full. */
 enum base_result judge_view_make(const struct judge_facts *facts, struct base_arena *arena,
-	struct judge_view *view_r, const char **why_r);
+    struct judge_view *view_r, const char **why_r);
 
 /* --- signals ----------------------------------------------------------------------- */
 
@@ -61,9 +63,11 @@ struct judge_signal {
 	const char *unit; /* of its value */
 	const char *note; /* for the auditor: what the value is */
 	/* False: unknown. `person_r` is "" unless it names somebody. */
-	bool (*measure)(const struct judge_view *view, double *value_r, const char **person_r);
+	bool (*measure)(
+	    const struct judge_view *view, double *value_r, const char **person_r);
 	/* The sentence for the sender. */
-	void (*say)(const struct judge_view *view, double value, struct base_buffer *text_r);
+	void (*say)(
+	    const struct judge_view *view, double value, struct base_buffer *text_r);
 };
 
 extern const struct judge_signal judge_signals[];
@@ -75,10 +79,10 @@ const char *judge_view_person(const struct judge_view *view, size_t i);
 /* A recipient's address by hash, "" when it is not a recipient. */
 const char *judge_view_person_of(const struct judge_view *view, uint64_t hash);
 
-#define JUDGE_SIGNAL(name)                                                             \
-	bool judge_measure_##name(                                                     \
-	    const struct judge_view *view, double *value_r, const char **person_r);    \
-	void judge_say_##name(                                                         \
+#define JUDGE_SIGNAL(name)                                                                 \
+	bool judge_measure_##name(                                                         \
+	    const struct judge_view *view, double *value_r, const char **person_r);        \
+	void judge_say_##name(                                                             \
 	    const struct judge_view *view, double value, struct base_buffer *text_r)
 
 /* signals_size.c */
@@ -160,8 +164,8 @@ struct judge_measure {
 	bool is_known;
 	double value;
 	size_t bin;
-	double points;	     /* of the signal's own range */
-	double pair_points;  /* of pairs whose first signal it is */
+	double points;      /* of the signal's own range */
+	double pair_points; /* of pairs whose first signal it is */
 	const char *person;
 };
 
@@ -173,8 +177,9 @@ struct judge_score {
 };
 
 enum base_result judge_score_make(const struct judge_facts *facts,
-	const struct judge_scorecard *scorecard, struct base_arena *arena,
-	struct judge_score *score_r, const char **why_r);
-double judge_pair_points(const struct judge_pair *pair, const struct judge_measure *measures);
+    const struct judge_scorecard *scorecard, struct base_arena *arena,
+    struct judge_score *score_r, const char **why_r);
+double judge_pair_points(
+    const struct judge_pair *pair, const struct judge_measure *measures);
 
 #endif

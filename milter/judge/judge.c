@@ -8,7 +8,7 @@
 #include "milter/judge/internal.h"
 
 #define JUDGE_LEARNING_SENDS 10 /* learned of a sender before anything is held */
-#define JUDGE_MAX_SENTENCE 600	/* bytes */
+#define JUDGE_MAX_SENTENCE 600  /* bytes */
 
 /* --- scoring ----------------------------------------------------------------------- */
 
@@ -18,8 +18,8 @@ measure_make(const struct judge_view *view, const struct judge_block *block, siz
     struct judge_measure *measure)
 {
 	measure->person = "";
-	measure->is_known
-	    = judge_signals[i].measure(view, &measure->value, &measure->person);
+	measure->is_known =
+	    judge_signals[i].measure(view, &measure->value, &measure->person);
 	if (!measure->is_known)
 		measure->person = "";
 	if (!block->is_there)
@@ -35,9 +35,10 @@ judge_pair_points(const struct judge_pair *pair, const struct judge_measure *mea
 	const struct judge_measure *row = &measures[pair->rows];
 	const struct judge_measure *column = &measures[pair->columns];
 
-	return pair->points[judge_axis_bin(&pair->row_axis, row->is_known, row->value)
-		* (JUDGE_MAX_RANGES + 1)
-	    + judge_axis_bin(&pair->column_axis, column->is_known, column->value)];
+	return pair
+	    ->points[judge_axis_bin(&pair->row_axis, row->is_known, row->value) *
+			 (JUDGE_MAX_RANGES + 1) +
+		     judge_axis_bin(&pair->column_axis, column->is_known, column->value)];
 }
 
 /* Views, measures, sums. */
@@ -96,8 +97,7 @@ evidence_make(const struct judge_score *score, const struct judge_block *block, 
 	base_buffer_init(&text, JUDGE_MAX_SENTENCE);
 	base_buffer_printf(&text, "%s: ", judge_signals[i].note);
 	if (measure->is_known)
-		base_buffer_printf(
-		    &text, "%.4g %s", measure->value, judge_signals[i].unit);
+		base_buffer_printf(&text, "%.4g %s", measure->value, judge_signals[i].unit);
 	else
 		base_buffer_puts(&text, "unknown");
 	base_buffer_puts(&text, " in ");
@@ -130,8 +130,8 @@ static enum base_result
 reasons_make(const struct judge_score *score, const struct judge_scorecard *scorecard,
     struct base_arena *arena, struct judge_verdict *verdict)
 {
-	struct judge_reason *reasons
-	    = base_arena_array(arena, judge_signal_count, sizeof(*reasons));
+	struct judge_reason *reasons =
+	    base_arena_array(arena, judge_signal_count, sizeof(*reasons));
 	size_t count = 0;
 
 	if (!reasons)
@@ -168,7 +168,8 @@ is_learning(const struct memory_recall *recall)
 
 /* What the policy says about a score. */
 static enum settings_action
-action_for(const struct judge_facts *facts, const struct settings_policy *policy, double score)
+action_for(
+    const struct judge_facts *facts, const struct settings_policy *policy, double score)
 {
 	enum settings_action action = SETTINGS_PASS;
 

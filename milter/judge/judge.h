@@ -7,14 +7,16 @@
  *	points, and compares the score with the policy's thresholds.
  *
  * WHAT IT NEVER DOES
- *	No I/O, no clock, no log, no hidden state: the same facts always give the same verdict.
+ *	No I/O, no clock, no log, no hidden state: the same facts always give the same
+ *verdict.
  *
  * OWNERSHIP
  *	Facts are borrowed for the call. Reasons live in the arena given. A scorecard lives
  *	until judge_scorecard_free().
  *
  * DIAGNOSTICS
- *	judge_scorecard_parse(): REFUSE with "file:line: text". judge_send(): BROKEN, arena full.
+ *	judge_scorecard_parse(): REFUSE with "file:line: text". judge_send(): BROKEN, arena
+ *full.
  */
 #ifndef OOPS_JUDGE_H
 #define OOPS_JUDGE_H
@@ -30,10 +32,10 @@ struct judge_scorecard;
 
 /* The scorecard's text (format: see conf/scorecard.conf); `name` is for messages. */
 enum base_result judge_scorecard_parse(const char *text, size_t length, const char *name,
-	struct judge_scorecard **scorecard_r, const char **why_r);
+    struct judge_scorecard **scorecard_r, const char **why_r);
 /* The one compiled in. */
 enum base_result judge_scorecard_default(
-	struct judge_scorecard **scorecard_r, const char **why_r);
+    struct judge_scorecard **scorecard_r, const char **why_r);
 void judge_scorecard_free(struct judge_scorecard **scorecard);
 
 struct judge_facts {
@@ -45,7 +47,7 @@ struct judge_facts {
 };
 
 struct judge_reason {
-	const char *signal;   /* name in the scorecard */
+	const char *signal; /* name in the scorecard */
 	double points;
 	const char *person;   /* the recipient it names, "" for none */
 	const char *text;     /* one sentence for the sender */
@@ -56,18 +58,19 @@ struct judge_verdict {
 	enum settings_action action;
 	double score;  /* 0..1, rises with suspicion, comparable across senders */
 	double points; /* their sum, what score was made of */
-	const struct judge_reason *reasons; /* strongest first; only those that add points */
+	const struct judge_reason
+	    *reasons; /* strongest first; only those that add points */
 	size_t reason_count;
 	bool wants_body; /* the start of the body could change the action */
 };
 
 enum base_result judge_send(const struct judge_facts *facts,
-	const struct judge_scorecard *scorecard, const struct settings_policy *policy,
-	struct base_arena *arena, struct judge_verdict *verdict_r, const char **why_r);
+    const struct judge_scorecard *scorecard, const struct settings_policy *policy,
+    struct base_arena *arena, struct judge_verdict *verdict_r, const char **why_r);
 
 /* Every signal with its value, range and points, then the sum: the arithmetic as text. */
 enum base_result judge_explain(const struct judge_facts *facts,
-	const struct judge_scorecard *scorecard, const struct settings_policy *policy,
-	struct base_buffer *text_r, const char **why_r);
+    const struct judge_scorecard *scorecard, const struct settings_policy *policy,
+    struct base_buffer *text_r, const char **why_r);
 
 #endif

@@ -42,7 +42,7 @@ struct card_reader {
 };
 
 /* REFUSE with file and line. */
-#define REFUSED(reader, ...)                                                           \
+#define REFUSED(reader, ...)                                                               \
 	(*(reader)->why_r = card_why(reader, base_why(__VA_ARGS__)), BASE_REFUSE)
 
 static const char *
@@ -125,7 +125,8 @@ range_take(struct card_reader *reader, struct card_ranges *ranges, struct judge_
 
 	if (strcmp(word, "unknown") == 0) {
 		if (ranges->has_unknown)
-			return REFUSED(reader, "a second range unknown of %s", reader->about);
+			return REFUSED(
+			    reader, "a second range unknown of %s", reader->about);
 		ranges->has_unknown = true;
 		*bin_r = 0;
 		return BASE_OK;
@@ -164,7 +165,7 @@ ranges_end(const struct card_reader *reader, const struct card_ranges *ranges)
 static void
 ranges_begin(struct card_ranges *ranges)
 {
-	*ranges = (struct card_ranges) { .last = -INFINITY };
+	*ranges = (struct card_ranges){ .last = -INFINITY };
 }
 
 /* The block that was open is complete. */
@@ -266,13 +267,13 @@ row_take(struct card_reader *reader, char **words, size_t count)
 	if (!reader->has_columns)
 		return REFUSED(reader, "the columns of a pair come before its rows");
 	if (count != reader->column_count + 1)
-		return REFUSED(reader, "%zu points for %zu columns", count - 1,
-		    reader->column_count);
+		return REFUSED(
+		    reader, "%zu points for %zu columns", count - 1, reader->column_count);
 	result = range_take(reader, &reader->ranges, &pair->row_axis, words[0], &row);
 	for (size_t i = 1; i < count && result == BASE_OK; i++)
 		result = points_parse(reader, words[i],
-		    &pair->points[row * (JUDGE_MAX_RANGES + 1)
-			+ reader->column_bins[i - 1]]);
+		    &pair->points[row * (JUDGE_MAX_RANGES + 1) +
+				  reader->column_bins[i - 1]]);
 	return result;
 }
 
@@ -311,8 +312,8 @@ base_take(struct card_reader *reader, char **words, size_t count)
 static enum base_result
 line_take(struct card_reader *reader, char **words, size_t count)
 {
-	bool opens = strcmp(words[0], "signal") == 0 || strcmp(words[0], "pair") == 0
-	    || strcmp(words[0], "base") == 0;
+	bool opens = strcmp(words[0], "signal") == 0 || strcmp(words[0], "pair") == 0 ||
+		     strcmp(words[0], "base") == 0;
 	enum base_result result = opens ? block_end(reader) : BASE_OK;
 
 	if (result != BASE_OK)

@@ -4,9 +4,9 @@
  */
 #include "milter/judge/internal.h"
 
-#define SIGNAL(name, unit, note)                                                       \
-	{                                                                              \
-		#name, unit, note, judge_measure_##name, judge_say_##name              \
+#define SIGNAL(name, unit, note)                                                           \
+	{                                                                                  \
+#name, unit, note, judge_measure_##name, judge_say_##name                  \
 	}
 
 const struct judge_signal judge_signals[] = {
@@ -26,7 +26,8 @@ const struct judge_signal judge_signals[] = {
 	SIGNAL(familiarity, "0..1", "mean over recipients of recent sends, 2 count as 1"),
 	SIGNAL(one_to_one_share, "share", "recipients who are also written to alone"),
 	SIGNAL(covered_by_one, "share", "recipients inside one audience written to before"),
-	SIGNAL(closest_sent, "0..1", "likeness with the closest audience written to before"),
+	SIGNAL(
+	    closest_sent, "0..1", "likeness with the closest audience written to before"),
 	SIGNAL(exact_before, "sends", "recent sends to exactly this audience"),
 	SIGNAL(cohesion, "share", "recipients written to together with another of them"),
 	SIGNAL(received_match, "0..1", "likeness with the closest audience received from"),
@@ -42,10 +43,12 @@ const struct judge_signal judge_signals[] = {
 	SIGNAL(author_alone_share, "share", "sends to the author that went to nobody else"),
 	SIGNAL(others_answered_all, "answers", "answers to all seen before in this thread"),
 	SIGNAL(minutes_since_parent, "minutes", "age of the answered mail"),
-	SIGNAL(site_reply_all, "share", "the site's replies to all among those that could be"),
+	SIGNAL(
+	    site_reply_all, "share", "the site's replies to all among those that could be"),
 	/* persons */
 	SIGNAL(stranger_among_known, "kind",
-	    "least familiar recipient: 0 never seen, 2 only heard from, 3 seldom written to, "
+	    "least familiar recipient: 0 never seen, 2 only heard from, 3 seldom written "
+	    "to, "
 	    "4 written to; 10 more when the others are well known"),
 };
 

@@ -36,8 +36,8 @@ say_count(const struct judge_view *view, size_t in_sample, struct base_buffer *t
 	else if (in_sample == view->sample)
 		base_buffer_printf(text, "any of these %zu people", view->count);
 	else
-		base_buffer_printf(text, "%.0f of these %zu people", of_all(view, in_sample),
-		    view->count);
+		base_buffer_printf(
+		    text, "%.0f of these %zu people", of_all(view, in_sample), view->count);
 }
 
 bool
@@ -102,7 +102,8 @@ judge_measure_familiarity(
 }
 
 void
-judge_say_familiarity(const struct judge_view *view, double value, struct base_buffer *text_r)
+judge_say_familiarity(
+    const struct judge_view *view, double value, struct base_buffer *text_r)
 {
 	(void)value;
 	base_buffer_puts(text_r, "You seldom or never write to ");
@@ -123,7 +124,8 @@ judge_say_one_to_one_share(
     const struct judge_view *view, double value, struct base_buffer *text_r)
 {
 	(void)value;
-	base_buffer_printf(text_r, "You usually write to %.0f of these %zu people one by one.",
+	base_buffer_printf(text_r,
+	    "You usually write to %.0f of these %zu people one by one.",
 	    of_all(view, view->alone), view->count);
 }
 
@@ -155,7 +157,8 @@ judge_measure_closest_sent(
 }
 
 void
-judge_say_closest_sent(const struct judge_view *view, double value, struct base_buffer *text_r)
+judge_say_closest_sent(
+    const struct judge_view *view, double value, struct base_buffer *text_r)
 {
 	(void)value;
 	base_buffer_printf(
@@ -172,7 +175,8 @@ judge_measure_exact_before(
 }
 
 void
-judge_say_exact_before(const struct judge_view *view, double value, struct base_buffer *text_r)
+judge_say_exact_before(
+    const struct judge_view *view, double value, struct base_buffer *text_r)
 {
 	(void)value;
 	if (view->same)
@@ -186,14 +190,15 @@ judge_say_exact_before(const struct judge_view *view, double value, struct base_
 
 /* The share of recipients that other recipients were written to with. */
 bool
-judge_measure_cohesion(const struct judge_view *view, double *value_r, const char **person_r)
+judge_measure_cohesion(
+    const struct judge_view *view, double *value_r, const char **person_r)
 {
 	size_t together = 0;
 
 	(void)person_r;
 	for (size_t i = 0; i < view->sample; i++)
-		together
-		    += view->contacts[i] && (view->contacts[i]->audiences & view->two) != 0;
+		together +=
+		    view->contacts[i] && (view->contacts[i]->audiences & view->two) != 0;
 	return share_of(view, together, value_r);
 }
 
@@ -220,11 +225,12 @@ judge_say_received_match(
 {
 	if (value >= GROUP_LIKE)
 		base_buffer_printf(text_r,
-		    "These %zu people are a group you get mail with; you do not write to it.",
+		    "These %zu people are a group you get mail with; you do not write to "
+		    "it.",
 		    view->count);
 	else
-		base_buffer_printf(
-		    text_r, "These %zu people are no group that you get mail with.", view->count);
+		base_buffer_printf(text_r,
+		    "These %zu people are no group that you get mail with.", view->count);
 }
 
 bool
@@ -232,17 +238,18 @@ judge_measure_group_voices(
     const struct judge_view *view, double *value_r, const char **person_r)
 {
 	(void)person_r;
-	*value_r = view->heard && view->heard_overlap >= GROUP_LIKE ? view->heard->voice_count
-								    : 0;
+	*value_r =
+	    view->heard && view->heard_overlap >= GROUP_LIKE ? view->heard->voice_count : 0;
 	return view->count >= GROUP_HEARD_MIN;
 }
 
 void
-judge_say_group_voices(const struct judge_view *view, double value, struct base_buffer *text_r)
+judge_say_group_voices(
+    const struct judge_view *view, double value, struct base_buffer *text_r)
 {
 	if (value == 1)
-		base_buffer_printf(text_r,
-		    "Only one person writes to this group of %zu.", view->count);
+		base_buffer_printf(
+		    text_r, "Only one person writes to this group of %zu.", view->count);
 	else
 		base_buffer_printf(text_r, "Few write to this group of %zu.", view->count);
 }

@@ -9,8 +9,8 @@
 #define PERSON_SELDOM 0.5    /* sends, halved as they age */
 
 /*
- * The least familiar recipient: 0 never heard of, 1 known by nothing left, 2 only heard from,
- * 3 seldom written to, 4 written to; 10 more when the others are well known.
+ * The least familiar recipient: 0 never heard of, 1 known by nothing left, 2 only heard
+ * from, 3 seldom written to, 4 written to; 10 more when the others are well known.
  */
 bool
 judge_measure_stranger_among_known(
@@ -41,10 +41,11 @@ judge_say_stranger_among_known(
 	bool is_known_group = value >= 10;
 	double who = is_known_group ? value - 10 : value;
 
-	base_buffer_printf(text_r, "You have %s %s", who < 2 ? "never written to"
-		: who < 3				     ? "only heard from"
-							     : "seldom written to",
+	base_buffer_printf(text_r, "You have %s %s",
+	    who < 2   ? "never written to"
+	    : who < 3 ? "only heard from"
+		      : "seldom written to",
 	    person);
-	base_buffer_puts(text_r,
-	    is_known_group ? ", while you know the others well." : ".");
+	base_buffer_puts(
+	    text_r, is_known_group ? ", while you know the others well." : ".");
 }

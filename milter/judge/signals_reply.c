@@ -4,16 +4,18 @@
  */
 #include "milter/judge/internal.h"
 
-#define REPLY_EXTRA 0.3	   /* share of recipients that the parent did not have */
-#define REPLY_SITE_WORTH 3 /* replies that the site's habit counts among the sender's own */
+#define REPLY_EXTRA 0.3 /* share of recipients that the parent did not have */
+#define REPLY_SITE_WORTH                                                                   \
+	3 /* replies that the site's habit counts among the sender's own                   \
+	   */
 #define REPLY_CLASS_WORTH 2
 
 /* Does this answer all of a large audience? */
 static bool
 is_to_all(const struct judge_view *view)
 {
-	return view->answer.kind && view->answer.others >= MEMORY_LARGE_PARENT
-	    && view->answer.taken >= MEMORY_WHOLE;
+	return view->answer.kind && view->answer.others >= MEMORY_LARGE_PARENT &&
+	       view->answer.taken >= MEMORY_WHOLE;
 }
 
 /* The share of recipients who were not in the parent. */
@@ -72,8 +74,8 @@ originator(const struct judge_view *view)
 }
 
 /*
- * 0 no reply known, 1 to the author of a small mail, 2 to the author of a large one, 3 to all
- * of a large one, 4 to all of it and others, 5 to others but not to its author.
+ * 0 no reply known, 1 to the author of a small mail, 2 to the author of a large one, 3 to
+ * all of a large one, 4 to all of it and others, 5 to others but not to its author.
  */
 bool
 judge_measure_reply_kind(
@@ -92,11 +94,13 @@ judge_measure_reply_kind(
 }
 
 void
-judge_say_reply_kind(const struct judge_view *view, double value, struct base_buffer *text_r)
+judge_say_reply_kind(
+    const struct judge_view *view, double value, struct base_buffer *text_r)
 {
 	if (value == 3 || value == 4)
 		base_buffer_printf(text_r,
-		    "This answers not only %s but everybody who got the mail: %zu people%s.",
+		    "This answers not only %s but everybody who got the mail: %zu "
+		    "people%s.",
 		    originator(view), view->people, value == 4 ? ", and more" : "");
 	else
 		base_buffer_printf(text_r, "This goes to %zu people.", view->people);
@@ -115,8 +119,8 @@ void
 judge_say_answered_audience(
     const struct judge_view *view, double value, struct base_buffer *text_r)
 {
-	base_buffer_printf(text_r, "The mail you answer went to %.0f other people, and so does this.",
-	    value);
+	base_buffer_printf(text_r,
+	    "The mail you answer went to %.0f other people, and so does this.", value);
 	(void)view;
 }
 
@@ -151,7 +155,8 @@ judge_measure_habit_answer_all_size(
 		could = (double)profile->could[size_class] * view->fade;
 		did = (double)profile->did[size_class] * view->fade;
 	}
-	*value_r = (did + REPLY_CLASS_WORTH * sender_habit(view)) / (could + REPLY_CLASS_WORTH);
+	*value_r =
+	    (did + REPLY_CLASS_WORTH * sender_habit(view)) / (could + REPLY_CLASS_WORTH);
 	return is_to_all(view);
 }
 
@@ -161,9 +166,9 @@ judge_say_habit_answer_all_size(
 {
 	base_buffer_printf(text_r, "You %s answer everybody when a mail went to %s people.",
 	    value < 0.05 ? "almost never" : "seldom",
-	    view->answer.others < 10       ? "5 to 9"
-		: view->answer.others < 25 ? "10 to 24"
-					   : "25 or more");
+	    view->answer.others < 10   ? "5 to 9"
+	    : view->answer.others < 25 ? "10 to 24"
+				       : "25 or more");
 }
 
 /* The sender's own mails to the originator alone. */
@@ -171,8 +176,8 @@ bool
 judge_measure_one_to_one_author(
     const struct judge_view *view, double *value_r, const char **person_r)
 {
-	const struct memory_contact *author
-	    = memory_contact_find(view->facts->recall->profile, view->answer.originator);
+	const struct memory_contact *author =
+	    memory_contact_find(view->facts->recall->profile, view->answer.originator);
 
 	name_originator(view, person_r);
 	*value_r = author ? (double)author->alone * view->fade : 0;
@@ -184,16 +189,16 @@ judge_say_one_to_one_author(
     const struct judge_view *view, double value, struct base_buffer *text_r)
 {
 	(void)value;
-	base_buffer_printf(
-	    text_r, "You often write to %s alone; this goes to everybody.", originator(view));
+	base_buffer_printf(text_r, "You often write to %s alone; this goes to everybody.",
+	    originator(view));
 }
 
 bool
 judge_measure_author_alone_share(
     const struct judge_view *view, double *value_r, const char **person_r)
 {
-	const struct memory_contact *author
-	    = memory_contact_find(view->facts->recall->profile, view->answer.originator);
+	const struct memory_contact *author =
+	    memory_contact_find(view->facts->recall->profile, view->answer.originator);
 
 	name_originator(view, person_r);
 	if (!is_to_all(view) || !author || author->sent <= 0)
@@ -208,8 +213,10 @@ judge_say_author_alone_share(
 {
 	base_buffer_printf(text_r,
 	    "%s your mails to %s went to that person alone; this one goes to %zu people.",
-	    value > 0.95 ? "All" : value > 0.6 ? "Most of" : "Some of", originator(view),
-	    view->people);
+	    value > 0.95  ? "All"
+	    : value > 0.6 ? "Most of"
+			  : "Some of",
+	    originator(view), view->people);
 }
 
 bool
@@ -227,7 +234,8 @@ judge_say_others_answered_all(
 {
 	(void)view;
 	if (value < 1)
-		base_buffer_puts(text_r, "Nobody else has answered this mail to everybody.");
+		base_buffer_puts(
+		    text_r, "Nobody else has answered this mail to everybody.");
 	else
 		base_buffer_printf(
 		    text_r, "%.0f answers to everybody came before yours.", value);
@@ -248,10 +256,11 @@ judge_say_minutes_since_parent(
 {
 	(void)view;
 	if (value < 60)
-		base_buffer_printf(
-		    text_r, "The mail you answer is %.0f minutes old.", value < 0 ? 0 : value);
+		base_buffer_printf(text_r, "The mail you answer is %.0f minutes old.",
+		    value < 0 ? 0 : value);
 	else
-		base_buffer_printf(text_r, "The mail you answer is %.0f hours old.", value / 60);
+		base_buffer_printf(
+		    text_r, "The mail you answer is %.0f hours old.", value / 60);
 }
 
 bool

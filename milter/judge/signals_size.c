@@ -7,12 +7,12 @@
 #include "milter/judge/internal.h"
 
 #define SIZE_SITE_WORTH 2 /* sends that the site's habit counts among the sender's own */
-#define SIZE_USUAL 0.8	  /* share of sends that is called usual */
+#define SIZE_USUAL 0.8    /* share of sends that is called usual */
 
-static const unsigned size_low[MEMORY_SIZE_CLASSES]
-    = { 1, 2, 3, 5, 8, 11, 15, 25, 50, 100, 250, 1000 };
-static const unsigned size_high[MEMORY_SIZE_CLASSES]
-    = { 1, 2, 4, 7, 10, 14, 24, 49, 99, 249, 999, 0 };
+static const unsigned size_low[MEMORY_SIZE_CLASSES] = { 1, 2, 3, 5, 8, 11, 15, 25, 50, 100,
+	250, 1000 };
+static const unsigned size_high[MEMORY_SIZE_CLASSES] = { 1, 2, 4, 7, 10, 14, 24, 49, 99,
+	249, 999, 0 };
 
 /* Sum of the size classes from one up. */
 static double
@@ -33,8 +33,8 @@ site_share(const struct judge_view *view)
 	double more = 0, total = 0;
 
 	if (site) {
-		more = sizes_from(site->sizes, memory_size_class(view->people))
-		    * view->site_fade;
+		more = sizes_from(site->sizes, memory_size_class(view->people)) *
+		       view->site_fade;
 		total = (double)site->total * view->site_fade;
 	}
 	return (more + 0.05) / (total + 1);
@@ -48,8 +48,8 @@ sender_share(const struct judge_view *view)
 	double more = 0, total = 0;
 
 	if (profile) {
-		more = sizes_from(profile->sizes, memory_size_class(view->people))
-		    * view->fade;
+		more = sizes_from(profile->sizes, memory_size_class(view->people)) *
+		       view->fade;
 		total = (double)profile->total * view->fade;
 	}
 	return (more + SIZE_SITE_WORTH * site_share(view)) / (total + SIZE_SITE_WORTH);
@@ -75,8 +75,8 @@ usual_sizes(const struct memory_profile *profile, struct base_buffer *text)
 	high = low;
 	sum = (double)profile->sizes[low];
 	while (sum < goal && (low > 0 || high + 1 < MEMORY_SIZE_CLASSES)) {
-		if (high + 1 == MEMORY_SIZE_CLASSES
-		    || (low > 0 && profile->sizes[low - 1] > profile->sizes[high + 1]))
+		if (high + 1 == MEMORY_SIZE_CLASSES ||
+		    (low > 0 && profile->sizes[low - 1] > profile->sizes[high + 1]))
 			sum += (double)profile->sizes[--low];
 		else
 			sum += (double)profile->sizes[++high];
@@ -103,8 +103,8 @@ void
 judge_say_audience_size(
     const struct judge_view *view, double value, struct base_buffer *text_r)
 {
-	bool is_least = view->facts->audience
-	    && view->facts->audience->kind == AUDIENCE_AT_LEAST;
+	bool is_least =
+	    view->facts->audience && view->facts->audience->kind == AUDIENCE_AT_LEAST;
 
 	base_buffer_printf(text_r, "This goes to %s%.0f %s.", is_least ? "at least " : "",
 	    value, value == 1 ? "person" : "people");
@@ -150,7 +150,8 @@ judge_measure_size_vs_max(
 }
 
 void
-judge_say_size_vs_max(const struct judge_view *view, double value, struct base_buffer *text_r)
+judge_say_size_vs_max(
+    const struct judge_view *view, double value, struct base_buffer *text_r)
 {
 	(void)value;
 	base_buffer_printf(text_r,
@@ -160,7 +161,8 @@ judge_say_size_vs_max(const struct judge_view *view, double value, struct base_b
 }
 
 bool
-judge_measure_site_size(const struct judge_view *view, double *value_r, const char **person_r)
+judge_measure_site_size(
+    const struct judge_view *view, double *value_r, const char **person_r)
 {
 	(void)person_r;
 	*value_r = surprise(site_share(view));
@@ -173,22 +175,26 @@ judge_say_site_size(const struct judge_view *view, double value, struct base_buf
 	double share = exp2(-value) * 1000;
 
 	base_buffer_printf(text_r, "Here, %s in 1,000 mails %s to as many people as %zu.",
-	    share < 1 ? "fewer than 1" : share < 10 ? "only a few" : "some",
+	    share < 1    ? "fewer than 1"
+	    : share < 10 ? "only a few"
+			 : "some",
 	    share < 1 ? "goes" : "go", view->people);
 }
 
 /* Sends to at least half as many people. */
 bool
-judge_measure_big_sends(const struct judge_view *view, double *value_r, const char **person_r)
+judge_measure_big_sends(
+    const struct judge_view *view, double *value_r, const char **person_r)
 {
 	const struct memory_profile *profile = view->facts->recall->profile;
 
 	(void)person_r;
 	if (view->people < 5)
 		return false;
-	*value_r = profile
-	    ? sizes_from(profile->sizes, memory_size_class((view->people + 1) / 2)) * view->fade
-	    : 0;
+	*value_r = profile ? sizes_from(profile->sizes,
+				 memory_size_class((view->people + 1) / 2)) *
+				 view->fade
+			   : 0;
 	return true;
 }
 
@@ -215,7 +221,8 @@ judge_measure_sender_seen(
 }
 
 void
-judge_say_sender_seen(const struct judge_view *view, double value, struct base_buffer *text_r)
+judge_say_sender_seen(
+    const struct judge_view *view, double value, struct base_buffer *text_r)
 {
 	(void)view;
 	base_buffer_printf(

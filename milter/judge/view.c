@@ -7,8 +7,8 @@
 
 #include "milter/judge/internal.h"
 
-#define VIEW_WEAK 0.7	    /* sends, halved as they age: less is hardly known */
-#define VIEW_ALONE 0.5	    /* sends to this person alone */
+#define VIEW_WEAK 0.7       /* sends, halved as they age: less is hardly known */
+#define VIEW_ALONE 0.5      /* sends to this person alone */
 #define VIEW_HEARD_MIN 4    /* recipients from which audiences received from are compared */
 #define VIEW_PARENT_WORTH 3 /* a recipient who was in the parent's audience is expected */
 
@@ -41,7 +41,7 @@ view_sort(struct judge_view *view, struct base_arena *arena)
 	if (!all || !view->hashes || !view->places)
 		return false;
 	for (size_t i = 0; i < count; i++)
-		all[i] = (struct placed) { .hash = recall->recipients[i], .place = i };
+		all[i] = (struct placed){ .hash = recall->recipients[i], .place = i };
 	qsort(all, count, sizeof(*all), placed_compare);
 	for (size_t i = 0; i < count; i++) {
 		if (all[i].hash == view->self || (i && all[i].hash == all[i - 1].hash))
@@ -176,9 +176,9 @@ contact_worth(const struct judge_view *view, size_t i)
 			worth += 1 + 0.5 * log2(1 + 2 * contact->received * view->fade);
 		worth += 0.7 * log2(1 + __builtin_popcountll(shared));
 	}
-	if ((thread
-		&& memory_hash_has(thread->members, thread->member_count, view->hashes[i]))
-	    || (view->answer.kind && view->hashes[i] == view->answer.originator))
+	if ((thread &&
+		memory_hash_has(thread->members, thread->member_count, view->hashes[i])) ||
+	    (view->answer.kind && view->hashes[i] == view->answer.originator))
 		worth += VIEW_PARENT_WORTH;
 	return worth;
 }
@@ -200,8 +200,8 @@ view_suspect(struct judge_view *view)
 		}
 	}
 	if (view->sample > 1)
-		view->others_worth
-		    = (sum - view->suspect_worth) / (double)(view->sample - 1);
+		view->others_worth =
+		    (sum - view->suspect_worth) / (double)(view->sample - 1);
 }
 
 /* Joins the facts. */
@@ -223,14 +223,16 @@ judge_view_make(const struct judge_facts *facts, struct base_arena *arena,
 	if (recall->site)
 		view.site_fade = memory_fade(recall->site->epoch, view.now);
 	if (!view_sort(&view, arena) || !view_contacts(&view, arena)) {
-		*why_r = base_why("no memory to judge %zu recipients", recall->recipient_count);
+		*why_r =
+		    base_why("no memory to judge %zu recipients", recall->recipient_count);
 		return BASE_BROKEN;
 	}
 	view.people = view.count;
-	if (facts->audience && facts->audience->people > view.people)
+	if (facts->audience && facts->audience->people > view.people &&
+	    (facts->audience->lists || facts->audience->kind == AUDIENCE_AT_LEAST))
 		view.people = facts->audience->people;
-	view.answer = memory_answer_find(recall->profile, recall->thread, view.self,
-	    view.hashes, view.count, view.now);
+	view.answer = memory_answer_find(
+	    recall->profile, recall->thread, view.self, view.hashes, view.count, view.now);
 	view_sent(&view);
 	view_heard(&view);
 	view_suspect(&view);

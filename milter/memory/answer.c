@@ -6,8 +6,8 @@
 
 /* Fills the answer from the thread row of the parent. */
 static struct memory_answer
-answer_given(const struct memory_thread *thread, uint64_t sender, const uint64_t *recipients,
-    size_t count)
+answer_given(const struct memory_thread *thread, uint64_t sender,
+    const uint64_t *recipients, size_t count)
 {
 	struct memory_answer answer = { .kind = MEMORY_ANSWER_GIVEN };
 	size_t known = 0, taken = 0;
@@ -28,7 +28,8 @@ answer_given(const struct memory_thread *thread, uint64_t sender, const uint64_t
 	answer.sum = thread->sum;
 	answer.answered_all = thread->answered_all;
 	answer.is_own = thread->originator == sender;
-	/* Of a large audience only some members are kept: then being in it cannot be denied. */
+	/* Of a large audience only some members are kept: then being in it cannot be
+	 * denied. */
 	answer.was_member = is_kept || thread->size > thread->member_count;
 	answer.others = thread->size - (answer.was_member || answer.is_own ? 1 : 0);
 	if (answer.others == 0)
@@ -50,9 +51,10 @@ heard_taken(const struct memory_heard *heard, const uint64_t *recipients, size_t
 
 /* Fills the answer from an audience received from. */
 static struct memory_answer
-answer_heard(const struct memory_heard *heard, uint64_t originator, uint32_t time, double taken)
+answer_heard(
+    const struct memory_heard *heard, uint64_t originator, uint32_t time, double taken)
 {
-	return (struct memory_answer) {
+	return (struct memory_answer){
 		.kind = MEMORY_ANSWER_INFERRED,
 		.originator = originator,
 		.others = heard->size,
@@ -66,8 +68,8 @@ answer_heard(const struct memory_heard *heard, uint64_t originator, uint32_t tim
 
 /* The latest audience received from that most of the recipients are of. */
 static const struct memory_heard *
-heard_answered(const struct memory_profile *profile, const uint64_t *recipients, size_t count,
-    int64_t now, double *taken_r)
+heard_answered(const struct memory_profile *profile, const uint64_t *recipients,
+    size_t count, int64_t now, double *taken_r)
 {
 	const struct memory_heard *best = NULL;
 
@@ -75,9 +77,10 @@ heard_answered(const struct memory_profile *profile, const uint64_t *recipients,
 		const struct memory_heard *heard = &profile->heard[i];
 		double taken;
 
-		if (heard->size == 0 || now - heard->last > MEMORY_ANSWER_HEARD_DAYS * 86400
-		    || (best && heard->last <= best->last)
-		    || !memory_hash_has(recipients, count, heard->last_voice))
+		if (heard->size == 0 ||
+		    now - heard->last > MEMORY_ANSWER_HEARD_DAYS * 86400 ||
+		    (best && heard->last <= best->last) ||
+		    !memory_hash_has(recipients, count, heard->last_voice))
 			continue;
 		taken = heard_taken(heard, recipients, count);
 		if (taken >= MEMORY_WHOLE) {
@@ -90,18 +93,18 @@ heard_answered(const struct memory_profile *profile, const uint64_t *recipients,
 
 /* The recipient heard from last. */
 static const struct memory_contact *
-contact_answered(
-    const struct memory_profile *profile, const uint64_t *recipients, size_t count, int64_t now)
+contact_answered(const struct memory_profile *profile, const uint64_t *recipients,
+    size_t count, int64_t now)
 {
 	const struct memory_contact *best = NULL;
 
 	for (size_t i = 0; i < count && i < MEMORY_SAMPLE; i++) {
-		const struct memory_contact *contact
-		    = memory_contact_find(profile, recipients[i]);
+		const struct memory_contact *contact =
+		    memory_contact_find(profile, recipients[i]);
 
-		if (contact && contact->last_received
-		    && now - contact->last_received <= MEMORY_ANSWER_DAYS * 86400
-		    && (!best || contact->last_received > best->last_received))
+		if (contact && contact->last_received &&
+		    now - contact->last_received <= MEMORY_ANSWER_DAYS * 86400 &&
+		    (!best || contact->last_received > best->last_received))
 			best = contact;
 	}
 	return best;
@@ -109,30 +112,31 @@ contact_answered(
 
 /* Without a thread row: what was received lately tells. */
 static struct memory_answer
-answer_inferred(
-    const struct memory_profile *profile, const uint64_t *recipients, size_t count, int64_t now)
+answer_inferred(const struct memory_profile *profile, const uint64_t *recipients,
+    size_t count, int64_t now)
 {
 	double taken = 0;
-	const struct memory_heard *heard
-	    = heard_answered(profile, recipients, count, now, &taken);
+	const struct memory_heard *heard =
+	    heard_answered(profile, recipients, count, now, &taken);
 	const struct memory_contact *contact;
 
 	if (heard)
 		return answer_heard(heard, heard->last_voice, heard->last, taken);
 	contact = contact_answered(profile, recipients, count, now);
 	if (!contact)
-		return (struct memory_answer) { .kind = MEMORY_ANSWER_NONE };
+		return (struct memory_answer){ .kind = MEMORY_ANSWER_NONE };
 	if (contact->heard < profile->heard_count) {
 		heard = &profile->heard[contact->heard];
 		if (heard->size && heard->last == contact->last_received)
 			return answer_heard(heard, contact->hash, contact->last_received,
 			    heard_taken(heard, recipients, count));
 	}
-	return (struct memory_answer) {
+	return (struct memory_answer){
 		.kind = MEMORY_ANSWER_INFERRED,
 		.originator = contact->hash,
 		.others = contact->heard_size ? contact->heard_size : 1,
-		.taken = contact->heard_size > count ? (double)count / contact->heard_size : 1,
+		.taken =
+		    contact->heard_size > count ? (double)count / contact->heard_size : 1,
 		.time = contact->last_received,
 		.is_small = true,
 		.was_member = true,
@@ -143,9 +147,9 @@ answer_inferred(
 static bool
 is_choice(const struct memory_answer *answer, const uint64_t *recipients, size_t count)
 {
-	return answer->kind && !answer->is_small && !answer->is_own && answer->was_member
-	    && answer->others >= MEMORY_LARGE_PARENT
-	    && memory_hash_has(recipients, count, answer->originator);
+	return answer->kind && !answer->is_small && !answer->is_own && answer->was_member &&
+	       answer->others >= MEMORY_LARGE_PARENT &&
+	       memory_hash_has(recipients, count, answer->originator);
 }
 
 /* The message that a send answers. */

@@ -2,8 +2,8 @@
  * NAME
  *	memory/codec - records as bytes and back
  *
- * A record opens with its version and kind. Numbers are little-endian; a contact writes only
- * the half (sent, received) that it has. What cannot be read whole is not a record.
+ * A record opens with its version and kind. Numbers are little-endian; a contact writes
+ *only the half (sent, received) that it has. What cannot be read whole is not a record.
  */
 #include <string.h>
 
@@ -102,8 +102,8 @@ is_sorted(const uint64_t *hashes, size_t count)
 static void
 contact_put(struct memory_wire *wire, const struct memory_contact *contact)
 {
-	unsigned halves = (contact->last_sent ? CODEC_SENT : 0)
-	    | (contact->last_received ? CODEC_RECEIVED : 0);
+	unsigned halves = (contact->last_sent ? CODEC_SENT : 0) |
+			  (contact->last_received ? CODEC_RECEIVED : 0);
 
 	memory_put(wire, contact->hash, 8);
 	memory_put(wire, halves, 1);
@@ -215,8 +215,8 @@ heard_take(struct memory_wire *wire, struct memory_heard *heard_r)
 static size_t
 profile_room(const struct memory_profile *profile)
 {
-	return 160 + profile->contact_count * 39 + profile->sent_count * 36
-	    + profile->heard_count * (31 + MEMORY_MAX_VOICES * 8 + MEMORY_SKETCH * 4);
+	return 160 + profile->contact_count * 39 + profile->sent_count * 36 +
+	       profile->heard_count * (31 + MEMORY_MAX_VOICES * 8 + MEMORY_SKETCH * 4);
 }
 
 /* A profile as bytes. */
@@ -257,12 +257,12 @@ profile_lists_new(struct base_arena *arena, struct memory_profile *profile)
 	profile->contact_room = profile->contact_count;
 	profile->sent_room = profile->sent_count;
 	profile->heard_room = profile->heard_count;
-	profile->contacts = base_arena_array(
-	    arena, profile->contact_count + 1, sizeof(*profile->contacts));
-	profile->sent
-	    = base_arena_array(arena, profile->sent_count + 1, sizeof(*profile->sent));
-	profile->heard
-	    = base_arena_array(arena, profile->heard_count + 1, sizeof(*profile->heard));
+	profile->contacts =
+	    base_arena_array(arena, profile->contact_count + 1, sizeof(*profile->contacts));
+	profile->sent =
+	    base_arena_array(arena, profile->sent_count + 1, sizeof(*profile->sent));
+	profile->heard =
+	    base_arena_array(arena, profile->heard_count + 1, sizeof(*profile->heard));
 	return profile->contacts && profile->sent && profile->heard;
 }
 
@@ -314,10 +314,10 @@ memory_profile_decode(struct base_arena *arena, const void *data, size_t length,
 	if (!record_open(&wire, CODEC_PROFILE))
 		return BASE_NONE;
 	profile_head_take(&wire, profile);
-	if (wire.failed || profile->epoch < 0 || profile->epoch > UINT32_MAX
-	    || profile->contact_count > MEMORY_MAX_CONTACTS
-	    || profile->sent_count > MEMORY_MAX_SENT
-	    || profile->heard_count > MEMORY_MAX_HEARD)
+	if (wire.failed || profile->epoch < 0 || profile->epoch > UINT32_MAX ||
+	    profile->contact_count > MEMORY_MAX_CONTACTS ||
+	    profile->sent_count > MEMORY_MAX_SENT ||
+	    profile->heard_count > MEMORY_MAX_HEARD)
 		return BASE_NONE;
 	if (!profile_lists_new(arena, profile))
 		return BASE_BROKEN;
@@ -335,8 +335,8 @@ memory_thread_encode(struct base_arena *arena, const struct memory_thread *threa
     const void **data_r, size_t *length_r)
 {
 	struct memory_wire wire = record_new(arena, CODEC_THREAD,
-	    40 + 8 * (size_t)(thread->member_count + thread->hidden_count
-		    + thread->answerer_count));
+	    40 + 8 * (size_t)(thread->member_count + thread->hidden_count +
+			      thread->answerer_count));
 
 	if (!wire.data)
 		return BASE_BROKEN;
@@ -370,11 +370,11 @@ memory_thread_decode(struct base_arena *arena, const void *data, size_t length,
 	thread->answered_all = (uint8_t)memory_take(&wire, 1);
 	thread->member_count = take_hashes(&wire, thread->members, MEMORY_MAX_MEMBERS);
 	thread->hidden_count = take_hashes(&wire, thread->hidden, MEMORY_MAX_HIDDEN);
-	thread->answerer_count
-	    = take_hashes(&wire, thread->answerers, MEMORY_MAX_ANSWERERS);
-	if (!memory_wire_is_done(&wire) || thread->size < thread->member_count
-	    || !is_sorted(thread->members, thread->member_count)
-	    || !is_sorted(thread->hidden, thread->hidden_count))
+	thread->answerer_count =
+	    take_hashes(&wire, thread->answerers, MEMORY_MAX_ANSWERERS);
+	if (!memory_wire_is_done(&wire) || thread->size < thread->member_count ||
+	    !is_sorted(thread->members, thread->member_count) ||
+	    !is_sorted(thread->hidden, thread->hidden_count))
 		return BASE_NONE;
 	*thread_r = thread;
 	return BASE_OK;
@@ -387,8 +387,8 @@ enum base_result
 memory_site_encode(struct base_arena *arena, const struct memory_site *site,
     const void **data_r, size_t *length_r)
 {
-	struct memory_wire wire
-	    = record_new(arena, CODEC_SITE, 128 + 4 * (size_t)MEMORY_SCORE_BINS);
+	struct memory_wire wire =
+	    record_new(arena, CODEC_SITE, 128 + 4 * (size_t)MEMORY_SCORE_BINS);
 
 	if (!wire.data)
 		return BASE_BROKEN;
@@ -405,8 +405,8 @@ memory_site_encode(struct base_arena *arena, const struct memory_site *site,
 
 /* Bytes as the site. */
 enum base_result
-memory_site_decode(struct base_arena *arena, const void *data, size_t length,
-    struct memory_site **site_r)
+memory_site_decode(
+    struct base_arena *arena, const void *data, size_t length, struct memory_site **site_r)
 {
 	struct memory_wire wire = memory_wire_over(data, length);
 	struct memory_site *site = base_arena_alloc(arena, sizeof(*site));

@@ -1,10 +1,11 @@
 /*
  * NAME
- *	memory/internal - lessons, codecs and updates, for the files of this room and its tests
+ *	memory/internal - lessons, codecs and updates, for the files of this room and its
+ *tests
  *
  * WHAT IT DOES
- *	codec.c turns records into bytes and back; any bytes are accepted safely. lesson.c does
- *	the same for what is to be learned. update.c applies a lesson to one record; table.c
+ *	codec.c turns records into bytes and back; any bytes are accepted safely. lesson.c
+ *does the same for what is to be learned. update.c applies a lesson to one record; table.c
  *	holds decoded records between two writes.
  */
 #ifndef OOPS_MEMORY_INTERNAL_H
@@ -15,8 +16,10 @@
 
 /* --- lessons ----------------------------------------------------------------------- */
 
-#define MEMORY_LESSON_PEOPLE 1024 /* kept: the lowest hashes; counts and sums are of all */
-#define MEMORY_LESSON_TAUGHT 256  /* recipients whose own profile learns of a send */
+#define MEMORY_LESSON_PEOPLE                                                               \
+	1024                     /* kept: the lowest hashes; counts and sums are of all    \
+				  */
+#define MEMORY_LESSON_TAUGHT 256 /* recipients whose own profile learns of a send */
 
 enum memory_place {
 	MEMORY_IN_ENVELOPE = 1,
@@ -31,50 +34,50 @@ struct memory_person {
 
 struct memory_lesson {
 	int64_t time;
-	double score;	    /* negative: not judged */
-	bool is_send;	    /* of a local person: habits are learned, not only the thread */
-	uint64_t sender;    /* actor, or who is heard from; 0 for nobody */
-	uint64_t message;   /* its id, 0 for none */
-	uint64_t parent;    /* the id it answers, 0 for none */
+	double score;     /* negative: not judged */
+	bool is_send;     /* of a local person: habits are learned, not only the thread */
+	uint64_t sender;  /* actor, or who is heard from; 0 for nobody */
+	uint64_t message; /* its id, 0 for none */
+	uint64_t parent;  /* the id it answers, 0 for none */
 	uint32_t recipient_count; /* of the envelope, sender left out */
 	uint64_t recipient_sum;
 	uint32_t member_count; /* envelope, To, Cc and the sender */
 	uint64_t member_sum;
-	bool has_header; /* To or Cc was there, so who is hidden is known */
+	bool has_header;              /* To or Cc was there, so who is hidden is known */
 	struct memory_person *people; /* sorted by hash, sender left out */
 	size_t person_count;
 };
 
 /* BROKEN: arena full. */
 enum base_result memory_lesson_make(struct base_arena *arena, const struct base_key *key,
-	const char *actor, const struct mail_transaction *transaction, double score,
-	struct memory_lesson *lesson_r, const char **why_r);
+    const char *actor, const struct mail_transaction *transaction, double score,
+    struct memory_lesson *lesson_r, const char **why_r);
 enum base_result memory_lesson_encode(struct base_arena *arena,
-	const struct memory_lesson *lesson, const void **data_r, size_t *length_r);
+    const struct memory_lesson *lesson, const void **data_r, size_t *length_r);
 /* REFUSE: not a lesson. */
 enum base_result memory_lesson_decode(struct base_arena *arena, const void *data,
-	size_t length, struct memory_lesson *lesson_r);
+    size_t length, struct memory_lesson *lesson_r);
 /* The envelope's recipients as sorted hashes; at most `lesson->person_count`. */
 enum base_result memory_lesson_recipients(struct base_arena *arena,
-	const struct memory_lesson *lesson, uint64_t **hashes_r, size_t *count_r);
+    const struct memory_lesson *lesson, uint64_t **hashes_r, size_t *count_r);
 uint64_t memory_hash(const struct base_key *key, const char *text);
 
 /* --- records as bytes -------------------------------------------------------------- */
 
 /* Encoders cannot exceed MEMORY_MAX_RECORD. BROKEN: arena full. */
 enum base_result memory_profile_encode(struct base_arena *arena,
-	const struct memory_profile *profile, const void **data_r, size_t *length_r);
+    const struct memory_profile *profile, const void **data_r, size_t *length_r);
 enum base_result memory_thread_encode(struct base_arena *arena,
-	const struct memory_thread *thread, const void **data_r, size_t *length_r);
-enum base_result memory_site_encode(struct base_arena *arena, const struct memory_site *site,
-	const void **data_r, size_t *length_r);
+    const struct memory_thread *thread, const void **data_r, size_t *length_r);
+enum base_result memory_site_encode(struct base_arena *arena,
+    const struct memory_site *site, const void **data_r, size_t *length_r);
 /* NONE: these bytes are not a record; it counts as never seen. BROKEN: arena full. */
 enum base_result memory_profile_decode(struct base_arena *arena, const void *data,
-	size_t length, struct memory_profile **profile_r);
+    size_t length, struct memory_profile **profile_r);
 enum base_result memory_thread_decode(struct base_arena *arena, const void *data,
-	size_t length, struct memory_thread **thread_r);
-enum base_result memory_site_decode(struct base_arena *arena, const void *data, size_t length,
-	struct memory_site **site_r);
+    size_t length, struct memory_thread **thread_r);
+enum base_result memory_site_decode(
+    struct base_arena *arena, const void *data, size_t length, struct memory_site **site_r);
 
 /* --- updates: pure ----------------------------------------------------------------- */
 
@@ -82,18 +85,19 @@ enum base_result memory_site_decode(struct base_arena *arena, const void *data, 
 struct memory_profile *memory_profile_new(struct base_arena *arena, int64_t epoch);
 
 /* The sender's own profile learns a send. `parent` may be NULL. BROKEN: arena full. */
-enum base_result memory_profile_sent(struct base_arena *arena, struct memory_profile *profile,
-	const struct memory_lesson *lesson, const uint64_t *recipients, size_t count,
-	const struct memory_answer *answer);
+enum base_result memory_profile_sent(struct base_arena *arena,
+    struct memory_profile *profile, const struct memory_lesson *lesson,
+    const uint64_t *recipients, size_t count, const struct memory_answer *answer);
 /* A recipient's profile learns that it was written to. */
 enum base_result memory_profile_heard(struct base_arena *arena,
-	struct memory_profile *profile, uint64_t owner, const struct memory_lesson *lesson);
+    struct memory_profile *profile, uint64_t owner, const struct memory_lesson *lesson);
 /* `thread` is zeroed when new. `parent` may be NULL. */
 void memory_thread_learn(struct memory_thread *thread, const struct memory_lesson *lesson,
-	const struct memory_thread *parent, const struct memory_answer *answer);
+    const struct memory_thread *parent, const struct memory_answer *answer);
 void memory_site_learn(struct memory_site *site, const struct memory_lesson *lesson,
-	const struct memory_answer *answer);
-/* The score that `share` of the site's recent sends stay below; 0 when too few were seen. */
+    const struct memory_answer *answer);
+/* The score that `share` of the site's recent sends stay below; 0 when too few were seen.
+ */
 double memory_site_score(const struct memory_site *site, double share);
 
 /* --- decoded records between two writes -------------------------------------------- */
@@ -104,18 +108,18 @@ struct memory_table;
 struct memory_table *memory_table_new(struct store *store, size_t max_bytes);
 void memory_table_free(struct memory_table **table);
 /*
- * The record as it is in the table, else in the store. NONE: never seen. What comes out lives
- * until memory_table_write() or memory_table_reset().
+ * The record as it is in the table, else in the store. NONE: never seen. What comes out
+ * lives until memory_table_write() or memory_table_reset().
  */
 enum base_result memory_table_profile(struct memory_table *table, uint64_t key,
-	struct memory_profile **profile_r, const char **why_r);
+    struct memory_profile **profile_r, const char **why_r);
 enum base_result memory_table_thread(struct memory_table *table, uint64_t key,
-	struct memory_thread **thread_r, const char **why_r);
+    struct memory_thread **thread_r, const char **why_r);
 enum base_result memory_table_site(
-	struct memory_table *table, struct memory_site **site_r, const char **why_r);
+    struct memory_table *table, struct memory_site **site_r, const char **why_r);
 /* All that one lesson changes. BROKEN also when the table has no more room. */
 enum base_result memory_table_learn(
-	struct memory_table *table, const void *lesson, size_t length, const char **why_r);
+    struct memory_table *table, const void *lesson, size_t length, const char **why_r);
 size_t memory_table_count(const struct memory_table *table);
 /* Writes what changed as one transaction, then forgets all. */
 enum base_result memory_table_write(struct memory_table *table, const char **why_r);

@@ -35,7 +35,7 @@ people_add(struct memory_person *people, size_t count, const struct base_key *ke
     const struct mail_addresses *addresses, uint8_t place)
 {
 	for (size_t i = 0; i < addresses->count; i++)
-		people[count++] = (struct memory_person) {
+		people[count++] = (struct memory_person){
 			.hash = memory_hash(key, addresses->items[i]),
 			.places = place,
 		};
@@ -92,8 +92,8 @@ lesson_sender(const char *actor, const struct mail_transaction *transaction)
 /* Gathers one mail into a lesson. */
 enum base_result
 memory_lesson_make(struct base_arena *arena, const struct base_key *key, const char *actor,
-    const struct mail_transaction *transaction, double score, struct memory_lesson *lesson_r,
-    const char **why_r)
+    const struct mail_transaction *transaction, double score,
+    struct memory_lesson *lesson_r, const char **why_r)
 {
 	const char *sender = lesson_sender(actor, transaction);
 	struct memory_lesson lesson = {
@@ -103,8 +103,8 @@ memory_lesson_make(struct base_arena *arena, const struct base_key *key, const c
 		.sender = *sender ? memory_hash(key, sender) : 0,
 		.has_header = transaction->to.count + transaction->cc.count > 0,
 	};
-	size_t count = transaction->recipients.count + transaction->to.count
-	    + transaction->cc.count;
+	size_t count =
+	    transaction->recipients.count + transaction->to.count + transaction->cc.count;
 
 	if (*transaction->message_id)
 		lesson.message = memory_hash(key, transaction->message_id);
@@ -115,8 +115,8 @@ memory_lesson_make(struct base_arena *arena, const struct base_key *key, const c
 		*why_r = base_why("no memory for %zu recipients", count);
 		return BASE_BROKEN;
 	}
-	count = people_add(
-	    lesson.people, 0, key, &transaction->recipients, MEMORY_IN_ENVELOPE);
+	count =
+	    people_add(lesson.people, 0, key, &transaction->recipients, MEMORY_IN_ENVELOPE);
 	count = people_add(lesson.people, count, key, &transaction->to, MEMORY_IN_TO);
 	count = people_add(lesson.people, count, key, &transaction->cc, MEMORY_IN_CC);
 	lesson.person_count = people_join(lesson.people, count, lesson.sender);
@@ -132,8 +132,8 @@ enum base_result
 memory_lesson_recipients(struct base_arena *arena, const struct memory_lesson *lesson,
     uint64_t **hashes_r, size_t *count_r)
 {
-	uint64_t *hashes
-	    = base_arena_array(arena, lesson->person_count + 1, sizeof(*hashes));
+	uint64_t *hashes =
+	    base_arena_array(arena, lesson->person_count + 1, sizeof(*hashes));
 	size_t count = 0;
 
 	if (!hashes)
@@ -151,8 +151,7 @@ enum base_result
 memory_lesson_encode(struct base_arena *arena, const struct memory_lesson *lesson,
     const void **data_r, size_t *length_r)
 {
-	struct memory_wire wire
-	    = memory_wire_new(arena, 80 + lesson->person_count * 9);
+	struct memory_wire wire = memory_wire_new(arena, 80 + lesson->person_count * 9);
 
 	if (!wire.data)
 		return BASE_BROKEN;
@@ -214,11 +213,11 @@ memory_lesson_decode(struct base_arena *arena, const void *data, size_t length,
 	lesson.member_count = (uint32_t)memory_take(&wire, 4);
 	lesson.member_sum = memory_take(&wire, 8);
 	lesson.person_count = memory_take(&wire, 2);
-	if (wire.failed || lesson.person_count > MEMORY_LESSON_PEOPLE || lesson.time < 0
-	    || lesson.time > UINT32_MAX)
+	if (wire.failed || lesson.person_count > MEMORY_LESSON_PEOPLE || lesson.time < 0 ||
+	    lesson.time > UINT32_MAX)
 		return BASE_REFUSE;
-	lesson.people
-	    = base_arena_array(arena, lesson.person_count + 1, sizeof(*lesson.people));
+	lesson.people =
+	    base_arena_array(arena, lesson.person_count + 1, sizeof(*lesson.people));
 	if (!lesson.people)
 		return BASE_BROKEN;
 	if (!people_decode(&wire, &lesson))

@@ -11,12 +11,12 @@
 
 #include "milter/memory/internal.h"
 
-#define MEMORY_QUEUE_MAX 8192	       /* lessons waiting */
-#define MEMORY_BATCH 512	       /* lessons in one transaction */
-#define MEMORY_BATCH_MS 300	       /* a lesson waits no longer for company */
-#define MEMORY_BATCH_RECORDS 2048      /* records changed in one transaction */
-#define MEMORY_RETRY_MS 1000	       /* after a write that failed */
-#define MEMORY_TABLE_BYTES (32u << 20) /* decoded records of one transaction */
+#define MEMORY_QUEUE_MAX 8192                 /* lessons waiting */
+#define MEMORY_BATCH 512                      /* lessons in one transaction */
+#define MEMORY_BATCH_MS 300                   /* a lesson waits no longer for company */
+#define MEMORY_BATCH_RECORDS 2048             /* records changed in one transaction */
+#define MEMORY_RETRY_MS 1000                  /* after a write that failed */
+#define MEMORY_TABLE_BYTES (32u << 20)        /* decoded records of one transaction */
 #define MEMORY_TOOL_BYTES (UINT64_C(2) << 30) /* of a memory that has no store */
 #define MEMORY_SITE_SHARE 0.999
 #define MEMORY_EXPIRE_EVERY 3600 /* seconds */
@@ -40,11 +40,11 @@ struct memory {
 	pthread_cond_t done;  /* flushers: something was done */
 	struct queued queue[MEMORY_QUEUE_MAX];
 	size_t first, count;
-	uint64_t learned;      /* lessons ever queued */
-	uint64_t written;      /* lessons ever written, or given up */
-	unsigned flushers;     /* who waits for `written` */
+	uint64_t learned;  /* lessons ever queued */
+	uint64_t written;  /* lessons ever written, or given up */
+	unsigned flushers; /* who waits for `written` */
 	bool is_closing;
-	bool has_failed;       /* not yet told */
+	bool has_failed; /* not yet told */
 	char failure[200];
 	struct memory_site site; /* as last written or read */
 	bool has_site;
@@ -81,8 +81,8 @@ site_refresh(struct memory *memory, const char **why_r)
 
 /* Learns lessons until the table is full, and writes them; how many. */
 static enum base_result
-part_write(struct memory *memory, const struct queued *lessons, size_t count, size_t *done_r,
-    const char **why_r)
+part_write(struct memory *memory, const struct queued *lessons, size_t count,
+    size_t *done_r, const char **why_r)
 {
 	enum base_result result = BASE_OK;
 	size_t done = 0;
@@ -117,7 +117,8 @@ may_retry(struct memory *memory)
 	return may;
 }
 
-/* Writes a batch in as many transactions as it takes. A lesson that never fits is given up. */
+/* Writes a batch in as many transactions as it takes. A lesson that never fits is given up.
+ */
 static void
 batch_write(struct memory *memory, const struct queued *lessons, size_t count)
 {
@@ -126,8 +127,8 @@ batch_write(struct memory *memory, const struct queued *lessons, size_t count)
 	while (done < count) {
 		size_t part = count - done < step ? count - done : step, written = 0;
 		const char *why = "";
-		enum base_result result
-		    = part_write(memory, lessons + done, part, &written, &why);
+		enum base_result result =
+		    part_write(memory, lessons + done, part, &written, &why);
 
 		done += written;
 		if (result == BASE_OK)
@@ -168,9 +169,10 @@ batch_wait(struct memory *memory)
 		until.tv_nsec -= 1000000000L;
 		until.tv_sec++;
 	}
-	while (memory->count > 0 && memory->count < MEMORY_BATCH && !memory->is_closing
-	    && !memory->flushers)
-		if (pthread_cond_timedwait(&memory->wake, &memory->lock, &until) == ETIMEDOUT)
+	while (memory->count > 0 && memory->count < MEMORY_BATCH && !memory->is_closing &&
+	       !memory->flushers)
+		if (pthread_cond_timedwait(&memory->wake, &memory->lock, &until) ==
+		    ETIMEDOUT)
 			break;
 	return memory->count > 0;
 }
@@ -217,8 +219,7 @@ writer_run(void *context)
 
 /* The store's two handles: recalls do not wait for a transaction of the writer. */
 static enum base_result
-stores_open(
-    struct memory *memory, const struct memory_options *options, const char **why_r)
+stores_open(struct memory *memory, const struct memory_options *options, const char **why_r)
 {
 	struct store_options store = {
 		.driver = options->driver,
@@ -255,8 +256,8 @@ memory_begin(struct memory *memory, const char **why_r)
 {
 	enum base_result result;
 
-	memory->table = memory_table_new(
-	    memory->writes, memory->writes ? MEMORY_TABLE_BYTES : (size_t)MEMORY_TOOL_BYTES);
+	memory->table = memory_table_new(memory->writes,
+	    memory->writes ? MEMORY_TABLE_BYTES : (size_t)MEMORY_TOOL_BYTES);
 	if (!memory->table) {
 		*why_r = base_why("no memory for the table of records");
 		return BASE_BROKEN;
@@ -333,14 +334,14 @@ memory_close(struct memory **memory)
 
 /* Reads one row; NULL when there is none or it is not a record. */
 static enum base_result
-row_read(struct memory *memory, struct base_arena *arena, enum store_record kind, uint64_t key,
-    struct store_blob *blob_r, const char **why_r)
+row_read(struct memory *memory, struct base_arena *arena, enum store_record kind,
+    uint64_t key, struct store_blob *blob_r, const char **why_r)
 {
-	enum base_result result
-	    = store_record_get(memory->reads, arena, kind, key, blob_r, why_r);
+	enum base_result result =
+	    store_record_get(memory->reads, arena, kind, key, blob_r, why_r);
 
 	if (result == BASE_NONE)
-		*blob_r = (struct store_blob) { 0 };
+		*blob_r = (struct store_blob){ 0 };
 	return result == BASE_NONE ? BASE_OK : result;
 }
 
@@ -388,7 +389,8 @@ recall_table(struct memory *memory, uint64_t parent, struct memory_recall *recal
 	enum base_result result = BASE_NONE;
 
 	if (recall->actor)
-		result = memory_table_profile(memory->table, recall->actor, &profile, why_r);
+		result =
+		    memory_table_profile(memory->table, recall->actor, &profile, why_r);
 	if ((result == BASE_OK || result == BASE_NONE) && parent)
 		result = memory_table_thread(memory->table, parent, &thread, why_r);
 	if (result == BASE_OK || result == BASE_NONE)
@@ -421,8 +423,8 @@ memory_recall(struct memory *memory, struct base_arena *arena, const char *actor
 {
 	struct memory_recall recall = { 0 };
 	uint64_t parent = *transaction->in_reply_to
-	    ? memory_hash(memory->key, transaction->in_reply_to)
-	    : 0;
+			      ? memory_hash(memory->key, transaction->in_reply_to)
+			      : 0;
 	enum base_result result;
 
 	recall.actor = *actor ? memory_hash(memory->key, actor) : 0;
@@ -432,8 +434,8 @@ memory_recall(struct memory *memory, struct base_arena *arena, const char *actor
 	if (!recall.recipients)
 		return BASE_BROKEN;
 	result = memory->learns_at_once
-	    ? recall_table(memory, parent, &recall, why_r)
-	    : recall_rows(memory, arena, parent, &recall, why_r);
+		     ? recall_table(memory, parent, &recall, why_r)
+		     : recall_rows(memory, arena, parent, &recall, why_r);
 	if (result != BASE_OK)
 		return result;
 	if (recall.site)
@@ -461,7 +463,8 @@ memory_lesson(struct memory *memory, struct base_arena *arena, const char *actor
 	return result;
 }
 
-/* Learns in the calling thread; what is known stays in the table until there is much of it. */
+/* Learns in the calling thread; what is known stays in the table until there is much of it.
+ */
 static enum base_result
 learn_at_once(struct memory *memory, const void *lesson, size_t length, const char **why_r)
 {
@@ -478,8 +481,8 @@ learn_at_once(struct memory *memory, const void *lesson, size_t length, const ch
 static enum base_result
 queue_add(struct memory *memory, const void *lesson, size_t length, const char **why_r)
 {
-	struct queued *place
-	    = &memory->queue[(memory->first + memory->count) % MEMORY_QUEUE_MAX];
+	struct queued *place =
+	    &memory->queue[(memory->first + memory->count) % MEMORY_QUEUE_MAX];
 
 	if (memory->count == MEMORY_QUEUE_MAX) {
 		*why_r = base_why("%d lessons are waiting to be written", MEMORY_QUEUE_MAX);

@@ -3,8 +3,8 @@
  *	memory - what is usual: sender profiles and threads; recall and learn
  *
  * WHAT IT DOES
- *	Recalls one profile row and one thread row per send. Learns off the answer path: lessons
- *	are queued and a thread writes them in batches.
+ *	Recalls one profile row and one thread row per send. Learns off the answer path:
+ *lessons are queued and a thread writes them in batches.
  *
  * WHAT IT NEVER DOES
  *	It stores no address, subject or body: only keyed hashes. It never judges.
@@ -13,8 +13,9 @@
  *	Any number of threads may recall and learn; one thread inside writes.
  *
  * DIAGNOSTICS
- *	recall: OK even if nothing is known; BROKEN when the store failed (the caller applies its
- *	policy's on_error). learn: RETRY, the queue was full and the lesson is dropped.
+ *	recall: OK even if nothing is known; BROKEN when the store failed (the caller
+ *applies its policy's on_error). learn: RETRY, the queue was full and the lesson is
+ *dropped.
  */
 #ifndef OOPS_MEMORY_H
 #define OOPS_MEMORY_H
@@ -29,11 +30,12 @@ struct memory_options {
 	const char *driver;
 	const char *directory; /* state_directory */
 	bool create;
-	bool learn_at_once; /* no thread: memory_learn() writes before it returns (tools, backtest) */
+	bool learn_at_once; /* no thread: memory_learn() writes before it returns (tools,
+			       backtest) */
 };
 
-enum base_result memory_open(const struct memory_options *options, const struct base_key *key,
-	struct memory **memory_r, const char **why_r);
+enum base_result memory_open(const struct memory_options *options,
+    const struct base_key *key, struct memory **memory_r, const char **why_r);
 /* Writes what is queued, then ends. */
 void memory_close(struct memory **memory);
 
@@ -41,8 +43,8 @@ void memory_close(struct memory **memory);
  * The profile of `actor` (normalised address) and the thread that the transaction answers.
  */
 enum base_result memory_recall(struct memory *memory, struct base_arena *arena,
-	const char *actor, const struct mail_transaction *transaction,
-	struct memory_recall *recall_r, const char **why_r);
+    const char *actor, const struct mail_transaction *transaction,
+    struct memory_recall *recall_r, const char **why_r);
 
 /*
  * What would be learned if this send really leaves, as bytes that hold no address: to be
@@ -51,10 +53,10 @@ enum base_result memory_recall(struct memory *memory, struct base_arena *arena,
  * judgement feeds the site's own percentile; negative: not judged.
  */
 enum base_result memory_lesson(struct memory *memory, struct base_arena *arena,
-	const char *actor, const struct mail_transaction *transaction, double score,
-	const void **lesson_r, size_t *length_r, const char **why_r);
+    const char *actor, const struct mail_transaction *transaction, double score,
+    const void **lesson_r, size_t *length_r, const char **why_r);
 enum base_result memory_learn(
-	struct memory *memory, const void *lesson, size_t length, const char **why_r);
+    struct memory *memory, const void *lesson, size_t length, const char **why_r);
 /* Waits until everything queued before is written. */
 enum base_result memory_flush(struct memory *memory, const char **why_r);
 

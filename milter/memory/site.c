@@ -2,9 +2,9 @@
  * NAME
  *	memory/site - what is usual for the site as a whole, and its own recent scores
  *
- * A fixed threshold that is right for one organisation is wrong for the next. The site keeps a
- * histogram of the scores of its own recent sends, by the logarithm of the odds, with the same
- * half-life as everything else, and tells where its high percentile is.
+ * A fixed threshold that is right for one organisation is wrong for the next. The site
+ *keeps a histogram of the scores of its own recent sends, by the logarithm of the odds,
+ *with the same half-life as everything else, and tells where its high percentile is.
  */
 #include "milter/memory/internal.h"
 
@@ -16,7 +16,9 @@
 static size_t
 score_bin(double score)
 {
-	double odds = score <= 0 ? -INFINITY : score >= 1 ? INFINITY : log(score / (1 - score));
+	double odds = score <= 0   ? -INFINITY
+		      : score >= 1 ? INFINITY
+				   : log(score / (1 - score));
 	double bin = floor((odds - SITE_SCORE_LOW) / SITE_SCORE_STEP);
 
 	if (!(bin > 0))

@@ -10,7 +10,7 @@
 
 #include "milter/memory/internal.h"
 
-#define TABLE_SLOTS_MIN 1024 /* a power of two */
+#define TABLE_SLOTS_MIN 1024                      /* a power of two */
 #define TABLE_PROFILE_KEPT (400 * INT64_C(86400)) /* seconds after the last lesson */
 #define TABLE_THREAD_KEPT (90 * INT64_C(86400))
 #define TABLE_SITE_KEY 0
@@ -82,8 +82,7 @@ memory_table_reset(struct memory_table *table)
 
 /* Where a key is, or where it would go. */
 static struct table_slot *
-slot_find(
-    struct table_slot *slots, size_t slot_count, enum store_record kind, uint64_t key)
+slot_find(struct table_slot *slots, size_t slot_count, enum store_record kind, uint64_t key)
 {
 	size_t i = (size_t)(key * UINT64_C(0x9e3779b97f4a7c15) >> 20) + kind;
 
@@ -109,8 +108,8 @@ slots_grow(struct memory_table *table)
 		return false;
 	for (size_t i = 0; i < table->slot_count; i++)
 		if (table->slots[i].is_used)
-			*slot_find(slots, larger, table->slots[i].kind, table->slots[i].key)
-			    = table->slots[i];
+			*slot_find(slots, larger, table->slots[i].kind,
+			    table->slots[i].key) = table->slots[i];
 	free(table->slots);
 	table->slots = slots;
 	table->slot_count = larger;
@@ -119,8 +118,8 @@ slots_grow(struct memory_table *table)
 
 /* Bytes as a record of a kind; NONE when they are not one. */
 static enum base_result
-record_decode(
-    struct base_arena *arena, enum store_record kind, struct store_blob blob, void **record_r)
+record_decode(struct base_arena *arena, enum store_record kind, struct store_blob blob,
+    void **record_r)
 {
 	switch (kind) {
 	case STORE_PROFILE:
@@ -138,16 +137,16 @@ record_decode(
 
 /* Reads a record from the store into the arena; NULL when it is not there. */
 static enum base_result
-record_load(struct memory_table *table, enum store_record kind, uint64_t key, void **record_r,
-    const char **why_r)
+record_load(struct memory_table *table, enum store_record kind, uint64_t key,
+    void **record_r, const char **why_r)
 {
 	struct store_blob blob;
 	enum base_result result = BASE_NONE;
 
 	*record_r = NULL;
 	if (table->store)
-		result = store_record_get(
-		    table->store, table->scratch, kind, key, &blob, why_r);
+		result =
+		    store_record_get(table->store, table->scratch, kind, key, &blob, why_r);
 	if (result == BASE_OK) {
 		result = record_decode(table->arena, kind, blob, record_r);
 		if (result == BASE_BROKEN)
@@ -174,7 +173,7 @@ slot_get(struct memory_table *table, enum store_record kind, uint64_t key,
 		if (result != BASE_OK)
 			return result;
 		slot = slot_find(table->slots, table->slot_count, kind, key);
-		*slot = (struct table_slot) {
+		*slot = (struct table_slot){
 			.key = key, .kind = kind, .is_used = true, .record = record
 		};
 		table->used++;
@@ -185,8 +184,8 @@ slot_get(struct memory_table *table, enum store_record kind, uint64_t key,
 
 /* A record to look at. */
 static enum base_result
-record_look(struct memory_table *table, enum store_record kind, uint64_t key, void **record_r,
-    const char **why_r)
+record_look(struct memory_table *table, enum store_record kind, uint64_t key,
+    void **record_r, const char **why_r)
 {
 	struct table_slot *slot;
 	enum base_result result = slot_get(table, kind, key, &slot, why_r);
@@ -206,14 +205,15 @@ memory_table_profile(struct memory_table *table, uint64_t key,
 }
 
 enum base_result
-memory_table_thread(struct memory_table *table, uint64_t key, struct memory_thread **thread_r,
-    const char **why_r)
+memory_table_thread(struct memory_table *table, uint64_t key,
+    struct memory_thread **thread_r, const char **why_r)
 {
 	return record_look(table, STORE_THREAD, key, (void **)thread_r, why_r);
 }
 
 enum base_result
-memory_table_site(struct memory_table *table, struct memory_site **site_r, const char **why_r)
+memory_table_site(
+    struct memory_table *table, struct memory_site **site_r, const char **why_r)
 {
 	return record_look(table, STORE_SITE, TABLE_SITE_KEY, (void **)site_r, why_r);
 }
@@ -298,7 +298,8 @@ learn_recipients(struct memory_table *table, struct table_lesson *about, const c
 	enum base_result result = BASE_OK;
 
 	for (size_t i = 0;
-	     i < about->recipient_count && i < MEMORY_LESSON_TAUGHT && result == BASE_OK; i++) {
+	     i < about->recipient_count && i < MEMORY_LESSON_TAUGHT && result == BASE_OK;
+	     i++) {
 		struct memory_profile *profile;
 
 		result = profile_change(
@@ -343,14 +344,13 @@ lesson_prepare(struct memory_table *table, struct table_lesson *about, const cha
 	enum base_result result = BASE_NONE;
 
 	if (memory_lesson_recipients(table->scratch, &about->lesson, &about->recipients,
-		&about->recipient_count)
-	    != BASE_OK) {
+		&about->recipient_count) != BASE_OK) {
 		*why_r = base_why("no memory for a lesson");
 		return BASE_BROKEN;
 	}
 	if (about->lesson.parent)
-		result = memory_table_thread(
-		    table, about->lesson.parent, &about->parent, why_r);
+		result =
+		    memory_table_thread(table, about->lesson.parent, &about->parent, why_r);
 	return result == BASE_NONE ? BASE_OK : result;
 }
 
@@ -397,7 +397,8 @@ slot_write(struct memory_table *table, const struct table_slot *slot, const char
 	base_arena_reset(table->scratch);
 	switch (slot->kind) {
 	case STORE_PROFILE:
-		result = memory_profile_encode(table->scratch, slot->record, &data, &length);
+		result =
+		    memory_profile_encode(table->scratch, slot->record, &data, &length);
 		expires = slot->time + TABLE_PROFILE_KEPT;
 		break;
 	case STORE_THREAD:

@@ -2,9 +2,9 @@
  * NAME
  *	memory/update - what one lesson changes in one record
  *
- * Weights grow forward: an event at time t counts 2^((t - epoch) / half-life), so that nothing
- * else needs to be touched when time passes. Now and then a record's epoch moves up, before
- * the numbers become large.
+ * Weights grow forward: an event at time t counts 2^((t - epoch) / half-life), so that
+ *nothing else needs to be touched when time passes. Now and then a record's epoch moves up,
+ *before the numbers become large.
  */
 #include <string.h>
 
@@ -72,7 +72,8 @@ memory_profile_new(struct base_arena *arena, int64_t epoch)
 
 /* --- lists that grow --------------------------------------------------------------- */
 
-/* Room for one more element: the list itself, a larger copy, or NULL when the arena is full. */
+/* Room for one more element: the list itself, a larger copy, or NULL when the arena is
+ * full. */
 static void *
 list_grown(struct base_arena *arena, void *list, size_t count, size_t *room, size_t max,
     size_t size)
@@ -102,8 +103,8 @@ contact_worth(
 								   : contact->last_received;
 	double fade = memory_fade(profile->epoch, now);
 
-	return (4 * (double)contact->sent + (double)contact->received) * fade
-	    + 0.5 * exp2((double)(last - now) / MEMORY_HALF_LIFE * 2);
+	return (4 * (double)contact->sent + (double)contact->received) * fade +
+	       0.5 * exp2((double)(last - now) / MEMORY_HALF_LIFE * 2);
 }
 
 /* Makes room in a full profile: the contact of least worth goes. */
@@ -148,7 +149,7 @@ contact_get(
 	memmove(&contacts[place + 1], &contacts[place],
 	    (profile->contact_count - place) * sizeof(*contacts));
 	profile->contact_count++;
-	contacts[place] = (struct memory_contact) { .hash = hash, .heard = MEMORY_NO_SLOT };
+	contacts[place] = (struct memory_contact){ .hash = hash, .heard = MEMORY_NO_SLOT };
 	return &contacts[place];
 }
 
@@ -161,8 +162,9 @@ sent_least(const struct memory_profile *profile, int64_t now)
 
 	for (size_t i = 0; i < profile->sent_count; i++) {
 		const struct memory_sent *sent = &profile->sent[i];
-		double worth = (double)sent->weight * fade
-		    + exp2(((double)sent->last - (double)now) / MEMORY_HALF_LIFE * 4);
+		double worth =
+		    (double)sent->weight * fade +
+		    exp2(((double)sent->last - (double)now) / MEMORY_HALF_LIFE * 4);
 
 		if (worth < least_worth) {
 			least_worth = worth;
@@ -195,9 +197,8 @@ sent_slot(struct base_arena *arena, struct memory_profile *profile, uint64_t sum
 		for (size_t i = 0; i < profile->contact_count; i++)
 			profile->contacts[i].audiences &= ~(UINT64_C(1) << slot);
 	}
-	profile->sent[slot] = (struct memory_sent) {
-		.sum = sum, .size = size, .first = (uint32_t)now
-	};
+	profile->sent[slot] =
+	    (struct memory_sent){ .sum = sum, .size = size, .first = (uint32_t)now };
 	return slot;
 }
 
@@ -210,9 +211,9 @@ heard_least(const struct memory_profile *profile, int64_t now)
 
 	for (size_t i = 0; i < profile->heard_count; i++) {
 		const struct memory_heard *heard = &profile->heard[i];
-		double worth
-		    = exp2(((double)heard->last - (double)now) / MEMORY_HALF_LIFE * 4)
-		    * (1 + log2(heard->count)) * (heard->size >= 15 ? 2 : 1);
+		double worth =
+		    exp2(((double)heard->last - (double)now) / MEMORY_HALF_LIFE * 4) *
+		    (1 + log2(heard->count)) * (heard->size >= 15 ? 2 : 1);
 
 		if (worth < least_worth) {
 			least_worth = worth;
@@ -247,15 +248,15 @@ heard_slot(struct base_arena *arena, struct memory_profile *profile, uint64_t ow
 				profile->contacts[i].heard = MEMORY_NO_SLOT;
 	}
 	heard = &profile->heard[slot];
-	*heard = (struct memory_heard) {
+	*heard = (struct memory_heard){
 		.sum = lesson->member_sum,
 		.size = lesson->member_count - 1,
 	};
 	for (size_t i = 0; i < lesson->person_count && heard->sketch_count < MEMORY_SKETCH;
 	     i++)
 		if (lesson->people[i].hash != owner)
-			heard->sketch[heard->sketch_count++]
-			    = (uint32_t)(lesson->people[i].hash >> 32);
+			heard->sketch[heard->sketch_count++] =
+			    (uint32_t)(lesson->people[i].hash >> 32);
 	return slot;
 }
 
@@ -272,8 +273,8 @@ sent_count(struct memory_sent *sent, float weight, int64_t now)
 		if (sent->count == 1) {
 			sent->gap = gap;
 		} else {
-			sent->deviation
-			    += UPDATE_GAP_SHARE * (fabsf(gap - sent->gap) - sent->deviation);
+			sent->deviation +=
+			    UPDATE_GAP_SHARE * (fabsf(gap - sent->gap) - sent->deviation);
 			sent->gap += UPDATE_GAP_SHARE * (gap - sent->gap);
 		}
 	}
@@ -286,7 +287,8 @@ sent_count(struct memory_sent *sent, float weight, int64_t now)
 /* The contacts of one send, and the audience they make. */
 static enum base_result
 profile_contacts(struct base_arena *arena, struct memory_profile *profile,
-    const struct memory_lesson *lesson, const uint64_t *recipients, size_t count, float weight)
+    const struct memory_lesson *lesson, const uint64_t *recipients, size_t count,
+    float weight)
 {
 	size_t slot = MEMORY_NO_SLOT;
 
@@ -298,8 +300,8 @@ profile_contacts(struct base_arena *arena, struct memory_profile *profile,
 		sent_count(&profile->sent[slot], weight, lesson->time);
 	}
 	for (size_t i = 0; i < count && i < MEMORY_SAMPLE; i++) {
-		struct memory_contact *contact
-		    = contact_get(arena, profile, recipients[i], lesson->time);
+		struct memory_contact *contact =
+		    contact_get(arena, profile, recipients[i], lesson->time);
 
 		if (!contact)
 			return BASE_BROKEN;
@@ -331,10 +333,10 @@ memory_profile_sent(struct base_arena *arena, struct memory_profile *profile,
 			profile->did[size_class] += weight;
 	}
 	for (size_t i = 0; i < profile->heard_count; i++)
-		if (answer->kind == MEMORY_ANSWER_INFERRED
-		    && memory_answer_is_to_all(answer)
-		    && profile->heard[i].sum == answer->sum
-		    && profile->heard[i].answered < UINT8_MAX)
+		if (answer->kind == MEMORY_ANSWER_INFERRED &&
+		    memory_answer_is_to_all(answer) &&
+		    profile->heard[i].sum == answer->sum &&
+		    profile->heard[i].answered < UINT8_MAX)
 			profile->heard[i].answered++;
 	if (!profile->first)
 		profile->first = (uint32_t)lesson->time;
@@ -368,8 +370,8 @@ heard_voice(struct memory_heard *heard, uint64_t sender, int64_t now)
 
 /* A recipient's profile learns that it was written to. */
 enum base_result
-memory_profile_heard(struct base_arena *arena, struct memory_profile *profile, uint64_t owner,
-    const struct memory_lesson *lesson)
+memory_profile_heard(struct base_arena *arena, struct memory_profile *profile,
+    uint64_t owner, const struct memory_lesson *lesson)
 {
 	struct memory_contact *contact;
 	size_t slot = MEMORY_NO_SLOT;
@@ -389,8 +391,8 @@ memory_profile_heard(struct base_arena *arena, struct memory_profile *profile, u
 	contact->received += weight_now(profile->epoch, lesson->time);
 	contact->last_received = (uint32_t)lesson->time;
 	contact->heard = (uint8_t)slot;
-	contact->heard_size
-	    = (uint8_t)(lesson->member_count > 256 ? 255 : lesson->member_count - 1);
+	contact->heard_size =
+	    (uint8_t)(lesson->member_count > 256 ? 255 : lesson->member_count - 1);
 	return BASE_OK;
 }
 
@@ -435,8 +437,8 @@ thread_answerers(struct memory_thread *thread, const struct memory_thread *paren
 {
 	thread->answerers[0] = thread->originator;
 	thread->answerer_count = 1;
-	for (size_t i = 0; parent && i < parent->answerer_count
-	     && thread->answerer_count < MEMORY_MAX_ANSWERERS;
+	for (size_t i = 0; parent && i < parent->answerer_count &&
+			   thread->answerer_count < MEMORY_MAX_ANSWERERS;
 	     i++)
 		if (parent->answerers[i] != thread->originator)
 			thread->answerers[thread->answerer_count++] = parent->answerers[i];

@@ -3,12 +3,12 @@
  *	memory - what is usual for a sender and a thread, as plain values
  *
  * OWNERSHIP
- *	Decoded records live in the arena of the recall, or in the memory until the next lesson
- *	when it was opened with learn_at_once.
+ *	Decoded records live in the arena of the recall, or in the memory until the next
+ *lesson when it was opened with learn_at_once.
  *
  * WEIGHTS
- *	Every weight counts events, each one halved for every MEMORY_HALF_LIFE that passed. They
- *	are kept as of the record's `epoch`; memory_fade() brings them to a given time.
+ *	Every weight counts events, each one halved for every MEMORY_HALF_LIFE that passed.
+ *They are kept as of the record's `epoch`; memory_fade() brings them to a given time.
  *
  * BOUNDS
  *	Every record is bounded, however much was learned: MEMORY_MAX_RECORD bytes encoded.
@@ -25,21 +25,25 @@
 #include <stdint.h>
 
 #define MEMORY_HALF_LIFE (90.0 * 86400) /* seconds */
-#define MEMORY_MAX_RECORD 40960		/* bytes of an encoded record */
+#define MEMORY_MAX_RECORD 40960         /* bytes of an encoded record */
 
-#define MEMORY_MAX_CONTACTS 512	/* people a profile knows */
-#define MEMORY_MAX_SENT 64	/* audiences written to; one bit each in a contact */
-#define MEMORY_MAX_HEARD 32	/* audiences received from */
-#define MEMORY_MAX_VOICES 4	/* who wrote to an audience received from */
-#define MEMORY_SKETCH 16	/* members kept of an audience received from */
-#define MEMORY_SAMPLE 128	/* recipients that stand for an audience: the lowest hashes */
-#define MEMORY_MAX_MEMBERS 64	/* members kept of a thread: the lowest hashes */
-#define MEMORY_MAX_HIDDEN 32	/* who got a thread's message as Bcc */
-#define MEMORY_MAX_ANSWERERS 8	/* who wrote earlier in a thread */
+#define MEMORY_MAX_CONTACTS 512 /* people a profile knows */
+#define MEMORY_MAX_SENT 64      /* audiences written to; one bit each in a contact */
+#define MEMORY_MAX_HEARD 32     /* audiences received from */
+#define MEMORY_MAX_VOICES 4     /* who wrote to an audience received from */
+#define MEMORY_SKETCH 16        /* members kept of an audience received from */
+#define MEMORY_SAMPLE 128     /* recipients that stand for an audience: the lowest hashes */
+#define MEMORY_MAX_MEMBERS 64 /* members kept of a thread: the lowest hashes */
+#define MEMORY_MAX_HIDDEN 32  /* who got a thread's message as Bcc */
+#define MEMORY_MAX_ANSWERERS 8 /* who wrote earlier in a thread */
 #define MEMORY_NO_SLOT 255
-#define MEMORY_LARGE_PARENT 5	/* others in a parent from which answering all is a choice */
-#define MEMORY_WHOLE 0.6	/* share of the parent's audience that makes a reply one to all */
-#define MEMORY_HEARD_MIN 5	/* people from which an audience received from is kept */
+#define MEMORY_LARGE_PARENT                                                                \
+	5 /* others in a parent from which answering all is a choice                       \
+	   */
+#define MEMORY_WHOLE                                                                       \
+	0.6                /* share of the parent's audience that makes a reply one to all \
+			    */
+#define MEMORY_HEARD_MIN 5 /* people from which an audience received from is kept */
 
 /* How many people a send went to, in classes; see memory_size_class(). */
 #define MEMORY_SIZE_CLASSES 12
@@ -50,12 +54,12 @@
 struct memory_contact {
 	uint64_t hash;
 	uint64_t audiences; /* bit i: belongs to sent[i] */
-	float sent;	    /* weight of mails to this person */
-	float alone;	    /* of those with no other recipient */
-	float received;	    /* weight of mails from this person */
+	float sent;         /* weight of mails to this person */
+	float alone;        /* of those with no other recipient */
+	float received;     /* weight of mails from this person */
 	uint32_t last_sent; /* seconds since 1970, 0 never */
 	uint32_t last_received;
-	uint8_t heard;	    /* heard[] of the last mail received, MEMORY_NO_SLOT if small */
+	uint8_t heard;      /* heard[] of the last mail received, MEMORY_NO_SLOT if small */
 	uint8_t heard_size; /* recipients of the last mail received, at most 255 */
 };
 
@@ -67,7 +71,7 @@ struct memory_sent {
 	uint32_t last; /* seconds since 1970 */
 	uint32_t count;
 	float weight;
-	float gap;	 /* seconds between two sends, smoothed */
+	float gap;       /* seconds between two sends, smoothed */
 	float deviation; /* of the gap, smoothed */
 };
 
@@ -79,21 +83,22 @@ struct memory_heard {
 	uint32_t size; /* people besides the owner, 0: free slot */
 	uint32_t last;
 	uint32_t count;
-	uint32_t sketch[MEMORY_SKETCH]; /* high halves of the lowest hashes, owner left out */
+	uint32_t
+	    sketch[MEMORY_SKETCH]; /* high halves of the lowest hashes, owner left out */
 	uint8_t sketch_count;
 	uint8_t voice_count;
 	uint8_t answered; /* answers to all that were seen, at most 255 */
 };
 
 struct memory_profile {
-	int64_t epoch; /* of the weights */
+	int64_t epoch;  /* of the weights */
 	uint32_t first; /* first send, 0 never */
-	uint32_t last;	/* last send */
+	uint32_t last;  /* last send */
 	uint32_t sends; /* ever learned */
 	uint32_t received;
 	uint32_t largest; /* largest audience ever */
 	float sizes[MEMORY_SIZE_CLASSES];
-	float total; /* of sizes */
+	float total;                        /* of sizes */
 	float could[MEMORY_PARENT_CLASSES]; /* replies that could have gone to all */
 	float did[MEMORY_PARENT_CLASSES];   /* those that did */
 
@@ -111,11 +116,12 @@ struct memory_profile {
 /* One message that others may answer. */
 struct memory_thread {
 	uint64_t originator;
-	uint64_t sum;  /* of all members' hashes, originator too */
-	uint32_t size; /* members */
-	uint32_t time; /* when it passed, seconds since 1970 */
+	uint64_t sum;                         /* of all members' hashes, originator too */
+	uint32_t size;                        /* members */
+	uint32_t time;                        /* when it passed, seconds since 1970 */
 	uint64_t members[MEMORY_MAX_MEMBERS]; /* sorted */
-	uint64_t hidden[MEMORY_MAX_HIDDEN];   /* recipients named in no header field, sorted */
+	uint64_t
+	    hidden[MEMORY_MAX_HIDDEN]; /* recipients named in no header field, sorted */
 	uint64_t answerers[MEMORY_MAX_ANSWERERS];
 	uint8_t member_count;
 	uint8_t hidden_count;
@@ -143,9 +149,11 @@ struct memory_recall {
 	const struct memory_thread *thread; /* of the parent message */
 	const struct memory_site *site;
 	uint64_t actor; /* keyed hash of the actor, 0 for none */
-	const uint64_t *recipients; /* keyed hash of each recipient, in the transaction's order */
+	const uint64_t
+	    *recipients; /* keyed hash of each recipient, in the transaction's order */
 	size_t recipient_count;
-	double site_score; /* the site's own high percentile of scores; 0: not enough seen */
+	double
+	    site_score; /* the site's own high percentile of scores; 0: not enough seen */
 };
 
 /* What a weight of `epoch` is multiplied with to be one of `now`. */
@@ -159,8 +167,8 @@ memory_fade(int64_t epoch, int64_t now)
 static inline unsigned
 memory_size_class(size_t people)
 {
-	static const size_t last[MEMORY_SIZE_CLASSES - 1]
-	    = { 1, 2, 4, 7, 10, 14, 24, 49, 99, 249, 999 };
+	static const size_t last[MEMORY_SIZE_CLASSES - 1] = { 1, 2, 4, 7, 10, 14, 24, 49,
+		99, 249, 999 };
 	unsigned size_class = 0;
 
 	while (size_class < MEMORY_SIZE_CLASSES - 1 && people > last[size_class])
@@ -230,8 +238,8 @@ memory_contact_find(const struct memory_profile *profile, uint64_t hash)
 {
 	size_t place = profile ? memory_contact_place(profile, hash) : 0;
 
-	if (!profile || place == profile->contact_count
-	    || profile->contacts[place].hash != hash)
+	if (!profile || place == profile->contact_count ||
+	    profile->contacts[place].hash != hash)
 		return NULL;
 	return &profile->contacts[place];
 }
@@ -241,30 +249,32 @@ memory_contact_find(const struct memory_profile *profile, uint64_t hash)
 /*
  * With a thread row it is certain. Without (the mail program sent no In-Reply-To, or the
  * parent did not pass here) it is inferred: first from an audience received from whose last
- * writer is a recipient and most of whose members are too; else from the latest mail that the
- * sender received from one of the recipients. Pure: memory learns habits by it, judge judges.
+ * writer is a recipient and most of whose members are too; else from the latest mail that
+ * the sender received from one of the recipients. Pure: memory learns habits by it, judge
+ * judges.
  */
 #define MEMORY_ANSWER_DAYS 7
 #define MEMORY_ANSWER_HEARD_DAYS 14
 
 enum memory_answer_kind {
 	MEMORY_ANSWER_NONE,
-	MEMORY_ANSWER_GIVEN,	/* by the thread row */
+	MEMORY_ANSWER_GIVEN,    /* by the thread row */
 	MEMORY_ANSWER_INFERRED, /* from what was received lately */
 };
 
 struct memory_answer {
 	enum memory_answer_kind kind;
 	uint64_t originator;
-	uint32_t others;      /* people in the parent besides the sender */
-	double taken;	      /* share of them among the recipients, 0..1 */
-	uint32_t time;	      /* of the parent */
-	uint64_t sum;	      /* of the parent's members */
-	bool is_small;	      /* inferred from a mail to few: `taken` is a guess */
-	bool is_own;	      /* the sender answers an own message */
-	bool was_member;      /* the sender was in the parent's audience */
-	bool wrote_earlier;   /* the sender wrote earlier in this thread */
-	bool is_choice; /* a large audience could be answered, and its originator is written to */
+	uint32_t others;    /* people in the parent besides the sender */
+	double taken;       /* share of them among the recipients, 0..1 */
+	uint32_t time;      /* of the parent */
+	uint64_t sum;       /* of the parent's members */
+	bool is_small;      /* inferred from a mail to few: `taken` is a guess */
+	bool is_own;        /* the sender answers an own message */
+	bool was_member;    /* the sender was in the parent's audience */
+	bool wrote_earlier; /* the sender wrote earlier in this thread */
+	bool is_choice; /* a large audience could be answered, and its originator is written
+			   to */
 	unsigned answered_all; /* how many answered all before */
 };
 
@@ -272,13 +282,13 @@ struct memory_answer {
 static inline bool
 memory_answer_is_to_all(const struct memory_answer *answer)
 {
-	return answer->kind && !answer->is_small && answer->others >= MEMORY_LARGE_PARENT
-	    && answer->taken >= MEMORY_WHOLE;
+	return answer->kind && !answer->is_small && answer->others >= MEMORY_LARGE_PARENT &&
+	       answer->taken >= MEMORY_WHOLE;
 }
 
 /* `recipients` sorted, distinct, the sender left out. Profile and thread may be NULL. */
 struct memory_answer memory_answer_find(const struct memory_profile *profile,
-	const struct memory_thread *thread, uint64_t sender, const uint64_t *recipients,
-	size_t count, int64_t now);
+    const struct memory_thread *thread, uint64_t sender, const uint64_t *recipients,
+    size_t count, int64_t now);
 
 #endif

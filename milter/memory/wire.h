@@ -14,9 +14,9 @@
 #include "milter/base/base.h"
 
 struct memory_wire {
-	unsigned char *data;	   /* written to */
+	unsigned char *data;       /* written to */
 	const unsigned char *from; /* read from */
-	size_t length;		   /* bytes written, or read so far */
+	size_t length;             /* bytes written, or read so far */
 	size_t room;
 	bool failed;
 };
@@ -25,14 +25,14 @@ struct memory_wire {
 static inline struct memory_wire
 memory_wire_new(struct base_arena *arena, size_t room)
 {
-	return (struct memory_wire) { .data = base_arena_alloc(arena, room), .room = room };
+	return (struct memory_wire){ .data = base_arena_alloc(arena, room), .room = room };
 }
 
 /* For reading. */
 static inline struct memory_wire
 memory_wire_over(const void *data, size_t length)
 {
-	return (struct memory_wire) { .from = data, .room = length };
+	return (struct memory_wire){ .from = data, .room = length };
 }
 
 static inline bool

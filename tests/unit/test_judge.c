@@ -1,0 +1,446 @@
+/* The judge: every signal by a table, the scorecard by hand, whole scenarios. */
+#include <math.h>
+
+#include "milter/judge/internal.h"
+#include "tests/unit/history.h"
+
+#define ME "p0@example.com"
+
+/* --- scorecard --------------------------------------------------------------------- */
+
+static const struct {
+	const char *text;
+	const char *why; /* NULL: accepted */
+} cards[] = {
+	{ "base -3\n", NULL },
+	{ "# words\n\nbase 0 # more\nsignal audience_size\n unknown 0\n -inf..2 0\n 2..inf "
+	  "1\n",
+	    NULL },
+	{ "base 0\nsignal audience_size\n-inf..inf 1\nunknown 0\n", NULL },
+	{ "base 0\npair audience_size sender_seen\ncolumns unknown -inf..inf\nunknown 0 0\n"
+	  "-inf..5 0 1\n5..inf 0 2\n",
+	    NULL },
+	{ "", "card:0: missing base" },
+	{ "base\n", "card:1: base takes one number of points" },
+	{ "base nan\n", "card:1: points \"nan\" are not a number" },
+	{ "base 3x\n", "card:1: points \"3x\" are not a number" },
+	{ "base 1e9\n", "card:1: points 1e9 are beyond 100" },
+	{ "base 0\nbase 0\n", "card:2: a second base" },
+	{ "base 0\n2..3 1\n", "card:2: \"2..3\" stands outside a signal or pair" },
+	{ "base 0\nsignal nobody\n", "card:2: unknown signal \"nobody\"" },
+	{ "base 0\nsignal audience_size\nunknown 0\n-inf..2 0\n3..inf 0\n",
+	    "card:5: missing range 2..3 of audience_size before 3..inf" },
+	{ "base 0\nsignal audience_size\nunknown 0\n0..inf 0\n",
+	    "card:4: missing range -inf..0 of audience_size before 0..inf" },
+	{ "base 0\nsignal audience_size\nunknown 0\n-inf..2 0\n1..inf 0\n",
+	    "card:5: range 1..inf overlaps the one before it" },
+	{ "base 0\nsignal audience_size\nunknown 0\n-inf..inf 0\n-inf..inf 0\n",
+	    "card:5: range -inf..inf overlaps the one before it" },
+	{ "base 0\nsignal audience_size\nunknown 0\n-inf..2 0\n",
+	    "card:4: missing range 2..inf of audience_size" },
+	{ "base 0\nsignal audience_size\n-inf..inf 0\nsignal sender_seen\n",
+	    "card:4: missing range unknown of audience_size" },
+	{ "base 0\nsignal audience_size\nunknown 0\nunknown 0\n",
+	    "card:4: a second range unknown of audience_size" },
+	{ "base 0\nsignal audience_size\n5..2 0\n", "card:3: range 5..2 is empty" },
+	{ "base 0\nsignal audience_size\n5-2 0\n",
+	    "card:3: \"5-2\" is no range such as 2..5 or unknown" },
+	{ "base 0\nsignal audience_size\nunknown x\n",
+	    "card:3: points \"x\" are not a number" },
+	{ "base 0\nsignal audience_size\nunknown 0\n-inf..inf 0\nsignal audience_size\n",
+	    "card:5: a second block of signal audience_size" },
+	{ "base 0\npair audience_size\n", "card:2: pair takes two names" },
+	{ "base 0\npair audience_size sender_seen\nunknown 0\n",
+	    "card:3: the columns of a pair come before its rows" },
+	{ "base 0\npair audience_size sender_seen\n",
+	    "card:2: missing columns of pair audience_size" },
+	{ "base 0\npair audience_size sender_seen\ncolumns unknown -inf..5\n",
+	    "card:3: missing range 5..inf of sender_seen" },
+	{ "base 0\npair audience_size sender_seen\ncolumns unknown -inf..inf\nunknown 0\n",
+	    "card:4: 1 points for 2 columns" },
+};
+
+START_TEST(scorecard_is_checked)
+{
+	struct judge_scorecard *card = NULL;
+	const char *why = "";
+	enum base_result result = judge_scorecard_parse(
+	    cards[_i].text, strlen(cards[_i].text), "card", &card, &why);
+
+	if (cards[_i].why) {
+		ck_assert_int_eq(result, BASE_REFUSE);
+		ck_assert_str_eq(why, cards[_i].why);
+		ck_assert_ptr_null(card);
+	} else {
+		ck_assert_msg(result == BASE_OK, "%s", why);
+	}
+	judge_scorecard_free(&card);
+}
+END_TEST
+
+/* Edges belong to the range above them; what is unknown has its own points. */
+START_TEST(ranges_are_half_open)
+{
+	struct judge_axis axis = { .edges = { 2, 5 }, .range_count = 3 };
+	static const struct {
+		bool is_known;
+		double value;
+		size_t bin;
+		const char *name;
+	} rows[] = {
+		{ false, 3, 0, "unknown" },
+		{ true, NAN, 0, "unknown" },
+		{ true, -INFINITY, 1, "-inf..2" },
+		{ true, 1.999, 1, "-inf..2" },
+		{ true, 2, 2, "2..5" },
+		{ true, 4.999, 2, "2..5" },
+		{ true, 5, 3, "5..inf" },
+		{ true, INFINITY, 3, "5..inf" },
+	};
+
+	for (size_t i = 0; i < sizeof(rows) / sizeof(*rows); i++) {
+		struct base_buffer name;
+
+		base_buffer_init(&name, 100);
+		ck_assert_uint_eq(
+		    judge_axis_bin(&axis, rows[i].is_known, rows[i].value), rows[i].bin);
+		judge_axis_name(&axis, rows[i].bin, &name);
+		ck_assert_str_eq(base_buffer_text(&name), rows[i].name);
+		base_buffer_free(&name);
+	}
+}
+END_TEST
+
+/* Worked by hand: -1 + 2 (5 people) + 0.5 (never sent) - 0.25 (both) = 1.25; 1/(1+e^-1.25).
+ */
+START_TEST(arithmetic_is_by_hand)
+{
+	static const char text[] = "base -1\n"
+				   "signal audience_size\nunknown 9\n-inf..5 0\n5..inf 2\n"
+				   "signal sender_seen\nunknown 9\n-inf..1 0.5\n1..inf 0\n"
+				   "signal reply_kind\nunknown 9\n-inf..inf 0\n"
+				   "pair audience_size sender_seen\n"
+				   "columns -inf..1 1..inf unknown\n"
+				   "unknown 9 9 9\n-inf..5 9 9 9\n5..inf -0.25 9 9\n";
+	struct history history;
+	struct judge_verdict verdict;
+	struct judge_facts facts;
+	struct base_buffer explained;
+	const char *why = "";
+
+	history_begin(&history);
+	judge_scorecard_free(&history.card);
+	ck_assert_msg(judge_scorecard_parse(
+			  text, strlen(text), "card", &history.card, &why) == BASE_OK,
+	    "%s", why);
+	verdict =
+	    history_judge(&history, ME, history_people(history.arena, 1, 5), "a@x", "");
+	ck_assert_double_eq_tol(verdict.points, 1.25, 1e-9);
+	ck_assert_double_eq_tol(verdict.score, 0.777299861, 1e-9);
+	ck_assert_uint_eq(verdict.reason_count, 2);
+	ck_assert_str_eq(verdict.reasons[0].signal, "audience_size");
+	ck_assert_double_eq_tol(verdict.reasons[0].points, 1.75, 1e-9);
+	ck_assert_str_eq(verdict.reasons[0].text, "This goes to 5 people.");
+	ck_assert_str_eq(verdict.reasons[1].signal, "sender_seen");
+
+	base_buffer_init(&explained, 10000);
+	facts = history_facts(&history,
+	    history_mail(&history, ME, history_people(history.arena, 1, 5), "a@x", ""));
+	ck_assert_int_eq(
+	    judge_explain(&facts, history.card, &history.policy, &explained, &why),
+	    BASE_OK);
+	ck_assert_ptr_nonnull(
+	    strstr(base_buffer_text(&explained), "+2.000  audience_size 5..inf"));
+	ck_assert_ptr_nonnull(strstr(base_buffer_text(&explained),
+	    "-0.250  audience_size 5..inf with sender_seen -inf..1"));
+	ck_assert_ptr_nonnull(strstr(base_buffer_text(&explained), "+1.250  sum"));
+	base_buffer_free(&explained);
+	history_end(&history);
+}
+END_TEST
+
+/* --- scenarios --------------------------------------------------------------------- */
+
+/* Known sender, known thread: all 40 answered is a stop; after one confirmed send it is
+ * not. */
+START_TEST(slip_is_stopped_once)
+{
+	struct history history;
+	struct judge_verdict verdict;
+	const char *others, *everybody;
+
+	history_begin(&history);
+	history_teach(&history, 25);
+	everybody = history_people(history.arena, 0, 40);
+	history_send(&history, "p41@example.com", everybody, "all@x", "");
+	others = base_arena_printf(
+	    history.arena, "p41@example.com,%s", history_people(history.arena, 1, 39));
+
+	verdict = history_judge(&history, ME, "p41@example.com", "r1@x", "all@x");
+	ck_assert_int_eq(verdict.action, SETTINGS_PASS);
+	verdict = history_judge(&history, ME, others, "r2@x", "all@x");
+	ck_assert_msg(verdict.action == SETTINGS_CONFIRM, "score %f", verdict.score);
+	ck_assert_uint_gt(verdict.reason_count, 1);
+	history_send(&history, ME, others, "r2@x", "all@x");
+	verdict = history_judge(&history, ME, others, "r3@x", "all@x");
+	ck_assert_msg(verdict.action == SETTINGS_PASS, "score %f", verdict.score);
+	history_end(&history);
+}
+END_TEST
+
+/* Who is hardly known is only tagged. */
+START_TEST(new_sender_is_not_held)
+{
+	struct history history;
+	struct judge_verdict verdict;
+
+	history_begin(&history);
+	history_teach(&history, 5);
+	history_send(
+	    &history, "p41@example.com", history_people(history.arena, 0, 40), "all@x", "");
+	verdict = history_judge(&history, ME,
+	    base_arena_printf(
+		history.arena, "p41@example.com,%s", history_people(history.arena, 1, 39)),
+	    "r@x", "all@x");
+	ck_assert_int_le(verdict.action, SETTINGS_TAG);
+	history_end(&history);
+}
+END_TEST
+
+/* The same facts always give the same score. */
+START_TEST(judging_is_pure)
+{
+	struct history history;
+	struct judge_verdict first;
+
+	history_begin(&history);
+	history_teach(&history, 25);
+	first =
+	    history_judge(&history, ME, history_people(history.arena, 1, 30), "r@x", "");
+	for (int i = 0; i < 20; i++) {
+		struct judge_verdict again = history_judge(
+		    &history, ME, history_people(history.arena, 1, 30), "r@x", "");
+
+		ck_assert(again.score == first.score && again.action == first.action);
+		ck_assert_uint_eq(again.reason_count, first.reason_count);
+	}
+	history_end(&history);
+}
+END_TEST
+
+/* A stop must be above the site's own percentile too. */
+START_TEST(site_score_raises_the_bar)
+{
+	struct history history;
+	struct judge_facts facts;
+	struct judge_verdict verdict;
+	struct memory_recall *recall;
+	const char *why = "";
+
+	history_begin(&history);
+	history_teach(&history, 25);
+	facts = history_facts(&history,
+	    history_mail(&history, ME, history_people(history.arena, 100, 60), "r@x", ""));
+	recall = (struct memory_recall *)facts.recall;
+	ck_assert_int_eq(judge_send(&facts, history.card, &history.policy, history.arena,
+			     &verdict, &why),
+	    BASE_OK);
+	history.policy.threshold = verdict.score - 0.001;
+	history.policy.tag_threshold = 2;
+	recall->site_score = verdict.score - 0.0001;
+	judge_send(&facts, history.card, &history.policy, history.arena, &verdict, &why);
+	ck_assert_int_eq(verdict.action, SETTINGS_CONFIRM);
+	recall->site_score = verdict.score;
+	judge_send(&facts, history.card, &history.policy, history.arena, &verdict, &why);
+	ck_assert_int_eq(verdict.action, SETTINGS_PASS);
+	history_end(&history);
+}
+END_TEST
+
+/* --- signals ----------------------------------------------------------------------- */
+
+/* What p0 did before each row of the table below. */
+static void
+signal_history(struct history *history)
+{
+	history_teach(history, 25);
+	/* p0 writes to a team of six, twice; p20 writes to a large group with p0 in it. */
+	history_send(history, ME, history_people(history->arena, 10, 6), "t1@x", "");
+	history_send(history, ME, history_people(history->arena, 10, 6), "t2@x", "");
+	history_send(
+	    history, "p20@example.com", history_people(history->arena, 0, 20), "g1@x", "");
+	history_send(history, "p19@example.com",
+	    "p20@example.com,p0@example.com,p1@example.com,p2@example.com,p3@example.com,"
+	    "p4@example.com,p5@example.com,p6@example.com,p7@example.com,p8@example.com,"
+	    "p9@example.com,p10@example.com,p11@example.com,p12@example.com,p13@example."
+	    "com,"
+	    "p14@example.com,p15@example.com,p16@example.com,p17@example.com,p18@example."
+	    "com",
+	    "g2@x", "g1@x");
+	history->now += 1800;
+}
+
+#define UNKNOWN NAN
+#define TEAM                                                                               \
+	"p10@example.com,p11@example.com,p12@example.com,p13@example.com,p14@example.com," \
+	"p15@example.com"
+#define GROUP                                                                              \
+	"p1@example.com,p2@example.com,p3@example.com,p4@example.com,p5@example.com,"      \
+	"p6@example.com,p7@example.com,p8@example.com,p9@example.com," TEAM                \
+	",p16@example.com,p17@example.com,p18@example.com,p19@example.com,p20@example.com"
+#define STRANGERS "s1@else.org,s2@else.org,s3@else.org,s4@else.org"
+
+static const struct {
+	const char *signal;
+	const char *recipients;
+	const char *parent;
+	double low, high; /* the value lies between; UNKNOWN: it is unknown */
+	const char *person;
+} signals[] = {
+	{ "audience_size", TEAM, "", 6, 6, "" },
+	{ "audience_size", "p0@example.com,p1@example.com,p1@example.com", "", 1, 1, "" },
+	{ "size_for_sender", "p1@example.com", "", 0, 0.1, "" },
+	{ "size_for_sender", GROUP, "", 5, 17, "" },
+	{ "size_vs_max", GROUP, "", 20. / 6 - 1e-6, 20. / 6 + 1e-6, "" },
+	{ "site_size", "p1@example.com", "", 0, 0.2, "" },
+	{ "site_size", GROUP, "", 3, 6, "" },
+	{ "big_sends", "p1@example.com", "", UNKNOWN, 0, "" },
+	{ "big_sends", TEAM, "", 2, 20, "" },
+	{ "big_sends", GROUP, "", 0, 0, "" },
+	{ "sender_seen", TEAM, "", 27, 27, "" },
+	{ "never_written_share", "p1@example.com,p2@example.com", "", UNKNOWN, 0, "" },
+	{ "never_written_share", TEAM, "", 0, 0, "" },
+	{ "never_written_share", STRANGERS, "", 1, 1, "" },
+	{ "never_written_count", STRANGERS ",p1@example.com", "", 4, 4, "" },
+	{ "stranger_share", STRANGERS ",p20@example.com", "", 0.8, 0.8, "" },
+	{ "familiarity", TEAM, "", 0.9, 1, "" },
+	{ "familiarity", STRANGERS, "", 0, 0, "" },
+	{ "one_to_one_share", STRANGERS ",p1@example.com", "", 0.2, 0.2, "" },
+	{ "covered_by_one", TEAM ",p1@example.com,p2@example.com", "", 0.75, 0.75, "" },
+	{ "closest_sent", TEAM, "", 1, 1, "" },
+	{ "closest_sent", TEAM ",s1@else.org,s2@else.org", "", 0.75, 0.75, "" },
+	{ "exact_before", TEAM, "", 1.9, 2, "" },
+	{ "exact_before", TEAM ",s1@else.org", "", 0, 0, "" },
+	{ "cohesion", STRANGERS ",p1@example.com", "", 0, 0, "" },
+	{ "cohesion", TEAM, "", 1, 1, "" },
+	{ "received_match", GROUP, "", 1, 1, "" },
+	{ "received_match", STRANGERS, "", UNKNOWN, 0, "" },
+	{ "group_voices", GROUP, "", 2, 2, "" },
+	{ "reply_kind", STRANGERS, "", 0, 0, "" },
+	{ "reply_kind", "p20@example.com", "g1@x", 2, 2, "p20@example.com" },
+	{ "reply_kind", GROUP, "g1@x", 3, 3, "p20@example.com" },
+	{ "reply_kind", "p20@example.com", "", 2, 2, "p20@example.com" },
+	{ "reply_kind", GROUP, "", 3, 3, "p19@example.com" },
+	{ "reply_kind", "s1@else.org", "g1@x", 5, 5, "" },
+	{ "answered_audience", GROUP, "g1@x", 20, 20, "p20@example.com" },
+	{ "answered_audience", "p20@example.com", "g1@x", UNKNOWN, 0, "" },
+	{ "habit_answer_all", GROUP, "g1@x", 0, 0.1, "p20@example.com" },
+	{ "habit_answer_all_size", GROUP, "g1@x", 0, 0.1, "p20@example.com" },
+	{ "one_to_one_author", GROUP, "g1@x", 0, 0, "p20@example.com" },
+	{ "author_alone_share", GROUP, "g1@x", UNKNOWN, 0, "" },
+	{ "others_answered_all", GROUP, "g1@x", 1, 1, "p20@example.com" },
+	{ "minutes_since_parent", GROUP, "g2@x", 30, 30, "" },
+	{ "site_reply_all", GROUP, "g1@x", 0.05, 0.2, "" },
+	{ "stranger_among_known", "p1@example.com,p2@example.com,s1@else.org", "", 0, 10,
+	    "s1@else.org" },
+	{ "stranger_among_known", "p1@example.com", "", UNKNOWN, 0, "" },
+};
+
+/* One signal's value on facts. */
+static struct judge_measure
+signal_measure(struct history *history, const char *name, const struct judge_facts *facts)
+{
+	struct judge_score score = { 0 };
+	const char *why = "";
+
+	ck_assert_int_eq(
+	    judge_score_make(facts, history->card, history->arena, &score, &why), BASE_OK);
+	for (size_t i = 0; i < judge_signal_count; i++)
+		if (strcmp(judge_signals[i].name, name) == 0)
+			return score.measures[i];
+	ck_abort_msg("no signal %s", name);
+	return (struct judge_measure){ 0 };
+}
+
+START_TEST(signal_values)
+{
+	struct history history;
+	struct judge_facts facts;
+	struct judge_measure measure;
+
+	history_begin(&history);
+	signal_history(&history);
+	facts = history_facts(&history, history_mail(&history, ME, signals[_i].recipients,
+					    "now@x", signals[_i].parent));
+	measure = signal_measure(&history, signals[_i].signal, &facts);
+	if (isnan(signals[_i].low)) {
+		ck_assert_msg(
+		    !measure.is_known, "%s is %f", signals[_i].signal, measure.value);
+	} else {
+		ck_assert_msg(measure.is_known, "%s is unknown", signals[_i].signal);
+		ck_assert_msg(
+		    measure.value >= signals[_i].low && measure.value <= signals[_i].high,
+		    "%s is %f", signals[_i].signal, measure.value);
+		ck_assert_str_eq(measure.person, signals[_i].person);
+	}
+	history_end(&history);
+}
+END_TEST
+
+/* Every signal says one sentence, and is in the table above. */
+START_TEST(signal_sentences)
+{
+	struct history history;
+	struct judge_facts facts;
+	struct judge_view view;
+	const char *why = "";
+	bool is_tested = false;
+
+	history_begin(&history);
+	signal_history(&history);
+	facts = history_facts(&history, history_mail(&history, ME, GROUP, "now@x", "g1@x"));
+	ck_assert_int_eq(judge_view_make(&facts, history.arena, &view, &why), BASE_OK);
+	for (int value = 0; value < 15; value++) {
+		struct base_buffer text;
+
+		base_buffer_init(&text, 600);
+		judge_signals[_i].say(&view, value, &text);
+		ck_assert_uint_gt(text.length, 20);
+		ck_assert_int_eq(text.data[text.length - 1], '.');
+		base_buffer_free(&text);
+	}
+	for (size_t i = 0; i < sizeof(signals) / sizeof(*signals); i++)
+		is_tested |= strcmp(signals[i].signal, judge_signals[_i].name) == 0;
+	ck_assert_msg(is_tested, "%s has no row", judge_signals[_i].name);
+	history_end(&history);
+}
+END_TEST
+
+int
+main(void)
+{
+	Suite *suite = suite_create("judge");
+	TCase *card = tcase_create("scorecard"), *scenario = tcase_create("scenario");
+	TCase *signal = tcase_create("signal");
+	SRunner *runner = srunner_create(suite);
+	int failed;
+
+	tcase_add_loop_test(
+	    card, scorecard_is_checked, 0, (int)(sizeof(cards) / sizeof(*cards)));
+	tcase_add_test(card, ranges_are_half_open);
+	tcase_add_test(card, arithmetic_is_by_hand);
+	tcase_add_test(scenario, slip_is_stopped_once);
+	tcase_add_test(scenario, new_sender_is_not_held);
+	tcase_add_test(scenario, judging_is_pure);
+	tcase_add_test(scenario, site_score_raises_the_bar);
+	tcase_add_loop_test(
+	    signal, signal_values, 0, (int)(sizeof(signals) / sizeof(*signals)));
+	tcase_add_loop_test(signal, signal_sentences, 0, (int)judge_signal_count);
+	suite_add_tcase(suite, card);
+	suite_add_tcase(suite, scenario);
+	suite_add_tcase(suite, signal);
+	srunner_run_all(runner, CK_ENV);
+	failed = srunner_ntests_failed(runner);
+	srunner_free(runner);
+	return failed != 0;
+}

@@ -1,0 +1,422 @@
+/* Memory: records and their bounds, lessons, keys, the store behind it. */
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "milter/memory/internal.h"
+#include "tests/unit/history.h"
+
+#define ME "p0@example.com"
+
+static uint64_t seed;
+
+/* A number from a fixed sequence. */
+static uint64_t
+next(void)
+{
+	seed ^= seed << 13;
+	seed ^= seed >> 7;
+	seed ^= seed << 17;
+	return seed;
+}
+
+static int
+hash_compare(const void *a, const void *b)
+{
+	uint64_t left = ((const struct memory_person *)a)->hash;
+	uint64_t right = ((const struct memory_person *)b)->hash;
+
+	return left < right ? -1 : left > right;
+}
+
+/* A send to `count` people: most of them out of 400, now and then one out of `world`. */
+static struct memory_lesson
+lesson_random(struct memory_person *people, size_t count, uint64_t world, int64_t now)
+{
+	struct memory_lesson lesson = {
+		.time = now,
+		.score = 0.1,
+		.is_send = true,
+		.sender = 1,
+		.people = people,
+	};
+
+	for (size_t i = 0; i < count; i++)
+		people[i] = (struct memory_person){
+			.hash = (2 + next() % (next() % 16 ? 400 : world)) *
+				UINT64_C(0x9e3779b97f4a7c15),
+			.places = MEMORY_IN_ENVELOPE,
+		};
+	qsort(people, count, sizeof(*people), hash_compare);
+	for (size_t i = 0; i < count; i++)
+		if (i == 0 || people[i].hash != people[i - 1].hash)
+			people[lesson.person_count++] = people[i];
+	lesson.recipient_count = (uint32_t)lesson.person_count;
+	lesson.member_count = lesson.recipient_count + 1;
+	for (size_t i = 0; i < lesson.person_count; i++)
+		lesson.recipient_sum += people[i].hash;
+	lesson.member_sum = lesson.recipient_sum + 1;
+	return lesson;
+}
+
+/* One profile learns a send and, in between, receives mail. */
+static void
+profile_learn(struct base_arena *arena, struct memory_profile *profile,
+    const struct memory_lesson *lesson)
+{
+	uint64_t hashes[300];
+	struct memory_answer answer;
+	struct memory_lesson heard = *lesson;
+
+	for (size_t i = 0; i < lesson->person_count; i++)
+		hashes[i] = lesson->people[i].hash;
+	answer = memory_answer_find(
+	    profile, NULL, 1, hashes, lesson->person_count, lesson->time);
+	ck_assert_int_eq(memory_profile_sent(
+			     arena, profile, lesson, hashes, lesson->person_count, &answer),
+	    BASE_OK);
+	heard.sender = lesson->people[0].hash;
+	ck_assert_int_eq(memory_profile_heard(arena, profile, 1, &heard), BASE_OK);
+}
+
+/* The encoded record, for comparing. */
+static size_t
+profile_bytes(
+    struct base_arena *arena, const struct memory_profile *profile, const void **data)
+{
+	size_t length;
+
+	ck_assert_int_eq(memory_profile_encode(arena, profile, data, &length), BASE_OK);
+	return length;
+}
+
+START_TEST(profile_round_trips_and_is_bounded)
+{
+	struct base_arena *arena = base_arena_new(64u << 20);
+	struct base_arena *scratch = base_arena_new(1u << 20);
+	struct memory_profile *profile = memory_profile_new(arena, 1000000000), *again;
+	struct memory_person people[300];
+	const void *data, *same;
+	size_t length, largest = 0;
+
+	seed = 42;
+	for (unsigned i = 0; i < 1000000; i++) {
+		size_t count = i % 1000 == 0 ? 300 : 1 + next() % 4;
+		struct memory_lesson lesson =
+		    lesson_random(people, count, 20000, 1000000000 + (int64_t)i * 600);
+
+		profile_learn(arena, profile, &lesson);
+		if (i % 50000 != 0)
+			continue;
+		base_arena_reset(scratch);
+		length = profile_bytes(scratch, profile, &data);
+		largest = length > largest ? length : largest;
+		ck_assert_int_eq(
+		    memory_profile_decode(scratch, data, length, &again), BASE_OK);
+		ck_assert_uint_eq(profile_bytes(scratch, again, &same), length);
+		ck_assert_mem_eq(data, same, length);
+	}
+	ck_assert_uint_eq(profile->sends, 1000000);
+	ck_assert_uint_eq(profile->contact_count, MEMORY_MAX_CONTACTS);
+	ck_assert_uint_eq(profile->sent_count, MEMORY_MAX_SENT);
+	ck_assert_uint_eq(profile->heard_count, MEMORY_MAX_HEARD);
+	ck_assert_uint_gt(largest, 10000);
+	ck_assert_uint_le(largest, MEMORY_MAX_RECORD);
+	/* Nineteen years later the weights are still those of recent months. */
+	ck_assert_double_lt(
+	    profile->total * memory_fade(profile->epoch, profile->last), 144. * 90 * 1.5);
+	base_arena_free(&arena);
+	base_arena_free(&scratch);
+}
+END_TEST
+
+/* Any bytes: a whole record, or none. */
+START_TEST(corrupt_records_are_unknown)
+{
+	struct base_arena *arena = base_arena_new(64u << 20);
+	struct memory_profile *profile = memory_profile_new(arena, 1000000000), *again;
+	struct memory_thread thread = { .originator = 5, .size = 1, .time = 9 },
+			     *thread_again;
+	struct memory_site site = { .epoch = 7 }, *site_again;
+	struct memory_person people[300];
+	struct base_arena *scratch = base_arena_new(1u << 20);
+	const void *data;
+	size_t length;
+
+	seed = 7;
+	for (unsigned i = 0; i < 50; i++) {
+		struct memory_lesson lesson =
+		    lesson_random(people, 6, 100, 1000000000 + i * 60);
+
+		profile_learn(arena, profile, &lesson);
+		memory_thread_learn(&thread, &lesson, NULL, &(struct memory_answer){ 0 });
+	}
+	for (int kind = 0; kind < 3; kind++) {
+		enum base_result result =
+		    kind == 0   ? memory_profile_encode(arena, profile, &data, &length)
+		    : kind == 1 ? memory_thread_encode(arena, &thread, &data, &length)
+				: memory_site_encode(arena, &site, &data, &length);
+
+		ck_assert_int_eq(result, BASE_OK);
+		for (size_t cut = 0; cut <= length + 400; cut++) {
+			unsigned char *copy;
+			size_t copied = cut < length ? cut : length;
+
+			base_arena_reset(scratch);
+			copy = base_arena_alloc(scratch, length + 1);
+			memcpy(copy, data, length);
+			for (size_t i = 0; cut > length && i < 3; i++)
+				copy[next() % length] = (unsigned char)next();
+			result =
+			    kind == 0 ? memory_profile_decode(scratch, copy, copied, &again)
+			    : kind == 1
+				? memory_thread_decode(scratch, copy, copied, &thread_again)
+				: memory_site_decode(scratch, copy, copied, &site_again);
+			if (cut < length)
+				ck_assert_int_eq(result, BASE_NONE);
+			else if (cut == length)
+				ck_assert_int_eq(result, BASE_OK);
+			else
+				ck_assert(result == BASE_OK || result == BASE_NONE);
+		}
+		base_arena_reset(scratch);
+		ck_assert_int_eq(memory_profile_decode(scratch,
+				     "\x7f"
+				     "p",
+				     2, &again),
+		    BASE_NONE);
+	}
+	base_arena_free(&arena);
+	base_arena_free(&scratch);
+}
+END_TEST
+
+START_TEST(lesson_round_trips_and_holds_no_address)
+{
+	struct history history;
+	struct mail_transaction *mail;
+	struct memory_lesson lesson;
+	const void *data, *same;
+	size_t length, again;
+	const char *why = "";
+
+	history_begin(&history);
+	mail = history_mail(
+	    &history, ME, history_people(history.arena, 0, 2000), "id@x", "up@x");
+	mail->to = history_addresses(history.arena, "p1@example.com,list@example.com");
+	ck_assert_int_eq(memory_lesson(history.memory, history.arena, ME, mail, 0.25, &data,
+			     &length, &why),
+	    BASE_OK);
+	ck_assert_uint_le(length, 80 + 9 * MEMORY_LESSON_PEOPLE);
+	ck_assert_ptr_null(memmem(data, length, "example", 7));
+	ck_assert_int_eq(
+	    memory_lesson_decode(history.arena, data, length, &lesson), BASE_OK);
+	ck_assert_uint_eq(lesson.recipient_count, 1999);
+	ck_assert_uint_eq(lesson.member_count, 2001);
+	ck_assert(lesson.is_send && lesson.has_header && lesson.score == 0.25);
+	ck_assert_int_eq(
+	    memory_lesson_encode(history.arena, &lesson, &same, &again), BASE_OK);
+	ck_assert_uint_eq(again, length);
+	ck_assert_mem_eq(same, data, length);
+	for (size_t cut = 0; cut < length; cut += 7)
+		ck_assert_int_eq(
+		    memory_lesson_decode(history.arena, data, cut, &lesson), BASE_REFUSE);
+	ck_assert_int_eq(memory_learn(history.memory, data, 12, &why), BASE_REFUSE);
+	history_end(&history);
+}
+END_TEST
+
+/* The same address is another number at another site. */
+START_TEST(keys_differ_per_site)
+{
+	unsigned char bytes[32] = { 1 };
+	struct base_key *one, *two;
+	const char *why = "";
+
+	ck_assert_int_eq(base_crypto_start(&why), BASE_OK);
+	ck_assert_int_eq(base_key_from_bytes(bytes, &one), BASE_OK);
+	bytes[31] = 1;
+	ck_assert_int_eq(base_key_from_bytes(bytes, &two), BASE_OK);
+	ck_assert_uint_eq(memory_hash(one, ME), memory_hash(one, ME));
+	ck_assert_uint_ne(memory_hash(one, ME), memory_hash(two, ME));
+	base_key_free(&one);
+	base_key_free(&two);
+}
+END_TEST
+
+/* --- with a store ------------------------------------------------------------------ */
+
+static char directory[] = "/tmp/oops-test-memory-XXXXXX";
+
+static void
+directory_make(void)
+{
+	memcpy(directory + strlen(directory) - 6, "XXXXXX", 6);
+	ck_assert_ptr_nonnull(mkdtemp(directory));
+}
+
+static void
+directory_remove(void)
+{
+	char command[100];
+
+	snprintf(command, sizeof(command), "rm -rf %s", directory);
+	ck_assert_int_eq(system(command), 0);
+}
+
+/* The history goes on where it was, in a memory over a store. */
+static void
+memory_reopen(struct history *history)
+{
+	struct memory_options options = {
+		.driver = "sqlite", .directory = directory, .create = true
+	};
+	const char *why = "";
+
+	memory_close(&history->memory);
+	ck_assert_msg(
+	    memory_open(&options, history->key, &history->memory, &why) == BASE_OK, "%s",
+	    why);
+}
+
+START_TEST(store_keeps_what_was_learned)
+{
+	struct history history;
+	struct judge_verdict verdict;
+	struct judge_facts facts;
+	const char *others, *why = "";
+
+	directory_make();
+	history_begin(&history);
+	memory_reopen(&history);
+	history_teach(&history, 25);
+	history_send(
+	    &history, "p41@example.com", history_people(history.arena, 0, 40), "all@x", "");
+	ck_assert_int_eq(memory_flush(history.memory, &why), BASE_OK);
+	others = base_arena_printf(
+	    history.arena, "p41@example.com,%s", history_people(history.arena, 1, 39));
+	for (int i = 0; i < 2; i++) {
+		facts = history_facts(
+		    &history, history_mail(&history, ME, others, "r@x", "all@x"));
+		ck_assert_ptr_nonnull(facts.recall->profile);
+		ck_assert_uint_eq(facts.recall->profile->sends, 25);
+		ck_assert_ptr_nonnull(facts.recall->thread);
+		ck_assert_uint_eq(facts.recall->thread->size, 41);
+		ck_assert_uint_eq(facts.recall->site->sends, 31);
+		verdict = history_judge(&history, ME, others, "r@x", "all@x");
+		ck_assert_int_eq(verdict.action, SETTINGS_CONFIRM);
+		memory_reopen(&history);
+	}
+	/* Closing writes what is still queued. */
+	history_send(&history, ME, others, "r@x", "all@x");
+	memory_reopen(&history);
+	verdict = history_judge(&history, ME, others, "r2@x", "all@x");
+	ck_assert_int_eq(verdict.action, SETTINGS_PASS);
+	history_end(&history);
+	directory_remove();
+}
+END_TEST
+
+/* What is learned shows within a second, without a flush; the store holds no address. */
+START_TEST(learning_shows_soon)
+{
+	struct history history;
+	struct judge_facts facts;
+	int waited = 0;
+	char command[200];
+
+	directory_make();
+	history_begin(&history);
+	memory_reopen(&history);
+	history_send(&history, ME, "someone@example.com", "id@x", "");
+	do {
+		base_sleep_ms(50);
+		facts = history_facts(
+		    &history, history_mail(&history, ME, "p1@example.com", "r@x", ""));
+	} while (!facts.recall->profile && ++waited < 20);
+	ck_assert_ptr_nonnull(facts.recall->profile);
+	memory_reopen(&history);
+	snprintf(
+	    command, sizeof(command), "! grep -rqi -e example -e someone %s", directory);
+	ck_assert_int_eq(system(command), 0);
+	history_end(&history);
+	directory_remove();
+}
+END_TEST
+
+/* Inbound mail: its thread, and who is heard from; nobody's habits. */
+START_TEST(inbound_teaches_threads)
+{
+	struct history history;
+	struct mail_transaction *mail;
+	struct judge_facts facts;
+
+	history_begin(&history);
+	mail = history_mail(&history, "out@else.org", ME, "in@x", "");
+	mail->to = history_addresses(history.arena, "p5@example.com,p6@example.com");
+	history_learn(&history, "", mail);
+	facts = history_facts(
+	    &history, history_mail(&history, ME, "out@else.org", "r@x", "in@x"));
+	ck_assert_ptr_nonnull(facts.recall->thread);
+	ck_assert_uint_eq(facts.recall->thread->size, 4);
+	ck_assert_uint_eq(facts.recall->thread->hidden_count, 1);
+	ck_assert_uint_eq(facts.recall->thread->hidden[0], facts.recall->actor);
+	ck_assert_ptr_nonnull(facts.recall->profile);
+	ck_assert_uint_eq(facts.recall->profile->sends, 0);
+	ck_assert_uint_eq(facts.recall->profile->received, 1);
+	ck_assert_ptr_null(facts.recall->site);
+	facts =
+	    history_facts(&history, history_mail(&history, "out@else.org", ME, "r@x", ""));
+	ck_assert_ptr_null(facts.recall->profile);
+	history_end(&history);
+}
+END_TEST
+
+/* The score that 999 of 1,000 stay below. */
+START_TEST(site_score_is_the_percentile)
+{
+	struct memory_site site = { 0 };
+	struct memory_lesson lesson = { .time = 1700000000, .recipient_count = 1 };
+	struct memory_answer answer = { 0 };
+
+	for (int i = 0; i < 999; i++) {
+		lesson.score = 0.05;
+		memory_site_learn(&site, &lesson, &answer);
+	}
+	ck_assert_double_eq(memory_site_score(&site, 0.999), 0);
+	for (int i = 0; i < 4001; i++) {
+		lesson.score = i < 20 ? 0.95 : 0.05;
+		memory_site_learn(&site, &lesson, &answer);
+	}
+	/* 20 of 5,000 are above: the 99.9th is among them, the 99.5th is not. */
+	ck_assert_double_eq_tol(memory_site_score(&site, 0.999), 0.95, 0.005);
+	ck_assert_double_eq_tol(memory_site_score(&site, 0.995), 0.05, 0.005);
+}
+END_TEST
+
+int
+main(void)
+{
+	Suite *suite = suite_create("memory");
+	TCase *record = tcase_create("record"), *store = tcase_create("store");
+	SRunner *runner = srunner_create(suite);
+	int failed;
+
+	tcase_set_timeout(record, 120);
+	tcase_set_timeout(store, 60);
+	tcase_add_test(record, profile_round_trips_and_is_bounded);
+	tcase_add_test(record, corrupt_records_are_unknown);
+	tcase_add_test(record, lesson_round_trips_and_holds_no_address);
+	tcase_add_test(record, keys_differ_per_site);
+	tcase_add_test(record, inbound_teaches_threads);
+	tcase_add_test(record, site_score_is_the_percentile);
+	tcase_add_test(store, store_keeps_what_was_learned);
+	tcase_add_test(store, learning_shows_soon);
+	suite_add_tcase(suite, record);
+	suite_add_tcase(suite, store);
+	srunner_run_all(runner, CK_ENV);
+	failed = srunner_ntests_failed(runner);
+	srunner_free(runner);
+	return failed != 0;
+}
