@@ -9,9 +9,17 @@
  * WHAT IT NEVER DOES
  *	It does not believe header fields without a proof.
  *
+ * WHAT A PROOF PROVES
+ *	That somebody of the site sends, not which of them: sites let a login send as a shared
+ *	mailbox, as a colleague or as a role, and so do we. The actor is the local address that
+ *	the mail itself names; a letter to it stays within the site either way.
+ *
+ *	A login counts for more than the submission by command, and that for more than the
+ *	network; the first that holds is the proof. A null reverse-path has no actor: bounces and
+ *	receipts are sent by programs. SPF is not consulted yet: it proves nothing.
+ *
  * DIAGNOSTICS
- *	identity_find() cannot fail: what cannot be proved is IDENTITY_NONE.
- *	identity_peer_parse(): REFUSE, the text is no address (the peer is then untrusted).
+ *	identity_find() cannot fail: what cannot be proved is IDENTITY_NONE, without an actor.
  */
 #ifndef OOPS_IDENTITY_H
 #define OOPS_IDENTITY_H
@@ -33,6 +41,7 @@ struct identity_peer {
 /* Copies a socket address (IPv4-mapped IPv6 becomes IPv4); NULL gives AF_UNSPEC. */
 void identity_peer_address(struct identity_peer *peer, const struct sockaddr *address);
 
+/* The identity's strings are those of the transaction, or literals. */
 void identity_find(const struct settings *settings, const struct identity_peer *peer,
 	const struct mail_transaction *transaction, struct identity *identity_r);
 

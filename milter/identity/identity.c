@@ -1,0 +1,145 @@
+/* identity - who is really sending; see identity.h */
+#include "milter/identity/identity.h"
+
+#include <netinet/in.h>
+#include <string.h>
+
+#include "milter/mail/mail.h"
+
+/* The word of a proof, for the audit. */
+const char *
+identity_proof_str(enum identity_proof proof)
+{
+	switch (proof) {
+	case IDENTITY_NONE:
+		return "none";
+	case IDENTITY_LOGIN:
+		return "login";
+	case IDENTITY_NETWORK:
+		return "network";
+	case IDENTITY_LOCAL:
+		return "local";
+	case IDENTITY_SPF:
+		return "spf";
+	}
+	return "unknown";
+}
+
+/* An IPv4 peer of an IPv6 socket (RFC 4291 2.5.5.2) as the IPv4 peer that it is. */
+static void
+address_unmap(struct identity_peer *peer, const struct sockaddr_in6 *mapped)
+{
+	struct sockaddr_in *address = (struct sockaddr_in *)&peer->address;
+
+	address->sin_family = AF_INET;
+	address->sin_port = mapped->sin6_port;
+	memcpy(
+	    &address->sin_addr, mapped->sin6_addr.s6_addr + 12, sizeof(address->sin_addr));
+}
+
+/* Copies the address of a family that a network can be of. */
+void
+identity_peer_address(struct identity_peer *peer, const struct sockaddr *address)
+{
+	struct sockaddr_in6 six;
+
+	memset(&peer->address, 0, sizeof(peer->address));
+	peer->address.ss_family = AF_UNSPEC;
+	if (address == NULL)
+		return;
+	if (address->sa_family == AF_INET) {
+		memcpy(&peer->address, address, sizeof(struct sockaddr_in));
+	} else if (address->sa_family == AF_INET6) {
+		memcpy(&six, address, sizeof(six));
+		if (IN6_IS_ADDR_V4MAPPED(&six.sin6_addr))
+			address_unmap(peer, &six);
+		else
+			memcpy(&peer->address, &six, sizeof(six));
+	}
+}
+
+/* Do the first `prefix` bits agree? */
+static bool
+bits_agree(const unsigned char *a, const unsigned char *b, unsigned prefix)
+{
+	unsigned bytes = prefix / 8, rest = prefix % 8;
+
+	if (memcmp(a, b, bytes) != 0)
+		return false;
+	return rest == 0 || ((a[bytes] ^ b[bytes]) & (0xff00u >> rest) & 0xff) == 0;
+}
+
+/* Is the peer in one of the trusted networks? */
+static bool
+is_trusted(const struct settings *settings, const struct identity_peer *peer)
+{
+	const struct sockaddr_in *four = (const struct sockaddr_in *)&peer->address;
+	const struct sockaddr_in6 *six = (const struct sockaddr_in6 *)&peer->address;
+	int family = peer->address.ss_family;
+	unsigned char bytes[16] = { 0 };
+
+	if (family == AF_INET)
+		memcpy(bytes, &four->sin_addr, 4);
+	else if (family == AF_INET6)
+		memcpy(bytes, &six->sin6_addr, 16);
+	else
+		return false;
+	for (size_t i = 0; i < settings->identity.trusted_network_count; i++) {
+		const struct settings_network *network =
+		    &settings->identity.trusted_networks[i];
+
+		if (network->family == family &&
+		    bits_agree(network->address, bytes, network->prefix))
+			return true;
+	}
+	return false;
+}
+
+/* The strongest proof there is. */
+static enum identity_proof
+find_proof(const struct settings *settings, const struct identity_peer *peer)
+{
+	if (peer->login != NULL && peer->login[0] != '\0')
+		return IDENTITY_LOGIN;
+	if (peer->is_local_submission)
+		return IDENTITY_LOCAL;
+	if (is_trusted(settings, peer))
+		return IDENTITY_NETWORK;
+	return IDENTITY_NONE;
+}
+
+/* Is the address in one of the site's own domains, as they are written there? */
+static bool
+is_local(const struct settings *settings, const char *address)
+{
+	const char *domain = mail_domain_of(address);
+
+	for (size_t i = 0; i < settings->identity.local_domain_count; i++)
+		if (strcmp(domain, settings->identity.local_domains[i]) == 0)
+			return true;
+	return false;
+}
+
+/* From, or else the envelope sender, whichever is local. */
+static const char *
+find_actor(const struct settings *settings, const struct mail_transaction *transaction)
+{
+	if (transaction->envelope_sender[0] == '\0')
+		return "";
+	if (is_local(settings, transaction->from))
+		return transaction->from;
+	if (is_local(settings, transaction->envelope_sender))
+		return transaction->envelope_sender;
+	return "";
+}
+
+void
+identity_find(const struct settings *settings, const struct identity_peer *peer,
+    const struct mail_transaction *transaction, struct identity *identity_r)
+{
+	identity_r->proof = find_proof(settings, peer);
+	identity_r->actor = "";
+	if (identity_r->proof != IDENTITY_NONE)
+		identity_r->actor = find_actor(settings, transaction);
+	identity_r->is_local = identity_r->actor[0] != '\0';
+}
