@@ -5,9 +5,18 @@
  * WHAT IT DOES
  *	Replaces the addresses that the settings know as lists (fixed sizes, aliases(5) files)
  *	by the number of people behind them, each person counted once where members are known.
+ *	The fixed sizes are added as they are, and win over a file that has the same address.
+ *	A name in a file stands for that name in every local domain. A command behind a name
+ *	counts as one and makes the answer AT_LEAST: it may be a list of its own.
  *
  * OWNERSHIP
- *	The directory keeps its own copy of what it read; files are read again when they change.
+ *	The directory keeps its own copy of what it read, and borrows the settings until
+ *	audience_directory_free(). Files are read again when they change (looked at once a
+ *	second at most); while one of them is malformed, what was read before stays in use.
+ *
+ * BOUNDS
+ *	100,000 members of all lists, 20 lists within lists, 1,000 files of 16 MiB. What goes
+ *	beyond makes the lists concerned AT_LEAST.
  *
  * THREADS
  *	audience_count() may be called from any thread.
@@ -32,5 +41,10 @@ enum base_result audience_directory_new(const struct settings *settings,
 void audience_directory_free(struct audience_directory **directory);
 void audience_count(struct audience_directory *directory,
 	const struct mail_transaction *transaction, struct audience *audience_r);
+/*
+ * Why the files could not be read again, told once after each attempt, for the caller's log:
+ * REFUSE or BROKEN; NONE if there is nothing new to tell.
+ */
+enum base_result audience_trouble(struct audience_directory *directory, const char **why_r);
 
 #endif

@@ -1,0 +1,94 @@
+/*
+ * NAME
+ *	audience/internal - the table of lists and people
+ *
+ * WHAT IT DOES
+ *	A table is a graph: each name is an entry, each member of a list an edge to another
+ *	entry. It is built once from the settings and the files, and only read from then on,
+ *	so that several threads may count at the same time.
+ *
+ * OWNERSHIP
+ *	Entries, edges and names live in the table's arena.
+ */
+#ifndef OOPS_AUDIENCE_INTERNAL_H
+#define OOPS_AUDIENCE_INTERNAL_H
+
+#include <sys/stat.h>
+
+#include "milter/audience/audience.h"
+
+#define AUDIENCE_MAX_MEMBERS 100000     /* of all lists together, repeats included */
+#define AUDIENCE_MAX_DEPTH 20           /* of lists within lists */
+#define AUDIENCE_MAX_FILES 1000         /* alias files and the files they include */
+#define AUDIENCE_MAX_FILE (16u << 20)   /* bytes of one file */
+#define AUDIENCE_MAX_MEMORY (96u << 20) /* of one table */
+#define AUDIENCE_CHECK_MS 1000          /* files are looked at no more often than this */
+
+struct audience_edge;
+
+/* One name: a list, a person, or (with a '|' or '/') a program or a file. */
+struct audience_entry {
+	const char
+	    *name; /* "jane", "jane@elsewhere.example", "|/usr/bin/robot", ":include:/x" */
+	unsigned number; /* 0, 1, ... */
+	struct audience_entry
+	    *same; /* the local name that a full address stands for, or NULL */
+	struct audience_edge *members;
+	struct audience_edge **members_end;
+	unsigned long fixed; /* people, as the settings say; 0: they do not */
+	bool is_list;        /* has a line of its own in a file */
+	bool is_partial;     /* there may be more people behind it than we can see */
+};
+
+struct audience_edge {
+	struct audience_edge *next;
+	struct audience_entry *to;
+	bool is_final; /* "\jane": her mailbox, whatever list has her name */
+};
+
+/* A file as it was when it was read. */
+struct audience_file {
+	const char *path;
+	bool is_there;
+	struct stat stat;
+};
+
+struct audience_table {
+	struct base_arena *arena;
+	const struct settings *settings;
+	void *tree; /* of entries by name, see tsearch(3) */
+	unsigned entry_count;
+	size_t member_count;
+	struct audience_entry *
+	    *includes; /* entries of ":include:" names, still to be read */
+	size_t include_count;
+	struct audience_file *files;
+	size_t file_count;
+};
+
+/* --- table.c ------------------------------------------------------------------------ */
+
+struct audience_table *audience_table_new(const struct settings *settings);
+void audience_table_free(struct audience_table **table);
+/* The entry of a name (lower case), made if need be; NULL: no memory. */
+struct audience_entry *audience_table_entry(struct audience_table *table, const char *name);
+/* Adds a member to a list; beyond the maximum the list becomes partial. False: no memory.
+ */
+bool audience_table_member(struct audience_table *table, struct audience_entry *list,
+    struct audience_entry *member, bool is_final);
+/* Once everything is read: finds the addresses that are local names in another spelling. */
+void audience_table_link(struct audience_table *table);
+/* How many people, each once, stand behind the recipients. */
+void audience_table_count(const struct audience_table *table,
+    const struct mail_transaction *transaction, struct audience *audience_r);
+
+/* --- aliases.c ---------------------------------------------------------------------- */
+
+/* Reads every file that the settings name and those that they include. */
+enum base_result audience_table_read(struct audience_table *table, const char **why_r);
+/* Notes how a file looks now, once per path. False: there are too many. */
+bool audience_table_watch(struct audience_table *table, const char *path);
+/* Does any file look other than when it was read? */
+bool audience_table_is_stale(const struct audience_table *table);
+
+#endif

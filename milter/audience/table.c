@@ -1,0 +1,276 @@
+/* table - lists and people as a graph, and the walk that counts each person once */
+#include "milter/audience/internal.h"
+
+#include <search.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "milter/mail/mail.h"
+
+/* The order of the tree. */
+static int
+compare_names(const void *a, const void *b)
+{
+	return strcmp(((const struct audience_entry *)a)->name,
+	    ((const struct audience_entry *)b)->name);
+}
+
+/* What tdestroy() does with an entry: the arena frees it. */
+static void
+forget_entry(void *entry)
+{
+	(void)entry;
+}
+
+/* An empty table. */
+struct audience_table *
+audience_table_new(const struct settings *settings)
+{
+	struct base_arena *arena = base_arena_new(AUDIENCE_MAX_MEMORY);
+	struct audience_table *table =
+	    arena == NULL ? NULL : base_arena_alloc(arena, sizeof(*table));
+
+	if (table != NULL) {
+		table->files =
+		    base_arena_array(arena, AUDIENCE_MAX_FILES, sizeof(*table->files));
+		table->includes = base_arena_array(
+		    arena, AUDIENCE_MAX_FILES, sizeof(struct audience_entry *));
+	}
+	if (table == NULL || table->files == NULL || table->includes == NULL) {
+		base_arena_free(&arena);
+		return NULL;
+	}
+	table->arena = arena;
+	table->settings = settings;
+	return table;
+}
+
+void
+audience_table_free(struct audience_table **table)
+{
+	struct base_arena *arena;
+
+	if (*table == NULL)
+		return;
+	tdestroy((*table)->tree, forget_entry);
+	arena = (*table)->arena;
+	base_arena_free(&arena);
+	*table = NULL;
+}
+
+/* The entry of a name, NULL if there is none. */
+static struct audience_entry *
+find(const struct audience_table *table, const char *name)
+{
+	const struct audience_entry wanted = { .name = name };
+	void *const *place = tfind(&wanted, &table->tree, compare_names);
+
+	return place == NULL ? NULL : *place;
+}
+
+struct audience_entry *
+audience_table_entry(struct audience_table *table, const char *name)
+{
+	struct audience_entry *entry = find(table, name);
+
+	if (entry != NULL)
+		return entry;
+	entry = base_arena_alloc(table->arena, sizeof(*entry));
+	if (entry == NULL)
+		return NULL;
+	entry->name = base_arena_strdup(table->arena, name);
+	entry->number = table->entry_count;
+	entry->members_end = &entry->members;
+	if (entry->name == NULL || tsearch(entry, &table->tree, compare_names) == NULL)
+		return NULL;
+	table->entry_count++;
+	return entry;
+}
+
+bool
+audience_table_member(struct audience_table *table, struct audience_entry *list,
+    struct audience_entry *member, bool is_final)
+{
+	struct audience_edge *edge;
+
+	if (table->member_count >= AUDIENCE_MAX_MEMBERS) {
+		list->is_partial = true;
+		return true;
+	}
+	edge = base_arena_alloc(table->arena, sizeof(*edge));
+	if (edge == NULL)
+		return false;
+	edge->to = member;
+	edge->is_final = is_final;
+	*list->members_end = edge;
+	list->members_end = &edge->next;
+	table->member_count++;
+	return true;
+}
+
+/* The local name of an address in a local domain, as a file spells it; NULL if it is none.
+ */
+static struct audience_entry *
+find_local_name(const struct audience_table *table, const char *address)
+{
+	const struct settings *settings = table->settings;
+	const char *domain = mail_domain_of(address);
+	size_t length = (size_t)(domain - address);
+	char name[MAIL_MAX_ADDRESS + 1];
+
+	if (domain[0] == '\0' || length < 2 || length > sizeof(name))
+		return NULL;
+	memcpy(name, address, length - 1);
+	name[length - 1] = '\0';
+	for (size_t i = 0; i < settings->identity.local_domain_count; i++)
+		if (strcmp(domain, settings->identity.local_domains[i]) == 0)
+			return find(table, name);
+	return NULL;
+}
+
+/* Links one entry, once: twalk_r() shows an inner node three times. */
+static void
+link_entry(const void *place, VISIT visit, void *context)
+{
+	const struct audience_table *table = context;
+	struct audience_entry *entry = *(struct audience_entry *const *)place;
+
+	if ((visit != leaf && visit != postorder) || entry->is_list)
+		return;
+	entry->same = find_local_name(table, entry->name);
+	if (entry->same != NULL && entry->fixed > 0 && entry->same->fixed == 0)
+		entry->same->fixed = entry->fixed;
+}
+
+void
+audience_table_link(struct audience_table *table)
+{
+	twalk_r(table->tree, link_entry, table);
+}
+
+/* One count under way. */
+struct walk {
+	unsigned char *seen;    /* a bit per entry: expanded as a list */
+	unsigned char *counted; /* a bit per entry: counted as a person */
+	unsigned long people;
+	bool is_partial;
+};
+
+/* Sets an entry's bit; was it clear before? */
+static bool
+set_bit(unsigned char *bits, const struct audience_entry *entry)
+{
+	unsigned char bit = (unsigned char)(1u << (entry->number % 8));
+	bool was_clear = (bits[entry->number / 8] & bit) == 0;
+
+	bits[entry->number / 8] |= bit;
+	return was_clear;
+}
+
+/* Counts a person, a program or a file once. */
+static void
+walk_person(struct walk *walk, const struct audience_entry *entry)
+{
+	if (!set_bit(walk->counted, entry))
+		return;
+	walk->people++;
+	walk->is_partial = walk->is_partial || entry->is_partial;
+}
+
+/* Counts who stands behind an entry; the depth is bounded, so recursion is too. */
+static void
+walk_entry(struct walk *walk, const struct audience_entry *entry, unsigned depth)
+{
+	if (entry->same != NULL)
+		entry = entry->same;
+	if (!entry->is_list && entry->fixed == 0) {
+		walk_person(walk, entry);
+		return;
+	}
+	if (!set_bit(walk->seen, entry))
+		return;
+	if (entry->fixed > 0) {
+		walk->people += entry->fixed;
+		return;
+	}
+	walk->is_partial =
+	    walk->is_partial || entry->is_partial || depth >= AUDIENCE_MAX_DEPTH;
+	if (depth >= AUDIENCE_MAX_DEPTH)
+		return;
+	for (const struct audience_edge *edge = entry->members; edge != NULL;
+	     edge = edge->next) {
+		const struct audience_entry *to =
+		    edge->to->same != NULL ? edge->to->same : edge->to;
+
+		if (edge->is_final || to == entry)
+			walk_person(walk, to);
+		else
+			walk_entry(walk, to, depth + 1);
+	}
+}
+
+/* Is it a list in people's eyes? An alias that only gives a person another name is none. */
+static bool
+is_many(const struct audience_entry *entry)
+{
+	for (unsigned depth = 0; depth < AUDIENCE_MAX_DEPTH; depth++) {
+		if (entry->same != NULL)
+			entry = entry->same;
+		if (entry->fixed > 0 || entry->is_partial)
+			return true;
+		if (entry->members == NULL)
+			return false;
+		if (entry->members->next != NULL)
+			return true;
+		if (entry->members->is_final)
+			return false;
+		entry = entry->members->to;
+	}
+	return false;
+}
+
+/* When there is no memory to tell people apart: every recipient is somebody. */
+static void
+count_roughly(const struct mail_transaction *transaction, struct audience *audience_r)
+{
+	audience_r->kind = AUDIENCE_AT_LEAST;
+	audience_r->people = transaction->recipients.count;
+	audience_r->lists = 0;
+}
+
+void
+audience_table_count(const struct audience_table *table,
+    const struct mail_transaction *transaction, struct audience *audience_r)
+{
+	const struct mail_addresses *recipients = &transaction->recipients;
+	size_t bytes = table->entry_count / 8 + 1;
+	struct walk walk = { .is_partial = recipients->capped };
+	unsigned long lists = 0;
+
+	walk.seen = calloc(2, bytes);
+	if (walk.seen == NULL) {
+		count_roughly(transaction, audience_r);
+		return;
+	}
+	walk.counted = walk.seen + bytes;
+	for (size_t i = 0; i < recipients->count; i++) {
+		const struct audience_entry *entry = find(table, recipients->items[i]);
+
+		if (entry == NULL)
+			entry = find_local_name(table, recipients->items[i]);
+		if (entry == NULL) {
+			walk.people++;
+			continue;
+		}
+		lists += is_many(entry);
+		walk_entry(&walk, entry, 0);
+	}
+	free(walk.seen);
+	if (walk.people == 0 && recipients->count > 0) {
+		walk.people = 1;
+		walk.is_partial = true;
+	}
+	audience_r->kind = walk.is_partial ? AUDIENCE_AT_LEAST : AUDIENCE_EXACT;
+	audience_r->people = walk.people;
+	audience_r->lists = lists;
+}

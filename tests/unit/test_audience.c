@@ -1,0 +1,407 @@
+/*
+ * audience: how many people stand behind the recipients.
+ */
+#include <check.h>
+#include <pthread.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "milter/audience/audience.h"
+
+#define COUNT(array) ((int)(sizeof(array) / sizeof((array)[0])))
+
+static char folder[64], aliases[80], team[80];
+static const char *domains[] = { "example.com", "example.org" };
+static struct settings_list lists[] = {
+	{ .aliases = aliases },
+	{ .address = "all-staff@example.com", .members = 2100 },
+	{ .address = "board@elsewhere.example", .members = 7 },
+};
+static struct settings site = {
+	.identity = { .local_domains = domains, .local_domain_count = 2 },
+	.lists = lists,
+	.list_count = COUNT(lists),
+};
+
+/* Writes a whole file, as an editor does: a new one in the place of the old. */
+static void
+write_file(const char *path, const char *text)
+{
+	char fresh[100];
+	FILE *file;
+
+	snprintf(fresh, sizeof(fresh), "%s.new", path);
+	file = fopen(fresh, "w");
+	ck_assert_ptr_nonnull(file);
+	ck_assert_int_ge(fputs(text, file), 0);
+	ck_assert_int_eq(fclose(file), 0);
+	ck_assert_int_eq(rename(fresh, path), 0);
+}
+
+static void
+setup(void)
+{
+	strcpy(folder, "/tmp/oops-audience-XXXXXX");
+	ck_assert_ptr_nonnull(mkdtemp(folder));
+	snprintf(aliases, sizeof(aliases), "%s/aliases", folder);
+	snprintf(team, sizeof(team), "%s/team", folder);
+}
+
+static void
+teardown(void)
+{
+	unlink(aliases);
+	unlink(team);
+	ck_assert_int_eq(rmdir(folder), 0);
+}
+
+/* The directory of what the files say now. */
+static struct audience_directory *
+open_directory(void)
+{
+	struct audience_directory *directory = NULL;
+	const char *why = "";
+	enum base_result result = audience_directory_new(&site, &directory, &why);
+
+	ck_assert_msg(result == BASE_OK, "%s", why);
+	return directory;
+}
+
+/* "people kind lists" for recipients between spaces; '_' is a space within one. */
+static const char *
+count(struct audience_directory *directory, const char *recipients)
+{
+	static char answer[64];
+	char text[2000] = "";
+	const char *items[100];
+	struct mail_transaction transaction = { .recipients = { .items = items } };
+	struct audience audience;
+
+	ck_assert_uint_lt(strlen(recipients), sizeof(text));
+	strcpy(text, recipients);
+	for (char *word = strtok(text, " "); word != NULL; word = strtok(NULL, " "))
+		items[transaction.recipients.count++] = word;
+	for (size_t i = 0; i < sizeof(text); i++)
+		if (text[i] == '_')
+			text[i] = ' ';
+	transaction.recipients.seen = transaction.recipients.count;
+	audience_count(directory, &transaction, &audience);
+	snprintf(answer, sizeof(answer), "%lu %s %lu", audience.people,
+	    audience.kind == AUDIENCE_EXACT ? "exact" : "at-least", audience.lists);
+	return answer;
+}
+
+static const char sample[] =
+    "# people\n"
+    "all: jane, bob,\n"
+    "   # a comment within\n"
+    "\n"
+    "\tann@example.com, Carl@Partner.Example\n"
+    "Sales: bob, Dan <dan@example.org>, \"Eve, the boss\" <eve@example.com>\n"
+    "everybody: all, sales\n"
+    "jane: jane, jane.private@home.example\n"
+    "fay: \\fay\n"
+    "guy: \\bob\n"
+    "ida: \\sales\n"
+    "\"two words\": bob (a (nested, one) comment), ann\n"
+    "a: b\n"
+    "b: a\n"
+    "c: a, bob, c\n"
+    "postmaster: root\n"
+    "root: bob\n"
+    "owner-all: jane.owner\n"
+    "robot: \"|/usr/bin/robot -a, -b\"\n"
+    "archive: /var/mail/archive, bob\n"
+    "team: :include:%s\n"
+    "lost: bob, :include:/nonexistent/team\n"
+    "relative: :include:team\n"
+    "staff2: all-staff@example.com, visitor@example.net\n"
+    "empty:\n"
+    "twice: bob\n"
+    "twice: ann, bob,,\n"
+    "bob:bob\n";
+
+static const struct {
+	const char *recipients;
+	const char *answer;
+} cases[] = {
+	/* people */
+	{ "", "0 exact 0" },
+	{ "x@example.com", "1 exact 0" },
+	{ "x@example.com y@example.net z", "3 exact 0" },
+	{ "bob@example.com", "1 exact 0" },
+	{ "ann@example.com ann@example.org", "1 exact 0" },
+	{ "x@example.com x@example.org", "2 exact 0" },
+	/* lists */
+	{ "all@example.com", "5 exact 1" },
+	{ "all@example.org", "5 exact 1" },
+	{ "all", "5 exact 1" },
+	{ "all@example.net", "1 exact 0" },
+	{ "sales@example.com", "3 exact 1" },
+	{ "all@example.com all@example.org", "5 exact 2" },
+	/* each person once */
+	{ "all@example.com bob@example.com carl@partner.example", "5 exact 1" },
+	{ "all@example.com sales@example.com", "7 exact 2" },
+	{ "everybody@example.com", "7 exact 1" },
+	{ "everybody@example.com x@example.com sales@example.com", "8 exact 2" },
+	/* one name for another is no list */
+	{ "postmaster@example.com", "1 exact 0" },
+	{ "postmaster@example.com root@example.com bob@example.com", "1 exact 0" },
+	{ "owner-all@example.com", "1 exact 0" },
+	{ "fay@example.com", "1 exact 0" },
+	{ "guy@example.com bob@example.com", "1 exact 0" },
+	{ "ida@example.com", "1 exact 0" },
+	/* spelling */
+	{ "jane@example.com", "2 exact 1" },
+	{ "twice@example.com", "2 exact 1" },
+	{ "two_words@example.com", "2 exact 1" },
+	/* loops and nothing */
+	{ "a@example.com", "1 at-least 0" },
+	{ "b@example.com x@example.com", "1 exact 0" },
+	{ "c@example.com", "2 exact 1" },
+	{ "empty@example.com", "1 at-least 0" },
+	/* what cannot be resolved whole */
+	{ "robot@example.com", "1 at-least 1" },
+	{ "archive@example.com", "2 exact 1" },
+	{ "lost@example.com", "1 at-least 1" },
+	{ "relative@example.com bob@example.com", "1 at-least 1" },
+	/* included */
+	{ "team@example.com", "4 exact 1" },
+	/* fixed sizes */
+	{ "all-staff@example.com", "2100 exact 1" },
+	{ "all-staff@example.org", "1 exact 0" },
+	{ "all-staff@example.com board@elsewhere.example x@example.com", "2108 exact 2" },
+	{ "staff2@example.com all-staff@example.com", "2101 exact 2" },
+};
+
+START_TEST(test_count)
+{
+	struct audience_directory *directory;
+	char text[2000];
+
+	snprintf(text, sizeof(text), sample, team);
+	write_file(aliases, text);
+	write_file(team, "# the team\nbob, ann\n\nhal,\n  ida@example.net\n");
+	directory = open_directory();
+	ck_assert_str_eq(count(directory, cases[_i].recipients), cases[_i].answer);
+	audience_directory_free(&directory);
+	ck_assert_ptr_null(directory);
+}
+END_TEST
+
+static const struct {
+	const char *text;
+	const char *why; /* after the path */
+} malformed[] = {
+	{ " all: bob\n", ":1: begins with a space, but there is no line to continue" },
+	{ "\n\nall bob\n", ":3: not of the form \"name: member, member\"" },
+	{ "a: b\n:bob\n", ":2: not of the form \"name: member, member\"" },
+	{ "a: b\n\"c: d\n", ":2: not of the form \"name: member, member\"" },
+	{ "a: b\nc: d,\n \"e\n", ":2: a quote is not closed" },
+	{ "a: b (c\n", ":1: a comment is not closed" },
+};
+
+START_TEST(test_malformed)
+{
+	struct audience_directory *directory = NULL;
+	char expected[200];
+	const char *why = "";
+
+	write_file(aliases, malformed[_i].text);
+	ck_assert_int_eq(audience_directory_new(&site, &directory, &why), BASE_REFUSE);
+	ck_assert_ptr_null(directory);
+	snprintf(expected, sizeof(expected), "%s%s", aliases, malformed[_i].why);
+	ck_assert_str_eq(why, expected);
+}
+END_TEST
+
+/* A file that is not there is the admin's mistake at the start. */
+START_TEST(test_missing)
+{
+	struct audience_directory *directory = NULL;
+	const char *why = "";
+
+	ck_assert_int_eq(audience_directory_new(&site, &directory, &why), BASE_BROKEN);
+	ck_assert_ptr_null(directory);
+	ck_assert_ptr_nonnull(strstr(why, aliases));
+}
+END_TEST
+
+/* Changes are seen, broken files are not believed, and the trouble is told once. */
+START_TEST(test_changes)
+{
+	struct audience_directory *directory;
+	const char *why = "";
+	char text[200];
+	FILE *file;
+
+	write_file(aliases, "all: bob, ann\n");
+	directory = open_directory();
+	ck_assert_str_eq(count(directory, "all@example.com"), "2 exact 1");
+	write_file(aliases, "all: bob, ann,eve\n");
+	ck_assert_str_eq(count(directory, "all@example.com"), "2 exact 1");
+	base_sleep_ms(1050);
+	ck_assert_str_eq(count(directory, "all@example.com"), "3 exact 1");
+	ck_assert_int_eq(audience_trouble(directory, &why), BASE_NONE);
+
+	/* in place and of the same size */
+	file = fopen(aliases, "r+");
+	ck_assert_ptr_nonnull(file);
+	fputs("all: bob, a,b,eve\n", file);
+	ck_assert_int_eq(fclose(file), 0);
+	base_sleep_ms(1050);
+	ck_assert_str_eq(count(directory, "all@example.com"), "4 exact 1");
+	write_file(aliases, "all: bob, ann, eve\n");
+	base_sleep_ms(1050);
+	ck_assert_str_eq(count(directory, "all@example.com"), "3 exact 1");
+
+	write_file(aliases, "all: bob, \"ann\nall: x\n");
+	base_sleep_ms(1050);
+	ck_assert_str_eq(count(directory, "all@example.com"), "3 exact 1");
+	ck_assert_int_eq(audience_trouble(directory, &why), BASE_REFUSE);
+	ck_assert_ptr_nonnull(strstr(why, "aliases:1: a quote is not closed"));
+	ck_assert_int_eq(audience_trouble(directory, &why), BASE_NONE);
+	base_sleep_ms(1050);
+	ck_assert_str_eq(count(directory, "all@example.com"), "3 exact 1");
+	ck_assert_int_eq(audience_trouble(directory, &why), BASE_NONE);
+
+	unlink(aliases);
+	base_sleep_ms(1050);
+	ck_assert_str_eq(count(directory, "all@example.com"), "3 exact 1");
+	ck_assert_int_eq(audience_trouble(directory, &why), BASE_BROKEN);
+
+	snprintf(text, sizeof(text), "all: :include:%s\n", team);
+	write_file(aliases, text);
+	base_sleep_ms(1050);
+	ck_assert_str_eq(count(directory, "all@example.com"), "1 at-least 1");
+	write_file(team, "a, b, c, d\n");
+	base_sleep_ms(1050);
+	ck_assert_str_eq(count(directory, "all@example.com"), "4 exact 1");
+	write_file(team, "a, b, c\n");
+	base_sleep_ms(1050);
+	ck_assert_str_eq(count(directory, "all@example.com"), "3 exact 1");
+	audience_directory_free(&directory);
+}
+END_TEST
+
+/* More members than the bound: a number that is true all the same. */
+START_TEST(test_many_members)
+{
+	struct audience_directory *directory;
+	FILE *file = fopen(aliases, "w");
+
+	ck_assert_ptr_nonnull(file);
+	fputs("few: bob, ann\nall:", file);
+	for (int i = 0; i < 120000; i++)
+		fprintf(file, " user%d,\n", i);
+	ck_assert_int_eq(fclose(file), 0);
+	directory = open_directory();
+	ck_assert_str_eq(count(directory, "few@example.com"), "2 exact 1");
+	ck_assert_str_eq(count(directory, "all@example.com"), "99998 at-least 1");
+	audience_directory_free(&directory);
+}
+END_TEST
+
+/* Lists within lists, up to the bound and beyond it. */
+START_TEST(test_depth)
+{
+	struct audience_directory *directory;
+	FILE *file = fopen(aliases, "w");
+
+	ck_assert_ptr_nonnull(file);
+	for (int i = 0; i < 1000; i++)
+		fprintf(file, "l%d: l%d, p%d\n", i, i + 1, i);
+	ck_assert_int_eq(fclose(file), 0);
+	directory = open_directory();
+	ck_assert_str_eq(count(directory, "l990@example.com"), "11 exact 1");
+	ck_assert_str_eq(count(directory, "l0@example.com"), "20 at-least 1");
+	audience_directory_free(&directory);
+}
+END_TEST
+
+/* Recipients beyond what was kept of the envelope. */
+START_TEST(test_capped)
+{
+	const char *items[] = { "a@example.net", "b@example.net" };
+	struct mail_transaction transaction = {
+		.recipients = { .items = items, .count = 2, .seen = 9, .capped = true }
+	};
+	struct audience_directory *directory;
+	struct audience audience;
+
+	write_file(aliases, "");
+	directory = open_directory();
+	audience_count(directory, &transaction, &audience);
+	ck_assert_int_eq(audience.kind, AUDIENCE_AT_LEAST);
+	ck_assert_uint_eq(audience.people, 2);
+	audience_directory_free(&directory);
+}
+END_TEST
+
+/* Counts until the file has changed often enough. */
+static void *
+count_often(void *context)
+{
+	struct audience_directory *directory = context;
+	const char *items[] = { "all@example.com" };
+	struct mail_transaction transaction = { .recipients = {
+						    .items = items, .count = 1 } };
+	int64_t end = base_now_ms() + 2500;
+	struct audience audience = { .people = 2 };
+
+	while (base_now_ms() < end && (audience.people == 2 || audience.people == 3))
+		audience_count(directory, &transaction, &audience);
+	return audience.people == 2 || audience.people == 3 ? directory : NULL;
+}
+
+/* Threads that count while the file changes see the old or the new, nothing between. */
+START_TEST(test_threads)
+{
+	struct audience_directory *directory;
+	pthread_t threads[3];
+	void *answer;
+
+	write_file(aliases, "all: bob, ann\n");
+	directory = open_directory();
+	for (int i = 0; i < 3; i++)
+		ck_assert_int_eq(
+		    pthread_create(&threads[i], NULL, count_often, directory), 0);
+	for (int i = 0; i < 20; i++) {
+		write_file(aliases, i % 2 ? "all: bob, ann\n" : "all: bob, ann, eve\n");
+		base_sleep_ms(110);
+	}
+	for (int i = 0; i < 3; i++) {
+		ck_assert_int_eq(pthread_join(threads[i], &answer), 0);
+		ck_assert_ptr_eq(answer, directory);
+	}
+	audience_directory_free(&directory);
+}
+END_TEST
+
+int
+main(void)
+{
+	Suite *suite = suite_create("audience");
+	TCase *tests = tcase_create("audience");
+	SRunner *runner;
+	int failed;
+
+	tcase_set_timeout(tests, 60);
+	tcase_add_checked_fixture(tests, setup, teardown);
+	tcase_add_loop_test(tests, test_count, 0, COUNT(cases));
+	tcase_add_loop_test(tests, test_malformed, 0, COUNT(malformed));
+	tcase_add_test(tests, test_missing);
+	tcase_add_test(tests, test_changes);
+	tcase_add_test(tests, test_many_members);
+	tcase_add_test(tests, test_depth);
+	tcase_add_test(tests, test_capped);
+	tcase_add_test(tests, test_threads);
+	suite_add_tcase(suite, tests);
+	runner = srunner_create(suite);
+	srunner_run_all(runner, CK_NORMAL);
+	failed = srunner_ntests_failed(runner);
+	srunner_free(runner);
+	return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+}
