@@ -1,0 +1,22 @@
+/*
+ * NAME
+ *	oopsctl - the commands that an admin does by hand, one function each
+ *
+ * Every command gets the site's settings (or the defaults, where it needs no site) and its
+ * own words, argv[0] being the command's name; it prints what an admin wants to read and
+ * returns a code of <sysexits.h>.
+ */
+#ifndef OOPS_OOPSCTL_H
+#define OOPS_OOPSCTL_H
+
+#include "milter/judge/judge.h"
+#include "milter/settings/settings.h"
+
+/* Judge and learn a history in lines; touches no site data. */
+int oopsctl_backtest(const struct settings *settings, int argc, char **argv);
+
+/* The scorecard that the settings name, or the one compiled in. */
+enum base_result oopsctl_scorecard_load(const struct settings *settings,
+    struct judge_scorecard **scorecard_r, const char **why_r);
+
+#endif

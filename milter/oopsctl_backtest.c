@@ -1,0 +1,145 @@
+/*
+ * NAME
+ *	oopsctl backtest - judge and learn a history, one line out for each line in
+ *
+ * SYNOPSIS
+ *	oopsctl [-c FILE] backtest --input FILE --output FILE [--person]
+ *
+ * DIAGNOSTICS
+ *	EX_USAGE, EX_NOINPUT, EX_CANTCREAT; EX_DATAERR: a malformed line, told with its number;
+ *	EX_CONFIG: the scorecard is wrong; EX_SOFTWARE: no memory, or reading or writing failed.
+ */
+#include <errno.h>
+#include <getopt.h>
+#include <stdio.h>
+#include <string.h>
+#include <sysexits.h>
+
+#include "milter/oopsctl.h"
+#include "milter/replay/replay.h"
+
+#define SCORECARD_MAX_BYTES (1u << 20)
+
+struct arguments {
+	const char *input;
+	const char *output;
+	bool with_person;
+};
+
+/* The command line; false: wrong. */
+static bool
+arguments_parse(int argc, char **argv, struct arguments *arguments)
+{
+	static const struct option options[] = {
+		{ "input", required_argument, NULL, 'i' },
+		{ "output", required_argument, NULL, 'o' },
+		{ "person", no_argument, NULL, 'p' },
+		{ NULL, 0, NULL, 0 },
+	};
+	int option;
+
+	optind = 1;
+	while ((option = getopt_long(argc, argv, "+", options, NULL)) != -1) {
+		if (option == 'i')
+			arguments->input = optarg;
+		else if (option == 'o')
+			arguments->output = optarg;
+		else if (option == 'p')
+			arguments->with_person = true;
+		else
+			return false;
+	}
+	return optind == argc && arguments->input && arguments->output;
+}
+
+/* The scorecard that the settings name, or the one compiled in. */
+enum base_result
+oopsctl_scorecard_load(const struct settings *settings,
+    struct judge_scorecard **scorecard_r, const char **why_r)
+{
+	struct base_arena *arena;
+	char *text;
+	size_t length;
+	enum base_result result;
+
+	if (!settings->judge.scorecard)
+		return judge_scorecard_default(scorecard_r, why_r);
+	arena = base_arena_new(SCORECARD_MAX_BYTES * 2);
+	*why_r = "no memory";
+	if (!arena)
+		return BASE_BROKEN;
+	result = base_file_read(
+	    arena, settings->judge.scorecard, SCORECARD_MAX_BYTES, &text, &length, why_r);
+	if (result == BASE_OK)
+		result = judge_scorecard_parse(
+		    text, length, settings->judge.scorecard, scorecard_r, why_r);
+	base_arena_free(&arena);
+	return result;
+}
+
+/* Runs with files open. */
+static int
+backtest_run(const struct settings *settings, const struct replay_options *options)
+{
+	struct judge_scorecard *scorecard = NULL;
+	const char *why = "";
+	enum base_result result = oopsctl_scorecard_load(settings, &scorecard, &why);
+
+	if (result != BASE_OK) {
+		fprintf(stderr, "oopsctl: %s\n", why);
+		return EX_CONFIG;
+	}
+	result = replay_backtest(options, settings, scorecard, &why);
+	judge_scorecard_free(&scorecard);
+	if (result == BASE_OK)
+		return EX_OK;
+	fprintf(stderr, "oopsctl: %s\n", why);
+	return result == BASE_REFUSE ? EX_DATAERR : EX_SOFTWARE;
+}
+
+/* Opens a file, or a standard stream for "-". */
+static FILE *
+file_open(const char *path, const char *mode, FILE *standard)
+{
+	FILE *file = strcmp(path, "-") == 0 ? standard : fopen(path, mode);
+
+	if (!file)
+		fprintf(stderr, "oopsctl: %s: %s\n", path, strerror(errno));
+	return file;
+}
+
+/* oopsctl backtest */
+int
+oopsctl_backtest(const struct settings *settings, int argc, char **argv)
+{
+	struct arguments arguments = { 0 };
+	struct replay_options options = { 0 };
+	int status;
+
+	if (!arguments_parse(argc, argv, &arguments)) {
+		fputs("usage: oopsctl [-c FILE] backtest --input FILE --output FILE "
+		      "[--person]\n",
+		    stderr);
+		return EX_USAGE;
+	}
+	options.name =
+	    strcmp(arguments.input, "-") == 0 ? "(standard input)" : arguments.input;
+	options.with_person = arguments.with_person;
+	options.input = file_open(arguments.input, "r", stdin);
+	if (!options.input)
+		return EX_NOINPUT;
+	options.output = file_open(arguments.output, "w", stdout);
+	if (!options.output) {
+		if (options.input != stdin)
+			fclose(options.input);
+		return EX_CANTCREAT;
+	}
+	status = backtest_run(settings, &options);
+	if (options.input != stdin)
+		fclose(options.input);
+	if (options.output != stdout && fclose(options.output) != 0 && status == EX_OK) {
+		fprintf(stderr, "oopsctl: %s: %s\n", arguments.output, strerror(errno));
+		status = EX_SOFTWARE;
+	}
+	return status;
+}

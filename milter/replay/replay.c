@@ -1,0 +1,138 @@
+/*
+ * NAME
+ *	replay - a history through the daemon's own code
+ */
+#include "milter/memory/memory.h"
+#include "milter/replay/replay.h"
+
+#define REPLAY_ARENA (64u << 20) /* of one line */
+
+/* What a run keeps. */
+struct replay {
+	struct base_key *key;
+	struct memory *memory;
+	struct base_arena *arena;
+	struct replay_reader *reader;
+	const struct settings *settings;
+	const struct judge_scorecard *scorecard;
+	replay_fn *each;
+	void *context;
+};
+
+/* Recalls and judges one line. */
+static enum base_result
+line_judge(struct replay *replay, const struct replay_line *line, struct judge_facts *facts,
+    struct judge_verdict *verdict_r, const char **why_r)
+{
+	const struct mail_transaction *transaction = line->transaction;
+	struct memory_recall *recall = base_arena_alloc(replay->arena, sizeof(*recall));
+	enum base_result result;
+
+	if (!recall) {
+		*why_r = base_why("no memory for a line");
+		return BASE_BROKEN;
+	}
+	facts->recall = recall;
+	result = memory_recall(replay->memory, replay->arena, transaction->envelope_sender,
+	    transaction, recall, why_r);
+	if (result == BASE_OK)
+		result = judge_send(facts, replay->scorecard,
+		    settings_policy_for(replay->settings, transaction->envelope_sender),
+		    replay->arena, verdict_r, why_r);
+	return result;
+}
+
+/* Learns one line. */
+static enum base_result
+line_learn(
+    struct replay *replay, const struct replay_line *line, double score, const char **why_r)
+{
+	const void *lesson;
+	size_t length;
+	enum base_result result =
+	    memory_lesson(replay->memory, replay->arena, line->transaction->envelope_sender,
+		line->transaction, score, &lesson, &length, why_r);
+
+	if (result == BASE_OK)
+		result = memory_learn(replay->memory, lesson, length, why_r);
+	return result;
+}
+
+/* One line: judged, told, learned. */
+static enum base_result
+line_run(struct replay *replay, const struct replay_line *line, const char **why_r)
+{
+	struct identity identity = {
+		.proof = IDENTITY_LOGIN,
+		.actor = line->transaction->envelope_sender,
+		.is_local = true,
+	};
+	struct audience audience = {
+		.kind = AUDIENCE_EXACT,
+		.people = line->transaction->recipients.count,
+	};
+	struct judge_facts facts = {
+		.transaction = line->transaction,
+		.identity = &identity,
+		.audience = &audience,
+	};
+	struct judge_verdict verdict;
+	enum base_result result = line_judge(replay, line, &facts, &verdict, why_r);
+
+	if (result == BASE_OK)
+		result = replay->each(replay->context, line, &facts, &verdict, why_r);
+	if (result == BASE_OK && !line->is_probe)
+		result = line_learn(replay, line, verdict.score, why_r);
+	return result;
+}
+
+/* An empty memory with a key that is nobody's. */
+static enum base_result
+replay_begin(struct replay *replay, FILE *input, const char *name, const char **why_r)
+{
+	static const unsigned char bytes[32] = { 'r', 'e', 'p', 'l', 'a', 'y' };
+	struct memory_options options = { .learn_at_once = true };
+	enum base_result result = base_crypto_start(why_r);
+
+	if (result == BASE_OK)
+		result = base_key_from_bytes(bytes, &replay->key);
+	if (result == BASE_OK)
+		result = memory_open(&options, replay->key, &replay->memory, why_r);
+	if (result != BASE_OK)
+		return result;
+	replay->arena = base_arena_new(REPLAY_ARENA);
+	replay->reader = replay_reader_new(input, name);
+	if (!replay->arena || !replay->reader) {
+		*why_r = base_why("no memory");
+		return BASE_BROKEN;
+	}
+	return BASE_OK;
+}
+
+/* Replays a whole history. */
+enum base_result
+replay_run(FILE *input, const char *name, const struct settings *settings,
+    const struct judge_scorecard *scorecard, replay_fn *each, void *context,
+    const char **why_r)
+{
+	struct replay replay = {
+		.settings = settings,
+		.scorecard = scorecard,
+		.each = each,
+		.context = context,
+	};
+	struct replay_line line;
+	enum base_result result = replay_begin(&replay, input, name, why_r);
+
+	while (result == BASE_OK) {
+		base_arena_reset(replay.arena);
+		result = replay_reader_next(replay.reader, replay.arena, &line, why_r);
+		if (result == BASE_OK)
+			result = line_run(&replay, &line, why_r);
+	}
+	replay_reader_free(&replay.reader);
+	memory_close(&replay.memory);
+	base_key_free(&replay.key);
+	base_arena_free(&replay.arena);
+	return result == BASE_NONE ? BASE_OK : result;
+}

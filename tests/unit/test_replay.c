@@ -1,0 +1,176 @@
+/* Histories in lines: what is accepted, what is refused and where, what comes out. */
+#include <check.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "milter/replay/replay.h"
+
+/* Runs a backtest over text; the output is to be freed. */
+static enum base_result
+backtest(
+    const char *text, size_t length, bool with_person, char **output_r, const char **why_r)
+{
+	struct settings *settings = settings_defaults();
+	struct judge_scorecard *card = NULL;
+	size_t size = 0;
+	struct replay_options options = {
+		.input = fmemopen((char *)text, length, "r"),
+		.name = "in",
+		.output = open_memstream(output_r, &size),
+		.with_person = with_person,
+	};
+	enum base_result result;
+
+	ck_assert_ptr_nonnull(settings);
+	ck_assert_int_eq(judge_scorecard_default(&card, why_r), BASE_OK);
+	result = replay_backtest(&options, settings, card, why_r);
+	fclose(options.input);
+	fclose(options.output);
+	judge_scorecard_free(&card);
+	settings_free(&settings);
+	return result;
+}
+
+#define GOOD "1700000000\ta@x\tb@x,c@x\tid1\t-\tsend\n"
+
+static const struct {
+	const char *text;
+	const char *why; /* NULL: accepted */
+} lines[] = {
+	{ GOOD, NULL },
+	{ GOOD "1700000000\tb@x\ta@x\t-\tid1\tprobe", NULL },
+	{ "0\ta\tb\t-\t-\tsend\n", NULL },
+	{ GOOD "\n", "in:2: 1 fields instead of 6 with tabs between" },
+	{ "1\ta\tb\t-\t-\n", "in:1: 5 fields instead of 6 with tabs between" },
+	{ "1\ta\tb\t-\t-\tsend\tmore\n", "in:1: 7 fields instead of 6 with tabs between" },
+	{ "-1\ta\tb\t-\t-\tsend\n", "in:1: time \"-1\" is not seconds since 1970" },
+	{ "1.5\ta\tb\t-\t-\tsend\n", "in:1: time \"1.5\" is not seconds since 1970" },
+	{ "\ta\tb\t-\t-\tsend\n", "in:1: time \"\" is not seconds since 1970" },
+	{ "99999999999\ta\tb\t-\t-\tsend\n",
+	    "in:1: time \"99999999999\" is not seconds since 1970" },
+	{ "1\t\tb\t-\t-\tsend\n", "in:1: sender \"\" is no address" },
+	{ "1\ta b\tb\t-\t-\tsend\n", "in:1: sender \"a b\" is no address" },
+	{ "1\ta\t\t-\t-\tsend\n", "in:1: recipient \"\" is no address" },
+	{ "1\ta\tb,,c\t-\t-\tsend\n", "in:1: recipient \"\" is no address" },
+	{ "1\ta\tb,\t-\t-\tsend\n", "in:1: recipient \"\" is no address" },
+	{ "1\ta\tb\t\t-\tsend\n", "in:1: message id is empty (\"-\" for none)" },
+	{ "1\ta\tb\t-\t\tsend\n", "in:1: in-reply-to is empty (\"-\" for none)" },
+	{ "1\ta\tb\t-\t-\tSend\n", "in:1: mode \"Send\" is neither send nor probe" },
+	{ "1\ta\tb\t-\t-\tsend\r\n", "in:1: mode \"send\r\" is neither send nor probe" },
+	{ GOOD GOOD "x", "in:3: 1 fields instead of 6 with tabs between" },
+};
+
+START_TEST(line_is_checked)
+{
+	char *output = NULL;
+	const char *why = "";
+	enum base_result result =
+	    backtest(lines[_i].text, strlen(lines[_i].text), false, &output, &why);
+
+	if (lines[_i].why) {
+		ck_assert_int_eq(result, BASE_REFUSE);
+		ck_assert_str_eq(why, lines[_i].why);
+	} else {
+		ck_assert_msg(result == BASE_OK, "%s", why);
+	}
+	free(output);
+}
+END_TEST
+
+START_TEST(nul_byte_is_refused)
+{
+	static const char text[] = "1\ta\tb\0c\t-\t-\tsend\n";
+	char *output = NULL;
+	const char *why = "";
+
+	ck_assert_int_eq(
+	    backtest(text, sizeof(text) - 1, false, &output, &why), BASE_REFUSE);
+	ck_assert_str_eq(why, "in:1: a NUL byte");
+	free(output);
+}
+END_TEST
+
+/* Thirty ordinary sends, a large mail, the slip as a probe twice, the slip sent, a probe. */
+START_TEST(probe_is_not_learned)
+{
+	char *text = NULL, *output = NULL, *at;
+	const char *why = "";
+	size_t size = 0;
+	FILE *file = open_memstream(&text, &size);
+	int number = 0;
+
+	for (int i = 0; i < 30; i++)
+		fprintf(
+		    file, "%d\tme@x\tp%d@x\t-\t-\tsend\n", 1700000000 + i * 3600, i % 3);
+	fprintf(file, "1700200000\tboss@x\tme@x");
+	for (int i = 0; i < 40; i++)
+		fprintf(file, ",p%d@x", i);
+	fprintf(file, "\tall\t-\tsend\n");
+	for (int round = 0; round < 4; round++) {
+		fprintf(file, "1700200600\tme@x\tboss@x");
+		for (int i = 0; i < 40; i++)
+			fprintf(file, ",p%d@x", i);
+		fprintf(file, "\t-\tall\t%s\n", round == 2 ? "send" : "probe");
+	}
+	fclose(file);
+	ck_assert_int_eq(backtest(text, size, false, &output, &why), BASE_OK);
+	at = output;
+	for (char *line; (line = strsep(&at, "\n")) && *line;) {
+		double score;
+		char verdict[20], reasons[2000];
+
+		ck_assert_int_eq(strtol(line, NULL, 10), ++number);
+		ck_assert_int_eq(sscanf(strchr(line, '\t'), "%lf\t%19s\t%1999s", &score,
+				     verdict, reasons),
+		    3);
+		if (number >= 32 && number <= 34) {
+			ck_assert_str_eq(verdict, "confirm");
+			ck_assert_ptr_nonnull(strchr(reasons, ':'));
+		} else if (number != 31) { /* the boss is new, and may be tagged */
+			ck_assert_str_eq(verdict, "pass");
+		}
+	}
+	ck_assert_int_eq(number, 35);
+	free(text);
+	free(output);
+}
+END_TEST
+
+/* The recipient that the first reason names, in a column of its own. */
+START_TEST(person_is_a_column)
+{
+	static const char text[] =
+	    GOOD GOOD "1700000001\ta@x\tb@x,c@x,new@y\t-\t-\tprobe\n";
+	char *output = NULL, *last;
+	const char *why = "";
+	int tabs = 0;
+
+	ck_assert_int_eq(backtest(text, strlen(text), true, &output, &why), BASE_OK);
+	for (char *at = output; *at && *at != '\n'; at++)
+		tabs += *at == '\t';
+	ck_assert_int_eq(tabs, 4);
+	last = strrchr(output, '\t');
+	ck_assert_ptr_nonnull(last);
+	free(output);
+}
+END_TEST
+
+int
+main(void)
+{
+	Suite *suite = suite_create("replay");
+	TCase *tcase = tcase_create("backtest");
+	SRunner *runner = srunner_create(suite);
+	int failed;
+
+	tcase_add_loop_test(
+	    tcase, line_is_checked, 0, (int)(sizeof(lines) / sizeof(*lines)));
+	tcase_add_test(tcase, nul_byte_is_refused);
+	tcase_add_test(tcase, probe_is_not_learned);
+	tcase_add_test(tcase, person_is_a_column);
+	suite_add_tcase(suite, tcase);
+	srunner_run_all(runner, CK_ENV);
+	failed = srunner_ntests_failed(runner);
+	srunner_free(runner);
+	return failed != 0;
+}
