@@ -185,7 +185,8 @@ class Site:
         with open(self.log_path(name), "ab") as log:
             self.running[name] = subprocess.Popen(
                 [self.build / name, "-c", self.conf, "-f"], stdin=subprocess.DEVNULL,
-                stdout=log, stderr=log, user=uid, group=uid, extra_groups=groups, umask=0o007)
+                stdout=log, stderr=log, user=uid, group=uid, extra_groups=groups, umask=0o007,
+                start_new_session=True)  # Ctrl-C is for us, who then end them in order
         mail.until(lambda: self.ready(name), 20, f"{name} listens", every=0.01)
 
     def ready(self, name):
