@@ -3,6 +3,7 @@ import itertools
 import os
 import smtplib
 import socket
+import sys
 import time
 
 _numbers = itertools.count(1)
@@ -15,6 +16,12 @@ def free_port():
         return probe.getsockname()[1]
 
 
+def _caller():
+    """Where until() or never() was called, for a condition without a name."""
+    frame = sys._getframe(2)
+    return f"{os.path.basename(frame.f_code.co_filename)} line {frame.f_lineno}"
+
+
 def until(condition, seconds=10, what=None, every=0.02):
     """Asks again and again until condition() is true; its value. AssertionError if never."""
     end = time.monotonic() + seconds
@@ -23,7 +30,7 @@ def until(condition, seconds=10, what=None, every=0.02):
         if value:
             return value
         if time.monotonic() > end:
-            raise AssertionError(f"not within {seconds} s: {what or condition}")
+            raise AssertionError(f"not within {seconds} s: {what or _caller()}")
         time.sleep(every)
 
 
@@ -32,7 +39,7 @@ def never(condition, seconds, what=None):
     end = time.monotonic() + seconds
     while time.monotonic() < end:
         if condition():
-            raise AssertionError(f"happened: {what or condition}")
+            raise AssertionError(f"happened: {what or _caller()}")
         time.sleep(0.02)
 
 
