@@ -163,20 +163,20 @@ list_comment(struct list *list, const char *at)
 	return end;
 }
 
-/* An address literal after @, white space taken out; where it ends. */
+/* An address literal, if it follows an @; where it ends. */
 static const char *
 list_literal(struct list *list, const char *at)
 {
-	size_t length = strcspn(at, "]");
 	const struct base_buffer *address = &list->address;
+	const char *end = NULL;
+	size_t length = 1;
 
-	if (at[length] != ']' || address->length == 0 ||
-	    address->data[address->length - 1] != '@') {
-		list_word(list, at, 1, at, 1);
-		return at + 1;
-	}
-	list_word(list, at, length + 1, at, length + 1);
-	return at + length + 1;
+	if (address->length > 0 && address->data[address->length - 1] == '@')
+		end = memchr(at, ']', strnlen(at, MAIL_MAX_DOMAIN));
+	if (end != NULL)
+		length = (size_t)(end + 1 - at);
+	list_word(list, at, length, at, length);
+	return at + length;
 }
 
 /* < begins an addr-spec, > ends it, : ends a route or the name of a group. */
