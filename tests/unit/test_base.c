@@ -86,13 +86,15 @@ START_TEST(arena_pieces_are_zeroed_aligned_and_apart)
 			pieces[i] = base_arena_alloc(arena, i * 7);
 			ck_assert_ptr_nonnull(pieces[i]);
 			ck_assert_uint_eq((uintptr_t)pieces[i] % _Alignof(max_align_t), 0);
-			for (k = 0; k < i * 7; k++)
-				ck_assert_uint_eq(pieces[i][k], 0);
+			for (k = 0; k < i * 7 && pieces[i][k] == 0;)
+				k++;
+			ck_assert_uint_eq(k, i * 7);
 			memset(pieces[i], (int)i, i * 7);
 		}
 		for (i = 0; i < COUNT(pieces); i++) {
-			for (k = 0; k < i * 7; k++)
-				ck_assert_uint_eq(pieces[i][k], i);
+			for (k = 0; k < i * 7 && pieces[i][k] == i;)
+				k++;
+			ck_assert_uint_eq(k, i * 7);
 		}
 		base_arena_reset(arena);
 	}
@@ -214,9 +216,11 @@ read_back(const char *at, char *out)
 	for (at++; *at != '"'; at++) {
 		unsigned code;
 
-		ck_assert_int_ne(*at, '\0');
+		if (*at == '\0')
+			ck_abort_msg("the value never ends");
 		if (at[0] == '\\' && at[1] == 'x') {
-			ck_assert_int_eq(sscanf(at + 2, "%2x", &code), 1);
+			if (sscanf(at + 2, "%2x", &code) != 1)
+				ck_abort_msg("no number after \\x");
 			*out++ = (char)code;
 			at += 3;
 		} else {
@@ -237,7 +241,7 @@ START_TEST(any_bytes_come_back_from_a_logfmt_line)
 	int round;
 
 	srandom(1);
-	for (round = 0; round < 5000; round++) {
+	for (round = 0; round < 1000; round++) {
 		length = (size_t)random() % (sizeof(value) - 1);
 		for (i = 0; i < length; i++)
 			value[i] = (char)(random() % 255 + 1);
@@ -246,8 +250,9 @@ START_TEST(any_bytes_come_back_from_a_logfmt_line)
 		ck_assert(base_quote_logfmt(&buffer, "a", value));
 		ck_assert(base_quote_logfmt(&buffer, "b", value));
 		ck_assert(base_is_utf8(buffer.data, buffer.length));
-		for (i = 0; i < buffer.length; i++)
-			ck_assert_uint_ge((unsigned char)buffer.data[i], ' ');
+		for (i = 0; i < buffer.length && (unsigned char)buffer.data[i] >= ' ';)
+			i++;
+		ck_assert_uint_eq(i, buffer.length);
 		at = read_back(buffer.data + 2, back);
 		ck_assert_str_eq(back, value);
 		ck_assert_int_eq(strncmp(at, " b=", 3), 0);
@@ -379,7 +384,7 @@ END_TEST
 
 START_TEST(ids_and_tokens_have_their_shape_and_differ)
 {
-	static char ids[500][BASE_ID_SIZE], tokens[500][BASE_TOKEN_SIZE];
+	static char ids[100][BASE_ID_SIZE], tokens[100][BASE_TOKEN_SIZE];
 	unsigned char hash[BASE_HASH_SIZE];
 	size_t i, k;
 
