@@ -41,15 +41,6 @@ usage(void)
 	return EX_USAGE;
 }
 
-/* All faults of the settings, one a line. */
-static void
-print_errors(const struct settings_errors *errors)
-{
-	for (size_t i = 0; i < errors->count; i++)
-		fprintf(stderr, "%s:%d: %s\n", errors->items[i].file, errors->items[i].line,
-		    errors->items[i].text);
-}
-
 /* A user's name or number as a number. */
 static bool
 uid_of(const char *user, unsigned *uid_r)
@@ -98,7 +89,6 @@ main(int argc, char **argv)
 {
 	const char *file = NULL;
 	bool is_foreground = false;
-	struct settings_errors errors = { 0 };
 	struct settings *settings = NULL;
 	int option, status;
 
@@ -112,12 +102,9 @@ main(int argc, char **argv)
 	}
 	if (file == NULL || optind != argc)
 		return usage();
-	if (settings_load(file, &settings, &errors) != BASE_OK) {
-		print_errors(&errors);
-		settings_errors_free(&errors);
+	settings = settings_load_or_complain(file);
+	if (settings == NULL)
 		return EX_CONFIG;
-	}
-	settings_errors_free(&errors);
 	catch_signals();
 	base_log_open("oops-queued", is_foreground);
 	if (!is_foreground && daemon(0, 0) != 0) {

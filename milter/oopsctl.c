@@ -35,17 +35,7 @@ usage(void)
 static struct settings *
 settings_get(const char *path)
 {
-	struct settings *settings = NULL;
-	struct settings_errors errors = { 0 };
-
-	if (!path)
-		return settings_defaults();
-	if (settings_load(path, &settings, &errors) != BASE_OK)
-		for (size_t i = 0; i < errors.count; i++)
-			fprintf(stderr, "oopsctl: %s:%d: %s\n", errors.items[i].file,
-			    errors.items[i].line, errors.items[i].text);
-	settings_errors_free(&errors);
-	return settings;
+	return path != NULL ? settings_load_or_complain(path) : settings_defaults();
 }
 
 /* Runs one command by name. */

@@ -116,6 +116,17 @@ void base_log(enum base_log_level level, const char *format, ...)
 /* One line of the audit room's making, to the same places, as "program: line" in the foreground. */
 void base_log_event(const char *line);
 
+/* --- going to the background --------------------------------------------------------- */
+
+/*
+ * Forks; returns in the child only. The parent stays on the terminal until the child says that it
+ * is ready (then it exits with 0) or ends (then with the child's status), so that whoever
+ * started the program sees why it does not start. Call before any thread exists.
+ */
+enum base_result base_background_enter(int *ready_r, const char **why_r);
+/* Everything is open: lets go of the terminal and tells the parent. */
+enum base_result base_background_ready(int ready, const char **why_r);
+
 /* --- clock ------------------------------------------------------------------------ */
 
 int64_t base_now(void);	   /* seconds since 1970 */

@@ -1,6 +1,7 @@
 /*
  * Loading: a file in, a frozen value or a list of errors out.
  */
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -51,6 +52,20 @@ settings_errors_free(struct settings_errors *errors)
 {
 	base_arena_free(&errors->arena);
 	memset(errors, 0, sizeof(*errors));
+}
+
+struct settings *
+settings_load_or_complain(const char *path)
+{
+	struct settings_errors errors;
+	struct settings *settings = NULL;
+
+	settings_load(path, &settings, &errors);
+	for (size_t i = 0; i < errors.count; i++)
+		fprintf(stderr, "%s:%d: %s\n", errors.items[i].file, errors.items[i].line,
+		    errors.items[i].text);
+	settings_errors_free(&errors);
+	return settings;
 }
 
 /* Everything at its default. */
