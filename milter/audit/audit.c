@@ -18,7 +18,7 @@ static const struct {
 		"queue_id", "login", "client" } },
 	[AUDIT_HOLD] = { "hold",
 	    { "sender", "action", "score", "recipients", "people", "policy", "reasons",
-		"queue_id", "message_id", "node", "deadline", "part" } },
+		"queue_id", "message_id", "node", "deadline", "part", "was", "now" } },
 	[AUDIT_NOTICE] = { "notice", { "to", "answer", "tries" } },
 	[AUDIT_VIEW] = { "view", { "method", "state", "client" } },
 	[AUDIT_WISH] = { "wish", { "wish", "by", "was", "now" } },

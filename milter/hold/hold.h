@@ -26,9 +26,16 @@
  *	struct hold may be used by any thread. hold_place() commits the rows of concurrent
  *	callers together.
  *
+ * AUDIT
+ *	hold_place() and the move to HELD write event=hold with was= and now=; hold_wish() writes
+ *	event=wish for every wish, and send, undo or restore as well if it moved the hold; a
+ *	timer writes expire, and send as well if the mail goes out by it. The ends are sent,
+ *	return, delete and lost. `by` of an end is who asked for it.
+ *
  * DIAGNOSTICS
  *	OK done; NONE no such hold; REFUSE the move is not allowed from the present state (look
- *	at the view: usually it is already done); RETRY the store is busy; BROKEN the store failed.
+ *	at the view: usually it is already done), or the request could never be carried out;
+ *	RETRY the store is busy; BROKEN the store failed.
  */
 #ifndef OOPS_HOLD_H
 #define OOPS_HOLD_H
@@ -82,7 +89,7 @@ void hold_close(struct hold **hold);
 struct hold_reason {
 	const char *name;   /* of the signal */
 	const char *points; /* as the scorecard shows them */
-	const char *text;   /* one sentence for the sender */
+	const char *text;   /* one sentence for the sender; "" once it is over: it names people */
 };
 
 struct hold_request {
@@ -191,7 +198,11 @@ struct hold_keeper;
 
 struct hold_keeper_options {
 	struct queue_client *queue; /* used by the keeper's thread alone */
-	/* Called in the keeper's thread after a send really left, with the lesson given to hold_place(). */
+	/*
+	 * Called in the keeper's thread after a send really left, with the lesson given to
+	 * hold_place(), once for each part. It should not return before the lesson is safe:
+	 * when it has, the lesson is forgotten here. Killed in between, it is called again.
+	 */
 	void (*sent)(void *context, const void *lesson, size_t length);
 	void *context;
 	int64_t keep_seconds; /* how long the summary of a settled hold stays */

@@ -37,7 +37,6 @@ enum base_result queue_item_parse(
     char *line, const char **queue_id_r, const char **hold_id_r, const char **why_r);
 /* "HELD" and so on, as an answer spells them. */
 bool queue_status_parse(const char *text, enum queue_status *status_r);
-bool queue_is_queue_id(const char *text);
 
 /* One end of a connection, read through a small buffer until a deadline. */
 struct queue_wire {

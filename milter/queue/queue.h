@@ -45,6 +45,8 @@ enum queue_status {
 };
 
 const char *queue_status_str(enum queue_status status);
+/* Can this be the queue id of a file: nothing else may be asked about. */
+bool queue_is_queue_id(const char *text);
 
 struct queue_item {
 	const char *queue_id;

@@ -52,7 +52,7 @@ store_sqlite_fail(struct store_sqlite *database, int code, const char **why_r)
 	}
 }
 
-/* --- statements --------------------------------------------------------------------- */
+/* --- statements ------------------------------------------------------------------ */
 
 struct store_sqlite_call
 store_sqlite_call(struct store_sqlite *database, int slot, const char *sql)
@@ -239,7 +239,7 @@ ask_text(struct store_sqlite *database, const char *sql, const char *expected,
 	return result;
 }
 
-/* --- opening ------------------------------------------------------------------------ */
+/* --- opening --------------------------------------------------------------------- */
 
 /* A failure of the operating system. */
 static enum base_result
@@ -477,7 +477,7 @@ sqlite_open(const struct store_options *options, enum store_kind kind, void **da
 	return BASE_OK;
 }
 
-/* --- transactions ------------------------------------------------------------------- */
+/* --- transactions ---------------------------------------------------------------- */
 
 /* Takes the write lock at once: a transaction that reads first could not get it later. */
 static enum base_result

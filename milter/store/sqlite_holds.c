@@ -93,10 +93,7 @@ static const char *const statements[] = {
 	[HOLD_LETTER_DUE] = "SELECT " HOLD_COLUMNS " FROM hold WHERE node = ?"
 			    " AND letter_due <> 0 AND letter_due <= ?"
 			    " ORDER BY letter_due LIMIT ?",
-	[HOLD_NEXT_DUE] = "SELECT min(coalesce(d, l), coalesce(l, d)) FROM (SELECT"
-			  " (SELECT min(due) FROM hold WHERE node = ?1 AND due <> 0) AS d,"
-			  " (SELECT min(letter_due) FROM hold WHERE node = ?1"
-			  " AND letter_due <> 0) AS l)",
+	[HOLD_NEXT_DUE] = "SELECT min(due) FROM hold WHERE node = ? AND due <> 0",
 	[HOLD_LIST_ALL] = "SELECT " HOLD_COLUMNS " FROM hold WHERE (created, id) < (?, ?)"
 			  " ORDER BY created DESC, id DESC LIMIT ?",
 	[HOLD_LIST_OPEN] = "SELECT " HOLD_COLUMNS " FROM hold WHERE settled = 0"
@@ -131,8 +128,7 @@ arena_full(const char **why_r)
 	return BASE_BROKEN;
 }
 
-/* --- a hold to and from a row ----------------------------------------------------------
- */
+/* --- a hold to and from a row ---------------------------------------------------- */
 
 /* All fields, in the order of HOLD_COLUMNS. */
 static void
@@ -268,8 +264,7 @@ hold_many(struct store_sqlite_call *call, struct base_arena *arena,
 	return BASE_OK;
 }
 
-/* --- holds ------------------------------------------------------------------------------
- */
+/* --- holds ----------------------------------------------------------------------- */
 
 enum base_result
 store_sqlite_hold_insert(void *database, const struct store_hold *hold, const char **why_r)
@@ -422,8 +417,7 @@ store_sqlite_hold_purge(void *opened, int64_t time, const char **why_r)
 	return ended == BASE_OK ? result : ended;
 }
 
-/* --- parts and tokens -------------------------------------------------------------------
- */
+/* --- parts and tokens ------------------------------------------------------------ */
 
 enum base_result
 store_sqlite_part_insert(void *database, const struct store_part *part, const void *lesson,

@@ -67,7 +67,7 @@ enum base_result store_tidy(struct store *store, const char **why_r);
 /* Schema version in use, and whether the file is whole (SQLite: quick_check). */
 enum base_result store_check(struct store *store, int *version_r, const char **why_r);
 
-/* --- holds.db --------------------------------------------------------------------- */
+/* --- holds.db -------------------------------------------------------------------- */
 
 struct store_blob {
 	const void *data;
@@ -138,7 +138,7 @@ enum base_result store_hold_due(struct store *store, struct base_arena *arena,
 enum base_result store_hold_letter_due(struct store *store, struct base_arena *arena,
 	const char *node, int64_t now, struct store_hold **holds_r, size_t room,
 	size_t *count_r, const char **why_r);
-/* When the earliest due or letter_due of a node is; NONE if there is none. */
+/* When the earliest due of a node is; NONE if there is none. */
 enum base_result store_hold_next_due(
 	struct store *store, const char *node, int64_t *due_r, const char **why_r);
 /* Up to `room` holds created before the one given (NULL: the newest), newest first; all_states or only open ones. */
@@ -166,7 +166,7 @@ enum base_result store_token_insert(struct store *store,
 	const unsigned char hash[BASE_HASH_SIZE], const char *hold_id, int64_t expires,
 	const char **why_r);
 
-/* --- memory.db -------------------------------------------------------------------- */
+/* --- memory.db ------------------------------------------------------------------- */
 
 /* Records by 64-bit keyed hash; the blob is memory's own format. */
 enum store_record { STORE_PROFILE, STORE_THREAD, STORE_SITE };

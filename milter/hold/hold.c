@@ -1,0 +1,304 @@
+/* hold - opening, and the rows as people may see them; see hold.h */
+#include "milter/hold/internal.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#define PAGE_ROWS 50
+#define PAGE_BYTES (PAGE_ROWS * HOLD_MAX_ROW)
+
+enum base_result
+hold_open(const struct hold_options *options, struct hold **hold_r, const char **why_r)
+{
+	struct store_options where = { options->driver, options->directory,
+		options->create };
+	struct hold *hold = calloc(1, sizeof(*hold));
+	pthread_condattr_t attributes;
+	enum base_result result;
+
+	if (hold == NULL || (hold->node = strdup(options->node)) == NULL) {
+		free(hold);
+		*why_r = base_why("no memory for holds");
+		return BASE_BROKEN;
+	}
+	pthread_mutex_init(&hold->place_lock, NULL);
+	pthread_cond_init(&hold->place_done, NULL);
+	pthread_mutex_init(&hold->wake_lock, NULL);
+	pthread_condattr_init(&attributes);
+	pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC);
+	pthread_cond_init(&hold->wake, &attributes);
+	pthread_condattr_destroy(&attributes);
+	result = store_open(&where, STORE_HOLDS, &hold->store, why_r);
+	if (result != BASE_OK) {
+		hold_close(&hold);
+		return result;
+	}
+	*hold_r = hold;
+	return BASE_OK;
+}
+
+void
+hold_close(struct hold **hold)
+{
+	if (*hold == NULL)
+		return;
+	store_close(&(*hold)->store);
+	pthread_mutex_destroy(&(*hold)->place_lock);
+	pthread_cond_destroy(&(*hold)->place_done);
+	pthread_mutex_destroy(&(*hold)->wake_lock);
+	pthread_cond_destroy(&(*hold)->wake);
+	free((*hold)->node);
+	free(*hold);
+	*hold = NULL;
+}
+
+void
+hold_wake(struct hold *hold)
+{
+	pthread_mutex_lock(&hold->wake_lock);
+	hold->is_woken = true;
+	pthread_cond_signal(&hold->wake);
+	pthread_mutex_unlock(&hold->wake_lock);
+}
+
+int64_t
+hold_backoff(int64_t first, int64_t max, int tries)
+{
+	int64_t span = first;
+
+	for (int i = 0; i < tries && span < max; i++)
+		span *= 2;
+	return span < max ? span : max;
+}
+
+/* --- reasons --------------------------------------------------------------------- */
+
+bool
+hold_reasons_write(struct base_buffer *text_r, const struct hold_reason *reasons,
+    size_t count, bool is_over)
+{
+	for (size_t i = 0; i < count && i < HOLD_MAX_REASONS; i++) {
+		base_quote_line(text_r, reasons[i].name, HOLD_MAX_NAME);
+		base_buffer_puts(text_r, ":");
+		base_quote_line(text_r, reasons[i].points, HOLD_MAX_NAME);
+		base_buffer_puts(text_r, "\t");
+		if (!is_over)
+			base_quote_line(text_r, reasons[i].text, HOLD_MAX_REASON);
+		base_buffer_puts(text_r, "\n");
+	}
+	return !text_r->failed;
+}
+
+/* Cuts the text at the first `end`; the rest, or NULL if there is no such character. */
+static char *
+cut(char *text, char end)
+{
+	char *place = strchr(text, end);
+
+	if (place == NULL)
+		return NULL;
+	*place = '\0';
+	return place + 1;
+}
+
+enum base_result
+hold_reasons_read(struct base_arena *arena, const char *text,
+    struct hold_reason **reasons_r, size_t *count_r)
+{
+	struct hold_reason *reasons =
+	    base_arena_array(arena, HOLD_MAX_REASONS, sizeof(*reasons));
+	char *line = base_arena_strdup(arena, text);
+	size_t count = 0;
+
+	if (reasons == NULL || line == NULL)
+		return BASE_BROKEN;
+	while (count < HOLD_MAX_REASONS) {
+		char *rest = cut(line, '\n');
+		char *sentence, *points;
+
+		if (rest == NULL)
+			break;
+		sentence = cut(line, '\t');
+		points = cut(line, ':');
+		reasons[count].name = line;
+		reasons[count].points = points != NULL ? points : "";
+		reasons[count].text = sentence != NULL ? sentence : "";
+		count++;
+		line = rest;
+	}
+	*reasons_r = reasons;
+	*count_r = count;
+	return BASE_OK;
+}
+
+const char *
+hold_reasons_brief(struct base_arena *arena, const char *text)
+{
+	struct hold_reason *reasons;
+	struct base_buffer brief;
+	const char *copy = NULL;
+	size_t count;
+
+	if (hold_reasons_read(arena, text, &reasons, &count) != BASE_OK)
+		return NULL;
+	base_buffer_init(&brief, HOLD_MAX_REASONS * 2 * (HOLD_MAX_NAME + 2));
+	for (size_t i = 0; i < count; i++)
+		base_buffer_printf(&brief, "%s%s:%s", i > 0 ? "," : "", reasons[i].name,
+		    reasons[i].points);
+	if (brief.length > 0)
+		copy = base_arena_strdup(arena, base_buffer_text(&brief));
+	base_buffer_free(&brief);
+	return copy;
+}
+
+/* --- views ----------------------------------------------------------------------- */
+
+/* What happens when the present state ends by itself. */
+static enum hold_end
+view_end(const struct store_hold *row)
+{
+	if (row->state == HOLD_UNDONE)
+		return row->then;
+	return row->action == HOLD_UNDO ? HOLD_END_SEND : row->on_end;
+}
+
+/* The parts' queue ids. */
+static enum base_result
+view_parts(
+    struct hold *hold, struct base_arena *arena, struct hold_view *view, const char **why_r)
+{
+	struct store_part *parts = NULL;
+	size_t count = 0;
+	enum base_result result =
+	    store_part_list(hold->store, arena, view->id, &parts, &count, why_r);
+
+	if (result != BASE_OK)
+		return result;
+	view->queue_ids = base_arena_array(arena, count + 1, sizeof(*view->queue_ids));
+	if (view->queue_ids == NULL) {
+		*why_r = base_why("no memory to show a hold");
+		return BASE_BROKEN;
+	}
+	for (size_t i = 0; i < count; i++)
+		view->queue_ids[i] = parts[i].queue_id;
+	view->part_count = count;
+	return BASE_OK;
+}
+
+enum base_result
+hold_view_make(struct hold *hold, struct base_arena *arena, const struct store_hold *row,
+    struct hold_view *view_r, const char **why_r)
+{
+	struct hold_view view = {
+		.id = row->id,
+		.node = row->node,
+		.state = row->state,
+		.action = row->action,
+		.sender = row->sender,
+		.subject = row->subject,
+		.recipients = row->recipients,
+		.recipient_count = (size_t)row->recipient_count,
+		.people = (unsigned long)row->people,
+		.people_at_least = row->people_kind != 0,
+		.score = row->score,
+		.policy = row->policy,
+		.language = row->language,
+		.created = row->created / 1000,
+		.deadline = row->deadline / 1000,
+		.at_deadline = view_end(row),
+		.settled = row->settled / 1000,
+		.by = row->by,
+		.moved = row->moved / 1000,
+		.letter_sent = row->letter_sent / 1000,
+	};
+	struct hold_reason *reasons = NULL;
+	enum base_result result = view_parts(hold, arena, &view, why_r);
+
+	if (result != BASE_OK)
+		return result;
+	result = hold_reasons_read(arena, row->reasons, &reasons, &view.reason_count);
+	if (result != BASE_OK) {
+		*why_r = base_why("no memory to show a hold");
+		return result;
+	}
+	view.reasons = reasons;
+	*view_r = view;
+	return BASE_OK;
+}
+
+enum base_result
+hold_find(struct hold *hold, struct base_arena *arena, const char *id,
+    struct hold_view *view_r, const char **why_r)
+{
+	struct store_hold *row = NULL;
+	enum base_result result = store_hold_get(hold->store, arena, id, &row, why_r);
+
+	return result == BASE_OK ? hold_view_make(hold, arena, row, view_r, why_r) : result;
+}
+
+enum base_result
+hold_find_token(struct hold *hold, struct base_arena *arena, const char *token,
+    struct hold_view *view_r, const char **why_r)
+{
+	unsigned char hash[BASE_HASH_SIZE];
+	struct store_hold *row = NULL;
+	enum base_result result;
+
+	if (base_token_hash(token, hash) != BASE_OK)
+		return BASE_NONE; /* what is no token opens nothing, like a wrong one */
+	result = store_hold_by_token(hold->store, arena, hash, base_now_ms(), &row, why_r);
+	return result == BASE_OK ? hold_view_make(hold, arena, row, view_r, why_r) : result;
+}
+
+/* One page of hold_each(): *before moves on to its last row; NONE when it was the last
+ * page. */
+static enum base_result
+each_page(struct hold *hold, struct base_arena *arena, bool all, struct store_hold *before,
+    bool (*each)(void *context, const struct hold_view *view), void *context,
+    const char **why_r)
+{
+	struct store_hold *rows = NULL;
+	struct hold_view view;
+	size_t count = 0;
+	enum base_result result = store_hold_list(hold->store, arena, all,
+	    before->id != NULL ? before : NULL, &rows, PAGE_ROWS, &count, why_r);
+
+	for (size_t i = 0; result == BASE_OK && i < count; i++) {
+		result = hold_view_make(hold, arena, &rows[i], &view, why_r);
+		if (result == BASE_OK && !each(context, &view))
+			return BASE_NONE;
+	}
+	if (result != BASE_OK)
+		return result;
+	if (count < PAGE_ROWS)
+		return BASE_NONE;
+	*before = rows[count - 1];
+	return BASE_OK;
+}
+
+enum base_result
+hold_each(struct hold *hold, bool all,
+    bool (*each)(void *context, const struct hold_view *view), void *context,
+    const char **why_r)
+{
+	struct store_hold before = { .id = NULL };
+	struct base_arena *arena = base_arena_new(PAGE_BYTES);
+	char id[BASE_ID_SIZE];
+	enum base_result result;
+
+	if (arena == NULL) {
+		*why_r = base_why("no memory to list holds");
+		return BASE_BROKEN;
+	}
+	do {
+		result = each_page(hold, arena, all, &before, each, context, why_r);
+		if (result == BASE_OK) { /* the id outlives the page */
+			strncpy(id, before.id, sizeof(id) - 1);
+			id[sizeof(id) - 1] = '\0';
+			before.id = id;
+			base_arena_reset(arena);
+		}
+	} while (result == BASE_OK);
+	base_arena_free(&arena);
+	return result == BASE_NONE ? BASE_OK : result;
+}

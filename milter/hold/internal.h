@@ -1,0 +1,148 @@
+/*
+ * NAME
+ *	hold/internal - what the files of this room share
+ *
+ * TIMES
+ *	Milliseconds since 1970 everywhere inside; hold.h speaks of seconds.
+ */
+#ifndef OOPS_HOLD_INTERNAL_H
+#define OOPS_HOLD_INTERNAL_H
+
+#include <pthread.h>
+
+#include "milter/audit/audit.h"
+#include "milter/hold/hold.h"
+#include "milter/store/store.h"
+
+/* Looking for a file that the MTA was asked to hold. */
+#define HOLD_LOOK_FIRST_MS 150   /* the first look, doubling ... */
+#define HOLD_LOOK_MAX_MS 5000    /* ... up to this */
+#define HOLD_LOOK_RARE_MS 600000 /* while nothing is expected to happen */
+#define HOLD_APPEAR_MS 60000     /* a file that did not show by then is lost */
+#define HOLD_FINISH_MS                                                                     \
+	5000                /* how long the MTA may still be writing a file: its place     \
+			     * in the queue and its tag mean nothing before */
+#define HOLD_GATHER_MS 2000 /* how long a hold waits for its slower parts */
+#define HOLD_LETTER_MS 1000 /* more parts may come before the letter is written */
+
+/* Asking the MTA to act. */
+#define HOLD_ASK_FIRST_MS 250
+#define HOLD_ASK_MAX_MS 30000  /* after its tools failed */
+#define HOLD_REACH_MAX_MS 5000 /* after oops-queued could not be reached */
+
+#define HOLD_LETTER_FIRST_MS 5000
+#define HOLD_LETTER_MAX_MS 900000
+
+/* Bounds of what is stored. */
+#define HOLD_MAX_PARTS QUEUE_MAX_ITEMS
+#define HOLD_MAX_SENDER 320       /* bytes */
+#define HOLD_MAX_SUBJECT 500      /* bytes */
+#define HOLD_MAX_RECIPIENTS 16384 /* bytes of all those that are shown */
+#define HOLD_MAX_REASONS 32
+#define HOLD_MAX_REASON 400        /* bytes of its sentence */
+#define HOLD_MAX_NAME 100          /* bytes of a signal, a policy, a language */
+#define HOLD_MAX_LESSON (4u << 20) /* bytes */
+#define HOLD_MAX_SECONDS 315360000 /* of a window or a grace: ten years */
+#define HOLD_MAX_GROUP 100         /* rows of one commit */
+#define HOLD_MAX_ROW (1u << 20)    /* bytes of one hold with its parts, in memory */
+
+struct hold_place;
+
+struct hold {
+	struct store *store;
+	char *node;
+
+	/* hold_place(): whoever finds no leader commits the rows of all that wait */
+	pthread_mutex_t place_lock;
+	pthread_cond_t place_done;
+	struct hold_place *place_first, *place_last;
+	bool has_leader;
+
+	/* a wish of this process wakes the keeper; those of others it finds by looking */
+	pthread_mutex_t wake_lock;
+	pthread_cond_t wake;
+	bool is_woken;
+};
+
+void hold_wake(struct hold *hold);
+
+/* first, doubled `tries` times, at most max. */
+int64_t hold_backoff(int64_t first, int64_t max, int tries);
+
+/* --- states.c -------------------------------------------------------------------- */
+
+const char *hold_part_state_str(enum hold_part_state state);
+bool hold_part_is_open(const struct store_part *part);
+bool hold_has_part(
+    const struct store_part *parts, size_t count, enum hold_part_state state);
+
+/* --- hold.c ---------------------------------------------------------------------- */
+
+/* The row for people to see; strings are shared with the row. */
+enum base_result hold_view_make(struct hold *hold, struct base_arena *arena,
+    const struct store_hold *row, struct hold_view *view_r, const char **why_r);
+/* A reason per line, as a row keeps them; without its sentence once the hold is over. */
+bool hold_reasons_write(struct base_buffer *text_r, const struct hold_reason *reasons,
+    size_t count, bool is_over);
+enum base_result hold_reasons_read(struct base_arena *arena, const char *text,
+    struct hold_reason **reasons_r, size_t *count_r);
+/* "name:points,name:points" for an audit line. */
+const char *hold_reasons_brief(struct base_arena *arena, const char *text);
+
+/* --- move.c ---------------------------------------------------------------------- */
+
+/*
+ * The one function that changes a state. Inside a transaction that has read `row`: sets all
+ * that goes with the new state and writes it, if the row still is in its old one. `by`
+ * NULL: who asked for the state before. `is_looking`: parts are still expected to show.
+ * REFUSE: the table does not allow it. NONE: somebody else moved it.
+ */
+enum base_result hold_move(struct hold *hold, struct base_arena *arena,
+    struct store_hold *row, enum hold_state to, const char *by, bool is_looking,
+    int64_t now, const char **why_r);
+/* After the commit: the audit lines of a move. `before` is the row as it was. */
+void hold_move_audit(const struct store_hold *before, const struct store_hold *after,
+    const struct store_part *parts, size_t part_count);
+/* The line of event=hold. */
+void hold_audit_hold(
+    const struct store_hold *row, const char *was, const char *queue_id, size_t part);
+/* The line of event=lost for some parts of a hold. */
+void hold_audit_lost(
+    const char *id, enum hold_state was, enum hold_state now, const char *queue_ids);
+
+/* --- keeper_steps.c: what is to be done with one hold, pure ---------------------- */
+
+/* What the queue said of one part. */
+struct hold_answer {
+	bool is_asked;
+	enum queue_status status;
+	bool is_failure; /* no answer, or still on hold after it was asked to act */
+};
+
+/* What is to be done now: a move because its time has come, or questions to the queue. */
+enum hold_plan_kind { HOLD_PLAN_NOTHING, HOLD_PLAN_MOVE, HOLD_PLAN_ASK };
+
+struct hold_plan {
+	enum hold_plan_kind kind;
+	enum hold_state to;   /* of a move */
+	enum queue_verb verb; /* what is wanted of the files: STATUS, only to know */
+};
+
+struct hold_plan hold_step_plan(const struct store_hold *row, int64_t now);
+/* Marks the parts to be asked about. */
+void hold_step_asked(enum queue_verb verb, const struct store_part *parts, size_t count,
+    struct hold_answer *answers_r);
+/* How one of them is asked about: a part that was never seen is only looked at. */
+enum queue_verb hold_step_verb(enum queue_verb verb, const struct store_part *part);
+/* What a part is after the answer. */
+enum hold_part_state hold_step_part(enum queue_verb verb, const struct store_part *part,
+    enum queue_status status, int64_t now);
+/* Does the hold move now that its parts are so? */
+bool hold_step_end(const struct store_hold *row, enum queue_verb verb,
+    const struct store_part *parts, size_t count, int64_t now, enum hold_state *to_r);
+/* When it must be looked at again; counts the tries. `worked`: every answer was of use. */
+void hold_step_again(struct store_hold *row, enum queue_verb verb,
+    const struct store_part *parts, size_t count, bool is_reached, bool worked,
+    int64_t now);
+
+#endif

@@ -1,0 +1,197 @@
+/*
+ * keeper_steps - what is to be done with one hold: plain values in, plain values out
+ *
+ * A queue file is not to be believed while the MTA may still be writing it: it can be
+ * absent, stand in another queue, or lack our tag for a moment. So a part that was never
+ * seen on hold (PLACING) is given time before an answer counts; one that was seen (HELD) is
+ * believed.
+ */
+#include "milter/hold/internal.h"
+
+#define LOOK_AFTER_FAILURE_MS 60000 /* at a file of which nothing is expected */
+
+/* A move of the timer. */
+static struct hold_plan
+plan_move(enum hold_state to)
+{
+	return (struct hold_plan){ .kind = HOLD_PLAN_MOVE, .to = to };
+}
+
+/* A question to the queue. */
+static struct hold_plan
+plan_ask(enum queue_verb verb)
+{
+	return (struct hold_plan){ .kind = HOLD_PLAN_ASK, .verb = verb };
+}
+
+struct hold_plan
+hold_step_plan(const struct store_hold *row, int64_t now)
+{
+	bool is_over = now >= row->deadline;
+
+	switch ((enum hold_state)row->state) {
+	case HOLD_HELD:
+		if (!is_over)
+			return plan_ask(QUEUE_STATUS);
+		if (row->action == HOLD_UNDO || row->on_end == HOLD_END_SEND)
+			return plan_move(HOLD_SENDING);
+		return plan_move(HOLD_RETURNING);
+	case HOLD_UNDONE:
+		if (!is_over)
+			return plan_ask(QUEUE_STATUS);
+		/* deleting comes before its move: the wish to restore is refused by now */
+		if (row->then == HOLD_END_DELETE)
+			return plan_ask(QUEUE_DELETE);
+		return plan_move(HOLD_RETURNING);
+	case HOLD_SENDING:
+		return plan_ask(QUEUE_RELEASE);
+	case HOLD_RETURNING:
+		return plan_ask(QUEUE_RETURN);
+	case HOLD_PLACING:
+		return plan_ask(QUEUE_STATUS);
+	case HOLD_SENT:
+	case HOLD_RETURNED:
+	case HOLD_DELETED:
+	case HOLD_LOST:
+		break;
+	}
+	return (struct hold_plan){ .kind = HOLD_PLAN_NOTHING };
+}
+
+void
+hold_step_asked(enum queue_verb verb, const struct store_part *parts, size_t count,
+    struct hold_answer *answers_r)
+{
+	bool only_placing =
+	    verb == QUEUE_STATUS && hold_has_part(parts, count, HOLD_PART_PLACING);
+
+	for (size_t i = 0; i < count; i++) {
+		answers_r[i].status = QUEUE_FAILED;
+		answers_r[i].is_asked =
+		    hold_part_is_open(&parts[i]) &&
+		    (!only_placing || parts[i].state == HOLD_PART_PLACING);
+	}
+}
+
+enum queue_verb
+hold_step_verb(enum queue_verb verb, const struct store_part *part)
+{
+	return part->state == HOLD_PART_PLACING ? QUEUE_STATUS : verb;
+}
+
+/* What an answer means for a part that was never seen on hold. */
+static enum hold_part_state
+part_placing(enum queue_verb verb, enum queue_status status, int64_t age)
+{
+	switch (status) {
+	case QUEUE_HELD:
+		return HOLD_PART_HELD;
+	case QUEUE_GONE:
+		return age >= HOLD_APPEAR_MS ? HOLD_PART_LOST : HOLD_PART_PLACING;
+	case QUEUE_MOVING: /* not on hold: it leaves without us */
+		if (age < HOLD_FINISH_MS)
+			return HOLD_PART_PLACING;
+		return verb == QUEUE_RELEASE || verb == QUEUE_RETURN ? HOLD_PART_DONE
+								     : HOLD_PART_LOST;
+	case QUEUE_FOREIGN:
+		return age >= HOLD_FINISH_MS ? HOLD_PART_LOST : HOLD_PART_PLACING;
+	case QUEUE_FAILED:
+		break;
+	}
+	return HOLD_PART_PLACING;
+}
+
+/* What an answer means for a part that was on hold. */
+static enum hold_part_state
+part_held(enum queue_verb verb, enum queue_status status)
+{
+	switch (status) {
+	case QUEUE_HELD:
+	case QUEUE_FAILED:
+		return HOLD_PART_HELD;
+	case QUEUE_GONE:
+		/* after a crash nobody knows who asked last: it went while we wanted it to
+		 */
+		return verb == QUEUE_STATUS ? HOLD_PART_LOST : HOLD_PART_DONE;
+	case QUEUE_MOVING:
+		return verb == QUEUE_RELEASE || verb == QUEUE_RETURN ? HOLD_PART_DONE
+								     : HOLD_PART_LOST;
+	case QUEUE_FOREIGN:
+		break;
+	}
+	return HOLD_PART_LOST;
+}
+
+enum hold_part_state
+hold_step_part(enum queue_verb verb, const struct store_part *part,
+    enum queue_status status, int64_t now)
+{
+	if (part->state == HOLD_PART_PLACING)
+		return part_placing(verb, status, now - part->created);
+	if (part->state == HOLD_PART_HELD)
+		return part_held(verb, status);
+	return part->state;
+}
+
+bool
+hold_step_end(const struct store_hold *row, enum queue_verb verb,
+    const struct store_part *parts, size_t count, int64_t now, enum hold_state *to_r)
+{
+	bool has_placing = hold_has_part(parts, count, HOLD_PART_PLACING);
+	bool has_held = hold_has_part(parts, count, HOLD_PART_HELD);
+	bool has_done = hold_has_part(parts, count, HOLD_PART_DONE);
+
+	if (row->state == HOLD_PLACING && has_held &&
+	    (!has_placing || now >= row->created + HOLD_GATHER_MS)) {
+		*to_r = HOLD_HELD;
+		return true;
+	}
+	if (has_placing || has_held || hold_state_is_final(row->state))
+		return false;
+	*to_r = HOLD_LOST;
+	if (has_done && row->state == HOLD_SENDING)
+		*to_r = HOLD_SENT;
+	else if (has_done && row->state == HOLD_RETURNING)
+		*to_r = HOLD_RETURNED;
+	else if (has_done && row->state == HOLD_UNDONE && verb == QUEUE_DELETE)
+		*to_r = HOLD_DELETED;
+	return true;
+}
+
+/* When to look again at files of which nothing is wanted. */
+static int64_t
+look_again(struct store_hold *row, bool has_placing, bool worked, int64_t now)
+{
+	if (has_placing) {
+		row->tries++;
+		return now + hold_backoff(HOLD_LOOK_FIRST_MS, HOLD_LOOK_MAX_MS, row->tries);
+	}
+	row->tries = 0;
+	return now + (worked ? HOLD_LOOK_RARE_MS : LOOK_AFTER_FAILURE_MS);
+}
+
+void
+hold_step_again(struct store_hold *row, enum queue_verb verb,
+    const struct store_part *parts, size_t count, bool is_reached, bool worked, int64_t now)
+{
+	int64_t end = row->deadline;
+
+	if (verb != QUEUE_STATUS) {
+		row->due =
+		    now + hold_backoff(HOLD_ASK_FIRST_MS,
+			      is_reached ? HOLD_ASK_MAX_MS : HOLD_REACH_MAX_MS, row->tries);
+		row->tries++;
+		if (worked && hold_has_part(parts, count, HOLD_PART_HELD))
+			row->due =
+			    now; /* just seen for the first time: now it can be asked */
+		return;
+	}
+	row->due =
+	    look_again(row, hold_has_part(parts, count, HOLD_PART_PLACING), worked, now);
+	if (row->state == HOLD_PLACING) /* its deadline counts from HELD on */
+		end = hold_has_part(parts, count, HOLD_PART_HELD)
+			  ? row->created + HOLD_GATHER_MS
+			  : row->due;
+	if (end < row->due)
+		row->due = end;
+}

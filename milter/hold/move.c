@@ -1,0 +1,323 @@
+/* move - the one function that changes a state, what it writes to the audit, and wishes */
+#include "milter/hold/internal.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+
+/* --- audit ----------------------------------------------------------------------- */
+
+#define NUMBER_SIZE 32
+
+/* A number as text. */
+static const char *
+number(char text_r[NUMBER_SIZE], int64_t value)
+{
+	snprintf(text_r, NUMBER_SIZE, "%" PRId64, value);
+	return text_r;
+}
+
+void
+hold_audit_hold(
+    const struct store_hold *row, const char *was, const char *queue_id, size_t part)
+{
+	char score[NUMBER_SIZE], recipients[NUMBER_SIZE], people[NUMBER_SIZE];
+	char deadline[NUMBER_SIZE], number_of_part[NUMBER_SIZE];
+	struct base_arena *arena = base_arena_new(HOLD_MAX_ROW);
+
+	snprintf(score, sizeof(score), "%.4f", row->score);
+	snprintf(people, sizeof(people), "%" PRId64 "%s", row->people,
+	    row->people_kind != 0 ? "+" : "");
+	audit_event(AUDIT_HOLD, row->id, { "sender", row->sender },
+	    { "action", hold_action_str(row->action) }, { "score", score },
+	    { "recipients", number(recipients, row->recipient_count) },
+	    { "people", people }, { "policy", row->policy },
+	    { "reasons", arena != NULL ? hold_reasons_brief(arena, row->reasons) : NULL },
+	    { "queue_id", queue_id }, { "node", row->node },
+	    { "deadline", number(deadline, row->deadline / 1000) },
+	    { "part", part > 0 ? number(number_of_part, (int64_t)part) : NULL },
+	    { "was", was }, { "now", hold_state_str(row->state) });
+	base_arena_free(&arena);
+}
+
+void
+hold_audit_lost(
+    const char *id, enum hold_state was, enum hold_state now, const char *queue_ids)
+{
+	audit_event(AUDIT_LOST, id, { "was", hold_state_str(was) },
+	    { "now", hold_state_str(now) }, { "queue_ids", queue_ids });
+}
+
+/* The queue ids of the parts in a state, separated by commas; bounded by the audit. */
+static void
+queue_ids_list(struct base_buffer *list_r, const struct store_part *parts, size_t count,
+    enum hold_part_state state)
+{
+	for (size_t i = 0; i < count; i++)
+		if (parts[i].state == (int)state)
+			base_buffer_printf(list_r, "%s%s", list_r->length > 0 ? "," : "",
+			    parts[i].queue_id);
+}
+
+/* A move that ends with the parts gone the way they should. */
+static void
+audit_end(enum audit_event event, const struct store_hold *before,
+    const struct store_hold *after, const char *queue_ids)
+{
+	audit_event(event, after->id, { "by", after->by },
+	    { "was", hold_state_str(before->state) },
+	    { "now", hold_state_str(after->state) }, { "queue_ids", queue_ids });
+}
+
+/* A move that only asks for something. */
+static void
+audit_start(
+    enum audit_event event, const struct store_hold *before, const struct store_hold *after)
+{
+	audit_event(event, after->id, { "by", after->by },
+	    { "was", hold_state_str(before->state) },
+	    { "now", hold_state_str(after->state) });
+}
+
+/* A time that came. */
+static void
+audit_expire(const struct store_hold *before, const struct store_hold *after)
+{
+	char deadline[NUMBER_SIZE];
+
+	audit_event(AUDIT_EXPIRE, after->id, { "was", hold_state_str(before->state) },
+	    { "now", hold_state_str(after->state) },
+	    { "deadline", number(deadline, before->deadline / 1000) });
+}
+
+void
+hold_move_audit(const struct store_hold *before, const struct store_hold *after,
+    const struct store_part *parts, size_t part_count)
+{
+	struct base_buffer done;
+
+	base_buffer_init(&done, HOLD_MAX_PARTS * (QUEUE_MAX_ID + 1));
+	queue_ids_list(&done, parts, part_count, HOLD_PART_DONE);
+	if (strcmp(after->by, "timer") == 0 && !hold_state_is_final(after->state))
+		audit_expire(before, after);
+	switch ((enum hold_state)after->state) {
+	case HOLD_PLACING:
+	case HOLD_LOST: /* hold_audit_lost() with the parts */
+		break;
+	case HOLD_HELD:
+		hold_audit_hold(after, hold_state_str(before->state),
+		    part_count > 0 ? parts[0].queue_id : NULL, part_count);
+		break;
+	case HOLD_SENDING:
+		audit_start(before->state == HOLD_UNDONE ? AUDIT_RESTORE : AUDIT_SEND,
+		    before, after);
+		break;
+	case HOLD_UNDONE:
+		audit_start(AUDIT_UNDO, before, after);
+		break;
+	case HOLD_RETURNING: /* the line of the timer says it */
+		break;
+	case HOLD_SENT:
+		audit_end(AUDIT_SENT, before, after, base_buffer_text(&done));
+		break;
+	case HOLD_RETURNED:
+		audit_end(AUDIT_RETURN, before, after, base_buffer_text(&done));
+		break;
+	case HOLD_DELETED:
+		audit_end(AUDIT_DELETE, before, after, base_buffer_text(&done));
+		break;
+	}
+	base_buffer_free(&done);
+}
+
+/* --- moving ---------------------------------------------------------------------- */
+
+/* Takes the sentences out of the reasons: they name people. */
+static const char *
+reasons_wipe(struct base_arena *arena, const char *text)
+{
+	struct hold_reason *reasons;
+	struct base_buffer wiped;
+	const char *copy = NULL;
+	size_t count;
+
+	if (hold_reasons_read(arena, text, &reasons, &count) != BASE_OK)
+		return "";
+	base_buffer_init(&wiped, strlen(text) + HOLD_MAX_REASONS * 4);
+	if (hold_reasons_write(&wiped, reasons, count, true))
+		copy = base_arena_strdup(arena, base_buffer_text(&wiped));
+	base_buffer_free(&wiped);
+	return copy != NULL ? copy : "";
+}
+
+/* It is over: nothing is left to do, and nothing that names people stays. */
+static void
+row_settle(struct base_arena *arena, struct store_hold *row, int64_t now)
+{
+	row->settled = now;
+	row->deadline = row->due = 0;
+	row->subject = row->recipients = "";
+	row->reasons = reasons_wipe(arena, row->reasons);
+}
+
+/* When a state with a deadline must be looked at next. */
+static int64_t
+row_due(const struct store_hold *row, bool is_looking, int64_t now)
+{
+	int64_t look = now + (is_looking ? HOLD_LOOK_FIRST_MS : HOLD_LOOK_RARE_MS);
+
+	return look < row->deadline ? look : row->deadline;
+}
+
+/* What goes with a new state. */
+static void
+row_enter(struct base_arena *arena, struct store_hold *row, enum hold_state to,
+    bool is_looking, int64_t now)
+{
+	row->state = to;
+	row->moved = now;
+	row->tries = 0;
+	row->letter_due = to == HOLD_HELD ? now + HOLD_LETTER_MS : 0;
+	switch (to) {
+	case HOLD_PLACING:
+		break;
+	case HOLD_HELD:
+		row->due = row_due(row, is_looking, now);
+		break;
+	case HOLD_UNDONE:
+		row->deadline = now + row->grace * 1000;
+		row->due = row_due(row, is_looking, now);
+		break;
+	case HOLD_SENDING:
+	case HOLD_RETURNING:
+		row->deadline = 0;
+		row->due = now;
+		break;
+	case HOLD_SENT:
+	case HOLD_RETURNED:
+	case HOLD_DELETED:
+	case HOLD_LOST:
+		row_settle(arena, row, now);
+		break;
+	}
+}
+
+enum base_result
+hold_move(struct hold *hold, struct base_arena *arena, struct store_hold *row,
+    enum hold_state to, const char *by, bool is_looking, int64_t now, const char **why_r)
+{
+	enum hold_state from = row->state;
+	enum base_result result;
+
+	if (!hold_move_is_allowed(from, to)) {
+		*why_r = base_why("%s cannot move from %s to %s", row->id,
+		    hold_state_str(from), hold_state_str(to));
+		return BASE_REFUSE;
+	}
+	row_enter(arena, row, to, is_looking, now);
+	if (by != NULL)
+		row->by = by;
+	result = store_hold_update(hold->store, row, from, why_r);
+	if (result == BASE_OK && hold_state_is_final(to)) {
+		result = store_part_wipe(hold->store, row->id, why_r);
+		if (result == BASE_NONE) /* it has no parts */
+			result = BASE_OK;
+	}
+	return result;
+}
+
+/* --- wishes ---------------------------------------------------------------------- */
+
+static const struct {
+	enum hold_state from, to;
+} wishes[] = {
+	[HOLD_WISH_SEND] = { HOLD_HELD, HOLD_SENDING },
+	[HOLD_WISH_UNDO] = { HOLD_HELD, HOLD_UNDONE },
+	[HOLD_WISH_RESTORE] = { HOLD_UNDONE, HOLD_SENDING },
+};
+
+/* Is the wish possible in the row's state? */
+static enum base_result
+wish_check(
+    const struct store_hold *row, enum hold_wish wish, int64_t now, const char **why_r)
+{
+	if (row->state != (int)wishes[wish].from) {
+		*why_r = base_why("%s is %s", row->id, hold_state_str(row->state));
+		return BASE_REFUSE;
+	}
+	/* the keeper may be deleting the file at this moment */
+	if (wish == HOLD_WISH_RESTORE && row->then == HOLD_END_DELETE &&
+	    now >= row->deadline) {
+		*why_r = base_why("the time to restore %s is over", row->id);
+		return BASE_REFUSE;
+	}
+	return BASE_OK;
+}
+
+/* Reads, decides and writes inside a transaction; *before_r is the row as it was. */
+static enum base_result
+wish_write(struct hold *hold, struct base_arena *arena, const char *id, enum hold_wish wish,
+    const char *by, struct store_hold *before_r, struct store_hold *after_r,
+    const char **why_r)
+{
+	int64_t now = base_now_ms();
+	struct store_hold *row = NULL;
+	struct store_part *parts;
+	size_t count = 0;
+	enum base_result result = store_hold_get(hold->store, arena, id, &row, why_r);
+
+	if (result != BASE_OK)
+		return result;
+	*before_r = *after_r = *row;
+	result = wish_check(row, wish, now, why_r);
+	if (result == BASE_OK)
+		result = store_part_list(hold->store, arena, id, &parts, &count, why_r);
+	if (result != BASE_OK)
+		return result;
+	return hold_move(hold, arena, after_r, wishes[wish].to, by,
+	    hold_has_part(parts, count, HOLD_PART_PLACING), now, why_r);
+}
+
+/* One wish in a transaction of its own. */
+static enum base_result
+wish_run(struct hold *hold, struct base_arena *arena, const char *id, enum hold_wish wish,
+    const char *by, const char **why_r)
+{
+	struct store_hold before = { .id = NULL };
+	struct store_hold after;
+	enum base_result result = store_begin(hold->store, why_r);
+
+	if (result != BASE_OK)
+		return result;
+	result = wish_write(hold, arena, id, wish, by, &before, &after, why_r);
+	if (result == BASE_OK)
+		result = store_commit(hold->store, why_r);
+	else
+		store_rollback(hold->store);
+	if (result != BASE_OK && result != BASE_REFUSE)
+		return result;
+	audit_event(AUDIT_WISH, before.id, { "wish", hold_wish_str(wish) }, { "by", by },
+	    { "was", hold_state_str(before.state) },
+	    { "now", hold_state_str(result == BASE_OK ? after.state : before.state) });
+	if (result == BASE_OK) {
+		hold_move_audit(&before, &after, NULL, 0);
+		hold_wake(hold);
+	}
+	return result;
+}
+
+enum base_result
+hold_wish(struct hold *hold, const char *id, enum hold_wish wish, const char *by,
+    const char **why_r)
+{
+	struct base_arena *arena = base_arena_new(HOLD_MAX_ROW);
+	enum base_result result;
+
+	if (arena == NULL) {
+		*why_r = base_why("no memory for a wish");
+		return BASE_BROKEN;
+	}
+	result = wish_run(hold, arena, id, wish, by, why_r);
+	base_arena_free(&arena);
+	return result;
+}

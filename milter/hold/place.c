@@ -1,0 +1,391 @@
+/*
+ * place - writing the row before the MTA is asked to hold; see hold.h
+ *
+ * Syncing the disk costs far more than writing a row. So callers queue up: the first one to
+ * find no leader becomes it, takes all that wait, writes them in one transaction with one
+ * sync, and tells each how it went. While it syncs, the next ones gather.
+ */
+#include "milter/hold/internal.h"
+
+#include <stdio.h>
+#include <string.h>
+
+/* One caller of hold_place(), on its own stack. */
+struct hold_place {
+	struct hold_place *next;
+	const struct hold_request *request;
+	const struct store_hold *fresh; /* the row, if the act is new */
+	struct base_arena *arena;       /* of the caller; the leader uses it, too */
+	bool is_done;
+	enum base_result result;
+	char why[256];
+
+	/* what was written, for the audit line */
+	struct store_hold row;
+	const char *was;
+	size_t part;
+};
+
+/* --- what a request must be ------------------------------------------------------ */
+
+/* Is a length of time one that can be added to the clock? */
+static bool
+is_span(int64_t seconds)
+{
+	return seconds >= 0 && seconds <= HOLD_MAX_SECONDS;
+}
+
+/* REFUSE what could never be carried out: nothing may be on hold that we cannot release. */
+static enum base_result
+request_check(const struct hold_request *request, const char **why_r)
+{
+	if (!queue_is_queue_id(request->queue_id))
+		*why_r = base_why("\"%.70s\" is not a queue id", request->queue_id);
+	else if (request->action != HOLD_UNDO && request->action != HOLD_CONFIRM)
+		*why_r = base_why("action %d is not one that holds", (int)request->action);
+	else if (request->on_end != HOLD_END_RETURN && request->on_end != HOLD_END_SEND)
+		*why_r = base_why("a hold cannot end by deleting");
+	else if (request->then != HOLD_END_RETURN && request->then != HOLD_END_DELETE)
+		*why_r = base_why("a cancelled mail cannot end by being sent");
+	else if (!is_span(request->window) || !is_span(request->grace))
+		*why_r = base_why("a window or grace is out of range");
+	else if (request->act_length == 0 || request->lesson_length > HOLD_MAX_LESSON)
+		*why_r =
+		    base_why("no act, or a lesson of more than %u bytes", HOLD_MAX_LESSON);
+	else if (strlen(request->sender) > HOLD_MAX_SENDER)
+		*why_r = base_why("a sender of more than %d bytes", HOLD_MAX_SENDER);
+	else
+		return BASE_OK;
+	return BASE_REFUSE;
+}
+
+/* --- the row --------------------------------------------------------------------- */
+
+/* Text of a stranger on one line, bounded. */
+static const char *
+line_make(struct base_arena *arena, const char *text, size_t max_bytes)
+{
+	struct base_buffer line;
+	const char *copy;
+
+	base_buffer_init(&line, max_bytes + 1);
+	base_quote_line(&line, text != NULL ? text : "", max_bytes);
+	copy = base_arena_strdup(arena, base_buffer_text(&line));
+	base_buffer_free(&line);
+	return copy;
+}
+
+/* The recipients that are shown, one a line, whole ones only. */
+static const char *
+recipients_make(struct base_arena *arena, const struct hold_request *request)
+{
+	struct base_buffer lines;
+	const char *copy;
+
+	base_buffer_init(&lines, HOLD_MAX_RECIPIENTS);
+	for (size_t i = 0; i < request->recipients_visible; i++) {
+		size_t room = lines.max - lines.length;
+
+		if (strlen(request->recipients[i]) + 2 > room)
+			break;
+		if (i > 0)
+			base_buffer_puts(&lines, "\n");
+		base_quote_line(&lines, request->recipients[i], HOLD_MAX_SENDER);
+	}
+	copy = base_arena_strdup(arena, base_buffer_text(&lines));
+	base_buffer_free(&lines);
+	return copy;
+}
+
+/* The reasons as text. */
+static const char *
+reasons_make(struct base_arena *arena, const struct hold_request *request)
+{
+	struct base_buffer text;
+	const char *copy;
+
+	base_buffer_init(
+	    &text, HOLD_MAX_REASONS * (2 * HOLD_MAX_NAME + HOLD_MAX_REASON + 8));
+	hold_reasons_write(&text, request->reasons, request->reason_count, false);
+	copy = base_arena_strdup(arena, base_buffer_text(&text));
+	base_buffer_free(&text);
+	return copy;
+}
+
+/* The row of a new hold; times are set when it is written. */
+static enum base_result
+row_make(struct hold *hold, struct base_arena *arena, const struct hold_request *request,
+    const char *id, struct store_hold *row_r, const char **why_r)
+{
+	struct store_hold row = {
+		.id = id,
+		.node = hold->node,
+		.state = HOLD_PLACING,
+		.action = request->action,
+		.act = { request->act, request->act_length },
+		.sender = request->sender,
+		.subject = line_make(arena, request->subject, HOLD_MAX_SUBJECT),
+		.recipients = recipients_make(arena, request),
+		.recipient_count = (int64_t)request->recipient_count,
+		.people = (int64_t)request->people,
+		.people_kind = request->people_at_least ? 1 : 0,
+		.score = request->score,
+		.reasons = reasons_make(arena, request),
+		.policy = line_make(arena, request->policy, HOLD_MAX_NAME),
+		.language = line_make(arena, request->language, HOLD_MAX_NAME),
+		.window = request->window,
+		.grace = request->grace,
+		.on_end = request->on_end,
+		.then = request->then,
+		.by = "mta",
+	};
+
+	if (row.subject == NULL || row.recipients == NULL || row.reasons == NULL ||
+	    row.policy == NULL || row.language == NULL) {
+		*why_r = base_why("no memory for a hold");
+		return BASE_BROKEN;
+	}
+	*row_r = row;
+	return BASE_OK;
+}
+
+/* --- writing, inside the leader's transaction ------------------------------------ */
+
+/* Adds the queue file to a hold; one that is there already is looked for anew. */
+static enum base_result
+part_write(struct hold *hold, const struct hold_place *place, const char *id, int64_t now,
+    const char **why_r)
+{
+	const struct hold_request *request = place->request;
+	struct store_part part = { .hold_id = id,
+		.queue_id = request->queue_id,
+		.state = HOLD_PART_PLACING,
+		.created = now };
+	enum base_result result = store_part_insert(
+	    hold->store, &part, request->lesson, request->lesson_length, why_r);
+
+	/* the MTA was asked twice, or it used a queue id again */
+	if (result == BASE_REFUSE)
+		result = store_part_update(hold->store, &part, why_r);
+	return result;
+}
+
+/* A hold of its own. */
+static enum base_result
+place_new(struct hold *hold, struct hold_place *place, int64_t now, const char **why_r)
+{
+	enum base_result result;
+
+	place->row = *place->fresh;
+	place->row.created = place->row.moved = now;
+	place->row.deadline = now + place->row.window * 1000;
+	place->row.due = now + HOLD_LOOK_FIRST_MS;
+	place->was = "-";
+	place->part = 1;
+	result = store_hold_insert(hold->store, &place->row, why_r);
+	if (result == BASE_OK)
+		result = part_write(hold, place, place->row.id, now, why_r);
+	return result;
+}
+
+/* Another part of a hold that is still open. */
+static enum base_result
+place_join(struct hold *hold, struct hold_place *place, const struct store_hold *row,
+    size_t part_count, int64_t now, const char **why_r)
+{
+	const struct hold_request *request = place->request;
+	enum base_result result = part_write(hold, place, row->id, now, why_r);
+
+	if (result != BASE_OK)
+		return result;
+	place->row = *row;
+	place->row.recipient_count += (int64_t)request->recipient_count;
+	place->row.people += (int64_t)request->people;
+	place->row.people_kind = row->people_kind != 0 || request->people_at_least ? 1 : 0;
+	place->row.tries = 0;
+	if (row->due == 0 || row->due > now + HOLD_LOOK_FIRST_MS)
+		place->row.due = now + HOLD_LOOK_FIRST_MS;
+	place->was = hold_state_str(row->state);
+	place->part = part_count + 1;
+	return store_hold_update(hold->store, &place->row, row->state, why_r);
+}
+
+/* May a new part still join this hold? */
+static bool
+is_joinable(const struct store_hold *row, int64_t now)
+{
+	if (row->state == HOLD_UNDONE || row->state == HOLD_HELD)
+		return row->deadline > now;
+	return row->state == HOLD_PLACING;
+}
+
+/* Did its author say that this act shall be sent? */
+static bool
+is_wished(const struct store_hold *row)
+{
+	return (row->state == HOLD_SENDING || row->state == HOLD_SENT) &&
+	       strcmp(row->by, "timer") != 0 && strcmp(row->by, "mta") != 0;
+}
+
+/* One request: a new hold, a part of one, or neither. */
+static enum base_result
+place_write(struct hold *hold, struct hold_place *place, int64_t now, const char **why_r)
+{
+	const struct hold_request *request = place->request;
+	struct store_hold *row = NULL;
+	struct store_part *parts;
+	size_t count = 0;
+	enum base_result result = store_hold_by_act(hold->store, place->arena, hold->node,
+	    request->act, request->act_length, now - HOLD_ACT_SECONDS * 1000, &row, why_r);
+
+	if (result == BASE_NONE)
+		return place_new(hold, place, now, why_r);
+	if (result != BASE_OK)
+		return result;
+	if (is_wished(row)) {
+		*why_r = base_why("%s was sent by its author's wish already", row->id);
+		return BASE_NONE;
+	}
+	if (!is_joinable(row, now))
+		return place_new(hold, place, now, why_r);
+	result = store_part_list(hold->store, place->arena, row->id, &parts, &count, why_r);
+	if (result != BASE_OK)
+		return result;
+	if (count >= HOLD_MAX_PARTS)
+		return place_new(hold, place, now, why_r);
+	return place_join(hold, place, row, count, now, why_r);
+}
+
+/* --- the group ------------------------------------------------------------------- */
+
+/* Keeps why in the caller's own memory: the leader's reasons belong to its thread. */
+static void
+place_end(struct hold_place *place, enum base_result result, const char *why)
+{
+	place->result = result;
+	if (result != BASE_OK)
+		snprintf(place->why, sizeof(place->why), "%s", why);
+}
+
+/* Writes a list of requests in one transaction; true: it is committed. */
+static bool
+group_write(struct hold *hold, struct hold_place *first, int64_t now)
+{
+	const char *why = "";
+	enum base_result result = store_begin(hold->store, &why);
+	enum base_result written = BASE_OK;
+
+	if (result == BASE_OK) {
+		for (struct hold_place *place = first; place != NULL; place = place->next) {
+			written = place_write(hold, place, now, &why);
+			place_end(place, written, why);
+			if (written == BASE_BROKEN || written == BASE_RETRY)
+				break;
+		}
+		if (written == BASE_BROKEN || written == BASE_RETRY) {
+			store_rollback(hold->store);
+			result = written;
+		} else
+			result = store_commit(hold->store, &why);
+	}
+	for (struct hold_place *place = first; result != BASE_OK && place != NULL;
+	     place = place->next)
+		place_end(place, result, why);
+	return result == BASE_OK;
+}
+
+/* Takes up to HOLD_MAX_GROUP of those that wait. */
+static struct hold_place *
+group_take(struct hold *hold)
+{
+	struct hold_place *first = hold->place_first;
+	struct hold_place *last = first;
+
+	for (int count = 1; last->next != NULL && count < HOLD_MAX_GROUP; count++)
+		last = last->next;
+	hold->place_first = last->next;
+	last->next = NULL;
+	return first;
+}
+
+/* Leads once; called and left with the lock held. */
+static void
+group_lead(struct hold *hold)
+{
+	struct hold_place *first = group_take(hold);
+	struct hold_place *next;
+
+	hold->has_leader = true;
+	pthread_mutex_unlock(&hold->place_lock);
+	group_write(hold, first, base_now_ms());
+	pthread_mutex_lock(&hold->place_lock);
+	hold->has_leader = false;
+	for (struct hold_place *place = first; place != NULL; place = next) {
+		next = place->next; /* once it is done it may be gone */
+		place->is_done = true;
+	}
+	pthread_cond_broadcast(&hold->place_done);
+}
+
+/* Queues up, and waits or leads until this request is done. */
+static void
+group_join(struct hold *hold, struct hold_place *place)
+{
+	pthread_mutex_lock(&hold->place_lock);
+	if (hold->place_first == NULL)
+		hold->place_first = place;
+	else
+		hold->place_last->next = place;
+	hold->place_last = place;
+	while (!place->is_done) {
+		if (hold->has_leader)
+			pthread_cond_wait(&hold->place_done, &hold->place_lock);
+		else
+			group_lead(hold);
+	}
+	pthread_mutex_unlock(&hold->place_lock);
+}
+
+/* Queues the request with memory of its own. */
+static enum base_result
+place_run(struct hold *hold, struct base_arena *arena, const struct hold_request *request,
+    char id_r[BASE_ID_SIZE], const char **why_r)
+{
+	struct hold_place place = { .request = request, .arena = arena };
+	char id[BASE_ID_SIZE];
+	struct store_hold fresh;
+	enum base_result result;
+
+	base_id_new(id);
+	result = row_make(hold, arena, request, id, &fresh, why_r);
+	if (result != BASE_OK)
+		return result;
+	place.fresh = &fresh;
+	group_join(hold, &place);
+	if (place.result != BASE_OK) {
+		*why_r = base_why("%s", place.why);
+		return place.result;
+	}
+	hold_audit_hold(&place.row, place.was, request->queue_id, place.part);
+	memcpy(id_r, place.row.id, BASE_ID_SIZE);
+	return BASE_OK;
+}
+
+enum base_result
+hold_place(struct hold *hold, const struct hold_request *request, char id_r[BASE_ID_SIZE],
+    const char **why_r)
+{
+	enum base_result result = request_check(request, why_r);
+	struct base_arena *arena;
+
+	if (result != BASE_OK)
+		return result;
+	arena = base_arena_new(HOLD_MAX_ROW);
+	if (arena == NULL) {
+		*why_r = base_why("no memory for a hold");
+		return BASE_BROKEN;
+	}
+	result = place_run(hold, arena, request, id_r, why_r);
+	base_arena_free(&arena);
+	return result;
+}

@@ -1,0 +1,121 @@
+/* states - names, and the table of allowed moves; see hold.h */
+#include "milter/hold/internal.h"
+
+/* Every move there is. Whatever is not here cannot happen. */
+static const struct {
+	enum hold_state from, to;
+} moves[] = {
+	{ HOLD_PLACING, HOLD_HELD },       /* the queue shows the file, on hold */
+	{ HOLD_PLACING, HOLD_LOST },       /* it never showed */
+	{ HOLD_HELD, HOLD_SENDING },       /* by wish, window over, or expired */
+	{ HOLD_HELD, HOLD_UNDONE },        /* by wish */
+	{ HOLD_HELD, HOLD_RETURNING },     /* expired */
+	{ HOLD_HELD, HOLD_LOST },          /* the file went away */
+	{ HOLD_UNDONE, HOLD_SENDING },     /* restored by wish */
+	{ HOLD_UNDONE, HOLD_RETURNING },   /* grace over */
+	{ HOLD_UNDONE, HOLD_DELETED },     /* grace over, and the file is deleted */
+	{ HOLD_UNDONE, HOLD_LOST },        /* the file went away */
+	{ HOLD_SENDING, HOLD_SENT },       /* released */
+	{ HOLD_SENDING, HOLD_LOST },       /* not one file was ours any more */
+	{ HOLD_RETURNING, HOLD_RETURNED }, /* bounced to its author */
+	{ HOLD_RETURNING, HOLD_LOST },     /* not one file was ours any more */
+};
+
+const char *
+hold_state_str(enum hold_state state)
+{
+	switch (state) {
+	case HOLD_PLACING:
+		return "PLACING";
+	case HOLD_HELD:
+		return "HELD";
+	case HOLD_SENDING:
+		return "SENDING";
+	case HOLD_SENT:
+		return "SENT";
+	case HOLD_UNDONE:
+		return "UNDONE";
+	case HOLD_RETURNING:
+		return "RETURNING";
+	case HOLD_RETURNED:
+		return "RETURNED";
+	case HOLD_DELETED:
+		return "DELETED";
+	case HOLD_LOST:
+		return "LOST";
+	}
+	return "unknown";
+}
+
+const char *
+hold_part_state_str(enum hold_part_state state)
+{
+	switch (state) {
+	case HOLD_PART_PLACING:
+		return "PLACING";
+	case HOLD_PART_HELD:
+		return "HELD";
+	case HOLD_PART_DONE:
+		return "DONE";
+	case HOLD_PART_LOST:
+		return "LOST";
+	}
+	return "unknown";
+}
+
+const char *
+hold_action_str(enum hold_action action)
+{
+	switch (action) {
+	case HOLD_UNDO:
+		return "undo";
+	case HOLD_CONFIRM:
+		return "confirm";
+	}
+	return "unknown";
+}
+
+const char *
+hold_wish_str(enum hold_wish wish)
+{
+	switch (wish) {
+	case HOLD_WISH_SEND:
+		return "send";
+	case HOLD_WISH_UNDO:
+		return "undo";
+	case HOLD_WISH_RESTORE:
+		return "restore";
+	}
+	return "unknown";
+}
+
+bool
+hold_state_is_final(enum hold_state state)
+{
+	return state == HOLD_SENT || state == HOLD_RETURNED || state == HOLD_DELETED ||
+	       state == HOLD_LOST;
+}
+
+bool
+hold_move_is_allowed(enum hold_state from, enum hold_state to)
+{
+	for (size_t i = 0; i < sizeof(moves) / sizeof(*moves); i++)
+		if (moves[i].from == from && moves[i].to == to)
+			return true;
+	return false;
+}
+
+bool
+hold_part_is_open(const struct store_part *part)
+{
+	return part->state == HOLD_PART_PLACING || part->state == HOLD_PART_HELD;
+}
+
+bool
+hold_has_part(const struct store_part *parts, size_t count, enum hold_part_state state)
+{
+	for (size_t i = 0; i < count; i++)
+		if (parts[i].state == (int)state)
+			return true;
+	return false;
+}

@@ -1,0 +1,1472 @@
+/*
+ * hold: the table of moves, what each answer of the queue means, and whole lives of holds
+ * carried out by the real keeper against a queue that speaks oops-queued's protocol over a
+ * real socket. The queue is a process of its own with its files as rows on a shared page,
+ * so that it outlives keepers that are killed.
+ */
+#include <check.h>
+#include <errno.h>
+#include <pthread.h>
+#include <signal.h>
+#include <stdatomic.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/socket.h>
+#include <sys/un.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "milter/base/base.h"
+#include "milter/hold/hold.h"
+#include "milter/hold/internal.h"
+#include "milter/store/store.h"
+
+static char directory[64];
+static struct base_arena *arena;
+static const char *why;
+
+/* --- a queue to talk to ---------------------------------------------------------- */
+
+enum place { NOWHERE, ON_HOLD, DEFERRED, FOREIGN };
+
+struct file {
+	char queue_id[24];
+	char hold_id[24];
+	enum place place;
+	int released; /* how often it really left the hold queue */
+	int returned;
+	int deleted;
+};
+
+/* Shared with the process that serves. */
+static struct {
+	struct file files[200];
+	atomic_int file_count;
+	atomic_int fail; /* verbs that act answer FAILED */
+	atomic_int mute; /* connections are closed without an answer */
+	atomic_int requests;
+	atomic_int lessons; /* of the keepers */
+} * queue;
+
+static char socket_path[100];
+static pid_t server;
+
+static struct file *
+file_find(const char *queue_id)
+{
+	for (int i = 0; i < queue->file_count; i++)
+		if (strcmp(queue->files[i].queue_id, queue_id) == 0)
+			return &queue->files[i];
+	return NULL;
+}
+
+static struct file *
+file_add(const char *queue_id, const char *hold_id, enum place place)
+{
+	struct file *file = &queue->files[queue->file_count];
+
+	memset(file, 0, sizeof(*file));
+	snprintf(file->queue_id, sizeof(file->queue_id), "%s", queue_id);
+	snprintf(file->hold_id, sizeof(file->hold_id), "%s", hold_id);
+	file->place = place;
+	queue->file_count++;
+	return file;
+}
+
+static const char *
+file_answer(const char *verb, const char *queue_id, const char *hold_id)
+{
+	struct file *file = file_find(queue_id);
+
+	if (file == NULL || file->place == NOWHERE)
+		return "GONE";
+	if (file->place == FOREIGN || strcmp(file->hold_id, hold_id) != 0)
+		return "FOREIGN";
+	if (strcmp(verb, "STATUS") == 0)
+		return file->place == ON_HOLD ? "HELD" : "MOVING";
+	if (queue->fail)
+		return "FAILED";
+	if (file->place == ON_HOLD) {
+		file->released += strcmp(verb, "RELEASE") == 0;
+		file->returned += strcmp(verb, "RETURN") == 0;
+		file->deleted += strcmp(verb, "DELETE") == 0;
+		file->place = strcmp(verb, "RELEASE") == 0 ? DEFERRED : NOWHERE;
+	}
+	return file->place == NOWHERE ? "GONE" : "MOVING";
+}
+
+static void
+serve_one(FILE *stream)
+{
+	char line[256], verb[16], queue_id[100], hold_id[100];
+	static char answer[100000];
+	size_t length = 0;
+	int count;
+
+	if (fgets(line, sizeof(line), stream) == NULL ||
+	    sscanf(line, "%15s %d", verb, &count) != 2)
+		return;
+	for (int i = 0; i < count; i++) {
+		if (fgets(line, sizeof(line), stream) == NULL ||
+		    sscanf(line, "%99s %99s", queue_id, hold_id) != 2)
+			return;
+		length += (size_t)snprintf(answer + length, sizeof(answer) - length,
+		    "%s %s\n", queue_id, file_answer(verb, queue_id, hold_id));
+	}
+	if (fwrite(answer, 1, length, stream) == length)
+		fputs("END\n", stream);
+	fflush(stream);
+}
+
+static void
+serve(int listener)
+{
+	for (;;) {
+		int fd = accept(listener, NULL, NULL);
+		FILE *stream;
+
+		if (fd < 0)
+			continue;
+		queue->requests++;
+		stream = fdopen(fd, "r+");
+		if (stream != NULL && !queue->mute)
+			serve_one(stream);
+		if (stream != NULL)
+			fclose(stream);
+	}
+}
+
+static void
+server_start(void)
+{
+	struct sockaddr_un address = { .sun_family = AF_UNIX };
+	int listener = socket(AF_UNIX, SOCK_STREAM, 0);
+
+	snprintf(address.sun_path, sizeof(address.sun_path), "%s", socket_path);
+	unlink(socket_path);
+	ck_assert_int_eq(bind(listener, (struct sockaddr *)&address, sizeof(address)), 0);
+	ck_assert_int_eq(listen(listener, 100), 0);
+	server = fork();
+	if (server == 0)
+		serve(listener);
+	close(listener);
+}
+
+static void
+server_stop(void)
+{
+	kill(server, SIGKILL);
+	waitpid(server, NULL, 0);
+	unlink(socket_path);
+	server = 0;
+}
+
+/* --- helpers --------------------------------------------------------------------- */
+
+static void
+setup(void)
+{
+	strcpy(directory, "/tmp/oops-hold-XXXXXX");
+	ck_assert_ptr_nonnull(mkdtemp(directory));
+	snprintf(socket_path, sizeof(socket_path), "%s/queue.sock", directory);
+	queue = mmap(NULL, sizeof(*queue), PROT_READ | PROT_WRITE,
+	    MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+	ck_assert_ptr_ne(queue, MAP_FAILED);
+	ck_assert_int_eq(base_crypto_start(&why), BASE_OK);
+	arena = base_arena_new(64u << 20);
+	server_start();
+	why = "";
+}
+
+static void
+teardown(void)
+{
+	char command[128];
+
+	if (server != 0)
+		server_stop();
+	base_arena_free(&arena);
+	snprintf(command, sizeof(command), "rm -rf %s", directory);
+	ck_assert_int_eq(system(command), 0);
+}
+
+#define OK(call) must_be(BASE_OK, call, #call)
+#define NONE(call) must_be(BASE_NONE, call, #call)
+#define REFUSE(call) must_be(BASE_REFUSE, call, #call)
+
+static void
+must_be(enum base_result expected, enum base_result result, const char *call)
+{
+	ck_assert_msg(result == expected, "%s: %s, not %s (%s)", call,
+	    base_result_str(result), base_result_str(expected), why);
+}
+
+static struct hold *
+must_open(void)
+{
+	struct hold_options options = { "sqlite", directory, "mx1", true };
+	struct hold *hold = NULL;
+
+	OK(hold_open(&options, &hold, &why));
+	return hold;
+}
+
+static void
+on_sent(void *context, const void *lesson, size_t length)
+{
+	(void)context;
+	if (length == 6 && memcmp(lesson, "LeSsOn", 6) == 0)
+		queue->lessons++;
+	else
+		queue->lessons += 1000;
+}
+
+/* A keeper with its client. */
+struct watch {
+	struct queue_client *client;
+	struct hold_keeper *keeper;
+};
+
+static struct watch
+watch_start(struct hold *hold)
+{
+	struct watch watch = { queue_client_new(socket_path, 2000), NULL };
+	struct hold_keeper_options options = { watch.client, on_sent, NULL, 3600 };
+
+	OK(hold_keeper_start(hold, &options, &watch.keeper, &why));
+	return watch;
+}
+
+static void
+watch_stop(struct watch *watch)
+{
+	hold_keeper_stop(&watch->keeper);
+	queue_client_free(&watch->client);
+}
+
+static const char *visible[] = { "a@example.com", "SECRET-RECIPIENT@example.com" };
+static const struct hold_reason reasons[] = {
+	{ "far-above", "3.20", "SECRET-SENTENCE about\nmany people" }, { "new", "1", "x" }
+};
+
+static struct hold_request
+sample(const char *queue_id, const char *act)
+{
+	return (struct hold_request){
+		.action = HOLD_CONFIRM,
+		.queue_id = queue_id,
+		.act = act,
+		.act_length = strlen(act),
+		.sender = "jo@example.com",
+		.subject = "SECRET-SUBJECT\r\nX: y",
+		.recipients = visible,
+		.recipients_visible = 2,
+		.recipient_count = 40,
+		.people = 2100,
+		.people_at_least = true,
+		.score = 0.97,
+		.reasons = reasons,
+		.reason_count = 2,
+		.policy = "rule 1",
+		.language = "en",
+		.window = 3600,
+		.grace = 3600,
+		.on_end = HOLD_END_RETURN,
+		.then = HOLD_END_RETURN,
+		.lesson = "LeSsOn",
+		.lesson_length = 6,
+	};
+}
+
+static struct hold_view
+look(struct hold *hold, const char *id)
+{
+	struct hold_view view;
+
+	OK(hold_find(hold, arena, id, &view, &why));
+	return view;
+}
+
+/* Waits until a hold is in a state. */
+static struct hold_view
+wait_for(struct hold *hold, const char *id, enum hold_state state, int64_t milliseconds)
+{
+	int64_t end = base_now_ms() + milliseconds;
+	struct hold_view view = look(hold, id);
+
+	while (view.state != state && base_now_ms() < end) {
+		base_sleep_ms(5);
+		view = look(hold, id);
+	}
+	ck_assert_msg(view.state == state, "%s, not %s", hold_state_str(view.state),
+	    hold_state_str(state));
+	return view;
+}
+
+/* A hold that the queue shows and the keeper has seen. */
+static void
+place_held(struct hold *hold, const struct hold_request *request, char id_r[BASE_ID_SIZE])
+{
+	OK(hold_place(hold, request, id_r, &why));
+	file_add(request->queue_id, id_r, ON_HOLD);
+	wait_for(hold, id_r, HOLD_HELD, 3000);
+}
+
+/* --- the table and the steps ----------------------------------------------------- */
+
+START_TEST(moves_are_exactly_these)
+{
+	static const char *const allowed[] = {
+		"PLACING HELD",
+		"PLACING LOST",
+		"HELD SENDING",
+		"HELD UNDONE",
+		"HELD RETURNING",
+		"HELD LOST",
+		"UNDONE SENDING",
+		"UNDONE RETURNING",
+		"UNDONE DELETED",
+		"UNDONE LOST",
+		"SENDING SENT",
+		"SENDING LOST",
+		"RETURNING RETURNED",
+		"RETURNING LOST",
+	};
+	int count = 0;
+
+	for (int from = 0; from <= HOLD_LOST + 1; from++) {
+		for (int to = 0; to <= HOLD_LOST + 1; to++) {
+			char move[64];
+			bool is_listed = false;
+
+			snprintf(move, sizeof(move), "%s %s", hold_state_str(from),
+			    hold_state_str(to));
+			for (size_t i = 0; i < sizeof(allowed) / sizeof(*allowed); i++)
+				is_listed = is_listed || strcmp(allowed[i], move) == 0;
+			ck_assert_msg(
+			    hold_move_is_allowed(from, to) == is_listed, "%s", move);
+			count += is_listed;
+			if (hold_state_is_final(from))
+				ck_assert(!is_listed);
+		}
+	}
+	ck_assert_int_eq(count, 14);
+}
+END_TEST
+
+START_TEST(names)
+{
+	ck_assert_str_eq(hold_state_str(HOLD_PLACING), "PLACING");
+	ck_assert_str_eq(hold_state_str(99), "unknown");
+	ck_assert_str_eq(hold_action_str(HOLD_UNDO), "undo");
+	ck_assert_str_eq(hold_action_str(HOLD_CONFIRM), "confirm");
+	ck_assert_str_eq(hold_wish_str(HOLD_WISH_SEND), "send");
+	ck_assert_str_eq(hold_wish_str(HOLD_WISH_UNDO), "undo");
+	ck_assert_str_eq(hold_wish_str(HOLD_WISH_RESTORE), "restore");
+	ck_assert_str_eq(hold_part_state_str(HOLD_PART_DONE), "DONE");
+}
+END_TEST
+
+/* What an answer means: verb, part, status, age in ms, and what the part is then. */
+static const struct {
+	enum queue_verb verb;
+	enum hold_part_state part;
+	enum queue_status status;
+	int64_t age;
+	enum hold_part_state after;
+} answers[] = {
+	{ QUEUE_STATUS, HOLD_PART_PLACING, QUEUE_HELD, 0, HOLD_PART_HELD },
+	{ QUEUE_STATUS, HOLD_PART_PLACING, QUEUE_GONE, 59999, HOLD_PART_PLACING },
+	{ QUEUE_STATUS, HOLD_PART_PLACING, QUEUE_GONE, 60000, HOLD_PART_LOST },
+	{ QUEUE_STATUS, HOLD_PART_PLACING, QUEUE_MOVING, 4999, HOLD_PART_PLACING },
+	{ QUEUE_STATUS, HOLD_PART_PLACING, QUEUE_MOVING, 5000, HOLD_PART_LOST },
+	{ QUEUE_STATUS, HOLD_PART_PLACING, QUEUE_FOREIGN, 4999, HOLD_PART_PLACING },
+	{ QUEUE_STATUS, HOLD_PART_PLACING, QUEUE_FOREIGN, 5000, HOLD_PART_LOST },
+	{ QUEUE_STATUS, HOLD_PART_PLACING, QUEUE_FAILED, 99999, HOLD_PART_PLACING },
+	{ QUEUE_STATUS, HOLD_PART_HELD, QUEUE_HELD, 0, HOLD_PART_HELD },
+	{ QUEUE_STATUS, HOLD_PART_HELD, QUEUE_GONE, 0, HOLD_PART_LOST },
+	{ QUEUE_STATUS, HOLD_PART_HELD, QUEUE_MOVING, 0, HOLD_PART_LOST },
+	{ QUEUE_STATUS, HOLD_PART_HELD, QUEUE_FOREIGN, 0, HOLD_PART_LOST },
+	{ QUEUE_STATUS, HOLD_PART_HELD, QUEUE_FAILED, 99999, HOLD_PART_HELD },
+	{ QUEUE_RELEASE, HOLD_PART_HELD, QUEUE_MOVING, 0, HOLD_PART_DONE },
+	{ QUEUE_RELEASE, HOLD_PART_HELD, QUEUE_GONE, 0, HOLD_PART_DONE },
+	{ QUEUE_RELEASE, HOLD_PART_HELD, QUEUE_HELD, 0, HOLD_PART_HELD },
+	{ QUEUE_RELEASE, HOLD_PART_HELD, QUEUE_FAILED, 0, HOLD_PART_HELD },
+	{ QUEUE_RELEASE, HOLD_PART_HELD, QUEUE_FOREIGN, 0, HOLD_PART_LOST },
+	{ QUEUE_RELEASE, HOLD_PART_PLACING, QUEUE_GONE, 59999, HOLD_PART_PLACING },
+	{ QUEUE_RELEASE, HOLD_PART_PLACING, QUEUE_GONE, 60000, HOLD_PART_LOST },
+	{ QUEUE_RELEASE, HOLD_PART_PLACING, QUEUE_MOVING, 4999, HOLD_PART_PLACING },
+	{ QUEUE_RELEASE, HOLD_PART_PLACING, QUEUE_MOVING, 5000, HOLD_PART_DONE },
+	{ QUEUE_RETURN, HOLD_PART_HELD, QUEUE_MOVING, 0, HOLD_PART_DONE },
+	{ QUEUE_RETURN, HOLD_PART_HELD, QUEUE_GONE, 0, HOLD_PART_DONE },
+	{ QUEUE_RETURN, HOLD_PART_PLACING, QUEUE_MOVING, 5000, HOLD_PART_DONE },
+	{ QUEUE_DELETE, HOLD_PART_HELD, QUEUE_GONE, 0, HOLD_PART_DONE },
+	{ QUEUE_DELETE, HOLD_PART_HELD, QUEUE_MOVING, 0, HOLD_PART_LOST },
+	{ QUEUE_DELETE, HOLD_PART_PLACING, QUEUE_MOVING, 5000, HOLD_PART_LOST },
+	{ QUEUE_RELEASE, HOLD_PART_DONE, QUEUE_FOREIGN, 0, HOLD_PART_DONE },
+	{ QUEUE_STATUS, HOLD_PART_LOST, QUEUE_HELD, 0, HOLD_PART_LOST },
+};
+
+START_TEST(answers_are_believed_when_they_can_be)
+{
+	struct store_part part = { "h", "q", answers[_i].part, 1000000 };
+
+	ck_assert_int_eq(hold_step_part(answers[_i].verb, &part, answers[_i].status,
+			     1000000 + answers[_i].age),
+	    answers[_i].after);
+}
+END_TEST
+
+/* Which plan a row has before and after its deadline. */
+static const struct {
+	enum hold_state state;
+	enum hold_action action;
+	enum hold_end on_end, then;
+	bool is_over;
+	bool is_move;
+	int what; /* state or verb */
+} plans[] = {
+	{ HOLD_PLACING, HOLD_UNDO, 0, 0, false, false, QUEUE_STATUS },
+	{ HOLD_PLACING, HOLD_UNDO, 0, 0, true, false, QUEUE_STATUS },
+	{ HOLD_HELD, HOLD_UNDO, HOLD_END_RETURN, 0, false, false, QUEUE_STATUS },
+	{ HOLD_HELD, HOLD_UNDO, HOLD_END_RETURN, 0, true, true, HOLD_SENDING },
+	{ HOLD_HELD, HOLD_CONFIRM, HOLD_END_SEND, 0, true, true, HOLD_SENDING },
+	{ HOLD_HELD, HOLD_CONFIRM, HOLD_END_RETURN, 0, true, true, HOLD_RETURNING },
+	{ HOLD_UNDONE, HOLD_UNDO, 0, HOLD_END_RETURN, false, false, QUEUE_STATUS },
+	{ HOLD_UNDONE, HOLD_UNDO, 0, HOLD_END_RETURN, true, true, HOLD_RETURNING },
+	{ HOLD_UNDONE, HOLD_UNDO, 0, HOLD_END_DELETE, true, false, QUEUE_DELETE },
+	{ HOLD_SENDING, HOLD_UNDO, 0, 0, false, false, QUEUE_RELEASE },
+	{ HOLD_RETURNING, HOLD_UNDO, 0, 0, false, false, QUEUE_RETURN },
+};
+
+START_TEST(plans_follow_from_state_and_time)
+{
+	struct store_hold row = { .state = plans[_i].state,
+		.action = plans[_i].action,
+		.on_end = plans[_i].on_end,
+		.then = plans[_i].then,
+		.deadline = 5000 };
+	struct hold_plan plan = hold_step_plan(&row, plans[_i].is_over ? 5000 : 4999);
+
+	ck_assert_int_eq(plan.kind == HOLD_PLAN_MOVE, plans[_i].is_move);
+	ck_assert_int_eq(
+	    plan.kind == HOLD_PLAN_MOVE ? (int)plan.to : (int)plan.verb, plans[_i].what);
+}
+END_TEST
+
+/* Where a hold goes with its parts so; P H D L are their states. */
+static const struct {
+	enum hold_state state;
+	enum queue_verb verb;
+	const char *parts;
+	int64_t age;
+	int to; /* 0: stays */
+} ends[] = {
+	{ HOLD_PLACING, QUEUE_STATUS, "P", 0, 0 },
+	{ HOLD_PLACING, QUEUE_STATUS, "H", 0, HOLD_HELD },
+	{ HOLD_PLACING, QUEUE_STATUS, "HP", 1999, 0 },
+	{ HOLD_PLACING, QUEUE_STATUS, "HP", 2000, HOLD_HELD },
+	{ HOLD_PLACING, QUEUE_STATUS, "HL", 0, HOLD_HELD },
+	{ HOLD_PLACING, QUEUE_STATUS, "PL", 9999, 0 },
+	{ HOLD_PLACING, QUEUE_STATUS, "LL", 0, HOLD_LOST },
+	{ HOLD_PLACING, QUEUE_STATUS, "", 0, HOLD_LOST },
+	{ HOLD_HELD, QUEUE_STATUS, "HL", 0, 0 },
+	{ HOLD_HELD, QUEUE_STATUS, "PL", 0, 0 },
+	{ HOLD_HELD, QUEUE_STATUS, "LL", 0, HOLD_LOST },
+	{ HOLD_UNDONE, QUEUE_STATUS, "H", 0, 0 },
+	{ HOLD_UNDONE, QUEUE_STATUS, "L", 0, HOLD_LOST },
+	{ HOLD_UNDONE, QUEUE_DELETE, "DL", 0, HOLD_DELETED },
+	{ HOLD_UNDONE, QUEUE_DELETE, "DH", 0, 0 },
+	{ HOLD_UNDONE, QUEUE_DELETE, "L", 0, HOLD_LOST },
+	{ HOLD_SENDING, QUEUE_RELEASE, "DDH", 0, 0 },
+	{ HOLD_SENDING, QUEUE_RELEASE, "DDP", 0, 0 },
+	{ HOLD_SENDING, QUEUE_RELEASE, "DDL", 0, HOLD_SENT },
+	{ HOLD_SENDING, QUEUE_RELEASE, "LL", 0, HOLD_LOST },
+	{ HOLD_RETURNING, QUEUE_RETURN, "DD", 0, HOLD_RETURNED },
+	{ HOLD_RETURNING, QUEUE_RETURN, "L", 0, HOLD_LOST },
+};
+
+START_TEST(ends_follow_from_the_parts)
+{
+	struct store_hold row = { .state = ends[_i].state, .created = 100 };
+	struct store_part parts[8];
+	size_t count = strlen(ends[_i].parts);
+	enum hold_state to = 0;
+	bool is_end;
+
+	for (size_t i = 0; i < count; i++)
+		parts[i] =
+		    (struct store_part){ .state =
+					     ends[_i].parts[i] == 'P'   ? HOLD_PART_PLACING
+					     : ends[_i].parts[i] == 'H' ? HOLD_PART_HELD
+					     : ends[_i].parts[i] == 'D' ? HOLD_PART_DONE
+									: HOLD_PART_LOST };
+	is_end = hold_step_end(&row, ends[_i].verb, parts, count, 100 + ends[_i].age, &to);
+	ck_assert_int_eq(is_end, ends[_i].to != 0);
+	ck_assert_int_eq(to, ends[_i].to);
+	if (is_end)
+		ck_assert(hold_move_is_allowed(row.state, to));
+}
+END_TEST
+
+START_TEST(backoff_grows_to_its_ceiling)
+{
+	static const int64_t expected[] = { 150, 300, 600, 1200, 2400, 4800, 5000, 5000 };
+
+	for (int i = 0; i < 8; i++)
+		ck_assert_int_eq(hold_backoff(150, 5000, i), expected[i]);
+	ck_assert_int_eq(hold_backoff(250, 30000, 1000000), 30000);
+}
+END_TEST
+
+START_TEST(looks_do_not_pass_a_deadline)
+{
+	struct store_part part = { "h", "q", HOLD_PART_HELD, 0 };
+	struct store_hold row = { .state = HOLD_HELD, .deadline = 5000 };
+
+	hold_step_again(&row, QUEUE_STATUS, &part, 1, true, true, 1000);
+	ck_assert_int_eq(row.due, 5000);
+	row.deadline = INT64_MAX;
+	hold_step_again(&row, QUEUE_STATUS, &part, 1, true, true, 1000);
+	ck_assert_int_eq(row.due, 1000 + HOLD_LOOK_RARE_MS);
+	row.state = HOLD_SENDING;
+	row.deadline = 0;
+	hold_step_again(&row, QUEUE_RELEASE, &part, 1, true, false, 1000);
+	ck_assert_int_eq(row.due, 1250);
+	hold_step_again(&row, QUEUE_RELEASE, &part, 1, true, false, 1000);
+	ck_assert_int_eq(row.due, 1500);
+}
+END_TEST
+
+/* --- placing --------------------------------------------------------------------- */
+
+START_TEST(placed_is_durable_and_whole)
+{
+	struct hold *hold = must_open();
+	struct hold_request request = sample("4QABC", "act");
+	char id[BASE_ID_SIZE];
+	struct hold_view view;
+
+	OK(hold_place(hold, &request, id, &why));
+	hold_close(&hold);
+	hold = must_open();
+	view = look(hold, id);
+	ck_assert_int_eq(view.state, HOLD_PLACING);
+	ck_assert_int_eq(view.action, HOLD_CONFIRM);
+	ck_assert_str_eq(view.node, "mx1");
+	ck_assert_str_eq(view.sender, "jo@example.com");
+	ck_assert_str_eq(view.subject, "SECRET-SUBJECT  X: y");
+	ck_assert_str_eq(view.recipients, "a@example.com\nSECRET-RECIPIENT@example.com");
+	ck_assert_uint_eq(view.recipient_count, 40);
+	ck_assert_uint_eq(view.people, 2100);
+	ck_assert(view.people_at_least);
+	ck_assert_uint_eq(view.reason_count, 2);
+	ck_assert_str_eq(view.reasons[0].name, "far-above");
+	ck_assert_str_eq(view.reasons[0].points, "3.20");
+	ck_assert_str_eq(view.reasons[0].text, "SECRET-SENTENCE about many people");
+	ck_assert_str_eq(view.reasons[1].name, "new");
+	ck_assert_int_eq(view.deadline, view.created + 3600);
+	ck_assert_int_eq(view.at_deadline, HOLD_END_RETURN);
+	ck_assert_uint_eq(view.part_count, 1);
+	ck_assert_str_eq(view.queue_ids[0], "4QABC");
+	ck_assert_int_eq(view.settled, 0);
+	NONE(hold_find(hold, arena, "aaaaaaaaaaaaaaaa", &view, &why));
+	hold_close(&hold);
+}
+END_TEST
+
+START_TEST(impossible_requests_are_refused)
+{
+	struct hold *hold = must_open();
+	struct hold_request good = sample("4QABC", "act");
+	struct hold_request bad;
+	char id[BASE_ID_SIZE] = "untouched";
+	char longest[QUEUE_MAX_ID + 2];
+
+	memset(longest, 'A', sizeof(longest) - 1);
+	longest[sizeof(longest) - 1] = '\0';
+	for (int i = 0; i < 10; i++) {
+		bad = good;
+		switch (i) {
+		case 0:
+			bad.queue_id = "";
+			break;
+		case 1:
+			bad.queue_id = "4Q ALL";
+			break;
+		case 2:
+			bad.queue_id = "../x";
+			break;
+		case 3:
+			bad.queue_id = longest;
+			break;
+		case 4:
+			bad.action = 0;
+			break;
+		case 5:
+			bad.on_end = HOLD_END_DELETE;
+			break;
+		case 6:
+			bad.then = HOLD_END_SEND;
+			break;
+		case 7:
+			bad.window = -1;
+			break;
+		case 8:
+			bad.grace = INT64_MAX / 2;
+			break;
+		case 9:
+			bad.act_length = 0;
+			break;
+		}
+		REFUSE(hold_place(hold, &bad, id, &why));
+	}
+	ck_assert_str_eq(id, "untouched");
+	hold_close(&hold);
+}
+END_TEST
+
+START_TEST(long_text_is_cut_not_refused)
+{
+	struct hold *hold = must_open();
+	struct hold_request request = sample("4QABC", "act");
+	static char subject[100000];
+	static const char *many[5000];
+	static struct hold_reason lots[100];
+	char id[BASE_ID_SIZE];
+	struct hold_view view;
+
+	memset(subject, 's', sizeof(subject) - 1);
+	for (int i = 0; i < 5000; i++)
+		many[i] = "somebody-with-a-name@example.com";
+	for (int i = 0; i < 100; i++)
+		lots[i] = (struct hold_reason){ "r", "1", subject };
+	request.subject = subject;
+	request.recipients = many;
+	request.recipients_visible = 5000;
+	request.reasons = lots;
+	request.reason_count = 100;
+	OK(hold_place(hold, &request, id, &why));
+	view = look(hold, id);
+	ck_assert_uint_eq(strlen(view.subject), HOLD_MAX_SUBJECT);
+	ck_assert_uint_le(strlen(view.recipients), HOLD_MAX_RECIPIENTS);
+	ck_assert_uint_gt(strlen(view.recipients), HOLD_MAX_RECIPIENTS - 100);
+	ck_assert_str_eq(strrchr(view.recipients, '\n') + 1, many[0]); /* whole ones only */
+	ck_assert_uint_eq(view.reason_count, HOLD_MAX_REASONS);
+	hold_close(&hold);
+}
+END_TEST
+
+static struct hold *shared;
+
+struct placing {
+	int number;
+	enum base_result result;
+	char id[BASE_ID_SIZE];
+};
+
+static void *
+place_one(void *context)
+{
+	struct placing *placing = context;
+	char queue_id[32] = "", act[32] = "";
+	struct hold_request request = sample(queue_id, act);
+	const char *reason = "";
+
+	snprintf(queue_id, sizeof(queue_id), "QUEUE%d", placing->number);
+	snprintf(act, sizeof(act), "act-%d", placing->number);
+	request.act_length = strlen(act);
+	if (placing->number % 10 == 9)
+		request.queue_id = "not one"; /* must not harm the others */
+	placing->result = hold_place(shared, &request, placing->id, &reason);
+	return NULL;
+}
+
+static bool
+count_view(void *context, const struct hold_view *view)
+{
+	int *count = context;
+
+	(void)view;
+	(*count)++;
+	return true;
+}
+
+START_TEST(fifty_place_at_once)
+{
+	static struct placing placings[50];
+	pthread_t threads[50];
+	int count = 0;
+
+	shared = must_open();
+	for (int round = 0; round < 3; round++) {
+		for (int i = 0; i < 50; i++) {
+			placings[i].number = round * 50 + i;
+			ck_assert_int_eq(
+			    pthread_create(&threads[i], NULL, place_one, &placings[i]), 0);
+		}
+		for (int i = 0; i < 50; i++) {
+			pthread_join(threads[i], NULL);
+			ck_assert_int_eq(placings[i].result,
+			    placings[i].number % 10 == 9 ? BASE_REFUSE : BASE_OK);
+			if (placings[i].result == BASE_OK) {
+				char queue_id[32];
+				struct hold_view view = look(shared, placings[i].id);
+
+				snprintf(queue_id, sizeof(queue_id), "QUEUE%d",
+				    placings[i].number);
+				ck_assert_str_eq(view.queue_ids[0], queue_id);
+			}
+		}
+		base_arena_reset(arena);
+	}
+	OK(hold_each(shared, true, count_view, &count, &why));
+	ck_assert_int_eq(count, 135); /* more than a page of hold_each() */
+	hold_close(&shared);
+}
+END_TEST
+
+/* All placings of a group fail when the store does, and work again afterwards. */
+START_TEST(a_group_fails_together)
+{
+	static struct placing placings[20];
+	pthread_t threads[20];
+	char path[128], moved[160];
+
+	shared = must_open();
+	snprintf(path, sizeof(path), "%s/%s", directory, STORE_HOLDS_PATH);
+	snprintf(moved, sizeof(moved), "%s.away", path);
+	ck_assert_int_eq(rename(path, moved), 0);
+	for (int i = 0; i < 20; i++) {
+		placings[i].number = i;
+		pthread_create(&threads[i], NULL, place_one, &placings[i]);
+	}
+	for (int i = 0; i < 20; i++) {
+		pthread_join(threads[i], NULL);
+		if (i % 10 != 9)
+			ck_assert_int_eq(placings[i].result, BASE_BROKEN);
+	}
+	ck_assert_int_eq(rename(moved, path), 0);
+	place_one(&placings[0]);
+	ck_assert_int_eq(placings[0].result, BASE_OK);
+	hold_close(&shared);
+}
+END_TEST
+
+START_TEST(one_act_is_one_hold)
+{
+	struct hold *hold = must_open();
+	struct watch watch = watch_start(hold);
+	struct hold_request first = sample("QUEUE1", "act");
+	struct hold_request second = sample("QUEUE2", "act");
+	struct hold_request other = sample("QUEUE3", "other act");
+	char a[BASE_ID_SIZE], b[BASE_ID_SIZE], c[BASE_ID_SIZE];
+	struct hold_view view;
+
+	OK(hold_place(hold, &first, a, &why));
+	OK(hold_place(hold, &second, b, &why)); /* while PLACING */
+	OK(hold_place(hold, &other, c, &why));
+	ck_assert_str_eq(a, b);
+	ck_assert_str_ne(a, c);
+	file_add("QUEUE1", a, ON_HOLD);
+	file_add("QUEUE2", a, ON_HOLD);
+	view = wait_for(hold, a, HOLD_HELD, 3000);
+	ck_assert_uint_eq(view.part_count, 2);
+	ck_assert_uint_eq(view.recipient_count, 80);
+	OK(hold_place(hold, &first, b, &why)); /* offered again */
+	ck_assert_str_eq(a, b);
+	second.queue_id =
+	    "QUEUE4"; /* while HELD: it must be seen and then be released as well */
+	OK(hold_place(hold, &second, b, &why));
+	ck_assert_str_eq(a, b);
+	file_add("QUEUE4", a, ON_HOLD);
+	OK(hold_wish(hold, a, HOLD_WISH_SEND, "link", &why));
+	view = wait_for(hold, a, HOLD_SENT, 5000);
+	ck_assert_uint_eq(view.part_count, 3);
+	ck_assert_int_eq(file_find("QUEUE1")->released, 1);
+	ck_assert_int_eq(file_find("QUEUE2")->released, 1);
+	ck_assert_int_eq(file_find("QUEUE4")->released, 1);
+	ck_assert_int_eq(queue->lessons, 3);
+	second.queue_id = "QUEUE5"; /* its author said send: nothing more to ask */
+	NONE(hold_place(hold, &second, b, &why));
+	watch_stop(&watch);
+	hold_close(&hold);
+}
+END_TEST
+
+START_TEST(after_a_timer_an_act_is_new)
+{
+	struct hold *hold = must_open();
+	struct watch watch = watch_start(hold);
+	struct hold_request request = sample("QUEUE1", "act");
+	char a[BASE_ID_SIZE], b[BASE_ID_SIZE];
+
+	request.action = HOLD_UNDO;
+	request.window = 1;
+	place_held(hold, &request, a);
+	wait_for(hold, a, HOLD_SENT, 3000);
+	request.queue_id = "QUEUE2";
+	OK(hold_place(hold, &request, b, &why));
+	ck_assert_str_ne(a, b);
+	watch_stop(&watch);
+	hold_close(&hold);
+}
+END_TEST
+
+/* --- lives ----------------------------------------------------------------------- */
+
+static bool
+files_hold(const char *bytes)
+{
+	char command[256];
+
+	snprintf(command, sizeof(command), "grep -rqaF '%s' %s", bytes, directory);
+	return system(command) == 0;
+}
+
+START_TEST(sent_by_wish_and_wiped)
+{
+	struct hold *hold = must_open();
+	struct watch watch = watch_start(hold);
+	struct hold_request request = sample("QUEUE1", "act");
+	char id[BASE_ID_SIZE];
+	struct hold_view view;
+	int64_t end;
+
+	place_held(hold, &request, id);
+	REFUSE(hold_wish(hold, id, HOLD_WISH_RESTORE, "link", &why));
+	NONE(hold_wish(hold, "aaaaaaaaaaaaaaaa", HOLD_WISH_SEND, "link", &why));
+	OK(hold_wish(hold, id, HOLD_WISH_SEND, "link", &why));
+	view = wait_for(hold, id, HOLD_SENT, 2000);
+	REFUSE(hold_wish(hold, id, HOLD_WISH_SEND, "link", &why));
+	REFUSE(hold_wish(hold, id, HOLD_WISH_UNDO, "link", &why));
+	ck_assert_int_eq(file_find("QUEUE1")->released, 1);
+	ck_assert_int_eq(queue->lessons, 1);
+	ck_assert_str_eq(view.by, "link");
+	ck_assert_str_eq(view.subject, "");
+	ck_assert_str_eq(view.recipients, "");
+	ck_assert_uint_eq(view.reason_count, 2);
+	ck_assert_str_eq(view.reasons[0].name, "far-above");
+	ck_assert_str_eq(view.reasons[0].text, "");
+	ck_assert_int_ne(view.settled, 0);
+	ck_assert_int_eq(view.deadline, 0);
+	/* nothing of it stays in the files either, while all are open */
+	for (end = base_now_ms() + 8000; files_hold("SECRET") && base_now_ms() < end;)
+		base_sleep_ms(200);
+	ck_assert(!files_hold("SECRET"));
+	ck_assert(!files_hold("LeSsOn"));
+	watch_stop(&watch);
+	hold_close(&hold);
+}
+END_TEST
+
+START_TEST(undo_window_ends_in_time)
+{
+	struct hold *hold = must_open();
+	struct watch watch = watch_start(hold);
+	struct hold_request request = sample("QUEUE1", "act");
+	char id[BASE_ID_SIZE];
+	int64_t placed = base_now_ms(), late;
+
+	request.action = HOLD_UNDO;
+	request.window = 2;
+	place_held(hold, &request, id);
+	while (file_find("QUEUE1")->released == 0 && base_now_ms() < placed + 6000)
+		base_sleep_ms(1);
+	late = base_now_ms() - placed - 2000;
+	ck_assert_msg(late >= 0 && late < 700, "%d ms late", (int)late);
+	ck_assert_str_eq(wait_for(hold, id, HOLD_SENT, 1000).by, "timer");
+	ck_assert_int_eq(queue->lessons, 1);
+	watch_stop(&watch);
+	hold_close(&hold);
+}
+END_TEST
+
+START_TEST(undone_then_restored)
+{
+	struct hold *hold = must_open();
+	struct watch watch = watch_start(hold);
+	struct hold_request request = sample("QUEUE1", "act");
+	char id[BASE_ID_SIZE];
+	struct hold_view view;
+
+	request.action = HOLD_UNDO;
+	request.window = 2;
+	place_held(hold, &request, id);
+	OK(hold_wish(hold, id, HOLD_WISH_UNDO, "link", &why));
+	base_sleep_ms(2200); /* the window ends, and nothing happens */
+	view = look(hold, id);
+	ck_assert_int_eq(view.state, HOLD_UNDONE);
+	ck_assert_int_eq(view.at_deadline, HOLD_END_RETURN);
+	ck_assert_int_ge(view.deadline, view.moved + 3599);
+	ck_assert_int_eq(file_find("QUEUE1")->place, ON_HOLD);
+	REFUSE(hold_wish(hold, id, HOLD_WISH_SEND, "link", &why));
+	OK(hold_wish(hold, id, HOLD_WISH_RESTORE, "admin", &why));
+	ck_assert_str_eq(wait_for(hold, id, HOLD_SENT, 2000).by, "admin");
+	ck_assert_int_eq(file_find("QUEUE1")->released, 1);
+	ck_assert_int_eq(queue->lessons, 1);
+	watch_stop(&watch);
+	hold_close(&hold);
+}
+END_TEST
+
+/* After the grace it goes back to its author or is deleted; an expired one, too. */
+static const struct {
+	enum hold_end on_end, then;
+	bool is_undone;
+	enum hold_state end;
+	int released, returned, deleted, lessons;
+} lasts[] = {
+	{ HOLD_END_RETURN, HOLD_END_RETURN, true, HOLD_RETURNED, 0, 1, 0, 0 },
+	{ HOLD_END_RETURN, HOLD_END_DELETE, true, HOLD_DELETED, 0, 0, 1, 0 },
+	{ HOLD_END_RETURN, HOLD_END_RETURN, false, HOLD_RETURNED, 0, 1, 0, 0 },
+	{ HOLD_END_SEND, HOLD_END_RETURN, false, HOLD_SENT, 1, 0, 0, 1 },
+};
+
+START_TEST(time_ends_it)
+{
+	struct hold *hold = must_open();
+	struct watch watch = watch_start(hold);
+	struct hold_request request = sample("QUEUE1", "act");
+	char id[BASE_ID_SIZE];
+	struct file *file;
+
+	request.window = lasts[_i].is_undone ? 60 : 1;
+	request.grace = 1;
+	request.on_end = lasts[_i].on_end;
+	request.then = lasts[_i].then;
+	place_held(hold, &request, id);
+	if (lasts[_i].is_undone)
+		OK(hold_wish(hold, id, HOLD_WISH_UNDO, "link", &why));
+	wait_for(hold, id, lasts[_i].end, 4000);
+	file = file_find("QUEUE1");
+	ck_assert_int_eq(file->released, lasts[_i].released);
+	ck_assert_int_eq(file->returned, lasts[_i].returned);
+	ck_assert_int_eq(file->deleted, lasts[_i].deleted);
+	ck_assert_int_eq(queue->lessons, lasts[_i].lessons);
+	watch_stop(&watch);
+	hold_close(&hold);
+}
+END_TEST
+
+START_TEST(no_restore_while_it_is_deleted)
+{
+	struct hold *hold = must_open();
+	struct watch watch = watch_start(hold);
+	struct hold_request request = sample("QUEUE1", "act");
+	char id[BASE_ID_SIZE];
+
+	request.grace = 1;
+	request.then = HOLD_END_DELETE;
+	place_held(hold, &request, id);
+	queue->fail = 1; /* the deletion takes a while */
+	OK(hold_wish(hold, id, HOLD_WISH_UNDO, "link", &why));
+	base_sleep_ms(1200);
+	ck_assert_int_eq(look(hold, id).state, HOLD_UNDONE);
+	REFUSE(hold_wish(hold, id, HOLD_WISH_RESTORE, "link", &why));
+	queue->fail = 0;
+	wait_for(hold, id, HOLD_DELETED, 3000);
+	watch_stop(&watch);
+	hold_close(&hold);
+}
+END_TEST
+
+START_TEST(a_file_that_is_not_ours_is_lost)
+{
+	struct hold *hold = must_open();
+	struct watch watch = watch_start(hold);
+	struct hold_request request = sample("QUEUE1", "act");
+	char id[BASE_ID_SIZE];
+
+	place_held(hold, &request, id);
+	file_find("QUEUE1")->place = FOREIGN; /* the queue id is used again */
+	OK(hold_wish(hold, id, HOLD_WISH_SEND, "link", &why));
+	wait_for(hold, id, HOLD_LOST, 3000);
+	ck_assert_int_eq(file_find("QUEUE1")->released, 0);
+	ck_assert_int_eq(queue->lessons, 0);
+	watch_stop(&watch);
+	hold_close(&hold);
+}
+END_TEST
+
+/* While the file is being written it may be anywhere; that is no loss. */
+START_TEST(a_slow_file_is_awaited)
+{
+	struct hold *hold = must_open();
+	struct watch watch = watch_start(hold);
+	struct hold_request request = sample("QUEUE1", "act");
+	char id[BASE_ID_SIZE];
+	struct file *file;
+
+	OK(hold_place(hold, &request, id, &why));
+	base_sleep_ms(400);
+	file = file_add("QUEUE1", id, FOREIGN);
+	base_sleep_ms(600);
+	file->place = DEFERRED;
+	base_sleep_ms(600);
+	ck_assert_int_eq(look(hold, id).state, HOLD_PLACING);
+	REFUSE(hold_wish(hold, id, HOLD_WISH_SEND, "admin", &why));
+	file->place = ON_HOLD;
+	wait_for(hold, id, HOLD_HELD, 4000);
+	watch_stop(&watch);
+	hold_close(&hold);
+}
+END_TEST
+
+START_TEST(not_on_hold_means_lost)
+{
+	struct hold *hold = must_open();
+	struct watch watch = watch_start(hold);
+	struct hold_request request = sample("QUEUE1", "act");
+	char id[BASE_ID_SIZE];
+
+	OK(hold_place(hold, &request, id, &why));
+	file_add("QUEUE1", id, DEFERRED);
+	wait_for(hold, id, HOLD_LOST, 12000);
+	watch_stop(&watch);
+	hold_close(&hold);
+}
+END_TEST
+
+START_TEST(queue_down_then_up)
+{
+	struct hold *hold = must_open();
+	struct watch watch = watch_start(hold);
+	struct hold_request request = sample("QUEUE1", "act");
+	char id[BASE_ID_SIZE], away[128];
+
+	snprintf(away, sizeof(away), "%s.away", socket_path);
+	place_held(hold, &request, id);
+	ck_assert_int_eq(rename(socket_path, away), 0);
+	OK(hold_wish(hold, id, HOLD_WISH_SEND, "link", &why));
+	base_sleep_ms(1000);
+	ck_assert_int_eq(look(hold, id).state, HOLD_SENDING);
+	ck_assert_int_eq(rename(away, socket_path), 0);
+	queue->mute = 1;
+	base_sleep_ms(1500);
+	ck_assert_int_eq(look(hold, id).state, HOLD_SENDING);
+	queue->mute = 0;
+	queue->fail = 1;
+	base_sleep_ms(500);
+	queue->fail = 0;
+	wait_for(hold, id, HOLD_SENT, 9000);
+	ck_assert_int_eq(file_find("QUEUE1")->released, 1);
+	watch_stop(&watch);
+	hold_close(&hold);
+}
+END_TEST
+
+struct wishing {
+	const char *id;
+	enum base_result result;
+};
+
+static void *
+wish_one(void *context)
+{
+	struct wishing *wishing = context;
+	const char *reason = "";
+
+	wishing->result = hold_wish(shared, wishing->id, HOLD_WISH_SEND, "link", &reason);
+	return NULL;
+}
+
+START_TEST(fifty_wishes_one_wins)
+{
+	static struct wishing wishings[50];
+	struct hold_request request = sample("QUEUE1", "act");
+	struct watch watch;
+	pthread_t threads[50];
+	char id[BASE_ID_SIZE];
+	int won = 0;
+
+	shared = must_open();
+	watch = watch_start(shared);
+	place_held(shared, &request, id);
+	for (int i = 0; i < 50; i++) {
+		wishings[i].id = id;
+		pthread_create(&threads[i], NULL, wish_one, &wishings[i]);
+	}
+	for (int i = 0; i < 50; i++) {
+		pthread_join(threads[i], NULL);
+		won += wishings[i].result == BASE_OK;
+		if (wishings[i].result != BASE_OK)
+			ck_assert_int_eq(wishings[i].result, BASE_REFUSE);
+	}
+	ck_assert_int_eq(won, 1);
+	wait_for(shared, id, HOLD_SENT, 2000);
+	ck_assert_int_eq(file_find("QUEUE1")->released, 1);
+	watch_stop(&watch);
+	hold_close(&shared);
+}
+END_TEST
+
+/* A wish that another process writes is carried out soon, on the node whose row it is. */
+START_TEST(wish_of_another_process)
+{
+	struct hold_request request = sample("QUEUE1", "act");
+	struct hold *hold = must_open();
+	struct watch watch;
+	char id[BASE_ID_SIZE];
+	int64_t asked;
+	int status, tell[2];
+	pid_t child;
+
+	hold_close(&hold);
+	ck_assert_int_eq(pipe(tell), 0);
+	child = fork(); /* before there are threads */
+	if (child == 0) {
+		struct hold_options options = { "sqlite", directory, "web1", false };
+
+		if (read(tell[0], id, sizeof(id)) != sizeof(id))
+			_exit(1);
+		OK(hold_open(&options, &hold, &why));
+		OK(hold_wish(hold, id, HOLD_WISH_SEND, "link", &why));
+		_exit(0);
+	}
+	hold = must_open();
+	watch = watch_start(hold);
+	place_held(hold, &request, id);
+	ck_assert_int_eq(write(tell[1], id, sizeof(id)), sizeof(id));
+	waitpid(child, &status, 0);
+	ck_assert_int_eq(status, 0);
+	asked = base_now_ms();
+	wait_for(hold, id, HOLD_SENT, 1500);
+	ck_assert_int_lt(base_now_ms() - asked, 700);
+	watch_stop(&watch);
+	hold_close(&hold);
+}
+END_TEST
+
+START_TEST(only_the_own_node_acts)
+{
+	struct hold *hold = must_open();
+	struct hold_options options = { "sqlite", directory, "mx2", false };
+	struct hold *other = NULL;
+	struct hold_request request = sample("QUEUE1", "act");
+	struct watch watch;
+	char id[BASE_ID_SIZE];
+
+	OK(hold_open(&options, &other, &why));
+	watch = watch_start(other);
+	OK(hold_place(hold, &request, id, &why));
+	file_add("QUEUE1", id, ON_HOLD);
+	base_sleep_ms(800);
+	ck_assert_int_eq(look(hold, id).state, HOLD_PLACING);
+	ck_assert_int_eq(queue->requests, 0);
+	watch_stop(&watch);
+	hold_close(&other);
+	hold_close(&hold);
+}
+END_TEST
+
+START_TEST(idle_keeper_rests)
+{
+	struct hold *hold = must_open();
+	struct watch watch = watch_start(hold);
+	struct hold_request request = sample("QUEUE1", "act");
+	char id[BASE_ID_SIZE];
+	struct timespec before, after;
+	int64_t spent;
+	int requests;
+
+	place_held(hold, &request, id);
+	base_sleep_ms(500);
+	requests = queue->requests;
+	clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &before);
+	base_sleep_ms(2000); /* its letter is due all this time, and nobody writes it */
+	clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &after);
+	spent = (after.tv_sec - before.tv_sec) * 1000 +
+		(after.tv_nsec - before.tv_nsec) / 1000000;
+	ck_assert_msg(spent < 100, "%d ms of CPU in 2 s", (int)spent);
+	ck_assert_int_eq(queue->requests, requests);
+	watch_stop(&watch);
+	hold_close(&hold);
+}
+END_TEST
+
+/* --- letters --------------------------------------------------------------------- */
+
+START_TEST(letters_and_tokens)
+{
+	struct hold *hold = must_open();
+	struct watch watch = watch_start(hold);
+	struct hold_request request = sample("QUEUE1", "act");
+	char id[BASE_ID_SIZE], token[BASE_TOKEN_SIZE];
+	struct hold_view view;
+	int64_t again = 0, held;
+
+	place_held(hold, &request, id);
+	held = base_now_ms();
+	NONE(hold_letter_next(hold, arena, &view, &why)); /* other parts may still come */
+	while (hold_letter_next(hold, arena, &view, &why) == BASE_NONE &&
+	       base_now_ms() < held + 3000)
+		base_sleep_ms(10);
+	OK(hold_letter_next(hold, arena, &view, &why));
+	ck_assert_int_le(base_now_ms() - held, 2000);
+	ck_assert_str_eq(view.id, id);
+
+	OK(hold_letter_failed(hold, id, &again, &why));
+	ck_assert_int_ge(again, base_now() + 3);
+	NONE(hold_letter_next(hold, arena, &view, &why));
+	base_token_new(token);
+	NONE(hold_find_token(hold, arena, token, &view, &why));
+	NONE(hold_find_token(hold, arena, "nonsense", &view, &why));
+	OK(hold_token_add(hold, id, token, base_now() + 2, &why));
+	REFUSE(hold_token_add(hold, id, "nonsense", base_now() + 2, &why));
+	OK(hold_find_token(hold, arena, token, &view, &why));
+	ck_assert_str_eq(view.id, id);
+	OK(hold_letter_done(hold, id, &why));
+	ck_assert_int_ne(look(hold, id).letter_sent, 0);
+	NONE(hold_letter_done(hold, "aaaaaaaaaaaaaaaa", &why));
+	base_sleep_ms(2100);
+	NONE(hold_find_token(hold, arena, token, &view, &why));
+	ck_assert(!files_hold(token));
+	watch_stop(&watch);
+	hold_close(&hold);
+}
+END_TEST
+
+/* A hold that is over needs no letter; one that could not be sent is not tried again. */
+START_TEST(no_letter_after_the_end)
+{
+	struct hold *hold = must_open();
+	struct watch watch = watch_start(hold);
+	struct hold_request request = sample("QUEUE1", "act");
+	char id[BASE_ID_SIZE];
+	struct hold_view view;
+	int64_t again = 1;
+
+	place_held(hold, &request, id);
+	OK(hold_wish(hold, id, HOLD_WISH_UNDO, "admin", &why));
+	base_sleep_ms(1300);
+	NONE(hold_letter_next(hold, arena, &view, &why));
+	OK(hold_letter_failed(hold, id, &again, &why));
+	ck_assert_int_eq(again, 0);
+	ck_assert_int_eq(look(hold, id).state, HOLD_UNDONE);
+	watch_stop(&watch);
+	hold_close(&hold);
+}
+END_TEST
+
+/* --- killed anywhere ------------------------------------------------------------- */
+
+/* A keeper in a process of its own, until it is killed. */
+static pid_t
+child_keeper(void)
+{
+	pid_t child = fork();
+
+	if (child == 0) {
+		struct hold *hold = must_open();
+
+		watch_start(hold);
+		for (;;)
+			pause();
+	}
+	return child;
+}
+
+START_TEST(keepers_killed_at_random)
+{
+	static struct {
+		char id[BASE_ID_SIZE];
+		enum hold_state end;
+	} rows[24];
+	static const enum hold_state wanted[] = { HOLD_SENT, HOLD_RETURNED, HOLD_DELETED };
+	struct hold *hold = must_open();
+	struct watch watch;
+	int64_t end;
+	unsigned seed = 7;
+	int sent = 0;
+
+	for (int i = 0; i < 24; i++) {
+		char queue_id[32] = "", act[32] = "";
+		struct hold_request request;
+
+		snprintf(queue_id, sizeof(queue_id), "QUEUE%d", i);
+		snprintf(act, sizeof(act), "act-%d", i);
+		request = sample(queue_id, act);
+		rows[i].end = wanted[i % 3];
+		request.window = 1 + i % 5; /* expire one after the other */
+		request.grace = 1;
+		request.on_end = rows[i].end == HOLD_SENT ? HOLD_END_SEND : HOLD_END_RETURN;
+		request.then =
+		    rows[i].end == HOLD_DELETED ? HOLD_END_DELETE : HOLD_END_RETURN;
+		if (rows[i].end == HOLD_DELETED)
+			request.window = 60;
+		OK(hold_place(hold, &request, rows[i].id, &why));
+		file_add(queue_id, rows[i].id, ON_HOLD);
+		sent += rows[i].end == HOLD_SENT;
+	}
+	/* no store handle of ours may be open in the children */
+	hold_close(&hold);
+	for (end = base_now_ms() + 7000; base_now_ms() < end;) {
+		pid_t child = child_keeper();
+
+		base_sleep_ms(10 + rand_r(&seed) % 250);
+		kill(child, SIGKILL);
+		waitpid(child, NULL, 0);
+		hold = must_open();
+		for (int i = 0; i < 24; i++)
+			if (rows[i].end == HOLD_DELETED &&
+			    look(hold, rows[i].id).state == HOLD_HELD)
+				OK(hold_wish(
+				    hold, rows[i].id, HOLD_WISH_UNDO, "link", &why));
+		hold_close(&hold);
+		base_arena_reset(arena);
+	}
+	hold = must_open();
+	watch = watch_start(hold);
+	for (int i = 0; i < 24; i++) {
+		char queue_id[32];
+		struct file *file;
+
+		snprintf(queue_id, sizeof(queue_id), "QUEUE%d", i);
+		file = file_find(queue_id);
+		wait_for(hold, rows[i].id, rows[i].end, 10000);
+		ck_assert_int_eq(file->released, rows[i].end == HOLD_SENT);
+		ck_assert_int_eq(file->returned, rows[i].end == HOLD_RETURNED);
+		ck_assert_int_eq(file->deleted, rows[i].end == HOLD_DELETED);
+	}
+	ck_assert_int_ge(queue->lessons, sent); /* twice is tolerable, never is not */
+	watch_stop(&watch);
+	hold_close(&hold);
+}
+END_TEST
+
+/* Killed while placing: what was answered with OK is there. */
+START_TEST(placings_survive_a_kill)
+{
+	for (int round = 0; round < 6; round++) {
+		char ids[2000][BASE_ID_SIZE];
+		int told[2], count = 0;
+		struct hold *hold;
+		pid_t child;
+
+		ck_assert_int_eq(pipe(told), 0);
+		child = fork();
+		if (child == 0) {
+			hold = must_open();
+			for (int i = 0;; i++) {
+				char queue_id[32] = "", act[32] = "", id[BASE_ID_SIZE];
+				struct hold_request request;
+
+				snprintf(
+				    queue_id, sizeof(queue_id), "R%dQUEUE%d", round, i);
+				snprintf(act, sizeof(act), "%d-%d", round, i);
+				request = sample(queue_id, act);
+				OK(hold_place(hold, &request, id, &why));
+				if (write(told[1], id, sizeof(id)) != sizeof(id))
+					_exit(1);
+			}
+		}
+		close(told[1]);
+		base_sleep_ms(60 + 23 * round);
+		kill(child, SIGKILL);
+		waitpid(child, NULL, 0);
+		while (
+		    count < 2000 && read(told[0], ids[count], BASE_ID_SIZE) == BASE_ID_SIZE)
+			count++;
+		close(told[0]);
+		hold = must_open();
+		for (int i = 0; i < count; i++)
+			ck_assert_uint_eq(look(hold, ids[i]).part_count, 1);
+		hold_close(&hold);
+		base_arena_reset(arena);
+	}
+}
+END_TEST
+
+/* Two keepers on one node by mistake: nothing is done twice. */
+START_TEST(two_keepers_do_no_harm)
+{
+	struct hold *hold = must_open();
+	struct watch watch;
+	pid_t child;
+
+	hold_close(&hold);
+	child = child_keeper();
+	hold = must_open();
+	watch = watch_start(hold);
+	for (int i = 0; i < 12; i++) {
+		char queue_id[32] = "", act[32] = "", id[BASE_ID_SIZE];
+		struct hold_request request;
+
+		snprintf(queue_id, sizeof(queue_id), "QUEUE%d", i);
+		snprintf(act, sizeof(act), "act-%d", i);
+		request = sample(queue_id, act);
+		request.action = HOLD_UNDO;
+		request.window = 1;
+		OK(hold_place(hold, &request, id, &why));
+		file_add(queue_id, id, ON_HOLD);
+	}
+	base_sleep_ms(2500);
+	for (int i = 0; i < 12; i++) {
+		wait_for(hold, queue->files[i].hold_id, HOLD_SENT, 3000);
+		ck_assert_int_eq(queue->files[i].released, 1);
+	}
+	kill(child, SIGKILL);
+	waitpid(child, NULL, 0);
+	watch_stop(&watch);
+	hold_close(&hold);
+}
+END_TEST
+
+int
+main(void)
+{
+	Suite *suite = suite_create("hold");
+	TCase *pure = tcase_create("pure");
+	TCase *life = tcase_create("life");
+	SRunner *runner;
+	int failed;
+
+	tcase_add_test(pure, moves_are_exactly_these);
+	tcase_add_test(pure, names);
+	tcase_add_loop_test(pure, answers_are_believed_when_they_can_be, 0,
+	    sizeof(answers) / sizeof(*answers));
+	tcase_add_loop_test(
+	    pure, plans_follow_from_state_and_time, 0, sizeof(plans) / sizeof(*plans));
+	tcase_add_loop_test(
+	    pure, ends_follow_from_the_parts, 0, sizeof(ends) / sizeof(*ends));
+	tcase_add_test(pure, backoff_grows_to_its_ceiling);
+	tcase_add_test(pure, looks_do_not_pass_a_deadline);
+	suite_add_tcase(suite, pure);
+
+	tcase_set_timeout(life, 60);
+	tcase_add_checked_fixture(life, setup, teardown);
+	tcase_add_test(life, placed_is_durable_and_whole);
+	tcase_add_test(life, impossible_requests_are_refused);
+	tcase_add_test(life, long_text_is_cut_not_refused);
+	tcase_add_test(life, fifty_place_at_once);
+	tcase_add_test(life, a_group_fails_together);
+	tcase_add_test(life, one_act_is_one_hold);
+	tcase_add_test(life, after_a_timer_an_act_is_new);
+	tcase_add_test(life, sent_by_wish_and_wiped);
+	tcase_add_test(life, undo_window_ends_in_time);
+	tcase_add_test(life, undone_then_restored);
+	tcase_add_loop_test(life, time_ends_it, 0, sizeof(lasts) / sizeof(*lasts));
+	tcase_add_test(life, no_restore_while_it_is_deleted);
+	tcase_add_test(life, a_file_that_is_not_ours_is_lost);
+	tcase_add_test(life, a_slow_file_is_awaited);
+	tcase_add_test(life, not_on_hold_means_lost);
+	tcase_add_test(life, queue_down_then_up);
+	tcase_add_test(life, fifty_wishes_one_wins);
+	tcase_add_test(life, wish_of_another_process);
+	tcase_add_test(life, only_the_own_node_acts);
+	tcase_add_test(life, idle_keeper_rests);
+	tcase_add_test(life, letters_and_tokens);
+	tcase_add_test(life, no_letter_after_the_end);
+	tcase_add_test(life, keepers_killed_at_random);
+	tcase_add_test(life, placings_survive_a_kill);
+	tcase_add_test(life, two_keepers_do_no_harm);
+	suite_add_tcase(suite, life);
+	runner = srunner_create(suite);
+	srunner_run_all(runner, CK_NORMAL);
+	failed = srunner_ntests_failed(runner);
+	srunner_free(runner);
+	return failed == 0 ? 0 : 1;
+}
