@@ -1,0 +1,783 @@
+/*
+ * The pages over real sockets, with a real database of held mail in a folder of the test's
+ * own. Nothing here knows how the pages are made: only what goes over the wire.
+ */
+#include <arpa/inet.h>
+#include <check.h>
+#include <pthread.h>
+#include <stdatomic.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "milter/audit/audit.h"
+#include "milter/notice/notice.h"
+#include "milter/store/store.h"
+#include "milter/web/internal.h"
+
+#define NOBODY "AAAAAAAAAAAAAAAAAAAAAA" /* well formed, and opens nothing */
+#define FORM "Content-Type: application/x-www-form-urlencoded\r\n"
+
+static struct settings site;
+static struct base_arena *arena;
+static struct store *store; /* a second way into the same database */
+static struct hold *hold;
+static struct web *web;
+static char folder[64], id[BASE_ID_SIZE], token[BASE_TOKEN_SIZE];
+
+/* --- what was audited, in the place of the audit room ------------------------------------- */
+
+static atomic_int views, moves;
+static char last_client[100], last_method[10];
+
+void
+audit_write(enum audit_event event, const char *hold_id, const struct audit_pair *pairs,
+    size_t count)
+{
+	(void)hold_id;
+	if (event == AUDIT_SEND || event == AUDIT_UNDO || event == AUDIT_RESTORE)
+		atomic_fetch_add(&moves, 1);
+	if (event != AUDIT_VIEW)
+		return;
+	ck_assert_uint_eq(count, 3);
+	snprintf(last_method, sizeof(last_method), "%s", pairs[0].value);
+	snprintf(last_client, sizeof(last_client), "%s", pairs[2].value);
+	atomic_fetch_add(&views, 1);
+}
+
+/* --- a site ---------------------------------------------------------------------------------- */
+
+/* The row, to be changed and written back by change(). */
+static struct store_hold *
+row(void)
+{
+	struct store_hold *found;
+	const char *why = "";
+
+	ck_assert_msg(store_hold_get(store, arena, id, &found, &why) == BASE_OK, "%s", why);
+	return found;
+}
+
+/* What the keeper would do: the mail comes into a state. */
+static void
+become(enum hold_state state, const char *by)
+{
+	struct store_hold *found = row();
+	int before = found->state;
+	const char *why = "";
+
+	found->state = state;
+	found->by = by;
+	ck_assert_msg(store_hold_update(store, found, before, &why) == BASE_OK, "%s", why);
+}
+
+static enum hold_state
+state(void)
+{
+	return row()->state;
+}
+
+static void
+place(enum hold_action action)
+{
+	static const struct hold_reason reasons[] = {
+		{ "audience", "3.1", "It goes to <40> people, not to 4." },
+	};
+	static const char *recipients[] = { "bob@example.com", "carl@example.com" };
+	const struct hold_request request = { .action = action,
+		.queue_id = "4fHnb65Wz9zJq2",
+		.act = &action,
+		.act_length = sizeof(action),
+		.sender = "anna@example.com",
+		.subject = "Lunch & <b>more</b>",
+		.recipients = recipients,
+		.recipients_visible = 2,
+		.recipient_count = 40,
+		.people = 40,
+		.reasons = reasons,
+		.reason_count = 1,
+		.policy = "rule 1",
+		.language = "en",
+		.window = action == HOLD_UNDO ? 120 : 86400,
+		.grace = 1800,
+		.on_end = action == HOLD_UNDO ? HOLD_END_SEND : HOLD_END_RETURN,
+		.then = HOLD_END_RETURN,
+		.lesson = "x",
+		.lesson_length = 1 };
+	const char *why = "";
+
+	ck_assert_msg(hold_place(hold, &request, id, &why) == BASE_OK, "%s", why);
+	base_token_new(token);
+	ck_assert_msg(
+	    hold_token_add(hold, id, token, base_now() + 3600, &why) == BASE_OK, "%s", why);
+}
+
+static void
+start(const char *base_url, int seconds)
+{
+	const char *why = "";
+
+	site.web.base_url = base_url;
+	ck_assert_msg(
+	    web_start_limited(&site, hold, seconds, &web, &why) == BASE_OK, "%s", why);
+}
+
+static void
+setup(void)
+{
+	struct hold_options options = {
+		.driver = "sqlite", .directory = folder, .node = "mx1", .create = true
+	};
+	struct store_options store_options = { .driver = "sqlite", .directory = folder };
+	const char *why = "";
+
+	setenv("TZ", "UTC", 1);
+	site.web.listen_host = "127.0.0.1";
+	site.notice.language = "en";
+	snprintf(folder, sizeof(folder), "/tmp/oops-web-test.XXXXXX");
+	ck_assert_ptr_nonnull(mkdtemp(folder));
+	ck_assert_int_eq(base_crypto_start(&why), BASE_OK);
+	arena = base_arena_new(1 << 24);
+	ck_assert_msg(hold_open(&options, &hold, &why) == BASE_OK, "%s", why);
+	ck_assert_msg(
+	    store_open(&store_options, STORE_HOLDS, &store, &why) == BASE_OK, "%s", why);
+	place(HOLD_CONFIRM);
+	become(HOLD_HELD, "mta");
+	start("http://127.0.0.1:8025", WEB_SECONDS);
+}
+
+static void
+teardown(void)
+{
+	char command[100];
+
+	web_stop(&web);
+	store_close(&store);
+	hold_close(&hold);
+	base_arena_free(&arena);
+	snprintf(command, sizeof(command), "rm -rf '%s'", folder);
+	ck_assert_int_eq(system(command), 0);
+}
+
+/* --- a client ----------------------------------------------------------------------------------- */
+
+static int
+dial(void)
+{
+	struct sockaddr_in address = { .sin_family = AF_INET,
+		.sin_port = htons((uint16_t)web_port(web)),
+		.sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
+	struct timeval limit = { .tv_sec = 30 };
+	int fd = socket(AF_INET, SOCK_STREAM, 0);
+
+	ck_assert_int_ge(fd, 0);
+	setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &limit, sizeof(limit));
+	ck_assert_int_eq(connect(fd, (struct sockaddr *)&address, sizeof(address)), 0);
+	return fd;
+}
+
+/* Everything until the server closes, malloc'd. */
+static char *
+hang_up(int fd)
+{
+	char *text = calloc(1, 70000);
+	size_t length = 0;
+	ssize_t got;
+
+	while ((got = recv(fd, text + length, 69999 - length, 0)) > 0)
+		length += (size_t)got;
+	close(fd);
+	return text;
+}
+
+/* One request, with threads in mind: nothing but malloc. */
+static char *
+request(const char *method, const char *path, const char *fields, const char *body)
+{
+	int fd = dial();
+
+	dprintf(fd, "%s %s HTTP/1.1\r\nHost: 127.0.0.1\r\n%s", method, path, fields);
+	if (*body)
+		dprintf(fd, "Content-Length: %zu\r\n", strlen(body));
+	dprintf(fd, "\r\n%s", body);
+	return hang_up(fd);
+}
+
+/* The answer in the arena. */
+static const char *
+ask(const char *method, const char *path, const char *fields, const char *body)
+{
+	char *text = request(method, path, fields, body);
+	const char *copy = base_arena_strdup(arena, text);
+
+	free(text);
+	return copy;
+}
+
+static const char *
+path_of(const char *of)
+{
+	return base_arena_printf(arena, "/h/%s", of);
+}
+
+static const char *
+look(void)
+{
+	return ask("GET", path_of(token), "", "");
+}
+
+static const char *
+press(const char *body)
+{
+	return ask("POST", path_of(token), FORM, body);
+}
+
+static int
+status(const char *answer)
+{
+	int code = 0;
+
+	ck_assert_msg(
+	    sscanf(answer, "HTTP/1.1 %d", &code) == 1, "no answer: \"%s\"", answer);
+	return code;
+}
+
+static void
+has(const char *text, const char *piece)
+{
+	ck_assert_msg(strstr(text, piece) != NULL, "\"%s\" is not in:\n%s", piece, text);
+}
+
+static void
+has_not(const char *text, const char *piece)
+{
+	ck_assert_msg(strstr(text, piece) == NULL, "\"%s\" is in:\n%s", piece, text);
+}
+
+/* The answer without what makes values stand out. */
+static const char *
+plain(const char *answer)
+{
+	static const char *const marks[] = { "<strong>", "</strong>" };
+	char *copy = base_arena_strdup(arena, answer), *found;
+	size_t i;
+
+	for (i = 0; i < 2; i++)
+		while ((found = strstr(copy, marks[i])))
+			memmove(found, found + strlen(marks[i]),
+			    strlen(found + strlen(marks[i])) + 1);
+	return copy;
+}
+
+/* The answer without its Date, which is all that may differ between two of the same. */
+static const char *
+dateless(const char *answer)
+{
+	char *copy = base_arena_strdup(arena, answer);
+	char *date = strstr(copy, "\r\nDate: "), *end;
+
+	ck_assert_ptr_nonnull(date);
+	end = strstr(date + 2, "\r\n");
+	memmove(date, end, strlen(end) + 1);
+	return copy;
+}
+
+/* --- looking -------------------------------------------------------------------------------------- */
+
+START_TEST(test_looking_changes_nothing)
+{
+	const char *answer;
+	int i;
+
+	for (i = 0; i < 20; i++) {
+		answer = look();
+		ck_assert_int_eq(status(answer), 200);
+		has(answer, "Your mail has not been sent yet");
+		has(answer, "Lunch &amp; &lt;b&gt;more&lt;/b&gt;");
+		has(answer, "It goes to &lt;40&gt; people");
+		has(answer, "bob@example.com, carl@example.com and 38 more");
+		ck_assert_str_eq(last_method, "GET");
+		answer = ask("HEAD", path_of(token), "User-Agent: scanner\r\n", "");
+		ck_assert_int_eq(status(answer), 200);
+		has_not(answer, "<html");
+		ck_assert_str_eq(last_method, "HEAD");
+		ck_assert_int_eq(
+		    status(ask("GET", base_arena_printf(arena, "/h/%s?do=send", token),
+			FORM, "do=send")),
+		    200);
+	}
+	ck_assert_int_eq(state(), HOLD_HELD);
+	ck_assert_int_eq(atomic_load(&views), 60);
+	ck_assert_int_eq(atomic_load(&moves), 0);
+}
+END_TEST
+
+static const struct {
+	enum hold_state state;
+	const char *by, *title, *sentence;
+	const char *buttons; /* values, in order */
+} state_cases[] = {
+	{ HOLD_PLACING, "", "Just a moment", "put on hold", "" },
+	{ HOLD_HELD, "mta", "has not been sent yet", "it comes back to you unsent",
+	    "undo send " },
+	{ HOLD_SENDING, "link", "is being sent", "It is leaving for", "" },
+	{ HOLD_SENT, "link", "was sent", "You sent it at ", "" },
+	{ HOLD_SENT, "admin", "was sent",
+	    "An administrator of your mail server sent it at ", "" },
+	{ HOLD_SENT, "timer", "was sent", "it left by itself at ", "" },
+	{ HOLD_UNDONE, "link", "was stopped", "You stopped it at ", "restore " },
+	{ HOLD_RETURNING, "timer", "is coming back to you", "", "" },
+	{ HOLD_RETURNED, "timer", "came back to you", "returned to you at ", "" },
+	{ HOLD_DELETED, "timer", "was deleted", "then deleted at ", "" },
+	{ HOLD_LOST, "mta", "no longer here", "ask your administrator", "" },
+};
+
+START_TEST(test_states)
+{
+	const char *answer, *button;
+	char buttons[100] = "";
+
+	become(state_cases[_i].state, state_cases[_i].by);
+	answer = plain(look());
+	ck_assert_int_eq(status(answer), 200);
+	has(answer, base_arena_printf(arena, "%s</h1>", state_cases[_i].title));
+	has(answer, state_cases[_i].sentence);
+	for (button = answer; (button = strstr(button, "name=\"do\" value=\"")); button++)
+		sscanf(button, "name=\"do\" value=\"%20[a-z]", buttons + strlen(buttons)),
+		    strcat(buttons, " ");
+	ck_assert_str_eq(buttons, state_cases[_i].buttons);
+}
+END_TEST
+
+START_TEST(test_undo_window)
+{
+	const char *answer;
+
+	place(HOLD_UNDO);
+	become(HOLD_HELD, "mta");
+	answer = look();
+	has(answer, "Your mail has not left yet</h1>");
+	has(answer, "\r\nRefresh: 1");
+	has(answer, ">Undo: do not send it</button>");
+	has(answer, ">Send it now to 40 people</button>");
+}
+END_TEST
+
+START_TEST(test_client)
+{
+	look();
+	ck_assert_str_eq(last_client, "127.0.0.1");
+	ask("GET", path_of(token), "X-Forwarded-For: 10.0.0.1, 2001:db8::7\r\n", "");
+	ck_assert_str_eq(last_client, "2001:db8::7");
+	ask("GET", path_of(token), "X-Forwarded-For: 10.0.0.1, <evil>\r\n", "");
+	ck_assert_str_eq(last_client, "127.0.0.1");
+}
+END_TEST
+
+/* --- asking ------------------------------------------------------------------------------------------ */
+
+static const struct {
+	enum hold_state from;
+	const char *body;
+	enum hold_state to;
+	const char *title;
+} wish_cases[] = {
+	{ HOLD_HELD, "do=send", HOLD_SENDING, "is being sent" },
+	{ HOLD_HELD, "do=undo", HOLD_UNDONE, "was stopped" },
+	{ HOLD_UNDONE, "do=restore", HOLD_SENDING, "is being sent" },
+	{ HOLD_HELD, "do=restore", HOLD_HELD, "has not been sent yet" },
+	{ HOLD_UNDONE, "do=undo", HOLD_UNDONE, "was stopped" },
+	{ HOLD_SENDING, "do=undo", HOLD_SENDING, "is being sent" },
+	{ HOLD_SENT, "do=undo", HOLD_SENT, "was sent" },
+	{ HOLD_SENT, "do=send", HOLD_SENT, "was sent" },
+	{ HOLD_RETURNED, "do=restore", HOLD_RETURNED, "came back" },
+	{ HOLD_LOST, "do=send", HOLD_LOST, "no longer here" },
+};
+
+START_TEST(test_wishes)
+{
+	const char *answer;
+	int i;
+
+	if (wish_cases[_i].from != HOLD_HELD)
+		become(wish_cases[_i].from, "link");
+	for (i = 0; i < 2; i++) {
+		answer = press(wish_cases[_i].body);
+		ck_assert_int_eq(status(answer), 303);
+		has(answer, base_arena_printf(arena, "\r\nLocation: %s\r\n", token));
+		ck_assert_int_eq(state(), wish_cases[_i].to);
+		has(look(), wish_cases[_i].title);
+	}
+	ck_assert_int_eq(atomic_load(&views), 2);
+	ck_assert_int_le(atomic_load(&moves), 1);
+}
+END_TEST
+
+static const struct {
+	const char *fields, *body;
+	int status;
+} form_cases[] = {
+	{ FORM, "", 400 },
+	{ FORM, "do=", 400 },
+	{ FORM, "do", 400 },
+	{ FORM, "do=delete", 400 },
+	{ FORM, "do=SEND", 400 },
+	{ FORM, "do=send&x=1", 400 },
+	{ FORM, "x=1&do=send", 400 },
+	{ FORM, "do=send&do=undo", 400 },
+	{ FORM, "what=send", 400 },
+	{ FORM, " do=send", 400 },
+	{ FORM, "do=send\r\n", 400 },
+	{ "", "do=send", 415 },
+	{ "Content-Type: text/plain\r\n", "do=send", 415 },
+	{ "Content-Type: application/x-www-form-urlencodedx\r\n", "do=send", 415 },
+	{ "Content-Type: application/json\r\n", "{\"do\":\"send\"}", 415 },
+	{ "Content-Type: multipart/form-data; boundary=x\r\n",
+	    "--x\r\nContent-Disposition: form-data; name=\"do\"\r\n\r\nsend\r\n--x--\r\n",
+	    415 },
+	{ FORM "Sec-Fetch-Site: cross-site\r\n", "do=send", 403 },
+	{ FORM "Sec-Fetch-Site: same-site\r\n", "do=send", 403 },
+	{ FORM "Origin: https://evil.example\r\n", "do=send", 403 },
+	{ FORM "Origin: http://127.0.0.1:8025.evil.example\r\n", "do=send", 403 },
+	{ FORM "Origin: null\r\nSec-Fetch-Site: cross-site\r\n", "do=send", 403 },
+	{ FORM "Origin: null\r\nSec-Fetch-Site: same-origin\r\n", "do=send", 303 },
+	{ FORM "Origin: http://127.0.0.1:8025\r\n", "do=send", 303 },
+	{ FORM "Origin: http://127.0.0.1\r\n", "do=send", 303 },
+	{ "content-type: Application/X-WWW-Form-Urlencoded; charset=utf-8\r\n", "do=send",
+	    303 },
+};
+
+START_TEST(test_forms)
+{
+	const char *answer =
+	    ask("POST", path_of(token), form_cases[_i].fields, form_cases[_i].body);
+
+	ck_assert_int_eq(status(answer), form_cases[_i].status);
+	ck_assert_int_eq(state(), form_cases[_i].status == 303 ? HOLD_SENDING : HOLD_HELD);
+}
+END_TEST
+
+START_TEST(test_large_form)
+{
+	char body[3 * WEB_MAX_FORM];
+	const char *answer;
+	int fd;
+
+	memset(body, ' ', sizeof(body));
+	memcpy(body, "do=send&", 8);
+	body[WEB_MAX_FORM] = '\0';
+	ck_assert_int_eq(status(press(body)), 400);
+	body[WEB_MAX_FORM] = ' ';
+	body[WEB_MAX_FORM + 1] = '\0';
+	ck_assert_int_eq(status(press(body)), 413);
+	/* the same in chunks, whose sum nobody announces */
+	fd = dial();
+	dprintf(fd,
+	    "POST /h/%s HTTP/1.1\r\nHost: x\r\n" FORM "Transfer-Encoding: chunked\r\n\r\n",
+	    token);
+	for (int i = 0; i < 300; i++)
+		dprintf(fd, "7\r\ndo=send\r\n");
+	dprintf(fd, "0\r\n\r\n");
+	answer = hang_up(fd);
+	ck_assert_int_eq(status(answer), 413);
+	free((void *)(uintptr_t)answer);
+	ck_assert_int_eq(state(), HOLD_HELD);
+}
+END_TEST
+
+/* A body that holds a NUL is not what it looks like up to there. */
+START_TEST(test_nul)
+{
+	int fd = dial();
+	char *answer;
+
+	dprintf(fd, "POST /h/%s HTTP/1.1\r\nHost: x\r\n" FORM "Content-Length: 8\r\n\r\n",
+	    token);
+	ck_assert_int_eq(send(fd, "do=send\0", 8, 0), 8);
+	answer = hang_up(fd);
+	ck_assert_int_eq(status(answer), 400);
+	free(answer);
+	ck_assert_int_eq(state(), HOLD_HELD);
+}
+END_TEST
+
+/* --- nothing is learned ----------------------------------------------------------------------------- */
+
+START_TEST(test_unknown_tokens)
+{
+	static const char *const methods[][3] = { { "GET", "", "" },
+		{ "POST", FORM, "do=send" }, { "HEAD", "", "" } };
+	char expired[BASE_TOKEN_SIZE];
+	const char *paths[8], *first, *why = "";
+	size_t m, i;
+
+	base_token_new(expired);
+	ck_assert_int_eq(hold_token_add(hold, id, expired, base_now() - 1, &why), BASE_OK);
+	paths[0] = path_of(NOBODY);
+	paths[1] = path_of(expired);
+	paths[2] = path_of("");
+	paths[3] = path_of("short");
+	paths[4] = path_of(base_arena_printf(arena, "%s/", token));
+	paths[5] = path_of(base_arena_printf(arena, "%sA", token));
+	paths[6] = path_of("%3Cscript%3E");
+	paths[7] = path_of("../../etc/passwd");
+	for (m = 0; m < 3; m++) {
+		first =
+		    dateless(ask(methods[m][0], paths[0], methods[m][1], methods[m][2]));
+		ck_assert_int_eq(status(first), 404);
+		for (i = 1; i < 8; i++)
+			ck_assert_str_eq(first, dateless(ask(methods[m][0], paths[i],
+						    methods[m][1], methods[m][2])));
+	}
+	ck_assert_int_eq(state(), HOLD_HELD);
+	ck_assert_int_eq(atomic_load(&views), 0);
+}
+END_TEST
+
+static const struct {
+	const char *method, *path;
+	int status;
+	const char *allow; /* NULL: none */
+} method_cases[] = {
+	{ "PUT", "/h/" NOBODY, 405, "GET, HEAD, POST" },
+	{ "DELETE", "/h/" NOBODY, 405, "GET, HEAD, POST" },
+	{ "OPTIONS", "/h/" NOBODY, 405, "GET, HEAD, POST" },
+	{ "get", "/h/" NOBODY, 405, "GET, HEAD, POST" },
+	{ "POST", "/", 405, "GET, HEAD" },
+	{ "GET", "/", 200, NULL },
+	{ "HEAD", "/", 200, NULL },
+	{ "GET", "/h", 404, NULL },
+	{ "GET", "/favicon.ico", 404, NULL },
+	{ "PUT", "/x", 404, NULL },
+	{ "GET", "//h/" NOBODY, 404, NULL },
+};
+
+START_TEST(test_methods)
+{
+	const char *answer = ask(method_cases[_i].method, method_cases[_i].path, "", "");
+
+	ck_assert_int_eq(status(answer), method_cases[_i].status);
+	if (method_cases[_i].allow)
+		has(answer,
+		    base_arena_printf(arena, "\r\nAllow: %s\r\n", method_cases[_i].allow));
+	else
+		has_not(answer, "\r\nAllow:");
+}
+END_TEST
+
+/* --- what every answer carries ----------------------------------------------------------------------- */
+
+START_TEST(test_fields)
+{
+	static const char *const fields[] = { "Cache-Control: no-store",
+		"Connection: close", "Referrer-Policy: no-referrer",
+		"X-Content-Type-Options: nosniff", "X-Frame-Options: DENY",
+		"X-Robots-Tag: noindex, nofollow",
+		"Cross-Origin-Opener-Policy: same-origin",
+		"Cross-Origin-Resource-Policy: same-origin", "Permissions-Policy: ",
+		"Content-Security-Policy: default-src 'none'; style-src 'sha256-" };
+	const char *answers[] = { look(), ask("GET", "/", "", ""), ask("GET", "/x", "", ""),
+		press("do=x"), press("do=undo"), ask("PUT", "/", "", "") };
+	size_t a, f;
+
+	for (a = 0; a < sizeof(answers) / sizeof(*answers); a++) {
+		for (f = 0; f < sizeof(fields) / sizeof(*fields); f++)
+			has(answers[a], base_arena_printf(arena, "\r\n%s", fields[f]));
+		has_not(answers[a], "Strict-Transport-Security");
+		has_not(answers[a], "<script");
+		has_not(answers[a], "style=");
+		has_not(answers[a], "://");
+	}
+}
+END_TEST
+
+/* The one style that the policy allows is the one that is there. */
+START_TEST(test_style)
+{
+	char hash[BASE_SHA256_TEXT_SIZE], *style;
+	const char *answer = look(), *start_of = strstr(answer, "<style>") + 7;
+
+	style = base_arena_strndup(
+	    arena, start_of, (size_t)(strstr(start_of, "</style>") - start_of));
+	base_sha256_text(style, hash);
+	has(answer,
+	    base_arena_printf(arena, "style-src 'sha256-%s'; form-action 'self'", hash));
+}
+END_TEST
+
+START_TEST(test_https)
+{
+	web_stop(&web);
+	start("https://mail.example.com/oops", WEB_SECONDS);
+	has(look(), "\r\nStrict-Transport-Security: max-age=");
+	ck_assert_int_eq(status(ask("GET", "/oops", "", "")), 200);
+	ck_assert_int_eq(status(ask("GET", "/oops/", "", "")), 200);
+	ck_assert_int_eq(status(ask("GET", "/oopsx", "", "")), 404);
+	ck_assert_int_eq(
+	    status(ask("GET", base_arena_printf(arena, "/oops/h/%s", token), "", "")), 200);
+	ck_assert_int_eq(status(ask("POST", path_of(token),
+			     FORM "Origin: https://mail.example.com/oops\r\n", "do=undo")),
+	    403);
+	ck_assert_int_eq(status(ask("POST", base_arena_printf(arena, "/oops/h/%s", token),
+			     FORM "Origin: https://mail.example.com\r\n", "do=undo")),
+	    303);
+	ck_assert_int_eq(state(), HOLD_UNDONE);
+}
+END_TEST
+
+/* --- limits ------------------------------------------------------------------------------------------- */
+
+/* A client that sends a byte now and then is never idle, and is cut off all the same. */
+START_TEST(test_slow_client)
+{
+	int64_t began;
+	int fd, i;
+
+	web_stop(&web);
+	start("http://127.0.0.1:8025", 1);
+	fd = dial();
+	began = base_now_ms();
+	dprintf(fd, "GET /h/%s HTTP/1.1\r\nX: ", token);
+	for (i = 0; i < 100 && send(fd, "x", 1, MSG_NOSIGNAL) == 1; i++) {
+		base_sleep_ms(50);
+		if (i == 5)
+			ck_assert_int_eq(status(look()), 200);
+	}
+	ck_assert_int_gt(base_now_ms() - began, 900);
+	ck_assert_int_lt(base_now_ms() - began, 3000);
+	free(hang_up(fd));
+	ck_assert_int_eq(status(look()), 200);
+}
+END_TEST
+
+/* Those who only hold connections open lose them, and the next one is served. */
+START_TEST(test_many_connections)
+{
+	int fds[WEB_MAX_CONNECTIONS + 20];
+	size_t i;
+
+	web_stop(&web);
+	start("http://127.0.0.1:8025", 1);
+	for (i = 0; i < sizeof(fds) / sizeof(*fds); i++)
+		fds[i] = dial();
+	ck_assert_int_eq(status(look()), 200);
+	for (i = 0; i < sizeof(fds) / sizeof(*fds); i++)
+		close(fds[i]);
+}
+END_TEST
+
+START_TEST(test_long_header)
+{
+	char *field = malloc(100000);
+	int fd = dial();
+	char *answer;
+
+	memset(field, 'x', 99999);
+	field[99999] = '\0';
+	dprintf(fd, "GET /h/%s HTTP/1.1\r\nX: ", token);
+	send(fd, field, 99999, MSG_NOSIGNAL);
+	answer = hang_up(fd);
+	ck_assert_msg(!*answer || status(answer) >= 400, "%s", answer);
+	free(answer);
+	free(field);
+	ck_assert_int_eq(status(look()), 200);
+}
+END_TEST
+
+static void *
+press_once(void *context)
+{
+	return request("POST", context, FORM, "do=send");
+}
+
+START_TEST(test_parallel)
+{
+	pthread_t threads[50];
+	const char *path = path_of(token);
+	void *answer;
+	int i;
+
+	for (i = 0; i < 50; i++)
+		ck_assert_int_eq(
+		    pthread_create(&threads[i], NULL, press_once, (void *)(uintptr_t)path),
+		    0);
+	for (i = 0; i < 50; i++) {
+		pthread_join(threads[i], &answer);
+		ck_assert_int_eq(status(answer), 303);
+		free(answer);
+	}
+	ck_assert_int_eq(state(), HOLD_SENDING);
+	ck_assert_int_eq(atomic_load(&moves), 1);
+}
+END_TEST
+
+/* Somebody else holds the database: the page says that nothing is lost. */
+START_TEST(test_busy)
+{
+	const char *answer, *why = "";
+
+	ck_assert_int_eq(store_begin(store, &why), BASE_OK);
+	answer = press("do=send");
+	store_rollback(store);
+	ck_assert_int_eq(status(answer), 503);
+	has(answer, "\r\nRetry-After: 30\r\n");
+	has(answer, "Your mail is safe");
+	ck_assert_int_eq(state(), HOLD_HELD);
+	ck_assert_int_eq(status(press("do=send")), 303);
+}
+END_TEST
+
+START_TEST(test_address_in_use)
+{
+	struct web *other = NULL;
+	const char *why = NULL;
+
+	site.web.listen_port = web_port(web);
+	ck_assert_int_eq(web_start(&site, hold, &other, &why), BASE_BROKEN);
+	has(why, "web.listen");
+	ck_assert_ptr_null(other);
+	site.web.listen_port = 0;
+}
+END_TEST
+
+#define add_cases(tcase, test, table)                                                      \
+	tcase_add_loop_test(tcase, test, 0, (int)(sizeof(table) / sizeof(*(table))))
+
+int
+main(void)
+{
+	Suite *suite = suite_create("web");
+	TCase *tcase = tcase_create("web");
+	SRunner *runner = srunner_create(suite);
+	int failed;
+
+	tcase_add_checked_fixture(tcase, setup, teardown);
+	tcase_set_timeout(tcase, 60);
+	tcase_add_test(tcase, test_looking_changes_nothing);
+	add_cases(tcase, test_states, state_cases);
+	tcase_add_test(tcase, test_undo_window);
+	tcase_add_test(tcase, test_client);
+	add_cases(tcase, test_wishes, wish_cases);
+	add_cases(tcase, test_forms, form_cases);
+	tcase_add_test(tcase, test_large_form);
+	tcase_add_test(tcase, test_nul);
+	tcase_add_test(tcase, test_unknown_tokens);
+	add_cases(tcase, test_methods, method_cases);
+	tcase_add_test(tcase, test_fields);
+	tcase_add_test(tcase, test_style);
+	tcase_add_test(tcase, test_https);
+	tcase_add_test(tcase, test_slow_client);
+	tcase_add_test(tcase, test_many_connections);
+	tcase_add_test(tcase, test_long_header);
+	tcase_add_test(tcase, test_parallel);
+	tcase_add_test(tcase, test_busy);
+	tcase_add_test(tcase, test_address_in_use);
+	suite_add_tcase(suite, tcase);
+	srunner_run_all(runner, CK_NORMAL);
+	failed = srunner_ntests_failed(runner);
+	srunner_free(runner);
+	return failed ? 1 : 0;
+}
