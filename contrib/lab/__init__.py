@@ -5,6 +5,8 @@
     site.py      the programs of oops-milter wired to them
     mail.py      writing and sending mail, waiting for things
     web.py       opening links and pressing buttons
+    milter.py    speaking to a milter as an MTA does
+    alone.py     oops-milter without any of the others
 
 Standard library only. Everything lives in one temporary folder and on 127.0.0.1.
 """
