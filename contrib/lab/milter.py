@@ -109,7 +109,7 @@ class Milter:
                          address.encode() + b"\0")
 
     def envelope(self, sender, recipients, login=None):
-        self.macros("M", **({"auth_authen": login} if login else {}))
+        self.macros("M", mail_addr=sender, **({"auth_authen": login} if login else {}))
         self.step("M", f"<{sender}>".encode() + b"\0")
         for recipient in recipients:
             self.step("R", f"<{recipient}>".encode() + b"\0")

@@ -14,13 +14,16 @@
 #define UNUSED_STEPS (SMFIP_NOHELO | SMFIP_NOUNKNOWN | SMFIP_NODATA)
 #define ACTIONS (SMFIF_ADDHDRS | SMFIF_CHGHDRS | SMFIF_QUARANTINE)
 
-/* The only macros that are read, each at the step where it is known. */
+/*
+ * The only macros that are read, each at the step where it is known. {mail_addr} is there for
+ * libmilter, which passes over an empty list and would keep the login of the mail before.
+ */
 static const struct {
 	int step;
 	const char *macros;
 } symbols[] = {
 	{ SMFIM_CONNECT, "v" },
-	{ SMFIM_ENVFROM, "{auth_authen}" },
+	{ SMFIM_ENVFROM, "{auth_authen} {mail_addr}" },
 	{ SMFIM_EOH, "i" },
 	{ SMFIM_EOM, "i" },
 };
@@ -31,7 +34,7 @@ session_negotiate(SMFICTX *context, unsigned long actions, unsigned long steps,
     unsigned long *steps_r, unsigned long *unused2_r, unsigned long *unused3_r)
 {
 	struct session_connection *connection = session_connection_of(context);
-	char macros[32];
+	char macros[64];
 	size_t i;
 
 	(void)unused2;

@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <pthread.h>
+#include <semaphore.h>
 #include <signal.h>
 #include <stdatomic.h>
 #include <stdio.h>
@@ -182,9 +183,9 @@ note(int number)
 }
 
 /*
- * From now on the main thread takes the signals. libmilter waits for them in a thread of
- * its own, where SIGHUP would end the program; the system hands a signal to the main thread
- * as long as that has not blocked it, so libmilter's thread never sees one.
+ * From now on the main thread takes the signals. libmilter waits for SIGTERM, SIGINT and
+ * SIGHUP in a thread of its own and ends at each; the system gives a signal to the main thread
+ * as long as that has not blocked it, and gives one that it ignores to nobody.
  */
 static void
 signals_take(void)
@@ -193,10 +194,11 @@ signals_take(void)
 	sigset_t set;
 	size_t i;
 
-	taken_set(&action.sa_mask);
+	sigemptyset(&action.sa_mask);
+	taken_set(&set);
 	for (i = 0; i < sizeof(taken_signals) / sizeof(taken_signals[0]); i++)
 		(void)sigaction(taken_signals[i], &action, NULL);
-	taken_set(&set);
+	(void)signal(SIGHUP, SIG_IGN);
 	(void)pthread_sigmask(SIG_UNBLOCK, &set, NULL);
 }
 
@@ -236,11 +238,16 @@ session_open(const struct session_site *site, const char **why_r)
 	return socket_open(site->settings, why_r);
 }
 
-/* libmilter's loop, which only ends by itself when it can go on no longer. */
+/*
+ * libmilter's loop, which only ends by itself when it can go on no longer. It must not begin
+ * before pthread_create() is over, which keeps the main thread from taking signals.
+ */
 static void *
-serve(void *unused)
+serve(void *begin)
 {
-	(void)unused;
+	while (sem_wait(begin) != 0)
+		continue;
+	session_signals_block();
 	(void)smfi_main();
 	note(0);
 	return NULL;
@@ -292,6 +299,7 @@ session_run(const char **why_r)
 {
 	enum base_result result;
 	pthread_t thread;
+	sem_t begin;
 	int error;
 
 	if (pipe2(room.note, O_CLOEXEC) != 0) {
@@ -299,13 +307,15 @@ session_run(const char **why_r)
 		return BASE_BROKEN;
 	}
 	(void)fcntl(room.note[1], F_SETFL, O_NONBLOCK);
-	error = pthread_create(&thread, NULL, serve, NULL);
+	signals_take();
+	(void)sem_init(&begin, 0, 0);
+	error = pthread_create(&thread, NULL, serve, &begin);
 	if (error != 0) {
 		*why_r = base_why("no thread: %s", strerror(error));
 		return BASE_BROKEN;
 	}
 	(void)pthread_detach(thread);
-	signals_take();
+	(void)sem_post(&begin);
 	result = wait_for_end(why_r);
 	session_signals_block();
 	site_withdraw();
