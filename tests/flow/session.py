@@ -209,7 +209,7 @@ def test_holds_after_the_row_is_there(site):
     with Milter(site.socket) as peer:
         peer.connect()
         for sender in ("hold@example.com", "undo@example.com"):
-            held = hold(site, peer, sender, "4Q" + sender[0],
+            held = hold(site, peer, sender, "4TEST" + sender[0],
                         headers=[("Oops-Milter", "id=aaaaaaaaaaaaaaaa; action=confirm")])
             expect(peer.removed(), [("Oops-Milter", 1)], "the forged one is gone")
             rows = site.ask("SELECT sender, recipients FROM hold WHERE id = ?", held)
@@ -221,7 +221,7 @@ def test_holds_after_the_row_is_there(site):
 def test_names_no_blind_recipient(site):
     with Milter(site.socket) as peer:
         peer.connect()
-        held = hold(site, peer, "hold@example.com", "4BCC", bcc=["secret@example.com"])
+        held = hold(site, peer, "hold@example.com", "4BLIND", bcc=["secret@example.com"])
         for row in site.ask("SELECT * FROM hold WHERE id = ?", held):
             assert not any("secret" in str(value) for value in row), row
             assert any(PEOPLE[0] in str(value) for value in row), row
