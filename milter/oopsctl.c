@@ -12,30 +12,41 @@
 
 #include "milter/oopsctl.h"
 
+#define DEFAULT_PATH OOPS_SYSCONFDIR "/oops-milter/oops-milter.conf"
+
 static const struct {
 	const char *name;
+	const char *arguments;
+	const char *help;
 	int (*run)(const struct settings *settings, int argc, char **argv);
-	bool needs_site; /* without -c there is nothing to do */
+	bool needs_site; /* without -c: the site's own file, not the defaults */
 } commands[] = {
-	{ "backtest", oopsctl_backtest, false },
+	{ "init", "", "make the key, the state directory and the databases", oopsctl_init,
+	    true },
+	{ "check", "", "is everything in place, and does everybody answer?", oopsctl_check,
+	    true },
+	{ "list", "[--all]", "held mail, newest first", oopsctl_list, true },
+	{ "show", "ID", "everything about one held mail", oopsctl_show, true },
+	{ "send", "ID", "send it now", oopsctl_send, true },
+	{ "undo", "ID", "do not send it", oopsctl_undo, true },
+	{ "restore", "ID", "send it after all", oopsctl_restore, true },
+	{ "explain", "MESSAGE-FILE [--sender ADDRESS] [--to ADDRESS]...",
+	    "what the judge says about a message", oopsctl_explain, true },
+	{ "backtest", "--input FILE --output FILE", "judge and learn a history",
+	    oopsctl_backtest, false },
 };
 
-/* The names of all commands. */
+/* All commands. */
 static int
 usage(void)
 {
-	fputs("usage: oopsctl [-c FILE] COMMAND [ARGUMENT...]\ncommands:", stderr);
+	fputs("usage: oopsctl [-c FILE] COMMAND [ARGUMENT...]\n", stderr);
 	for (size_t i = 0; i < sizeof(commands) / sizeof(*commands); i++)
-		fprintf(stderr, " %s", commands[i].name);
-	fputs("\n", stderr);
+		fprintf(stderr, "  %-8s %s%s(%s)\n", commands[i].name,
+		    commands[i].arguments, commands[i].arguments[0] == '\0' ? "" : " ",
+		    commands[i].help);
+	fputs("default for -c: " DEFAULT_PATH "\n", stderr);
 	return EX_USAGE;
-}
-
-/* The settings of a file, or the defaults; NULL when they are wrong, and why is printed. */
-static struct settings *
-settings_get(const char *path)
-{
-	return path != NULL ? settings_load_or_complain(path) : settings_defaults();
 }
 
 /* Runs one command by name. */
@@ -48,13 +59,16 @@ command_run(const char *path, int argc, char **argv)
 
 		if (strcmp(commands[i].name, argv[0]) != 0)
 			continue;
-		if (commands[i].needs_site && !path)
-			return usage();
-		settings = settings_get(path);
-		if (!settings)
+		if (path == NULL && commands[i].needs_site)
+			path = DEFAULT_PATH;
+		settings =
+		    path != NULL ? settings_load_or_complain(path) : settings_defaults();
+		if (settings == NULL)
 			return EX_CONFIG;
 		status = commands[i].run(settings, argc, argv);
 		settings_free(&settings);
+		if (fflush(stdout) != 0 && status == EX_OK)
+			status = EX_IOERR;
 		return status;
 	}
 	return usage();
@@ -77,5 +91,6 @@ main(int argc, char **argv)
 		fprintf(stderr, "oopsctl: %s\n", why);
 		return EX_SOFTWARE;
 	}
+	base_log_open("oopsctl", false); /* what it moves is audited in the system's log */
 	return command_run(path, argc - optind, argv + optind);
 }

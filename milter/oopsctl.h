@@ -12,6 +12,18 @@
 #include "milter/judge/judge.h"
 #include "milter/settings/settings.h"
 
+/* Make the key, the state directory and the databases; idempotent. */
+int oopsctl_init(const struct settings *settings, int argc, char **argv);
+/* Is everything in place, and does everybody answer? */
+int oopsctl_check(const struct settings *settings, int argc, char **argv);
+/* Look at held mail, and decide about it. */
+int oopsctl_list(const struct settings *settings, int argc, char **argv);
+int oopsctl_show(const struct settings *settings, int argc, char **argv);
+int oopsctl_send(const struct settings *settings, int argc, char **argv);
+int oopsctl_undo(const struct settings *settings, int argc, char **argv);
+int oopsctl_restore(const struct settings *settings, int argc, char **argv);
+/* Judge one message by what the site knows; changes nothing. */
+int oopsctl_explain(const struct settings *settings, int argc, char **argv);
 /* Judge and learn a history in lines; touches no site data. */
 int oopsctl_backtest(const struct settings *settings, int argc, char **argv);
 

@@ -1,0 +1,310 @@
+/*
+ * NAME
+ *	oopsctl explain - what the site's memory and scorecard say about one message
+ *
+ * SYNOPSIS
+ *	oopsctl [-c FILE] explain MESSAGE-FILE [--sender ADDRESS] [--to ADDRESS]...
+ *
+ * WHAT IT DOES
+ *	Judges the message as the milter would, had its author (From, or --sender) proved who
+ *	they are, and prints the arithmetic. Recipients are those of --to, else those of To, Cc
+ *	and Bcc. "-" reads standard input. It changes nothing and learns nothing.
+ *
+ * DIAGNOSTICS
+ *	EX_USAGE; EX_NOINPUT: no such file; EX_DATAERR: no message, or no author or recipient in
+ *	it; EX_CONFIG: scorecard, lists or key are wrong; EX_IOERR: the history cannot be read.
+ */
+#include <errno.h>
+#include <getopt.h>
+#include <stdio.h>
+#include <string.h>
+#include <strings.h>
+#include <sysexits.h>
+
+#include "milter/audience/audience.h"
+#include "milter/identity/identity.h"
+#include "milter/mail/mail.h"
+#include "milter/memory/memory.h"
+#include "milter/oopsctl.h"
+
+#define MESSAGE_MAX_BYTES (8u << 20)
+#define ARENA_BYTES (32u << 20)
+#define TEXT_BYTES (256u << 10)
+
+struct arguments {
+	const char *file;
+	const char *sender;
+	const char **to; /* as many as there are words on the command line */
+	size_t to_count;
+};
+
+/* What the site knows, for one judgement. */
+struct site {
+	struct base_key *key;
+	struct judge_scorecard *scorecard;
+	struct audience_directory *audience;
+	struct memory *memory;
+};
+
+/* The command line; false: wrong. Options may stand before and behind the file. */
+static bool
+arguments_parse(
+    struct base_arena *arena, int argc, char **argv, struct arguments *arguments)
+{
+	static const struct option options[] = {
+		{ "sender", required_argument, NULL, 's' },
+		{ "to", required_argument, NULL, 't' },
+		{ NULL, 0, NULL, 0 },
+	};
+	int option;
+
+	arguments->to = base_arena_array(arena, (size_t)argc, sizeof(*arguments->to));
+	if (arguments->to == NULL)
+		return false;
+	optind = 0; /* starts anew: main() has used getopt for its own options */
+	while ((option = getopt_long(argc, argv, "", options, NULL)) != -1) {
+		if (option == 's')
+			arguments->sender = optarg;
+		else if (option == 't')
+			arguments->to[arguments->to_count++] = optarg;
+		else
+			return false;
+	}
+	if (optind + 1 != argc)
+		return false;
+	arguments->file = argv[optind];
+	return true;
+}
+
+/* --- the message ------------------------------------------------------------------ */
+
+/* Where recipients go. */
+struct target {
+	struct base_arena *arena;
+	struct mail_transaction *transaction;
+};
+
+/* One mailbox of Bcc. */
+static bool
+add_mailbox(void *context, const char *name, const char *normal)
+{
+	struct target *target = context;
+
+	(void)name;
+	return mail_addresses_add(
+		   target->arena, &target->transaction->recipients, normal) == BASE_OK;
+}
+
+/* Bcc, which a transaction does not keep. */
+static enum base_result
+add_bcc(void *context, const char *name, const char *value)
+{
+	struct target *target = context;
+
+	if (strcasecmp(name, "Bcc") != 0)
+		return BASE_OK;
+	return mail_each_mailbox(target->arena, value, add_mailbox, target);
+}
+
+/* All of a set. */
+static enum base_result
+add_set(struct target *target, const struct mail_addresses *set)
+{
+	enum base_result result = BASE_OK;
+	size_t i;
+
+	for (i = 0; i < set->count && result == BASE_OK; i++)
+		result = mail_addresses_add(
+		    target->arena, &target->transaction->recipients, set->items[i]);
+	return result;
+}
+
+/* The envelope, which a file does not have: from the command line, else from the header. */
+static enum base_result
+envelope_make(struct target *target, const struct arguments *arguments, const char *data,
+    size_t length, const char **why_r)
+{
+	struct mail_transaction *transaction = target->transaction;
+	enum base_result result = BASE_OK;
+	size_t i, body;
+
+	*why_r = "no memory for the recipients";
+	for (i = 0; i < arguments->to_count && result == BASE_OK; i++)
+		result = mail_transaction_recipient(
+		    target->arena, transaction, arguments->to[i]);
+	if (arguments->to_count == 0) {
+		result = add_set(target, &transaction->to);
+		if (result == BASE_OK)
+			result = add_set(target, &transaction->cc);
+		if (result == BASE_OK)
+			result = mail_message_each_field(
+			    data, length, add_bcc, target, &body, why_r);
+	}
+	if (result == BASE_OK)
+		result = mail_transaction_sender(target->arena, transaction,
+		    arguments->sender != NULL ? arguments->sender : transaction->from);
+	if (arguments->sender != NULL)
+		transaction->from =
+		    transaction->envelope_sender; /* who counts as the author */
+	if (result == BASE_OK && transaction->envelope_sender[0] == '\0') {
+		*why_r = "the message has no From field with an address; use --sender";
+		result = BASE_REFUSE;
+	} else if (result == BASE_OK && transaction->recipients.count == 0) {
+		*why_r = "the message has no recipient in To, Cc or Bcc; use --to";
+		result = BASE_REFUSE;
+	}
+	return result;
+}
+
+/* The message of the command line as a transaction; else an exit code, and why is printed. */
+static int
+message_read(struct base_arena *arena, const struct arguments *arguments,
+    struct mail_transaction **transaction_r)
+{
+	const char *path =
+	    strcmp(arguments->file, "-") == 0 ? "/dev/stdin" : arguments->file;
+	struct target target = { arena, mail_transaction_new(arena, base_now()) };
+	const char *why = "no memory";
+	char *data;
+	size_t length;
+	enum base_result result;
+
+	result = base_file_read(arena, path, MESSAGE_MAX_BYTES, &data, &length, &why);
+	if (result != BASE_OK) {
+		fprintf(stderr, "oopsctl: %s\n", why);
+		return result == BASE_REFUSE ? EX_DATAERR : EX_NOINPUT;
+	}
+	result = BASE_BROKEN;
+	if (target.transaction != NULL)
+		result =
+		    mail_transaction_message(arena, target.transaction, data, length, &why);
+	if (result == BASE_OK)
+		result = envelope_make(&target, arguments, data, length, &why);
+	if (result != BASE_OK) {
+		fprintf(stderr, "oopsctl: %s: %s\n", arguments->file, why);
+		return result == BASE_REFUSE ? EX_DATAERR : EX_SOFTWARE;
+	}
+	*transaction_r = target.transaction;
+	return EX_OK;
+}
+
+/* --- the judgement ---------------------------------------------------------------- */
+
+/* Opens everything that is asked; an exit code, and why is printed. */
+static int
+site_open(const struct settings *settings, struct site *site)
+{
+	struct memory_options options = { .driver = settings->store.driver,
+		.directory = settings->state_directory,
+		.learn_at_once = true };
+	const char *why = "";
+	int status = EX_CONFIG;
+
+	if (base_key_load(settings->key_file, &site->key, &why) == BASE_OK &&
+	    oopsctl_scorecard_load(settings, &site->scorecard, &why) == BASE_OK &&
+	    audience_directory_new(settings, &site->audience, &why) == BASE_OK) {
+		status = EX_OK;
+		if (memory_open(&options, site->key, &site->memory, &why) != BASE_OK)
+			status = EX_IOERR;
+	}
+	if (status != EX_OK)
+		fprintf(stderr, "oopsctl: %s\n", why);
+	return status;
+}
+
+/* Closes what is open. */
+static void
+site_close(struct site *site)
+{
+	if (site->memory != NULL)
+		memory_close(&site->memory);
+	audience_directory_free(&site->audience);
+	judge_scorecard_free(&site->scorecard);
+	base_key_free(&site->key);
+}
+
+/* Why the milter would not judge this message at all, where that can be seen here. */
+static void
+print_notes(const struct mail_transaction *transaction, const struct identity *identity)
+{
+	if (!identity->is_local)
+		puts("note: the sender is not in identity.local_domains: the milter lets "
+		     "such mail "
+		     "pass");
+	if (transaction->is_auto || transaction->is_report)
+		puts("note: sent by a machine (Auto-Submitted, Precedence, report): the "
+		     "milter lets "
+		     "such mail pass");
+	if (transaction->is_list)
+		puts("note: traffic of a mailing list: the milter lets such mail pass");
+	if (transaction->header_capped || transaction->recipients.capped)
+		puts("note: longer than the milter reads: the rest was not looked at");
+}
+
+/* Recalls, judges and prints. */
+static int
+explain(const struct settings *settings, const struct site *site, struct base_arena *arena,
+    struct mail_transaction *transaction)
+{
+	struct identity_peer peer = { .login = transaction->envelope_sender };
+	struct identity identity;
+	struct audience audience;
+	struct memory_recall recall;
+	struct judge_facts facts = { transaction, &identity, &audience, &recall, true };
+	struct base_buffer text;
+	const char *why = "";
+	enum base_result result;
+
+	identity_find(settings, &peer, transaction, &identity);
+	if (!identity.is_local)
+		identity.actor = transaction->envelope_sender;
+	audience_count(site->audience, transaction, &audience);
+	result =
+	    memory_recall(site->memory, arena, identity.actor, transaction, &recall, &why);
+	if (result != BASE_OK) {
+		fprintf(stderr, "oopsctl: %s\n", why);
+		return EX_IOERR;
+	}
+	base_buffer_init(&text, TEXT_BYTES);
+	result = judge_explain(&facts, site->scorecard,
+	    settings_policy_for(settings, identity.actor), &text, &why);
+	if (result == BASE_OK) {
+		printf("sender: %s\nrecipients: %zu addresses, %s%lu people\n",
+		    identity.actor, transaction->recipients.count,
+		    audience.kind == AUDIENCE_AT_LEAST ? "at least " : "", audience.people);
+		print_notes(transaction, &identity);
+		fputs(base_buffer_text(&text), stdout);
+	} else {
+		fprintf(stderr, "oopsctl: %s\n", why);
+	}
+	base_buffer_free(&text);
+	return result == BASE_OK ? EX_OK : EX_SOFTWARE;
+}
+
+/* oopsctl explain */
+int
+oopsctl_explain(const struct settings *settings, int argc, char **argv)
+{
+	struct base_arena *arena = base_arena_new(ARENA_BYTES);
+	struct arguments arguments = { 0 };
+	struct mail_transaction *transaction = NULL;
+	struct site site = { 0 };
+	int status = EX_USAGE;
+
+	if (arena == NULL)
+		return EX_OSERR;
+	if (!arguments_parse(arena, argc, argv, &arguments)) {
+		fputs("usage: oopsctl [-c FILE] explain MESSAGE-FILE [--sender ADDRESS] "
+		      "[--to ADDRESS]...\n",
+		    stderr);
+	} else {
+		status = message_read(arena, &arguments, &transaction);
+		if (status == EX_OK)
+			status = site_open(settings, &site);
+		if (status == EX_OK)
+			status = explain(settings, &site, arena, transaction);
+		site_close(&site);
+	}
+	base_arena_free(&arena);
+	return status;
+}

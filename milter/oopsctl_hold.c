@@ -1,0 +1,344 @@
+/*
+ * NAME
+ *	oopsctl list, show, send, undo, restore - look at held mail, and decide about it
+ *
+ * SYNOPSIS
+ *	oopsctl [-c FILE] list [--all]
+ *	oopsctl [-c FILE] show|send|undo|restore ID
+ *
+ * DIAGNOSTICS
+ *	EX_USAGE; EX_NOINPUT: no such hold; EX_DATAERR: its state does not allow the wish;
+ *	EX_TEMPFAIL: not yet, or the store is busy; EX_IOERR: the store failed. A wish that came
+ *	true before is no failure: it says when, and by whom.
+ */
+#include <stdio.h>
+#include <string.h>
+#include <sysexits.h>
+#include <time.h>
+
+#include "milter/hold/hold.h"
+#include "milter/oopsctl.h"
+
+#define VIEW_BYTES (4u << 20)
+#define TIME_BYTES 32
+#define TEXT_BYTES 80 /* of a sender or subject on a line */
+
+/* A time as people on this host read it, in ISO 8601; "-" for none. */
+static const char *
+time_text(int64_t seconds, char text_r[TIME_BYTES])
+{
+	time_t time = (time_t)seconds;
+	struct tm parts;
+
+	if (seconds == 0 || localtime_r(&time, &parts) == NULL ||
+	    strftime(text_r, TIME_BYTES, "%Y-%m-%dT%H:%M:%S%z", &parts) == 0)
+		strcpy(text_r, "-");
+	return text_r;
+}
+
+/* Prints what a stranger may have written: one line, no control characters. */
+static void
+print_text(const char *text, size_t max_bytes)
+{
+	struct base_buffer line;
+
+	base_buffer_init(&line, max_bytes);
+	base_quote_line(&line, text, max_bytes);
+	fputs(base_buffer_text(&line), stdout);
+	base_buffer_free(&line);
+}
+
+/* The exit code for a store that did not answer; why is printed. */
+static int
+store_failed(enum base_result result, const char *why)
+{
+	fprintf(stderr, "oopsctl: %s\n", why);
+	return result == BASE_RETRY ? EX_TEMPFAIL : EX_IOERR;
+}
+
+/* Opens the site's held mail. */
+static enum base_result
+hold_get(const struct settings *settings, struct hold **hold_r, const char **why_r)
+{
+	struct hold_options options = { .driver = settings->store.driver,
+		.directory = settings->state_directory,
+		.node = settings->node };
+
+	return hold_open(&options, hold_r, why_r);
+}
+
+/* --- list ------------------------------------------------------------------------- */
+
+/* One hold on one line. */
+static bool
+list_line(void *context, const struct hold_view *view)
+{
+	char created[TIME_BYTES], deadline[TIME_BYTES];
+	size_t *count = context;
+
+	if ((*count)++ == 0)
+		printf("%-16s  %-9s  %-7s  %-24s  %-24s  %10s  %s\n", "ID", "STATE",
+		    "ACTION", "SINCE", "UNTIL", "RECIPIENTS", "SENDER: SUBJECT");
+	printf("%-16s  %-9s  %-7s  %-24s  %-24s  %10zu  ", view->id,
+	    hold_state_str(view->state), hold_action_str(view->action),
+	    time_text(view->created, created), time_text(view->deadline, deadline),
+	    view->recipient_count);
+	print_text(view->sender, TEXT_BYTES);
+	if (*view->subject != '\0') {
+		fputs(": ", stdout);
+		print_text(view->subject, TEXT_BYTES);
+	}
+	putchar('\n');
+	return true;
+}
+
+/* oopsctl list */
+int
+oopsctl_list(const struct settings *settings, int argc, char **argv)
+{
+	bool all = argc == 2 && strcmp(argv[1], "--all") == 0;
+	struct hold *hold = NULL;
+	const char *why = "";
+	size_t count = 0;
+	enum base_result result;
+
+	if (argc > 2 || (argc == 2 && !all)) {
+		fputs("usage: oopsctl [-c FILE] list [--all]\n", stderr);
+		return EX_USAGE;
+	}
+	result = hold_get(settings, &hold, &why);
+	if (result == BASE_OK)
+		result = hold_each(hold, all, list_line, &count, &why);
+	hold_close(&hold);
+	if (result != BASE_OK && result != BASE_NONE)
+		return store_failed(result, why);
+	if (count == 0)
+		fputs("nothing is held\n", stderr);
+	return EX_OK;
+}
+
+/* --- one hold --------------------------------------------------------------------- */
+
+/* What to do with one hold that was found. */
+typedef int one_fn(struct hold *hold, const struct hold_view *view, enum hold_wish wish);
+
+/* Finds the hold of the command line and hands it on. */
+static int
+with_one(const struct settings *settings, int argc, char **argv, one_fn *act,
+    enum hold_wish wish)
+{
+	struct base_arena *arena = base_arena_new(VIEW_BYTES);
+	struct hold *hold = NULL;
+	struct hold_view view;
+	const char *why = "no memory";
+	enum base_result result = BASE_NONE;
+	int status;
+
+	if (argc != 2) {
+		fprintf(stderr, "usage: oopsctl [-c FILE] %s ID\n", argv[0]);
+		base_arena_free(&arena);
+		return EX_USAGE;
+	}
+	if (arena == NULL)
+		return EX_OSERR;
+	if (base_is_id(argv[1]))
+		result = hold_get(settings, &hold, &why);
+	if (hold != NULL)
+		result = hold_find(hold, arena, argv[1], &view, &why);
+	if (result == BASE_OK) {
+		status = act(hold, &view, wish);
+	} else if (result == BASE_NONE) {
+		fprintf(stderr,
+		    "oopsctl: there is no hold \"%s\"; oopsctl list --all shows them\n",
+		    argv[1]);
+		status = EX_NOINPUT;
+	} else {
+		status = store_failed(result, why);
+	}
+	hold_close(&hold);
+	base_arena_free(&arena);
+	return status;
+}
+
+/* What happens when the time of a hold is over. */
+static const char *
+end_text(enum hold_end end)
+{
+	switch (end) {
+	case HOLD_END_SEND:
+		return "it is sent";
+	case HOLD_END_RETURN:
+		return "it is returned to its author";
+	case HOLD_END_DELETE:
+		return "it is deleted";
+	}
+	return "unknown";
+}
+
+/* The times of a hold, those that there are. */
+static void
+show_times(const struct hold_view *view)
+{
+	char text[TIME_BYTES];
+
+	printf("since:       %s\n", time_text(view->created, text));
+	if (view->deadline != 0)
+		printf("until:       %s: then %s\n", time_text(view->deadline, text),
+		    end_text(view->at_deadline));
+	if (view->settled != 0)
+		printf("over since:  %s\n", time_text(view->settled, text));
+	if (view->moved != 0)
+		printf("last moved:  %s by %s\n", time_text(view->moved, text), view->by);
+	printf("letter sent: %s\n",
+	    view->letter_sent != 0 ? time_text(view->letter_sent, text) : "not yet");
+}
+
+/* The visible recipients, one a line in the view. */
+static void
+show_recipients(const char *recipients)
+{
+	const char *label = "visible to:";
+	size_t length;
+	char one[512];
+
+	for (; *recipients != '\0'; recipients += length + (recipients[length] == '\n')) {
+		length = strcspn(recipients, "\n");
+		snprintf(one, sizeof(one), "%.*s", (int)(length < 500 ? length : 500),
+		    recipients);
+		printf("%-13s", label);
+		print_text(one, sizeof(one));
+		putchar('\n');
+		label = "";
+	}
+}
+
+/* Everything about one hold. */
+static int
+show_one(struct hold *hold, const struct hold_view *view, enum hold_wish wish)
+{
+	size_t i;
+
+	(void)hold;
+	(void)wish;
+	printf("id:          %s\n", view->id);
+	printf("state:       %s\n", hold_state_str(view->state));
+	printf("action:      %s (policy \"%s\")\n", hold_action_str(view->action),
+	    view->policy);
+	show_times(view);
+	fputs("sender:      ", stdout);
+	print_text(view->sender, 512);
+	fputs("\nsubject:     ", stdout);
+	print_text(view->subject, 512);
+	printf("\nrecipients:  %zu addresses, %s%lu people\n", view->recipient_count,
+	    view->people_at_least ? "at least " : "", view->people);
+	show_recipients(view->recipients);
+	printf("score:       %.3f\n", view->score);
+	for (i = 0; i < view->reason_count; i++) {
+		printf("reason:      %6s  %s: ", view->reasons[i].points,
+		    view->reasons[i].name);
+		print_text(view->reasons[i].text, 512);
+		putchar('\n');
+	}
+	printf("node:        %s\n", view->node);
+	for (i = 0; i < view->part_count; i++)
+		printf("queue file:  %s\n", view->queue_ids[i]);
+	return EX_OK;
+}
+
+/* oopsctl show */
+int
+oopsctl_show(const struct settings *settings, int argc, char **argv)
+{
+	return with_one(settings, argc, argv, show_one, HOLD_WISH_SEND);
+}
+
+/* --- wishes ----------------------------------------------------------------------- */
+
+/* Has the wish come true before? */
+static bool
+is_already(enum hold_state state, enum hold_wish wish)
+{
+	if (wish == HOLD_WISH_UNDO)
+		return state == HOLD_UNDONE || state == HOLD_RETURNING ||
+		       state == HOLD_RETURNED || state == HOLD_DELETED;
+	return state == HOLD_SENDING || state == HOLD_SENT;
+}
+
+/* Says why a hold could not be moved; no failure if there is nothing left to do. */
+static int
+wish_refused(const struct hold_view *view, enum hold_wish wish)
+{
+	char text[TIME_BYTES];
+	int64_t when = view->moved != 0 ? view->moved : view->created;
+
+	time_text(when, text);
+	if (is_already(view->state, wish)) {
+		printf("%s: already %s at %s by %s\n", view->id,
+		    hold_state_str(view->state), text, view->by);
+		return EX_OK;
+	}
+	fprintf(stderr, "oopsctl: %s is %s since %s: ", view->id,
+	    hold_state_str(view->state), text);
+	if (view->state == HOLD_PLACING) {
+		fputs(
+		    "the MTA has not put it on hold yet, try again in a moment\n", stderr);
+		return EX_TEMPFAIL;
+	}
+	if (view->state == HOLD_UNDONE && wish == HOLD_WISH_SEND)
+		fputs("oopsctl restore sends it after all\n", stderr);
+	else if (view->state == HOLD_HELD && wish == HOLD_WISH_RESTORE)
+		fputs("it was not undone; oopsctl send sends it\n", stderr);
+	else
+		fprintf(stderr, "too late to %s\n", hold_wish_str(wish));
+	return EX_DATAERR;
+}
+
+/* Asks for one move and says what came of it. */
+static int
+wish_one(struct hold *hold, const struct hold_view *view, enum hold_wish wish)
+{
+	struct base_arena *arena;
+	struct hold_view now = *view;
+	const char *why = "";
+	enum base_result result = hold_wish(hold, view->id, wish, "admin", &why);
+	int status;
+
+	if (result == BASE_RETRY || result == BASE_BROKEN)
+		return store_failed(result, why);
+	arena = base_arena_new(VIEW_BYTES);
+	if (arena == NULL)
+		return EX_OSERR;
+	/* What is true now; somebody else may have been quicker. */
+	if (hold_find(hold, arena, view->id, &now, &why) != BASE_OK)
+		now = *view;
+	if (result == BASE_OK) {
+		printf("%s: %s (was %s)\n", now.id, hold_state_str(now.state),
+		    hold_state_str(view->state));
+		status = EX_OK;
+	} else {
+		status = wish_refused(&now, wish);
+	}
+	base_arena_free(&arena);
+	return status;
+}
+
+/* oopsctl send */
+int
+oopsctl_send(const struct settings *settings, int argc, char **argv)
+{
+	return with_one(settings, argc, argv, wish_one, HOLD_WISH_SEND);
+}
+
+/* oopsctl undo */
+int
+oopsctl_undo(const struct settings *settings, int argc, char **argv)
+{
+	return with_one(settings, argc, argv, wish_one, HOLD_WISH_UNDO);
+}
+
+/* oopsctl restore */
+int
+oopsctl_restore(const struct settings *settings, int argc, char **argv)
+{
+	return with_one(settings, argc, argv, wish_one, HOLD_WISH_RESTORE);
+}

@@ -1,0 +1,27 @@
+/*
+ * NAME
+ *	oopsctl_probe - asks programs that should be running for a sign of life
+ *
+ * DIAGNOSTICS
+ *	BROKEN: no answer, or not the right one, within OOPSCTL_PROBE_SECONDS a step.
+ */
+#ifndef OOPS_OOPSCTL_PROBE_H
+#define OOPS_OOPSCTL_PROBE_H
+
+#include "milter/base/base.h"
+#include "milter/settings/settings.h"
+
+#define OOPSCTL_PROBE_SECONDS 5
+
+/* An HTTP server? */
+enum base_result oopsctl_probe_web(const char *host, unsigned port, const char **why_r);
+/* A milter, at a socket named as smfi_setconn() takes it? Negotiates, then says goodbye. */
+enum base_result oopsctl_probe_milter(const char *socket, const char **why_r);
+/*
+ * The value of a parameter of main.cf, $names in it resolved; or of the fields of master.cf that
+ * a pattern "-F:PATTERN" fits, one a line.
+ */
+enum base_result oopsctl_probe_postconf(const struct settings *settings, const char *name,
+    char *value_r, size_t size, const char **why_r);
+
+#endif
