@@ -535,7 +535,7 @@ housekeeping(struct hold_keeper *keeper, const char **why_r)
 		    keeper->hold->store, now - keeper->options.keep_seconds * 1000, why_r);
 		if (result == BASE_OK)
 			keeper->is_untidy = true; /* and there may be more: at once again */
-		else
+		else if (result == BASE_NONE)
 			keeper->purge_at = now + PURGE_MS;
 	}
 	if (keeper->is_untidy && now >= keeper->tidy_at) {
