@@ -1,4 +1,14 @@
-/* oops-queued: the only privileged program; carries out wishes on held queue files. */
+/*
+ * NAME
+ *	oops-queued - the only privileged program: carries out wishes on held queue files
+ *
+ * SYNOPSIS
+ *	oops-queued -c FILE [-f]
+ *
+ * DIAGNOSTICS
+ *	Exits with 0 after SIGTERM, 64 for wrong arguments, 67 when mta.queue_user is nobody, 69
+ *	when the socket or the MTA is not usable, 78 for wrong settings.
+ */
 #include <errno.h>
 #include <pwd.h>
 #include <signal.h>
