@@ -246,10 +246,12 @@ class Site:
                 or not any(pattern.search(line) for pattern in self.allowed)]
 
     def all_logs(self):
-        """Everything, for the one who looks for the reason of a failure."""
+        """For the one who looks for the reason of a failure; without the many deliveries."""
         parts = [(name, self.log(name)) for name in PROGRAMS]
-        parts.append(("postfix", self.postfix.log() if self.postfix else []))
-        return "\n".join(f"--- {name} ---\n" + "\n".join(lines) for name, lines in parts)
+        parts.append(("postfix", [line for line in (self.postfix.log() if self.postfix else [])
+                                  if "status=sent" not in line]))
+        return "\n".join(f"--- {name} ---\n" + "\n".join(lines[-200:])
+                         for name, lines in parts)
 
     # --- mail ---------------------------------------------------------------------------
 
