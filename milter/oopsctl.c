@@ -32,8 +32,10 @@ static const struct {
 	{ "restore", "ID", "send it after all", oopsctl_restore, true },
 	{ "explain", "MESSAGE-FILE [--sender ADDRESS] [--to ADDRESS]...",
 	    "what the judge says about a message", oopsctl_explain, true },
-	{ "backtest", "--input FILE --output FILE", "judge and learn a history",
-	    oopsctl_backtest, false },
+	{ "backtest", "--input FILE --output FILE [--scorecard FILE] [--person]",
+	    "judge and learn a history", oopsctl_backtest, false },
+	{ "train", "[--frame FILE] --output FILE HISTORY...",
+	    "fit the points of a scorecard to histories", oopsctl_train, false },
 };
 
 /* All commands. */

@@ -27,6 +27,9 @@ int oopsctl_explain(const struct settings *settings, int argc, char **argv);
 /* Judge and learn a history in lines; touches no site data. */
 int oopsctl_backtest(const struct settings *settings, int argc, char **argv);
 
+/* Fit the points of a scorecard to histories; touches no site data. */
+int oopsctl_train(const struct settings *settings, int argc, char **argv);
+
 /* The scorecard that the settings name, or the one compiled in. */
 enum base_result oopsctl_scorecard_load(const struct settings *settings,
     struct judge_scorecard **scorecard_r, const char **why_r);

@@ -3,7 +3,7 @@
  *	oopsctl backtest - judge and learn a history, one line out for each line in
  *
  * SYNOPSIS
- *	oopsctl [-c FILE] backtest --input FILE --output FILE [--person]
+ *	oopsctl [-c FILE] backtest --input FILE --output FILE [--scorecard FILE] [--person]
  *
  * DIAGNOSTICS
  *	EX_USAGE, EX_NOINPUT, EX_CANTCREAT; EX_DATAERR: a malformed line, told with its number;
@@ -23,6 +23,7 @@
 struct arguments {
 	const char *input;
 	const char *output;
+	const char *scorecard;
 	bool with_person;
 };
 
@@ -33,6 +34,7 @@ arguments_parse(int argc, char **argv, struct arguments *arguments)
 	static const struct option options[] = {
 		{ "input", required_argument, NULL, 'i' },
 		{ "output", required_argument, NULL, 'o' },
+		{ "scorecard", required_argument, NULL, 's' },
 		{ "person", no_argument, NULL, 'p' },
 		{ NULL, 0, NULL, 0 },
 	};
@@ -44,6 +46,8 @@ arguments_parse(int argc, char **argv, struct arguments *arguments)
 			arguments->input = optarg;
 		else if (option == 'o')
 			arguments->output = optarg;
+		else if (option == 's')
+			arguments->scorecard = optarg;
 		else if (option == 'p')
 			arguments->with_person = true;
 		else
@@ -114,6 +118,7 @@ oopsctl_backtest(const struct settings *settings, int argc, char **argv)
 {
 	struct arguments arguments = { 0 };
 	struct replay_options options = { 0 };
+	struct settings with_scorecard = *settings;
 	int status;
 
 	if (!arguments_parse(argc, argv, &arguments)) {
@@ -134,7 +139,9 @@ oopsctl_backtest(const struct settings *settings, int argc, char **argv)
 			fclose(options.input);
 		return EX_CANTCREAT;
 	}
-	status = backtest_run(settings, &options);
+	if (arguments.scorecard)
+		with_scorecard.judge.scorecard = arguments.scorecard;
+	status = backtest_run(&with_scorecard, &options);
 	if (options.input != stdin)
 		fclose(options.input);
 	if (options.output != stdout && fclose(options.output) != 0 && status == EX_OK) {

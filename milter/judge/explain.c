@@ -31,7 +31,8 @@ explain_pair(const struct judge_score *score, const struct judge_pair *pair,
 	const struct judge_measure *row = &score->measures[pair->rows];
 	const struct judge_measure *column = &score->measures[pair->columns];
 
-	base_buffer_printf(text, "%+8.3f  %s ", judge_pair_points(pair, score->measures),
+	base_buffer_printf(text, "%+8.3f  %s ",
+	    pair->points[judge_pair_cell(pair, score->measures)],
 	    judge_signals[pair->rows].name);
 	judge_axis_name(&pair->row_axis,
 	    judge_axis_bin(&pair->row_axis, row->is_known, row->value), text);
@@ -51,8 +52,8 @@ explain_score(const struct judge_score *score, const struct judge_scorecard *sco
 		explain_signal(score, &scorecard->blocks[i], i, text);
 	for (size_t i = 0; i < scorecard->pair_count; i++)
 		explain_pair(score, &scorecard->pairs[i], text);
-	base_buffer_printf(text, "%+8.3f  sum; score = 1 / (1 + e^-sum) = %.4f\n",
-	    score->points, score->score);
+	base_buffer_printf(text, "%+8.3f  sum; score = 1 / (1 + e^-(sum/%g)) = %.4f\n",
+	    score->points, scorecard->scale, score->score);
 }
 
 /* What the policy made of it. */

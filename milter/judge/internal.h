@@ -97,6 +97,7 @@ JUDGE_SIGNAL(never_written_share);
 JUDGE_SIGNAL(never_written_count);
 JUDGE_SIGNAL(stranger_share);
 JUDGE_SIGNAL(familiarity);
+JUDGE_SIGNAL(weak_share);
 JUDGE_SIGNAL(one_to_one_share);
 JUDGE_SIGNAL(covered_by_one);
 JUDGE_SIGNAL(closest_sent);
@@ -109,6 +110,8 @@ JUDGE_SIGNAL(reply_kind);
 JUDGE_SIGNAL(answered_audience);
 JUDGE_SIGNAL(habit_answer_all);
 JUDGE_SIGNAL(habit_answer_all_size);
+JUDGE_SIGNAL(habit_lift);
+JUDGE_SIGNAL(answered_all_before);
 JUDGE_SIGNAL(one_to_one_author);
 JUDGE_SIGNAL(author_alone_share);
 JUDGE_SIGNAL(others_answered_all);
@@ -130,8 +133,12 @@ struct judge_axis {
 	size_t range_count;
 };
 
+/* How points follow a signal's ranges when a scorecard is trained. */
+enum judge_trend { JUDGE_FREE, JUDGE_RISING, JUDGE_FALLING };
+
 struct judge_block {
 	bool is_there;
+	enum judge_trend trend;
 	struct judge_axis axis;
 	double points[JUDGE_MAX_RANGES + 1]; /* by bin */
 };
@@ -144,6 +151,7 @@ struct judge_pair {
 
 struct judge_scorecard {
 	double base;
+	double scale; /* points that make the odds e times as high */
 	struct judge_block blocks[JUDGE_MAX_SIGNALS]; /* by signal */
 	struct judge_pair pairs[JUDGE_MAX_PAIRS];
 	size_t pair_count;
@@ -179,7 +187,6 @@ struct judge_score {
 enum base_result judge_score_make(const struct judge_facts *facts,
     const struct judge_scorecard *scorecard, struct base_arena *arena,
     struct judge_score *score_r, const char **why_r);
-double judge_pair_points(
-    const struct judge_pair *pair, const struct judge_measure *measures);
+size_t judge_pair_cell(const struct judge_pair *pair, const struct judge_measure *measures);
 
 #endif

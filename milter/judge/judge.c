@@ -7,8 +7,10 @@
 
 #include "milter/judge/internal.h"
 
-#define JUDGE_LEARNING_SENDS 10 /* learned of a sender before anything is held */
-#define JUDGE_MAX_SENTENCE 600  /* bytes */
+#define JUDGE_LEARNING_SENDS 5 /* learned of a sender before anything is held */
+#define JUDGE_NEW_SITE_ODDS                                                                \
+	5.0 /* times the threshold's odds, before the site's own scores count */
+#define JUDGE_MAX_SENTENCE 600 /* bytes */
 
 /* --- scoring ----------------------------------------------------------------------- */
 
@@ -28,17 +30,16 @@ measure_make(const struct judge_view *view, const struct judge_block *block, siz
 	measure->points = block->points[measure->bin];
 }
 
-/* The points of one cell of a pair. */
-double
-judge_pair_points(const struct judge_pair *pair, const struct judge_measure *measures)
+/* The cell of a pair. */
+size_t
+judge_pair_cell(const struct judge_pair *pair, const struct judge_measure *measures)
 {
 	const struct judge_measure *row = &measures[pair->rows];
 	const struct judge_measure *column = &measures[pair->columns];
 
-	return pair
-	    ->points[judge_axis_bin(&pair->row_axis, row->is_known, row->value) *
-			 (JUDGE_MAX_RANGES + 1) +
-		     judge_axis_bin(&pair->column_axis, column->is_known, column->value)];
+	return judge_axis_bin(&pair->row_axis, row->is_known, row->value) *
+		   (JUDGE_MAX_RANGES + 1) +
+	       judge_axis_bin(&pair->column_axis, column->is_known, column->value);
 }
 
 /* Views, measures, sums. */
@@ -62,13 +63,14 @@ judge_score_make(const struct judge_facts *facts, const struct judge_scorecard *
 		score_r->points += measures[i].points;
 	}
 	for (size_t i = 0; i < scorecard->pair_count; i++) {
-		double points = judge_pair_points(&scorecard->pairs[i], measures);
+		const struct judge_pair *pair = &scorecard->pairs[i];
+		double points = pair->points[judge_pair_cell(pair, measures)];
 
-		measures[scorecard->pairs[i].rows].pair_points += points;
+		measures[pair->rows].pair_points += points;
 		score_r->points += points;
 	}
 	score_r->measures = measures;
-	score_r->score = 1 / (1 + exp(-score_r->points));
+	score_r->score = 1 / (1 + exp(-score_r->points / scorecard->scale));
 	return BASE_OK;
 }
 
@@ -140,7 +142,7 @@ reasons_make(const struct judge_score *score, const struct judge_scorecard *scor
 		double points = score->measures[i].points + score->measures[i].pair_points;
 		struct judge_reason *reason = &reasons[count];
 
-		if (points < 0.005 || !score->measures[i].is_known)
+		if (points / scorecard->scale < 0.005 || !score->measures[i].is_known)
 			continue;
 		reason->signal = judge_signals[i].name;
 		reason->points = points;
@@ -166,20 +168,38 @@ is_learning(const struct memory_recall *recall)
 	return !recall->profile || recall->profile->sends < JUDGE_LEARNING_SENDS;
 }
 
+/*
+ * Is a score high enough for a stop? Above the policy's threshold, and above the site's own
+ * percentile; while that is not known yet, clearly above the threshold.
+ */
+static bool
+is_stop(const struct judge_facts *facts, const struct settings_policy *policy, double score)
+{
+	double bar = policy->threshold;
+
+	if (score < bar)
+		return false;
+	if (facts->recall->site_score > 0)
+		return score > facts->recall->site_score;
+	return score / (1 - score) >= JUDGE_NEW_SITE_ODDS * bar / (1 - bar);
+}
+
 /* What the policy says about a score. */
 static enum settings_action
-action_for(
-    const struct judge_facts *facts, const struct settings_policy *policy, double score)
+action_for(const struct judge_facts *facts, const struct settings_policy *policy,
+    const struct judge_score *score)
 {
 	enum settings_action action = SETTINGS_PASS;
 
-	if (score >= policy->tag_threshold)
+	if (score->score >= policy->tag_threshold)
 		action = SETTINGS_TAG;
-	if (score < policy->threshold || score <= facts->recall->site_score)
+	if (!is_stop(facts, policy, score->score) || policy->action <= action)
 		return action;
-	if (policy->action > SETTINGS_TAG && is_learning(facts->recall))
+	/* Confirming teaches: the same audience is not stopped twice. */
+	if (policy->action > SETTINGS_TAG &&
+	    (is_learning(facts->recall) || score->view.same))
 		return SETTINGS_TAG;
-	return policy->action > action ? policy->action : action;
+	return policy->action;
 }
 
 /* Judges one send. */
@@ -196,7 +216,7 @@ judge_send(const struct judge_facts *facts, const struct judge_scorecard *scorec
 		return result;
 	verdict.points = score.points;
 	verdict.score = score.score;
-	verdict.action = action_for(facts, policy, score.score);
+	verdict.action = action_for(facts, policy, &score);
 	result = reasons_make(&score, scorecard, arena, &verdict);
 	if (result != BASE_OK) {
 		*why_r = base_why("no memory for the reasons");

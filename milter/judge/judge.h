@@ -38,6 +38,10 @@ enum base_result judge_scorecard_default(
     struct judge_scorecard **scorecard_r, const char **why_r);
 void judge_scorecard_free(struct judge_scorecard **scorecard);
 
+/* The text that judge_scorecard_parse() reads back as the same value. */
+enum base_result judge_scorecard_print(const struct judge_scorecard *scorecard,
+    struct base_buffer *text_r, const char **why_r);
+
 struct judge_facts {
 	const struct mail_transaction *transaction;
 	const struct identity *identity;
@@ -72,5 +76,28 @@ enum base_result judge_send(const struct judge_facts *facts,
 enum base_result judge_explain(const struct judge_facts *facts,
     const struct judge_scorecard *scorecard, const struct settings_policy *policy,
     struct base_buffer *text_r, const char **why_r);
+
+/* --- training ----------------------------------------------------------------------- */
+
+/*
+ * Fits the points of a scorecard to examples: real sends and slips. The signals, their ranges
+ * and trends, and the pairs are those of the scorecard it starts from; its points do not
+ * matter. Deterministic. Every history weighs about the same, whatever its size.
+ */
+struct judge_trainer;
+
+enum base_result judge_trainer_new(const struct judge_scorecard *frame,
+    struct judge_trainer **trainer_r, const char **why_r);
+void judge_trainer_free(struct judge_trainer **trainer);
+/* One example of the present history. */
+enum base_result judge_trainer_add(struct judge_trainer *trainer,
+    const struct judge_facts *facts, bool is_slip, struct base_arena *arena,
+    const char **why_r);
+/* The present history is over; what it held so far is told. */
+void judge_trainer_end_history(
+    struct judge_trainer *trainer, size_t *real_r, size_t *slips_r);
+/* REFUSE: not a single slip, or not a single real send. */
+enum base_result judge_trainer_fit(struct judge_trainer *trainer,
+    struct judge_scorecard **scorecard_r, const char **why_r);
 
 #endif

@@ -14,7 +14,7 @@
 
 #define CARD_MAX_LINE 4096
 #define CARD_MAX_WORDS (JUDGE_MAX_RANGES + 2)
-#define CARD_MAX_POINTS 100.0
+#define CARD_MAX_POINTS 1000.0
 
 enum card_block { CARD_NONE, CARD_SIGNAL, CARD_PAIR };
 
@@ -179,13 +179,29 @@ block_end(struct card_reader *reader)
 	return ranges_end(reader, &reader->ranges);
 }
 
-/* "signal NAME" */
+/* How points follow the ranges; only for training. */
+static bool
+trend_parse(const char *word, enum judge_trend *trend_r)
+{
+	static const char *const names[] = { [JUDGE_FREE] = "free",
+		[JUDGE_RISING] = "rising",
+		[JUDGE_FALLING] = "falling" };
+
+	for (unsigned i = 0; i < sizeof(names) / sizeof(*names); i++)
+		if (strcmp(word, names[i]) == 0) {
+			*trend_r = (enum judge_trend)i;
+			return true;
+		}
+	return false;
+}
+
+/* "signal NAME" and, for training, its trend */
 static enum base_result
 signal_begin(struct card_reader *reader, char **words, size_t count)
 {
 	size_t i;
 
-	if (count != 2)
+	if (count != 2 && count != 3)
 		return REFUSED(reader, "signal takes one name");
 	i = signal_find(words[1]);
 	if (i == judge_signal_count)
@@ -193,6 +209,9 @@ signal_begin(struct card_reader *reader, char **words, size_t count)
 	reader->signal = &reader->card->blocks[i];
 	if (reader->signal->is_there)
 		return REFUSED(reader, "a second block of signal %s", words[1]);
+	if (count == 3 && !trend_parse(words[2], &reader->signal->trend))
+		return REFUSED(
+		    reader, "\"%s\" is neither rising, falling nor free", words[2]);
 	reader->signal->is_there = true;
 	reader->block = CARD_SIGNAL;
 	reader->about = judge_signals[i].name;
@@ -308,6 +327,17 @@ base_take(struct card_reader *reader, char **words, size_t count)
 	return points_parse(reader, words[1], &reader->card->base);
 }
 
+/* "scale POINTS" */
+static enum base_result
+scale_take(struct card_reader *reader, char **words, size_t count)
+{
+	if (count != 2 || !number_parse(words[1], &reader->card->scale) ||
+	    !(reader->card->scale > 0))
+		return REFUSED(reader, "scale takes one number above 0");
+	reader->block = CARD_NONE;
+	return BASE_OK;
+}
+
 /* One line as words. */
 static enum base_result
 line_take(struct card_reader *reader, char **words, size_t count)
@@ -320,6 +350,8 @@ line_take(struct card_reader *reader, char **words, size_t count)
 		return result;
 	if (strcmp(words[0], "base") == 0)
 		return base_take(reader, words, count);
+	if (strcmp(words[0], "scale") == 0)
+		return scale_take(reader, words, count);
 	if (strcmp(words[0], "signal") == 0)
 		return signal_begin(reader, words, count);
 	if (strcmp(words[0], "pair") == 0)
@@ -390,6 +422,8 @@ judge_scorecard_parse(const char *text, size_t length, const char *name,
 		return BASE_BROKEN;
 	}
 	result = card_parse(&reader, text, length);
+	if (result == BASE_OK && card->scale == 0)
+		card->scale = 1;
 	if (result == BASE_OK)
 		*scorecard_r = card;
 	else

@@ -24,6 +24,7 @@ const struct judge_signal judge_signals[] = {
 	SIGNAL(never_written_count, "people", "recipients never written to"),
 	SIGNAL(stranger_share, "share", "recipients never written to nor heard from"),
 	SIGNAL(familiarity, "0..1", "mean over recipients of recent sends, 2 count as 1"),
+	SIGNAL(weak_share, "share", "recipients hardly written to lately"),
 	SIGNAL(one_to_one_share, "share", "recipients who are also written to alone"),
 	SIGNAL(covered_by_one, "share", "recipients inside one audience written to before"),
 	SIGNAL(
@@ -39,6 +40,8 @@ const struct judge_signal judge_signals[] = {
 	SIGNAL(answered_audience, "people", "others in the answered mail"),
 	SIGNAL(habit_answer_all, "share", "replies to all among those that could be"),
 	SIGNAL(habit_answer_all_size, "share", "the same for mails of this size"),
+	SIGNAL(habit_lift, "bits", "log2 of that share over the site's own"),
+	SIGNAL(answered_all_before, "replies", "recent replies to all of large mails"),
 	SIGNAL(one_to_one_author, "sends", "recent sends to the author alone"),
 	SIGNAL(author_alone_share, "share", "sends to the author that went to nobody else"),
 	SIGNAL(others_answered_all, "answers", "answers to all seen before in this thread"),

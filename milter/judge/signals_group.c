@@ -4,9 +4,18 @@
  */
 #include "milter/judge/internal.h"
 
-#define GROUP_MIN 3 /* recipients from which shares mean something */
+#define GROUP_MIN 3        /* recipients from which shares mean something */
+#define GROUP_NAMED_MAX 12 /* recipients among whom one is named */
 #define GROUP_HEARD_MIN 5
 #define GROUP_LIKE 0.7 /* overlap from which an audience received from is meant */
+
+/* Among few recipients the least expected one is named. */
+static void
+name_suspect(const struct judge_view *view, const char **person_r)
+{
+	if (view->count >= 2 && view->count <= GROUP_NAMED_MAX)
+		*person_r = judge_view_person(view, view->suspect);
+}
 
 /* A count in the sample as one of all recipients. */
 static double
@@ -44,7 +53,7 @@ bool
 judge_measure_never_written_share(
     const struct judge_view *view, double *value_r, const char **person_r)
 {
-	(void)person_r;
+	name_suspect(view, person_r);
 	return share_of(view, view->never, value_r);
 }
 
@@ -62,7 +71,7 @@ bool
 judge_measure_never_written_count(
     const struct judge_view *view, double *value_r, const char **person_r)
 {
-	(void)person_r;
+	name_suspect(view, person_r);
 	*value_r = of_all(view, view->never);
 	return true;
 }
@@ -78,7 +87,7 @@ bool
 judge_measure_stranger_share(
     const struct judge_view *view, double *value_r, const char **person_r)
 {
-	(void)person_r;
+	name_suspect(view, person_r);
 	return share_of(view, view->strange, value_r);
 }
 
@@ -96,7 +105,7 @@ bool
 judge_measure_familiarity(
     const struct judge_view *view, double *value_r, const char **person_r)
 {
-	(void)person_r;
+	name_suspect(view, person_r);
 	*value_r = view->familiarity;
 	return view->count >= GROUP_MIN;
 }
@@ -133,7 +142,7 @@ bool
 judge_measure_covered_by_one(
     const struct judge_view *view, double *value_r, const char **person_r)
 {
-	(void)person_r;
+	name_suspect(view, person_r);
 	*value_r = view->best_cover;
 	return view->count >= GROUP_MIN;
 }
@@ -151,7 +160,7 @@ bool
 judge_measure_closest_sent(
     const struct judge_view *view, double *value_r, const char **person_r)
 {
-	(void)person_r;
+	name_suspect(view, person_r);
 	*value_r = view->same ? 1 : view->best_overlap;
 	return view->count >= GROUP_MIN;
 }
@@ -169,7 +178,7 @@ bool
 judge_measure_exact_before(
     const struct judge_view *view, double *value_r, const char **person_r)
 {
-	(void)person_r;
+	name_suspect(view, person_r);
 	*value_r = view->same ? (double)view->same->weight * view->fade : 0;
 	return view->count >= 2;
 }
@@ -186,6 +195,21 @@ judge_say_exact_before(
 	else
 		base_buffer_printf(text_r,
 		    "You have never written to exactly these %zu people.", view->count);
+}
+
+bool
+judge_measure_weak_share(
+    const struct judge_view *view, double *value_r, const char **person_r)
+{
+	name_suspect(view, person_r);
+	return share_of(view, view->weak, value_r);
+}
+
+void
+judge_say_weak_share(
+    const struct judge_view *view, double value, struct base_buffer *text_r)
+{
+	judge_say_familiarity(view, value, text_r);
 }
 
 /* The share of recipients that other recipients were written to with. */

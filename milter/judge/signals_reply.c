@@ -2,6 +2,8 @@
  * NAME
  *	judge/signals_reply - signals about a reply and the message it answers
  */
+#include <math.h>
+
 #include "milter/judge/internal.h"
 
 #define REPLY_EXTRA 0.3 /* share of recipients that the parent did not have */
@@ -43,17 +45,27 @@ site_habit(const struct judge_view *view)
 	return (did + 0.2) / (could + 10);
 }
 
+/* The sender's recent replies to all of large mails, and those that could have been. */
+static double
+sender_did(const struct judge_view *view, double *could_r)
+{
+	const struct memory_profile *profile = view->facts->recall->profile;
+	double did = 0;
+
+	*could_r = 0;
+	for (unsigned i = 0; profile && i < MEMORY_PARENT_CLASSES; i++) {
+		*could_r += (double)profile->could[i] * view->fade;
+		did += (double)profile->did[i] * view->fade;
+	}
+	return did;
+}
+
 /* How often this sender does. */
 static double
 sender_habit(const struct judge_view *view)
 {
-	const struct memory_profile *profile = view->facts->recall->profile;
-	double could = 0, did = 0;
+	double could, did = sender_did(view, &could);
 
-	for (unsigned i = 0; profile && i < MEMORY_PARENT_CLASSES; i++) {
-		could += (double)profile->could[i] * view->fade;
-		did += (double)profile->did[i] * view->fade;
-	}
 	return (did + REPLY_SITE_WORTH * site_habit(view)) / (could + REPLY_SITE_WORTH);
 }
 
@@ -169,6 +181,53 @@ judge_say_habit_answer_all_size(
 	    view->answer.others < 10   ? "5 to 9"
 	    : view->answer.others < 25 ? "10 to 24"
 				       : "25 or more");
+}
+
+bool
+judge_measure_habit_lift(
+    const struct judge_view *view, double *value_r, const char **person_r)
+{
+	name_originator(view, person_r);
+	*value_r = log2(sender_habit(view) / site_habit(view));
+	return is_to_all(view);
+}
+
+void
+judge_say_habit_lift(
+    const struct judge_view *view, double value, struct base_buffer *text_r)
+{
+	(void)view;
+	if (value < 0)
+		base_buffer_puts(
+		    text_r, "You answer everybody less often than others here do.");
+	else
+		base_buffer_puts(
+		    text_r, "You answer everybody about as often as others here.");
+}
+
+bool
+judge_measure_answered_all_before(
+    const struct judge_view *view, double *value_r, const char **person_r)
+{
+	double could;
+
+	name_originator(view, person_r);
+	*value_r = sender_did(view, &could);
+	return is_to_all(view);
+}
+
+void
+judge_say_answered_all_before(
+    const struct judge_view *view, double value, struct base_buffer *text_r)
+{
+	(void)view;
+	if (value < 0.5)
+		base_buffer_puts(text_r,
+		    "In recent months you have not answered a large mail to everybody.");
+	else
+		base_buffer_printf(text_r,
+		    "In recent months you answered a large mail to everybody %s.",
+		    value < 1.5 ? "once" : "a few times");
 }
 
 /* The sender's own mails to the originator alone. */

@@ -400,6 +400,7 @@ memory_site_encode(struct base_arena *arena, const struct memory_site *site,
 	put_floats(&wire, site->did, MEMORY_PARENT_CLASSES);
 	put_floats(&wire, site->scores, MEMORY_SCORE_BINS);
 	memory_put_float(&wire, site->score_total);
+	memory_put_float(&wire, site->score_gain);
 	return record_end(&wire, data_r, length_r);
 }
 
@@ -423,6 +424,7 @@ memory_site_decode(
 	take_floats(&wire, site->did, MEMORY_PARENT_CLASSES);
 	take_floats(&wire, site->scores, MEMORY_SCORE_BINS);
 	site->score_total = memory_take_float(&wire);
+	site->score_gain = memory_take_float(&wire);
 	if (!memory_wire_is_done(&wire) || site->epoch < 0 || site->epoch > UINT32_MAX)
 		return BASE_NONE;
 	*site_r = site;

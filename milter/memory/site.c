@@ -8,9 +8,12 @@
  */
 #include "milter/memory/internal.h"
 
-#define SITE_SCORE_LOW (-10.0)
+#define SITE_SCORE_LOW (-8.0) /* the middle of the first bin */
 #define SITE_SCORE_STEP 0.05
-#define SITE_SCORES_NEEDED 1000 /* sends, before a percentile of 99.9 means anything */
+#define SITE_SCORE_HALF_LIFE 3000.0 /* sends */
+#define SITE_SCORE_MARGIN 0.85      /* of the share above the percentile is used */
+#define SITE_SCORES_NEEDED 1000     /* sends, before a percentile of 99.9 means anything */
+#define SITE_GAIN_MAX 1e12f
 
 /* The bin of a score. */
 static size_t
@@ -19,7 +22,7 @@ score_bin(double score)
 	double odds = score <= 0   ? -INFINITY
 		      : score >= 1 ? INFINITY
 				   : log(score / (1 - score));
-	double bin = floor((odds - SITE_SCORE_LOW) / SITE_SCORE_STEP);
+	double bin = floor((odds - SITE_SCORE_LOW) / SITE_SCORE_STEP + 0.5);
 
 	if (!(bin > 0))
 		return 0;
@@ -30,7 +33,7 @@ score_bin(double score)
 static double
 score_of_bin(size_t bin)
 {
-	double odds = SITE_SCORE_LOW + ((double)bin + 1) * SITE_SCORE_STEP;
+	double odds = SITE_SCORE_LOW + ((double)bin + 0.5) * SITE_SCORE_STEP;
 
 	return 1 / (1 + exp(-odds));
 }
@@ -50,11 +53,25 @@ site_renew(struct memory_site *site, int64_t now)
 		site->could[i] *= factor;
 		site->did[i] *= factor;
 	}
-	for (size_t i = 0; i < MEMORY_SCORE_BINS; i++)
-		site->scores[i] *= factor;
 	site->total *= factor;
-	site->score_total *= factor;
 	site->epoch = now;
+}
+
+/* Counts one score; each weighs a little more than the one before it. */
+static void
+score_learn(struct memory_site *site, double score)
+{
+	if (site->score_gain > SITE_GAIN_MAX) {
+		for (size_t i = 0; i < MEMORY_SCORE_BINS; i++)
+			site->scores[i] /= site->score_gain;
+		site->score_total /= site->score_gain;
+		site->score_gain = 1;
+	}
+	if (site->score_gain <= 0)
+		site->score_gain = 1;
+	site->scores[score_bin(score)] += site->score_gain;
+	site->score_total += site->score_gain;
+	site->score_gain *= (float)exp2(1 / SITE_SCORE_HALF_LIFE);
 }
 
 /* Counts one send. */
@@ -72,10 +89,8 @@ memory_site_learn(struct memory_site *site, const struct memory_lesson *lesson,
 		site->sends++;
 	site->sizes[memory_size_class(lesson->recipient_count)] += weight;
 	site->total += weight;
-	if (lesson->score >= 0) {
-		site->scores[score_bin(lesson->score)] += weight;
-		site->score_total += weight;
-	}
+	if (lesson->score >= 0)
+		score_learn(site, lesson->score);
 	if (answer->is_choice) {
 		unsigned size_class = memory_parent_class(answer->others);
 
@@ -89,7 +104,7 @@ memory_site_learn(struct memory_site *site, const struct memory_lesson *lesson,
 double
 memory_site_score(const struct memory_site *site, double share)
 {
-	double above = (1 - share) * (double)site->score_total, sum = 0;
+	double above = (1 - share) * SITE_SCORE_MARGIN * (double)site->score_total, sum = 0;
 	size_t bin = MEMORY_SCORE_BINS;
 
 	if (site->sends < SITE_SCORES_NEEDED || site->score_total <= 0)

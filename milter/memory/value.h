@@ -129,7 +129,7 @@ struct memory_thread {
 	uint8_t answered_all; /* answers to all in this thread so far, at most 255 */
 };
 
-#define MEMORY_SCORE_BINS 400 /* of 0.05 points, from -10 to +10 */
+#define MEMORY_SCORE_BINS 480 /* of 0.05, by the logarithm of the odds, from -8 */
 
 /* The site as a whole: what a new sender is compared with, and its own recent scores. */
 struct memory_site {
@@ -139,8 +139,9 @@ struct memory_site {
 	float total;
 	float could[MEMORY_PARENT_CLASSES];
 	float did[MEMORY_PARENT_CLASSES];
-	float scores[MEMORY_SCORE_BINS]; /* by the logarithm of the odds */
+	float scores[MEMORY_SCORE_BINS]; /* recent sends, by the logarithm of the odds */
 	float score_total;
+	float score_gain; /* what the next score adds; grows, so that older ones fade */
 };
 
 /* What was found for one send; NULL: never seen. */

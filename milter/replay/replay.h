@@ -70,4 +70,12 @@ enum base_result replay_backtest(const struct replay_options *options,
     const struct settings *settings, const struct judge_scorecard *scorecard,
     const char **why_r);
 
+/*
+ * One more history for a trainer. Its first half is only learned; in its second half sends
+ * are real examples, and probes are slips. `input` must be a file that can be read twice.
+ */
+enum base_result replay_train(FILE *input, const char *name,
+    const struct settings *settings, const struct judge_scorecard *frame,
+    struct judge_trainer *trainer, size_t *real_r, size_t *slips_r, const char **why_r);
+
 #endif

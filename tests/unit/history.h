@@ -83,7 +83,7 @@ history_begin(struct history *history)
 		.policy = { .name = "test",
 		    .action = SETTINGS_CONFIRM,
 		    .threshold = 0.9,
-		    .tag_threshold = 0.7 },
+		    .tag_threshold = 2 },
 	};
 	ck_assert_int_eq(base_crypto_start(&why), BASE_OK);
 	ck_assert_int_eq(base_key_from_bytes(bytes, &history->key), BASE_OK);

@@ -1,0 +1,73 @@
+/*
+ * NAME
+ *	replay/train - examples for a trainer out of a history
+ */
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "milter/replay/replay.h"
+
+#define TRAIN_ARENA (16u << 20) /* of one example */
+
+struct training {
+	struct judge_trainer *trainer;
+	struct base_arena *arena;
+	size_t sends; /* so far */
+	size_t half;
+};
+
+/* How many of a history's lines are sends. */
+static size_t
+sends_count(FILE *input)
+{
+	char *line = NULL;
+	size_t room = 0, count = 0;
+	ssize_t length;
+
+	while ((length = getline(&line, &room, input)) > 0)
+		if (length > 5 && memmem(line, (size_t)length, "\tsend", 5))
+			count++;
+	free(line);
+	return count;
+}
+
+/* Adds one line as an example. */
+static enum base_result
+line_add(void *context, const struct replay_line *line, const struct judge_facts *facts,
+    const struct judge_verdict *verdict, const char **why_r)
+{
+	struct training *training = context;
+
+	(void)verdict;
+	if (!line->is_probe && training->sends++ < training->half)
+		return BASE_OK;
+	base_arena_reset(training->arena);
+	return judge_trainer_add(
+	    training->trainer, facts, line->is_probe, training->arena, why_r);
+}
+
+/* One more history. */
+enum base_result
+replay_train(FILE *input, const char *name, const struct settings *settings,
+    const struct judge_scorecard *frame, struct judge_trainer *trainer, size_t *real_r,
+    size_t *slips_r, const char **why_r)
+{
+	struct training training = { .trainer = trainer };
+	enum base_result result;
+
+	training.half = sends_count(input) / 2;
+	if (fseek(input, 0, SEEK_SET) != 0) {
+		*why_r = base_why("%s: cannot be read twice: %s", name, strerror(errno));
+		return BASE_REFUSE;
+	}
+	training.arena = base_arena_new(TRAIN_ARENA);
+	*why_r = "no memory to train";
+	if (!training.arena)
+		return BASE_BROKEN;
+	result = replay_run(input, name, settings, frame, line_add, &training, why_r);
+	base_arena_free(&training.arena);
+	if (result == BASE_OK)
+		judge_trainer_end_history(trainer, real_r, slips_r);
+	return result;
+}
