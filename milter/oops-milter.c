@@ -149,7 +149,9 @@ sent(void *context, const void *lesson, size_t length)
 {
 	const char *why = "";
 
-	if (memory_learn(context, lesson, length, &why) != BASE_OK)
+	/* the hold forgets the lesson when we return: it must be in the history by then */
+	if (memory_learn(context, lesson, length, &why) != BASE_OK ||
+	    memory_flush(context, &why) != BASE_OK)
 		base_log(BASE_LOG_WARNING, "a sent mail was not learned: %s", why);
 }
 
