@@ -8,7 +8,7 @@
 
 #include "milter/web/internal.h"
 
-#define PAGE_SUBJECT 120    /* bytes shown of a subject */
+#define PAGE_SUBJECT 100    /* bytes shown of a subject */
 #define PAGE_REASONS 5      /* the strongest */
 #define PAGE_MAX_REASON 300 /* bytes of one sentence */
 
