@@ -1,0 +1,46 @@
+// Plays one scenario file in the system's Chromium: node play.js SCENARIO.js LINK
+//
+// A scenario exports async ({ open, link }) => ...; open(options) gives a page in a context of
+// its own. Whatever the browser complains about, in any page, fails the scenario.
+'use strict';
+
+const path = require('node:path');
+const { chromium } = require('playwright-core');
+
+const CHROMIUM = process.env.CHROMIUM || '/usr/bin/chromium';
+const ARGUMENTS = ['--no-sandbox', '--disable-gpu', '--no-first-run', '--disable-sync',
+	'--disable-background-networking', '--disable-component-update'];
+
+// A page that writes down what is wrong with it, and what it loads besides itself.
+async function openPage(browser, options, complaints) {
+	const page = await (await browser.newContext(options)).newPage();
+	page.setDefaultTimeout(15000);
+	page.on('console', (message) => {
+		if (['error', 'warning'].includes(message.type()))
+			complaints.push(`console: ${message.text()}`);
+	});
+	page.on('pageerror', (error) => complaints.push(`script: ${error}`));
+	page.on('request', (request) => {
+		if (request.resourceType() !== 'document')
+			complaints.push(`loads ${request.url()}`);
+	});
+	return page;
+}
+
+async function main(scenario, link) {
+	const browser = await chromium.launch({ executablePath: CHROMIUM, args: ARGUMENTS });
+	const complaints = [];
+	const open = (options) => openPage(browser, options, complaints);
+	try {
+		await require(path.resolve(scenario))({ open, link, complaints });
+	} finally {
+		await browser.close();
+	}
+	if (complaints.length)
+		throw new Error(`the browser complains: ${complaints.join('; ')}`);
+}
+
+main(process.argv[2], process.argv[3]).catch((error) => {
+	console.log(error.message || error);
+	process.exitCode = 1;
+});

@@ -1,0 +1,21 @@
+// Stopped by a click, looked at again and again: it stays stopped.
+'use strict';
+
+const assert = require('node:assert');
+
+const title = (page) => page.locator('h1').textContent();
+
+module.exports = async ({ open, link }) => {
+	const page = await open();
+	await page.goto(link);
+	await page.getByRole('button', { name: 'Do not send it' }).click();
+	assert.equal(await title(page), 'Your mail was stopped');
+	for (let i = 0; i < 5; i++) {
+		await page.reload();
+		assert.equal(await title(page), 'Your mail was stopped');
+	}
+	await page.goBack();
+	await page.goto(link);
+	assert.equal(await title(page), 'Your mail was stopped');
+	assert.equal(await page.getByRole('button').count(), 1);
+};
