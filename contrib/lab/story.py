@@ -21,6 +21,8 @@ def teach(site, sender=ANNA, mails=26):
             few = COLLEAGUES[number % 5:number % 5 + 1 + number % 3]
             submission.send(Message(sender, few, f"Note {number}"))
     with Submission(site.postfix.port, CLARA) as submission:
+        for number in range(2):  # Clara writes to everybody now and then
+            submission.send(Message(CLARA, [sender] + COLLEAGUES, f"News {number}"))
         questions = [Message(CLARA, [sender] + COLLEAGUES[:8], f"Question {number}")
                      for number in range(6)]
         for question in questions:

@@ -7,7 +7,8 @@
 
 #include "milter/judge/internal.h"
 
-#define JUDGE_LEARNING_SENDS 5 /* learned of a sender before anything is held */
+#define JUDGE_LEARNING_SENDS 5           /* learned of a sender before anything is held */
+#define JUDGE_LEARNING_SENDS_NEW_SITE 10 /* the same, while the site itself is new */
 #define JUDGE_NEW_SITE_ODDS                                                                \
 	5.0 /* times the threshold's odds, before the site's own scores count */
 #define JUDGE_MAX_SENTENCE 600 /* bytes */
@@ -165,7 +166,10 @@ reasons_make(const struct judge_score *score, const struct judge_scorecard *scor
 static bool
 is_learning(const struct memory_recall *recall)
 {
-	return !recall->profile || recall->profile->sends < JUDGE_LEARNING_SENDS;
+	uint32_t needed =
+	    recall->site_score > 0 ? JUDGE_LEARNING_SENDS : JUDGE_LEARNING_SENDS_NEW_SITE;
+
+	return !recall->profile || recall->profile->sends < needed;
 }
 
 /*

@@ -335,7 +335,9 @@ void
 judge_say_site_reply_all(
     const struct judge_view *view, double value, struct base_buffer *text_r)
 {
-	(void)view;
 	(void)value;
-	base_buffer_puts(text_r, "Answering everybody is rare here.");
+	base_buffer_printf(text_r,
+	    "This answers everybody who got the mail, %zu people; hardly anybody here does "
+	    "that.",
+	    view->people);
 }

@@ -204,7 +204,7 @@ START_TEST(new_sender_is_not_held)
 	struct judge_verdict verdict;
 
 	history_begin(&history);
-	history_teach(&history, 4);
+	history_teach(&history, 9);
 	history_send(
 	    &history, "p41@example.com", history_people(history.arena, 0, 40), "all@x", "");
 	verdict = history_judge(&history, ME,
