@@ -11,6 +11,7 @@
  *	EX_TEMPFAIL: not yet, or the store is busy; EX_IOERR: the store failed. A wish that came
  *	true before is no failure: it says when, and by whom.
  */
+#include <ctype.h>
 #include <stdio.h>
 #include <string.h>
 #include <sysexits.h>
@@ -21,6 +22,7 @@
 
 #define VIEW_BYTES (4u << 20)
 #define TIME_BYTES 32
+#define STATE_BYTES 16
 #define TEXT_BYTES 80 /* of a sender or subject on a line */
 
 /* A time as people on this host read it, in ISO 8601; "-" for none. */
@@ -33,6 +35,19 @@ time_text(int64_t seconds, char text_r[TIME_BYTES])
 	if (seconds == 0 || localtime_r(&time, &parts) == NULL ||
 	    strftime(text_r, TIME_BYTES, "%Y-%m-%dT%H:%M:%S%z", &parts) == 0)
 		strcpy(text_r, "-");
+	return text_r;
+}
+
+/* A state in the lower case of plain words, as people read it. */
+static const char *
+state_text(enum hold_state state, char text_r[STATE_BYTES])
+{
+	const char *name = hold_state_str(state);
+	size_t i;
+
+	for (i = 0; name[i] != '\0' && i + 1 < STATE_BYTES; i++)
+		text_r[i] = (char)tolower((unsigned char)name[i]);
+	text_r[i] = '\0';
 	return text_r;
 }
 
@@ -73,14 +88,14 @@ hold_get(const struct settings *settings, struct hold **hold_r, const char **why
 static bool
 list_line(void *context, const struct hold_view *view)
 {
-	char created[TIME_BYTES], deadline[TIME_BYTES];
+	char created[TIME_BYTES], deadline[TIME_BYTES], state[STATE_BYTES];
 	size_t *count = context;
 
 	if ((*count)++ == 0)
 		printf("%-16s  %-9s  %-7s  %-24s  %-24s  %10s  %s\n", "ID", "STATE",
 		    "ACTION", "SINCE", "UNTIL", "RECIPIENTS", "SENDER: SUBJECT");
 	printf("%-16s  %-9s  %-7s  %-24s  %-24s  %10zu  ", view->id,
-	    hold_state_str(view->state), hold_action_str(view->action),
+	    state_text(view->state, state), hold_action_str(view->action),
 	    time_text(view->created, created), time_text(view->deadline, deadline),
 	    view->recipient_count);
 	print_text(view->sender, TEXT_BYTES);
@@ -216,12 +231,13 @@ show_recipients(const char *recipients)
 static int
 show_one(struct hold *hold, const struct hold_view *view, enum hold_wish wish)
 {
+	char state[STATE_BYTES];
 	size_t i;
 
 	(void)hold;
 	(void)wish;
 	printf("id:          %s\n", view->id);
-	printf("state:       %s\n", hold_state_str(view->state));
+	printf("state:       %s\n", state_text(view->state, state));
 	printf("action:      %s (policy \"%s\")\n", hold_action_str(view->action),
 	    view->policy);
 	show_times(view);
@@ -268,17 +284,16 @@ is_already(enum hold_state state, enum hold_wish wish)
 static int
 wish_refused(const struct hold_view *view, enum hold_wish wish)
 {
-	char text[TIME_BYTES];
+	char text[TIME_BYTES], state[STATE_BYTES];
 	int64_t when = view->moved != 0 ? view->moved : view->created;
 
 	time_text(when, text);
+	state_text(view->state, state);
 	if (is_already(view->state, wish)) {
-		printf("%s: already %s at %s by %s\n", view->id,
-		    hold_state_str(view->state), text, view->by);
+		printf("%s: already %s at %s by %s\n", view->id, state, text, view->by);
 		return EX_OK;
 	}
-	fprintf(stderr, "oopsctl: %s is %s since %s: ", view->id,
-	    hold_state_str(view->state), text);
+	fprintf(stderr, "oopsctl: %s is %s since %s: ", view->id, state, text);
 	if (view->state == HOLD_PLACING) {
 		fputs(
 		    "the MTA has not put it on hold yet, try again in a moment\n", stderr);
@@ -298,6 +313,7 @@ static int
 wish_one(struct hold *hold, const struct hold_view *view, enum hold_wish wish)
 {
 	struct base_arena *arena;
+	char was[STATE_BYTES], is[STATE_BYTES];
 	struct hold_view now = *view;
 	const char *why = "";
 	enum base_result result = hold_wish(hold, view->id, wish, "admin", &why);
@@ -312,8 +328,8 @@ wish_one(struct hold *hold, const struct hold_view *view, enum hold_wish wish)
 	if (hold_find(hold, arena, view->id, &now, &why) != BASE_OK)
 		now = *view;
 	if (result == BASE_OK) {
-		printf("%s: %s (was %s)\n", now.id, hold_state_str(now.state),
-		    hold_state_str(view->state));
+		printf("%s: %s (was %s)\n", now.id, state_text(now.state, is),
+		    state_text(view->state, was));
 		status = EX_OK;
 	} else {
 		status = wish_refused(&now, wish);

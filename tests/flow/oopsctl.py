@@ -1,0 +1,141 @@
+"""What an admin does by hand: oopsctl on a site with mail on hold."""
+import os
+import subprocess
+
+from lab import story
+from lab.mail import never, until
+from lab.site import Site
+from lab.story import ANNA
+
+# Whatever the others do is usual here.
+SETTINGS = {"policy": ({"match": {"sender": ANNA}, "action": "confirm", "threshold": 0.5},
+                       {"action": "pass"})}
+NOBODY = "abcdefghabcdef27"  # a well-formed id that no mail has
+
+
+def run(site, code, *arguments):
+    """Runs a command that must end with this code; what it printed."""
+    done = site.oopsctl(*arguments)
+    assert done.returncode == code, f"{arguments}: {done.returncode}\n{done.stdout}{done.stderr}"
+    return done.stdout + done.stderr
+
+
+def slip(site):
+    """A slip of Anna's on hold: the message, its queue id and its hold."""
+    story.teach(site)
+    message, queue_id = story.slip(site, story.announce(site))
+    until(lambda: site.postfix.queued(queue_id) == "hold", 5, "the slip is held")
+    until(lambda: " held " in run(site, 0, "list"), 10, "the keeper saw it")
+    return message, queue_id, story.hold_of(site, queue_id)
+
+
+def test_an_admin_looks_and_sends():
+    with Site(SETTINGS) as site:
+        assert "nothing is held" in run(site, 0, "list")
+        message, queue_id, hold = slip(site)
+        listed = run(site, 0, "list")
+        assert hold in listed and ANNA in listed and message.subject in listed
+        shown = run(site, 0, "show", hold)
+        for expected in (ANNA, message.subject, queue_id, "state:       held", "colleague07@",
+                         "reason:", "then it is returned"):
+            assert expected in shown, f"{expected} is not in\n{shown}"
+        assert site.postfix.queued(queue_id) == "hold" and not site.receiver.copies(message.id)
+        assert "was not undone" in run(site, 65, "restore", hold)
+        assert f"{hold}: sending (was held)" in run(site, 0, "send", hold)
+        story.reaches(site, message)
+        until(lambda: "sent" in run(site, 0, "show", hold), 5, "the state is sent")
+        assert "already sent at " in run(site, 0, "send", hold)
+        assert "too late to undo" in run(site, 65, "undo", hold)
+        assert hold not in run(site, 0, "list")
+        assert hold in run(site, 0, "list", "--all")
+        never(lambda: max(site.receiver.copies(message.id).values()) > 1, 1, "sent twice")
+
+
+def test_an_admin_undoes_and_restores():
+    with Site(SETTINGS) as site:
+        message, queue_id, hold = slip(site)
+        run(site, 0, "undo", hold)
+        never(lambda: site.receiver.copies(message.id), 1, "the undone mail was sent")
+        assert site.postfix.queued(queue_id) == "hold"
+        assert "already undone at " in run(site, 0, "undo", hold)
+        assert "oopsctl restore" in run(site, 65, "send", hold)
+        run(site, 0, "restore", hold)
+        story.reaches(site, message)
+
+
+def test_what_is_not_there_is_said():
+    with Site(SETTINGS) as site:
+        for command in ("show", "send", "undo", "restore"):
+            assert NOBODY in run(site, 66, command, NOBODY)
+            assert "there is no hold" in run(site, 66, command, "../../etc/passwd")
+            assert "usage" in run(site, 64, command)
+        assert "usage" in run(site, 64, "frobnicate")
+        assert "usage" in run(site, 64, "list", "--none")
+        assert "No such file" in run(site, 66, "explain", "/nonexistent/message")
+        again = run(site, 0, "init")
+        assert "made:" not in again and again.count("there:") == 3
+        site.conf.write_text("node = 7;\n")
+        assert f"{site.conf}:1: " in run(site, 78, "list")
+
+
+def test_explain_tells_and_learns_nothing():
+    with Site(SETTINGS) as site:
+        story.teach(site)
+        announcement = story.announce(site)
+        message = announcement.reply_all(ANNA, "Dear Clara,\n")
+        path = site.folder / "message.eml"
+        path.write_text(message.text(), encoding="utf-8")
+        said = run(site, 0, "explain", str(path))
+        assert ANNA in said and "40 addresses" in said and "\nconfirm (" in said, said
+        assert run(site, 0, "explain", str(path)) == said, "it has learned"
+        few = run(site, 0, "explain", "--to", "colleague01@example.com", str(path))
+        assert "1 addresses" in few and "\npass (" in few, few
+        other = run(site, 0, "explain", str(path), "--sender", "eve@elsewhere.example")
+        assert "not in identity.local_domains" in other
+        path.write_text("no header at all\n")
+        assert "does not begin with a header field" in run(site, 65, "explain", str(path))
+        assert not site.held()
+
+
+def faults(site, count):
+    """The faults that check finds: as many as these."""
+    said = run(site, 69 if count else 0, "check").splitlines()
+    found = [line for line in said if line.startswith("fault: ")]
+    assert all(line.startswith(("ok: ", "fault: ")) for line in said), said
+    assert len(found) == count and all("; change: " in line for line in found), said
+    return "\n".join(found)
+
+
+def test_check_finds_what_would_let_mail_flow_unjudged():
+    with Site(SETTINGS) as site:
+        faults(site, 0)
+        ours = f"unix:{site.folder}/run/milter.sock"
+        site.postfix.configure(smtpd_milters=f"{{ {ours}, connect_timeout=5s }}, inet:[::1]:9")
+        assert "in smtpd_milters a milter comes after us" in faults(site, 1)
+        site.postfix.configure(smtpd_milters=f"inet:[::1]:9, {{ {ours}, connect_timeout=5s }}",
+                               non_smtpd_milters="")
+        assert "non_smtpd_milters does not name" in faults(site, 1)
+        site.postfix.configure(smtpd_milters=ours, non_smtpd_milters="$smtpd_milters",
+                               milter_default_action="reject")
+        assert "milter_default_action = reject" in faults(site, 1)
+        site.postfix.configure(milter_default_action="accept")
+        master = os.path.join(site.postfix.config_directory, "master.cf")
+        with open(master, encoding="utf-8") as file:
+            text = file.read()
+        with open(master, "w", encoding="utf-8") as file:
+            file.write(text.replace("inet n - n", "inet n - y"))
+        assert "smtpd is chrooted" in faults(site, 1)
+        site.postfix.configure()
+        faults(site, 0)
+
+
+def test_check_finds_programs_that_do_not_run():
+    with Site(SETTINGS) as site:
+        faults(site, 0)
+        for name in ("oops-queued", "oops-web", "oops-milter"):
+            assert site.end(name) == 0
+            assert f"fault: {name}: " in faults(site, 1)
+            site.run(name)
+        faults(site, 0)
+        subprocess.run(["chmod", "0644", str(site.folder / "secret.key")], check=True)
+        assert "chmod 0640" in faults(site, 1)
