@@ -56,6 +56,7 @@ class Message:
         self.sender, self.to, self.cc, self.bcc = sender, list(to), list(cc), list(bcc)
         self.subject, self.body, self.parent = subject, body, parent
         self.headers = list(headers)
+        self.date = time.strftime("%a, %d %b %Y %H:%M:%S +0000", time.gmtime())
         self.id = new_id(sender.rpartition("@")[2] or "localhost")
 
     def recipients(self):
@@ -68,7 +69,7 @@ class Message:
         if self.cc:
             lines.append("Cc: " + ",\n ".join(self.cc))
         lines += [f"Subject: {self.subject}", f"Message-ID: {self.id}",
-                  time.strftime("Date: %a, %d %b %Y %H:%M:%S +0000", time.gmtime())]
+                  f"Date: {self.date}"]
         if self.parent:
             lines.append(f"In-Reply-To: {self.parent.id}")
             lines.append("References: " + " ".join(self.ancestors()))

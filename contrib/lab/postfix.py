@@ -91,7 +91,7 @@ DROP_FOLDERS = {"maildrop": 0o730, "public": 0o710}
 
 
 class Postfix:
-    """start(), use .port, stop(). `extra` are more lines for main.cf, by parameter name."""
+    """start(), use .port, stop(). `extra` are parameters of main.cf by name."""
 
     def __init__(self, folder, receiver_port, smtpd_milters="", non_smtpd_milters="",
                  milter_default_action="tempfail", long_queue_ids=True, extra=None):
@@ -109,6 +109,9 @@ class Postfix:
         """Writes the configuration, with changes for the settings named in MAIN_CF."""
         self.settings.update(changes)
         main = MAIN_CF.format(**self.settings)
+        # twice the same parameter would be a warning in Postfix's log
+        main = "".join(line for line in main.splitlines(keepends=True)
+                       if line.partition(" =")[0] not in self.extra)
         main += "".join(f"{name} = {value}\n" for name, value in self.extra.items())
         self._write("etc/main.cf", main)
         self._write("etc/master.cf", MASTER_CF.format(port=self.port))

@@ -272,10 +272,11 @@ class Site:
         """Queue ids on hold."""
         return list(self.postfix.queue("hold"))
 
-    def letters(self, to, seconds=5):
+    def letters(self, to, seconds=20):
         """Letters about held mail to this person; waits for the first."""
         return mail.until(lambda: [one for one in self.receiver.received(recipient=to)
-                                   if one.header("Auto-Submitted")], seconds, f"letter to {to}")
+                                   if one.header("Auto-Submitted") == "auto-generated"],
+                          seconds, f"letter to {to}")
 
     def link(self, to):
         """The link in the latest letter to this person."""
