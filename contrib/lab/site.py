@@ -97,6 +97,7 @@ class Site:
 
     def start(self):
         self._make_folders()
+        self._take_programs()
         self.receiver.start()
         milter = f"unix:{self.folder}/run/milter.sock" if "oops-milter" in self.names else ""
         self.postfix = Postfix(self.folder / "postfix", self.receiver.port, **{
@@ -146,6 +147,15 @@ class Site:
             os.chown(self.folder / name, uid, gid)
             os.chmod(self.folder / name, mode)
 
+    def _take_programs(self):
+        """The build may lie where the users of this site may not go, such as /root."""
+        (self.folder / "bin").mkdir(mode=0o755)
+        for name in self.names:
+            try:
+                os.link(self.build / name, self.folder / "bin" / name)
+            except OSError:  # another file system
+                shutil.copy2(self.build / name, self.folder / "bin" / name)
+
     def _give_away(self):
         """What root made belongs to the users that work with it."""
         os.chown(self.folder / "secret.key", MILTER_UID, -1)
@@ -184,7 +194,7 @@ class Site:
                        "oops-web": (WEB_UID, [HOLDS_GID])}[name]
         with open(self.log_path(name), "ab") as log:
             self.running[name] = subprocess.Popen(
-                [self.build / name, "-c", self.conf, "-f"], stdin=subprocess.DEVNULL,
+                [self.folder / "bin" / name, "-c", self.conf, "-f"], stdin=subprocess.DEVNULL,
                 stdout=log, stderr=log, user=uid, group=uid, extra_groups=groups, umask=0o007,
                 start_new_session=True)  # Ctrl-C is for us, who then end them in order
         mail.until(lambda: self.ready(name), 20, f"{name} listens", every=0.01)
