@@ -62,6 +62,7 @@ struct judge_signal {
 	const char *name; /* in the scorecard */
 	const char *unit; /* of its value */
 	const char *note; /* for the auditor: what the value is */
+	bool reads_body;
 	/* False: unknown. `person_r` is "" unless it names somebody. */
 	bool (*measure)(
 	    const struct judge_view *view, double *value_r, const char **person_r);
@@ -102,6 +103,7 @@ JUDGE_SIGNAL(one_to_one_share);
 JUDGE_SIGNAL(covered_by_one);
 JUDGE_SIGNAL(closest_sent);
 JUDGE_SIGNAL(exact_before);
+JUDGE_SIGNAL(regular_mailing);
 JUDGE_SIGNAL(cohesion);
 JUDGE_SIGNAL(received_match);
 JUDGE_SIGNAL(group_voices);
@@ -117,8 +119,15 @@ JUDGE_SIGNAL(author_alone_share);
 JUDGE_SIGNAL(others_answered_all);
 JUDGE_SIGNAL(minutes_since_parent);
 JUDGE_SIGNAL(site_reply_all);
+JUDGE_SIGNAL(reached_by_bcc);
 /* signals_person.c */
 JUDGE_SIGNAL(stranger_among_known);
+/* signals_text.c */
+JUDGE_SIGNAL(outside_domains);
+JUDGE_SIGNAL(outsider_joins);
+JUDGE_SIGNAL(look_alike_domain);
+JUDGE_SIGNAL(greeting_to_one);
+JUDGE_SIGNAL(brief_answer);
 
 #undef JUDGE_SIGNAL
 

@@ -11,6 +11,7 @@
 #define JUDGE_LEARNING_SENDS_NEW_SITE 10 /* the same, while the site itself is new */
 #define JUDGE_NEW_SITE_ODDS                                                                \
 	5.0 /* times the threshold's odds, before the site's own scores count */
+#define JUDGE_BODY_MIN 10      /* people, from which the start of the body can tell more */
 #define JUDGE_MAX_SENTENCE 600 /* bytes */
 
 /* --- scoring ----------------------------------------------------------------------- */
@@ -206,6 +207,41 @@ action_for(const struct judge_facts *facts, const struct settings_policy *policy
 	return policy->action;
 }
 
+/* The most that signals which read the body could still add. */
+static double
+body_points(const struct judge_facts *facts, const struct judge_scorecard *scorecard)
+{
+	double sum = 0;
+
+	for (size_t i = 0; i < judge_signal_count && !facts->has_body; i++) {
+		const struct judge_block *block = &scorecard->blocks[i];
+		double most = 0;
+
+		if (!judge_signals[i].reads_body || !block->is_there)
+			continue;
+		for (size_t bin = 1; bin <= block->axis.range_count; bin++)
+			if (block->points[bin] - block->points[0] > most)
+				most = block->points[bin] - block->points[0];
+		sum += most;
+	}
+	return sum;
+}
+
+/* Could the start of the body change what is done? Only asked where many are written to. */
+static bool
+wants_body(const struct judge_facts *facts, const struct judge_scorecard *scorecard,
+    const struct settings_policy *policy, const struct judge_score *score)
+{
+	struct judge_score most = *score;
+
+	if (facts->has_body || score->view.people < JUDGE_BODY_MIN)
+		return false;
+	most.points += body_points(facts, scorecard);
+	most.score = 1 / (1 + exp(-most.points / scorecard->scale));
+	return action_for(facts, policy, &most) > SETTINGS_TAG &&
+	       action_for(facts, policy, &most) > action_for(facts, policy, score);
+}
+
 /* Judges one send. */
 enum base_result
 judge_send(const struct judge_facts *facts, const struct judge_scorecard *scorecard,
@@ -221,6 +257,7 @@ judge_send(const struct judge_facts *facts, const struct judge_scorecard *scorec
 	verdict.points = score.points;
 	verdict.score = score.score;
 	verdict.action = action_for(facts, policy, &score);
+	verdict.wants_body = wants_body(facts, scorecard, policy, &score);
 	result = reasons_make(&score, scorecard, arena, &verdict);
 	if (result != BASE_OK) {
 		*why_r = base_why("no memory for the reasons");

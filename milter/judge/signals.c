@@ -6,7 +6,11 @@
 
 #define SIGNAL(name, unit, note)                                                           \
 	{                                                                                  \
-#name, unit, note, judge_measure_##name, judge_say_##name                  \
+#name, unit, note, false, judge_measure_##name, judge_say_##name           \
+	}
+#define BODY_SIGNAL(name, unit, note)                                                      \
+	{                                                                                  \
+#name, unit, note, true, judge_measure_##name, judge_say_##name            \
 	}
 
 const struct judge_signal judge_signals[] = {
@@ -30,6 +34,8 @@ const struct judge_signal judge_signals[] = {
 	SIGNAL(
 	    closest_sent, "0..1", "likeness with the closest audience written to before"),
 	SIGNAL(exact_before, "sends", "recent sends to exactly this audience"),
+	SIGNAL(regular_mailing, "share",
+	    "how far the interval between sends to exactly this audience varies"),
 	SIGNAL(cohesion, "share", "recipients written to together with another of them"),
 	SIGNAL(received_match, "0..1", "likeness with the closest audience received from"),
 	SIGNAL(group_voices, "people", "who was seen to write to that audience"),
@@ -48,6 +54,18 @@ const struct judge_signal judge_signals[] = {
 	SIGNAL(minutes_since_parent, "minutes", "age of the answered mail"),
 	SIGNAL(
 	    site_reply_all, "share", "the site's replies to all among those that could be"),
+	SIGNAL(
+	    reached_by_bcc, "yes or no", "1 when the sender got the answered mail as Bcc"),
+	/* texts */
+	SIGNAL(outside_domains, "domains", "recipients' domains other than the sender's"),
+	SIGNAL(outsider_joins, "yes or no",
+	    "1 when a thread of one domain goes to another domain for the first time"),
+	SIGNAL(look_alike_domain, "yes or no",
+	    "1 when a new recipient's domain is almost a known one"),
+	BODY_SIGNAL(
+	    greeting_to_one, "yes or no", "1 when the text greets one person by name"),
+	BODY_SIGNAL(
+	    brief_answer, "words", "words before the quotation, in an answer to all"),
 	/* persons */
 	SIGNAL(stranger_among_known, "kind",
 	    "least familiar recipient: 0 never seen, 2 only heard from, 3 seldom written "

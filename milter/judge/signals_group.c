@@ -4,8 +4,9 @@
  */
 #include "milter/judge/internal.h"
 
-#define GROUP_MIN 3        /* recipients from which shares mean something */
-#define GROUP_NAMED_MAX 12 /* recipients among whom one is named */
+#define GROUP_MIN 3         /* recipients from which shares mean something */
+#define GROUP_NAMED_MAX 12  /* recipients among whom one is named */
+#define GROUP_REGULAR_MIN 4 /* sends that make an interval */
 #define GROUP_HEARD_MIN 5
 #define GROUP_LIKE 0.7 /* overlap from which an audience received from is meant */
 
@@ -210,6 +211,27 @@ judge_say_weak_share(
     const struct judge_view *view, double value, struct base_buffer *text_r)
 {
 	judge_say_familiarity(view, value, text_r);
+}
+
+/* The Friday newsletter: the same audience at a steady interval. */
+bool
+judge_measure_regular_mailing(
+    const struct judge_view *view, double *value_r, const char **person_r)
+{
+	(void)person_r;
+	if (!view->same || view->same->count < GROUP_REGULAR_MIN || view->same->gap <= 0)
+		return false;
+	*value_r = (double)view->same->deviation / (double)view->same->gap;
+	return true;
+}
+
+void
+judge_say_regular_mailing(
+    const struct judge_view *view, double value, struct base_buffer *text_r)
+{
+	(void)value;
+	base_buffer_printf(text_r, "You wrote to exactly these %zu people %u times.",
+	    view->count, view->same ? view->same->count : 0);
 }
 
 /* The share of recipients that other recipients were written to with. */

@@ -341,3 +341,27 @@ judge_say_site_reply_all(
 	    "that.",
 	    view->people);
 }
+
+bool
+judge_measure_reached_by_bcc(
+    const struct judge_view *view, double *value_r, const char **person_r)
+{
+	const struct memory_thread *thread = view->facts->recall->thread;
+
+	name_originator(view, person_r);
+	if (!thread || !thread->has_header || !is_to_all(view))
+		return false;
+	*value_r = memory_hash_has(thread->hidden, thread->hidden_count, view->self);
+	return true;
+}
+
+void
+judge_say_reached_by_bcc(
+    const struct judge_view *view, double value, struct base_buffer *text_r)
+{
+	(void)value;
+	base_buffer_printf(text_r,
+	    "You got the mail as a blind copy: answering tells %zu people that you have "
+	    "it.",
+	    view->people);
+}

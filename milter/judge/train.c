@@ -8,7 +8,8 @@
  * few examples stays near it). Tables with a trend are made to rise or fall by pooling
  * neighbours that do not. At the end the points are multiplied, rounded to whole numbers, and
  * each signal's most usual range among sends to many is moved to 0, so that points are read as
- * "more suspicious than usual".
+ * "more suspicious than usual". Signals that no example knows (a history in lines has no
+ * header and no body) keep the points that they were given by hand.
  */
 #include <math.h>
 #include <stdlib.h>
@@ -375,6 +376,33 @@ points_round(double points)
 	return round(points * TRAIN_SCALE) + 0.0;
 }
 
+/* Was a signal known in any example? If not, its points stay as they were set by hand. */
+static bool
+is_known(const struct judge_trainer *trainer, size_t feature)
+{
+	for (size_t i = 0; i < trainer->count; i++)
+		if (trainer->examples[i].cells[feature] != 0)
+			return true;
+	return false;
+}
+
+/* One signal's fitted points; what the base gains by them. */
+static double
+signal_make(const struct judge_trainer *trainer, size_t feature, struct judge_block *block)
+{
+	double usual;
+
+	if (!is_known(trainer, feature)) {
+		for (size_t bin = 0; bin <= block->axis.range_count; bin++)
+			block->points[bin] *= TRAIN_SCALE / trainer->frame->scale;
+		return trainer->points[feature][0];
+	}
+	usual = trainer->points[feature][usual_cell(trainer, feature)];
+	for (size_t bin = 0; bin <= block->axis.range_count; bin++)
+		block->points[bin] = points_round(trainer->points[feature][bin] - usual);
+	return usual;
+}
+
 /* The frame with the fitted points. */
 static enum base_result
 card_make(struct judge_trainer *trainer, struct judge_scorecard **scorecard_r)
@@ -387,14 +415,8 @@ card_make(struct judge_trainer *trainer, struct judge_scorecard **scorecard_r)
 	*card = *trainer->frame;
 	card->scale = TRAIN_SCALE;
 	card->pair_count = 0;
-	for (size_t i = 0; i < trainer->signal_count; i++) {
-		struct judge_block *block = &card->blocks[trainer->signals[i]];
-		double usual = trainer->points[i][usual_cell(trainer, i)];
-
-		base += usual;
-		for (size_t bin = 0; bin <= block->axis.range_count; bin++)
-			block->points[bin] = points_round(trainer->points[i][bin] - usual);
-	}
+	for (size_t i = 0; i < trainer->signal_count; i++)
+		base += signal_make(trainer, i, &card->blocks[trainer->signals[i]]);
 	for (size_t i = 0; i < trainer->frame->pair_count; i++) {
 		struct judge_pair *pair = &card->pairs[i];
 

@@ -345,6 +345,8 @@ memory_thread_encode(struct base_arena *arena, const struct memory_thread *threa
 	memory_put(&wire, thread->size, 4);
 	memory_put(&wire, thread->time, 4);
 	memory_put(&wire, thread->answered_all, 1);
+	memory_put(
+	    &wire, (thread->has_header ? 1 : 0) | (thread->is_one_domain ? 2 : 0), 1);
 	put_hashes(&wire, thread->members, thread->member_count);
 	put_hashes(&wire, thread->hidden, thread->hidden_count);
 	put_hashes(&wire, thread->answerers, thread->answerer_count);
@@ -358,6 +360,7 @@ memory_thread_decode(struct base_arena *arena, const void *data, size_t length,
 {
 	struct memory_wire wire = memory_wire_over(data, length);
 	struct memory_thread *thread = base_arena_alloc(arena, sizeof(*thread));
+	uint64_t flags;
 
 	if (!thread)
 		return BASE_BROKEN;
@@ -368,6 +371,9 @@ memory_thread_decode(struct base_arena *arena, const void *data, size_t length,
 	thread->size = (uint32_t)memory_take(&wire, 4);
 	thread->time = (uint32_t)memory_take(&wire, 4);
 	thread->answered_all = (uint8_t)memory_take(&wire, 1);
+	flags = memory_take(&wire, 1);
+	thread->has_header = flags & 1;
+	thread->is_one_domain = flags & 2;
 	thread->member_count = take_hashes(&wire, thread->members, MEMORY_MAX_MEMBERS);
 	thread->hidden_count = take_hashes(&wire, thread->hidden, MEMORY_MAX_HIDDEN);
 	thread->answerer_count =

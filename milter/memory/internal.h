@@ -44,6 +44,7 @@ struct memory_lesson {
 	uint32_t member_count; /* envelope, To, Cc and the sender */
 	uint64_t member_sum;
 	bool has_header;              /* To or Cc was there, so who is hidden is known */
+	bool is_one_domain;           /* everybody has the sender's domain */
 	struct memory_person *people; /* sorted by hash, sender left out */
 	size_t person_count;
 };

@@ -5,6 +5,7 @@
 #include <string.h>
 #include <stdlib.h>
 
+#include "milter/mail/mail.h"
 #include "milter/memory/internal.h"
 #include "milter/memory/wire.h"
 
@@ -89,6 +90,16 @@ lesson_sender(const char *actor, const struct mail_transaction *transaction)
 	return *transaction->from ? transaction->from : transaction->envelope_sender;
 }
 
+/* Do all addresses have this domain? */
+static bool
+is_one_domain(const struct mail_addresses *addresses, const char *domain)
+{
+	for (size_t i = 0; i < addresses->count; i++)
+		if (strcmp(mail_domain_of(addresses->items[i]), domain) != 0)
+			return false;
+	return true;
+}
+
 /* Gathers one mail into a lesson. */
 enum base_result
 memory_lesson_make(struct base_arena *arena, const struct base_key *key, const char *actor,
@@ -103,9 +114,13 @@ memory_lesson_make(struct base_arena *arena, const struct base_key *key, const c
 		.sender = *sender ? memory_hash(key, sender) : 0,
 		.has_header = transaction->to.count + transaction->cc.count > 0,
 	};
+	const char *domain = mail_domain_of(sender);
 	size_t count =
 	    transaction->recipients.count + transaction->to.count + transaction->cc.count;
 
+	lesson.is_one_domain = is_one_domain(&transaction->recipients, domain) &&
+			       is_one_domain(&transaction->to, domain) &&
+			       is_one_domain(&transaction->cc, domain);
 	if (*transaction->message_id)
 		lesson.message = memory_hash(key, transaction->message_id);
 	if (*transaction->in_reply_to)
@@ -156,7 +171,10 @@ memory_lesson_encode(struct base_arena *arena, const struct memory_lesson *lesso
 	if (!wire.data)
 		return BASE_BROKEN;
 	memory_put(&wire, LESSON_VERSION, 1);
-	memory_put(&wire, (lesson->is_send ? 1 : 0) | (lesson->has_header ? 2 : 0), 1);
+	memory_put(&wire,
+	    (lesson->is_send ? 1 : 0) | (lesson->has_header ? 2 : 0) |
+		(lesson->is_one_domain ? 4 : 0),
+	    1);
 	memory_put(&wire, (uint64_t)lesson->time, 8);
 	memory_put_double(&wire, lesson->score);
 	memory_put(&wire, lesson->sender, 8);
@@ -203,6 +221,7 @@ memory_lesson_decode(struct base_arena *arena, const void *data, size_t length,
 	flags = memory_take(&wire, 1);
 	lesson.is_send = flags & 1;
 	lesson.has_header = flags & 2;
+	lesson.is_one_domain = flags & 4;
 	lesson.time = (int64_t)memory_take(&wire, 8);
 	lesson.score = memory_take_double(&wire);
 	lesson.sender = memory_take(&wire, 8);

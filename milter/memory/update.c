@@ -451,6 +451,9 @@ memory_thread_learn(struct memory_thread *thread, const struct memory_lesson *le
 {
 	if (thread->time && thread->originator != lesson->sender)
 		return;
+	thread->has_header = lesson->has_header || thread->has_header;
+	thread->is_one_domain =
+	    lesson->is_one_domain && (thread->is_one_domain || !thread->time);
 	thread->originator = lesson->sender;
 	thread->time = (uint32_t)lesson->time;
 	thread_members(thread, lesson);

@@ -127,6 +127,8 @@ struct memory_thread {
 	uint8_t hidden_count;
 	uint8_t answerer_count;
 	uint8_t answered_all; /* answers to all in this thread so far, at most 255 */
+	bool has_header;      /* To or Cc was there, so who is hidden is known */
+	bool is_one_domain;   /* all members have the originator's domain */
 };
 
 #define MEMORY_SCORE_BINS 480 /* of 0.05, by the logarithm of the odds, from -8 */

@@ -329,6 +329,9 @@ signal_history(struct history *history)
 	"p1@example.com,p2@example.com,p3@example.com,p4@example.com,p5@example.com,"      \
 	"p6@example.com,p7@example.com,p8@example.com,p9@example.com," TEAM                \
 	",p16@example.com,p17@example.com,p18@example.com,p19@example.com,p20@example.com"
+#define MANY                                                                               \
+	GROUP ",q1@example.com,q2@example.com,q3@example.com,q4@example.com,"              \
+	      "q5@example.com,q6@example.com,q7@example.com"
 #define STRANGERS "s1@else.org,s2@else.org,s3@else.org,s4@else.org"
 
 static const struct {
@@ -432,6 +435,155 @@ START_TEST(signal_values)
 }
 END_TEST
 
+/* Signals that need a header or the body: what the send looks like, and the value. */
+static const struct {
+	const char *signal;
+	const char *recipients; /* all in To */
+	const char *parent;
+	const char *body; /* NULL: not read */
+	double value;
+	const char *person;
+} texts[] = {
+	{ "reached_by_bcc", "p20@example.com," STRANGERS, "bcc@x", NULL, 1,
+	    "p20@example.com" },
+	{ "reached_by_bcc", "p20@example.com," STRANGERS, "open@x", NULL, 0,
+	    "p20@example.com" },
+	{ "reached_by_bcc", "p20@example.com", "bcc@x", NULL, UNKNOWN, "" },
+	{ "outside_domains", "p1@example.com,a@one.org,b@one.org,c@two.org", "", NULL, 2,
+	    "" },
+	{ "outsider_joins", "p1@example.com,a@one.org", "in@x", NULL, 1, "a@one.org" },
+	{ "outsider_joins", "p1@example.com", "in@x", NULL, 0, "" },
+	{ "outsider_joins", "p1@example.com,a@one.org", "open@x", NULL, UNKNOWN, "" },
+	{ "look_alike_domain", "p1@example.com,a@exmaple.com", "", NULL, 1,
+	    "a@exmaple.com" },
+	{ "look_alike_domain", "p1@example.com,a@example.org", "", NULL, 0, "" },
+	{ "look_alike_domain", "p1@example.com,p2@example.com", "", NULL, 0, "" },
+	{ "greeting_to_one", GROUP, "", NULL, UNKNOWN, "" },
+	{ "greeting_to_one", GROUP, "", "Hi Anna,\r\n\r\nyes.\r\n", 1, "" },
+	{ "greeting_to_one", GROUP, "", "Dear Mr. Miller,\n", 1, "" },
+	{ "greeting_to_one", GROUP, "", "Hi all,\n", 0, "" },
+	{ "greeting_to_one", GROUP, "", "Dear colleagues and friends,\n", 0, "" },
+	{ "greeting_to_one", GROUP, "", "The meeting moves.\n", 0, "" },
+	{ "greeting_to_one", "p1@example.com", "", "Hi Anna,\n", UNKNOWN, "" },
+	{ "greeting_to_one", GROUP, "",
+	    "--b\r\nContent-Type: text/plain\r\n\r\nHello Bob!\r\n", 1, "" },
+	{ "greeting_to_one", GROUP, "", "--b\nContent-Transfer-Encoding: base64\n\nSGk=\n",
+	    UNKNOWN, "" },
+	{ "greeting_to_one", GROUP, "", "", UNKNOWN, "" },
+	{ "brief_answer", GROUP, "g1@x", "Thanks, Jo!\n\n> Cake\n", UNKNOWN, "" },
+	{ "brief_answer", MANY, "many@x", "Thanks, Jo!\n\n> Cake\n", 2, "" },
+	{ "brief_answer", MANY, "many@x", "a b\nc d e\n-- \nJo\n", 5, "" },
+	{ "regular_mailing", TEAM, "", NULL, UNKNOWN, "" },
+};
+
+/* What came before the sends above. */
+static void
+text_history(struct history *history)
+{
+	struct mail_transaction *mail;
+
+	signal_history(history);
+	mail = history_mail(history, "p20@example.com", ME "," STRANGERS, "bcc@x", "");
+	mail->to = history_addresses(history->arena, STRANGERS);
+	history_learn(history, "p20@example.com", mail);
+	mail = history_mail(history, "p20@example.com", ME "," STRANGERS, "open@x", "");
+	mail->to = history_addresses(history->arena, ME "," STRANGERS);
+	history_learn(history, "p20@example.com", mail);
+	history_send(history, "p1@example.com", ME ",p2@example.com", "in@x", "");
+	history_send(history, "p20@example.com", ME "," MANY, "many@x", "");
+}
+
+START_TEST(text_values)
+{
+	struct history history;
+	struct judge_facts facts;
+	struct judge_measure measure;
+	struct mail_transaction *mail;
+
+	history_begin(&history);
+	text_history(&history);
+	mail = history_mail(&history, ME, texts[_i].recipients, "now@x", texts[_i].parent);
+	mail->to = history_addresses(history.arena, texts[_i].recipients);
+	facts = history_facts(&history, mail);
+	if (texts[_i].body) {
+		mail->body_start = texts[_i].body;
+		mail->body_start_length = strlen(texts[_i].body);
+		facts.has_body = true;
+	}
+	measure = signal_measure(&history, texts[_i].signal, &facts);
+	ck_assert_int_eq(measure.is_known, !isnan(texts[_i].value));
+	if (measure.is_known) {
+		ck_assert_double_eq(measure.value, texts[_i].value);
+		ck_assert_str_eq(measure.person, texts[_i].person);
+	}
+	history_end(&history);
+}
+END_TEST
+
+/* Six Fridays, and six sends at any time. */
+START_TEST(newsletter_is_regular)
+{
+	static const int days[2][6] = { { 7, 7, 7, 7, 7, 7 }, { 1, 20, 3, 40, 2, 9 } };
+	double values[2];
+
+	for (int row = 0; row < 2; row++) {
+		struct history history;
+		struct judge_facts facts;
+		struct judge_measure measure;
+
+		history_begin(&history);
+		for (int i = 0; i < 6; i++) {
+			history.now += days[row][i] * 86400 - 3600;
+			history_send(&history, ME, GROUP, "", "");
+		}
+		facts = history_facts(&history, history_mail(&history, ME, GROUP, "", ""));
+		measure = signal_measure(&history, "regular_mailing", &facts);
+		ck_assert(measure.is_known);
+		values[row] = measure.value;
+		history_end(&history);
+	}
+	ck_assert_double_lt(values[0], 0.01);
+	ck_assert_double_gt(values[1], 0.5);
+}
+END_TEST
+
+/* A body that could change the action is asked for, and does change it. */
+START_TEST(body_is_wanted_when_it_matters)
+{
+	struct history history;
+	struct judge_facts facts;
+	struct judge_verdict verdict;
+	struct mail_transaction *mail;
+	const char *why = "";
+	double odds;
+
+	history_begin(&history);
+	text_history(&history);
+	mail = history_mail(&history, ME, MANY, "now@x", "");
+	facts = history_facts(&history, mail);
+	ck_assert_int_eq(judge_send(&facts, history.card, &history.policy, history.arena,
+			     &verdict, &why),
+	    BASE_OK);
+	/* The threshold a little above: 5 is what a new site asks for. */
+	odds = verdict.score / (1 - verdict.score) / 5 * 1.3;
+	history.policy.threshold = odds / (1 + odds);
+	judge_send(&facts, history.card, &history.policy, history.arena, &verdict, &why);
+	ck_assert_int_eq(verdict.action, SETTINGS_PASS);
+	ck_assert(verdict.wants_body);
+	mail->body_start = "Hi Anna,\n\nas we said.\n";
+	mail->body_start_length = strlen(mail->body_start);
+	facts.has_body = true;
+	judge_send(&facts, history.card, &history.policy, history.arena, &verdict, &why);
+	ck_assert_int_eq(verdict.action, SETTINGS_CONFIRM);
+	ck_assert(!verdict.wants_body);
+	facts = history_facts(
+	    &history, history_mail(&history, ME, "p1@example.com", "now@x", ""));
+	judge_send(&facts, history.card, &history.policy, history.arena, &verdict, &why);
+	ck_assert(!verdict.wants_body);
+	history_end(&history);
+}
+END_TEST
+
 /* Every signal says one sentence, and is in the table above. */
 START_TEST(signal_sentences)
 {
@@ -456,6 +608,8 @@ START_TEST(signal_sentences)
 	}
 	for (size_t i = 0; i < sizeof(signals) / sizeof(*signals); i++)
 		is_tested |= strcmp(signals[i].signal, judge_signals[_i].name) == 0;
+	for (size_t i = 0; i < sizeof(texts) / sizeof(*texts); i++)
+		is_tested |= strcmp(texts[i].signal, judge_signals[_i].name) == 0;
 	ck_assert_msg(is_tested, "%s has no row", judge_signals[_i].name);
 	history_end(&history);
 }
@@ -482,6 +636,9 @@ main(void)
 	tcase_add_loop_test(
 	    signal, signal_values, 0, (int)(sizeof(signals) / sizeof(*signals)));
 	tcase_add_loop_test(signal, signal_sentences, 0, (int)judge_signal_count);
+	tcase_add_loop_test(signal, text_values, 0, (int)(sizeof(texts) / sizeof(*texts)));
+	tcase_add_test(signal, newsletter_is_regular);
+	tcase_add_test(scenario, body_is_wanted_when_it_matters);
 	suite_add_tcase(suite, card);
 	suite_add_tcase(suite, scenario);
 	suite_add_tcase(suite, signal);

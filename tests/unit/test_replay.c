@@ -158,6 +158,111 @@ START_TEST(person_is_a_column)
 }
 END_TEST
 
+/* --- training ---------------------------------------------------------------------- */
+
+/* Forty people, ordinary mail; from the middle on also slips to all. */
+static char *
+training_history(bool with_slips)
+{
+	char *text = NULL;
+	size_t size = 0;
+	FILE *file = open_memstream(&text, &size);
+
+	for (int i = 0; i < 400; i++) {
+		fprintf(file, "%d\tp%d\tp%d,p%d\t-\t-\tsend\n", 1700000000 + i * 600,
+		    i % 40, (i + 1) % 40, (i + 2) % 40);
+		if (i < 250 || !with_slips)
+			continue;
+		fprintf(file, "%d\tp%d\tq0", 1700000000 + i * 600, i % 40);
+		for (int j = 1; j < 20; j++)
+			fprintf(file, ",q%d", j);
+		fprintf(file, "\tslip-list-%d\t-\tprobe\n", i);
+	}
+	fclose(file);
+	return text;
+}
+
+/* Trains on a history; the scorecard's text is to be freed. */
+static enum base_result
+train(const char *text, char **card_r, size_t *real_r, size_t *slips_r, const char **why_r)
+{
+	static const char frame_text[] =
+	    "base 0\nsignal audience_size rising\nunknown 0\n-inf..5 0\n5..inf 0\n"
+	    "signal reached_by_bcc rising\nunknown 0\n-inf..0.5 0\n0.5..inf 25\n"
+	    "pair audience_size sender_seen\ncolumns unknown -inf..inf\n"
+	    "unknown 0 0\n-inf..5 0 0\n5..inf 0 0\n";
+	struct settings *settings = settings_defaults();
+	struct judge_scorecard *frame = NULL, *card = NULL;
+	struct judge_trainer *trainer = NULL;
+	FILE *input = fmemopen((char *)text, strlen(text), "r");
+	struct base_buffer printed;
+	enum base_result result;
+
+	ck_assert_int_eq(
+	    judge_scorecard_parse(frame_text, strlen(frame_text), "frame", &frame, why_r),
+	    BASE_OK);
+	ck_assert_int_eq(judge_trainer_new(frame, &trainer, why_r), BASE_OK);
+	result =
+	    replay_train(input, "in", settings, frame, trainer, real_r, slips_r, why_r);
+	ck_assert_int_eq(result, BASE_OK);
+	result = judge_trainer_fit(trainer, &card, why_r);
+	base_buffer_init(&printed, 10000);
+	if (result == BASE_OK)
+		ck_assert_int_eq(judge_scorecard_print(card, &printed, why_r), BASE_OK);
+	*card_r = strdup(base_buffer_text(&printed));
+	base_buffer_free(&printed);
+	judge_scorecard_free(&card);
+	judge_scorecard_free(&frame);
+	judge_trainer_free(&trainer);
+	settings_free(&settings);
+	fclose(input);
+	return result;
+}
+
+/* What tells slips gets points, what nothing is known of keeps its own, twice the same. */
+START_TEST(training_fits_points)
+{
+	char *history = training_history(true), *first = NULL, *second = NULL, *at;
+	const char *why = "";
+	size_t real = 0, slips = 0;
+	struct judge_scorecard *card = NULL;
+	double points = 0;
+
+	ck_assert_int_eq(train(history, &first, &real, &slips, &why), BASE_OK);
+	ck_assert_uint_eq(real, 200);
+	ck_assert_uint_eq(slips, 150);
+	ck_assert_int_eq(train(history, &second, &real, &slips, &why), BASE_OK);
+	ck_assert_str_eq(first, second);
+	at = strstr(first, "5..inf ");
+	ck_assert_ptr_nonnull(at);
+	ck_assert_int_eq(sscanf(at, "5..inf %lf", &points), 1);
+	ck_assert_double_gt(points, 20);
+	ck_assert_ptr_nonnull(
+	    strstr(first, "0.5..inf 500\n")); /* 25 at scale 1, 20 times */
+	ck_assert_msg(
+	    judge_scorecard_parse(first, strlen(first), "card", &card, &why) == BASE_OK,
+	    "%s", why);
+	judge_scorecard_free(&card);
+	free(history);
+	free(first);
+	free(second);
+}
+END_TEST
+
+START_TEST(training_needs_slips)
+{
+	char *history = training_history(false), *card = NULL;
+	const char *why = "";
+	size_t real = 0, slips = 0;
+
+	ck_assert_int_eq(train(history, &card, &real, &slips, &why), BASE_REFUSE);
+	ck_assert_str_eq(
+	    why, "0 slips among 200 examples: both slips and real sends are needed");
+	free(history);
+	free(card);
+}
+END_TEST
+
 int
 main(void)
 {
@@ -171,6 +276,8 @@ main(void)
 	tcase_add_test(tcase, nul_byte_is_refused);
 	tcase_add_test(tcase, probe_is_not_learned);
 	tcase_add_test(tcase, person_is_a_column);
+	tcase_add_test(tcase, training_fits_points);
+	tcase_add_test(tcase, training_needs_slips);
 	suite_add_tcase(suite, tcase);
 	srunner_run_all(runner, CK_ENV);
 	failed = srunner_ntests_failed(runner);

@@ -1,0 +1,361 @@
+/*
+ * NAME
+ *	judge/signals_text - signals read from addresses as text and from the start of the body
+ *
+ * They are unknown for a send whose To and Cc are not known, and, where they read the body, until
+ * it is there.
+ */
+#include <string.h>
+#include <strings.h>
+
+#include "milter/judge/internal.h"
+
+#define TEXT_MAX_LINE 80     /* bytes of a line that can be a greeting */
+#define TEXT_MAX_LINES 40    /* lines looked at */
+#define TEXT_MAX_DOMAIN 64   /* bytes of domains that are compared */
+#define TEXT_MIN_DOMAIN 6    /* shorter ones are alike by chance */
+#define TEXT_ALIKE 2         /* edits between look-alikes, at most */
+#define TEXT_GREETING_MIN 10 /* recipients from which a greeting to one is odd */
+#define TEXT_BRIEF_MIN 25    /* recipients from which a word of thanks is odd */
+
+/* Is the header there, so that addresses are those of real people? */
+static bool
+has_header(const struct judge_view *view)
+{
+	return view->facts->transaction->to.count + view->facts->transaction->cc.count > 0;
+}
+
+/* The part after the last '@'. */
+static const char *
+domain_of(const char *address)
+{
+	const char *at = strrchr(address, '@');
+
+	return at ? at + 1 : "";
+}
+
+/* The sender's own domain. */
+static const char *
+own_domain(const struct judge_view *view)
+{
+	return domain_of(view->facts->identity->actor);
+}
+
+/* --- domains ----------------------------------------------------------------------- */
+
+/* How many distinct domains other than the sender's there are, of the sample. */
+static size_t
+outside_count(const struct judge_view *view, size_t *first_r)
+{
+	size_t count = 0;
+
+	for (size_t i = 0; i < view->sample; i++) {
+		const char *domain = domain_of(judge_view_person(view, i));
+		bool is_new = strcmp(domain, own_domain(view)) != 0;
+
+		for (size_t j = 0; j < i && is_new; j++)
+			is_new = strcmp(domain, domain_of(judge_view_person(view, j))) != 0;
+		if (is_new && count++ == 0)
+			*first_r = i;
+	}
+	return count;
+}
+
+bool
+judge_measure_outside_domains(
+    const struct judge_view *view, double *value_r, const char **person_r)
+{
+	size_t first;
+
+	(void)person_r;
+	*value_r = (double)outside_count(view, &first);
+	return has_header(view);
+}
+
+void
+judge_say_outside_domains(
+    const struct judge_view *view, double value, struct base_buffer *text_r)
+{
+	(void)view;
+	base_buffer_printf(text_r, "It leaves your organisation for %.0f others.", value);
+}
+
+/* A thread of one domain that somebody from outside gets to see. */
+bool
+judge_measure_outsider_joins(
+    const struct judge_view *view, double *value_r, const char **person_r)
+{
+	const struct memory_thread *thread = view->facts->recall->thread;
+	size_t first = view->count;
+
+	if (!has_header(view) || !thread || !thread->is_one_domain ||
+	    !memory_hash_has(thread->members, thread->member_count, view->self))
+		return false;
+	*value_r = outside_count(view, &first) > 0;
+	*person_r = judge_view_person(view, first);
+	return true;
+}
+
+void
+judge_say_outsider_joins(
+    const struct judge_view *view, double value, struct base_buffer *text_r)
+{
+	(void)view;
+	(void)value;
+	base_buffer_puts(text_r, "So far only people of your organisation took part; now "
+				 "somebody from outside does.");
+}
+
+/* Edits (insert, delete, replace, swap) between two short words; stops at more than `most`. */
+static unsigned
+edit_distance(const char *a, const char *b, unsigned most)
+{
+	size_t la = strlen(a), lb = strlen(b);
+	unsigned rows[3][TEXT_MAX_DOMAIN + 1];
+
+	if (la > TEXT_MAX_DOMAIN || lb > TEXT_MAX_DOMAIN || la > lb + most ||
+	    lb > la + most)
+		return most + 1;
+	for (size_t j = 0; j <= lb; j++)
+		rows[0][j] = (unsigned)j;
+	for (size_t i = 1; i <= la; i++) {
+		unsigned *row = rows[i % 3], *above = rows[(i - 1) % 3];
+
+		row[0] = (unsigned)i;
+		for (size_t j = 1; j <= lb; j++) {
+			unsigned best = above[j - 1] + (a[i - 1] != b[j - 1]);
+
+			if (above[j] + 1 < best)
+				best = above[j] + 1;
+			if (row[j - 1] + 1 < best)
+				best = row[j - 1] + 1;
+			if (i > 1 && j > 1 && a[i - 1] == b[j - 2] &&
+			    a[i - 2] == b[j - 1] && rows[(i - 2) % 3][j - 2] + 1 < best)
+				best = rows[(i - 2) % 3][j - 2] + 1;
+			row[j] = best;
+		}
+	}
+	return rows[la % 3][lb];
+}
+
+/* Is a domain almost, but not quite, another one? */
+static bool
+is_alike(const char *domain, const char *other)
+{
+	size_t length = strlen(domain);
+
+	if (length < TEXT_MIN_DOMAIN || strlen(other) < TEXT_MIN_DOMAIN ||
+	    strcmp(domain, other) == 0)
+		return false;
+	return edit_distance(domain, other, TEXT_ALIKE) <= (length < 10 ? 1 : TEXT_ALIKE);
+}
+
+/* Somebody never written to, at a domain almost like the sender's or another recipient's. */
+bool
+judge_measure_look_alike_domain(
+    const struct judge_view *view, double *value_r, const char **person_r)
+{
+	*value_r = 0;
+	for (size_t i = 0; i < view->sample && *value_r == 0; i++) {
+		const char *domain = domain_of(judge_view_person(view, i));
+		bool found;
+
+		if (view->contacts[i] && view->contacts[i]->last_sent)
+			continue;
+		found = is_alike(domain, own_domain(view));
+		for (size_t j = 0; j < view->sample && !found; j++)
+			found = view->contacts[j] && view->contacts[j]->last_sent &&
+				is_alike(domain, domain_of(judge_view_person(view, j)));
+		if (found) {
+			*value_r = 1;
+			*person_r = judge_view_person(view, i);
+		}
+	}
+	return has_header(view);
+}
+
+void
+judge_say_look_alike_domain(
+    const struct judge_view *view, double value, struct base_buffer *text_r)
+{
+	(void)view;
+	(void)value;
+	base_buffer_puts(
+	    text_r, "One address looks almost like one that you know; it may be misspelt.");
+}
+
+/* --- the body ---------------------------------------------------------------------- */
+
+/* One line of the body's start; false: there is none. */
+static bool
+line_next(const char **at, const char *end, const char **line_r, size_t *length_r)
+{
+	const char *newline;
+
+	if (*at >= end)
+		return false;
+	newline = memchr(*at, '\n', (size_t)(end - *at));
+	*line_r = *at;
+	*length_r = newline ? (size_t)(newline - *at) : (size_t)(end - *at);
+	*at = newline ? newline + 1 : end;
+	while (*length_r && strchr(" \t\r", (*line_r)[*length_r - 1]))
+		--*length_r;
+	return true;
+}
+
+/* Does a line begin with a word, whatever its case? */
+static bool
+has_start(const char *line, size_t length, const char *start)
+{
+	return length >= strlen(start) && strncasecmp(line, start, strlen(start)) == 0;
+}
+
+/* Where the text begins: behind the boundary and header of a first MIME part. NULL: encoded. */
+static const char *
+text_begin(const char *at, const char *end)
+{
+	const char *line;
+	size_t length;
+	bool is_header = false;
+
+	while (line_next(&at, end, &line, &length)) {
+		if (length >= 2 && line[0] == '-' && line[1] == '-' && !is_header)
+			is_header = true;
+		else if (is_header && length == 0)
+			is_header = false;
+		else if (is_header &&
+			 has_start(line, length, "Content-Transfer-Encoding: base64"))
+			return NULL;
+		else if (!is_header && length > 0)
+			return line;
+	}
+	return NULL;
+}
+
+/* Is this word for everybody? */
+static bool
+is_for_all(const char *word, size_t length)
+{
+	static const char *const words[] = { "all", "everyone", "everybody", "team",
+		"folks", "colleagues", "friends", "list", "guys", "both", "there", "alle",
+		"zusammen", "kollegen", "kolleginnen", "leute", "tous", "toutes",
+		"collègues", "todos", "todas", "tutti", "wszyscy", "wszystkich", "ladies",
+		"members", "students" };
+
+	for (size_t i = 0; i < sizeof(words) / sizeof(*words); i++)
+		if (strlen(words[i]) == length && strncasecmp(words[i], word, length) == 0)
+			return true;
+	return false;
+}
+
+/* Length of the word that greets at the start of a line, 0 for none. */
+static size_t
+greeting_length(const char *line, size_t length)
+{
+	static const char *const words[] = { "Hi ", "Hello ", "Hey ", "Dear ", "Hallo ",
+		"Liebe ", "Lieber ", "Moin ", "Salut ", "Bonjour ", "Cher ", "Chère ",
+		"Hola ", "Ciao ", "Caro ", "Cara ", "Cześć ", "Drogi ", "Droga " };
+
+	for (size_t i = 0; i < sizeof(words) / sizeof(*words); i++)
+		if (has_start(line, length, words[i]))
+			return strlen(words[i]);
+	return 0;
+}
+
+/* "Hi Anna," or "Dear Mr Miller": one or two words, none of them for everybody. */
+static bool
+greets_one(const char *line, size_t length)
+{
+	size_t at = greeting_length(line, length), words = 0;
+
+	if (at == 0 || length > TEXT_MAX_LINE)
+		return false;
+	while (at < length && !strchr(",!.:-", line[at])) {
+		size_t word = 0;
+
+		while (at + word < length && !strchr(" ,!.:-", line[at + word]))
+			word++;
+		if (word > 0 && (is_for_all(line + at, word) || ++words > 2))
+			return false;
+		at += word;
+		while (at < length && line[at] == ' ')
+			at++;
+	}
+	return words > 0;
+}
+
+/* Words that the sender wrote: up to a quotation or a signature. */
+static size_t
+own_words(const char *at, const char *end)
+{
+	const char *line;
+	size_t length, words = 0;
+
+	for (int i = 0; i < TEXT_MAX_LINES && line_next(&at, end, &line, &length); i++) {
+		if (length > 0 && (line[0] == '>' || line[length - 1] == ':'))
+			break;
+		if (length >= 2 && line[0] == '-' && line[1] == '-')
+			break;
+		for (size_t j = 0; j < length; j++)
+			words += line[j] != ' ' && (j == 0 || line[j - 1] == ' ');
+	}
+	return words;
+}
+
+/* The start of the text; false: not there, or not to be read. */
+static bool
+text_find(const struct judge_view *view, const char **text_r, const char **end_r)
+{
+	const struct mail_transaction *transaction = view->facts->transaction;
+
+	if (!view->facts->has_body)
+		return false;
+	*end_r = transaction->body_start + transaction->body_start_length;
+	*text_r = text_begin(transaction->body_start, *end_r);
+	return *text_r != NULL;
+}
+
+bool
+judge_measure_greeting_to_one(
+    const struct judge_view *view, double *value_r, const char **person_r)
+{
+	const char *text, *end, *line;
+	size_t length;
+
+	(void)person_r;
+	if (view->people < TEXT_GREETING_MIN || !text_find(view, &text, &end))
+		return false;
+	*value_r = line_next(&text, end, &line, &length) && greets_one(line, length);
+	return true;
+}
+
+void
+judge_say_greeting_to_one(
+    const struct judge_view *view, double value, struct base_buffer *text_r)
+{
+	(void)value;
+	base_buffer_printf(
+	    text_r, "It greets one person by name and goes to %zu people.", view->people);
+}
+
+bool
+judge_measure_brief_answer(
+    const struct judge_view *view, double *value_r, const char **person_r)
+{
+	const char *text, *end;
+
+	(void)person_r;
+	if (view->people < TEXT_BRIEF_MIN || !memory_answer_is_to_all(&view->answer) ||
+	    !text_find(view, &text, &end))
+		return false;
+	*value_r = (double)own_words(text, end);
+	return true;
+}
+
+void
+judge_say_brief_answer(
+    const struct judge_view *view, double value, struct base_buffer *text_r)
+{
+	base_buffer_printf(text_r, "It says %.0f %s, to %zu people.", value,
+	    value == 1 ? "word" : "words", view->people);
+}
