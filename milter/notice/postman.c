@@ -94,13 +94,25 @@ postman_progress(void *context, curl_off_t a, curl_off_t b, curl_off_t c, curl_o
 	return atomic_load(&((struct notice_postman *)context)->is_stopping) ? 1 : 0;
 }
 
+/* The domain that our letters come from. */
+static const char *
+postman_domain(const struct notice_postman *postman)
+{
+	const char *at = strrchr(postman->settings->notice.from, '@');
+
+	return at && at[1] ? at + 1 : "localhost";
+}
+
 /* Every option, or false. No proxy and no .netrc: only what our settings say. */
 static bool
 postman_set_up(
     CURL *curl, struct postman_errand *errand, const struct curl_slist *recipients)
 {
-	return !curl_easy_setopt(
-		   curl, CURLOPT_URL, errand->postman->settings->notice.smtp) &&
+	/* libcurl takes the path for the name to greet with; the host's own may mean nothing. */
+	const char *url = base_arena_printf(errand->postman->arena, "%s/%s",
+	    errand->postman->settings->notice.smtp, postman_domain(errand->postman));
+
+	return url != NULL && !curl_easy_setopt(curl, CURLOPT_URL, url) &&
 	       !curl_easy_setopt(curl, CURLOPT_PROTOCOLS_STR, "smtp,smtps") &&
 	       !curl_easy_setopt(curl, CURLOPT_PROXY, "") &&
 	       !curl_easy_setopt(curl, CURLOPT_NOSIGNAL, 1L) &&
@@ -174,7 +186,7 @@ postman_write(struct notice_postman *postman, const struct hold_view *view,
     const char *token, struct base_buffer *letter_r, const char **why_r)
 {
 	const struct settings *settings = postman->settings;
-	const char *at = strrchr(settings->notice.from, '@'), *proof;
+	const char *proof;
 	struct notice_letter_options options = { .from = settings->notice.from,
 		.base_url = settings->web.base_url,
 		.token = token,
@@ -183,8 +195,8 @@ postman_write(struct notice_postman *postman, const struct hold_view *view,
 	char id[BASE_ID_SIZE];
 
 	base_id_new(id);
-	options.message_id = base_arena_printf(
-	    postman->arena, "%s@%s", id, at && at[1] ? at + 1 : "localhost");
+	options.message_id =
+	    base_arena_printf(postman->arena, "%s@%s", id, postman_domain(postman));
 	if (!options.message_id) {
 		*why_r = base_why("no memory");
 		return BASE_BROKEN;

@@ -136,6 +136,7 @@ serve_one(FILE *in, int out)
 			dprintf(out, "250 2.0.0 queued as 4ABC\r\n");
 		} else if (!strncasecmp(line, "EHLO", 4)) {
 			dprintf(out, "250-test\r\n250 SIZE\r\n");
+			strcat(server.envelope, line);
 		} else if (!strncasecmp(line, "MAIL", 4) || !strncasecmp(line, "RCPT", 4)) {
 			strcat(server.envelope, line);
 			if (*line == 'R' && !server.rcpt_answer)
@@ -251,7 +252,8 @@ START_TEST(test_delivered)
 	ck_assert_str_eq(play.answer, "250 2.0.0 queued as 4ABC");
 	ck_assert_str_eq(play.tries, "1");
 	ck_assert_str_eq(play.to, "anna@example.com");
-	ck_assert_msg(!strncmp(server.envelope, "MAIL FROM:<>", 12), "%s", server.envelope);
+	ck_assert_msg(!strncmp(server.envelope, "EHLO example.com\r\nMAIL FROM:<>", 30),
+	    "%s", server.envelope);
 	ck_assert_ptr_nonnull(strstr(server.envelope, "RCPT TO:<anna@example.com>\r\n"));
 	ck_assert_ptr_nonnull(strstr(server.data, play.tokens[0]));
 	ck_assert_int_gt(play.expires, base_now() + 3600 + 1090);
