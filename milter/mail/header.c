@@ -306,18 +306,19 @@ ids_keep(const char **ids, size_t count, size_t room, const char *id)
 static size_t
 bare_id(struct base_arena *arena, const char *value, const char **ids_r, size_t room)
 {
-	size_t length;
+	size_t length = 0;
 	const char *id;
 
 	value += strspn(value, " \t\r\n");
-	length = strcspn(value, " \t\r\n");
+	while ((unsigned char)value[length] > ' ' && value[length] != 0x7F)
+		length++;
 	if (room == 0 || length == 0 || length > MAX_ID ||
-	    strcspn(value, "<>@") >= length ||
 	    value[length + strspn(value + length, " \t\r\n")] != '\0' ||
-	    memchr(value, '<', length) != NULL || memchr(value, '>', length) != NULL)
+	    memchr(value, '@', length) == NULL || memchr(value, '<', length) != NULL ||
+	    memchr(value, '>', length) != NULL || !base_is_utf8(value, length))
 		return 0;
 	id = base_arena_strndup(arena, value, length);
-	if (id == NULL || !base_is_utf8(id, length))
+	if (id == NULL)
 		return 0;
 	ids_r[0] = id;
 	return 1;
