@@ -115,7 +115,8 @@ class Site:
 
     def stop(self):
         """The orderly end: every program must agree, and nothing unexpected be in a log."""
-        codes = {name: self.end(name) for name in list(self.running)}
+        # the helper last, or the keeper would rightly complain that it is gone
+        codes = {name: self.end(name) for name in reversed(list(self.running))}
         self.end_everything()
         unexpected = self.complaints()
         if unexpected or any(codes.values()):
