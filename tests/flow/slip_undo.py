@@ -99,6 +99,7 @@ def test_undone_mail_is_deleted_when_the_site_says_so():
 def test_the_admin_can_do_all_of_it_too():
     with undo_site(60) as site:
         message, queue_id, hold, _ = held_slip(site)
+        site.letters(ANNA)  # until Postfix shows the file, there is nothing to decide
         assert hold in site.oopsctl("list", check=True).stdout
         assert site.oopsctl("undo", hold).returncode == 0
         assert site.postfix.queued(queue_id) == "hold"
