@@ -25,6 +25,8 @@ static const struct {
 	    true },
 	{ "check", "", "is everything in place, and does everybody answer?", oopsctl_check,
 	    true },
+	{ "adopt", "[--dry-run]", "take held mail into care that no hold watches over",
+	    oopsctl_adopt, true },
 	{ "list", "[--all]", "held mail, newest first", oopsctl_list, true },
 	{ "show", "ID", "everything about one held mail", oopsctl_show, true },
 	{ "send", "ID", "send it now", oopsctl_send, true },

@@ -9,6 +9,7 @@
 #ifndef OOPS_OOPSCTL_H
 #define OOPS_OOPSCTL_H
 
+#include "milter/hold/hold.h"
 #include "milter/judge/judge.h"
 #include "milter/settings/settings.h"
 
@@ -16,6 +17,8 @@
 int oopsctl_init(const struct settings *settings, int argc, char **argv);
 /* Is everything in place, and does everybody answer? */
 int oopsctl_check(const struct settings *settings, int argc, char **argv);
+/* Take queue files into care that carry our tag and that no hold watches over. */
+int oopsctl_adopt(const struct settings *settings, int argc, char **argv);
 /* Look at held mail, and decide about it. */
 int oopsctl_list(const struct settings *settings, int argc, char **argv);
 int oopsctl_show(const struct settings *settings, int argc, char **argv);
@@ -33,5 +36,10 @@ int oopsctl_train(const struct settings *settings, int argc, char **argv);
 /* The scorecard that the settings name, or the one compiled in. */
 enum base_result oopsctl_scorecard_load(const struct settings *settings,
     struct judge_scorecard **scorecard_r, const char **why_r);
+/* The site's held mail; what is not there is not made. */
+enum base_result oopsctl_hold_open(
+    const struct settings *settings, struct hold **hold_r, const char **why_r);
+/* Prints what a stranger may have written: one line, no control characters. */
+void oopsctl_print_text(const char *text, size_t max_bytes);
 
 #endif

@@ -51,9 +51,8 @@ state_text(enum hold_state state, char text_r[STATE_BYTES])
 	return text_r;
 }
 
-/* Prints what a stranger may have written: one line, no control characters. */
-static void
-print_text(const char *text, size_t max_bytes)
+void
+oopsctl_print_text(const char *text, size_t max_bytes)
 {
 	struct base_buffer line;
 
@@ -71,9 +70,8 @@ store_failed(enum base_result result, const char *why)
 	return result == BASE_RETRY ? EX_TEMPFAIL : EX_IOERR;
 }
 
-/* Opens the site's held mail. */
-static enum base_result
-hold_get(const struct settings *settings, struct hold **hold_r, const char **why_r)
+enum base_result
+oopsctl_hold_open(const struct settings *settings, struct hold **hold_r, const char **why_r)
 {
 	struct hold_options options = { .driver = settings->store.driver,
 		.directory = settings->state_directory,
@@ -98,10 +96,10 @@ list_line(void *context, const struct hold_view *view)
 	    state_text(view->state, state), hold_action_str(view->action),
 	    time_text(view->created, created), time_text(view->deadline, deadline),
 	    view->recipient_count);
-	print_text(view->sender, TEXT_BYTES);
+	oopsctl_print_text(view->sender, TEXT_BYTES);
 	if (*view->subject != '\0') {
 		fputs(": ", stdout);
-		print_text(view->subject, TEXT_BYTES);
+		oopsctl_print_text(view->subject, TEXT_BYTES);
 	}
 	putchar('\n');
 	return true;
@@ -121,7 +119,7 @@ oopsctl_list(const struct settings *settings, int argc, char **argv)
 		fputs("usage: oopsctl [-c FILE] list [--all]\n", stderr);
 		return EX_USAGE;
 	}
-	result = hold_get(settings, &hold, &why);
+	result = oopsctl_hold_open(settings, &hold, &why);
 	if (result == BASE_OK)
 		result = hold_each(hold, all, list_line, &count, &why);
 	hold_close(&hold);
@@ -157,7 +155,7 @@ with_one(const struct settings *settings, int argc, char **argv, one_fn *act,
 	if (arena == NULL)
 		return EX_OSERR;
 	if (base_is_id(argv[1]))
-		result = hold_get(settings, &hold, &why);
+		result = oopsctl_hold_open(settings, &hold, &why);
 	if (hold != NULL)
 		result = hold_find(hold, arena, argv[1], &view, &why);
 	if (result == BASE_OK) {
@@ -221,7 +219,7 @@ show_recipients(const char *recipients)
 		snprintf(one, sizeof(one), "%.*s", (int)(length < 500 ? length : 500),
 		    recipients);
 		printf("%-13s", label);
-		print_text(one, sizeof(one));
+		oopsctl_print_text(one, sizeof(one));
 		putchar('\n');
 		label = "";
 	}
@@ -242,9 +240,9 @@ show_one(struct hold *hold, const struct hold_view *view, enum hold_wish wish)
 	    view->policy);
 	show_times(view);
 	fputs("sender:      ", stdout);
-	print_text(view->sender, 512);
+	oopsctl_print_text(view->sender, 512);
 	fputs("\nsubject:     ", stdout);
-	print_text(view->subject, 512);
+	oopsctl_print_text(view->subject, 512);
 	printf("\nrecipients:  %zu addresses, %s%lu people\n", view->recipient_count,
 	    view->people_at_least ? "at least " : "", view->people);
 	show_recipients(view->recipients);
@@ -252,7 +250,7 @@ show_one(struct hold *hold, const struct hold_view *view, enum hold_wish wish)
 	for (i = 0; i < view->reason_count; i++) {
 		printf("reason:      %6s  %s: ", view->reasons[i].points,
 		    view->reasons[i].name);
-		print_text(view->reasons[i].text, 512);
+		oopsctl_print_text(view->reasons[i].text, 512);
 		putchar('\n');
 	}
 	printf("node:        %s\n", view->node);

@@ -11,6 +11,7 @@
  *	           HELD -> RETURNING (expiry)    UNDONE -> RETURNING -> RETURNED
  *	                                         UNDONE -> DELETED
  *	PLACING, HELD, UNDONE, SENDING, RETURNING -> LOST (the file went away without us)
+ *	LOST -> PLACING (an admin found the file, and adopts it)
  *
  *	Every move is one conditional update and one audit line that names both states. The
  *	keeper, a thread, carries out what is due: it asks oops-queued, and repeats with
@@ -126,6 +127,27 @@ struct hold_request {
  */
 enum base_result hold_place(struct hold *hold, const struct hold_request *request,
 	char id_r[BASE_ID_SIZE], const char **why_r);
+
+/* --- adopting (oopsctl) -------------------------------------------------------------- */
+
+/* In whose care is a queue file on hold that carries our tag? */
+enum hold_care {
+	HOLD_CARE_OPEN,	     /* in ours */
+	HOLD_CARE_NONE,	     /* in nobody's: no row, or the row does not know the file */
+	HOLD_CARE_LOST,	     /* it was given up as lost */
+	HOLD_CARE_OVER,	     /* the hold came to its end: somebody put the file on hold again */
+	HOLD_CARE_ELSEWHERE, /* another node's */
+};
+
+enum base_result hold_care(struct hold *hold, const char *id, const char *queue_id,
+	enum hold_care *care_r, const char **why_r);
+/*
+ * Takes the request's queue file into the care of the hold that its tag names: NONE begins the
+ * hold anew, or adds the file to it if it is open; LOST puts it back to PLACING, with what the
+ * request says. REFUSE: any other care.
+ */
+enum base_result hold_adopt(struct hold *hold, const char *id,
+	const struct hold_request *request, const char **why_r);
 
 /* --- looking ------------------------------------------------------------------------ */
 

@@ -179,7 +179,10 @@ row_enter(struct base_arena *arena, struct store_hold *row, enum hold_state to,
 	row->tries = 0;
 	row->letter_due = to == HOLD_HELD ? now + HOLD_LETTER_MS : 0;
 	switch (to) {
-	case HOLD_PLACING:
+	case HOLD_PLACING: /* adopted */
+		row->settled = 0;
+		row->deadline = now + row->window * 1000;
+		row->due = now + HOLD_LOOK_FIRST_MS;
 		break;
 	case HOLD_HELD:
 		row->due = row_due(row, is_looking, now);

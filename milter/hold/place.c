@@ -35,9 +35,8 @@ is_span(int64_t seconds)
 	return seconds >= 0 && seconds <= HOLD_MAX_SECONDS;
 }
 
-/* REFUSE what could never be carried out: nothing may be on hold that we cannot release. */
-static enum base_result
-request_check(const struct hold_request *request, const char **why_r)
+enum base_result
+hold_request_check(const struct hold_request *request, const char **why_r)
 {
 	if (!queue_is_queue_id(request->queue_id))
 		*why_r = base_why("\"%.70s\" is not a queue id", request->queue_id);
@@ -112,9 +111,8 @@ reasons_make(struct base_arena *arena, const struct hold_request *request)
 	return copy;
 }
 
-/* The row of a new hold; times are set when it is written. */
-static enum base_result
-row_make(struct hold *hold, struct base_arena *arena, const struct hold_request *request,
+enum base_result
+hold_row_make(struct hold *hold, struct base_arena *arena, const struct hold_request *request,
     const char *id, struct store_hold *row_r, const char **why_r)
 {
 	struct store_hold row = {
@@ -151,12 +149,10 @@ row_make(struct hold *hold, struct base_arena *arena, const struct hold_request 
 
 /* --- writing, inside the leader's transaction ------------------------------------ */
 
-/* Adds the queue file to a hold; one that is there already is looked for anew. */
-static enum base_result
-part_write(struct hold *hold, const struct hold_place *place, const char *id, int64_t now,
-    const char **why_r)
+enum base_result
+hold_part_write(struct hold *hold, const struct hold_request *request, const char *id,
+    int64_t now, const char **why_r)
 {
-	const struct hold_request *request = place->request;
 	struct store_part part = { .hold_id = id,
 		.queue_id = request->queue_id,
 		.state = HOLD_PART_PLACING,
@@ -184,7 +180,8 @@ place_new(struct hold *hold, struct hold_place *place, int64_t now, const char *
 	place->part = 1;
 	result = store_hold_insert(hold->store, &place->row, why_r);
 	if (result == BASE_OK)
-		result = part_write(hold, place, place->row.id, now, why_r);
+		result =
+		    hold_part_write(hold, place->request, place->row.id, now, why_r);
 	return result;
 }
 
@@ -194,7 +191,7 @@ place_join(struct hold *hold, struct hold_place *place, const struct store_hold 
     size_t part_count, int64_t now, const char **why_r)
 {
 	const struct hold_request *request = place->request;
-	enum base_result result = part_write(hold, place, row->id, now, why_r);
+	enum base_result result = hold_part_write(hold, request, row->id, now, why_r);
 
 	if (result != BASE_OK)
 		return result;
@@ -357,7 +354,7 @@ place_run(struct hold *hold, struct base_arena *arena, const struct hold_request
 	enum base_result result;
 
 	base_id_new(id);
-	result = row_make(hold, arena, request, id, &fresh, why_r);
+	result = hold_row_make(hold, arena, request, id, &fresh, why_r);
 	if (result != BASE_OK)
 		return result;
 	place.fresh = &fresh;
@@ -375,7 +372,7 @@ enum base_result
 hold_place(struct hold *hold, const struct hold_request *request, char id_r[BASE_ID_SIZE],
     const char **why_r)
 {
-	enum base_result result = request_check(request, why_r);
+	enum base_result result = hold_request_check(request, why_r);
 	struct base_arena *arena;
 
 	if (result != BASE_OK)

@@ -19,6 +19,7 @@ static const struct {
 	{ HOLD_SENDING, HOLD_LOST },       /* not one file was ours any more */
 	{ HOLD_RETURNING, HOLD_RETURNED }, /* bounced to its author */
 	{ HOLD_RETURNING, HOLD_LOST },     /* not one file was ours any more */
+	{ HOLD_LOST, HOLD_PLACING },       /* adopted: the file is there after all */
 };
 
 const char *

@@ -333,6 +333,7 @@ START_TEST(moves_are_exactly_these)
 		"SENDING LOST",
 		"RETURNING RETURNED",
 		"RETURNING LOST",
+		"LOST PLACING",
 	};
 	int count = 0;
 
@@ -348,11 +349,11 @@ START_TEST(moves_are_exactly_these)
 			ck_assert_msg(
 			    hold_move_is_allowed(from, to) == is_listed, "%s", move);
 			count += is_listed;
-			if (hold_state_is_final(from))
+			if (hold_state_is_final(from) && from != HOLD_LOST)
 				ck_assert(!is_listed);
 		}
 	}
-	ck_assert_int_eq(count, 14);
+	ck_assert_int_eq(count, 15);
 }
 END_TEST
 
@@ -1269,6 +1270,99 @@ child_keeper(void)
 	return child;
 }
 
+static enum hold_care
+care_of(struct hold *hold, const char *id, const char *queue_id)
+{
+	enum hold_care care;
+
+	OK(hold_care(hold, id, queue_id, &care, &why));
+	return care;
+}
+
+START_TEST(adopted_without_a_row)
+{
+	struct hold *hold = must_open();
+	struct watch watch = watch_start(hold);
+	struct hold_request request = sample("QUEUE1", "act");
+	static const char id[] = "aaaaaaaaaaaaaaaa";
+	struct hold_view view;
+
+	file_add("QUEUE1", id, ON_HOLD);
+	file_add("QUEUE2", id, ON_HOLD);
+	ck_assert_int_eq(care_of(hold, id, "QUEUE1"), HOLD_CARE_NONE);
+	OK(hold_adopt(hold, id, &request, &why));
+	view = wait_for(hold, id, HOLD_HELD, 3000);
+	ck_assert_int_eq(care_of(hold, id, "QUEUE1"), HOLD_CARE_OPEN);
+	REFUSE(hold_adopt(hold, id, &request, &why));
+	ck_assert_str_eq(view.sender, "jo@example.com");
+	ck_assert_int_ge(view.deadline, base_now() + 3590);
+	/* the other part of the same hold joins it */
+	request.queue_id = "QUEUE2";
+	ck_assert_int_eq(care_of(hold, id, "QUEUE2"), HOLD_CARE_NONE);
+	OK(hold_adopt(hold, id, &request, &why));
+	ck_assert_uint_eq(look(hold, id).part_count, 2);
+	OK(hold_wish(hold, id, HOLD_WISH_SEND, "link", &why));
+	wait_for(hold, id, HOLD_SENT, 5000);
+	ck_assert_int_eq(file_find("QUEUE1")->released, 1);
+	ck_assert_int_eq(file_find("QUEUE2")->released, 1);
+	/* sent is sent: whoever put the file on hold again has a reason of their own */
+	file_find("QUEUE1")->place = ON_HOLD;
+	ck_assert_int_eq(care_of(hold, id, "QUEUE1"), HOLD_CARE_OVER);
+	request.queue_id = "QUEUE1";
+	REFUSE(hold_adopt(hold, id, &request, &why));
+	watch_stop(&watch);
+	hold_close(&hold);
+}
+END_TEST
+
+START_TEST(adopted_after_it_was_lost)
+{
+	struct hold *hold = must_open();
+	struct watch watch = watch_start(hold);
+	struct hold_request request = sample("QUEUE1", "act");
+	char id[BASE_ID_SIZE];
+	struct hold_view view;
+	int64_t created;
+
+	place_held(hold, &request, id);
+	created = look(hold, id).created;
+	file_find("QUEUE1")->place = FOREIGN;
+	OK(hold_wish(hold, id, HOLD_WISH_SEND, "link", &why));
+	wait_for(hold, id, HOLD_LOST, 5000);
+	file_find("QUEUE1")->place = ON_HOLD;
+	ck_assert_int_eq(care_of(hold, id, "QUEUE1"), HOLD_CARE_LOST);
+	OK(hold_adopt(hold, id, &request, &why));
+	view = wait_for(hold, id, HOLD_HELD, 3000);
+	ck_assert_int_eq(view.created, created);
+	ck_assert_int_eq(view.settled, 0);
+	ck_assert_int_ge(view.deadline, base_now() + 3590);
+	ck_assert_str_ne(view.subject, "");
+	ck_assert_int_eq(file_find("QUEUE1")->released, 0);
+	OK(hold_wish(hold, id, HOLD_WISH_SEND, "link", &why));
+	wait_for(hold, id, HOLD_SENT, 3000);
+	watch_stop(&watch);
+	hold_close(&hold);
+}
+END_TEST
+
+START_TEST(another_node_adopts_nothing_of_ours)
+{
+	struct hold_options options = { "sqlite", directory, "mx2", true };
+	struct hold *hold = must_open(), *other = NULL;
+	struct watch watch = watch_start(hold);
+	struct hold_request request = sample("QUEUE1", "act");
+	char id[BASE_ID_SIZE];
+
+	place_held(hold, &request, id);
+	OK(hold_open(&options, &other, &why));
+	ck_assert_int_eq(care_of(other, id, "QUEUE1"), HOLD_CARE_ELSEWHERE);
+	REFUSE(hold_adopt(other, id, &request, &why));
+	watch_stop(&watch);
+	hold_close(&other);
+	hold_close(&hold);
+}
+END_TEST
+
 START_TEST(keepers_killed_at_random)
 {
 	static struct {
@@ -1460,6 +1554,9 @@ main(void)
 	tcase_add_test(life, idle_keeper_rests);
 	tcase_add_test(life, letters_and_tokens);
 	tcase_add_test(life, no_letter_after_the_end);
+	tcase_add_test(life, adopted_without_a_row);
+	tcase_add_test(life, adopted_after_it_was_lost);
+	tcase_add_test(life, another_node_adopts_nothing_of_ours);
 	tcase_add_test(life, keepers_killed_at_random);
 	tcase_add_test(life, placings_survive_a_kill);
 	tcase_add_test(life, two_keepers_do_no_harm);

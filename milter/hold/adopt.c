@@ -1,0 +1,180 @@
+/*
+ * adopt - taking queue files back into care that carry our tag and that no row watches over;
+ * see hold.h
+ *
+ * They come from a database that was lost or restored from an old copy, and from an MTA that
+ * took longer to write a file than the keeper waited for it.
+ */
+#include "milter/hold/internal.h"
+
+#include <string.h>
+
+/* What is known of one queue file and its hold. */
+struct adoption {
+	struct base_arena *arena;
+	const char *queue_id;
+	struct store_hold *row; /* NULL: there is none */
+	size_t part_count;
+	enum hold_care care;
+};
+
+/* The file's care by the state of its hold and of its part (NULL: the hold has no such part). */
+static enum hold_care
+care_of(
+    const struct hold *hold, const struct store_hold *row, const struct store_part *part)
+{
+	if (strcmp(row->node, hold->node) != 0)
+		return HOLD_CARE_ELSEWHERE;
+	if (row->state == HOLD_LOST)
+		return HOLD_CARE_LOST;
+	if (hold_state_is_final(row->state))
+		return HOLD_CARE_OVER;
+	if (part == NULL || part->state == HOLD_PART_LOST)
+		return HOLD_CARE_NONE;
+	return part->state == HOLD_PART_DONE ? HOLD_CARE_OVER : HOLD_CARE_OPEN;
+}
+
+/* Fills in the adoption from the rows. */
+static enum base_result
+adoption_look(
+    struct hold *hold, const char *id, struct adoption *adoption, const char **why_r)
+{
+	struct store_part *parts = NULL, *part = NULL;
+	enum base_result result =
+	    store_hold_get(hold->store, adoption->arena, id, &adoption->row, why_r);
+
+	adoption->care = HOLD_CARE_NONE;
+	if (result != BASE_OK)
+		return result == BASE_NONE ? BASE_OK : result;
+	result = store_part_list(
+	    hold->store, adoption->arena, id, &parts, &adoption->part_count, why_r);
+	if (result != BASE_OK)
+		return result;
+	for (size_t i = 0; i < adoption->part_count; i++)
+		if (strcmp(parts[i].queue_id, adoption->queue_id) == 0)
+			part = &parts[i];
+	adoption->care = care_of(hold, adoption->row, part);
+	return BASE_OK;
+}
+
+enum base_result
+hold_care(struct hold *hold, const char *id, const char *queue_id, enum hold_care *care_r,
+    const char **why_r)
+{
+	struct adoption adoption = { .arena = base_arena_new(HOLD_MAX_ROW),
+		.queue_id = queue_id };
+	enum base_result result;
+
+	if (adoption.arena == NULL) {
+		*why_r = base_why("no memory to look at a hold");
+		return BASE_BROKEN;
+	}
+	result = adoption_look(hold, id, &adoption, why_r);
+	if (result == BASE_OK)
+		*care_r = adoption.care;
+	base_arena_free(&adoption.arena);
+	return result;
+}
+
+/* No row: it begins anew, under the id that the file already carries. */
+static enum base_result
+adopt_new(struct hold *hold, struct store_hold *fresh, int64_t now, const char **why_r)
+{
+	fresh->created = fresh->moved = now;
+	fresh->deadline = now + fresh->window * 1000;
+	fresh->due = now + HOLD_LOOK_FIRST_MS;
+	return store_hold_insert(hold->store, fresh, why_r);
+}
+
+/* An open hold that does not know the file, or gave it up: the keeper looks again. */
+static enum base_result
+adopt_join(struct hold *hold, const struct store_hold *row, int64_t now, const char **why_r)
+{
+	struct store_hold joined = *row;
+
+	joined.tries = 0;
+	joined.due = now + HOLD_LOOK_FIRST_MS;
+	return store_hold_update(hold->store, &joined, row->state, why_r);
+}
+
+/* A hold that was given up: it keeps its history, and asks again by what the file says. */
+static enum base_result
+adopt_lost(struct hold *hold, const struct adoption *adoption, struct store_hold *fresh,
+    int64_t now, const char **why_r)
+{
+	fresh->state = HOLD_LOST;
+	fresh->created = adoption->row->created;
+	fresh->letter_sent = adoption->row->letter_sent;
+	return hold_move(
+	    hold, adoption->arena, fresh, HOLD_PLACING, "admin", true, now, why_r);
+}
+
+/* Writes the hold and its part, inside the transaction that has looked. */
+static enum base_result
+adopt_write(struct hold *hold, const struct adoption *adoption,
+    const struct hold_request *request, struct store_hold *fresh, const char **why_r)
+{
+	int64_t now = base_now_ms();
+	enum base_result result = BASE_REFUSE;
+
+	if (adoption->care == HOLD_CARE_LOST)
+		result = adopt_lost(hold, adoption, fresh, now, why_r);
+	else if (adoption->care != HOLD_CARE_NONE)
+		*why_r = base_why("the hold %s needs no adoption", fresh->id);
+	else if (adoption->part_count >= HOLD_MAX_PARTS)
+		*why_r = base_why("the hold %s has too many parts", fresh->id);
+	else if (adoption->row != NULL)
+		result = adopt_join(hold, adoption->row, now, why_r);
+	else
+		result = adopt_new(hold, fresh, now, why_r);
+	return result == BASE_OK ? hold_part_write(hold, request, fresh->id, now, why_r)
+				 : result;
+}
+
+/* Looks, decides and writes as one. */
+static enum base_result
+adopt_run(struct hold *hold, const char *id, const struct hold_request *request,
+    struct adoption *adoption, const char **why_r)
+{
+	struct store_hold fresh;
+	enum base_result result =
+	    hold_row_make(hold, adoption->arena, request, id, &fresh, why_r);
+
+	if (result == BASE_OK)
+		result = store_begin(hold->store, why_r);
+	if (result != BASE_OK)
+		return result;
+	fresh.by = "admin";
+	result = adoption_look(hold, id, adoption, why_r);
+	if (result == BASE_OK)
+		result = adopt_write(hold, adoption, request, &fresh, why_r);
+	if (result != BASE_OK) {
+		store_rollback(hold->store);
+		return result;
+	}
+	result = store_commit(hold->store, why_r);
+	if (result == BASE_OK)
+		hold_audit_hold(&fresh,
+		    adoption->row != NULL ? hold_state_str(adoption->row->state) : "-",
+		    request->queue_id, adoption->part_count + 1);
+	return result;
+}
+
+enum base_result
+hold_adopt(struct hold *hold, const char *id, const struct hold_request *request,
+    const char **why_r)
+{
+	struct adoption adoption = { .queue_id = request->queue_id };
+	enum base_result result = hold_request_check(request, why_r);
+
+	if (result != BASE_OK)
+		return result;
+	adoption.arena = base_arena_new(2 * HOLD_MAX_ROW);
+	if (adoption.arena == NULL) {
+		*why_r = base_why("no memory to adopt a mail");
+		return BASE_BROKEN;
+	}
+	result = adopt_run(hold, id, request, &adoption, why_r);
+	base_arena_free(&adoption.arena);
+	return result;
+}

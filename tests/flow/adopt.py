@@ -1,0 +1,79 @@
+"""Held mail that no row watches over comes back into care: oopsctl adopt."""
+import os
+
+from lab import story, web
+from lab.mail import Message, never, until
+from lab.site import HOLDS_GID, MILTER_UID, Site
+from lab.story import ANNA
+
+SETTINGS = {"policy": ({"match": {"sender": ANNA}, "action": "undo", "threshold": 0.5},
+                       {"action": "pass"})}
+
+
+def run(site, code, *arguments):
+    """Runs a command that must end with this code; what it printed."""
+    done = site.oopsctl(*arguments)
+    assert done.returncode == code, f"{arguments}: {done.returncode}\n{done.stdout}{done.stderr}"
+    return done.stdout + done.stderr
+
+
+def slip(site):
+    story.teach(site)
+    message, queue_id = story.slip(site, story.announce(site))
+    until(lambda: site.postfix.queued(queue_id) == "hold", 5, "the slip is held")
+    until(lambda: " held " in run(site, 0, "list"), 10, "the keeper saw it")
+    return message, queue_id, story.hold_of(site, queue_id)
+
+
+def lose_holds(site):
+    """The database of held mail is gone, as after a disk that broke."""
+    site.end("oops-milter")
+    site.end("oops-web")
+    for path in (site.folder / "state" / "holds").iterdir():
+        path.unlink()
+    run(site, 0, "init")
+    site._give_away()
+    site.run("oops-milter")
+    site.run("oops-web")
+
+
+def test_after_the_database_was_lost_the_author_is_asked_again():
+    with Site({**SETTINGS, "undo": {"window": "1h"}}) as site:
+        message, queue_id, hold = slip(site)
+        assert "every held mail is in care" in run(site, 0, "adopt")
+        lose_holds(site)
+        said = run(site, 69, "check")
+        assert f"1 queue file is on hold that no hold watches over: {queue_id}" in said, said
+        assert "oopsctl adopt" in said
+        site.receiver.forget()
+        assert f"would adopt: {queue_id} {hold} {ANNA}" in run(site, 0, "adopt", "--dry-run")
+        assert "nothing is held" in run(site, 0, "list")
+        assert f"adopted: {queue_id} {hold} {ANNA}" in run(site, 0, "adopt")
+        assert "every held mail is in care" in run(site, 0, "adopt")
+        link = site.link(ANNA)  # a new letter: the old link is gone with the database
+        shown = run(site, 0, "show", hold)
+        assert message.subject in shown and "confirm" in shown, shown
+        never(lambda: site.receiver.copies(message.id), 1, "it left by itself")
+        assert site.postfix.queued(queue_id) == "hold"
+        web.press(link, "send")
+        story.reaches(site, message)
+        until(lambda: "sent" in run(site, 0, "show", hold), 5, "the state is sent")
+        run(site, 0, "check")
+
+
+def test_what_cannot_be_adopted_is_told_and_left_alone():
+    with Site(SETTINGS) as site:
+        message, queue_id, hold = slip(site)
+        site.postfix.run("postsuper", "-h", queue_id)
+        run(site, 0, "send", hold)
+        story.reaches(site, message)
+        # an admin's own hold, with a tag as it would come from a copy of an old mail
+        stranger = Message("mallory@elsewhere.example", ["ben@example.org"])
+        assert not site.held()
+        del stranger
+        assert "every held mail is in care" in run(site, 0, "adopt")
+        site.end("oops-queued")
+        site.allow(r"oops-queued")
+        assert "oops-queued" in run(site, 69, "adopt")
+        site.run("oops-queued")
+        assert "usage" in run(site, 64, "adopt", "--everything")
