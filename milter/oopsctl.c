@@ -23,7 +23,7 @@ static const struct {
 } commands[] = {
 	{ "init", "", "make the key, the state directory and the databases", oopsctl_init,
 	    true },
-	{ "check", "", "is everything in place, and does everybody answer?", oopsctl_check,
+	{ "check", "[--monitor]", "is everything in place, and does everybody answer?", oopsctl_check,
 	    true },
 	{ "adopt", "[--dry-run]", "take held mail into care that no hold watches over",
 	    oopsctl_adopt, true },

@@ -3,105 +3,137 @@
  *	oopsctl check - is everything in place, so that slips really are caught?
  *
  * SYNOPSIS
- *	oopsctl [-c FILE] check
+ *	oopsctl [-c FILE] check [--monitor]
  *
  * WHAT IT DOES
  *	Looks at everything the programs need and asks each of them for a sign of life. One line
- *	a finding: "ok: WHAT" or "fault: WHAT; change: HOW". Changes nothing.
+ *	a finding, see oopsctl_check.h. Changes nothing. --monitor puts a line with the sum of it
+ *	first and ends with the codes that monitoring systems know: 0 ok, 1 warning, 2 critical.
  *
  * DIAGNOSTICS
  *	EX_USAGE; EX_UNAVAILABLE: there are faults.
  */
+#include "milter/oopsctl_check.h"
+
+#include <errno.h>
+#include <pwd.h>
 #include <stdarg.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <sysexits.h>
 #include <unistd.h>
 
 #include "milter/audience/audience.h"
+#include "milter/notice/notice.h"
 #include "milter/oopsctl.h"
 #include "milter/oopsctl_probe.h"
 #include "milter/queue/queue.h"
 #include "milter/store/store.h"
 
 #define QUEUE_TIMEOUT_MS 10000
-#define ARENA_BYTES (4u << 20)
-#define TEXT_BYTES 4096
+#define ARENA_BYTES (16u << 20)
+#define REPORT_BYTES (1u << 20)
+#define PAGE_BYTES (256u << 10)
 
-/* What was found so far. */
-struct report {
-	const struct settings *settings;
-	struct base_arena *arena;
-	unsigned faults;
-};
+/* --- the report ------------------------------------------------------------------- */
 
-/* One good finding. */
-static void __attribute__((format(printf, 1, 2))) report_ok(const char *format, ...)
+/* One line; `change` NULL: nothing is to be changed. */
+static void
+report(struct oopsctl_check *check, const char *kind, const char *change,
+    const char *format, va_list arguments)
 {
-	va_list args;
+	char what[2048];
 
-	fputs("ok: ", stdout);
-	va_start(args, format);
-	vprintf(format, args);
-	va_end(args);
-	putchar('\n');
+	vsnprintf(what, sizeof(what), format, arguments);
+	base_buffer_printf(&check->text, "%s: ", kind);
+	base_quote_line(&check->text, what, sizeof(what));
+	if (change != NULL) {
+		base_buffer_puts(&check->text, "; change: ");
+		base_quote_line(&check->text, change, sizeof(what));
+	}
+	base_buffer_puts(&check->text, "\n");
+	if (strcmp(kind, "fault") == 0
+		? check->faults == 1
+		: change != NULL && check->faults == 0 && check->warnings == 1)
+		snprintf(check->worst, sizeof(check->worst), "%.250s", what);
 }
 
-/* One fault and what mends it. */
-static void __attribute__((format(printf, 3, 4)))
-report_fault(struct report *report, const char *change, const char *format, ...)
+void
+oopsctl_check_ok(struct oopsctl_check *check, const char *format, ...)
 {
-	va_list args;
+	va_list arguments;
 
-	report->faults++;
-	fputs("fault: ", stdout);
-	va_start(args, format);
-	vprintf(format, args);
-	va_end(args);
-	printf("; change: %s\n", change);
+	va_start(arguments, format);
+	report(check, "ok", NULL, format, arguments);
+	va_end(arguments);
+}
+
+void
+oopsctl_check_warn(struct oopsctl_check *check, const char *change, const char *format, ...)
+{
+	va_list arguments;
+
+	check->warnings++;
+	va_start(arguments, format);
+	report(check, "warning", change, format, arguments);
+	va_end(arguments);
+}
+
+void
+oopsctl_check_fault(
+    struct oopsctl_check *check, const char *change, const char *format, ...)
+{
+	va_list arguments;
+
+	check->faults++;
+	va_start(arguments, format);
+	report(check, "fault", change, format, arguments);
+	va_end(arguments);
 }
 
 /* --- files ------------------------------------------------------------------------ */
 
 /* The key, the scorecard, the lists. */
 static void
-check_files(struct report *report)
+check_files(struct oopsctl_check *check)
 {
-	const struct settings *settings = report->settings;
+	const struct settings *settings = check->settings;
 	struct judge_scorecard *scorecard = NULL;
 	struct audience_directory *audience = NULL;
 	struct base_key *key = NULL;
 	const char *why = "";
 
 	if (base_key_load(settings->key_file, &key, &why) == BASE_OK)
-		report_ok("key: %s", settings->key_file);
+		oopsctl_check_ok(check, "key: %s", settings->key_file);
 	else
-		report_fault(report,
+		oopsctl_check_fault(check,
 		    access(settings->key_file, F_OK) == 0 ? "its owner and mode"
-							  : "oopsctl init",
+							  : "run oopsctl init",
 		    "key: %s", why);
 	base_key_free(&key);
 	if (oopsctl_scorecard_load(settings, &scorecard, &why) == BASE_OK)
-		report_ok("scorecard: %s", settings->judge.scorecard != NULL
-					       ? settings->judge.scorecard
-					       : "the one compiled in");
+		oopsctl_check_ok(check, "scorecard: %s",
+		    settings->judge.scorecard != NULL ? settings->judge.scorecard
+						      : "the one compiled in");
 	else
-		report_fault(
-		    report, "the scorecard, or judge.scorecard", "scorecard: %s", why);
+		oopsctl_check_fault(
+		    check, "the scorecard, or judge.scorecard", "scorecard: %s", why);
 	judge_scorecard_free(&scorecard);
 	if (audience_directory_new(settings, &audience, &why) == BASE_OK)
-		report_ok("lists: %zu in the settings", settings->list_count);
+		oopsctl_check_ok(check, "lists: %zu in the settings", settings->list_count);
 	else
-		report_fault(report, "the file, or lists", "lists: %s", why);
+		oopsctl_check_fault(check, "the file, or lists", "lists: %s", why);
 	audience_directory_free(&audience);
 }
 
 /* One database: there, whole, of our schema. */
 static void
-check_store(struct report *report, enum store_kind kind, const char *name)
+check_store(struct oopsctl_check *check, enum store_kind kind, const char *name)
 {
-	struct store_options options = { .driver = report->settings->store.driver,
-		.directory = report->settings->state_directory };
+	struct store_options options = { .driver = check->settings->store.driver,
+		.directory = check->settings->state_directory };
 	struct store *store = NULL;
 	const char *why = "";
 	int version = 0;
@@ -111,267 +143,258 @@ check_store(struct report *report, enum store_kind kind, const char *name)
 		result = store_check(store, &version, &why);
 	store_close(&store);
 	if (result == BASE_OK)
-		report_ok(
-		    "store: %s/%s is whole, schema %d", options.directory, name, version);
+		oopsctl_check_ok(check, "store: %s/%s is whole, schema %d",
+		    options.directory, name, version);
 	else
-		report_fault(report,
-		    result == BASE_REFUSE ? "a newer oops-milter"
-					  : "oopsctl init, or its owner",
+		oopsctl_check_fault(check,
+		    result == BASE_REFUSE ? "install a newer oops-milter"
+					  : "run oopsctl init, or mend its owner",
 		    "store: %s", why);
 }
 
 /* --- the programs ----------------------------------------------------------------- */
 
+/* The number of the user that oops-queued serves; false: there is no such user. */
+static bool
+queue_user(const struct settings *settings, uid_t *uid_r)
+{
+	const char *name = settings->mta.queue_user;
+	const struct passwd *user = getpwnam(name);
+	char *end;
+
+	if (user != NULL) {
+		*uid_r = user->pw_uid;
+		return true;
+	}
+	*uid_r = (uid_t)strtoul(name, &end, 10);
+	return *name != '\0' && *end == '\0';
+}
+
+/* Is the user that oops-queued serves the one that oops-milter runs as? */
+static void
+check_queue_user(struct oopsctl_check *check)
+{
+	const struct settings *settings = check->settings;
+	const char *path = base_arena_printf(
+	    check->arena, "%s/%s", settings->state_directory, STORE_MEMORY_PATH);
+	struct stat status;
+	uid_t uid;
+
+	if (!queue_user(settings, &uid))
+		oopsctl_check_fault(check,
+		    "mta: { queue_user = \"NAME\"; } in the settings, a user that exists",
+		    "oops-queued: there is no user %s to serve", settings->mta.queue_user);
+	else if (path == NULL || stat(path, &status) != 0)
+		return; /* told with the store */
+	else if (status.st_uid != uid)
+		oopsctl_check_fault(check,
+		    "mta: { queue_user = \"NAME\"; } in the settings, or the owner of the "
+		    "state directory",
+		    "oops-queued: it serves user %s alone, but %s belongs to user %u: "
+		    "oops-milter cannot release what it holds",
+		    settings->mta.queue_user, path, (unsigned)status.st_uid);
+	else
+		oopsctl_check_ok(
+		    check, "oops-queued: serves user %s", settings->mta.queue_user);
+}
+
 /* Does oops-queued answer, and us? */
 static void
-check_queued(struct report *report)
+check_queued(struct oopsctl_check *check)
 {
-	const char *path = report->settings->mta.queue_socket, *why = "no memory";
+	const char *path = check->settings->mta.queue_socket, *why = "no memory";
 	struct queue_client *client = queue_client_new(path, QUEUE_TIMEOUT_MS);
 	struct queue_item *items = NULL;
 	size_t count = 0;
 	enum base_result result = BASE_BROKEN;
 
 	if (client != NULL)
-		result = queue_scan(client, report->arena, &items, &count, &why);
+		result = queue_scan(client, check->arena, &items, &count, &why);
 	queue_client_free(&client);
 	if (result == BASE_OK || result == BASE_NONE)
-		report_ok("oops-queued: answers at %s, %zu queue files are on hold for us",
-		    path, count);
+		oopsctl_check_ok(check,
+		    "oops-queued: answers at %s, %zu queue files are on hold for us", path,
+		    count);
 	else
-		report_fault(report,
+		oopsctl_check_fault(check,
 		    result == BASE_REFUSE ? "run oopsctl as root, or mta.queue_user"
 					  : "start oops-queued",
 		    "oops-queued: %s", why);
+	check_queue_user(check);
 }
 
-/* Do the pages and the milter answer where the settings say? */
+/* Does the milter answer where the settings say? */
 static void
-check_listeners(struct report *report)
+check_milter(struct oopsctl_check *check)
 {
-	const struct settings *settings = report->settings;
-	const char *why = "";
+	const char *socket = check->settings->milter.socket, *why = "";
 
-	if (oopsctl_probe_web(settings->web.listen_host, settings->web.listen_port, &why) ==
-	    BASE_OK)
-		report_ok("oops-web: answers at %s:%u", settings->web.listen_host,
-		    settings->web.listen_port);
+	check->milter_answers = oopsctl_probe_milter(socket, &why) == BASE_OK;
+	if (check->milter_answers)
+		oopsctl_check_ok(check, "oops-milter: answers at %s", socket);
 	else
-		report_fault(report, "start oops-web, or web.listen", "oops-web: %s", why);
-	if (oopsctl_probe_milter(settings->milter.socket, &why) == BASE_OK)
-		report_ok("oops-milter: answers at %s", settings->milter.socket);
-	else
-		report_fault(
-		    report, "start oops-milter, or milter.socket", "oops-milter: %s", why);
+		oopsctl_check_fault(
+		    check, "start oops-milter, or milter.socket", "oops-milter: %s", why);
 }
 
-/* --- Postfix ---------------------------------------------------------------------- */
+/* --- letters and pages ------------------------------------------------------------ */
 
-/* What the check needs to know of Postfix. */
-struct postfix {
-	char queue_directory[TEXT_BYTES];
-	char default_action[TEXT_BYTES];
-	const char *path;      /* of our unix socket, NULL for inet */
-	const char *inside;    /* the same below the queue directory, or NULL */
-	char inet[TEXT_BYTES]; /* inet:HOST:PORT as Postfix spells it */
-};
-
-/* Fills in how Postfix may spell our socket. */
-static void
-postfix_socket(struct postfix *postfix, const char *socket)
-{
-	size_t length = strlen(postfix->queue_directory);
-	const char *at;
-	int port;
-
-	if (strncmp(socket, "inet", 4) == 0) {
-		socket += strcspn(socket, ":");
-		socket += *socket == ':';
-		at = strchr(socket, '@');
-		port = (int)strcspn(socket, "@");
-		snprintf(postfix->inet, sizeof(postfix->inet), "inet:%s:%.*s",
-		    at != NULL ? at + 1 : "", port, socket);
-		return;
-	}
-	postfix->path = strchr(socket, ':') != NULL ? strchr(socket, ':') + 1 : socket;
-	if (strncmp(postfix->path, postfix->queue_directory, length) == 0 &&
-	    postfix->path[length] == '/')
-		postfix->inside = postfix->path + length + 1;
-}
-
-/* Is this entry of smtpd_milters our socket? */
-static bool
-postfix_is_ours(const struct postfix *postfix, const char *entry, size_t length)
-{
-	char text[TEXT_BYTES];
-	const char *path = text;
-
-	snprintf(text, sizeof(text), "%.*s", (int)length, entry);
-	if (postfix->path == NULL)
-		return strcmp(text, postfix->inet) == 0;
-	if (strncmp(text, "unix:", 5) == 0)
-		path += 5;
-	else if (strncmp(text, "local:", 6) == 0)
-		path += 6;
-	if (strcmp(path, postfix->path) == 0)
-		return true;
-	path += *path == '/';
-	return postfix->inside != NULL && strcmp(path, postfix->inside) == 0;
-}
-
-/*
- * The next milter of a list, without the braces and attributes that Postfix 3.0 lets it have;
- * NULL at the end.
- */
+/* Where oops-web itself answers, with the path of base_url: what a browser should get. */
 static const char *
-postfix_next(const char **list, size_t *length_r)
+own_url(const struct oopsctl_check *check)
 {
-	const char *separators = ", \t\r\n", *at = *list + strspn(*list, separators),
-		   *close;
+	const struct settings *settings = check->settings;
+	const char *host = settings->web.listen_host;
+	const char *scheme = strstr(settings->web.base_url, "://");
+	const char *path = scheme != NULL ? strchr(scheme + 3, '/') : NULL;
+	bool is_six = strchr(host, ':') != NULL;
 
-	if (*at == '\0')
-		return NULL;
-	if (*at != '{') {
-		*length_r = strcspn(at, separators);
-		*list = at + *length_r;
-		return at;
-	}
-	close = strchr(at, '}');
-	*list = close != NULL ? close + 1 : at + strlen(at);
-	at += 1 + strspn(at + 1, separators);
-	*length_r = strcspn(at, ", \t\r\n}");
-	return at;
+	/* Where it listens on every address, this host's own is one of them. */
+	if (strcmp(host, "0.0.0.0") == 0)
+		host = "127.0.0.1";
+	else if (strcmp(host, "::") == 0)
+		host = "::1";
+	return base_arena_printf(check->arena, "http://%s%s%s:%u%s/", is_six ? "[" : "",
+	    host, is_six ? "]" : "", settings->web.listen_port, path != NULL ? path : "");
 }
 
-/* Are we in this list, and the last one? */
+/* Does base_url lead to the page that oops-web itself shows? */
 static void
-check_milters(struct report *report, const struct postfix *postfix, const char *name)
+check_base_url(struct oopsctl_check *check, const struct base_buffer *own)
 {
-	char value[TEXT_BYTES], change[2 * TEXT_BYTES];
-	const char *list = value, *entry, *why = "", *socket;
-	bool is_there = false, is_last = false;
-	size_t length;
+	static const char change[] = "web: { base_url = \"URL\"; } in the settings, or the "
+				     "proxy in front of oops-web";
+	const char *base_url = check->settings->web.base_url, *why = "no memory";
+	const char *url = base_arena_printf(check->arena, "%s/", base_url);
+	enum base_result result = BASE_BROKEN;
+	struct base_buffer page;
 
-	if (oopsctl_probe_postconf(report->settings, name, value, sizeof(value), &why) !=
-	    BASE_OK) {
-		report_fault(report, "mta.command_directory, mta.config_directory",
-		    "postfix: %s", why);
-		return;
-	}
-	while ((entry = postfix_next(&list, &length)) != NULL) {
-		is_last = postfix_is_ours(postfix, entry, length);
-		is_there = is_there || is_last;
-	}
-	socket = postfix->path != NULL ? postfix->path : postfix->inet;
-	snprintf(change, sizeof(change), "put %s%s at the end of %s in main.cf",
-	    postfix->path != NULL ? "unix:" : "", socket, name);
-	if (!is_there)
-		report_fault(report, change,
-		    "postfix: %s does not name %s: its mail is not judged", name, socket);
-	else if (!is_last)
-		report_fault(report, change,
-		    "postfix: in %s a milter comes after us: it never sees the mail that "
-		    "we hold",
-		    name);
+	base_buffer_init(&page, PAGE_BYTES);
+	if (url != NULL)
+		result = notice_probe_page(url, &page, &why);
+	if (result != BASE_OK)
+		oopsctl_check_fault(
+		    check, change, "base_url: the links lead nowhere: %s", why);
+	else if (strcmp(base_buffer_text(&page), base_buffer_text(own)) != 0)
+		oopsctl_check_fault(check, change,
+		    "base_url: the links lead to %s, where something other than oops-web "
+		    "answers",
+		    base_url);
 	else
-		report_ok("postfix: we are the last one in %s", name);
+		oopsctl_check_ok(check, "base_url: %s leads to oops-web", base_url);
+	base_buffer_free(&page);
 }
 
-/* Can a chrooted smtpd find our unix socket? */
+/* Do the pages answer, and do the links lead there? */
 static void
-check_chroot(struct report *report, const struct postfix *postfix)
+check_web(struct oopsctl_check *check)
 {
-	char value[TEXT_BYTES];
+	const char *url = own_url(check), *why = "no memory";
+	enum base_result result = BASE_BROKEN;
+	struct base_buffer own;
+
+	base_buffer_init(&own, PAGE_BYTES);
+	if (url != NULL)
+		result = notice_probe_page(url, &own, &why);
+	if (result == BASE_OK) {
+		oopsctl_check_ok(check, "oops-web: answers at %s:%u",
+		    check->settings->web.listen_host, check->settings->web.listen_port);
+		check_base_url(check, &own);
+	} else {
+		oopsctl_check_fault(
+		    check, "start oops-web, or web.listen", "oops-web: %s", why);
+	}
+	base_buffer_free(&own);
+}
+
+/* Does the server for our letters take them, and answers to them? */
+static void
+check_letters(struct oopsctl_check *check)
+{
+	const struct settings *settings = check->settings;
 	const char *why = "";
 
-	if (postfix->path == NULL)
-		return;
-	if (oopsctl_probe_postconf(report->settings, "-F:*/inet/chroot", value,
-		sizeof(value), &why) != BASE_OK) {
-		report_fault(report, "mta.command_directory, mta.config_directory",
-		    "postfix: %s", why);
-		return;
+	switch (notice_probe_mailbox(settings, settings->notice.from, &why)) {
+	case BASE_OK:
+		oopsctl_check_ok(check, "letters: %s takes mail for %s",
+		    settings->notice.smtp, settings->notice.from);
+		break;
+	case BASE_REFUSE:
+		oopsctl_check_fault(check,
+		    "notice: { from = \"ADDRESS\"; } in the settings, a mailbox that "
+		    "exists",
+		    "letters: %s does not take mail for %s: %s", settings->notice.smtp,
+		    settings->notice.from, why);
+		break;
+	case BASE_NONE:
+		oopsctl_check_warn(check, "what the server says, or try again later",
+		    "letters: %s does not take mail for %s now: %s", settings->notice.smtp,
+		    settings->notice.from, why);
+		break;
+	default:
+		oopsctl_check_fault(check,
+		    "notice: { smtp = \"URL\"; } in the settings, or start that server",
+		    "letters: %s", why);
 	}
-	if (strchr(value, 'y') == NULL)
-		report_ok(
-		    "postfix: no smtpd is chrooted, so it can reach %s", postfix->path);
-	else if (postfix->inside != NULL)
-		report_ok(
-		    "postfix: smtpd is chrooted, and %s is below its root", postfix->path);
-	else
-		report_fault(report,
-		    "milter.socket to a path below the queue directory, or chroot to n in "
-		    "master.cf",
-		    "postfix: smtpd is chrooted to %s and cannot find %s: mail flows "
-		    "unjudged",
-		    postfix->queue_directory, postfix->path);
 }
 
-/* What happens to mail while oops-milter is down? */
-static void
-check_default_action(struct report *report, const struct postfix *postfix)
-{
-	const char *action = postfix->default_action;
+/* --- all of it -------------------------------------------------------------------- */
 
-	if (strcmp(action, "accept") == 0)
-		report_ok("postfix: milter_default_action = accept: "
-			  "mail flows, unjudged, while oops-milter is down");
-	else if (strcmp(action, "tempfail") == 0)
-		report_ok("postfix: milter_default_action = tempfail: "
-			  "mail waits at the sender while oops-milter is down");
-	else
-		report_fault(report,
-		    "milter_default_action to accept (or tempfail) in main.cf",
-		    "postfix: milter_default_action = %s: mail is lost to its recipients "
-		    "while "
-		    "oops-milter is down",
-		    action);
+/* Every part, in the order in which an admin would mend them. */
+static void
+check_all(struct oopsctl_check *check)
+{
+	oopsctl_check_ok(check, "settings: %s", check->settings->path);
+	check_files(check);
+	check_store(check, STORE_HOLDS, STORE_HOLDS_PATH);
+	check_store(check, STORE_MEMORY, STORE_MEMORY_PATH);
+	check_queued(check);
+	check_milter(check);
+	check_letters(check);
+	check_web(check);
+	if (strcmp(check->settings->mta.kind, "postfix") == 0)
+		oopsctl_check_postfix(check);
+	oopsctl_check_held(check);
 }
 
-/* Everything about Postfix. */
-static void
-check_postfix(struct report *report)
+/* The codes of monitoring plugins; the first line is what their lists show. */
+static int
+print_monitor(const struct oopsctl_check *check)
 {
-	struct postfix postfix = { .path = NULL };
-	const char *why = "";
+	static const char *const words[] = { "OK", "WARNING", "CRITICAL" };
+	int code = check->faults > 0 ? 2 : check->warnings > 0 ? 1 : 0;
 
-	if (oopsctl_probe_postconf(report->settings, "queue_directory",
-		postfix.queue_directory, sizeof(postfix.queue_directory),
-		&why) != BASE_OK ||
-	    oopsctl_probe_postconf(report->settings, "milter_default_action",
-		postfix.default_action, sizeof(postfix.default_action), &why) != BASE_OK) {
-		report_fault(report, "mta.command_directory, mta.config_directory",
-		    "postfix: %s", why);
-		return;
-	}
-	postfix_socket(&postfix, report->settings->milter.socket);
-	check_milters(report, &postfix, "smtpd_milters");
-	check_milters(report, &postfix, "non_smtpd_milters");
-	check_chroot(report, &postfix);
-	check_default_action(report, &postfix);
+	printf("OOPS-MILTER %s: %u faults, %u warnings%s", words[code], check->faults,
+	    check->warnings, code > 0 ? ": " : "");
+	oopsctl_print_text(check->worst, sizeof(check->worst));
+	printf("\n%s", base_buffer_text(&check->text));
+	return code;
 }
 
 /* oopsctl check */
 int
 oopsctl_check(const struct settings *settings, int argc, char **argv)
 {
-	struct report report = { .settings = settings,
-		.arena = base_arena_new(ARENA_BYTES) };
+	bool is_monitor = argc == 2 && strcmp(argv[1], "--monitor") == 0;
+	struct oopsctl_check check = { .settings = settings };
+	int status;
 
-	(void)argv;
-	if (argc != 1 || report.arena == NULL) {
-		fputs("usage: oopsctl [-c FILE] check\n", stderr);
-		base_arena_free(&report.arena);
+	if (argc > 2 || (argc == 2 && !is_monitor)) {
+		fputs("usage: oopsctl [-c FILE] check [--monitor]\n", stderr);
 		return EX_USAGE;
 	}
-	report_ok("settings: %s", settings->path);
-	check_files(&report);
-	check_store(&report, STORE_HOLDS, STORE_HOLDS_PATH);
-	check_store(&report, STORE_MEMORY, STORE_MEMORY_PATH);
-	check_queued(&report);
-	check_listeners(&report);
-	if (strcmp(settings->mta.kind, "postfix") == 0)
-		check_postfix(&report);
-	base_arena_free(&report.arena);
-	return report.faults == 0 ? EX_OK : EX_UNAVAILABLE;
+	check.arena = base_arena_new(ARENA_BYTES);
+	if (check.arena == NULL)
+		return EX_OSERR;
+	base_buffer_init(&check.text, REPORT_BYTES);
+	check_all(&check);
+	if (is_monitor) {
+		status = print_monitor(&check);
+	} else {
+		fputs(base_buffer_text(&check.text), stdout);
+		status = check.faults == 0 ? EX_OK : EX_UNAVAILABLE;
+	}
+	base_buffer_free(&check.text);
+	base_arena_free(&check.arena);
+	return status;
 }

@@ -2,7 +2,9 @@
 #include "milter/oopsctl_probe.h"
 
 #include <errno.h>
+#include <grp.h>
 #include <netdb.h>
+#include <pwd.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -97,33 +99,6 @@ read_whole(int fd, unsigned char *data, size_t length)
 		length -= (size_t)got;
 	}
 	return true;
-}
-
-enum base_result
-oopsctl_probe_web(const char *host, unsigned port, const char **why_r)
-{
-	static const char request[] = "HEAD / HTTP/1.0\r\n\r\n";
-	unsigned char answer[5];
-	char service[16];
-	bool is_http;
-	int fd;
-
-	/* Where it listens on every address, this host's own is one of them. */
-	if (strcmp(host, "0.0.0.0") == 0)
-		host = "127.0.0.1";
-	else if (strcmp(host, "::") == 0)
-		host = "::1";
-	snprintf(service, sizeof(service), "%u", port);
-	fd = connect_inet(host, service, AF_UNSPEC, why_r);
-	if (fd < 0)
-		return BASE_BROKEN;
-	is_http = send(fd, request, sizeof(request) - 1, MSG_NOSIGNAL) ==
-		      (ssize_t)(sizeof(request) - 1) &&
-		  read_whole(fd, answer, sizeof(answer)) && memcmp(answer, "HTTP/", 5) == 0;
-	close(fd);
-	if (!is_http)
-		*why_r = base_why("no HTTP answer from %s port %u", host, port);
-	return is_http ? BASE_OK : BASE_BROKEN;
 }
 
 /* Connects to "unix:PATH", "local:PATH", "inet:PORT@HOST", "inet6:PORT@HOST" or a path. */
@@ -236,11 +211,57 @@ enum base_result
 oopsctl_probe_postconf(const struct settings *settings, const char *name, char *value_r,
     size_t size, const char **why_r)
 {
-	bool is_master = strncmp(name, "-F:", 3) == 0;
+	bool is_master = name[0] == '-' && name[1] != '\0' && name[2] == ':';
+	const char *option = !is_master ? "-hx" : name[1] == 'P' ? "-Px" : "-F";
 	const char *arguments[] = { "postconf", "-c", settings->mta.config_directory,
-		is_master ? "-F" : "-hx", is_master ? name + 3 : name, NULL };
+		option, is_master ? name + 3 : name, NULL };
 	char path[4096];
 
 	snprintf(path, sizeof(path), "%s/postconf", settings->mta.command_directory);
 	return run_command(path, arguments, value_r, size, why_r);
+}
+
+/* In a process of its own: becomes that user in that root, connects, and ends with errno. */
+static void
+reach_child(const struct passwd *user, const char *root, const char *path)
+{
+	const char *why;
+
+	if ((root != NULL && (chroot(root) != 0 || chdir("/") != 0)) ||
+	    setgid(user->pw_gid) != 0 || setuid(user->pw_uid) != 0 ||
+	    connect_unix(path, &why) < 0)
+		_exit(errno != 0 ? errno : EIO);
+	_exit(0);
+}
+
+enum base_result
+oopsctl_probe_reach(
+    const char *user, const char *root, const char *path, const char **why_r)
+{
+	const struct passwd *entry = getpwnam(user);
+	int status = 0;
+	pid_t child;
+
+	if (geteuid() != 0) {
+		*why_r = base_why("only root can try it as user %s", user);
+		return BASE_NONE;
+	}
+	/* the groups are read before the root changes, which has no /etc/group */
+	if (entry == NULL || (child = fork()) < 0) {
+		*why_r = base_why("there is no user %s", user);
+		return BASE_BROKEN;
+	}
+	if (child == 0) {
+		if (initgroups(user, entry->pw_gid) != 0)
+			_exit(errno);
+		reach_child(entry, root, path);
+	}
+	if (waitpid(child, &status, 0) != child || !WIFEXITED(status)) {
+		*why_r = base_why("the attempt as user %s did not end well", user);
+		return BASE_BROKEN;
+	}
+	if (WEXITSTATUS(status) == 0)
+		return BASE_OK;
+	*why_r = base_why("%s", strerror(WEXITSTATUS(status)));
+	return BASE_REFUSE;
 }

@@ -13,15 +13,19 @@
 
 #define OOPSCTL_PROBE_SECONDS 5
 
-/* An HTTP server? */
-enum base_result oopsctl_probe_web(const char *host, unsigned port, const char **why_r);
 /* A milter, at a socket named as smfi_setconn() takes it? Negotiates, then says goodbye. */
 enum base_result oopsctl_probe_milter(const char *socket, const char **why_r);
 /*
- * The value of a parameter of main.cf, $names in it resolved; or of the fields of master.cf that
- * a pattern "-F:PATTERN" fits, one a line.
+ * The value of a parameter of main.cf, $names in it resolved; or of the fields (parameters) of
+ * master.cf that a pattern "-F:PATTERN" ("-P:PATTERN") fits, one a line.
  */
 enum base_result oopsctl_probe_postconf(const struct settings *settings, const char *name,
     char *value_r, size_t size, const char **why_r);
+/*
+ * Can a user connect to a unix socket, with `root` (NULL: none) as the root directory? REFUSE:
+ * no, why_r says what the system said. NONE: only root can try.
+ */
+enum base_result oopsctl_probe_reach(
+    const char *user, const char *root, const char *path, const char **why_r);
 
 #endif

@@ -60,6 +60,19 @@ enum base_result notice_inject_make(struct base_arena *arena, const struct base_
 bool notice_inject_is_ours(const struct base_key *key, const char *value,
 	const char *message_id, const char *recipient, int64_t now);
 
+/* --- is what letters rely on there? (oopsctl check) ----------------------------------- */
+
+/*
+ * Does the server of notice.smtp take a letter of ours, with the null reverse-path, for this
+ * address? The dialogue ends before any message (RFC 5321 3.3). REFUSE: it says no. NONE: not
+ * now (4yz, RFC 5321 4.2.1). RETRY: it cannot be asked.
+ */
+enum base_result notice_probe_mailbox(
+	const struct settings *settings, const char *address, const char **why_r);
+/* Gets a page as a reader of a letter would. REFUSE: another status than 200. RETRY: nobody answers. */
+enum base_result notice_probe_page(
+	const char *url, struct base_buffer *page_r, const char **why_r);
+
 /* --- the postman ------------------------------------------------------------------------ */
 
 struct notice_postman;

@@ -1,6 +1,4 @@
 """What an admin does by hand: oopsctl on a site with mail on hold."""
-import os
-import subprocess
 
 from lab import story
 from lab.mail import never, until
@@ -95,47 +93,3 @@ def test_explain_tells_and_learns_nothing():
         path.write_text("no header at all\n")
         assert "does not begin with a header field" in run(site, 65, "explain", str(path))
         assert not site.held()
-
-
-def faults(site, count):
-    """The faults that check finds: as many as these."""
-    said = run(site, 69 if count else 0, "check").splitlines()
-    found = [line for line in said if line.startswith("fault: ")]
-    assert all(line.startswith(("ok: ", "fault: ")) for line in said), said
-    assert len(found) == count and all("; change: " in line for line in found), said
-    return "\n".join(found)
-
-
-def test_check_finds_what_would_let_mail_flow_unjudged():
-    with Site(SETTINGS) as site:
-        faults(site, 0)
-        ours = f"unix:{site.folder}/run/milter.sock"
-        site.postfix.configure(smtpd_milters=f"{{ {ours}, connect_timeout=5s }}, inet:[::1]:9")
-        assert "in smtpd_milters a milter comes after us" in faults(site, 1)
-        site.postfix.configure(smtpd_milters=f"inet:[::1]:9, {{ {ours}, connect_timeout=5s }}",
-                               non_smtpd_milters="")
-        assert "non_smtpd_milters does not name" in faults(site, 1)
-        site.postfix.configure(smtpd_milters=ours, non_smtpd_milters="$smtpd_milters",
-                               milter_default_action="reject")
-        assert "milter_default_action = reject" in faults(site, 1)
-        site.postfix.configure(milter_default_action="accept")
-        master = os.path.join(site.postfix.config_directory, "master.cf")
-        with open(master, encoding="utf-8") as file:
-            text = file.read()
-        with open(master, "w", encoding="utf-8") as file:
-            file.write(text.replace("inet n - n", "inet n - y"))
-        assert "smtpd is chrooted" in faults(site, 1)
-        site.postfix.configure()
-        faults(site, 0)
-
-
-def test_check_finds_programs_that_do_not_run():
-    with Site(SETTINGS) as site:
-        faults(site, 0)
-        for name in ("oops-queued", "oops-web", "oops-milter"):
-            assert site.end(name) == 0
-            assert f"fault: {name}: " in faults(site, 1)
-            site.run(name)
-        faults(site, 0)
-        subprocess.run(["chmod", "0644", str(site.folder / "secret.key")], check=True)
-        assert "chmod 0640" in faults(site, 1)

@@ -1,0 +1,159 @@
+/* oopsctl_check_held - is held mail looked after? see oopsctl_check.h */
+#include <stdio.h>
+#include <string.h>
+
+#include "milter/hold/hold.h"
+#include "milter/oopsctl.h"
+#include "milter/oopsctl_check.h"
+#include "milter/queue/queue.h"
+
+#define QUEUE_TIMEOUT_MS 10000
+#define LATE_SECONDS 300 /* after its time: the keeper repeats every 30 s at most */
+#define AHEAD_SECONDS 5  /* a clock that differs by less does no harm */
+#define NAMED 5          /* of those that are wrong, named in the line */
+
+/* Some things of one kind: how many, and the names of the first. */
+struct tally {
+	size_t count;
+	char names[NAMED * (QUEUE_MAX_ID + 2)];
+};
+
+static void
+tally_add(struct tally *tally, const char *name)
+{
+	size_t length = strlen(tally->names);
+
+	if (tally->count++ < NAMED)
+		snprintf(tally->names + length, sizeof(tally->names) - length, "%s%s",
+		    length > 0 ? ", " : "", name);
+}
+
+/* --- rows ------------------------------------------------------------------------- */
+
+struct rows {
+	const char *node;
+	int64_t now;
+	struct tally late, ahead;
+};
+
+/* What is wrong with one hold. */
+static bool
+look_at_row(void *context, const struct hold_view *view)
+{
+	struct rows *rows = context;
+	bool is_waiting = view->state == HOLD_PLACING || view->state == HOLD_SENDING ||
+			  view->state == HOLD_RETURNING;
+	int64_t due = is_waiting ? view->moved : view->deadline;
+
+	if (view->settled == 0 && due != 0 && due + LATE_SECONDS < rows->now &&
+	    strcmp(view->node, rows->node) == 0)
+		tally_add(&rows->late, view->id);
+	if (view->moved > rows->now + AHEAD_SECONDS)
+		tally_add(&rows->ahead, view->node);
+	return true;
+}
+
+/* Holds that should be over, and times that have not come yet. */
+static void
+check_rows(struct oopsctl_check *check, struct hold *hold)
+{
+	struct rows rows = { .node = check->settings->node, .now = base_now() };
+	const char *why = "";
+
+	if (hold_each(hold, true, look_at_row, &rows, &why) != BASE_OK) {
+		oopsctl_check_fault(check, "the store", "held mail: %s", why);
+		return;
+	}
+	if (rows.late.count > 0)
+		oopsctl_check_fault(check,
+		    "look at the log of oops-milter and oops-queued; oopsctl show ID",
+		    "held mail: %zu should have left long ago: %s", rows.late.count,
+		    rows.late.names);
+	else
+		oopsctl_check_ok(check, "held mail: none is older than it should be");
+	if (rows.ahead.count > 0)
+		oopsctl_check_fault(check,
+		    "the clock of this host or of that node: run a time service (NTP)",
+		    "clock: %zu holds were moved in the future, by node %s",
+		    rows.ahead.count, rows.ahead.names);
+	else
+		oopsctl_check_ok(check, "clock: no hold was moved in the future");
+}
+
+/* --- queue files ------------------------------------------------------------------ */
+
+/* Is it still on hold? What was scanned may have left since. */
+static bool
+is_held(struct queue_client *queue, const struct queue_item *item)
+{
+	struct queue_item again = *item;
+	const char *why;
+
+	return queue_ask(queue, QUEUE_STATUS, &again, 1, &why) == BASE_OK &&
+	       again.status == QUEUE_HELD;
+}
+
+/* Counts those that no hold watches over, and those that were put on hold by others. */
+static enum base_result
+count_files(struct hold *hold, struct queue_client *queue, struct base_arena *arena,
+    struct tally *lost, struct tally *over, const char **why_r)
+{
+	struct queue_item *items = NULL;
+	size_t count = 0, i;
+	enum base_result result = queue_scan(queue, arena, &items, &count, why_r);
+
+	if (result == BASE_NONE)
+		result = BASE_OK;
+	for (i = 0; result == BASE_OK && i < count; i++) {
+		enum hold_care care = HOLD_CARE_OPEN;
+
+		result = hold_care(hold, items[i].hold_id, items[i].queue_id, &care, why_r);
+		if (care == HOLD_CARE_OPEN || !is_held(queue, &items[i]))
+			continue;
+		tally_add(care == HOLD_CARE_NONE || care == HOLD_CARE_LOST ? lost : over,
+		    items[i].queue_id);
+	}
+	return result;
+}
+
+/* Files with our tag on hold that nobody will ever release. */
+static void
+check_queue_files(struct oopsctl_check *check, struct hold *hold)
+{
+	struct queue_client *queue =
+	    queue_client_new(check->settings->mta.queue_socket, QUEUE_TIMEOUT_MS);
+	struct tally lost = { 0 }, over = { 0 };
+	const char *why = "no memory";
+	enum base_result result = BASE_BROKEN;
+
+	if (queue != NULL)
+		result = count_files(hold, queue, check->arena, &lost, &over, &why);
+	queue_client_free(&queue);
+	if (result != BASE_OK)
+		return; /* told with oops-queued */
+	if (lost.count > 0)
+		oopsctl_check_fault(check, "run oopsctl adopt",
+		    "held mail: %zu queue files are on hold that no hold watches over: %s",
+		    lost.count, lost.names);
+	else
+		oopsctl_check_ok(check, "held mail: every queue file of ours is in care");
+	if (over.count > 0)
+		oopsctl_check_warn(check,
+		    "release them with the tools of the mail server, or leave them",
+		    "held mail: %zu queue files carry our tag, but were put on hold by "
+		    "somebody else: %s",
+		    over.count, over.names);
+}
+
+void
+oopsctl_check_held(struct oopsctl_check *check)
+{
+	struct hold *hold = NULL;
+	const char *why = "";
+
+	if (oopsctl_hold_open(check->settings, &hold, &why) != BASE_OK)
+		return; /* told with the store */
+	check_rows(check, hold);
+	check_queue_files(check, hold);
+	hold_close(&hold);
+}
