@@ -10,8 +10,8 @@
 #define OOPS_OOPSCTL_H
 
 #include "milter/hold/hold.h"
-#include "milter/judge/judge.h"
 #include "milter/settings/settings.h"
+#include "milter/site/site.h"
 
 /* Make the key, the state directory and the databases; idempotent. */
 int oopsctl_init(const struct settings *settings, int argc, char **argv);
@@ -33,9 +33,6 @@ int oopsctl_backtest(const struct settings *settings, int argc, char **argv);
 /* Fit the points of a scorecard to histories; touches no site data. */
 int oopsctl_train(const struct settings *settings, int argc, char **argv);
 
-/* The scorecard that the settings name, or the one compiled in. */
-enum base_result oopsctl_scorecard_load(const struct settings *settings,
-    struct judge_scorecard **scorecard_r, const char **why_r);
 /* The site's held mail; what is not there is not made. */
 enum base_result oopsctl_hold_open(
     const struct settings *settings, struct hold **hold_r, const char **why_r);

@@ -18,7 +18,6 @@
 #include "milter/oopsctl.h"
 #include "milter/replay/replay.h"
 
-#define SCORECARD_MAX_BYTES (1u << 20)
 
 struct arguments {
 	const char *input;
@@ -56,38 +55,13 @@ arguments_parse(int argc, char **argv, struct arguments *arguments)
 	return optind == argc && arguments->input && arguments->output;
 }
 
-/* The scorecard that the settings name, or the one compiled in. */
-enum base_result
-oopsctl_scorecard_load(const struct settings *settings,
-    struct judge_scorecard **scorecard_r, const char **why_r)
-{
-	struct base_arena *arena;
-	char *text;
-	size_t length;
-	enum base_result result;
-
-	if (!settings->judge.scorecard)
-		return judge_scorecard_default(scorecard_r, why_r);
-	arena = base_arena_new(SCORECARD_MAX_BYTES * 2);
-	*why_r = "no memory";
-	if (!arena)
-		return BASE_BROKEN;
-	result = base_file_read(
-	    arena, settings->judge.scorecard, SCORECARD_MAX_BYTES, &text, &length, why_r);
-	if (result == BASE_OK)
-		result = judge_scorecard_parse(
-		    text, length, settings->judge.scorecard, scorecard_r, why_r);
-	base_arena_free(&arena);
-	return result;
-}
-
 /* Runs with files open. */
 static int
 backtest_run(const struct settings *settings, const struct replay_options *options)
 {
 	struct judge_scorecard *scorecard = NULL;
 	const char *why = "";
-	enum base_result result = oopsctl_scorecard_load(settings, &scorecard, &why);
+	enum base_result result = site_scorecard_load(settings, &scorecard, &why);
 
 	if (result != BASE_OK) {
 		fprintf(stderr, "oopsctl: %s\n", why);

@@ -113,7 +113,7 @@ check_files(struct oopsctl_check *check)
 							  : "run oopsctl init",
 		    "key: %s", why);
 	base_key_free(&key);
-	if (oopsctl_scorecard_load(settings, &scorecard, &why) == BASE_OK)
+	if (site_scorecard_load(settings, &scorecard, &why) == BASE_OK)
 		oopsctl_check_ok(check, "scorecard: %s",
 		    settings->judge.scorecard != NULL ? settings->judge.scorecard
 						      : "the one compiled in");

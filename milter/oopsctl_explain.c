@@ -39,7 +39,7 @@ struct arguments {
 };
 
 /* What the site knows, for one judgement. */
-struct site {
+struct explainer {
 	struct base_key *key;
 	struct judge_scorecard *scorecard;
 	struct audience_directory *audience;
@@ -192,7 +192,7 @@ message_read(struct base_arena *arena, const struct arguments *arguments,
 
 /* Opens everything that is asked; an exit code, and why is printed. */
 static int
-site_open(const struct settings *settings, struct site *site)
+site_open(const struct settings *settings, struct explainer *site)
 {
 	struct memory_options options = { .driver = settings->store.driver,
 		.directory = settings->state_directory,
@@ -201,10 +201,10 @@ site_open(const struct settings *settings, struct site *site)
 	int status = EX_CONFIG;
 
 	if (base_key_load(settings->key_file, &site->key, &why) == BASE_OK &&
-	    oopsctl_scorecard_load(settings, &site->scorecard, &why) == BASE_OK &&
+	    site_scorecard_load(settings, &site->scorecard, &why) == BASE_OK &&
 	    audience_directory_new(settings, &site->audience, &why) == BASE_OK) {
 		status = EX_OK;
-		if (memory_open(&options, site->key, &site->memory, &why) != BASE_OK)
+		if (memory_open(&options, &site->memory, &why) != BASE_OK)
 			status = EX_IOERR;
 	}
 	if (status != EX_OK)
@@ -214,7 +214,7 @@ site_open(const struct settings *settings, struct site *site)
 
 /* Closes what is open. */
 static void
-site_close(struct site *site)
+site_close(struct explainer *site)
 {
 	if (site->memory != NULL)
 		memory_close(&site->memory);
@@ -243,8 +243,8 @@ print_notes(const struct mail_transaction *transaction, const struct identity *i
 
 /* Recalls, judges and prints. */
 static int
-explain(const struct settings *settings, const struct site *site, struct base_arena *arena,
-    struct mail_transaction *transaction)
+explain(const struct settings *settings, const struct explainer *site,
+    struct base_arena *arena, struct mail_transaction *transaction)
 {
 	struct identity_peer peer = { .login = transaction->envelope_sender };
 	struct identity identity;
@@ -259,8 +259,8 @@ explain(const struct settings *settings, const struct site *site, struct base_ar
 	if (!identity.is_local)
 		identity.actor = transaction->envelope_sender;
 	audience_count(site->audience, transaction, &audience);
-	result =
-	    memory_recall(site->memory, arena, identity.actor, transaction, &recall, &why);
+	result = memory_recall(
+	    site->memory, site->key, arena, identity.actor, transaction, &recall, &why);
 	if (result != BASE_OK) {
 		fprintf(stderr, "oopsctl: %s\n", why);
 		return EX_IOERR;
@@ -288,7 +288,7 @@ oopsctl_explain(const struct settings *settings, int argc, char **argv)
 	struct base_arena *arena = base_arena_new(ARENA_BYTES);
 	struct arguments arguments = { 0 };
 	struct mail_transaction *transaction = NULL;
-	struct site site = { 0 };
+	struct explainer site = { 0 };
 	int status = EX_USAGE;
 
 	if (arena == NULL)

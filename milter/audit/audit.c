@@ -33,7 +33,7 @@ static const struct {
 	[AUDIT_STORM] = { "storm", { "key", "count" } },
 	[AUDIT_LEARN] = { "learn", { "sender", "recipients" } },
 	[AUDIT_FORGET] = { "forget", { "address_hash" } },
-	[AUDIT_CONFIG] = { "config", { "program", "file", "answer" } },
+	[AUDIT_CONFIG] = { "config", { "program", "file", "answer", "what" } },
 	[AUDIT_ERROR] = { "error", { "where", "what", "answer", "queue_id" } },
 };
 

@@ -143,6 +143,9 @@ void base_sleep_ms(int64_t milliseconds);
 enum base_result base_file_read(struct base_arena *arena, const char *path, size_t max_bytes,
 	char **data_r, size_t *length_r, const char **why_r);
 
+/* A path that means the same in every working directory; the caller frees it. NULL: no memory. */
+char *base_path_absolute(const char *path);
+
 /* --- random identifiers ----------------------------------------------------------- */
 
 #define BASE_ID_LENGTH 16		 /* base32 characters a-z2-7: 80 random bits */

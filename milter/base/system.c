@@ -3,6 +3,8 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <time.h>
 #include <unistd.h>
@@ -91,4 +93,18 @@ base_file_read(struct base_arena *arena, const char *path, size_t max_bytes, cha
 	}
 	base_buffer_free(&buffer);
 	return result;
+}
+
+char *
+base_path_absolute(const char *path)
+{
+	char *folder, *whole = NULL;
+
+	if (path[0] == '/')
+		return strdup(path);
+	folder = getcwd(NULL, 0);
+	if (folder != NULL && asprintf(&whole, "%s/%s", folder, path) < 0)
+		whole = NULL;
+	free(folder);
+	return whole;
 }

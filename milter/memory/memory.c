@@ -27,7 +27,6 @@ struct queued {
 };
 
 struct memory {
-	const struct base_key *key;
 	struct store *reads;
 	struct store *writes;
 	bool learns_at_once;
@@ -277,8 +276,8 @@ memory_begin(struct memory *memory, const char **why_r)
 
 /* Opens the history. */
 enum base_result
-memory_open(const struct memory_options *options, const struct base_key *key,
-    struct memory **memory_r, const char **why_r)
+memory_open(
+    const struct memory_options *options, struct memory **memory_r, const char **why_r)
 {
 	struct memory *memory = calloc(1, sizeof(*memory));
 	enum base_result result;
@@ -287,7 +286,6 @@ memory_open(const struct memory_options *options, const struct base_key *key,
 		*why_r = base_why("no memory");
 		return BASE_BROKEN;
 	}
-	memory->key = key;
 	memory->learns_at_once = options->learn_at_once || !options->driver;
 	memory->expired = base_now();
 	locks_init(memory);
@@ -405,30 +403,29 @@ recall_table(struct memory *memory, uint64_t parent, struct memory_recall *recal
 
 /* The keyed hash of every recipient. */
 static const uint64_t *
-recipients_hash(const struct memory *memory, struct base_arena *arena,
+recipients_hash(const struct base_key *key, struct base_arena *arena,
     const struct mail_addresses *recipients)
 {
 	uint64_t *hashes = base_arena_array(arena, recipients->count + 1, sizeof(*hashes));
 
 	for (size_t i = 0; hashes && i < recipients->count; i++)
-		hashes[i] = memory_hash(memory->key, recipients->items[i]);
+		hashes[i] = memory_hash(key, recipients->items[i]);
 	return hashes;
 }
 
 /* What is known about a sender, the message answered, and the site. */
 enum base_result
-memory_recall(struct memory *memory, struct base_arena *arena, const char *actor,
-    const struct mail_transaction *transaction, struct memory_recall *recall_r,
-    const char **why_r)
+memory_recall(struct memory *memory, const struct base_key *key, struct base_arena *arena,
+    const char *actor, const struct mail_transaction *transaction,
+    struct memory_recall *recall_r, const char **why_r)
 {
 	struct memory_recall recall = { 0 };
-	uint64_t parent = *transaction->in_reply_to
-			      ? memory_hash(memory->key, transaction->in_reply_to)
-			      : 0;
+	uint64_t parent =
+	    *transaction->in_reply_to ? memory_hash(key, transaction->in_reply_to) : 0;
 	enum base_result result;
 
-	recall.actor = *actor ? memory_hash(memory->key, actor) : 0;
-	recall.recipients = recipients_hash(memory, arena, &transaction->recipients);
+	recall.actor = *actor ? memory_hash(key, actor) : 0;
+	recall.recipients = recipients_hash(key, arena, &transaction->recipients);
 	recall.recipient_count = transaction->recipients.count;
 	*why_r = "no memory to recall";
 	if (!recall.recipients)
@@ -448,13 +445,13 @@ memory_recall(struct memory *memory, struct base_arena *arena, const char *actor
 
 /* What would be learned if this send really leaves. */
 enum base_result
-memory_lesson(struct memory *memory, struct base_arena *arena, const char *actor,
+memory_lesson(const struct base_key *key, struct base_arena *arena, const char *actor,
     const struct mail_transaction *transaction, double score, const void **lesson_r,
     size_t *length_r, const char **why_r)
 {
 	struct memory_lesson lesson;
-	enum base_result result = memory_lesson_make(
-	    arena, memory->key, actor, transaction, score, &lesson, why_r);
+	enum base_result result =
+	    memory_lesson_make(arena, key, actor, transaction, score, &lesson, why_r);
 
 	if (result == BASE_OK)
 		result = memory_lesson_encode(arena, &lesson, lesson_r, length_r);

@@ -34,16 +34,16 @@ struct memory_options {
 			       backtest) */
 };
 
-enum base_result memory_open(const struct memory_options *options,
-    const struct base_key *key, struct memory **memory_r, const char **why_r);
+enum base_result memory_open(const struct memory_options *options, struct memory **memory_r,
+    const char **why_r);
 /* Writes what is queued, then ends. */
 void memory_close(struct memory **memory);
 
 /*
  * The profile of `actor` (normalised address) and the thread that the transaction answers.
  */
-enum base_result memory_recall(struct memory *memory, struct base_arena *arena,
-    const char *actor, const struct mail_transaction *transaction,
+enum base_result memory_recall(struct memory *memory, const struct base_key *key,
+    struct base_arena *arena, const char *actor, const struct mail_transaction *transaction,
     struct memory_recall *recall_r, const char **why_r);
 
 /*
@@ -52,7 +52,7 @@ enum base_result memory_recall(struct memory *memory, struct base_arena *arena,
  * local person's: only its thread, and who is heard from, are remembered. `score` of the
  * judgement feeds the site's own percentile; negative: not judged.
  */
-enum base_result memory_lesson(struct memory *memory, struct base_arena *arena,
+enum base_result memory_lesson(const struct base_key *key, struct base_arena *arena,
     const char *actor, const struct mail_transaction *transaction, double score,
     const void **lesson_r, size_t *length_r, const char **why_r);
 enum base_result memory_learn(

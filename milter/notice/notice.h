@@ -25,7 +25,7 @@
 
 #include "milter/base/base.h"
 #include "milter/hold/hold.h"
-#include "milter/settings/settings.h"
+#include "milter/site/site.h"
 
 /* --- words -------------------------------------------------------------------------- */
 
@@ -77,8 +77,9 @@ enum base_result notice_probe_page(
 
 struct notice_postman;
 
-enum base_result notice_postman_start(struct hold *hold, const struct settings *settings,
-	const struct base_key *key, struct notice_postman **postman_r, const char **why_r);
+/* Each letter is written and sent by the settings in force when its turn comes. */
+enum base_result notice_postman_start(struct hold *hold, struct site_current *sites,
+	struct notice_postman **postman_r, const char **why_r);
 void notice_postman_stop(struct notice_postman **postman);
 
 #endif

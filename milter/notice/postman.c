@@ -29,8 +29,8 @@ struct postman_record {
 
 struct notice_postman {
 	struct hold *hold;
-	const struct settings *settings;
-	const struct base_key *key;
+	struct site_current *sites;
+	const struct site *site;  /* of the letter in hand, else NULL */
 	struct base_arena *arena; /* reset for every letter */
 	pthread_t thread;
 	atomic_bool is_stopping;
@@ -98,7 +98,7 @@ postman_progress(void *context, curl_off_t a, curl_off_t b, curl_off_t c, curl_o
 static const char *
 postman_domain(const struct notice_postman *postman)
 {
-	const char *at = strrchr(postman->settings->notice.from, '@');
+	const char *at = strrchr(postman->site->settings->notice.from, '@');
 
 	return at && at[1] ? at + 1 : "localhost";
 }
@@ -110,7 +110,7 @@ postman_set_up(
 {
 	/* libcurl takes the path for the name to greet with; the host's own may mean nothing. */
 	const char *url = base_arena_printf(errand->postman->arena, "%s/%s",
-	    errand->postman->settings->notice.smtp, postman_domain(errand->postman));
+	    errand->postman->site->settings->notice.smtp, postman_domain(errand->postman));
 
 	return url != NULL && !curl_easy_setopt(curl, CURLOPT_URL, url) &&
 	       !curl_easy_setopt(curl, CURLOPT_PROTOCOLS_STR, "smtp,smtps") &&
@@ -185,7 +185,7 @@ static enum base_result
 postman_write(struct notice_postman *postman, const struct hold_view *view,
     const char *token, struct base_buffer *letter_r, const char **why_r)
 {
-	const struct settings *settings = postman->settings;
+	const struct settings *settings = postman->site->settings;
 	const char *proof;
 	struct notice_letter_options options = { .from = settings->notice.from,
 		.base_url = settings->web.base_url,
@@ -201,7 +201,7 @@ postman_write(struct notice_postman *postman, const struct hold_view *view,
 		*why_r = base_why("no memory");
 		return BASE_BROKEN;
 	}
-	result = notice_inject_make(postman->arena, postman->key, options.message_id,
+	result = notice_inject_make(postman->arena, postman->site->key, options.message_id,
 	    view->sender, options.now, &proof);
 	if (result != BASE_OK) {
 		*why_r = base_why("the letter's proof cannot be made");
@@ -217,7 +217,8 @@ postman_link_end(const struct notice_postman *postman, const struct hold_view *v
 {
 	int64_t end = view->deadline > base_now() ? view->deadline : base_now();
 
-	return end + postman->settings->undo.grace + postman->settings->notice.link_expires;
+	return end + postman->site->settings->undo.grace +
+	       postman->site->settings->notice.link_expires;
 }
 
 /* Makes the token and the letter, and delivers it. */
@@ -326,11 +327,16 @@ postman_step(struct notice_postman *postman)
 	enum base_result result;
 	struct hold_view view;
 	const char *why;
+	int64_t pause;
 
 	base_arena_reset(postman->arena);
 	result = hold_letter_next(postman->hold, postman->arena, &view, &why);
-	if (result == BASE_OK)
-		return postman_handle(postman, &view);
+	if (result == BASE_OK) {
+		postman->site = site_take(postman->sites);
+		pause = postman_handle(postman, &view);
+		site_drop(&postman->site);
+		return pause;
+	}
 	if (result == BASE_NONE) {
 		postman->is_troubled = false;
 		return POSTMAN_PAUSE_MS;
@@ -359,8 +365,8 @@ postman_run(void *context)
 
 /* Starts the thread. */
 enum base_result
-notice_postman_start(struct hold *hold, const struct settings *settings,
-    const struct base_key *key, struct notice_postman **postman_r, const char **why_r)
+notice_postman_start(struct hold *hold, struct site_current *sites,
+    struct notice_postman **postman_r, const char **why_r)
 {
 	struct notice_postman *postman;
 
@@ -375,8 +381,7 @@ notice_postman_start(struct hold *hold, const struct settings *settings,
 		return BASE_BROKEN;
 	}
 	postman->hold = hold;
-	postman->settings = settings;
-	postman->key = key;
+	postman->sites = sites;
 	if (pthread_create(&postman->thread, NULL, postman_run, postman)) {
 		base_arena_free(&postman->arena);
 		free(postman);

@@ -33,7 +33,7 @@ line_judge(struct replay *replay, const struct replay_line *line, struct judge_f
 		return BASE_BROKEN;
 	}
 	facts->recall = recall;
-	result = memory_recall(replay->memory, replay->arena, transaction->envelope_sender,
+	result = memory_recall(replay->memory, replay->key, replay->arena, transaction->envelope_sender,
 	    transaction, recall, why_r);
 	if (result == BASE_OK)
 		result = judge_send(facts, replay->scorecard,
@@ -50,7 +50,7 @@ line_learn(
 	const void *lesson;
 	size_t length;
 	enum base_result result =
-	    memory_lesson(replay->memory, replay->arena, line->transaction->envelope_sender,
+	    memory_lesson(replay->key, replay->arena, line->transaction->envelope_sender,
 		line->transaction, score, &lesson, &length, why_r);
 
 	if (result == BASE_OK)
@@ -97,7 +97,7 @@ replay_begin(struct replay *replay, FILE *input, const char *name, const char **
 	if (result == BASE_OK)
 		result = base_key_from_bytes(bytes, &replay->key);
 	if (result == BASE_OK)
-		result = memory_open(&options, replay->key, &replay->memory, why_r);
+		result = memory_open(&options, &replay->memory, why_r);
 	if (result != BASE_OK)
 		return result;
 	replay->arena = base_arena_new(REPLAY_ARENA);

@@ -59,13 +59,13 @@ session_answer_error(
 void
 session_learn(struct session_connection *connection, const char *actor, double score)
 {
-	struct memory *memory = connection->site->memory;
+	struct memory *memory = connection->rooms->memory;
 	const char *why = "";
 	const void *lesson;
 	size_t length;
 
-	if (memory_lesson(memory, connection->arena, actor, connection->mail.transaction,
-		score, &lesson, &length, &why) == BASE_OK)
+	if (memory_lesson(connection->site->key, connection->arena, actor,
+		connection->mail.transaction, score, &lesson, &length, &why) == BASE_OK)
 		(void)memory_learn(memory, lesson, length, &why);
 }
 
@@ -73,7 +73,7 @@ session_learn(struct session_connection *connection, const char *actor, double s
 static enum base_result
 judge_ask(struct session_connection *connection, bool has_body, const char **why_r)
 {
-	const struct session_site *site = connection->site;
+	const struct site *site = connection->site;
 	struct session_mail *mail = &connection->mail;
 	struct judge_facts facts = { .transaction = mail->transaction,
 		.identity = &mail->identity,
@@ -97,7 +97,7 @@ let_pass(struct session_connection *connection)
 static enum session_answer
 judge_header(struct session_connection *connection)
 {
-	const struct session_site *site = connection->site;
+	const struct site *site = connection->site;
 	struct session_mail *mail = &connection->mail;
 	const char *why = "";
 
@@ -105,8 +105,8 @@ judge_header(struct session_connection *connection)
 	if (mail->failed != NULL)
 		return session_answer_error(connection, "gather", mail->failed);
 	audience_count(site->audience, mail->transaction, &mail->audience);
-	if (memory_recall(site->memory, connection->arena, mail->identity.actor,
-		mail->transaction, &mail->recall, &why) != BASE_OK)
+	if (memory_recall(connection->rooms->memory, site->key, connection->arena,
+		mail->identity.actor, mail->transaction, &mail->recall, &why) != BASE_OK)
 		return session_answer_error(connection, "memory", why);
 	if (judge_ask(connection, false, &why) != BASE_OK)
 		return session_answer_error(connection, "judge", why);

@@ -38,7 +38,7 @@ connection_new(void)
 
 	if (connection == NULL)
 		return NULL;
-	connection->site = session_site();
+	connection->rooms = session_rooms();
 	connection->arena = base_arena_new(SESSION_MAX_BYTES);
 	if (connection->arena == NULL) {
 		free(connection);
@@ -71,6 +71,7 @@ static void
 mail_end(struct session_connection *connection)
 {
 	memset(&connection->mail, 0, sizeof(connection->mail));
+	site_drop(&connection->site);
 	connection->peer.login = "";
 	base_arena_reset(connection->arena);
 }
@@ -121,6 +122,18 @@ session_on_connect(SMFICTX *context, char *host, _SOCK_ADDR *address)
 	return session_silence(connection, SMFIP_NR_CONN);
 }
 
+/* A new transaction, by the settings that are in force now. */
+static void
+mail_begin(struct session_connection *connection)
+{
+	mail_end(connection);
+	if (!session_enter())
+		return;
+	connection->site = site_take(connection->rooms->sites);
+	session_leave();
+	connection->mail.transaction = mail_transaction_new(connection->arena, base_now());
+}
+
 sfsistat
 session_on_sender(SMFICTX *context, char **arguments)
 {
@@ -129,9 +142,8 @@ session_on_sender(SMFICTX *context, char **arguments)
 
 	if (connection == NULL)
 		return session_silence(NULL, SMFIP_NR_MAIL);
-	mail_end(connection);
+	mail_begin(connection);
 	mail = &connection->mail;
-	mail->transaction = mail_transaction_new(connection->arena, base_now());
 	connection->peer.login =
 	    base_arena_strdup(connection->arena, symbol(context, "{auth_authen}"));
 	if (connection->peer.login == NULL)
@@ -212,19 +224,20 @@ queue_id_take(struct session_connection *connection, SMFICTX *context)
 		connection->mail.transaction->queue_id = copy;
 }
 
-/* Asks `answer` while the site is ours; a mail that could not even be begun flows on. */
+/* Asks `answer` while the rooms are ours; a mail that could not even be begun flows on. */
 static sfsistat
 ask(SMFICTX *context, bool is_message_end)
 {
 	struct session_connection *connection = smfi_getpriv(context);
 	enum session_answer answer = SESSION_ACCEPT;
 
-	if (connection == NULL || connection->mail.transaction == NULL) {
-		base_log(BASE_LOG_ERROR, "no memory for a transaction: it passes unjudged");
-		return answers[SESSION_ACCEPT];
-	}
 	if (!session_enter())
 		return answers[SESSION_TEMPFAIL];
+	if (connection == NULL || connection->mail.transaction == NULL) {
+		base_log(BASE_LOG_ERROR, "no memory for a transaction: it passes unjudged");
+		session_leave();
+		return answers[SESSION_ACCEPT];
+	}
 	queue_id_take(connection, context);
 	answer = is_message_end ? session_answer_message(connection, context)
 				: session_answer_header(connection);
@@ -278,6 +291,7 @@ session_on_close(SMFICTX *context)
 	if (connection == NULL)
 		return SMFIS_CONTINUE;
 	(void)smfi_setpriv(context, NULL);
+	site_drop(&connection->site);
 	base_arena_free(&connection->arena);
 	free(connection);
 	return SMFIS_CONTINUE;

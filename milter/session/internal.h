@@ -44,7 +44,8 @@ struct session_mail {
 };
 
 struct session_connection {
-	const struct session_site *site;
+	const struct session_rooms *rooms;
+	const struct site *site;  /* of the transaction; NULL between transactions */
 	struct base_arena *arena; /* reset with every transaction */
 	struct identity_peer peer;
 	unsigned long steps;   /* SMFIP_* agreed with the MTA */
@@ -90,8 +91,8 @@ bool session_field_add(const struct session_connection *connection, SMFICTX *con
     const char *name, const char *value);
 
 /* session.c */
-const struct session_site *session_site(void);
-/* Between the two the site is not taken away. False: the program is ending. */
+const struct session_rooms *session_rooms(void);
+/* Between the two the rooms are not taken away. False: the program is ending. */
 bool session_enter(void);
 void session_leave(void);
 

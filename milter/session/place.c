@@ -174,9 +174,9 @@ request_make(struct session_connection *connection, struct hold_request *request
 	request_r->grace = settings->undo.grace;
 	request_r->on_end = hold_ends[mail->policy->on_expiry];
 	request_r->then = hold_ends[settings->undo.then];
-	return memory_lesson(connection->site->memory, connection->arena,
-	    mail->identity.actor, mail->transaction, mail->verdict.score,
-	    &request_r->lesson, &request_r->lesson_length, why_r);
+	return memory_lesson(connection->site->key, connection->arena, mail->identity.actor,
+	    mail->transaction, mail->verdict.score, &request_r->lesson,
+	    &request_r->lesson_length, why_r);
 }
 
 /* Writes the hold down. OK: it is durable and may be asked of the MTA. */
@@ -210,7 +210,7 @@ place(struct session_connection *connection, char id_r[BASE_ID_SIZE], const char
 	result = request_make(connection, &request, why_r);
 	if (result != BASE_OK)
 		return result == BASE_NONE ? BASE_BROKEN : result;
-	return hold_place(connection->site->hold, &request, id_r, why_r);
+	return hold_place(connection->rooms->hold, &request, id_r, why_r);
 }
 
 /*

@@ -25,18 +25,18 @@
  * this is the one place for what they need.
  */
 static struct {
-	const struct session_site *site;
-	atomic_int busy;   /* callbacks that are using the site */
+	const struct session_rooms *rooms;
+	atomic_int busy;   /* callbacks that are using the rooms */
 	atomic_bool ended; /* nobody may use it any more */
 	int note[2];       /* pipe: signal numbers, and 0 when libmilter has returned */
 } room = { .note = { -1, -1 } };
 
 static const int taken_signals[] = { SIGTERM, SIGINT, SIGHUP, SIGUSR1 };
 
-const struct session_site *
-session_site(void)
+const struct session_rooms *
+session_rooms(void)
 {
-	return room.site;
+	return room.rooms;
 }
 
 bool
@@ -204,8 +204,9 @@ signals_take(void)
 
 /* --- running ---------------------------------------------------------------------- */
 
-enum base_result
-session_open(const struct session_site *site, const char **why_r)
+/* Tells libmilter who we are and where the MTA finds us, and makes the socket. */
+static enum base_result
+milter_open(const struct settings *settings, const char **why_r)
 {
 	static char program[] = "oops-milter";
 	struct smfiDesc description = { .xxfi_name = program,
@@ -223,8 +224,7 @@ session_open(const struct session_site *site, const char **why_r)
 		.xxfi_negotiate = session_negotiate };
 	char name[256];
 
-	room.site = site;
-	snprintf(name, sizeof(name), "%s", site->settings->milter.socket);
+	snprintf(name, sizeof(name), "%s", settings->milter.socket);
 	if (smfi_setconn(name) != MI_SUCCESS) {
 		*why_r = base_why("%s: no address of a milter socket", name);
 		return BASE_REFUSE;
@@ -235,7 +235,18 @@ session_open(const struct session_site *site, const char **why_r)
 		*why_r = "libmilter does not take this program's description";
 		return BASE_BROKEN;
 	}
-	return socket_open(site->settings, why_r);
+	return socket_open(settings, why_r);
+}
+
+enum base_result
+session_open(const struct session_rooms *rooms, const char **why_r)
+{
+	const struct site *site = site_take(rooms->sites);
+	enum base_result result = milter_open(site->settings, why_r);
+
+	room.rooms = rooms;
+	site_drop(&site);
+	return result;
 }
 
 /*
@@ -253,9 +264,9 @@ serve(void *begin)
 	return NULL;
 }
 
-/* Waits for the end: OK when a signal asked for it. */
+/* Waits for the end: OK when a signal asked for it. Reloads at each SIGUSR1 until then. */
 static enum base_result
-wait_for_end(const char **why_r)
+wait_for_end(void (*reload)(void *context), void *context, const char **why_r)
 {
 	unsigned char number;
 	ssize_t got;
@@ -270,32 +281,34 @@ wait_for_end(const char **why_r)
 		}
 		if (number == SIGTERM || number == SIGINT)
 			return BASE_OK;
-		base_log(BASE_LOG_INFO,
-		    "settings are read at the start: restart to change them");
+		if (number == SIGUSR1)
+			reload(context);
 	}
 }
 
 /*
- * Takes the site away from the callbacks and waits for those that are using it, but not for
+ * Takes the rooms away from the callbacks and waits for those that are using it, but not for
  * ever. libmilter is not asked to stop: that takes up to five seconds, and frees
  * connections whose callbacks are still at work. It ends with the program; until then new
  * mail is told to come again, and the MTA finds no socket to begin with.
  */
 static void
-site_withdraw(void)
+rooms_withdraw(void)
 {
-	const char *path = unix_path(room.site->settings->milter.socket);
+	const struct site *site = site_take(room.rooms->sites);
+	const char *path = unix_path(site->settings->milter.socket);
 	int64_t end = base_now_ms() + DRAIN_MS;
 
 	if (path != NULL)
 		(void)unlink(path);
+	site_drop(&site);
 	atomic_store(&room.ended, true);
 	while (atomic_load(&room.busy) > 0 && base_now_ms() < end)
 		base_sleep_ms(5);
 }
 
 enum base_result
-session_run(const char **why_r)
+session_run(void (*reload)(void *context), void *context, const char **why_r)
 {
 	enum base_result result;
 	pthread_t thread;
@@ -316,8 +329,8 @@ session_run(const char **why_r)
 	}
 	(void)pthread_detach(thread);
 	(void)sem_post(&begin);
-	result = wait_for_end(why_r);
+	result = wait_for_end(reload, context, why_r);
 	session_signals_block();
-	site_withdraw();
+	rooms_withdraw();
 	return result;
 }

@@ -8,6 +8,9 @@
  *	for what passes (no body is read), a tag, or a hold. It is the only table from
  *	results to SMFIS codes.
  *
+ *	A transaction takes the site's generation in force when it begins (MAIL FROM) and works
+ *	by it to its end, whatever is put in force meanwhile.
+ *
  * WHAT IT NEVER DOES
  *	It keeps no state between transactions and changes no held mail.
  *
@@ -27,21 +30,20 @@
 #ifndef OOPS_SESSION_H
 #define OOPS_SESSION_H
 
-#include "milter/audience/audience.h"
 #include "milter/base/base.h"
 #include "milter/hold/hold.h"
-#include "milter/judge/judge.h"
 #include "milter/memory/memory.h"
-#include "milter/settings/settings.h"
+#include "milter/site/site.h"
 
 #define SESSION_MAX_BYTES (4u << 20)
 
-/* Everything a session asks. Borrowed from session_open() until session_run() returns. */
-struct session_site {
-	const struct settings *settings;
-	const struct base_key *key;
-	const struct judge_scorecard *scorecard;
-	struct audience_directory *audience;
+/*
+ * What is open for as long as the program runs, whatever the settings become. Borrowed from
+ * session_open() until session_run() returns. What a change of the settings may change
+ * belongs into struct site.
+ */
+struct session_rooms {
+	struct site_current *sites;
 	struct memory *memory;
 	struct hold *hold;
 };
@@ -53,12 +55,13 @@ struct session_site {
 void session_signals_block(void);
 
 /* Makes the milter socket: from now on the MTA can connect. Once per process. */
-enum base_result session_open(const struct session_site *site, const char **why_r);
+enum base_result session_open(const struct session_rooms *rooms, const char **why_r);
 
 /*
- * Serves until SIGTERM or SIGINT. When it returns, no callback uses the site any more.
- * SIGHUP and SIGUSR1 change nothing.
+ * Serves until SIGTERM or SIGINT. When it returns, no callback uses the rooms any more.
+ * SIGUSR1 calls reload() in this thread, while mail goes on; SIGHUP changes nothing.
  */
-enum base_result session_run(const char **why_r);
+enum base_result session_run(
+    void (*reload)(void *context), void *context, const char **why_r);
 
 #endif

@@ -50,8 +50,8 @@ mail_make(struct base_arena *arena, long sender, long senders, long number, char
 }
 
 static void
-learn(
-    struct memory *memory, struct base_arena *arena, long sender, long senders, long number)
+learn(struct memory *memory, const struct base_key *key, struct base_arena *arena,
+    long sender, long senders, long number)
 {
 	const char *why = "";
 	const void *lesson;
@@ -60,7 +60,7 @@ learn(
 	struct mail_transaction *transaction =
 	    mail_make(arena, sender, senders, number, actor);
 
-	if (memory_lesson(memory, arena, actor, transaction, 0.1, &lesson, &length, &why) !=
+	if (memory_lesson(key, arena, actor, transaction, 0.1, &lesson, &length, &why) !=
 	    BASE_OK)
 		fail("lesson", why);
 	while (memory_learn(memory, lesson, length, &why) == BASE_RETRY)
@@ -89,11 +89,11 @@ main(int argc, char **argv)
 	if (base_crypto_start(&why) != BASE_OK ||
 	    base_key_load(argv[2], &key, &why) != BASE_OK)
 		fail("key", why);
-	if (memory_open(&options, key, &memory, &why) != BASE_OK)
+	if (memory_open(&options, &memory, &why) != BASE_OK)
 		fail("memory", why);
 	for (number = mails; number > 0; number--)
 		for (sender = 0; sender < senders; sender++)
-			learn(memory, arena, sender, senders, number);
+			learn(memory, key, arena, sender, senders, number);
 	if (memory_flush(memory, &why) != BASE_OK)
 		fail("flush", why);
 	memory_close(&memory);

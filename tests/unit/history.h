@@ -88,7 +88,7 @@ history_begin(struct history *history)
 	ck_assert_int_eq(base_crypto_start(&why), BASE_OK);
 	ck_assert_int_eq(base_key_from_bytes(bytes, &history->key), BASE_OK);
 	ck_assert_int_eq(
-	    memory_open(&options, history->key, &history->memory, &why), BASE_OK);
+	    memory_open(&options, &history->memory, &why), BASE_OK);
 	ck_assert_msg(judge_scorecard_default(&history->card, &why) == BASE_OK, "%s", why);
 	history->arena = base_arena_new(64u << 20);
 }
@@ -115,7 +115,7 @@ history_facts(struct history *history, const struct mail_transaction *mail)
 	identity->is_local = true;
 	identity->proof = IDENTITY_LOGIN;
 	audience->people = mail->recipients.count;
-	ck_assert_msg(memory_recall(history->memory, history->arena, mail->envelope_sender,
+	ck_assert_msg(memory_recall(history->memory, history->key, history->arena, mail->envelope_sender,
 			  mail, recall, &why) == BASE_OK,
 	    "%s", why);
 	return (struct judge_facts){
@@ -134,7 +134,7 @@ history_learn(
 	size_t length;
 	const char *why = "";
 
-	ck_assert_msg(memory_lesson(history->memory, history->arena, actor, mail, 0.01,
+	ck_assert_msg(memory_lesson(history->key, history->arena, actor, mail, 0.01,
 			  &lesson, &length, &why) == BASE_OK,
 	    "%s", why);
 	ck_assert_msg(

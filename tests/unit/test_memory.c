@@ -205,7 +205,7 @@ START_TEST(lesson_round_trips_and_holds_no_address)
 	mail = history_mail(
 	    &history, ME, history_people(history.arena, 0, 2000), "id@x", "up@x");
 	mail->to = history_addresses(history.arena, "p1@example.com,list@example.com");
-	ck_assert_int_eq(memory_lesson(history.memory, history.arena, ME, mail, 0.25, &data,
+	ck_assert_int_eq(memory_lesson(history.key, history.arena, ME, mail, 0.25, &data,
 			     &length, &why),
 	    BASE_OK);
 	ck_assert_uint_le(length, 80 + 9 * MEMORY_LESSON_PEOPLE);
@@ -276,7 +276,7 @@ memory_reopen(struct history *history)
 
 	memory_close(&history->memory);
 	ck_assert_msg(
-	    memory_open(&options, history->key, &history->memory, &why) == BASE_OK, "%s",
+	    memory_open(&options, &history->memory, &why) == BASE_OK, "%s",
 	    why);
 }
 

@@ -1,0 +1,97 @@
+/* load - a generation from the settings file and the files it names; see site.h */
+#include "milter/site/internal.h"
+
+#include <stdlib.h>
+
+/* The settings themselves; every fault is told. */
+static enum base_result
+load_settings(const char *path, struct settings **settings_r, struct base_buffer *faults_r)
+{
+	struct settings_errors errors;
+	enum base_result result = settings_load(path, settings_r, &errors);
+
+	for (size_t i = 0; i < errors.count; i++)
+		base_buffer_printf(faults_r, "%s:%d: %s\n", errors.items[i].file,
+		    errors.items[i].line, errors.items[i].text);
+	settings_errors_free(&errors);
+	return result;
+}
+
+enum base_result
+site_scorecard_load(const struct settings *settings, struct judge_scorecard **scorecard_r,
+    const char **why_r)
+{
+	const char *path = settings->judge.scorecard;
+	struct base_arena *arena;
+	enum base_result result;
+	size_t length;
+	char *text;
+
+	if (path == NULL)
+		return judge_scorecard_default(scorecard_r, why_r);
+	arena = base_arena_new(SITE_MAX_SCORECARD + 4096);
+	if (arena == NULL) {
+		*why_r = "no memory for a scorecard";
+		return BASE_BROKEN;
+	}
+	result = base_file_read(arena, path, SITE_MAX_SCORECARD, &text, &length, why_r);
+	if (result == BASE_OK)
+		result = judge_scorecard_parse(text, length, path, scorecard_r, why_r);
+	base_arena_free(&arena);
+	return result;
+}
+
+/* One fault of what the settings name; the first result that is not OK stays. */
+static void
+load_told(enum base_result result, const char *why, enum base_result *all,
+    struct base_buffer *faults_r)
+{
+	if (result == BASE_OK)
+		return;
+	base_buffer_printf(faults_r, "%s\n", why);
+	if (*all == BASE_OK)
+		*all = result;
+}
+
+/* What the settings name beside themselves; every file is tried, every fault told. */
+static enum base_result
+load_named(struct site_whole *whole, struct base_buffer *faults_r)
+{
+	const struct settings *settings = whole->settings;
+	enum base_result result, all = BASE_OK;
+	const char *why = "";
+
+	result = base_key_load(settings->key_file, &whole->key, &why);
+	load_told(result, why, &all, faults_r);
+	result = site_scorecard_load(settings, &whole->scorecard, &why);
+	load_told(result, why, &all, faults_r);
+	result = audience_directory_new(settings, &whole->site.audience, &why);
+	load_told(result, why, &all, faults_r);
+	whole->site.settings = settings;
+	whole->site.key = whole->key;
+	whole->site.scorecard = whole->scorecard;
+	return all;
+}
+
+enum base_result
+site_load(const char *path, const struct site **site_r, struct base_buffer *faults_r)
+{
+	struct site_whole *whole = calloc(1, sizeof(*whole));
+	const struct site *site;
+	enum base_result result;
+
+	if (whole == NULL) {
+		base_buffer_printf(faults_r, "%s: no memory\n", path);
+		return BASE_BROKEN;
+	}
+	atomic_init(&whole->users, 1);
+	site = &whole->site;
+	result = load_settings(path, &whole->settings, faults_r);
+	if (result == BASE_OK)
+		result = load_named(whole, faults_r);
+	if (result == BASE_OK)
+		*site_r = site;
+	else
+		site_drop(&site);
+	return result;
+}

@@ -1,0 +1,128 @@
+/* site - generations, who uses them, and the one in force; see site.h */
+#include "milter/site/internal.h"
+
+#include <pthread.h>
+#include <stdlib.h>
+#include <string.h>
+
+struct site_current {
+	pthread_mutex_t lock;
+	const struct site *site;
+};
+
+/* One user more. */
+static const struct site *
+site_use(const struct site *site)
+{
+	atomic_fetch_add(&((struct site_whole *)site)->users, 1);
+	return site;
+}
+
+void
+site_drop(const struct site **site)
+{
+	struct site_whole *whole = (struct site_whole *)*site;
+
+	*site = NULL;
+	if (whole == NULL || atomic_fetch_sub(&whole->users, 1) > 1)
+		return;
+	audience_directory_free(&whole->site.audience);
+	judge_scorecard_free(&whole->scorecard);
+	base_key_free(&whole->key);
+	settings_free(&whole->settings);
+	free(whole);
+}
+
+/* --- the one in force ------------------------------------------------------------- */
+
+struct site_current *
+site_current_new(const struct site **first)
+{
+	struct site_current *current = calloc(1, sizeof(*current));
+
+	if (current == NULL)
+		return NULL;
+	pthread_mutex_init(&current->lock, NULL);
+	current->site = *first;
+	*first = NULL;
+	return current;
+}
+
+void
+site_current_free(struct site_current **current)
+{
+	if (*current == NULL)
+		return;
+	site_drop(&(*current)->site);
+	pthread_mutex_destroy(&(*current)->lock);
+	free(*current);
+	*current = NULL;
+}
+
+const struct site *
+site_take(struct site_current *current)
+{
+	const struct site *site;
+
+	pthread_mutex_lock(&current->lock);
+	site = site_use(current->site);
+	pthread_mutex_unlock(&current->lock);
+	return site;
+}
+
+/* Are they the same text? Both may be missing. */
+static bool
+is_same(const char *a, const char *b)
+{
+	return a == NULL || b == NULL ? a == b : strcmp(a, b) == 0;
+}
+
+/* Names what only a restart can change; true: there is nothing of that kind. */
+static bool
+is_replaceable(
+    const struct settings *was, const struct settings *now, struct base_buffer *faults_r)
+{
+	const struct {
+		const char *name;
+		bool is_kept;
+	} fixed[] = {
+		{ "state_directory", is_same(was->state_directory, now->state_directory) },
+		{ "node", is_same(was->node, now->node) },
+		{ "store.driver", is_same(was->store.driver, now->store.driver) },
+		{ "store.dsn", is_same(was->store.dsn, now->store.dsn) },
+		{ "milter.socket", is_same(was->milter.socket, now->milter.socket) },
+		{ "milter.socket_mode",
+		    was->milter.socket_mode == now->milter.socket_mode },
+		{ "mta.queue_socket",
+		    is_same(was->mta.queue_socket, now->mta.queue_socket) },
+	};
+	bool is_kept = true;
+
+	for (size_t i = 0; i < sizeof(fixed) / sizeof(*fixed); i++) {
+		if (fixed[i].is_kept)
+			continue;
+		base_buffer_printf(
+		    faults_r, "%s: a new %s needs a restart\n", now->path, fixed[i].name);
+		is_kept = false;
+	}
+	return is_kept;
+}
+
+enum base_result
+site_replace(
+    struct site_current *current, const struct site **next, struct base_buffer *faults_r)
+{
+	const struct site *was = site_take(current);
+	bool may = is_replaceable(was->settings, (*next)->settings, faults_r);
+
+	site_drop(&was);
+	if (!may)
+		return BASE_REFUSE;
+	pthread_mutex_lock(&current->lock);
+	was = current->site;
+	current->site = *next;
+	pthread_mutex_unlock(&current->lock);
+	*next = NULL;
+	site_drop(&was);
+	return BASE_OK;
+}

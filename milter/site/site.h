@@ -1,0 +1,77 @@
+/*
+ * NAME
+ *	site - the settings and all that they name, as one generation that never changes
+ *
+ * WHAT IT DOES
+ *	Builds a generation from the settings file: the settings, the key, the scorecard, the
+ *	lists. It is built and proved whole before anybody sees it, and then put in the place
+ *	of the one in force by one exchange of a pointer. Whoever works by a generation takes
+ *	it, and drops it at the end of that work: a transaction that is open while the
+ *	settings change finishes by those it began with. A generation goes away with the last
+ *	one who uses it.
+ *
+ * WHAT IT NEVER DOES
+ *	It never changes a generation, never puts a part of one in force, never logs.
+ *
+ * OWNERSHIP
+ *	Everything in struct site belongs to it and is borrowed until site_drop().
+ *
+ * THREADS
+ *	Any. The lock of struct site_current is held for the exchange of a pointer only, never
+ *	while somebody works by a generation.
+ *
+ * DIAGNOSTICS
+ *	site_load(): REFUSE, the settings or what they name is wrong; BROKEN, it cannot be
+ *	read. Every fault is one line of faults_r, ending in a line feed; it begins with the
+ *	file and, where there is one, the line ("/etc/oops-milter/oops-milter.conf:12: ...").
+ *	site_replace(): REFUSE, a change that needs a restart; faults_r tells which.
+ */
+#ifndef OOPS_SITE_H
+#define OOPS_SITE_H
+
+#include "milter/audience/audience.h"
+#include "milter/base/base.h"
+#include "milter/judge/judge.h"
+#include "milter/settings/settings.h"
+
+#define SITE_MAX_FAULTS 65536         /* bytes of all faults together */
+#define SITE_MAX_SCORECARD (1u << 20) /* bytes of its file */
+
+/* One generation. */
+struct site {
+	const struct settings *settings;
+	const struct base_key *key;
+	const struct judge_scorecard *scorecard;
+	struct audience_directory *audience; /* looks after its files by itself */
+};
+
+/* Builds one from the file; it has one user, the caller. */
+enum base_result site_load(
+    const char *path, const struct site **site_r, struct base_buffer *faults_r);
+/* One user less; the last one frees it. */
+void site_drop(const struct site **site);
+
+/* The scorecard that the settings name, or the one compiled in. */
+enum base_result site_scorecard_load(const struct settings *settings,
+    struct judge_scorecard **scorecard_r, const char **why_r);
+
+/* --- the one in force ----------------------------------------------------------------- */
+
+struct site_current;
+
+/* Takes over the caller's use of `first`. NULL: no memory, and `first` is untouched. */
+struct site_current *site_current_new(const struct site **first);
+/* Drops the one in force; nobody may take it any more. */
+void site_current_free(struct site_current **current);
+/* The generation in force; it stays as it is until the caller drops it. */
+const struct site *site_take(struct site_current *current);
+/*
+ * Puts `next` in force and takes over the caller's use of it, unless it differs in what
+ * cannot change while the program runs: state_directory, node, store, milter.socket,
+ * milter.socket_mode, mta.queue_socket. Then nothing changes, and `next` stays the
+ * caller's.
+ */
+enum base_result site_replace(
+    struct site_current *current, const struct site **next, struct base_buffer *faults_r);
+
+#endif

@@ -1,0 +1,225 @@
+/*
+ * A generation is proved whole, put in force by an exchange, and freed with its last user:
+ * built with a sanitizer, a generation that is freed too early or never fails here.
+ */
+#include <check.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "milter/site/internal.h"
+
+static char folder[64];
+static struct base_buffer faults;
+
+/* A file in the test's folder. */
+static const char *
+path_of(const char *name)
+{
+	static char paths[4][128];
+	static unsigned next;
+	char *path = paths[next++ % 4];
+
+	snprintf(path, sizeof(paths[0]), "%s/%s", folder, name);
+	return path;
+}
+
+static void
+put(const char *name, const char *text)
+{
+	FILE *file = fopen(path_of(name), "w");
+
+	ck_assert_ptr_nonnull(file);
+	ck_assert_int_ge(fputs(text, file), 0);
+	ck_assert_int_eq(fclose(file), 0);
+}
+
+/* Settings with a threshold, and whatever else a test wants to say. */
+static const char *
+settings(const char *threshold, const char *more)
+{
+	static char text[2000];
+
+	snprintf(text, sizeof(text),
+	    "node = \"lab\";\n"
+	    "state_directory = \"%s\";\n"
+	    "key_file = \"%s/secret.key\";\n"
+	    "web: { base_url = \"http://127.0.0.1:8025\"; };\n"
+	    "identity: { local_domains = ( \"example.com\" ); };\n"
+	    "notice: { from = \"oops@example.com\"; };\n"
+	    "policy: ( { action = \"confirm\"; threshold = %s; } );\n%s",
+	    folder, folder, threshold, more);
+	return text;
+}
+
+static void
+setup(void)
+{
+	const char *why;
+
+	strcpy(folder, "/tmp/test-site.XXXXXX");
+	ck_assert_ptr_nonnull(mkdtemp(folder));
+	ck_assert_int_eq(base_crypto_start(&why), BASE_OK);
+	ck_assert_int_eq(base_key_create(path_of("secret.key"), &why), BASE_OK);
+	base_buffer_init(&faults, SITE_MAX_FAULTS);
+}
+
+static void
+teardown(void)
+{
+	static const char *names[] = { "secret.key", "conf", "card", "aliases" };
+
+	base_buffer_free(&faults);
+	for (size_t i = 0; i < sizeof(names) / sizeof(*names); i++)
+		(void)unlink(path_of(names[i]));
+	(void)rmdir(folder);
+}
+
+/* A generation of these settings, or why there is none. */
+static const struct site *
+load(const char *text)
+{
+	const struct site *site = NULL;
+
+	put("conf", text);
+	base_buffer_clear(&faults);
+	ck_assert_msg(site_load(path_of("conf"), &site, &faults) == BASE_OK, "%s",
+	    base_buffer_text(&faults));
+	ck_assert_str_eq(base_buffer_text(&faults), "");
+	return site;
+}
+
+static unsigned
+users_of(const struct site *site)
+{
+	return atomic_load(&((const struct site_whole *)site)->users);
+}
+
+START_TEST(the_new_one_is_in_force_and_the_old_lives_as_long_as_it_is_used)
+{
+	const struct site *site = load(settings("0.5", "")), *open, *after;
+	struct site_current *current = site_current_new(&site);
+
+	ck_assert_ptr_null(site);
+	open = site_take(current);
+	ck_assert_uint_eq(users_of(open), 2);
+	site = load(settings("0.7", ""));
+	ck_assert_int_eq(site_replace(current, &site, &faults), BASE_OK);
+	ck_assert_ptr_null(site);
+	after = site_take(current);
+	ck_assert_double_eq(after->settings->policies[0].threshold, 0.7);
+	/* still there, whole, and only ours: the sanitizer would tell */
+	ck_assert_double_eq(open->settings->policies[0].threshold, 0.5);
+	ck_assert_ptr_nonnull(open->key);
+	ck_assert_uint_eq(users_of(open), 1);
+	site_drop(&open);
+	ck_assert_ptr_null(open);
+	site_current_free(&current);
+	ck_assert_uint_eq(users_of(after), 1);
+	site_drop(&after);
+}
+END_TEST
+
+/* What is wrong, in which file, and how it is told. */
+static const struct {
+	const char *name, *threshold, *more, *card, *fault;
+} wrongs[] = {
+	{ "value", "2.5", "", "", "/conf:7: " },
+	{ "grammar", "0.5; };", "", "", "/conf:7: " },
+	{ "unknown key", "0.5", "colour = 1;\n", "", "/conf:8: " },
+	{ "scorecard", "0.5", "judge: { scorecard = \"FOLDER/card\"; };\n",
+	    "version 1\nnonsense here\n", "/card:" },
+	{ "no scorecard", "0.5", "judge: { scorecard = \"FOLDER/none\"; };\n", "",
+	    "/none: No such file" },
+	{ "list", "0.5", "lists: ( { aliases = \"FOLDER/aliases\"; } );\n", "",
+	    "/aliases:2: " },
+};
+
+START_TEST(a_wrong_one_is_never_in_force)
+{
+	const struct site *site = NULL;
+	char more[300];
+	const char *mark = strstr(wrongs[_i].more, "FOLDER");
+
+	snprintf(more, sizeof(more), "%.*s%s%s",
+	    (int)(mark == NULL ? strlen(wrongs[_i].more)
+			       : (size_t)(mark - wrongs[_i].more)),
+	    wrongs[_i].more, mark == NULL ? "" : folder,
+	    mark == NULL ? "" : mark + strlen("FOLDER"));
+	put("card", wrongs[_i].card);
+	put("aliases", "good: anna\nnot an alias\n");
+	put("conf", settings(wrongs[_i].threshold, more));
+	ck_assert_int_ne(site_load(path_of("conf"), &site, &faults), BASE_OK);
+	ck_assert_ptr_null(site);
+	ck_assert_msg(strstr(base_buffer_text(&faults), wrongs[_i].fault) != NULL, "%s: %s",
+	    wrongs[_i].name, base_buffer_text(&faults));
+}
+END_TEST
+
+/* Every file is tried, so that an admin sees all that is wrong. */
+START_TEST(all_faults_are_told)
+{
+	const struct site *site = NULL;
+	char more[300];
+
+	ck_assert_int_eq(chmod(path_of("secret.key"), 0644), 0);
+	snprintf(more, sizeof(more), "judge: { scorecard = \"%s/none\"; };\n", folder);
+	put("conf", settings("0.5", more));
+	ck_assert_int_eq(site_load(path_of("conf"), &site, &faults), BASE_REFUSE);
+	ck_assert_ptr_nonnull(
+	    strstr(base_buffer_text(&faults), "secret.key has mode 0644"));
+	ck_assert_ptr_nonnull(strstr(base_buffer_text(&faults), "/none: No such file"));
+}
+END_TEST
+
+static const struct {
+	const char *more, *name;
+} fixed[] = {
+	{ "milter: { socket = \"unix:/run/other.sock\"; };\n", "milter.socket" },
+	{ "milter: { socket_mode = \"0600\"; };\n", "milter.socket_mode" },
+	{ "mta: { queue_socket = \"/run/other.sock\"; };\n", "mta.queue_socket" },
+};
+
+START_TEST(what_needs_a_restart_is_refused_whole)
+{
+	const struct site *site = load(settings("0.5", "")), *next;
+	struct site_current *current = site_current_new(&site);
+	char want[100];
+
+	next = load(settings("0.7", fixed[_i].more));
+	ck_assert_int_eq(site_replace(current, &next, &faults), BASE_REFUSE);
+	snprintf(want, sizeof(want), "/conf: a new %s needs a restart\n", fixed[_i].name);
+	ck_assert_msg(strstr(base_buffer_text(&faults), want) != NULL, "%s",
+	    base_buffer_text(&faults));
+	site_drop(&next);
+	site = site_take(current);
+	ck_assert_double_eq(site->settings->policies[0].threshold, 0.5);
+	site_drop(&site);
+	site_current_free(&current);
+}
+END_TEST
+
+int
+main(void)
+{
+	TCase *tests = tcase_create("site");
+	Suite *suite = suite_create("site");
+	SRunner *runner = srunner_create(suite);
+	int failed;
+
+	tcase_add_checked_fixture(tests, setup, teardown);
+	tcase_add_test(
+	    tests, the_new_one_is_in_force_and_the_old_lives_as_long_as_it_is_used);
+	tcase_add_loop_test(
+	    tests, a_wrong_one_is_never_in_force, 0, sizeof(wrongs) / sizeof(*wrongs));
+	tcase_add_test(tests, all_faults_are_told);
+	tcase_add_loop_test(tests, what_needs_a_restart_is_refused_whole, 0,
+	    sizeof(fixed) / sizeof(*fixed));
+	suite_add_tcase(suite, tests);
+	srunner_run_all(runner, CK_NORMAL);
+	failed = srunner_ntests_failed(runner);
+	srunner_free(runner);
+	return failed == 0 ? 0 : 1;
+}
