@@ -102,7 +102,7 @@ struct hold_request {
 	const char *subject;
 	const char **recipients; /* those that every recipient can see (To, Cc); bounded here */
 	size_t recipients_visible;
-	size_t recipient_count;
+	size_t recipient_count; /* of the act as far as it is known: later parts know more */
 	unsigned long people;
 	bool people_at_least;
 	double score;
@@ -123,7 +123,7 @@ struct hold_request {
 
 /*
  * Durable when it returns OK: a new hold, or a new part of one that is PLACING, HELD or
- * UNDONE. NONE: this act was sent by its author's wish already: let the part pass.
+ * UNDONE. NONE: this act was released already: let the part pass.
  */
 enum base_result hold_place(struct hold *hold, const struct hold_request *request,
 	char id_r[BASE_ID_SIZE], const char **why_r);
@@ -222,7 +222,7 @@ struct hold_keeper_options {
 	struct queue_client *queue; /* used by the keeper's thread alone */
 	/*
 	 * Called in the keeper's thread after a send really left, with the lesson given to
-	 * hold_place(), once for each part. It should not return before the lesson is safe:
+	 * hold_place() that knew most of the act. It should not return before the lesson is safe:
 	 * when it has, the lesson is forgotten here. Killed in between, it is called again.
 	 */
 	void (*sent)(void *context, const void *lesson, size_t length);

@@ -112,8 +112,9 @@ reasons_make(struct base_arena *arena, const struct hold_request *request)
 }
 
 enum base_result
-hold_row_make(struct hold *hold, struct base_arena *arena, const struct hold_request *request,
-    const char *id, struct store_hold *row_r, const char **why_r)
+hold_row_make(struct hold *hold, struct base_arena *arena,
+    const struct hold_request *request, const char *id, struct store_hold *row_r,
+    const char **why_r)
 {
 	struct store_hold row = {
 		.id = id,
@@ -180,9 +181,31 @@ place_new(struct hold *hold, struct hold_place *place, int64_t now, const char *
 	place->part = 1;
 	result = store_hold_insert(hold->store, &place->row, why_r);
 	if (result == BASE_OK)
-		result =
-		    hold_part_write(hold, place->request, place->row.id, now, why_r);
+		result = hold_part_write(hold, place->request, place->row.id, now, why_r);
 	return result;
+}
+
+/*
+ * What a hold teaches when it is sent: one audience, that of the part which knows most of it.
+ * The parts are judged as one, so each one's lesson holds those of the parts before.
+ */
+static enum base_result
+lesson_choose(struct hold *hold, const struct store_hold *row,
+    const struct hold_request *request, bool *is_kept_r, const char **why_r)
+{
+	enum base_result result = BASE_OK;
+
+	*is_kept_r = (int64_t)request->recipient_count > row->recipient_count;
+	if (*is_kept_r)
+		result = store_part_wipe(hold->store, row->id, why_r);
+	return result == BASE_NONE ? BASE_OK : result;
+}
+
+/* The larger of two counts. */
+static int64_t
+larger(int64_t a, int64_t b)
+{
+	return a > b ? a : b;
 }
 
 /* Another part of a hold that is still open. */
@@ -191,13 +214,20 @@ place_join(struct hold *hold, struct hold_place *place, const struct store_hold 
     size_t part_count, int64_t now, const char **why_r)
 {
 	const struct hold_request *request = place->request;
-	enum base_result result = hold_part_write(hold, request, row->id, now, why_r);
+	struct hold_request part = *request;
+	bool has_lesson = false;
+	enum base_result result = lesson_choose(hold, row, request, &has_lesson, why_r);
 
+	if (!has_lesson)
+		part.lesson_length = 0;
+	if (result == BASE_OK)
+		result = hold_part_write(hold, &part, row->id, now, why_r);
 	if (result != BASE_OK)
 		return result;
 	place->row = *row;
-	place->row.recipient_count += (int64_t)request->recipient_count;
-	place->row.people += (int64_t)request->people;
+	place->row.recipient_count =
+	    larger(row->recipient_count, (int64_t)request->recipient_count);
+	place->row.people = larger(row->people, (int64_t)request->people);
 	place->row.people_kind = row->people_kind != 0 || request->people_at_least ? 1 : 0;
 	place->row.tries = 0;
 	if (row->due == 0 || row->due > now + HOLD_LOOK_FIRST_MS)
@@ -216,12 +246,11 @@ is_joinable(const struct store_hold *row, int64_t now)
 	return row->state == HOLD_PLACING;
 }
 
-/* Did its author say that this act shall be sent? */
+/* Was this act released, by its author's wish or because nobody stopped it? */
 static bool
-is_wished(const struct store_hold *row)
+is_released(const struct store_hold *row)
 {
-	return (row->state == HOLD_SENDING || row->state == HOLD_SENT) &&
-	       strcmp(row->by, "timer") != 0 && strcmp(row->by, "mta") != 0;
+	return row->state == HOLD_SENDING || row->state == HOLD_SENT;
 }
 
 /* One request: a new hold, a part of one, or neither. */
@@ -239,8 +268,8 @@ place_write(struct hold *hold, struct hold_place *place, int64_t now, const char
 		return place_new(hold, place, now, why_r);
 	if (result != BASE_OK)
 		return result;
-	if (is_wished(row)) {
-		*why_r = base_why("%s was sent by its author's wish already", row->id);
+	if (is_released(row)) {
+		*why_r = base_why("%s was released already", row->id);
 		return BASE_NONE;
 	}
 	if (!is_joinable(row, now))

@@ -5,6 +5,7 @@
 #include <strings.h>
 
 #define MAX_SUBJECT 200 /* bytes */
+#define MAX_DATE 100    /* bytes */
 
 struct mail_transaction *
 mail_transaction_new(struct base_arena *arena, int64_t time)
@@ -18,7 +19,7 @@ mail_transaction_new(struct base_arena *arena, int64_t time)
 	transaction->queue_id = transaction->envelope_sender = "";
 	transaction->from = transaction->from_name = transaction->sender = "";
 	transaction->subject = transaction->message_id = transaction->in_reply_to = "";
-	transaction->body_start = "";
+	transaction->date = transaction->body_start = "";
 	return transaction;
 }
 
@@ -173,6 +174,16 @@ field_subject(
 	return mail_text_decode(arena, value, MAX_SUBJECT, &transaction->subject);
 }
 
+/* Date, which nobody here reads as a time: it only tells one send from another. */
+static enum base_result
+field_date(
+    struct base_arena *arena, struct mail_transaction *transaction, const char *value)
+{
+	if (*transaction->date != '\0')
+		return BASE_OK;
+	return mail_text_decode(arena, value, MAX_DATE, &transaction->date);
+}
+
 /* Message-ID */
 static enum base_result
 field_message_id(
@@ -273,6 +284,17 @@ field_list(
 	return BASE_OK;
 }
 
+/* Resent-From, Resent-To, Resent-Date */
+static enum base_result
+field_resent(
+    struct base_arena *arena, struct mail_transaction *transaction, const char *value)
+{
+	(void)arena;
+	(void)value;
+	transaction->is_resent = true;
+	return BASE_OK;
+}
+
 /* Content-Type */
 static enum base_result
 field_type(
@@ -293,6 +315,7 @@ static const struct {
 	{ "To", field_to },
 	{ "Cc", field_cc },
 	{ "Subject", field_subject },
+	{ "Date", field_date },
 	{ "Message-ID", field_message_id },
 	{ "In-Reply-To", field_in_reply_to },
 	{ "References", field_references },
@@ -302,6 +325,9 @@ static const struct {
 	{ "List-Post", field_list },
 	{ "List-Unsubscribe", field_list },
 	{ "Content-Type", field_type },
+	{ "Resent-From", field_resent },
+	{ "Resent-To", field_resent },
+	{ "Resent-Date", field_resent },
 };
 
 /* Counts a field; is it still within the bounds of what is looked at? */

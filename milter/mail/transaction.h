@@ -46,6 +46,7 @@ struct mail_transaction {
 	struct mail_addresses to;	/* of To, normalised */
 	struct mail_addresses cc;	/* of Cc */
 	const char *subject;		/* decoded to UTF-8, one line, at most 200 bytes */
+	const char *date;		/* Date as its author's program wrote it, at most 100 bytes */
 	const char *message_id;		/* without <>, "" when absent */
 	const char *in_reply_to;	/* the parent: first id of In-Reply-To, else last of References */
 	const char *references[MAIL_MAX_REFERENCES];
@@ -54,6 +55,7 @@ struct mail_transaction {
 	bool is_auto;	/* Auto-Submitted other than "no" (RFC 3834 5), Precedence bulk/junk/list */
 	bool is_list;	/* List-Id, List-Post or List-Unsubscribe (RFC 2919, RFC 2369) */
 	bool is_report; /* multipart/report (RFC 6522) */
+	bool is_resent; /* Resent-*: To and Cc tell of an earlier send (RFC 5322 3.6.6) */
 
 	size_t field_count;		/* header fields offered */
 	size_t header_bytes;		/* bytes of the fields looked at */

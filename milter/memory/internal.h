@@ -58,6 +58,9 @@ enum base_result memory_lesson_encode(struct base_arena *arena,
 /* REFUSE: not a lesson. */
 enum base_result memory_lesson_decode(struct base_arena *arena, const void *data,
     size_t length, struct memory_lesson *lesson_r);
+/* Are two lessons (encoded) about the same message of the same sender's? */
+bool memory_lesson_is_of_same(
+    const void *a, size_t a_length, const void *b, size_t b_length);
 /* The envelope's recipients as sorted hashes; at most `lesson->person_count`. */
 enum base_result memory_lesson_recipients(struct base_arena *arena,
     const struct memory_lesson *lesson, uint64_t **hashes_r, size_t *count_r);

@@ -244,3 +244,29 @@ memory_lesson_decode(struct base_arena *arena, const void *data, size_t length,
 	*lesson_r = lesson;
 	return BASE_OK;
 }
+
+/* Whose message it is about; false: not a lesson, or the message has no id. */
+static bool
+lesson_subject(const void *data, size_t length, uint64_t *sender_r, uint64_t *message_r)
+{
+	struct memory_wire wire = memory_wire_over(data, length);
+	bool is_lesson = memory_take(&wire, 1) == LESSON_VERSION;
+
+	memory_take(&wire, 1); /* flags, time, score */
+	memory_take(&wire, 8);
+	memory_take(&wire, 8);
+	*sender_r = memory_take(&wire, 8);
+	*message_r = memory_take(&wire, 8);
+	return is_lesson && !wire.failed && *sender_r != 0 && *message_r != 0;
+}
+
+/* Compares what two lessons are about. */
+bool
+memory_lesson_is_of_same(const void *a, size_t a_length, const void *b, size_t b_length)
+{
+	uint64_t a_sender, a_message, b_sender, b_message;
+
+	return lesson_subject(a, a_length, &a_sender, &a_message) &&
+	       lesson_subject(b, b_length, &b_sender, &b_message) && a_sender == b_sender &&
+	       a_message == b_message;
+}

@@ -499,6 +499,33 @@ queue_add(struct memory *memory, const void *lesson, size_t length, const char *
 	return BASE_OK;
 }
 
+/*
+ * Puts a copy in the place of a lesson that waits, with the lock held; false: none does. Only
+ * the newest are looked at: what is older waits no longer, or a lot of others came since.
+ */
+static bool
+queue_replace(struct memory *memory, const void *lesson, size_t length)
+{
+	size_t looked = memory->count < MEMORY_BATCH ? memory->count : MEMORY_BATCH;
+
+	for (size_t i = 1; i <= looked; i++) {
+		struct queued *place =
+		    &memory->queue[(memory->first + memory->count - i) % MEMORY_QUEUE_MAX];
+		void *copy;
+
+		if (!memory_lesson_is_of_same(place->data, place->length, lesson, length))
+			continue;
+		copy = malloc(length);
+		if (!copy)
+			return false;
+		memcpy(copy, lesson, length);
+		free(place->data);
+		*place = (struct queued){ .data = copy, .length = length };
+		return true;
+	}
+	return false;
+}
+
 /* Tells once that an earlier batch failed, with the lock held. */
 static enum base_result
 failure_tell(struct memory *memory, const char **why_r)
@@ -528,6 +555,21 @@ memory_learn(struct memory *memory, const void *lesson, size_t length, const cha
 		result = failure_tell(memory, why_r);
 	pthread_mutex_unlock(&memory->lock);
 	return result;
+}
+
+/* Learns more of what was taught a moment ago. */
+enum base_result
+memory_learn_instead(
+    struct memory *memory, const void *lesson, size_t length, const char **why_r)
+{
+	bool is_done;
+
+	if (memory->learns_at_once)
+		return memory_learn(memory, lesson, length, why_r);
+	pthread_mutex_lock(&memory->lock);
+	is_done = queue_replace(memory, lesson, length);
+	pthread_mutex_unlock(&memory->lock);
+	return is_done ? BASE_OK : memory_learn(memory, lesson, length, why_r);
 }
 
 /* Waits until everything queued before is written. */

@@ -57,6 +57,12 @@ enum base_result memory_lesson(const struct base_key *key, struct base_arena *ar
     const void **lesson_r, size_t *length_r, const char **why_r);
 enum base_result memory_learn(
     struct memory *memory, const void *lesson, size_t length, const char **why_r);
+/*
+ * The same for a lesson that says more of a message than one given a moment ago: it takes that
+ * one's place if it still waits to be written.
+ */
+enum base_result memory_learn_instead(
+    struct memory *memory, const void *lesson, size_t length, const char **why_r);
 /* Waits until everything queued before is written. */
 enum base_result memory_flush(struct memory *memory, const char **why_r);
 

@@ -56,33 +56,42 @@ session_answer_error(
 	return is_accepted ? SESSION_ACCEPT : SESSION_TEMPFAIL;
 }
 
-void
-session_learn(struct session_connection *connection, const char *actor, double score)
+/* Looks up what is known of the audience and its sender. */
+static enum session_answer
+facts_find(struct session_connection *connection)
 {
-	struct memory *memory = connection->rooms->memory;
+	struct session_mail *mail = &connection->mail;
 	const char *why = "";
-	const void *lesson;
-	size_t length;
 
-	if (memory_lesson(connection->site->key, connection->arena, actor,
-		connection->mail.transaction, score, &lesson, &length, &why) == BASE_OK)
-		(void)memory_learn(memory, lesson, length, &why);
+	audience_count(connection->site->audience, mail->judged, &mail->audience);
+	if (memory_recall(connection->rooms->memory, connection->site->key,
+		connection->arena, mail->identity.actor, mail->judged, &mail->recall,
+		&why) != BASE_OK)
+		return session_answer_error(connection, "memory", why);
+	return SESSION_CONTINUE;
 }
 
-/* Asks memory and judge. The verdict is in the mail when it returns OK. */
+/*
+ * Asks the judge. The verdict is in the mail when it returns OK; a part of an act that was
+ * held is held with it, whatever its own verdict.
+ */
 static enum base_result
 judge_ask(struct session_connection *connection, bool has_body, const char **why_r)
 {
 	const struct site *site = connection->site;
 	struct session_mail *mail = &connection->mail;
-	struct judge_facts facts = { .transaction = mail->transaction,
+	struct judge_facts facts = { .transaction = mail->judged,
 		.identity = &mail->identity,
 		.audience = &mail->audience,
 		.recall = &mail->recall,
 		.has_body = has_body };
+	enum base_result result;
 
-	return judge_send(&facts, site->scorecard, mail->policy, connection->arena,
+	result = judge_send(&facts, site->scorecard, mail->policy, connection->arena,
 	    &mail->verdict, why_r);
+	if (result == BASE_OK && mail->verdict.action < mail->part.held)
+		mail->verdict.action = mail->part.held;
+	return result;
 }
 
 /* Accepts at once, unless something must be taken out of the header at the end. */
@@ -99,22 +108,24 @@ judge_header(struct session_connection *connection)
 {
 	const struct site *site = connection->site;
 	struct session_mail *mail = &connection->mail;
+	enum session_answer answer;
 	const char *why = "";
 
 	mail->policy = settings_policy_for(site->settings, mail->identity.actor);
 	if (mail->failed != NULL)
 		return session_answer_error(connection, "gather", mail->failed);
-	audience_count(site->audience, mail->transaction, &mail->audience);
-	if (memory_recall(connection->rooms->memory, site->key, connection->arena,
-		mail->identity.actor, mail->transaction, &mail->recall, &why) != BASE_OK)
-		return session_answer_error(connection, "memory", why);
+	session_part_enter(connection);
+	answer = facts_find(connection);
+	if (answer != SESSION_CONTINUE)
+		return answer;
 	if (judge_ask(connection, false, &why) != BASE_OK)
 		return session_answer_error(connection, "judge", why);
-	if (mail->verdict.action != SETTINGS_PASS || mail->verdict.wants_body) {
+	if (mail->verdict.action != SETTINGS_PASS || mail->verdict.wants_body ||
+	    mail->part.wants_body) {
 		mail->plan = SESSION_PLAN_JUDGE;
 		return SESSION_CONTINUE;
 	}
-	session_learn(connection, mail->identity.actor, mail->verdict.score);
+	session_learn_send(connection);
 	return let_pass(connection);
 }
 
@@ -130,7 +141,7 @@ session_answer_header(struct session_connection *connection)
 	if (is_persons_send(mail))
 		return judge_header(connection);
 	if (mail->failed == NULL)
-		session_learn(connection, "", -1);
+		session_learn_passing(connection);
 	return let_pass(connection);
 }
 
@@ -153,15 +164,20 @@ static enum session_answer
 judge_message(struct session_connection *connection, SMFICTX *context)
 {
 	struct session_mail *mail = &connection->mail;
+	enum session_answer answer = SESSION_CONTINUE;
 	const char *why = "";
 
 	if (mail->failed != NULL)
 		return session_answer_error(connection, "gather", mail->failed);
+	if (session_part_settle(connection))
+		answer = facts_find(connection);
+	if (answer != SESSION_CONTINUE)
+		return answer;
 	if (judge_ask(connection, true, &why) != BASE_OK)
 		return session_answer_error(connection, "judge", why);
 	switch (mail->verdict.action) {
 	case SETTINGS_PASS:
-		session_learn(connection, mail->identity.actor, mail->verdict.score);
+		session_learn_send(connection);
 		return SESSION_ACCEPT;
 	case SETTINGS_TAG:
 		return session_tag(connection, context);

@@ -12,6 +12,7 @@
 #include <libmilter/mfapi.h>
 
 #include "milter/identity/identity.h"
+#include "milter/session/act.h"
 #include "milter/session/session.h"
 
 /* Envelope text that is read; what is over it is only counted (mail.h keeps 5,000 of them). */
@@ -37,6 +38,10 @@ struct session_mail {
 
 	enum session_plan plan;
 	struct identity identity;
+	struct session_act_names names;
+	struct session_act_part part;
+	/* The transaction with the recipients of the whole act; NULL: not a person's send. */
+	const struct mail_transaction *judged;
 	const struct settings_policy *policy;
 	struct audience audience;
 	struct memory_recall recall;
@@ -80,8 +85,17 @@ enum session_answer session_answer_message(
 /* The policy's on_error, audited. */
 enum session_answer session_answer_error(
     struct session_connection *connection, const char *where, const char *why);
-/* Gives memory what is known of this mail; failing is never a reason to stop mail. */
-void session_learn(struct session_connection *connection, const char *actor, double score);
+
+/* part.c: one mail as a part of a human act. */
+/* End of the header: whom it is judged for. */
+void session_part_enter(struct session_connection *connection);
+/* End of the message: the same, now that the body is known. True: there are others now. */
+bool session_part_settle(struct session_connection *connection);
+/* It is held, and what it teaches with it. */
+void session_part_held(struct session_connection *connection);
+/* Gives memory what is known of a judged send, or of a mail that is not judged. */
+void session_learn_send(struct session_connection *connection);
+void session_learn_passing(struct session_connection *connection);
 
 /* place.c: what is done to a mail that does not simply pass. */
 enum session_answer session_tag(struct session_connection *connection, SMFICTX *context);
@@ -92,6 +106,7 @@ bool session_field_add(const struct session_connection *connection, SMFICTX *con
 
 /* session.c */
 const struct session_rooms *session_rooms(void);
+struct session_acts *session_acts(void);
 /* Between the two the rooms are not taken away. False: the program is ending. */
 bool session_enter(void);
 void session_leave(void);

@@ -63,7 +63,7 @@ judge_audit(const struct session_connection *connection, const char *hold_id)
 	char score[32], recipients[32], people[32], client[INET6_ADDRSTRLEN];
 
 	snprintf(score, sizeof(score), "%.2f", mail->verdict.score);
-	snprintf(recipients, sizeof(recipients), "%zu", mail->transaction->recipients.seen);
+	snprintf(recipients, sizeof(recipients), "%zu", mail->judged->recipients.seen);
 	snprintf(people, sizeof(people), "%lu", mail->audience.people);
 	audit_event(AUDIT_JUDGE, hold_id, { "sender", mail->identity.actor },
 	    { "action", settings_action_str(mail->verdict.action) }, { "score", score },
@@ -96,28 +96,11 @@ session_tag(struct session_connection *connection, SMFICTX *context)
 	    mail->verdict.score, reasons_text(connection->arena, &mail->verdict));
 
 	judge_audit(connection, NULL);
-	session_learn(connection, mail->identity.actor, mail->verdict.score);
+	session_learn_send(connection);
 	if (value == NULL || !session_field_add(connection, context, QUEUE_TAG_NAME, value))
 		return session_answer_error(
 		    connection, "tag", "the MTA did not take the tag header");
 	return SESSION_ACCEPT;
-}
-
-/* What makes several transactions one act of one person: who, and which message. */
-static bool
-act_make(const struct session_connection *connection, unsigned char act_r[BASE_MAC_SIZE])
-{
-	const struct session_mail *mail = &connection->mail;
-	const struct mail_transaction *transaction = mail->transaction;
-	bool has_id = transaction->message_id[0] != '\0';
-	const char *text = base_arena_printf(connection->arena, "%s\n%s\n%s",
-	    mail->identity.actor, has_id ? "message" : "queue",
-	    has_id ? transaction->message_id : transaction->queue_id);
-
-	if (text == NULL)
-		return false;
-	base_key_mac(connection->site->key, BASE_KEY_ACT, text, strlen(text), act_r);
-	return true;
 }
 
 /* Those who every recipient can see. Nobody who is only in the envelope (Bcc) is named. */
@@ -164,7 +147,7 @@ request_make(struct session_connection *connection, struct hold_request *request
 	request_r->queue_id = mail->transaction->queue_id;
 	request_r->sender = mail->identity.actor;
 	request_r->subject = mail->transaction->subject;
-	request_r->recipient_count = mail->transaction->recipients.seen;
+	request_r->recipient_count = mail->judged->recipients.seen;
 	request_r->people = mail->audience.people;
 	request_r->people_at_least = mail->audience.kind == AUDIENCE_AT_LEAST;
 	request_r->score = mail->verdict.score;
@@ -175,7 +158,7 @@ request_make(struct session_connection *connection, struct hold_request *request
 	request_r->on_end = hold_ends[mail->policy->on_expiry];
 	request_r->then = hold_ends[settings->undo.then];
 	return memory_lesson(connection->site->key, connection->arena, mail->identity.actor,
-	    mail->transaction, mail->verdict.score, &request_r->lesson,
+	    mail->judged, mail->verdict.score, &request_r->lesson,
 	    &request_r->lesson_length, why_r);
 }
 
@@ -184,11 +167,10 @@ static enum base_result
 place(struct session_connection *connection, char id_r[BASE_ID_SIZE], const char **why_r)
 {
 	const struct session_mail *mail = &connection->mail;
-	unsigned char act[BASE_MAC_SIZE];
 	const char *visible[MAX_VISIBLE];
 	struct hold_reason reasons[MAX_REASONS];
-	struct hold_request request = { .act = act,
-		.act_length = sizeof(act),
+	struct hold_request request = { .act = mail->part.act,
+		.act_length = sizeof(mail->part.act),
 		.recipients = visible,
 		.reasons = reasons };
 	enum base_result result;
@@ -199,10 +181,6 @@ place(struct session_connection *connection, char id_r[BASE_ID_SIZE], const char
 	}
 	if ((connection->actions & SMFIF_QUARANTINE) == 0) {
 		*why_r = "the MTA does not let a milter hold mail";
-		return BASE_BROKEN;
-	}
-	if (!act_make(connection, act)) {
-		*why_r = "no memory for the act";
 		return BASE_BROKEN;
 	}
 	request.recipients_visible = visible_make(mail->transaction, visible);
@@ -239,7 +217,6 @@ quarantine(struct session_connection *connection, SMFICTX *context, const char *
 enum session_answer
 session_hold(struct session_connection *connection, SMFICTX *context)
 {
-	const struct session_mail *mail = &connection->mail;
 	char id[BASE_ID_SIZE];
 	const char *why = "";
 
@@ -248,7 +225,7 @@ session_hold(struct session_connection *connection, SMFICTX *context)
 		break;
 	case BASE_NONE:
 		/* Its author has already asked to send this act: this is one more part of it. */
-		session_learn(connection, mail->identity.actor, mail->verdict.score);
+		session_learn_send(connection);
 		return SESSION_ACCEPT;
 	case BASE_RETRY:
 	case BASE_REFUSE:
@@ -256,6 +233,7 @@ session_hold(struct session_connection *connection, SMFICTX *context)
 		judge_audit(connection, NULL);
 		return session_answer_error(connection, "hold", why);
 	}
+	session_part_held(connection);
 	judge_audit(connection, id);
 	why = quarantine(connection, context, id);
 	return why == NULL ? SESSION_ACCEPT : session_answer_error(connection, "hold", why);

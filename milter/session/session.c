@@ -26,6 +26,7 @@
  */
 static struct {
 	const struct session_rooms *rooms;
+	struct session_acts *acts;
 	atomic_int busy;   /* callbacks that are using the rooms */
 	atomic_bool ended; /* nobody may use it any more */
 	int note[2];       /* pipe: signal numbers, and 0 when libmilter has returned */
@@ -37,6 +38,12 @@ const struct session_rooms *
 session_rooms(void)
 {
 	return room.rooms;
+}
+
+struct session_acts *
+session_acts(void)
+{
+	return room.acts;
 }
 
 bool
@@ -224,6 +231,11 @@ milter_open(const struct settings *settings, const char **why_r)
 		.xxfi_negotiate = session_negotiate };
 	char name[256];
 
+	room.acts = session_acts_new();
+	if (room.acts == NULL) {
+		*why_r = "no memory for recent acts";
+		return BASE_BROKEN;
+	}
 	snprintf(name, sizeof(name), "%s", settings->milter.socket);
 	if (smfi_setconn(name) != MI_SUCCESS) {
 		*why_r = base_why("%s: no address of a milter socket", name);

@@ -11,8 +11,15 @@
  *	A transaction takes the site's generation in force when it begins (MAIL FROM) and works
  *	by it to its end, whatever is put in force meanwhile.
  *
+ *	A client may send one mail in several transactions. Those of the last minutes are kept
+ *	in mind (act.h), so that all of them are judged as one audience: who got any part so
+ *	far, and whom To and Cc name, unless the mail was sent on (Resent-*) or they name nobody
+ *	whom this part goes to. A part that comes after one was held joins that hold, whatever
+ *	its own verdict. What passed before the parts together looked odd cannot be called
+ *	back, and parts over another node or another process are judged there.
+ *
  * WHAT IT NEVER DOES
- *	It keeps no state between transactions and changes no held mail.
+ *	It writes nothing to disk itself and changes no held mail.
  *
  * BOUNDS
  *	One arena per connection of at most SESSION_MAX_BYTES.

@@ -345,6 +345,56 @@ START_TEST(learning_shows_soon)
 }
 END_TEST
 
+/* The lesson of a mail to these people, as bytes. */
+static const void *
+lesson_of(struct history *history, const char *recipients, const char *id, size_t *length_r)
+{
+	const void *lesson = NULL;
+	const char *why = "";
+
+	ck_assert_int_eq(memory_lesson(history->key, history->arena, ME,
+			     history_mail(history, ME, recipients, id, ""), 0.01, &lesson,
+			     length_r, &why),
+	    BASE_OK);
+	return lesson;
+}
+
+/* The parts of one send: what knows more takes the place of what still waits. */
+START_TEST(parts_teach_one_audience)
+{
+	static const char *const parts[] = { "p1@example.com,p2@example.com",
+		"p1@example.com,p2@example.com,p3@example.com" };
+	struct history history;
+	struct judge_facts facts;
+	const void *lesson;
+	const char *why = "";
+	size_t length;
+
+	directory_make();
+	history_begin(&history);
+	memory_reopen(&history);
+	lesson = lesson_of(&history, parts[0], "id@x", &length);
+	ck_assert_int_eq(memory_learn(history.memory, lesson, length, &why), BASE_OK);
+	lesson = lesson_of(&history, parts[0], "other@x", &length);
+	ck_assert_int_eq(memory_learn(history.memory, lesson, length, &why), BASE_OK);
+	lesson = lesson_of(&history, parts[1], "id@x", &length);
+	ck_assert_int_eq(
+	    memory_learn_instead(history.memory, lesson, length, &why), BASE_OK);
+	ck_assert_int_eq(memory_flush(history.memory, &why), BASE_OK);
+	facts = history_facts(&history, history_mail(&history, ME, parts[1], "r@x", ""));
+	ck_assert_uint_eq(facts.recall->profile->sends, 2);
+	ck_assert_uint_eq(facts.recall->profile->largest, 3);
+	/* once it is written, nothing waits: it is learned beside it */
+	ck_assert_int_eq(
+	    memory_learn_instead(history.memory, lesson, length, &why), BASE_OK);
+	ck_assert_int_eq(memory_flush(history.memory, &why), BASE_OK);
+	facts = history_facts(&history, history_mail(&history, ME, parts[1], "r@x", ""));
+	ck_assert_uint_eq(facts.recall->profile->sends, 3);
+	history_end(&history);
+	directory_remove();
+}
+END_TEST
+
 /* Inbound mail: its thread, and who is heard from; nobody's habits. */
 START_TEST(inbound_teaches_threads)
 {
@@ -413,6 +463,7 @@ main(void)
 	tcase_add_test(record, site_score_is_the_percentile);
 	tcase_add_test(store, store_keeps_what_was_learned);
 	tcase_add_test(store, learning_shows_soon);
+	tcase_add_test(store, parts_teach_one_audience);
 	suite_add_tcase(suite, record);
 	suite_add_tcase(suite, store);
 	srunner_run_all(runner, CK_ENV);

@@ -1,0 +1,395 @@
+/* act - the table of recent acts; see act.h */
+#include "milter/session/act.h"
+
+#include <pthread.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/queue.h>
+
+#include "milter/mail/mail.h"
+
+#define BUCKETS 4096  /* a power of two */
+#define PART_NAMES 64 /* names of one act; a part beyond them is an act of its own */
+
+/* One name of an act: each part may have a Message-ID of its own. */
+struct act_name {
+	LIST_ENTRY(act_name) in_bucket;
+	LIST_ENTRY(act_name) in_act;
+	unsigned char id[BASE_MAC_SIZE];
+	bool is_taught;
+	struct act *act;
+};
+
+LIST_HEAD(act_names, act_name);
+
+struct act {
+	TAILQ_ENTRY(act) in_age;
+	LIST_ENTRY(act) in_bucket; /* by what makes it alike, if there is that */
+	int64_t began;
+	unsigned char act[BASE_MAC_SIZE]; /* the name of its first part */
+	unsigned char like[BASE_MAC_SIZE];
+	bool has_like;
+	unsigned char body[BASE_MAC_SIZE];
+	bool has_body;
+	size_t taught;
+	enum settings_action held;
+	struct act_names names;
+	size_t name_count, part_count;
+	struct base_buffer recipients; /* addresses, each with its NUL */
+};
+
+LIST_HEAD(act_bucket, act);
+
+struct session_acts {
+	pthread_mutex_t lock;
+	TAILQ_HEAD(, act) by_age;
+	struct act_names by_id[BUCKETS];
+	struct act_bucket by_like[BUCKETS];
+	size_t count, bytes;
+};
+
+/* --- one act ---------------------------------------------------------------------- */
+
+/* Which bucket a name is in: it is a keyed hash, so any of its bits will do. */
+static size_t
+bucket_of(const unsigned char mac[BASE_MAC_SIZE])
+{
+	return (mac[0] | (size_t)mac[1] << 8) % BUCKETS;
+}
+
+static bool
+mac_equals(const unsigned char a[BASE_MAC_SIZE], const unsigned char b[BASE_MAC_SIZE])
+{
+	return memcmp(a, b, BASE_MAC_SIZE) == 0;
+}
+
+/* Takes an act out of the table. */
+static void
+act_remove(struct session_acts *acts, struct act *act)
+{
+	struct act_name *name;
+
+	while ((name = LIST_FIRST(&act->names)) != NULL) {
+		LIST_REMOVE(name, in_act);
+		LIST_REMOVE(name, in_bucket);
+		free(name);
+	}
+	if (act->has_like)
+		LIST_REMOVE(act, in_bucket);
+	TAILQ_REMOVE(&acts->by_age, act, in_age);
+	acts->count--;
+	acts->bytes -= act->recipients.length;
+	base_buffer_free(&act->recipients);
+	free(act);
+}
+
+/* Gives an act one more name. */
+static bool
+act_name_add(
+    struct session_acts *acts, struct act *act, const unsigned char id[BASE_MAC_SIZE])
+{
+	struct act_name *name =
+	    act->name_count < PART_NAMES ? calloc(1, sizeof(*name)) : NULL;
+
+	if (name == NULL)
+		return false;
+	memcpy(name->id, id, BASE_MAC_SIZE);
+	name->act = act;
+	LIST_INSERT_HEAD(&act->names, name, in_act);
+	LIST_INSERT_HEAD(&acts->by_id[bucket_of(id)], name, in_bucket);
+	act->name_count++;
+	return true;
+}
+
+/* An act of this name; NULL: no memory. */
+static struct act *
+act_new(struct session_acts *acts, const struct session_act_names *names, int64_t now)
+{
+	struct act *act = calloc(1, sizeof(*act));
+
+	if (act == NULL)
+		return NULL;
+	act->began = now;
+	act->held = SETTINGS_PASS;
+	memcpy(act->act, names->id, BASE_MAC_SIZE);
+	memcpy(act->like, names->like, BASE_MAC_SIZE);
+	act->has_like = names->has_like;
+	base_buffer_init(&act->recipients, SESSION_ACT_BYTES / 8);
+	if (act->has_like)
+		LIST_INSERT_HEAD(&acts->by_like[bucket_of(act->like)], act, in_bucket);
+	TAILQ_INSERT_TAIL(&acts->by_age, act, in_age);
+	acts->count++;
+	if (act_name_add(acts, act, names->id))
+		return act;
+	act_remove(acts, act);
+	return NULL;
+}
+
+/* Calls each() for everybody who got a part; false when that was false. */
+static bool
+act_each(
+    const struct act *act, bool (*each)(void *context, const char *address), void *context)
+{
+	const char *at = base_buffer_text(&act->recipients);
+	const char *end = at + act->recipients.length;
+
+	for (; at < end; at += strlen(at) + 1)
+		if (!each(context, at))
+			return false;
+	return true;
+}
+
+/* Adds one address to a set. */
+struct gathering {
+	struct base_arena *arena;
+	struct mail_addresses *set;
+};
+
+static bool
+gather(void *context, const char *address)
+{
+	struct gathering *gathering = context;
+
+	return mail_addresses_add(gathering->arena, gathering->set, address) == BASE_OK;
+}
+
+static bool
+is_not_in(void *context, const char *address)
+{
+	return !mail_addresses_has(context, address);
+}
+
+/* Writes down who gets this part, unless it is known. What is too much is left out. */
+static void
+act_add(struct session_acts *acts, struct act *act, const struct mail_addresses *recipients,
+    const struct mail_addresses *known)
+{
+	for (size_t i = 0; i < recipients->count; i++) {
+		const char *address = recipients->items[i];
+		size_t before = act->recipients.length;
+
+		if (mail_addresses_has(known, address))
+			continue;
+		base_buffer_append(&act->recipients, address, strlen(address) + 1);
+		acts->bytes += act->recipients.length - before;
+	}
+}
+
+/* --- finding ---------------------------------------------------------------------- */
+
+/* Drops what is old, and the oldest while there is too much. */
+static void
+acts_expire(struct session_acts *acts, int64_t now)
+{
+	struct act *oldest;
+
+	while ((oldest = TAILQ_FIRST(&acts->by_age)) != NULL &&
+	       (oldest->began < now - SESSION_ACT_SECONDS || oldest->began > now + 1 ||
+		   acts->count >= SESSION_ACT_MAX || acts->bytes >= SESSION_ACT_BYTES))
+		act_remove(acts, oldest);
+}
+
+/* The name of this hash, or NULL. */
+static struct act_name *
+name_find(struct session_acts *acts, const unsigned char id[BASE_MAC_SIZE])
+{
+	struct act_name *name;
+
+	LIST_FOREACH(name, &acts->by_id[bucket_of(id)], in_bucket)
+	if (mac_equals(name->id, id))
+		return name;
+	return NULL;
+}
+
+/*
+ * An act that this mail may be a part of although its name is another one: everything is
+ * alike, and nobody would get it twice. With a body, that must be the same, too.
+ */
+static struct act *
+like_find(struct session_acts *acts, const struct session_act_names *names,
+    const struct mail_addresses *recipients, const unsigned char *body)
+{
+	struct act *act;
+
+	if (!names->has_like)
+		return NULL;
+	LIST_FOREACH(act, &acts->by_like[bucket_of(names->like)], in_bucket)
+	{
+		if (!mac_equals(act->like, names->like) || act->name_count >= PART_NAMES)
+			continue;
+		if (body != NULL && (!act->has_body || !mac_equals(act->body, body)))
+			continue;
+		if (act_each(act, is_not_in, (void *)recipients))
+			return act;
+	}
+	return NULL;
+}
+
+/* --- joining ---------------------------------------------------------------------- */
+
+/* Joins an act: tells what is known, and writes down who gets this part. */
+static enum base_result
+act_join(struct session_acts *acts, struct base_arena *arena, struct act_name *name,
+    const struct mail_addresses *recipients, struct session_act_part *part_r)
+{
+	struct act *act = name->act;
+	struct session_act_part part = { .held = act->held };
+	struct gathering gathering = { arena, &part.others };
+
+	memcpy(part.act, act->act, BASE_MAC_SIZE);
+	if (!act_each(act, gather, &gathering))
+		return BASE_BROKEN;
+	act_add(acts, act, recipients, &part.others);
+	act->part_count++;
+	*part_r = part;
+	return BASE_OK;
+}
+
+/* Begins or joins the act of this name. */
+static enum base_result
+enter(struct session_acts *acts, struct base_arena *arena,
+    const struct session_act_names *names, const struct mail_addresses *recipients,
+    int64_t now, struct session_act_part *part_r)
+{
+	struct act_name *name = name_find(acts, names->id);
+	struct session_act_part part = { .held = SETTINGS_PASS };
+	struct act *act;
+
+	if (name != NULL)
+		return act_join(acts, arena, name, recipients, part_r);
+	memcpy(part.act, names->id, BASE_MAC_SIZE);
+	part.wants_body = like_find(acts, names, recipients, NULL) != NULL;
+	if (!part.wants_body) {
+		act = act_new(acts, names, now);
+		if (act == NULL)
+			return BASE_BROKEN;
+		act_add(acts, act, recipients, &part.others);
+		act->part_count++;
+	}
+	*part_r = part;
+	return BASE_OK;
+}
+
+enum base_result
+session_acts_enter(struct session_acts *acts, struct base_arena *arena,
+    const struct session_act_names *names, const struct mail_addresses *recipients,
+    int64_t now, struct session_act_part *part_r)
+{
+	enum base_result result;
+
+	pthread_mutex_lock(&acts->lock);
+	acts_expire(acts, now);
+	result = enter(acts, arena, names, recipients, now, part_r);
+	pthread_mutex_unlock(&acts->lock);
+	return result;
+}
+
+/* Makes a mail that had an act of its own a part of another one. */
+static struct act_name *
+act_merge(struct session_acts *acts, struct act_name *name, struct act *into,
+    const struct session_act_names *names)
+{
+	if (name != NULL)
+		act_remove(acts, name->act);
+	return act_name_add(acts, into, names->id) ? name_find(acts, names->id) : NULL;
+}
+
+/* The name of a mail whose body is known now: its own act's, or that of one just like it. */
+static struct act_name *
+settle(struct session_acts *acts, const struct session_act_names *names,
+    const struct mail_addresses *recipients, const unsigned char *body, int64_t now)
+{
+	struct act_name *name = name_find(acts, names->id);
+	struct act *act = NULL;
+
+	if (name != NULL && name->act->has_body)
+		return name;
+	if (name == NULL || name->act->part_count == 1)
+		act = like_find(acts, names, recipients, body);
+	if (act != NULL)
+		return act_merge(acts, name, act, names);
+	act = name != NULL ? name->act : act_new(acts, names, now);
+	if (act == NULL)
+		return NULL;
+	act->has_body = true;
+	memcpy(act->body, body, BASE_MAC_SIZE);
+	return name_find(acts, names->id);
+}
+
+enum base_result
+session_acts_settle(struct session_acts *acts, struct base_arena *arena,
+    const struct session_act_names *names, const struct mail_addresses *recipients,
+    const unsigned char body[BASE_MAC_SIZE], int64_t now, struct session_act_part *part_r)
+{
+	enum base_result result = BASE_BROKEN;
+	struct act_name *name;
+
+	pthread_mutex_lock(&acts->lock);
+	acts_expire(acts, now);
+	name = settle(acts, names, recipients, body, now);
+	if (name != NULL)
+		result = act_join(acts, arena, name, recipients, part_r);
+	pthread_mutex_unlock(&acts->lock);
+	return result;
+}
+
+/* --- what became of it ------------------------------------------------------------ */
+
+void
+session_acts_held(struct session_acts *acts, const unsigned char act[BASE_MAC_SIZE],
+    enum settings_action action)
+{
+	struct act_name *name;
+
+	pthread_mutex_lock(&acts->lock);
+	name = name_find(acts, act);
+	if (name != NULL && name->act->held < action)
+		name->act->held = action;
+	pthread_mutex_unlock(&acts->lock);
+}
+
+struct session_act_lesson
+session_acts_teach(
+    struct session_acts *acts, const struct session_act_names *names, size_t recipients)
+{
+	struct session_act_lesson before = { 0 };
+	struct act_name *name;
+
+	pthread_mutex_lock(&acts->lock);
+	name = name_find(acts, names->id);
+	if (name != NULL) {
+		before.is_message = name->is_taught;
+		before.recipients = name->act->taught;
+		name->is_taught = true;
+		if (name->act->taught < recipients)
+			name->act->taught = recipients;
+	}
+	pthread_mutex_unlock(&acts->lock);
+	return before;
+}
+
+struct session_acts *
+session_acts_new(void)
+{
+	struct session_acts *acts = calloc(1, sizeof(*acts));
+
+	if (acts == NULL)
+		return NULL;
+	pthread_mutex_init(&acts->lock, NULL);
+	TAILQ_INIT(&acts->by_age);
+	return acts;
+}
+
+void
+session_acts_free(struct session_acts **acts)
+{
+	struct act *act;
+
+	if (*acts == NULL)
+		return;
+	while ((act = TAILQ_FIRST(&(*acts)->by_age)) != NULL)
+		act_remove(*acts, act);
+	pthread_mutex_destroy(&(*acts)->lock);
+	free(*acts);
+	*acts = NULL;
+}

@@ -1,0 +1,221 @@
+/* part - one mail as a part of a human act: whom it is judged for, what it teaches */
+#include "milter/session/internal.h"
+
+#include <string.h>
+
+#include "milter/mail/mail.h"
+
+#define MAX_NAME_BYTES (1u << 20) /* of all that an act is named by */
+
+/* --- names ------------------------------------------------------------------------ */
+
+/* The keyed hash of some texts, none of which can be taken for a piece of another. */
+static bool
+name_make(const struct base_key *key, const char *const *texts, size_t count,
+    const struct mail_addresses *const *sets, size_t set_count,
+    unsigned char name_r[BASE_MAC_SIZE])
+{
+	struct base_buffer whole;
+	bool is_whole;
+
+	base_buffer_init(&whole, MAX_NAME_BYTES);
+	for (size_t i = 0; i < count; i++)
+		base_buffer_append(&whole, texts[i], strlen(texts[i]) + 1);
+	for (size_t set = 0; set < set_count; set++) {
+		for (size_t i = 0; i < sets[set]->count; i++)
+			base_buffer_append(
+			    &whole, sets[set]->items[i], strlen(sets[set]->items[i]) + 1);
+		base_buffer_append(&whole, "", 1);
+	}
+	is_whole = !whole.failed;
+	base_key_mac(key, BASE_KEY_ACT, base_buffer_text(&whole), whole.length, name_r);
+	base_buffer_free(&whole);
+	return is_whole;
+}
+
+/* What this mail is called. Without a Message-ID it has the name of its queue file. */
+static void
+names_make(const struct session_connection *connection, struct session_act_names *names_r)
+{
+	const struct base_key *key = connection->site->key;
+	const struct mail_transaction *transaction = connection->mail.transaction;
+	const char *actor = connection->mail.identity.actor;
+	bool has_id = transaction->message_id[0] != '\0';
+	const char *id[] = { actor, has_id ? "message" : "queue",
+		has_id ? transaction->message_id : transaction->queue_id,
+		transaction->subject, transaction->date };
+	const char *like[] = { actor, "like", transaction->subject, transaction->date };
+	const struct mail_addresses *visible[] = { &transaction->to, &transaction->cc };
+
+	name_make(key, id, sizeof(id) / sizeof(*id), NULL, 0, names_r->id);
+	names_r->has_like =
+	    name_make(key, like, sizeof(like) / sizeof(*like), visible, 2, names_r->like) &&
+	    transaction->date[0] != '\0';
+}
+
+/* --- whom it is for ------------------------------------------------------------------ */
+
+/*
+ * Do To and Cc tell who gets this send? Not when they tell of an earlier one (Resent-*), and
+ * not when they name nobody whom this transaction goes to: a copy to an archive, or to people
+ * who are nowhere named.
+ */
+static bool
+is_header_of_send(const struct mail_transaction *transaction)
+{
+	const struct mail_addresses *recipients = &transaction->recipients;
+
+	if (transaction->is_resent)
+		return false;
+	for (size_t i = 0; i < recipients->count; i++)
+		if (mail_addresses_has(&transaction->to, recipients->items[i]) ||
+		    mail_addresses_has(&transaction->cc, recipients->items[i]))
+			return true;
+	return false;
+}
+
+/* Adds people to an audience; only new ones count as seen. */
+static bool
+audience_add(struct base_arena *arena, struct mail_addresses *audience,
+    const struct mail_addresses *more, const char *but)
+{
+	for (size_t i = 0; i < more->count; i++) {
+		const char *address = more->items[i];
+
+		if (strchr(address, '@') == NULL || strcmp(address, but) == 0 ||
+		    mail_addresses_has(audience, address))
+			continue;
+		if (mail_addresses_add(arena, audience, address) != BASE_OK)
+			return false;
+	}
+	return true;
+}
+
+/* The audience of the whole act as far as it is known; false: no memory. */
+static bool
+audience_make(const struct session_connection *connection, struct mail_addresses *audience)
+{
+	const struct mail_transaction *transaction = connection->mail.transaction;
+	const char *actor = connection->mail.identity.actor;
+	struct base_arena *arena = connection->arena;
+
+	if (!audience_add(arena, audience, &connection->mail.part.others, ""))
+		return false;
+	if (!is_header_of_send(transaction))
+		return true;
+	return audience_add(arena, audience, &transaction->to, actor) &&
+	       audience_add(arena, audience, &transaction->cc, actor);
+}
+
+/* The transaction as it is judged: with everybody whom the act goes to. */
+static void
+judged_make(struct session_connection *connection)
+{
+	struct session_mail *mail = &connection->mail;
+	struct mail_addresses audience = mail->transaction->recipients;
+	struct mail_transaction *judged;
+
+	/* an index of a set may not be shared once one of them grows */
+	audience.room = 0;
+	audience.items = base_arena_array(
+	    connection->arena, audience.count + 1, sizeof(*audience.items));
+	mail->judged = mail->transaction;
+	if (audience.items == NULL)
+		return;
+	memcpy(audience.items, mail->transaction->recipients.items,
+	    audience.count * sizeof(*audience.items));
+	if (!audience_make(connection, &audience) ||
+	    audience.count == mail->transaction->recipients.count)
+		return;
+	judged = base_arena_alloc(connection->arena, sizeof(*judged));
+	if (judged == NULL)
+		return;
+	*judged = *mail->transaction;
+	judged->recipients = audience;
+	mail->judged = judged;
+}
+
+void
+session_part_enter(struct session_connection *connection)
+{
+	struct session_mail *mail = &connection->mail;
+
+	names_make(connection, &mail->names);
+	memset(&mail->part, 0, sizeof(mail->part));
+	memcpy(mail->part.act, mail->names.id, sizeof(mail->part.act));
+	/* without memory for it, it is an act of its own */
+	(void)session_acts_enter(session_acts(), connection->arena, &mail->names,
+	    &mail->transaction->recipients, base_now(), &mail->part);
+	judged_make(connection);
+}
+
+bool
+session_part_settle(struct session_connection *connection)
+{
+	struct session_mail *mail = &connection->mail;
+	size_t before = mail->judged->recipients.count;
+	unsigned char body[BASE_MAC_SIZE];
+
+	base_key_mac(connection->site->key, BASE_KEY_ACT, mail->transaction->body_start,
+	    mail->transaction->body_start_length, body);
+	(void)session_acts_settle(session_acts(), connection->arena, &mail->names,
+	    &mail->transaction->recipients, body, base_now(), &mail->part);
+	judged_make(connection);
+	return mail->judged->recipients.count != before;
+}
+
+void
+session_part_held(struct session_connection *connection)
+{
+	struct session_mail *mail = &connection->mail;
+
+	session_acts_held(session_acts(), mail->part.act, mail->verdict.action);
+	(void)session_acts_teach(
+	    session_acts(), &mail->names, mail->judged->recipients.count);
+}
+
+/* --- what it teaches --------------------------------------------------------------- */
+
+/* Gives memory what is known of this mail; failing is never a reason to stop mail. */
+static void
+learn(struct session_connection *connection, const char *actor,
+    const struct mail_transaction *transaction, double score, bool is_instead)
+{
+	struct memory *memory = connection->rooms->memory;
+	const char *why = "";
+	const void *lesson;
+	size_t length;
+
+	if (memory_lesson(connection->site->key, connection->arena, actor, transaction,
+		score, &lesson, &length, &why) != BASE_OK)
+		return;
+	if (is_instead)
+		(void)memory_learn_instead(memory, lesson, length, &why);
+	else
+		(void)memory_learn(memory, lesson, length, &why);
+}
+
+void
+session_learn_passing(struct session_connection *connection)
+{
+	learn(connection, "", connection->mail.transaction, -1, false);
+}
+
+/*
+ * The parts of an act teach one audience: what a later part brings anew takes the place of
+ * what the earlier ones taught. A part with a Message-ID of its own is a thread of its own.
+ */
+void
+session_learn_send(struct session_connection *connection)
+{
+	struct session_mail *mail = &connection->mail;
+	size_t count = mail->judged->recipients.count;
+	struct session_act_lesson before =
+	    session_acts_teach(session_acts(), &mail->names, count);
+
+	if (count > before.recipients)
+		learn(connection, mail->identity.actor, mail->judged, mail->verdict.score,
+		    before.is_message);
+	else if (!before.is_message)
+		learn(connection, "", mail->judged, -1, false);
+}

@@ -1,0 +1,180 @@
+"""One human act in several transactions: judged as one audience, one letter, one decision."""
+import concurrent.futures
+import copy
+import threading
+import time
+
+from lab import story, web
+from lab.mail import Message, Submission, never, new_id, until
+from lab.site import Site
+from lab.story import ANNA, COLLEAGUES
+
+PARTS = 4
+
+
+def slip(site, **arguments):
+    """Anna's answer to everybody, not yet sent."""
+    story.teach(site)
+    return story.announce(site).reply_all(ANNA, "Dear Clara,\n\nis there some left?\n",
+                                          **arguments)
+
+
+def split(message, parts=PARTS):
+    """The recipients in so many shares."""
+    everybody = message.recipients()
+    size = -(-len(everybody) // parts)
+    return [everybody[start:start + size] for start in range(0, len(everybody), size)]
+
+
+def renamed(message):
+    """The same mail with a Message-ID of its own, as some clients split."""
+    again = copy.copy(message)
+    again.id = new_id()
+    return again
+
+
+def one_decision(site, messages, queue_ids):
+    """All parts are in one hold with one letter, and one click releases all."""
+    holds = {story.hold_of(site, queue_id) for queue_id in queue_ids}
+    assert len(holds) == 1, holds
+    hold = holds.pop()
+    link = site.link(ANNA)
+    until(lambda: site.audit("hold", id=hold, now="HELD"), 10)
+    assert {line["people"] for line in site.audit("hold", id=hold, now="HELD")} == {"40"}
+    never(lambda: len(site.letters(ANNA)) > 1, 2, "a second letter")
+    assert "40 people" in web.get(link).text
+    web.press(link, "send")
+    everybody = dict.fromkeys(messages[0].recipients(), 1)
+
+    def copies():
+        counts = {}
+        for message in {one.id: one for one in messages}.values():
+            for address, count in site.receiver.copies(message.id).items():
+                counts[address] = counts.get(address, 0) + count
+        return counts
+    until(lambda: len(copies()) >= len(everybody), 15, "everybody has it")
+    assert copies() == everybody
+    until(lambda: site.audit("sent", id=hold), 5)
+    until(lambda: not site.postfix.queue(), 10)
+    return hold
+
+
+def test_four_parts_with_one_message_id():
+    with Site() as site:
+        message = slip(site)
+        with Submission(site.postfix.port, ANNA) as submission:
+            ids = [submission.send(message, recipients=part) for part in split(message)]
+        one_decision(site, [message], ids)
+
+
+def test_four_parts_with_message_ids_of_their_own():
+    with Site() as site:
+        message = slip(site)
+        parts = [renamed(message) for _ in range(PARTS)]
+        with Submission(site.postfix.port, ANNA) as submission:
+            ids = [submission.send(one, recipients=part)
+                   for one, part in zip(parts, split(message))]
+        one_decision(site, parts, ids)
+
+
+def test_parts_over_parallel_connections():
+    with Site() as site:
+        message = slip(site)
+        parts = [renamed(message) if number % 2 else message for number in range(8)]
+        together = threading.Barrier(len(parts))
+
+        def send(one, recipients):
+            with Submission(site.postfix.port, ANNA) as submission:
+                together.wait()
+                return submission.send(one, recipients=recipients)
+        with concurrent.futures.ThreadPoolExecutor(len(parts)) as pool:
+            ids = list(pool.map(send, parts, split(message, len(parts))))
+        one_decision(site, parts, ids)
+
+
+def test_hidden_recipients_are_counted_over_the_parts():
+    """Nobody is named in the header: only the parts together show the audience."""
+    with Site({"policy": ({"action": "confirm", "threshold": 0.9, "tag_threshold": 0.5},)}) as site:
+        story.teach(site)
+        story.announce(site)
+        strangers = [f"stranger{number}@example.org" for number in range(60)]
+        message = Message(ANNA, ["undisclosed-recipients:;"], "Hello", "Hello all!\n")
+        ids = []
+        with Submission(site.postfix.port, ANNA) as submission:
+            for start in range(0, 60, 6):
+                ids.append(submission.send(message, recipients=strangers[start:start + 6]))
+        held = [line["queue_id"] for line in site.audit("hold", was="-")]
+        assert len(held) == 1, "one hold"
+        joined = {line["queue_id"] for line in site.audit("hold", id=site.audit("hold")[0]["id"])}
+        first = ids.index(held[0])
+        assert first > 0, "the first parts alone are nothing odd"
+        assert set(ids[first:]) <= joined, "all parts from then on are in it"
+
+
+def test_after_undo_a_late_part_is_not_sent():
+    with Site() as site:
+        message = slip(site)
+        shares = split(message)
+        with Submission(site.postfix.port, ANNA) as submission:
+            first = [submission.send(message, recipients=part) for part in shares[:2]]
+            hold = story.hold_of(site, first[0])
+            web.press(site.link(ANNA), "undo")
+            until(lambda: site.audit("undo", id=hold), 5)
+            late = submission.send(message, recipients=shares[2])
+        assert story.hold_of(site, late) == hold
+        assert site.postfix.queued(late) == "hold"
+        never(lambda: site.receiver.received(message.id), 2, "a part left")
+        assert len(site.letters(ANNA)) == 1
+
+
+def test_after_release_a_late_part_passes():
+    with Site({"policy": ({"action": "undo", "threshold": 0.9, "window": "2s"},)}) as site:
+        message = slip(site)
+        shares = split(message)
+        with Submission(site.postfix.port, ANNA) as submission:
+            first = [submission.send(message, recipients=part) for part in shares[:2]]
+            hold = story.hold_of(site, first[0])
+            until(lambda: site.audit("sent", id=hold), 10)
+            for part in shares[2:]:
+                submission.send(message, recipients=part)
+        story.reaches(site, message)
+        assert len(site.audit("hold", was="-")) == 1 and len(site.letters(ANNA)) == 1
+
+
+def test_the_same_id_for_another_mail_is_another_act():
+    with Site() as site:
+        message = slip(site)
+        other = Message(ANNA, message.recipients(), "Something else")
+        other.id = message.id
+        holds = [story.hold_of(site, site.send(one)) for one in (message, other)]
+        assert holds[0] != holds[1]
+        until(lambda: len(site.letters(ANNA)) == 2, 10, "a letter for each")
+
+
+def test_a_copy_of_an_earlier_mail_is_judged_for_whom_it_goes_to():
+    """To and Cc of a mail that is sent on, or copied to an archive, were served elsewhere."""
+    with Site() as site:
+        message = slip(site)
+        cases = (("sent on", [("Resent-From", ANNA), ("Resent-To", COLLEAGUES[0])],
+                  [COLLEAGUES[0]]),
+                 ("archived", [], ["archive@example.net"]))
+        for what, headers, recipients in cases:
+            one = renamed(message)
+            one.headers, one.subject = headers, what
+            queue_id = site.send(one, recipients=recipients)
+            until(lambda: site.receiver.received(one.id), 10, what)
+            assert not [line for line in site.audit("hold") if line["queue_id"] == queue_id]
+
+
+def test_parts_teach_one_audience():
+    """What was sent in four parts is usual as a whole from then on."""
+    with Site() as site:
+        message = slip(site)
+        with Submission(site.postfix.port, ANNA) as submission:
+            ids = [submission.send(message, recipients=part) for part in split(message)]
+        one_decision(site, [message], ids)
+        time.sleep(story.LEARNED_SECONDS)
+        again = Message(ANNA, message.recipients(), "Cake, the second")
+        queue_id = site.send(again)
+        story.reaches(site, again)
+        assert not [line for line in site.audit("hold") if line["queue_id"] == queue_id]

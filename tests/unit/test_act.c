@@ -1,0 +1,266 @@
+/* The table of recent acts: which mails are parts of one send. */
+#include <check.h>
+#include <pthread.h>
+#include <stdatomic.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "milter/session/act.h"
+
+#define NOW 1000000
+
+/* A name that stands for a keyed hash. */
+static void
+name_make(const char *text, unsigned char mac_r[BASE_MAC_SIZE])
+{
+	memset(mac_r, 0, BASE_MAC_SIZE);
+	memcpy(mac_r, text, strlen(text));
+}
+
+/* "a b c" as a set. */
+static struct mail_addresses
+set_make(struct base_arena *arena, const char *text)
+{
+	struct mail_addresses set = { .items =
+					  base_arena_array(arena, 100, sizeof(char *)) };
+	char *copy = base_arena_strdup(arena, text);
+
+	for (char *word = strtok(copy, " "); word != NULL; word = strtok(NULL, " "))
+		set.items[set.count++] = word;
+	set.seen = set.count;
+	return set;
+}
+
+static struct session_act_names
+names_make(const char *id, const char *like)
+{
+	struct session_act_names names = { .has_like = like != NULL };
+
+	name_make(id, names.id);
+	name_make(like != NULL ? like : "", names.like);
+	return names;
+}
+
+/* A set as "a b c". */
+static const char *
+set_text(struct base_arena *arena, const struct mail_addresses *set)
+{
+	const char *text = "";
+
+	for (size_t i = 0; i < set->count; i++)
+		text = base_arena_printf(
+		    arena, "%s%s%s", text, i > 0 ? " " : "", set->items[i]);
+	return text;
+}
+
+/* What happens one after the other, all of it in one table of acts. */
+static const struct step {
+	const char *id, *like, *to;
+	const char *body; /* NULL: only the end of the header */
+	int64_t after;    /* seconds since the first */
+	const char *others;
+	bool wants_body;
+	const char *act; /* the name it shares, "" its own */
+} one_name[] = {
+	{ "m1", "x", "a b", NULL, 0, "", false, "" },
+	{ "m1", "x", "c", NULL, 1, "a b", false, "" },
+	{ "m1", "x", "d a", NULL, 2, "a b c", false, "" },
+	{ "m1", "x", "d a", "hi", 2, "a b c d", false, "" },
+	{ "m2", "y", "a b", NULL, 3, "", false, "" },
+	{ "m1", "x", "e", NULL, 300, "a b c d", false, "" },
+	{ "m1", "x", "e", NULL, 301, "", false, "" }, /* sent anew later: another act */
+	{ NULL },
+}, alike[] = {
+	{ "m1", "x", "a b", NULL, 0, "", false, "" },
+	{ "m1", "x", "a b", "hi", 0, "a b", false, "" },
+	{ "m2", "x", "c", NULL, 1, "", true, "" },
+	{ "m2", "x", "c", "hi", 1, "a b", false, "m1" },
+	{ "m2", "x", "c", NULL, 2, "a b c", false, "m1" }, /* tried again */
+	{ "m3", "x", "d", NULL, 3, "", true, "" },
+	{ "m3", "x", "d", "ho", 3, "", false, "" }, /* another body: another act */
+	{ "m4", "x", "a", NULL, 4, "", true, "" },  /* alike m3 */
+	{ "m4", "x", "a", "hi", 4, "", false, "" }, /* nobody is written to twice */
+	{ "m5", NULL, "e", NULL, 5, "", false, "" },
+	{ "m6", "y", "e", NULL, 5, "", false, "" },
+	{ NULL },
+}, header_only[] = {
+	/* the first passed unread: nothing proves that the second belongs to it */
+	{ "m1", "x", "a b", NULL, 0, "", false, "" },
+	{ "m2", "x", "c", NULL, 0, "", true, "" },
+	{ "m2", "x", "c", "hi", 0, "", false, "" },
+	{ "m3", "x", "d", "hi", 0, "c", false, "m2" },
+	{ NULL },
+}, side_by_side[] = {
+	/* over two connections: whoever ends second joins the first */
+	{ "m1", "x", "a b", NULL, 0, "", false, "" },
+	{ "m2", "x", "c", NULL, 0, "", true, "" },
+	{ "m2", "x", "c", "hi", 0, "", false, "" },
+	{ "m1", "x", "a b", "hi", 0, "c", false, "m2" },
+	{ NULL },
+};
+
+static const struct step *const stories[] = { one_name, alike, header_only, side_by_side };
+
+START_TEST(parts_find_each_other)
+{
+	struct session_acts *acts = session_acts_new();
+
+	for (const struct step *step = stories[_i]; step->id != NULL; step++) {
+		struct base_arena *arena = base_arena_new(1 << 20);
+		struct session_act_names names = names_make(step->id, step->like);
+		struct mail_addresses to = set_make(arena, step->to);
+		struct session_act_part part;
+		unsigned char body[BASE_MAC_SIZE], act[BASE_MAC_SIZE];
+		enum base_result result;
+
+		name_make(step->body != NULL ? step->body : "", body);
+		name_make(*step->act != '\0' ? step->act : step->id, act);
+		result = step->body != NULL ? session_acts_settle(acts, arena, &names, &to,
+						  body, NOW + step->after, &part)
+					    : session_acts_enter(acts, arena, &names, &to,
+						  NOW + step->after, &part);
+		ck_assert_int_eq(result, BASE_OK);
+		ck_assert_msg(strcmp(set_text(arena, &part.others), step->others) == 0,
+		    "step %d: others are %s, not %s", (int)(step - stories[_i]),
+		    set_text(arena, &part.others), step->others);
+		ck_assert_msg(part.wants_body == step->wants_body, "step %d: wants body",
+		    (int)(step - stories[_i]));
+		ck_assert_msg(memcmp(part.act, act, sizeof(act)) == 0, "step %d: act",
+		    (int)(step - stories[_i]));
+		base_arena_free(&arena);
+	}
+	session_acts_free(&acts);
+}
+END_TEST
+
+START_TEST(parts_share_a_fate)
+{
+	struct session_acts *acts = session_acts_new();
+	struct base_arena *arena = base_arena_new(1 << 20);
+	struct session_act_names first = names_make("m1", "x"),
+				 second = names_make("m2", "x");
+	struct mail_addresses a = set_make(arena, "a"), b = set_make(arena, "b");
+	struct session_act_part part;
+	struct session_act_lesson lesson;
+	unsigned char body[BASE_MAC_SIZE];
+
+	name_make("hi", body);
+	session_acts_enter(acts, arena, &first, &a, NOW, &part);
+	ck_assert_int_eq(part.held, SETTINGS_PASS);
+	session_acts_settle(acts, arena, &first, &a, body, NOW, &part);
+	session_acts_held(acts, part.act, SETTINGS_CONFIRM);
+	session_acts_held(acts, part.act, SETTINGS_UNDO); /* the stricter one stays */
+	session_acts_enter(acts, arena, &first, &b, NOW, &part);
+	ck_assert_int_eq(part.held, SETTINGS_CONFIRM);
+	session_acts_settle(acts, arena, &second, &b, body, NOW, &part);
+	ck_assert_int_eq(part.held, SETTINGS_PASS); /* b is in the first act already */
+
+	lesson = session_acts_teach(acts, &first, 40);
+	ck_assert(!lesson.is_message && lesson.recipients == 0);
+	lesson = session_acts_teach(acts, &first, 30);
+	ck_assert(lesson.is_message && lesson.recipients == 40);
+	lesson = session_acts_teach(acts, &second, 1);
+	ck_assert(!lesson.is_message && lesson.recipients == 0);
+	base_arena_free(&arena);
+	session_acts_free(&acts);
+}
+END_TEST
+
+START_TEST(bounded)
+{
+	struct session_acts *acts = session_acts_new();
+	struct session_act_part part;
+	char id[32], long_address[300];
+
+	memset(long_address, 'x', sizeof(long_address) - 1);
+	long_address[sizeof(long_address) - 1] = '\0';
+	for (int i = 0; i < 3 * SESSION_ACT_MAX; i++) {
+		struct base_arena *arena = base_arena_new(1 << 16);
+		struct mail_addresses to = set_make(arena, long_address);
+		struct session_act_names names;
+
+		snprintf(id, sizeof(id), "%d-m", i);
+		names = names_make(id, "x");
+		names.has_like = false;
+		ck_assert_int_eq(
+		    session_acts_enter(acts, arena, &names, &to, NOW, &part), BASE_OK);
+		ck_assert_uint_eq(part.others.count, 0);
+		if (i % 1000 == 0) { /* the latest one is still there */
+			session_acts_enter(acts, arena, &names, &to, NOW, &part);
+			ck_assert_uint_eq(part.others.count, 1);
+		}
+		base_arena_free(&arena);
+	}
+	session_acts_free(&acts);
+}
+END_TEST
+
+/* One of many parts that come at the same time. */
+static void *
+part_come(void *context)
+{
+	static atomic_int number;
+	struct session_acts *acts = context;
+
+	for (int i = 0; i < 200; i++) {
+		struct base_arena *arena = base_arena_new(1 << 20);
+		char id[16], address[32];
+		struct session_act_names names;
+		struct mail_addresses to;
+		struct session_act_part part;
+		unsigned char body[BASE_MAC_SIZE];
+
+		snprintf(id, sizeof(id), "m%d", i);
+		snprintf(address, sizeof(address), "p%d", number++);
+		names = names_make(id, id);
+		to = set_make(arena, address);
+		name_make("hi", body);
+		session_acts_enter(acts, arena, &names, &to, NOW, &part);
+		session_acts_settle(acts, arena, &names, &to, body, NOW, &part);
+		session_acts_held(acts, part.act, SETTINGS_UNDO);
+		base_arena_free(&arena);
+	}
+	return NULL;
+}
+
+START_TEST(side_by_side_threads)
+{
+	struct session_acts *acts = session_acts_new();
+	struct base_arena *arena = base_arena_new(1 << 20);
+	struct session_act_names names = names_make("m7", "m7");
+	struct mail_addresses to = set_make(arena, "last");
+	struct session_act_part part;
+	pthread_t threads[8];
+
+	for (int i = 0; i < 8; i++)
+		ck_assert_int_eq(pthread_create(&threads[i], NULL, part_come, acts), 0);
+	for (int i = 0; i < 8; i++)
+		pthread_join(threads[i], NULL);
+	session_acts_enter(acts, arena, &names, &to, NOW, &part);
+	ck_assert_uint_eq(part.others.count, 8);
+	ck_assert_int_eq(part.held, SETTINGS_UNDO);
+	base_arena_free(&arena);
+	session_acts_free(&acts);
+}
+END_TEST
+
+int
+main(void)
+{
+	Suite *suite = suite_create("act");
+	TCase *tests = tcase_create("acts");
+	SRunner *runner = srunner_create(suite);
+	int failed;
+
+	tcase_add_loop_test(
+	    tests, parts_find_each_other, 0, sizeof(stories) / sizeof(*stories));
+	tcase_add_test(tests, parts_share_a_fate);
+	tcase_add_test(tests, bounded);
+	tcase_add_test(tests, side_by_side_threads);
+	suite_add_tcase(suite, tests);
+	srunner_run_all(runner, CK_NORMAL);
+	failed = srunner_ntests_failed(runner);
+	srunner_free(runner);
+	return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+}
