@@ -9,7 +9,6 @@
  *	Exits with 0 after SIGTERM, 64 for wrong arguments, 67 when mta.queue_user is nobody, 69
  *	when the socket or the MTA is not usable, 78 for wrong settings.
  */
-#include <errno.h>
 #include <pwd.h>
 #include <signal.h>
 #include <stdio.h>
@@ -69,25 +68,52 @@ uid_of(const char *user, unsigned *uid_r)
 	return entry != NULL;
 }
 
-/* Serves as the settings say. */
+/* What goes wrong on the way to the background must be seen on the terminal, too. */
+static void
+complain(const char *why, bool is_foreground)
+{
+	base_log(BASE_LOG_ERROR, "%s", why);
+	if (!is_foreground)
+		fprintf(stderr, "oops-queued: %s\n", why);
+}
+
+/* The socket is there: whoever started the program may go on. */
+static void
+on_listening(void *context)
+{
+	int *ready = context;
+	const char *why;
+
+	if (*ready >= 0 && base_background_ready(*ready, &why) != BASE_OK)
+		base_log(BASE_LOG_WARNING, "%s", why);
+	*ready = -1;
+}
+
+/* Serves as the settings say; `ready` is of base_background_enter(), or -1. */
 static int
-serve(const struct settings *settings)
+serve(const struct settings *settings, int ready)
 {
 	struct queue_server_options options = {
 		.socket_path = settings->mta.queue_socket,
 		.mta_kind = settings->mta.kind,
 		.config_directory = settings->mta.config_directory,
 		.command_directory = settings->mta.command_directory,
+		.sendmail_program = settings->mta.sendmail_program,
+		.sendmail_config = settings->mta.sendmail_config,
+		.listening = on_listening,
+		.context = &ready,
 	};
 	const char *why = "";
+	bool is_foreground = ready < 0;
 
 	if (!uid_of(settings->mta.queue_user, &options.allowed_uid)) {
-		base_log(BASE_LOG_ERROR, "mta.queue_user: no user \"%s\"",
-		    settings->mta.queue_user);
+		complain(
+		    base_why("mta.queue_user: no user \"%s\"", settings->mta.queue_user),
+		    is_foreground);
 		return EX_NOUSER;
 	}
 	if (queue_serve(&options, &stop, &why) != BASE_OK) {
-		base_log(BASE_LOG_ERROR, "%s", why);
+		complain(why, is_foreground);
 		return EX_UNAVAILABLE;
 	}
 	base_log(BASE_LOG_INFO, "ended");
@@ -100,7 +126,8 @@ main(int argc, char **argv)
 	const char *file = NULL;
 	bool is_foreground = false;
 	struct settings *settings = NULL;
-	int option, status;
+	int option, status, ready = -1;
+	const char *why = "";
 
 	while ((option = getopt(argc, argv, "c:f")) != -1) {
 		if (option == 'c')
@@ -115,14 +142,13 @@ main(int argc, char **argv)
 	settings = settings_load_or_complain(file);
 	if (settings == NULL)
 		return EX_CONFIG;
-	catch_signals();
 	base_log_open("oops-queued", is_foreground);
-	if (!is_foreground && daemon(0, 0) != 0) {
-		fprintf(
-		    stderr, "oops-queued: cannot become a daemon: %s\n", strerror(errno));
+	if (!is_foreground && base_background_enter(&ready, &why) != BASE_OK) {
+		complain(why, false);
 		return EX_OSERR;
 	}
-	status = serve(settings);
+	catch_signals();
+	status = serve(settings, ready);
 	settings_free(&settings);
 	return status;
 }

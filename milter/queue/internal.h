@@ -94,10 +94,19 @@ void queue_lines_output(void *lines, const char *data, size_t length);
 
 #define QUEUE_MAX_PATH 512
 
+#define QUEUE_MAX_PATTERNS 50
+
+/* Sendmail's queue directories: absolute paths; a star at the end stands for any rest. */
+struct queue_mqueue {
+	size_t count;
+	char patterns[QUEUE_MAX_PATTERNS][QUEUE_MAX_PATH];
+};
+
 /* The MTA that is served, and what was asked of it once. */
 struct queue_mta {
 	const struct queue_server_options *options;
-	char queue_directory[QUEUE_MAX_PATH];
+	char queue_directory[QUEUE_MAX_PATH]; /* Postfix's */
+	struct queue_mqueue mqueue;	      /* Sendmail's */
 };
 
 struct queue_driver {
@@ -120,7 +129,7 @@ struct queue_driver {
 	    struct base_buffer *ids_r, const char **why_r);
 };
 
-extern const struct queue_driver queue_postfix;
+extern const struct queue_driver queue_postfix, queue_sendmail;
 
 /* NULL: no such kind. */
 const struct queue_driver *queue_driver_for(const char *mta_kind);
@@ -132,6 +141,88 @@ const struct queue_driver *queue_driver_for(const char *mta_kind);
  * second before it says no.
  */
 bool queue_spool_has(const char *queue_directory, const char *queue_id);
+
+/* --- mqueue.c: Sendmail's queue directories ------------------------------------------- */
+
+/* QueueDirectory and the queue groups of a sendmail.cf. BROKEN: no such file, or no sense. */
+enum base_result queue_mqueue_read(
+    const char *config_file, struct queue_mqueue *mqueue_r, const char **why_r);
+
+/* One of them, open: where its control, data and transcript files are. */
+struct queue_directory {
+	int qf, df, xf;
+	const char *name; /* the last part of its path */
+};
+
+void queue_directory_close(struct queue_directory *directory);
+
+/* NONE: go on with the next. Anything else ends the walk and is its result. */
+typedef enum base_result queue_visit_fn(
+    void *context, const struct queue_directory *directory, const char **why_r);
+
+/* NONE: each was visited. BROKEN: one cannot be looked into. */
+enum base_result queue_mqueue_each(const struct queue_mqueue *mqueue, queue_visit_fn *each,
+    void *context, const char **why_r);
+
+/* --- qf.c: Sendmail's control file of one message ------------------------------------- */
+
+#define QUEUE_QF_VERSION 8	  /* the newest that is known here: Sendmail 8.13 to 8.18 */
+#define QUEUE_MAX_QF (16u << 20) /* bytes: thousands of recipients */
+
+struct queue_qf {
+	int version;
+	int64_t created; /* seconds since 1970 */
+	bool has_sender;
+	bool is_complete;
+	bool has_tag;		    /* the first tag header was seen */
+	char hold_id[BASE_ID_SIZE]; /* what it says, "" if it is not one of ours */
+	char directory[QUEUE_MAX_PATH]; /* of the data file, "" if it is not elsewhere */
+};
+
+/* RETRY: its end is not there yet. REFUSE: not such a file, or of an unknown version. */
+enum base_result queue_qf_parse(
+    const char *data, size_t length, struct queue_qf *qf_r, const char **why_r);
+/* The header of the message, and the empty line after it. The file must be a good one. */
+void queue_qf_header(const char *data, size_t length, struct base_buffer *header_r);
+/*
+ * The same file without its quarantine; with the order to return the message to its author
+ * if `is_returned`. The file must be a good one.
+ */
+void queue_qf_rewrite(const char *data, size_t length, bool is_returned, int64_t now,
+    struct base_buffer *file_r);
+
+/* --- message.c: one message in Sendmail's queue ---------------------------------------- */
+
+/* Open, with what its control file says. Close it with queue_message_close(). */
+struct queue_message {
+	const char *queue_id;
+	struct queue_directory directory; /* its own descriptors; df where its data file is */
+	int control;			  /* hf or qf */
+	bool is_held;
+	struct queue_qf qf;
+	struct base_buffer text; /* of the control file */
+};
+
+/*
+ * NONE: there is no such message. RETRY: it is still being written. REFUSE: something else has
+ * this name. There is something to close only after OK.
+ */
+enum base_result queue_message_open(const struct queue_mta *mta, const char *queue_id,
+    struct queue_message *message_r, const char **why_r);
+void queue_message_close(struct queue_message *message);
+/*
+ * Locks a message that is on hold until it is closed, and reads its control file again. RETRY:
+ * somebody else works on it.
+ */
+enum base_result queue_message_lock(struct queue_message *message, const char **why_r);
+/* Takes a locked message off hold, for its recipients or (`is_returned`) for its author. */
+enum base_result queue_message_free(
+    struct queue_message *message, bool is_returned, const char **why_r);
+/* Removes a locked message. */
+enum base_result queue_message_delete(struct queue_message *message, const char **why_r);
+/* Appends its body. */
+enum base_result queue_message_body(
+    const struct queue_message *message, struct base_buffer *body_r, const char **why_r);
 
 /* --- postfix.c, for its tests -------------------------------------------------------- */
 

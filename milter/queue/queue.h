@@ -84,10 +84,14 @@ enum base_result queue_scan(struct queue_client *client, struct base_arena *aren
 
 struct queue_server_options {
 	const char *socket_path;
-	const char *mta_kind;	       /* "postfix" */
-	const char *config_directory;  /* the MTA's */
+	const char *mta_kind;	       /* "postfix" or "sendmail" */
+	const char *config_directory;  /* Postfix's */
 	const char *command_directory; /* of postsuper, postqueue, postcat */
+	const char *sendmail_program;  /* Sendmail's own, not a wrapper of another MTA */
+	const char *sendmail_config;   /* its sendmail.cf */
 	unsigned allowed_uid;	       /* besides 0 */
+	void (*listening)(void *context); /* called once the socket is there; NULL: nothing */
+	void *context;
 };
 
 /*

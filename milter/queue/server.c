@@ -33,7 +33,14 @@ struct request {
 const struct queue_driver *
 queue_driver_for(const char *mta_kind)
 {
-	return strcmp(mta_kind, queue_postfix.kind) == 0 ? &queue_postfix : NULL;
+	static const struct queue_driver *const drivers[] = { &queue_postfix,
+		&queue_sendmail };
+
+	for (size_t i = 0; i < sizeof(drivers) / sizeof(drivers[0]); i++) {
+		if (strcmp(mta_kind, drivers[i]->kind) == 0)
+			return drivers[i];
+	}
+	return NULL;
 }
 
 /* --- the socket --------------------------------------------------------------------- */
@@ -394,6 +401,8 @@ queue_serve(
 		result = listen_at(options, &listener, why_r);
 	if (result != BASE_OK)
 		return BASE_BROKEN;
+	if (options->listening != NULL)
+		options->listening(options->context);
 	base_log(BASE_LOG_INFO, "serving uid %u at %s", options->allowed_uid,
 	    options->socket_path);
 	serve_loop(&server, listener, stop);

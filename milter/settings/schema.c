@@ -8,8 +8,7 @@
 
 static const struct settings_choice kinds[] = {
 	{ "postfix", 0, NULL },
-	{ "sendmail", 0,
-	    "this version cannot release mail from Sendmail's queue yet: use \"postfix\"" },
+	{ "sendmail", 0, NULL },
 	{ NULL, 0, NULL },
 };
 static const struct settings_choice drivers[] = {
@@ -53,6 +52,10 @@ const struct settings_key settings_keys[] = {
 	    "/etc/postfix" },
 	{ "mta.command_directory", &settings_type_path, AT(mta.command_directory),
 	    "/usr/sbin" },
+	{ "mta.sendmail_program", &settings_type_path, AT(mta.sendmail_program),
+	    "/usr/sbin/sendmail" },
+	{ "mta.sendmail_config", &settings_type_path, AT(mta.sendmail_config),
+	    "/etc/mail/sendmail.cf" },
 	{ "mta.queue_socket", &settings_type_path_socket, AT(mta.queue_socket),
 	    "/run/oops-milter/queue.sock" },
 	{ "mta.queue_user", &settings_type_user, AT(mta.queue_user), "oops-milter" },

@@ -77,8 +77,10 @@ struct settings {
 
 	struct {
 		const char *kind; /* "postfix" or "sendmail" */
-		const char *config_directory;
+		const char *config_directory;  /* Postfix's */
 		const char *command_directory; /* postsuper, postqueue, postcat */
+		const char *sendmail_program;  /* what Sendmail's queue is run with */
+		const char *sendmail_config;   /* sendmail.cf: where its queue is */
 		const char *queue_socket;
 		const char *queue_user; /* name or number of the only user oops-queued serves, besides root */
 	} mta;

@@ -157,10 +157,11 @@ static const struct {
 	    "\"sqlite\"" },
 	{ "store: { driver = \"mysql\"; };", 2,
 	    "store.driver = \"mysql\": not possible here: use \"sqlite\"" },
-	{ "mta: { kind = \"sendmail\"; };", 2,
-	    "mta.kind = \"sendmail\": this version cannot release mail from Sendmail's "
-	    "queue yet: "
-	    "use \"postfix\"" },
+	{ "mta: { kind = \"exim\"; };", 2,
+	    "mta.kind = \"exim\": not possible here: use \"postfix\" or \"sendmail\"" },
+	{ "mta: { sendmail_program = \"sendmail\"; };", 2,
+	    "mta.sendmail_program = \"sendmail\": not a path: use an absolute one in quotes "
+	    "(\"/var/lib/...\")" },
 	/* paths, sockets, users */
 	{ "state_directory = \"lib\";", 2,
 	    "state_directory = \"lib\": not a path: use an absolute one in quotes "
@@ -472,6 +473,8 @@ check_defaults(const struct settings *s)
 	ck_assert_str_eq(s->mta.kind, "postfix");
 	ck_assert_str_eq(s->mta.config_directory, "/etc/postfix");
 	ck_assert_str_eq(s->mta.command_directory, "/usr/sbin");
+	ck_assert_str_eq(s->mta.sendmail_program, "/usr/sbin/sendmail");
+	ck_assert_str_eq(s->mta.sendmail_config, "/etc/mail/sendmail.cf");
 	ck_assert_str_eq(s->mta.queue_socket, "/run/oops-milter/queue.sock");
 	ck_assert_str_eq(s->mta.queue_user, "oops-milter");
 	ck_assert_str_eq(s->store.driver, "sqlite");
