@@ -255,7 +255,7 @@ explain(const struct settings *settings, const struct explainer *site,
 	const char *why = "";
 	enum base_result result;
 
-	identity_find(settings, &peer, transaction, &identity);
+	identity_find(settings, NULL, &peer, transaction, &identity);
 	if (!identity.is_local)
 		identity.actor = transaction->envelope_sender;
 	audience_count(site->audience, transaction, &audience);

@@ -14,7 +14,8 @@ key_file = "{folder}/secret.key";
 milter: {{ socket = "unix:{folder}/milter.sock"; socket_mode = "0600"; }};
 mta: {{ queue_socket = "{folder}/queue.sock"; }};
 web: {{ base_url = "http://127.0.0.1:{port}"; }};
-identity: {{ local_domains = ( "example.com" ); trusted_networks = ( "192.0.2.0/24" ); }};
+identity: {{ local_domains = ( "example.com" ); trusted_networks = ( "192.0.2.0/24" );
+            spf = {spf}; }};
 notice: {{ smtp = "smtp://127.0.0.1:{port}"; from = "oops@example.com"; }};
 policy: ( {policy} );
 """
@@ -23,15 +24,16 @@ policy: ( {policy} );
 class Alone:
     """start(), speak to .socket, stop(). `policy` is the text of the list of rules."""
 
-    def __init__(self, folder, program, policy=""):
+    def __init__(self, folder, program, policy="", spf=False):
         self.folder, self.program = str(folder), str(program)
         self.socket = self.folder + "/milter.sock"
         self.settings = self.folder + "/oops.conf"
-        self.process, self.policy = None, policy
+        self.process, self.policy, self.spf = None, policy, spf
 
     def write_settings(self):
         with open(self.settings, "w", encoding="utf-8") as file:
-            file.write(SETTINGS.format(folder=self.folder, port=free_port(), policy=self.policy))
+            file.write(SETTINGS.format(folder=self.folder, port=free_port(), policy=self.policy,
+                                       spf=str(self.spf).lower()))
         key = os.open(self.folder + "/secret.key", os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
         os.write(key, secrets.token_hex(32).encode() + b"\n")
         os.close(key)

@@ -131,6 +131,7 @@ enum base_result base_background_ready(int ready, const char **why_r);
 
 int64_t base_now(void);	   /* seconds since 1970 */
 int64_t base_now_ms(void); /* milliseconds since 1970 */
+int64_t base_tick_ms(void); /* milliseconds of a clock that nobody sets: for time limits */
 /* Sleeps, returning early only for a signal. */
 void base_sleep_ms(int64_t milliseconds);
 

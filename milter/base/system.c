@@ -10,6 +10,15 @@
 #include <unistd.h>
 
 int64_t
+base_tick_ms(void)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
+}
+
+int64_t
 base_now_ms(void)
 {
 	struct timespec now;

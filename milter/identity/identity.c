@@ -1,5 +1,5 @@
 /* identity - who is really sending; see identity.h */
-#include "milter/identity/identity.h"
+#include "milter/identity/internal.h"
 
 #include <netinet/in.h>
 #include <string.h>
@@ -95,7 +95,7 @@ is_trusted(const struct settings *settings, const struct identity_peer *peer)
 	return false;
 }
 
-/* The strongest proof there is. */
+/* The strongest proof that the MTA's own word gives. */
 static enum identity_proof
 find_proof(const struct settings *settings, const struct identity_peer *peer)
 {
@@ -133,13 +133,45 @@ find_actor(const struct settings *settings, const struct mail_transaction *trans
 	return "";
 }
 
+/*
+ * Does the envelope sender's domain, one of our own, say that this client sends for it? Only
+ * our own domains are asked about: no stranger gets to write what libspf2 reads.
+ */
+static bool
+has_spf_pass(const struct settings *settings, struct identity_spf *spf,
+    const struct identity_peer *peer, const struct mail_transaction *transaction)
+{
+	const struct identity_spf_question question = { .client = &peer->address,
+		.helo = peer->helo == NULL ? "" : peer->helo,
+		.sender = transaction->envelope_sender };
+
+	return spf != NULL && is_local(settings, transaction->envelope_sender) &&
+	       identity_spf_ask(spf, &question) == IDENTITY_SPF_PASS;
+}
+
+/* SPF proves one domain: From counts only if it is in that one. */
+static const char *
+find_spf_actor(const struct mail_transaction *transaction)
+{
+	const char *envelope = transaction->envelope_sender;
+
+	if (strcmp(mail_domain_of(transaction->from), mail_domain_of(envelope)) == 0)
+		return transaction->from;
+	return envelope;
+}
+
 void
-identity_find(const struct settings *settings, const struct identity_peer *peer,
-    const struct mail_transaction *transaction, struct identity *identity_r)
+identity_find(const struct settings *settings, struct identity_spf *spf,
+    const struct identity_peer *peer, const struct mail_transaction *transaction,
+    struct identity *identity_r)
 {
 	identity_r->proof = find_proof(settings, peer);
 	identity_r->actor = "";
-	if (identity_r->proof != IDENTITY_NONE)
+	if (identity_r->proof != IDENTITY_NONE) {
 		identity_r->actor = find_actor(settings, transaction);
+	} else if (has_spf_pass(settings, spf, peer, transaction)) {
+		identity_r->proof = IDENTITY_SPF;
+		identity_r->actor = find_spf_actor(transaction);
+	}
 	identity_r->is_local = identity_r->actor[0] != '\0';
 }

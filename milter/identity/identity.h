@@ -1,6 +1,6 @@
 /*
  * NAME
- *	identity - who is really sending: login, trusted network, local submission
+ *	identity - who is really sending: login, trusted network, local submission, SPF
  *
  * WHAT IT DOES
  *	Decides whether a send is proved to come from one of the site's own people, and from
@@ -14,12 +14,27 @@
  *	mailbox, as a colleague or as a role, and so do we. The actor is the local address that
  *	the mail itself names; a letter to it stays within the site either way.
  *
- *	A login counts for more than the submission by command, and that for more than the
- *	network; the first that holds is the proof. A null reverse-path has no actor: bounces and
- *	receipts are sent by programs. SPF is not consulted yet: it proves nothing.
+ *	A login counts for more than the submission by command, that for more than the network,
+ *	and that for more than SPF; the first that holds is the proof. A null reverse-path has no
+ *	actor: bounces and receipts are sent by programs.
+ *
+ * SPF (RFC 7208)
+ *	Only asked for mail with no other proof whose envelope sender is in a local domain: a
+ *	cloud service that sends for us. A pass proves that domain, and From only if it is in the
+ *	same one. Anything else than a pass, within the time limit, proves nothing. Whoever may
+ *	send through a service that the domain's record names can pass: that is what the
+ *	record says.
+ *
+ * THREADS
+ *	identity_find() may be called by any; it may wait for the DNS, but never longer than
+ *	identity.spf_timeout. SPF has worker threads of its own, started when needed.
+ *
+ * BOUNDS
+ *	4,096 results are remembered, 8 threads check, 256 checks wait; more are not proved.
  *
  * DIAGNOSTICS
  *	identity_find() cannot fail: what cannot be proved is IDENTITY_NONE, without an actor.
+ *	identity_spf_new(): BROKEN, no memory.
  */
 #ifndef OOPS_IDENTITY_H
 #define OOPS_IDENTITY_H
@@ -36,13 +51,23 @@ struct identity_peer {
 	const char *login;		/* {auth_authen}, "" without SMTP AUTH */
 	struct sockaddr_storage address; /* ss_family AF_UNSPEC when unknown */
 	bool is_local_submission;	/* non-SMTP: the sendmail command */
+	const char *helo;		/* the name the client gave; NULL or "" when unknown */
 };
+
+struct identity_spf;
+
+/* What SPF needs, as the settings say; NULL when they say that it is not asked. */
+enum base_result identity_spf_new(
+	const struct settings *settings, struct identity_spf **spf_r, const char **why_r);
+/* Not while somebody asks. Checks that still wait for the DNS end by themselves. */
+void identity_spf_free(struct identity_spf **spf);
 
 /* Copies a socket address (IPv4-mapped IPv6 becomes IPv4); NULL gives AF_UNSPEC. */
 void identity_peer_address(struct identity_peer *peer, const struct sockaddr *address);
 
-/* The identity's strings are those of the transaction, or literals. */
-void identity_find(const struct settings *settings, const struct identity_peer *peer,
-	const struct mail_transaction *transaction, struct identity *identity_r);
+/* The identity's strings are those of the transaction, or literals. spf NULL: not asked. */
+void identity_find(const struct settings *settings, struct identity_spf *spf,
+	const struct identity_peer *peer, const struct mail_transaction *transaction,
+	struct identity *identity_r);
 
 #endif

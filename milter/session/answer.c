@@ -20,15 +20,26 @@ is_ours(const struct session_connection *connection)
 		   transaction->message_id, transaction->recipients.items[0], base_now());
 }
 
-/* Is it a person's own send, proved, and not what a machine or a list does in their name? */
+/* Can it be a person's own send, and not what a machine or a list does in their name? */
 static bool
-is_persons_send(const struct session_mail *mail)
+is_by_person(const struct mail_transaction *transaction)
 {
-	const struct mail_transaction *transaction = mail->transaction;
-
-	return mail->identity.is_local && mail->identity.actor[0] != '\0' &&
-	       transaction->envelope_sender[0] != '\0' && !transaction->is_auto &&
+	return transaction->envelope_sender[0] != '\0' && !transaction->is_auto &&
 	       !transaction->is_list && !transaction->is_report;
+}
+
+/* Finds out who sends, where it matters; is it one of our own people, proved? */
+static bool
+is_our_persons_send(struct session_connection *connection)
+{
+	const struct site *site = connection->site;
+	struct session_mail *mail = &connection->mail;
+
+	if (!is_by_person(mail->transaction))
+		return false;
+	identity_find(site->settings, site->spf, &connection->peer, mail->transaction,
+	    &mail->identity);
+	return mail->identity.is_local;
 }
 
 /* Does it carry header fields that only we may set? */
@@ -136,9 +147,7 @@ session_answer_header(struct session_connection *connection)
 
 	if (is_ours(connection))
 		return let_pass(connection);
-	identity_find(connection->site->settings, &connection->peer, mail->transaction,
-	    &mail->identity);
-	if (is_persons_send(mail))
+	if (is_our_persons_send(connection))
 		return judge_header(connection);
 	if (mail->failed == NULL)
 		session_learn_passing(connection);

@@ -45,6 +45,7 @@ connection_new(void)
 		return NULL;
 	}
 	connection->peer.login = "";
+	connection->peer.helo = connection->helo;
 	connection->actions = SMFIF_ADDHDRS | SMFIF_CHGHDRS | SMFIF_QUARANTINE;
 	connection->steps = SMFIP_HDR_LEADSPC;
 	return connection;
@@ -132,6 +133,16 @@ mail_begin(struct session_connection *connection)
 	connection->site = site_take(connection->rooms->sites);
 	session_leave();
 	connection->mail.transaction = mail_transaction_new(connection->arena, base_now());
+}
+
+sfsistat
+session_on_helo(SMFICTX *context, char *name)
+{
+	struct session_connection *connection = session_connection_of(context);
+
+	if (connection != NULL && strlen(name) < sizeof(connection->helo))
+		strcpy(connection->helo, name);
+	return session_silence(connection, SMFIP_NR_HELO);
 }
 
 sfsistat

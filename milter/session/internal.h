@@ -17,6 +17,8 @@
 
 /* Envelope text that is read; what is over it is only counted (mail.h keeps 5,000 of them). */
 #define SESSION_MAX_RECIPIENT_BYTES (512u << 10)
+/* A longer name is no name: RFC 5321 4.5.3.1.2 */
+#define SESSION_MAX_HELO 255
 /* Tag headers that are removed from one mail. An honest mail has none. */
 #define SESSION_MAX_TAGS 1000
 
@@ -53,6 +55,7 @@ struct session_connection {
 	const struct site *site;  /* of the transaction; NULL between transactions */
 	struct base_arena *arena; /* reset with every transaction */
 	struct identity_peer peer;
+	char helo[SESSION_MAX_HELO + 1]; /* as the client said it, "" until then */
 	unsigned long steps;   /* SMFIP_* agreed with the MTA */
 	unsigned long actions; /* SMFIF_* agreed with the MTA */
 	struct session_mail mail;
@@ -67,6 +70,7 @@ sfsistat session_silence(const struct session_connection *connection, unsigned l
 
 /* gather.c: the callbacks, except the negotiation. */
 sfsistat session_on_connect(SMFICTX *context, char *host, _SOCK_ADDR *address);
+sfsistat session_on_helo(SMFICTX *context, char *name);
 sfsistat session_on_sender(SMFICTX *context, char **arguments);
 sfsistat session_on_recipient(SMFICTX *context, char **arguments);
 sfsistat session_on_field(SMFICTX *context, char *name, char *value);

@@ -10,8 +10,9 @@
  * no body at all, and for the rest a stream without answers is the cheaper one.
  */
 #define SILENT_STEPS                                                                       \
-	(SMFIP_NR_CONN | SMFIP_NR_MAIL | SMFIP_NR_RCPT | SMFIP_NR_HDR | SMFIP_NR_BODY)
-#define UNUSED_STEPS (SMFIP_NOHELO | SMFIP_NOUNKNOWN | SMFIP_NODATA)
+	(SMFIP_NR_CONN | SMFIP_NR_HELO | SMFIP_NR_MAIL | SMFIP_NR_RCPT | SMFIP_NR_HDR |    \
+	    SMFIP_NR_BODY)
+#define UNUSED_STEPS (SMFIP_NOUNKNOWN | SMFIP_NODATA)
 #define ACTIONS (SMFIF_ADDHDRS | SMFIF_CHGHDRS | SMFIF_QUARANTINE)
 
 /*
@@ -28,6 +29,22 @@ static const struct {
 	{ SMFIM_EOM, "i" },
 };
 
+/* Only SPF has a use for the client's name. */
+static bool
+asks_spf(const struct session_connection *connection)
+{
+	const struct site *site;
+	bool is_asked;
+
+	if (!session_enter())
+		return false;
+	site = site_take(connection->rooms->sites);
+	is_asked = site->spf != NULL;
+	site_drop(&site);
+	session_leave();
+	return is_asked;
+}
+
 sfsistat
 session_negotiate(SMFICTX *context, unsigned long actions, unsigned long steps,
     unsigned long unused2, unsigned long unused3, unsigned long *actions_r,
@@ -41,6 +58,8 @@ session_negotiate(SMFICTX *context, unsigned long actions, unsigned long steps,
 	(void)unused3;
 	*actions_r = actions & ACTIONS;
 	*steps_r = steps & (SILENT_STEPS | UNUSED_STEPS | SMFIP_HDR_LEADSPC);
+	if (connection == NULL || !asks_spf(connection))
+		*steps_r |= steps & SMFIP_NOHELO;
 	*unused2_r = 0;
 	*unused3_r = 0;
 	if ((actions & SMFIF_SETSYMLIST) != 0) {

@@ -220,6 +220,7 @@ milter_open(const struct settings *settings, const char **why_r)
 		.xxfi_version = SMFI_VERSION,
 		.xxfi_flags = SMFIF_ADDHDRS | SMFIF_CHGHDRS | SMFIF_QUARANTINE,
 		.xxfi_connect = session_on_connect,
+		.xxfi_helo = session_on_helo,
 		.xxfi_envfrom = session_on_sender,
 		.xxfi_envrcpt = session_on_recipient,
 		.xxfi_header = session_on_field,

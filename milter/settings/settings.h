@@ -101,7 +101,9 @@ struct settings {
 		size_t local_domain_count;
 		struct settings_network *trusted_networks;
 		size_t trusted_network_count;
-		bool spf; /* not consulted yet: counts as no proof */
+		bool spf; /* is an SPF pass a proof? */
+		int64_t spf_timeout; /* seconds a mail waits for the DNS at most */
+		int64_t spf_cache; /* seconds a result is remembered; 0: not */
 	} identity;
 
 	struct settings_list *lists;

@@ -67,6 +67,8 @@ load_named(struct site_whole *whole, struct base_buffer *faults_r)
 	load_told(result, why, &all, faults_r);
 	result = audience_directory_new(settings, &whole->site.audience, &why);
 	load_told(result, why, &all, faults_r);
+	result = identity_spf_new(settings, &whole->site.spf, &why);
+	load_told(result, why, &all, faults_r);
 	whole->site.settings = settings;
 	whole->site.key = whole->key;
 	whole->site.scorecard = whole->scorecard;

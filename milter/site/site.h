@@ -4,7 +4,7 @@
  *
  * WHAT IT DOES
  *	Builds a generation from the settings file: the settings, the key, the scorecard, the
- *	lists. It is built and proved whole before anybody sees it, and then put in the place
+ *	lists, what SPF remembers. It is built and proved whole before anybody sees it, and then put in the place
  *	of the one in force by one exchange of a pointer. Whoever works by a generation takes
  *	it, and drops it at the end of that work: a transaction that is open while the
  *	settings change finishes by those it began with. A generation goes away with the last
@@ -31,6 +31,7 @@
 
 #include "milter/audience/audience.h"
 #include "milter/base/base.h"
+#include "milter/identity/identity.h"
 #include "milter/judge/judge.h"
 #include "milter/settings/settings.h"
 
@@ -43,6 +44,7 @@ struct site {
 	const struct base_key *key;
 	const struct judge_scorecard *scorecard;
 	struct audience_directory *audience; /* looks after its files by itself */
+	struct identity_spf *spf;	     /* NULL: SPF is not asked */
 };
 
 /* Builds one from the file; it has one user, the caller. */

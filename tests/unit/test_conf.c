@@ -107,6 +107,8 @@ START_TEST(test_sample_is_default)
 	}
 	ck_assert_uint_eq(a->milter.socket_mode, b->milter.socket_mode);
 	ck_assert(a->identity.spf == b->identity.spf);
+	ck_assert_int_eq(a->identity.spf_timeout, b->identity.spf_timeout);
+	ck_assert_int_eq(a->identity.spf_cache, b->identity.spf_cache);
 	ck_assert_double_eq(a->policies[0].threshold, b->policies[0].threshold);
 	ck_assert_double_eq(a->policies[0].tag_threshold, b->policies[0].tag_threshold);
 	ck_assert_int_eq(a->policies[0].window, b->policies[0].window);

@@ -108,7 +108,7 @@ START_TEST(test_find)
 	struct identity identity;
 
 	peer_set(&peer, cases[_i].address);
-	identity_find(&site, &peer, &transaction, &identity);
+	identity_find(&site, NULL, &peer, &transaction, &identity);
 	ck_assert_str_eq(
 	    identity_proof_str(identity.proof), identity_proof_str(cases[_i].proof));
 	ck_assert_str_eq(identity.actor, cases[_i].actor);
@@ -130,10 +130,10 @@ START_TEST(test_everybody)
 	struct identity identity;
 
 	peer_set(&peer, "203.0.113.1");
-	identity_find(&open, &peer, &transaction, &identity);
+	identity_find(&open, NULL, &peer, &transaction, &identity);
 	ck_assert_int_eq(identity.proof, IDENTITY_NETWORK);
 	peer_set(&peer, "2001:db8::1");
-	identity_find(&open, &peer, &transaction, &identity);
+	identity_find(&open, NULL, &peer, &transaction, &identity);
 	ck_assert_int_eq(identity.proof, IDENTITY_NONE);
 }
 END_TEST

@@ -424,7 +424,7 @@ START_TEST(test_whole)
 	    "web: { listen = \"127.0.0.1:8025\"; base_url = \"https://oops.example.com\"; "
 	    "};\n"
 	    "identity: { local_domains = ( \"Example.com\" );\n"
-	    "  trusted_networks = ( \"127.0.0.0/8\", \"::1/128\" ); spf = true; };\n"
+	    "  trusted_networks = ( \"127.0.0.0/8\", \"::1/128\" ); spf = false; };\n"
 	    "lists: ( { address = \"All-Staff@example.com\"; members = 2100; },\n"
 	    "  { aliases = \"/etc/aliases\"; } );\n"
 	    "judge: { scorecard = \"/etc/oops-milter/scorecard.conf\"; };\n"
@@ -443,7 +443,7 @@ START_TEST(test_whole)
 	ck_assert_uint_eq(s->identity.trusted_network_count, 2);
 	ck_assert_int_eq(s->identity.trusted_networks[1].family, AF_INET6);
 	ck_assert_uint_eq(s->identity.trusted_networks[1].prefix, 128);
-	ck_assert(s->identity.spf);
+	ck_assert(!s->identity.spf);
 	ck_assert_uint_eq(s->list_count, 2);
 	ck_assert_str_eq(s->lists[0].address, "all-staff@example.com");
 	ck_assert_uint_eq(s->lists[0].members, 2100);
@@ -488,7 +488,9 @@ check_defaults(const struct settings *s)
 	ck_assert_int_eq(s->identity.trusted_networks[0].family, AF_INET);
 	ck_assert_uint_eq(s->identity.trusted_networks[0].address[0], 127);
 	ck_assert_uint_eq(s->identity.trusted_networks[0].prefix, 8);
-	ck_assert(!s->identity.spf);
+	ck_assert(s->identity.spf);
+	ck_assert_int_eq(s->identity.spf_timeout, 5);
+	ck_assert_int_eq(s->identity.spf_cache, 300);
 	ck_assert_uint_eq(s->list_count, 0);
 	ck_assert_ptr_null(s->judge.scorecard);
 	ck_assert_int_eq(s->undo.window, 120);

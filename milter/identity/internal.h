@@ -1,0 +1,77 @@
+/*
+ * NAME
+ *	identity/internal - what the files of this room, and its tests, share: SPF
+ *
+ * OWNERSHIP
+ *	The strings of a question are borrowed for the call.
+ */
+#ifndef OOPS_IDENTITY_INTERNAL_H
+#define OOPS_IDENTITY_INTERNAL_H
+
+#include "milter/identity/identity.h"
+
+/* A layer of libspf2 that answers lookups: its only type that leaves spf_check.c. */
+struct SPF_dns_server_struct;
+
+/*
+ * Makes the layer that answers the lookups of one check, which frees it. Any thread may call
+ * it. NULL: no memory.
+ */
+typedef struct SPF_dns_server_struct *identity_dns_fn(void *context);
+
+/* The system's own resolver. */
+struct SPF_dns_server_struct *identity_dns_system(void *context);
+
+/* RFC 7208 2.6 */
+enum identity_spf_result {
+	IDENTITY_SPF_NONE, /* the domain says nothing, or is no domain */
+	IDENTITY_SPF_NEUTRAL,
+	IDENTITY_SPF_PASS,
+	IDENTITY_SPF_FAIL,
+	IDENTITY_SPF_SOFTFAIL,
+	IDENTITY_SPF_TEMPERROR, /* the DNS did not answer, or not in time */
+	IDENTITY_SPF_PERMERROR, /* the record is wrong or asks for too much */
+};
+
+const char *identity_spf_result_str(enum identity_spf_result result);
+
+struct identity_spf_question {
+	const struct sockaddr_storage *client; /* AF_INET or AF_INET6 */
+	const char *helo;	/* "" when unknown */
+	const char *sender;	/* the envelope's; "": postmaster of the helo name */
+};
+
+struct identity_spf_finding {
+	enum identity_spf_result result;
+	bool is_particular; /* another sender of the same domain may get another result */
+};
+
+#define IDENTITY_SPF_MAX_LOOKUPS 120 /* of one check, see RFC 7208 4.6.4 */
+#define IDENTITY_SPF_MAX_TERMS 10    /* that look something up, RFC 7208 4.6.4 */
+#define IDENTITY_SPF_MAX_VOID 2	     /* of them without an answer, RFC 7208 4.6.4 */
+#define IDENTITY_SPF_MAX_TEXT 4096   /* bytes of a TXT record that is read */
+
+/* One check by libspf2, in this thread. After `deadline` (base_tick_ms()) it looks up no more. */
+struct identity_spf_finding identity_spf_check(const struct identity_spf_question *question,
+	identity_dns_fn *dns, void *context, int64_t deadline);
+
+#define IDENTITY_SPF_WORKERS 8	   /* threads that check */
+#define IDENTITY_SPF_MAX_JOBS 256  /* checks that wait for one of them */
+#define IDENTITY_SPF_FAILED_MS 30000 /* a failure is remembered no longer */
+
+struct identity_spf_options {
+	int64_t limit_ms; /* how long an asker waits */
+	int64_t keep_ms;  /* how long a result is remembered; 0: not */
+	identity_dns_fn *dns;
+	void *context; /* for dns, as long as the process lives */
+};
+
+enum base_result identity_spf_start(const struct identity_spf_options *options,
+	struct identity_spf **spf_r, const char **why_r);
+/* The result, after limit_ms at the latest: TEMPERROR when there is none by then. Any thread. */
+enum identity_spf_result identity_spf_ask(
+	struct identity_spf *spf, const struct identity_spf_question *question);
+/* How many checks were begun so far. */
+unsigned long identity_spf_checks(struct identity_spf *spf);
+
+#endif
