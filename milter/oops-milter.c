@@ -16,6 +16,7 @@
  */
 #include <malloc.h>
 #include <signal.h>
+#include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -33,6 +34,7 @@
 
 #define PROGRAM "oops-milter"
 #define QUEUE_TIMEOUT_MS 30000
+#define LEARN_TRIES 5             /* of a confirmed mail, while the queue is full */
 #define KEEP_SECONDS (30 * 86400) /* how long a settled hold can still be looked at */
 
 struct options {
@@ -129,15 +131,36 @@ program_reload(void *context)
 	base_buffer_free(&faults);
 }
 
+/* Called by the memory's writer, once a minute at most. */
+static void
+learning_trouble(void *context, uint64_t dropped, const char *why)
+{
+	char what[300];
+
+	(void)context;
+	if (dropped > 0)
+		snprintf(what, sizeof(what), "%" PRIu64 " mails were not learned: %s",
+		    dropped, why);
+	else
+		snprintf(what, sizeof(what), "learning is behind: %s", why);
+	audit_event(AUDIT_ERROR, NULL, { "where", "memory" }, { "what", what },
+	    { "answer", "accept" });
+}
+
 /* Called by the keeper after a held send has left. */
 static void
 sent(void *context, const void *lesson, size_t length)
 {
 	const char *why = "";
+	enum base_result result = memory_learn(context, lesson, length, &why);
 
 	/* the hold forgets the lesson when we return: it must be in the history by then */
-	if (memory_learn(context, lesson, length, &why) != BASE_OK ||
-	    memory_flush(context, &why) != BASE_OK)
+	for (int i = 0; i < LEARN_TRIES && result == BASE_RETRY; i++) {
+		result = memory_flush(context, &why); /* makes room in the queue */
+		if (result == BASE_OK)
+			result = memory_learn(context, lesson, length, &why);
+	}
+	if (result != BASE_OK || memory_flush(context, &why) != BASE_OK)
 		base_log(BASE_LOG_WARNING, "a sent mail was not learned: %s", why);
 }
 
@@ -147,7 +170,8 @@ program_open(struct program *program, const struct settings *settings)
 {
 	const struct memory_options memory = { .driver = settings->store.driver,
 		.directory = settings->state_directory,
-		.create = true };
+		.create = true,
+		.trouble = learning_trouble };
 	const struct hold_options hold = { .driver = settings->store.driver,
 		.directory = settings->state_directory,
 		.node = settings->node,

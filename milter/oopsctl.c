@@ -34,6 +34,8 @@ static const struct {
 	{ "restore", "ID", "send it after all", oopsctl_restore, true },
 	{ "explain", "MESSAGE-FILE [--sender ADDRESS] [--to ADDRESS]...",
 	    "what the judge says about a message", oopsctl_explain, true },
+	{ "forget", "ADDRESS", "take one address out of everything that is kept",
+	    oopsctl_forget, true },
 	{ "backtest", "--input FILE --output FILE [--scorecard FILE] [--person]",
 	    "judge and learn a history", oopsctl_backtest, false },
 	{ "train", "[--frame FILE] --output FILE HISTORY...",

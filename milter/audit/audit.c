@@ -31,8 +31,9 @@ static const struct {
 	[AUDIT_EXPIRE] = { "expire", { "was", "now", "deadline" } },
 	[AUDIT_LOST] = { "lost", { "was", "now", "queue_ids" } },
 	[AUDIT_STORM] = { "storm", { "key", "count" } },
-	[AUDIT_LEARN] = { "learn", { "sender", "recipients" } },
-	[AUDIT_FORGET] = { "forget", { "address_hash" } },
+	[AUDIT_LEARN] = { "learn",
+	    { "from", "format", "learned", "known", "skipped", "malformed", "answer" } },
+	[AUDIT_FORGET] = { "forget", { "address_hash", "records", "holds" } },
 	[AUDIT_CONFIG] = { "config", { "program", "file", "answer", "what" } },
 	[AUDIT_ERROR] = { "error", { "where", "what", "answer", "queue_id" } },
 };

@@ -187,6 +187,19 @@ enum base_result hold_each(struct hold *hold, bool all,
 	bool (*each)(void *context, const struct hold_view *view), void *context,
 	const char **why_r);
 
+/* --- forgetting ---------------------------------------------------------------------- */
+
+#define HOLD_FORGET_NAMED 5 /* ids that a refusal names */
+
+/*
+ * Takes an address (normalised) out of what is kept of mail that is over, and writes the
+ * file anew: rows of which it is the sender go with their parts and links; of others, what
+ * still names it. `mark`: bytes that every lesson has in it which names the address. REFUSE,
+ * and nothing is changed: mail by it or to it is still held. RETRY: the store is busy.
+ */
+enum base_result hold_forget(struct hold *hold, const char *address, const void *mark,
+	size_t length, size_t *removed_r, const char **why_r);
+
 /* --- wishes -------------------------------------------------------------------------- */
 
 enum hold_wish {

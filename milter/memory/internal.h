@@ -104,6 +104,36 @@ void memory_site_learn(struct memory_site *site, const struct memory_lesson *les
  */
 double memory_site_score(const struct memory_site *site, double share);
 
+/* --- forgetting -------------------------------------------------------------------- */
+
+#define MEMORY_FORGOTTEN_KEPT 3600 /* seconds: longer than any lesson waits in a queue */
+#define MEMORY_MAX_FORGOTTEN 4096  /* looked at */
+
+/*
+ * Somebody who was forgotten while lessons about them may still wait in a program's queue.
+ * Neither the address nor its hash is kept: only a hash of the hash, by a key that is
+ * random each time.
+ */
+struct memory_forgotten {
+	unsigned char key[32];
+	uint64_t mark;
+	int64_t time; /* lessons of mail up to then are not to be learned */
+};
+
+#define MEMORY_FORGOTTEN_BYTES 48
+
+struct memory_forgotten memory_forgotten_new(uint64_t hash, int64_t now);
+void memory_forgotten_encode(const struct memory_forgotten *forgotten,
+    unsigned char bytes_r[MEMORY_FORGOTTEN_BYTES]);
+bool memory_forgotten_decode(
+    const void *data, size_t length, struct memory_forgotten *forgotten_r);
+/* Takes those who were forgotten since out of a lesson; without its sender it is empty. */
+void memory_lesson_forget(
+    struct memory_lesson *lesson, const struct memory_forgotten *forgotten, size_t count);
+/* Take a person out of a record; false: the record is as it was. */
+bool memory_profile_forget(struct memory_profile *profile, uint64_t hash);
+bool memory_thread_forget(struct memory_thread *thread, uint64_t hash);
+
 /* --- decoded records between two writes -------------------------------------------- */
 
 struct memory_table;
@@ -124,9 +154,17 @@ enum base_result memory_table_site(
 /* All that one lesson changes. BROKEN also when the table has no more room. */
 enum base_result memory_table_learn(
     struct memory_table *table, const void *lesson, size_t length, const char **why_r);
-size_t memory_table_count(const struct memory_table *table);
-/* Writes what changed as one transaction, then forgets all. */
+/* Has it as much as one transaction should? Never without a store. */
+bool memory_table_is_full(const struct memory_table *table);
+/*
+ * Takes the store's write lock, before anything is read that will be changed: so nobody
+ * else's change is lost. The table is empty afterwards. No store, or begun already: OK.
+ */
+enum base_result memory_table_begin(struct memory_table *table, const char **why_r);
+/* Writes what changed since then as one transaction, then forgets all, written or not. */
 enum base_result memory_table_write(struct memory_table *table, const char **why_r);
+/* Gives the lock back without writing. */
+void memory_table_abandon(struct memory_table *table);
 void memory_table_reset(struct memory_table *table);
 
 #endif

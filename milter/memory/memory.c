@@ -11,10 +11,12 @@
 
 #include "milter/memory/internal.h"
 
-#define MEMORY_QUEUE_MAX 8192                 /* lessons waiting */
-#define MEMORY_BATCH 512                      /* lessons in one transaction */
+#define MEMORY_QUEUE_MAX 16384                /* lessons waiting */
+#define MEMORY_QUEUE_BYTES (16u << 20)        /* of all of them */
+#define MEMORY_BATCH 512                      /* lessons that need not wait for company */
+#define MEMORY_TAKE 4096                      /* lessons taken from the queue at once */
 #define MEMORY_BATCH_MS 300                   /* a lesson waits no longer for company */
-#define MEMORY_BATCH_RECORDS 2048             /* records changed in one transaction */
+#define MEMORY_TROUBLE_MS 60000               /* between two reports of it */
 #define MEMORY_RETRY_MS 1000                  /* after a write that failed */
 #define MEMORY_TABLE_BYTES (32u << 20)        /* decoded records of one transaction */
 #define MEMORY_TOOL_BYTES (UINT64_C(2) << 30) /* of a memory that has no store */
@@ -38,7 +40,7 @@ struct memory {
 	pthread_cond_t wake;  /* the writer: something to do */
 	pthread_cond_t done;  /* flushers: something was done */
 	struct queued queue[MEMORY_QUEUE_MAX];
-	size_t first, count;
+	size_t first, count, bytes;
 	uint64_t learned;  /* lessons ever queued */
 	uint64_t written;  /* lessons ever written, or given up */
 	unsigned flushers; /* who waits for `written` */
@@ -48,6 +50,13 @@ struct memory {
 	struct memory_site site; /* as last written or read */
 	bool has_site;
 	int64_t expired; /* when rows were last expired */
+
+	uint64_t dropped; /* lessons, not yet told */
+	int64_t told;     /* when trouble was told, milliseconds; 0 never */
+	bool is_failing;  /* the last batch could not be written, not yet told */
+	void (*trouble)(void *context, uint64_t dropped, const char *why);
+	void *context;
+	int64_t batch_began; /* of an import, milliseconds */
 };
 
 /* --- the writer's thread ----------------------------------------------------------- */
@@ -58,6 +67,7 @@ failure_note(struct memory *memory, const char *why)
 {
 	pthread_mutex_lock(&memory->lock);
 	memory->has_failed = true;
+	memory->is_failing = true;
 	snprintf(memory->failure, sizeof(memory->failure), "%s", why);
 	pthread_mutex_unlock(&memory->lock);
 }
@@ -83,37 +93,84 @@ static enum base_result
 part_write(struct memory *memory, const struct queued *lessons, size_t count,
     size_t *done_r, const char **why_r)
 {
-	enum base_result result = BASE_OK;
+	enum base_result result = memory_table_begin(memory->table, why_r);
 	size_t done = 0;
 
-	memory_table_reset(memory->table);
-	while (done < count && memory_table_count(memory->table) < MEMORY_BATCH_RECORDS) {
+	while (result == BASE_OK && done < count && !memory_table_is_full(memory->table)) {
 		result = memory_table_learn(
 		    memory->table, lessons[done].data, lessons[done].length, why_r);
-		if (result != BASE_OK && result != BASE_REFUSE)
-			return result;
+		if (result == BASE_REFUSE)
+			result = BASE_OK;
 		done++;
 	}
-	result = site_refresh(memory, why_r);
+	if (result == BASE_OK)
+		result = site_refresh(memory, why_r);
 	if (result == BASE_OK)
 		result = memory_table_write(memory->table, why_r);
+	else
+		memory_table_abandon(memory->table);
 	if (result == BASE_OK)
 		*done_r = done;
 	return result;
+}
+
+/* Tells of what was dropped or could not be written, now and then. */
+static void
+trouble_tell(struct memory *memory)
+{
+	char why[sizeof(memory->failure)];
+	int64_t now = base_now_ms();
+	uint64_t dropped;
+
+	pthread_mutex_lock(&memory->lock);
+	if ((!memory->dropped && !memory->is_failing) ||
+	    (memory->told && now - memory->told < MEMORY_TROUBLE_MS)) {
+		pthread_mutex_unlock(&memory->lock);
+		return;
+	}
+	memory->told = now;
+	dropped = memory->dropped;
+	memory->dropped = 0;
+	snprintf(why, sizeof(why), "%s",
+	    memory->is_failing ? memory->failure : "more mail came than could be written");
+	memory->is_failing = false;
+	pthread_mutex_unlock(&memory->lock);
+	if (memory->trouble)
+		memory->trouble(memory->context, dropped, why);
+}
+
+/* Is it over? */
+static bool
+is_closing(struct memory *memory)
+{
+	bool is;
+
+	pthread_mutex_lock(&memory->lock);
+	is = memory->is_closing;
+	pthread_mutex_unlock(&memory->lock);
+	return is;
+}
+
+/* Lessons that are given up because the program ends. */
+static void
+memory_drop(struct memory *memory, size_t count, const char *why)
+{
+	pthread_mutex_lock(&memory->lock);
+	memory->dropped += count;
+	memory->is_failing = true;
+	memory->told = 0;
+	snprintf(memory->failure, sizeof(memory->failure), "%s", why);
+	pthread_mutex_unlock(&memory->lock);
 }
 
 /* Should the writer go on trying? Sleeps first, so that a broken store is not hammered. */
 static bool
 may_retry(struct memory *memory)
 {
-	bool may;
-
-	pthread_mutex_lock(&memory->lock);
-	may = !memory->is_closing;
-	pthread_mutex_unlock(&memory->lock);
-	if (may)
-		base_sleep_ms(MEMORY_RETRY_MS);
-	return may;
+	if (is_closing(memory))
+		return false;
+	base_sleep_ms(MEMORY_RETRY_MS);
+	return true;
 }
 
 /* Writes a batch in as many transactions as it takes. A lesson that never fits is given up.
@@ -132,11 +189,21 @@ batch_write(struct memory *memory, const struct queued *lessons, size_t count)
 		done += written;
 		if (result == BASE_OK)
 			continue;
-		failure_note(memory, why);
+		if (result != BASE_RETRY)
+			failure_note(memory, why);
+		trouble_tell(memory);
+		if (result == BASE_RETRY) { /* the busy time has passed: no need to sleep */
+			if (!is_closing(memory))
+				continue;
+			memory_drop(memory, count - done, why);
+			return;
+		}
 		if (step > 1)
 			step = step / 2;
-		else if (!may_retry(memory))
+		else if (!may_retry(memory)) {
+			memory_drop(memory, count - done, why);
 			return;
+		}
 	}
 }
 
@@ -180,10 +247,11 @@ batch_wait(struct memory *memory)
 static size_t
 batch_take(struct memory *memory, struct queued *lessons)
 {
-	size_t count = memory->count < MEMORY_BATCH ? memory->count : MEMORY_BATCH;
+	size_t count = memory->count < MEMORY_TAKE ? memory->count : MEMORY_TAKE;
 
 	for (size_t i = 0; i < count; i++) {
 		lessons[i] = memory->queue[memory->first];
+		memory->bytes -= lessons[i].length;
 		memory->first = (memory->first + 1) % MEMORY_QUEUE_MAX;
 	}
 	memory->count -= count;
@@ -195,7 +263,7 @@ static void *
 writer_run(void *context)
 {
 	struct memory *memory = context;
-	struct queued lessons[MEMORY_BATCH];
+	struct queued lessons[MEMORY_TAKE];
 
 	pthread_mutex_lock(&memory->lock);
 	while (batch_wait(memory)) {
@@ -204,6 +272,7 @@ writer_run(void *context)
 		pthread_mutex_unlock(&memory->lock);
 		batch_write(memory, lessons, count);
 		rows_expire(memory);
+		trouble_tell(memory);
 		for (size_t i = 0; i < count; i++)
 			free(lessons[i].data);
 		pthread_mutex_lock(&memory->lock);
@@ -288,6 +357,8 @@ memory_open(
 	}
 	memory->learns_at_once = options->learn_at_once || !options->driver;
 	memory->expired = base_now();
+	memory->trouble = options->trouble;
+	memory->context = options->context;
 	locks_init(memory);
 	result = stores_open(memory, options, why_r);
 	if (result == BASE_OK)
@@ -465,13 +536,15 @@ memory_lesson(const struct base_key *key, struct base_arena *arena, const char *
 static enum base_result
 learn_at_once(struct memory *memory, const void *lesson, size_t length, const char **why_r)
 {
-	if (memory->writes && memory_table_count(memory->table) >= MEMORY_BATCH_RECORDS) {
-		enum base_result result = memory_table_write(memory->table, why_r);
+	enum base_result result = BASE_OK;
 
-		if (result != BASE_OK)
-			return result;
-	}
-	return memory_table_learn(memory->table, lesson, length, why_r);
+	if (memory_table_is_full(memory->table))
+		result = memory_table_write(memory->table, why_r);
+	if (result == BASE_OK)
+		result = memory_table_begin(memory->table, why_r);
+	if (result == BASE_OK)
+		result = memory_table_learn(memory->table, lesson, length, why_r);
+	return result;
 }
 
 /* Puts a copy into the queue, with the lock held. */
@@ -481,15 +554,19 @@ queue_add(struct memory *memory, const void *lesson, size_t length, const char *
 	struct queued *place =
 	    &memory->queue[(memory->first + memory->count) % MEMORY_QUEUE_MAX];
 
-	if (memory->count == MEMORY_QUEUE_MAX) {
-		*why_r = base_why("%d lessons are waiting to be written", MEMORY_QUEUE_MAX);
+	if (memory->count == MEMORY_QUEUE_MAX ||
+	    memory->bytes + length > MEMORY_QUEUE_BYTES) {
+		*why_r = base_why("%zu lessons are waiting to be written", memory->count);
+		memory->dropped++;
 		return BASE_RETRY;
 	}
 	place->data = malloc(length);
 	if (!place->data) {
 		*why_r = base_why("no memory for a lesson");
+		memory->dropped++;
 		return BASE_RETRY;
 	}
+	memory->bytes += length;
 	memcpy(place->data, lesson, length);
 	place->length = length;
 	memory->count++;
@@ -590,5 +667,138 @@ memory_flush(struct memory *memory, const char **why_r)
 	memory->flushers--;
 	result = failure_tell(memory, why_r);
 	pthread_mutex_unlock(&memory->lock);
+	return result;
+}
+
+/* --- importing --------------------------------------------------------------------- */
+
+#define IMPORT_BATCH_MS 100
+
+/* The batch begins, unless it has. */
+enum base_result
+memory_import_begin(struct memory *memory, const char **why_r)
+{
+	if (!memory->batch_began)
+		memory->batch_began = base_now_ms();
+	return memory_table_begin(memory->table, why_r);
+}
+
+/* Writes what the batch has learned. */
+enum base_result
+memory_import_end(struct memory *memory, const char **why_r)
+{
+	memory->batch_began = 0;
+	return memory_table_write(memory->table, why_r);
+}
+
+/* Is it large, or has it kept others waiting for long enough? */
+bool
+memory_import_is_full(const struct memory *memory)
+{
+	return memory_table_is_full(memory->table) ||
+	       (memory->batch_began &&
+		   base_now_ms() - memory->batch_began >= IMPORT_BATCH_MS);
+}
+
+/* What a mail's note is called. */
+static uint64_t
+note_key(const struct base_key *key, const struct memory_lesson *lesson)
+{
+	uint64_t parts[] = { lesson->message, lesson->sender, lesson->recipient_sum,
+		lesson->recipient_count, lesson->message ? 0 : (uint64_t)lesson->time };
+
+	return base_key_hash64(key, BASE_KEY_NOTE, parts, sizeof(parts));
+}
+
+/* What the note of a message is called that came by an import, in whatever parts. */
+static uint64_t
+note_message_key(const struct base_key *key, uint64_t message)
+{
+	return base_key_hash64(key, BASE_KEY_NOTE, &message, sizeof(message));
+}
+
+/* Is this note there? */
+static enum base_result
+note_find(
+    struct memory *memory, struct base_arena *arena, uint64_t note, const char **why_r)
+{
+	struct store_blob blob;
+
+	return store_record_get(memory->writes, arena, STORE_NOTE, note, &blob, why_r);
+}
+
+/* Did a daemon learn it when it passed? Then its thread is there, and no import's note. */
+static enum base_result
+daemon_knows(struct memory *memory, const struct base_key *key, struct base_arena *arena,
+    const struct memory_lesson *lesson, const char **why_r)
+{
+	struct memory_thread *thread;
+	enum base_result result;
+
+	if (!lesson->message)
+		return BASE_NONE;
+	result = memory_table_thread(memory->table, lesson->message, &thread, why_r);
+	if (result != BASE_OK || thread->originator != lesson->sender)
+		return result == BASE_OK ? BASE_NONE : result;
+	result = note_find(memory, arena, note_message_key(key, lesson->message), why_r);
+	if (result == BASE_OK)
+		return BASE_NONE;
+	return result == BASE_NONE ? BASE_OK : result;
+}
+
+#define IMPORT_SCRATCH (256u << 10)
+
+/* Was this mail learned before? */
+enum base_result
+memory_import_known(struct memory *memory, const struct base_key *key, const void *data,
+    size_t length, const char **why_r)
+{
+	struct base_arena *arena = base_arena_new(IMPORT_SCRATCH);
+	struct memory_lesson lesson;
+	enum base_result result = BASE_BROKEN;
+
+	*why_r = "no memory to import";
+	if (arena)
+		result = memory_lesson_decode(arena, data, length, &lesson);
+	if (result == BASE_REFUSE)
+		*why_r = base_why("%zu bytes are not a lesson", length);
+	if (result == BASE_OK)
+		result = note_find(memory, arena, note_key(key, &lesson), why_r);
+	if (result == BASE_NONE)
+		result = daemon_knows(memory, key, arena, &lesson, why_r);
+	base_arena_free(&arena);
+	return result;
+}
+
+/* Leaves a note for as long as an import would take the mail. */
+static enum base_result
+note_put(struct memory *memory, uint64_t note, int64_t time, const char **why_r)
+{
+	return store_record_put(memory->writes, STORE_NOTE, note, "", 0,
+	    time + MEMORY_IMPORT_OLDEST + 86400, why_r);
+}
+
+/* Learns and leaves the note. */
+enum base_result
+memory_import(struct memory *memory, const struct base_key *key, const void *data,
+    size_t length, const char **why_r)
+{
+	struct base_arena *arena = base_arena_new(IMPORT_SCRATCH);
+	struct memory_lesson lesson;
+	enum base_result result = BASE_BROKEN;
+
+	*why_r = "no memory to import";
+	if (arena)
+		result = memory_lesson_decode(arena, data, length, &lesson);
+	if (result == BASE_REFUSE)
+		*why_r = base_why("%zu bytes are not a lesson", length);
+	if (result == BASE_OK)
+		result = note_put(memory, note_key(key, &lesson), lesson.time, why_r);
+	if (result == BASE_OK && lesson.message)
+		result = note_put(
+		    memory, note_message_key(key, lesson.message), lesson.time, why_r);
+	base_arena_free(&arena);
+	if (result == BASE_OK)
+		result = memory_table_learn(memory->table, data, length, why_r);
 	return result;
 }

@@ -15,7 +15,7 @@
  * DIAGNOSTICS
  *	recall: OK even if nothing is known; BROKEN when the store failed (the caller
  *applies its policy's on_error). learn: RETRY, the queue was full and the lesson is
- *dropped.
+ *dropped; `trouble` tells of it.
  */
 #ifndef OOPS_MEMORY_H
 #define OOPS_MEMORY_H
@@ -32,10 +32,16 @@ struct memory_options {
 	bool create;
 	bool learn_at_once; /* no thread: memory_learn() writes before it returns (tools,
 			       backtest) */
+	/*
+	 * Called by the thread that writes, at most once a minute: so many lessons were
+	 * dropped since the last call (0: none), and why learning is in trouble. May be NULL.
+	 */
+	void (*trouble)(void *context, uint64_t dropped, const char *why);
+	void *context;
 };
 
-enum base_result memory_open(const struct memory_options *options, struct memory **memory_r,
-    const char **why_r);
+enum base_result memory_open(
+    const struct memory_options *options, struct memory **memory_r, const char **why_r);
 /* Writes what is queued, then ends. */
 void memory_close(struct memory **memory);
 
@@ -65,5 +71,58 @@ enum base_result memory_learn_instead(
     struct memory *memory, const void *lesson, size_t length, const char **why_r);
 /* Waits until everything queued before is written. */
 enum base_result memory_flush(struct memory *memory, const char **why_r);
+
+/* --- importing (tools that learn at once, beside a live daemon) ---------------------- */
+
+/*
+ * A batch of mails that are recalled and imported is one transaction: it begins with the
+ * first memory_import_begin() and holds the store's write lock until memory_import_end(),
+ * so it should take a fraction of a second. RETRY: somebody else writes for too long.
+ */
+enum base_result memory_import_begin(struct memory *memory, const char **why_r);
+enum base_result memory_import_end(struct memory *memory, const char **why_r);
+/* Is it time to end the batch? */
+bool memory_import_is_full(const struct memory *memory);
+/*
+ * Was this mail learned before, by an import or by the daemon? OK: yes. NONE: no. Inside a
+ * batch. An import leaves a note: a keyed hash of sender, message id (or else the time) and
+ * all recipients together, from which no address can be found, nor found by an address. Of
+ * what the daemon learned the message's thread tells.
+ */
+enum base_result memory_import_known(struct memory *memory, const struct base_key *key,
+    const void *lesson, size_t length, const char **why_r);
+/* Learns and leaves the note, in the same transaction. */
+enum base_result memory_import(struct memory *memory, const struct base_key *key,
+    const void *lesson, size_t length, const char **why_r);
+
+/* Mail older than this is not worth importing: its rows would expire at once. Seconds. */
+#define MEMORY_IMPORT_OLDEST (400 * INT64_C(86400))
+
+/* --- forgetting ---------------------------------------------------------------------- */
+
+struct memory_forgotten_count {
+	size_t removed; /* records: the person's own */
+	size_t changed; /* records of others */
+};
+
+/*
+ * Takes an address (normalised) out of the history, in short transactions beside a live
+ * daemon, and writes the file anew, so that neither the address nor its hash is in it.
+ * Lessons of older mail that still wait in a daemon's queue are not written back: for an
+ * hour a mark stays that tells the daemon, from which the hash cannot be found. RETRY: the
+ * store is busy; may be called again at any time.
+ */
+enum base_result memory_forget(const struct memory_options *options,
+    const struct base_key *key, const char *address, struct memory_forgotten_count *count_r,
+    const char **why_r);
+
+/* What the audit may say of an address: its hash, by the site's key for another use. */
+uint64_t memory_address_hash(const struct base_key *key, const char *address);
+
+#define MEMORY_MARK_SIZE 8
+
+/* The bytes that every lesson has in it which names the address. */
+void memory_lesson_mark(const struct base_key *key, const char *address,
+    unsigned char mark_r[MEMORY_MARK_SIZE]);
 
 #endif

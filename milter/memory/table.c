@@ -14,6 +14,7 @@
 #define TABLE_PROFILE_KEPT (400 * INT64_C(86400)) /* seconds after the last lesson */
 #define TABLE_THREAD_KEPT (90 * INT64_C(86400))
 #define TABLE_SITE_KEY 0
+#define TABLE_RECORDS 8192 /* changed in one transaction */
 #define TABLE_SCRATCH (4u << 20)
 
 struct table_slot {
@@ -27,6 +28,11 @@ struct table_slot {
 
 struct memory_table {
 	struct store *store;
+	bool is_begun; /* the store's write lock is ours */
+	size_t bytes;  /* of the records read and changed, about */
+	size_t max_bytes;
+	struct memory_forgotten *forgotten; /* what must not be written back; mostly none */
+	size_t forgotten_count;
 	struct base_arena *arena;   /* records */
 	struct base_arena *scratch; /* of one lesson or one row */
 	struct table_slot *slots;
@@ -43,6 +49,7 @@ memory_table_new(struct store *store, size_t max_bytes)
 	if (!table)
 		return NULL;
 	table->store = store;
+	table->max_bytes = max_bytes;
 	table->arena = base_arena_new(max_bytes);
 	table->scratch = base_arena_new(TABLE_SCRATCH);
 	table->slot_count = TABLE_SLOTS_MIN;
@@ -57,17 +64,21 @@ memory_table_free(struct memory_table **table)
 {
 	if (!*table)
 		return;
+	memory_table_abandon(*table);
 	base_arena_free(&(*table)->arena);
 	base_arena_free(&(*table)->scratch);
+	free((*table)->forgotten);
 	free((*table)->slots);
 	free(*table);
 	*table = NULL;
 }
 
-size_t
-memory_table_count(const struct memory_table *table)
+/* Is it time to write? Half of the room is for what one more lesson may need. */
+bool
+memory_table_is_full(const struct memory_table *table)
 {
-	return table->used;
+	return table->store &&
+	       (table->used >= TABLE_RECORDS || table->bytes >= table->max_bytes / 4);
 }
 
 /* Forgets all records. */
@@ -78,6 +89,8 @@ memory_table_reset(struct memory_table *table)
 	base_arena_reset(table->scratch);
 	memset(table->slots, 0, table->slot_count * sizeof(*table->slots));
 	table->used = 0;
+	table->bytes = 0;
+	table->forgotten_count = 0;
 }
 
 /* Where a key is, or where it would go. */
@@ -131,6 +144,9 @@ record_decode(struct base_arena *arena, enum store_record kind, struct store_blo
 	case STORE_SITE:
 		return memory_site_decode(
 		    arena, blob.data, blob.length, (struct memory_site **)record_r);
+	case STORE_NOTE:
+	case STORE_FORGOTTEN:
+		break;
 	}
 	return BASE_NONE;
 }
@@ -148,6 +164,7 @@ record_load(struct memory_table *table, enum store_record kind, uint64_t key,
 		result =
 		    store_record_get(table->store, table->scratch, kind, key, &blob, why_r);
 	if (result == BASE_OK) {
+		table->bytes += blob.length;
 		result = record_decode(table->arena, kind, blob, record_r);
 		if (result == BASE_BROKEN)
 			*why_r = base_why("no more room for records");
@@ -228,8 +245,10 @@ record_change(struct memory_table *table, enum store_record kind, uint64_t key, 
 
 	if (result != BASE_OK)
 		return result;
-	if (!slot->record)
+	if (!slot->record) {
 		slot->record = base_arena_alloc(table->arena, size);
+		table->bytes += size;
+	}
 	if (!slot->record) {
 		*why_r = base_why("no more room for records");
 		return BASE_BROKEN;
@@ -368,6 +387,7 @@ memory_table_learn(
 		*why_r = base_why("%zu bytes are not a lesson", length);
 		return result;
 	}
+	memory_lesson_forget(&about.lesson, table->forgotten, table->forgotten_count);
 	if (!about.lesson.sender)
 		return BASE_OK;
 	result = lesson_prepare(table, &about, why_r);
@@ -408,6 +428,9 @@ slot_write(struct memory_table *table, const struct table_slot *slot, const char
 	case STORE_SITE:
 		result = memory_site_encode(table->scratch, slot->record, &data, &length);
 		break;
+	case STORE_NOTE: /* never in the table */
+	case STORE_FORGOTTEN:
+		break;
 	}
 	if (result != BASE_OK) {
 		*why_r = base_why("no memory to write a record");
@@ -417,25 +440,73 @@ slot_write(struct memory_table *table, const struct table_slot *slot, const char
 	    table->store, slot->kind, slot->key, data, length, expires, why_r);
 }
 
-/* Writes what changed as one transaction. */
+/* Keeps what must not be written back; false ends the reading: no more room. */
+static bool
+forgotten_add(void *context, uint64_t key, const void *data, size_t length)
+{
+	struct memory_table *table = context;
+
+	(void)key;
+	if (table->forgotten_count == MEMORY_MAX_FORGOTTEN)
+		return false;
+	if (memory_forgotten_decode(
+		data, length, &table->forgotten[table->forgotten_count]))
+		table->forgotten_count++;
+	return true;
+}
+
+/* Takes the store's write lock and starts with an empty table. */
 enum base_result
-memory_table_write(struct memory_table *table, const char **why_r)
+memory_table_begin(struct memory_table *table, const char **why_r)
 {
 	enum base_result result;
 
-	if (!table->store)
+	if (!table->store || table->is_begun)
 		return BASE_OK;
+	if (!table->forgotten)
+		table->forgotten = calloc(MEMORY_MAX_FORGOTTEN, sizeof(*table->forgotten));
+	if (!table->forgotten) {
+		*why_r = base_why("no memory to learn");
+		return BASE_BROKEN;
+	}
 	result = store_begin(table->store, why_r);
 	if (result != BASE_OK)
 		return result;
+	table->is_begun = true;
+	memory_table_reset(table);
+	result =
+	    store_record_each(table->store, STORE_FORGOTTEN, forgotten_add, table, why_r);
+	if (result != BASE_OK)
+		memory_table_abandon(table);
+	return result;
+}
+
+/* Gives the lock back; nothing was changed. */
+void
+memory_table_abandon(struct memory_table *table)
+{
+	if (table->is_begun)
+		store_rollback(table->store);
+	table->is_begun = false;
+	if (table->store)
+		memory_table_reset(table);
+}
+
+/* Writes what changed since the table was begun. */
+enum base_result
+memory_table_write(struct memory_table *table, const char **why_r)
+{
+	enum base_result result = BASE_OK;
+
+	if (!table->is_begun)
+		return BASE_OK;
 	for (size_t i = 0; i < table->slot_count && result == BASE_OK; i++)
 		if (table->slots[i].is_used && table->slots[i].is_changed)
 			result = slot_write(table, &table->slots[i], why_r);
-	if (result == BASE_OK)
+	if (result == BASE_OK) {
 		result = store_commit(table->store, why_r);
-	else
-		store_rollback(table->store);
-	if (result == BASE_OK)
-		memory_table_reset(table);
+		table->is_begun = false;
+	}
+	memory_table_abandon(table);
 	return result;
 }

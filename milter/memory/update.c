@@ -30,6 +30,14 @@ epoch_is_old(int64_t epoch, int64_t now, float *factor_r)
 	return true;
 }
 
+/* Mail is not always learned in its order: a time only ever moves on. */
+static void
+later(uint32_t *time, int64_t now)
+{
+	if ((uint32_t)now > *time)
+		*time = (uint32_t)now;
+}
+
 static void
 scale(float *values, size_t count, float factor)
 {
@@ -266,10 +274,9 @@ heard_slot(struct base_arena *arena, struct memory_profile *profile, uint64_t ow
 static void
 sent_count(struct memory_sent *sent, float weight, int64_t now)
 {
-	if (sent->last) {
+	if (sent->last && now >= sent->last) {
 		float gap = (float)now - (float)sent->last;
 
-		gap = gap < 0 ? 0 : gap;
 		if (sent->count == 1) {
 			sent->gap = gap;
 		} else {
@@ -279,7 +286,7 @@ sent_count(struct memory_sent *sent, float weight, int64_t now)
 		}
 	}
 	sent->weight += weight;
-	sent->last = (uint32_t)now;
+	later(&sent->last, now);
 	if (sent->count < UINT32_MAX)
 		sent->count++;
 }
@@ -306,7 +313,7 @@ profile_contacts(struct base_arena *arena, struct memory_profile *profile,
 		if (!contact)
 			return BASE_BROKEN;
 		contact->sent += weight;
-		contact->last_sent = (uint32_t)lesson->time;
+		later(&contact->last_sent, lesson->time);
 		if (lesson->recipient_count == 1)
 			contact->alone += weight;
 		if (slot != MEMORY_NO_SLOT)
@@ -338,9 +345,9 @@ memory_profile_sent(struct base_arena *arena, struct memory_profile *profile,
 		    profile->heard[i].sum == answer->sum &&
 		    profile->heard[i].answered < UINT8_MAX)
 			profile->heard[i].answered++;
-	if (!profile->first)
+	if (!profile->first || lesson->time < profile->first)
 		profile->first = (uint32_t)lesson->time;
-	profile->last = (uint32_t)lesson->time;
+	later(&profile->last, lesson->time);
 	if (profile->sends < UINT32_MAX)
 		profile->sends++;
 	if (lesson->recipient_count > profile->largest)
@@ -358,8 +365,9 @@ heard_voice(struct memory_heard *heard, uint64_t sender, int64_t now)
 {
 	size_t i = 0;
 
-	heard->last = (uint32_t)now;
-	heard->last_voice = sender;
+	if (now >= heard->last)
+		heard->last_voice = sender;
+	later(&heard->last, now);
 	if (heard->count < UINT32_MAX)
 		heard->count++;
 	while (i < heard->voice_count && heard->voices[i] != sender)
@@ -389,6 +397,8 @@ memory_profile_heard(struct base_arena *arena, struct memory_profile *profile,
 	if (!contact)
 		return BASE_BROKEN;
 	contact->received += weight_now(profile->epoch, lesson->time);
+	if (lesson->time < contact->last_received)
+		return BASE_OK;
 	contact->last_received = (uint32_t)lesson->time;
 	contact->heard = (uint8_t)slot;
 	contact->heard_size =

@@ -23,6 +23,7 @@ struct store_driver {
 	enum base_result (*commit)(void *database, const char **why_r);
 	void (*rollback)(void *database);
 	enum base_result (*tidy)(void *database, const char **why_r);
+	enum base_result (*compact)(void *database, const char **why_r);
 	enum base_result (*check)(void *database, int *version_r, const char **why_r);
 
 	enum base_result (*hold_insert)(
@@ -49,6 +50,11 @@ struct store_driver {
 	    bool all_states, const struct store_hold *before, struct store_hold **holds_r,
 	    size_t room, size_t *count_r, const char **why_r);
 	enum base_result (*hold_purge)(void *database, int64_t time, const char **why_r);
+	enum base_result (*hold_naming)(void *database, struct base_arena *arena,
+	    const char *address, const void *mark, size_t length,
+	    struct store_hold **holds_r, size_t room, size_t *count_r, const char **why_r);
+	enum base_result (*hold_remove)(
+	    void *database, const char *id, const char **why_r);
 
 	enum base_result (*part_insert)(void *database, const struct store_part *part,
 	    const void *lesson, size_t lesson_length, const char **why_r);

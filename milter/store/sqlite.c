@@ -541,6 +541,25 @@ sqlite_tidy(void *opened, const char **why_r)
 	return result;
 }
 
+/*
+ * Writes every page anew: a page that was split or filled again may hold bytes of a row
+ * that moved, which secure_delete does not reach. The copy is built in memory.
+ */
+static enum base_result
+sqlite_compact(void *opened, const char **why_r)
+{
+	struct store_sqlite *database = opened;
+	int64_t end = base_now_ms() + STORE_SQLITE_BUSY_MS;
+	enum base_result result = execute(database, "VACUUM", why_r);
+
+	if (result != BASE_OK)
+		return result;
+	/* the log holds the old pages until nobody reads from it any more */
+	while ((result = sqlite_tidy(opened, why_r)) == BASE_RETRY && base_now_ms() < end)
+		base_sleep_ms(20);
+	return result;
+}
+
 /* Reads the whole file. */
 static enum base_result
 sqlite_check(void *opened, int *version_r, const char **why_r)
@@ -561,6 +580,7 @@ const struct store_driver store_sqlite_driver = {
 	.commit = sqlite_commit,
 	.rollback = sqlite_rollback,
 	.tidy = sqlite_tidy,
+	.compact = sqlite_compact,
 	.check = sqlite_check,
 	.hold_insert = store_sqlite_hold_insert,
 	.hold_get = store_sqlite_hold_get,
@@ -572,6 +592,8 @@ const struct store_driver store_sqlite_driver = {
 	.hold_next_due = store_sqlite_hold_next_due,
 	.hold_list = store_sqlite_hold_list,
 	.hold_purge = store_sqlite_hold_purge,
+	.hold_naming = store_sqlite_hold_naming,
+	.hold_remove = store_sqlite_hold_remove,
 	.part_insert = store_sqlite_part_insert,
 	.part_update = store_sqlite_part_update,
 	.part_list = store_sqlite_part_list,

@@ -21,7 +21,7 @@ struct store_sqlite {
 extern const char *const store_sqlite_holds_schema[];
 extern const char *const store_sqlite_memory_schema[];
 #define STORE_SQLITE_HOLDS_VERSION 1
-#define STORE_SQLITE_MEMORY_VERSION 1
+#define STORE_SQLITE_MEMORY_VERSION 2
 
 /* Values bound one after the other; the first failure is kept for store_sqlite_bound(). */
 struct store_sqlite_call {
@@ -78,6 +78,11 @@ enum base_result store_sqlite_hold_list(void *database, struct base_arena *arena
     bool all_states, const struct store_hold *before, struct store_hold **holds_r,
     size_t room, size_t *count_r, const char **why_r);
 enum base_result store_sqlite_hold_purge(void *database, int64_t time, const char **why_r);
+enum base_result store_sqlite_hold_naming(void *database, struct base_arena *arena,
+    const char *address, const void *mark, size_t length, struct store_hold **holds_r,
+    size_t room, size_t *count_r, const char **why_r);
+enum base_result store_sqlite_hold_remove(
+    void *database, const char *id, const char **why_r);
 enum base_result store_sqlite_part_insert(void *database, const struct store_part *part,
     const void *lesson, size_t lesson_length, const char **why_r);
 enum base_result store_sqlite_part_update(

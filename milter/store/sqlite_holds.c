@@ -61,6 +61,10 @@ enum slot {
 	PURGE_PARTS,
 	PURGE_TOKENS,
 	PURGE_HOLDS,
+	HOLD_NAMING,
+	REMOVE_PARTS,
+	REMOVE_TOKENS,
+	REMOVE_HOLD,
 	PART_INSERT,
 	PART_UPDATE,
 	PART_LIST,
@@ -102,6 +106,14 @@ static const char *const statements[] = {
 	[PURGE_PARTS] = "DELETE FROM part WHERE hold_id IN " PURGED,
 	[PURGE_TOKENS] = "DELETE FROM token WHERE hold_id IN " PURGED,
 	[PURGE_HOLDS] = "DELETE FROM hold WHERE id IN " PURGED,
+	[HOLD_NAMING] = "SELECT " HOLD_COLUMNS " FROM hold WHERE sender = ?1"
+			" OR instr(char(10) || lower(recipients) || char(10),"
+			" char(10) || ?1 || char(10)) OR instr(lower(reasons), ?1)"
+			" OR id IN (SELECT hold_id FROM part WHERE instr(lesson, ?2))"
+			" ORDER BY created, id LIMIT ?3",
+	[REMOVE_PARTS] = "DELETE FROM part WHERE hold_id = ?",
+	[REMOVE_TOKENS] = "DELETE FROM token WHERE hold_id = ?",
+	[REMOVE_HOLD] = "DELETE FROM hold WHERE id = ?",
 	[PART_INSERT] = "INSERT INTO part (hold_id, queue_id, state, created, lesson)"
 			" VALUES (?, ?, ?, ?, ?)",
 	[PART_UPDATE] = "UPDATE part SET state = ?3, created = ?4"
@@ -386,11 +398,12 @@ store_sqlite_hold_list(void *database, struct base_arena *arena, bool all_states
 	return hold_many(&call, arena, holds_r, room, count_r, why_r);
 }
 
-enum base_result
-store_sqlite_hold_purge(void *opened, int64_t time, const char **why_r)
+/* Several statements that take one text or one number, as one transaction; the last one's
+ * result counts. */
+static enum base_result
+removals_run(struct store_sqlite *database, const enum slot slots[3], const char *id,
+    int64_t time, const char **why_r)
 {
-	static const enum slot slots[] = { PURGE_PARTS, PURGE_TOKENS, PURGE_HOLDS };
-	struct store_sqlite *database = opened;
 	bool is_nested = database->in_transaction;
 	enum base_result result = BASE_OK;
 	enum base_result ended;
@@ -399,10 +412,13 @@ store_sqlite_hold_purge(void *opened, int64_t time, const char **why_r)
 		result = store_sqlite_driver.begin(database, why_r);
 	if (result != BASE_OK)
 		return result;
-	for (size_t i = 0; i < sizeof(slots) / sizeof(*slots); i++) {
+	for (size_t i = 0; i < 3; i++) {
 		struct store_sqlite_call call = call_new(database, slots[i]);
 
-		store_sqlite_int(&call, time);
+		if (id != NULL)
+			store_sqlite_text(&call, id);
+		else
+			store_sqlite_int(&call, time);
 		result = store_sqlite_run(&call, why_r);
 		if (result != BASE_OK && result != BASE_NONE)
 			break;
@@ -415,6 +431,35 @@ store_sqlite_hold_purge(void *opened, int64_t time, const char **why_r)
 	}
 	ended = store_sqlite_driver.commit(database, why_r);
 	return ended == BASE_OK ? result : ended;
+}
+
+enum base_result
+store_sqlite_hold_purge(void *database, int64_t time, const char **why_r)
+{
+	static const enum slot slots[] = { PURGE_PARTS, PURGE_TOKENS, PURGE_HOLDS };
+
+	return removals_run(database, slots, NULL, time, why_r);
+}
+
+enum base_result
+store_sqlite_hold_naming(void *database, struct base_arena *arena, const char *address,
+    const void *mark, size_t length, struct store_hold **holds_r, size_t room,
+    size_t *count_r, const char **why_r)
+{
+	struct store_sqlite_call call = call_new(database, HOLD_NAMING);
+
+	store_sqlite_text(&call, address);
+	store_sqlite_blob(&call, mark, length);
+	store_sqlite_int(&call, (int64_t)room);
+	return hold_many(&call, arena, holds_r, room, count_r, why_r);
+}
+
+enum base_result
+store_sqlite_hold_remove(void *database, const char *id, const char **why_r)
+{
+	static const enum slot slots[] = { REMOVE_PARTS, REMOVE_TOKENS, REMOVE_HOLD };
+
+	return removals_run(database, slots, id, 0, why_r);
 }
 
 /* --- parts and tokens ------------------------------------------------------------ */

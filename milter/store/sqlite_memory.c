@@ -17,16 +17,18 @@
 
 const char *const store_sqlite_memory_schema[] = {
 	RECORD_TABLE("profile") RECORD_TABLE("thread") RECORD_TABLE("site"),
+	RECORD_TABLE("note") RECORD_TABLE("forgotten"),
 };
 
 enum operation { GET, PUT, DELETE, EACH, EXPIRE, OPERATION_COUNT };
 
-#define RECORD_KINDS 3
+#define RECORD_KINDS 5
 #define RECORD_STATEMENTS(name)                                                            \
 	{                                                                                  \
 		[GET] = "SELECT record FROM " name " WHERE key = ?",                       \
 		[PUT] = "INSERT INTO " name " (key, expires, record) VALUES (?1, ?2, ?3)"  \
-			" ON CONFLICT (key) DO UPDATE SET expires = ?2, record = ?3",      \
+			" ON CONFLICT (key) DO UPDATE"                                     \
+			" SET expires = max(expires, ?2), record = ?3",                    \
 		[DELETE] = "DELETE FROM " name " WHERE key = ?",                           \
 		[EACH] = "SELECT key, record FROM " name,                                  \
 		[EXPIRE] = "DELETE FROM " name " WHERE key IN (SELECT key FROM " name      \
@@ -38,6 +40,8 @@ static const char *const statements[RECORD_KINDS][OPERATION_COUNT] = {
 	[STORE_PROFILE] = RECORD_STATEMENTS("profile"),
 	[STORE_THREAD] = RECORD_STATEMENTS("thread"),
 	[STORE_SITE] = RECORD_STATEMENTS("site"),
+	[STORE_NOTE] = RECORD_STATEMENTS("note"),
+	[STORE_FORGOTTEN] = RECORD_STATEMENTS("forgotten"),
 };
 
 _Static_assert(RECORD_KINDS *OPERATION_COUNT <= STORE_SQLITE_SLOTS, "too few slots");

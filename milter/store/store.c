@@ -133,6 +133,12 @@ store_tidy(struct store *store, const char **why_r)
 }
 
 enum base_result
+store_compact(struct store *store, const char **why_r)
+{
+	return CALL(store, compact, why_r);
+}
+
+enum base_result
 store_check(struct store *store, int *version_r, const char **why_r)
 {
 	return CALL(store, check, version_r, why_r);
@@ -210,6 +216,21 @@ enum base_result
 store_hold_purge(struct store *store, int64_t time, const char **why_r)
 {
 	return CALL(store, hold_purge, time, why_r);
+}
+
+enum base_result
+store_hold_naming(struct store *store, struct base_arena *arena, const char *address,
+    const void *mark, size_t length, struct store_hold **holds_r, size_t room,
+    size_t *count_r, const char **why_r)
+{
+	return CALL(store, hold_naming, arena, address, mark, length, holds_r, room,
+	    count_r, why_r);
+}
+
+enum base_result
+store_hold_remove(struct store *store, const char *id, const char **why_r)
+{
+	return CALL(store, hold_remove, id, why_r);
 }
 
 enum base_result

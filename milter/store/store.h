@@ -64,6 +64,13 @@ void store_rollback(struct store *store);
  */
 enum base_result store_tidy(struct store *store, const char **why_r);
 
+/*
+ * Writes the whole file anew (SQLite: VACUUM), so that no page keeps a copy of what once
+ * was there, and empties the write-ahead log. Others go on reading meanwhile. RETRY:
+ * somebody reads or writes all the time.
+ */
+enum base_result store_compact(struct store *store, const char **why_r);
+
 /* Schema version in use, and whether the file is whole (SQLite: quick_check). */
 enum base_result store_check(struct store *store, int *version_r, const char **why_r);
 
@@ -148,6 +155,16 @@ enum base_result store_hold_list(struct store *store, struct base_arena *arena,
 /* Removes some holds settled before `time`, with their parts and tokens. NONE: there are no more. */
 enum base_result store_hold_purge(struct store *store, int64_t time, const char **why_r);
 
+/*
+ * Up to `room` holds that name an address: as their sender, among the recipients shown, in
+ * a reason, or in a lesson that has the bytes of `mark` in it.
+ */
+enum base_result store_hold_naming(struct store *store, struct base_arena *arena,
+	const char *address, const void *mark, size_t length, struct store_hold **holds_r,
+	size_t room, size_t *count_r, const char **why_r);
+/* Removes a hold with its parts and tokens, whatever its state; NONE: there is none. */
+enum base_result store_hold_remove(struct store *store, const char *id, const char **why_r);
+
 enum base_result store_part_insert(struct store *store, const struct store_part *part,
 	const void *lesson, size_t lesson_length, const char **why_r);
 /* State and created of a part; NONE: no such part. */
@@ -169,11 +186,20 @@ enum base_result store_token_insert(struct store *store,
 /* --- memory.db ------------------------------------------------------------------- */
 
 /* Records by 64-bit keyed hash; the blob is memory's own format. */
-enum store_record { STORE_PROFILE, STORE_THREAD, STORE_SITE };
+enum store_record {
+	STORE_PROFILE,
+	STORE_THREAD,
+	STORE_SITE,
+	STORE_NOTE,	 /* what was imported; no bytes, the key says it all */
+	STORE_FORGOTTEN, /* what must not be written back, for a short while */
+};
 
 enum base_result store_record_get(struct store *store, struct base_arena *arena,
 	enum store_record kind, uint64_t key, struct store_blob *blob_r, const char **why_r);
-/* `expires`: seconds since 1970, 0 for never. */
+/*
+ * `expires`: seconds since 1970, 0 for never. A record that is there already keeps its own
+ * when that is later: old mail that is learned late shortens nothing.
+ */
 enum base_result store_record_put(struct store *store, enum store_record kind, uint64_t key,
 	const void *data, size_t length, int64_t expires, const char **why_r);
 enum base_result store_record_delete(

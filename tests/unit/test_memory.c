@@ -205,8 +205,8 @@ START_TEST(lesson_round_trips_and_holds_no_address)
 	mail = history_mail(
 	    &history, ME, history_people(history.arena, 0, 2000), "id@x", "up@x");
 	mail->to = history_addresses(history.arena, "p1@example.com,list@example.com");
-	ck_assert_int_eq(memory_lesson(history.key, history.arena, ME, mail, 0.25, &data,
-			     &length, &why),
+	ck_assert_int_eq(
+	    memory_lesson(history.key, history.arena, ME, mail, 0.25, &data, &length, &why),
 	    BASE_OK);
 	ck_assert_uint_le(length, 80 + 9 * MEMORY_LESSON_PEOPLE);
 	ck_assert_ptr_null(memmem(data, length, "example", 7));
@@ -275,9 +275,7 @@ memory_reopen(struct history *history)
 	const char *why = "";
 
 	memory_close(&history->memory);
-	ck_assert_msg(
-	    memory_open(&options, &history->memory, &why) == BASE_OK, "%s",
-	    why);
+	ck_assert_msg(memory_open(&options, &history->memory, &why) == BASE_OK, "%s", why);
 }
 
 START_TEST(store_keeps_what_was_learned)
@@ -445,6 +443,321 @@ START_TEST(site_score_is_the_percentile)
 }
 END_TEST
 
+/* --- importing and forgetting ------------------------------------------------------- */
+
+/* Everything in the memory's file, for comparing and scanning. */
+static char *
+file_read(const char *name, size_t *length_r)
+{
+	char path[200], *data;
+	FILE *file;
+
+	snprintf(path, sizeof(path), "%s/%s", directory, name);
+	file = fopen(path, "r");
+	ck_assert_ptr_nonnull(file);
+	data = malloc(64u << 20);
+	*length_r = fread(data, 1, 64u << 20, file);
+	fclose(file);
+	return data;
+}
+
+/* Is any of the address in any file of the directory: as text, its hash, half its hash? */
+static void
+scan(const struct base_key *key, const char *address, bool is_there)
+{
+	uint64_t hash = memory_hash(key, address);
+	static const char *const names[] = { "memory.db", "memory.db-wal",
+		"memory.db-shm" };
+	bool has_hash = false, has_half = false;
+
+	for (size_t i = 0; i < 3; i++) {
+		size_t length;
+		char *data = file_read(names[i], &length);
+		uint64_t swapped = __builtin_bswap64(hash); /* as SQLite writes a key */
+
+		ck_assert_ptr_null(memmem(data, length, address, strlen(address)));
+		has_hash |= memmem(data, length, &hash, 8) != NULL ||
+			    memmem(data, length, &swapped, 8) != NULL;
+		has_half |= memmem(data, length, (char *)&hash + 4, 4) != NULL;
+		free(data);
+	}
+	ck_assert_msg(has_hash == is_there, "%s: hash there: %d", address, has_hash);
+	ck_assert_msg(has_half == is_there, "%s: half there: %d", address, has_half);
+}
+
+/* An import's memory, over the same directory. */
+static struct memory *
+importer_open(void)
+{
+	struct memory_options options = { .driver = "sqlite",
+		.directory = directory,
+		.create = true,
+		.learn_at_once = true };
+	struct memory *memory;
+	const char *why = "";
+
+	ck_assert_msg(memory_open(&options, &memory, &why) == BASE_OK, "%s", why);
+	return memory;
+}
+
+/* Imports one mail in a batch of its own; NONE: it was known. */
+static enum base_result
+import(struct history *history, struct memory *memory, const char *sender,
+    const char *recipients, const char *id)
+{
+	const void *lesson;
+	size_t length;
+	const char *why = "";
+	enum base_result result;
+
+	ck_assert_int_eq(memory_lesson(history->key, history->arena, sender,
+			     history_mail(history, sender, recipients, id, ""), 0.1,
+			     &lesson, &length, &why),
+	    BASE_OK);
+	ck_assert_msg(memory_import_begin(memory, &why) == BASE_OK, "%s", why);
+	result = memory_import_known(memory, history->key, lesson, length, &why);
+	if (result == BASE_NONE)
+		ck_assert_int_eq(
+		    memory_import(memory, history->key, lesson, length, &why), BASE_OK);
+	ck_assert_msg(memory_import_end(memory, &why) == BASE_OK, "%s", why);
+	return result == BASE_NONE ? BASE_OK : BASE_NONE;
+}
+
+/* What an import or the daemon has learned is not learned again; parts of one act are. */
+START_TEST(import_learns_once)
+{
+	struct history history;
+	struct memory *importer;
+	struct judge_facts facts;
+	const char *why = "";
+
+	directory_make();
+	history_begin(&history);
+	history.now = base_now() - 88 * 86400; /* older threads would expire */
+	memory_reopen(&history);
+	history_send(&history, ME, "p1@example.com", "live@x", "");
+	ck_assert_int_eq(memory_flush(history.memory, &why), BASE_OK);
+	importer = importer_open();
+	ck_assert_int_eq(
+	    import(&history, importer, ME, "p1@example.com", "live@x"), BASE_NONE);
+	ck_assert_int_eq(
+	    import(&history, importer, ME, "p2@example.com", "old@x"), BASE_OK);
+	ck_assert_int_eq(
+	    import(&history, importer, ME, "p3@example.com", "old@x"), BASE_OK);
+	ck_assert_int_eq(
+	    import(&history, importer, ME, "p2@example.com", "old@x"), BASE_NONE);
+	ck_assert_int_eq(import(&history, importer, ME, "p2@example.com", ""), BASE_OK);
+	ck_assert_int_eq(import(&history, importer, ME, "p2@example.com", ""), BASE_NONE);
+	history.now++;
+	ck_assert_int_eq(import(&history, importer, ME, "p2@example.com", ""), BASE_OK);
+	memory_close(&importer);
+	facts = history_facts(
+	    &history, history_mail(&history, ME, "p1@example.com", "r@x", ""));
+	ck_assert_uint_eq(facts.recall->profile->sends, 5);
+	history_end(&history);
+	directory_remove();
+}
+END_TEST
+
+/* Two writers of the same profile lose nothing of each other's. */
+START_TEST(import_beside_the_daemon_loses_nothing)
+{
+	struct history history;
+	struct memory *importer;
+	struct judge_facts facts;
+	const char *why = "";
+	char id[20];
+
+	directory_make();
+	history_begin(&history);
+	history.now = base_now() - 88 * 86400; /* older threads would expire */
+	memory_reopen(&history);
+	importer = importer_open();
+	for (int i = 0; i < 300; i++) {
+		snprintf(id, sizeof(id), "live%d@x", i);
+		history_send(&history, ME, "p1@example.com", id, "");
+		snprintf(id, sizeof(id), "old%d@x", i);
+		ck_assert_int_eq(
+		    import(&history, importer, ME, "p2@example.com", id), BASE_OK);
+		base_arena_reset(history.arena);
+	}
+	memory_close(&importer);
+	ck_assert_int_eq(memory_flush(history.memory, &why), BASE_OK);
+	facts = history_facts(
+	    &history, history_mail(&history, ME, "p1@example.com", "r@x", ""));
+	ck_assert_uint_eq(facts.recall->profile->sends, 600);
+	history_end(&history);
+	directory_remove();
+}
+END_TEST
+
+/* Old mail that is learned late moves no time back, and keeps no row from living on. */
+START_TEST(older_mail_moves_nothing_back)
+{
+	struct history history;
+	struct memory *importer;
+	struct judge_facts facts;
+	const char *why = "";
+
+	directory_make();
+	history_begin(&history);
+	history.now = base_now() - 88 * 86400; /* older threads would expire */
+	memory_reopen(&history);
+	history_send(&history, ME, "p1@example.com,p2@example.com", "new@x", "");
+	ck_assert_int_eq(memory_flush(history.memory, &why), BASE_OK);
+	importer = importer_open();
+	history.now -= 300 * 86400;
+	ck_assert_int_eq(
+	    import(&history, importer, ME, "p1@example.com,p2@example.com", "old@x"),
+	    BASE_OK);
+	memory_close(&importer);
+	facts = history_facts(
+	    &history, history_mail(&history, ME, "p1@example.com", "r@x", ""));
+	ck_assert_uint_gt(facts.recall->profile->last, (uint64_t)history.now);
+	ck_assert_uint_eq(facts.recall->profile->first, (uint64_t)history.now);
+	ck_assert_uint_gt(
+	    facts.recall->profile->contacts[0].last_sent, (uint64_t)history.now);
+	ck_assert_uint_eq(facts.recall->profile->sent[0].count, 2);
+	ck_assert_float_eq(facts.recall->profile->sent[0].gap, 0);
+	history_end(&history);
+	directory_remove();
+}
+END_TEST
+
+#define GONE "p3@example.com"
+
+/* No trace in any file; what others know of others stays. */
+START_TEST(forget_leaves_no_trace)
+{
+	struct memory_options options = { .driver = "sqlite", .directory = directory };
+	struct memory_forgotten_count count;
+	struct history history;
+	struct judge_facts facts;
+	struct memory *importer;
+	const char *all, *why = "";
+
+	directory_make();
+	history_begin(&history);
+	history.now = base_now() - 88 * 86400; /* older threads would expire */
+	memory_reopen(&history);
+	all = history_people(history.arena, 1, 8);
+	for (int i = 0; i < 10; i++) {
+		history_send(
+		    &history, ME, all, base_arena_printf(history.arena, "a%d@x", i), "");
+		history_send(&history, ME, "p1@example.com," GONE, "b@x", "");
+		history_send(&history, GONE, ME,
+		    base_arena_printf(history.arena, "c%d@x", i), "b@x");
+		history_send(&history, GONE,
+		    base_arena_printf(history.arena, ME ",%s", all),
+		    base_arena_printf(history.arena, "d%d@x", i), "");
+	}
+	for (int i = 10; i < 2000; i++) /* so that pages were split and filled again */
+		history_send(&history,
+		    base_arena_printf(history.arena, "p%d@example.com", i),
+		    i % 7 ? "p1@example.com" : GONE, "", "");
+	ck_assert_int_eq(memory_flush(history.memory, &why), BASE_OK);
+	importer = importer_open();
+	ck_assert_int_eq(
+	    import(&history, importer, GONE, "p2@example.com", "e@x"), BASE_OK);
+	memory_close(&importer);
+	scan(history.key, GONE, true);
+	ck_assert_msg(
+	    memory_forget(&options, history.key, GONE, &count, &why) == BASE_OK, "%s", why);
+	ck_assert_uint_ge(count.removed, 20);
+	ck_assert_uint_ge(count.changed, 200);
+	scan(history.key, GONE, false);
+	scan(history.key, "p1@example.com", true);
+	facts = history_facts(&history, history_mail(&history, ME, all, "r@x", ""));
+	ck_assert_uint_eq(facts.recall->profile->sends, 20);
+	ck_assert_uint_eq(facts.recall->profile->sent_count, 1);
+	ck_assert_uint_eq(facts.recall->profile->sent[0].size, 7);
+	/* Again: nothing is left to be done. */
+	ck_assert_int_eq(memory_forget(&options, history.key, GONE, &count, &why), BASE_OK);
+	ck_assert_uint_eq(count.removed + count.changed, 0);
+	history_end(&history);
+	directory_remove();
+}
+END_TEST
+
+/* A lesson that waited in the daemon's queue is not written back; later mail is learned. */
+START_TEST(forgotten_stays_forgotten)
+{
+	struct memory_options options = { .driver = "sqlite", .directory = directory };
+	struct memory_forgotten_count count;
+	struct history history;
+	struct judge_facts facts;
+	struct memory *importer;
+	const char *why = "";
+
+	directory_make();
+	history_begin(&history);
+	memory_reopen(&history);
+	importer = importer_open();
+	history.now = base_now() - 20000;
+	ck_assert_int_eq(import(&history, importer, ME, GONE, "e@x"), BASE_OK);
+	memory_close(&importer);
+	ck_assert_int_eq(memory_forget(&options, history.key, GONE, &count, &why), BASE_OK);
+	/* as if they had been queued before: the mails are older */
+	history_send(&history, GONE, "p1@example.com", "f@x", "");
+	history_send(&history, ME, "p1@example.com," GONE, "g@x", "");
+	ck_assert_int_eq(memory_flush(history.memory, &why), BASE_OK);
+	scan(history.key, GONE, false);
+	facts = history_facts(&history, history_mail(&history, ME, GONE, "r@x", "g@x"));
+	ck_assert_uint_eq(facts.recall->thread->size, 2);
+	history.now = base_now() + 100;
+	history_send(&history, GONE, "p1@example.com", "h@x", "");
+	ck_assert_int_eq(memory_flush(history.memory, &why), BASE_OK);
+	scan(history.key, GONE, true);
+	history_end(&history);
+	directory_remove();
+}
+END_TEST
+
+/* What cannot be queued is counted and told. */
+static void
+trouble_count(void *context, uint64_t dropped, const char *why)
+{
+	ck_assert_uint_gt(strlen(why), 0);
+	*(uint64_t *)context += dropped;
+}
+
+START_TEST(dropped_lessons_are_told)
+{
+	uint64_t told = 0, refused = 0;
+	struct memory_options options = { .driver = "sqlite",
+		.directory = directory,
+		.create = true,
+		.trouble = trouble_count,
+		.context = &told };
+	struct history history;
+	struct memory *memory, *importer;
+	const void *lesson;
+	size_t length;
+	const char *why = "";
+
+	directory_make();
+	history_begin(&history);
+	ck_assert_int_eq(memory_open(&options, &memory, &why), BASE_OK);
+	importer = importer_open();
+	ck_assert_int_eq(
+	    memory_import_begin(importer, &why), BASE_OK); /* the lock is taken */
+	ck_assert_int_eq(
+	    memory_lesson(history.key, history.arena, ME,
+		history_mail(&history, ME, GONE, "x@x", ""), 0.1, &lesson, &length, &why),
+	    BASE_OK);
+	for (int i = 0; i < 40000; i++)
+		refused += memory_learn(memory, lesson, length, &why) == BASE_RETRY;
+	ck_assert_int_eq(memory_import_end(importer, &why), BASE_OK);
+	memory_close(&importer);
+	ck_assert_int_eq(memory_flush(memory, &why), BASE_OK);
+	memory_close(&memory);
+	ck_assert_uint_gt(refused, 10000);
+	ck_assert_uint_eq(told, refused);
+	history_end(&history);
+	directory_remove();
+}
+END_TEST
+
 int
 main(void)
 {
@@ -464,6 +777,12 @@ main(void)
 	tcase_add_test(store, store_keeps_what_was_learned);
 	tcase_add_test(store, learning_shows_soon);
 	tcase_add_test(store, parts_teach_one_audience);
+	tcase_add_test(store, import_learns_once);
+	tcase_add_test(store, import_beside_the_daemon_loses_nothing);
+	tcase_add_test(store, older_mail_moves_nothing_back);
+	tcase_add_test(store, forget_leaves_no_trace);
+	tcase_add_test(store, forgotten_stays_forgotten);
+	tcase_add_test(store, dropped_lessons_are_told);
 	suite_add_tcase(suite, record);
 	suite_add_tcase(suite, store);
 	srunner_run_all(runner, CK_ENV);
