@@ -597,6 +597,7 @@ queue_replace(struct memory *memory, const void *lesson, size_t length)
 			return false;
 		memcpy(copy, lesson, length);
 		free(place->data);
+		memory->bytes += length - place->length;
 		*place = (struct queued){ .data = copy, .length = length };
 		return true;
 	}
