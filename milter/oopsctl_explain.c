@@ -250,12 +250,13 @@ explain(const struct settings *settings, const struct explainer *site,
 	struct identity identity;
 	struct audience audience;
 	struct memory_recall recall;
-	struct judge_facts facts = { transaction, &identity, &audience, &recall, true };
+	struct judge_facts facts = { .transaction = transaction, .identity = &identity,
+		.audience = &audience, .recall = &recall, .has_body = true };
 	struct base_buffer text;
 	const char *why = "";
 	enum base_result result;
 
-	identity_find(settings, NULL, &peer, transaction, &identity);
+	identity_find(settings, NULL, arena, &peer, transaction, &identity);
 	if (!identity.is_local)
 		identity.actor = transaction->envelope_sender;
 	audience_count(site->audience, transaction, &audience);

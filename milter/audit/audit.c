@@ -15,7 +15,7 @@ static const struct {
 } audit_table[] = {
 	[AUDIT_JUDGE] = { "judge",
 	    { "sender", "action", "score", "recipients", "people", "policy", "reasons",
-		"queue_id", "login", "client" } },
+		"queue_id", "proof", "login", "envelope", "from", "client" } },
 	[AUDIT_HOLD] = { "hold",
 	    { "sender", "action", "score", "recipients", "people", "policy", "reasons",
 		"queue_id", "message_id", "node", "deadline", "part", "was", "now" } },

@@ -160,10 +160,39 @@ find_spf_actor(const struct mail_transaction *transaction)
 	return envelope;
 }
 
+/* The login as an address of ours; one without a domain is taken to be in the actor's. */
+static const char *
+login_address(const struct settings *settings, struct base_arena *arena, const char *login,
+    const char *actor)
+{
+	const char *address = "", *why = "";
+
+	if (mail_path_parse(arena, login, &address, &why) != BASE_OK || address[0] == '\0')
+		return "";
+	if (strchr(address, '@') == NULL)
+		address = base_arena_printf(arena, "%s@%s", address, mail_domain_of(actor));
+	return address != NULL && is_local(settings, address) ? address : "";
+}
+
+/* Who is at work, when that is somebody else than the actor. */
+static const char *
+find_person(const struct settings *settings, struct base_arena *arena,
+    const struct identity_peer *peer, const struct mail_transaction *transaction,
+    const char *actor)
+{
+	const char *person = "";
+
+	if (peer->login != NULL && peer->login[0] != '\0')
+		person = login_address(settings, arena, peer->login, actor);
+	else if (is_local(settings, transaction->envelope_sender))
+		person = transaction->envelope_sender;
+	return strcmp(person, actor) == 0 ? "" : person;
+}
+
 void
 identity_find(const struct settings *settings, struct identity_spf *spf,
-    const struct identity_peer *peer, const struct mail_transaction *transaction,
-    struct identity *identity_r)
+    struct base_arena *arena, const struct identity_peer *peer,
+    const struct mail_transaction *transaction, struct identity *identity_r)
 {
 	identity_r->proof = find_proof(settings, peer);
 	identity_r->actor = "";
@@ -174,4 +203,8 @@ identity_find(const struct settings *settings, struct identity_spf *spf,
 		identity_r->actor = find_spf_actor(transaction);
 	}
 	identity_r->is_local = identity_r->actor[0] != '\0';
+	identity_r->person = "";
+	if (identity_r->is_local)
+		identity_r->person =
+		    find_person(settings, arena, peer, transaction, identity_r->actor);
 }

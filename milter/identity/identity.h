@@ -11,8 +11,18 @@
  *
  * WHAT A PROOF PROVES
  *	That somebody of the site sends, not which of them: sites let a login send as a shared
- *	mailbox, as a colleague or as a role, and so do we. The actor is the local address that
- *	the mail itself names; a letter to it stays within the site either way.
+ *	mailbox, as a colleague or as a role, and so do we.
+ *
+ * LOGIN, ENVELOPE SENDER AND FROM
+ *	They may be three addresses. The actor is the local address that the mail itself names:
+ *	From, else the envelope sender. Its habits are compared and learned, its rules apply,
+ *	and letters go to it: whoever may send as a mailbox can read it, its owner has a right to
+ *	know, and unlike a login it is known to be an address. What gives permission is the
+ *	proof. The person is who is really at work: the login as an address (one without a
+ *	domain gets the actor's), or without a login the envelope sender. When that is another
+ *	of the site's people, its habits are looked at too: "sent as a shared mailbox to people
+ *	whom you write to yourself". The audit line shows sender= (the actor), proof=, login=,
+ *	envelope= and from=.
  *
  *	A login counts for more than the submission by command, that for more than the network,
  *	and that for more than SPF; the first that holds is the proof. A null reverse-path has no
@@ -65,9 +75,12 @@ void identity_spf_free(struct identity_spf **spf);
 /* Copies a socket address (IPv4-mapped IPv6 becomes IPv4); NULL gives AF_UNSPEC. */
 void identity_peer_address(struct identity_peer *peer, const struct sockaddr *address);
 
-/* The identity's strings are those of the transaction, or literals. spf NULL: not asked. */
+/*
+ * The identity's strings are those of the transaction, in the arena, or literals. spf NULL: not
+ * asked. Without memory there is no person.
+ */
 void identity_find(const struct settings *settings, struct identity_spf *spf,
-	const struct identity_peer *peer, const struct mail_transaction *transaction,
+	struct base_arena *arena, const struct identity_peer *peer, const struct mail_transaction *transaction,
 	struct identity *identity_r);
 
 #endif

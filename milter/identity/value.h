@@ -28,6 +28,12 @@ struct identity {
 	 * else from the envelope sender.
 	 */
 	const char *actor;
+	/*
+	 * Who is really at work, when that is another of the site's people than the actor: the
+	 * login as an address in a local domain, else the envelope sender. "" otherwise. Only its
+	 * habits are looked at, for what is sent from the wrong account; it gets no letter.
+	 */
+	const char *person;
 	bool is_local; /* actor is in a local domain and proof is not NONE */
 };
 

@@ -122,6 +122,7 @@ JUDGE_SIGNAL(site_reply_all);
 JUDGE_SIGNAL(reached_by_bcc);
 /* signals_person.c */
 JUDGE_SIGNAL(stranger_among_known);
+JUDGE_SIGNAL(wrong_account);
 /* signals_text.c */
 JUDGE_SIGNAL(outside_domains);
 JUDGE_SIGNAL(outsider_joins);

@@ -47,6 +47,8 @@ struct judge_facts {
 	const struct identity *identity;
 	const struct audience *audience;
 	const struct memory_recall *recall;
+	/* Of identity->person, who is not the actor; NULL: nobody, or nothing is known. */
+	const struct memory_profile *personal;
 	bool has_body; /* the start of the body is in the transaction */
 };
 

@@ -71,6 +71,8 @@ const struct judge_signal judge_signals[] = {
 	    "least familiar recipient: 0 never seen, 2 only heard from, 3 seldom written "
 	    "to, "
 	    "4 written to; 10 more when the others are well known"),
+	SIGNAL(wrong_account, "share",
+	    "recipients whom only the person behind the login or envelope sender writes to"),
 };
 
 const size_t judge_signal_count = sizeof(judge_signals) / sizeof(*judge_signals);

@@ -49,3 +49,45 @@ judge_say_stranger_among_known(
 	base_buffer_puts(
 	    text_r, is_known_group ? ", while you know the others well." : ".");
 }
+
+/* Is this one a contact of the person at work, and a stranger to the address sent as? */
+static bool
+is_of_other_account(const struct judge_view *view, size_t i)
+{
+	const struct memory_profile *personal = view->facts->personal;
+	const struct memory_contact *known = memory_contact_find(personal, view->hashes[i]);
+
+	if (known == NULL ||
+	    known->sent * memory_fade(personal->epoch, view->now) < PERSON_SELDOM)
+		return false;
+	return view->contacts[i] == NULL ||
+	       (!view->contacts[i]->last_sent && !view->contacts[i]->last_received);
+}
+
+/* Sent as another address, to people whom only the person at work writes to. */
+bool
+judge_measure_wrong_account(
+    const struct judge_view *view, double *value_r, const char **person_r)
+{
+	size_t count = 0;
+
+	if (view->facts->personal == NULL || view->sample == 0)
+		return false;
+	for (size_t i = 0; i < view->sample; i++) {
+		if (is_of_other_account(view, i) && count++ == 0)
+			*person_r = judge_view_person(view, i);
+	}
+	*value_r = (double)count / (double)view->sample;
+	return true;
+}
+
+void
+judge_say_wrong_account(
+    const struct judge_view *view, double value, struct base_buffer *text_r)
+{
+	const struct identity *identity = view->facts->identity;
+
+	base_buffer_printf(text_r,
+	    "This goes out as %s, %s people whom you only write to as %s.", identity->actor,
+	    value >= 1 ? "to" : "also to", identity->person);
+}

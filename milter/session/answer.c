@@ -37,8 +37,8 @@ is_our_persons_send(struct session_connection *connection)
 
 	if (!is_by_person(mail->transaction))
 		return false;
-	identity_find(site->settings, site->spf, &connection->peer, mail->transaction,
-	    &mail->identity);
+	identity_find(site->settings, site->spf, connection->arena, &connection->peer,
+	    mail->transaction, &mail->identity);
 	return mail->identity.is_local;
 }
 
@@ -79,6 +79,12 @@ facts_find(struct session_connection *connection)
 		connection->arena, mail->identity.actor, mail->judged, &mail->recall,
 		&why) != BASE_OK)
 		return session_answer_error(connection, "memory", why);
+	mail->personal = (struct memory_recall){ 0 };
+	if (mail->identity.person[0] != '\0' &&
+	    memory_recall(connection->rooms->memory, connection->site->key,
+		connection->arena, mail->identity.person, mail->judged, &mail->personal,
+		&why) != BASE_OK)
+		return session_answer_error(connection, "memory", why);
 	return SESSION_CONTINUE;
 }
 
@@ -95,6 +101,7 @@ judge_ask(struct session_connection *connection, bool has_body, const char **why
 		.identity = &mail->identity,
 		.audience = &mail->audience,
 		.recall = &mail->recall,
+		.personal = mail->personal.profile,
 		.has_body = has_body };
 	enum base_result result;
 

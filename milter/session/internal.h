@@ -47,6 +47,7 @@ struct session_mail {
 	const struct settings_policy *policy;
 	struct audience audience;
 	struct memory_recall recall;
+	struct memory_recall personal; /* of identity.person */
 	struct judge_verdict verdict;
 };
 

@@ -71,7 +71,10 @@ judge_audit(const struct session_connection *connection, const char *hold_id)
 	    { "policy", mail->policy->name },
 	    { "reasons", reasons_text(connection->arena, &mail->verdict) },
 	    { "queue_id", mail->transaction->queue_id },
+	    { "proof", identity_proof_str(mail->identity.proof) },
 	    { "login", login[0] == '\0' ? NULL : login },
+	    { "envelope", mail->transaction->envelope_sender },
+	    { "from", mail->transaction->from },
 	    { "client", client_text(&connection->peer, client) });
 }
 

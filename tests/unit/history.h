@@ -112,6 +112,7 @@ history_facts(struct history *history, const struct mail_transaction *mail)
 	const char *why = "";
 
 	identity->actor = mail->envelope_sender;
+	identity->person = "";
 	identity->is_local = true;
 	identity->proof = IDENTITY_LOGIN;
 	audience->people = mail->recipients.count;

@@ -105,14 +105,60 @@ START_TEST(test_find)
 		.is_local_submission = cases[_i].is_local_submission };
 	struct mail_transaction transaction = { .envelope_sender = cases[_i].envelope,
 		.from = cases[_i].from };
+	struct base_arena *arena = base_arena_new(1 << 16);
 	struct identity identity;
 
 	peer_set(&peer, cases[_i].address);
-	identity_find(&site, NULL, &peer, &transaction, &identity);
+	identity_find(&site, NULL, arena, &peer, &transaction, &identity);
 	ck_assert_str_eq(
 	    identity_proof_str(identity.proof), identity_proof_str(cases[_i].proof));
 	ck_assert_str_eq(identity.actor, cases[_i].actor);
 	ck_assert(identity.is_local == (cases[_i].actor[0] != '\0'));
+	base_arena_free(&arena);
+}
+END_TEST
+
+/* Who is at work, when it is somebody else than the address that is sent as. */
+static const struct {
+	const char *login;
+	const char *envelope;
+	const char *from;
+	const char *person;
+} persons[] = {
+	{ "ann", "ann@example.com", "ann@example.com", "" },
+	{ "ann@example.com", "ann@example.com", "ann@example.com", "" },
+	{ "Ann@EXAMPLE.com", "x@example.net", "ann@example.com", "" },
+	{ "ann", "info@example.com", "info@example.com", "ann@example.com" },
+	{ "ANN", "info@example.org", "info@example.org", "ann@example.org" },
+	{ "ann@example.com", "info@example.org", "info@example.org", "ann@example.com" },
+	/* the login counts, whatever the envelope says */
+	{ "ann", "ben@example.com", "info@example.com", "ann@example.com" },
+	/* no address of ours */
+	{ "ann@example.net", "info@example.com", "info@example.com", "" },
+	{ "EXAMPLE\\ann", "info@example.com", "info@example.com", "" },
+	{ "a b", "info@example.com", "info@example.com", "" },
+	{ "@", "info@example.com", "info@example.com", "" },
+	/* no login: the envelope sender */
+	{ "", "ann@example.com", "info@example.com", "ann@example.com" },
+	{ "", "info@example.com", "info@example.com", "" },
+	{ "", "bounce@example.net", "info@example.com", "" },
+	{ "", "ann@example.com", "ann@stranger.example", "" },
+	/* nobody of ours sends */
+	{ "ann", "x@example.net", "y@example.net", "" },
+};
+
+START_TEST(test_person)
+{
+	struct identity_peer peer = { .login = persons[_i].login };
+	struct mail_transaction transaction = { .envelope_sender = persons[_i].envelope,
+		.from = persons[_i].from };
+	struct base_arena *arena = base_arena_new(1 << 16);
+	struct identity identity;
+
+	peer_set(&peer, "127.0.0.1");
+	identity_find(&site, NULL, arena, &peer, &transaction, &identity);
+	ck_assert_str_eq(identity.person, persons[_i].person);
+	base_arena_free(&arena);
 }
 END_TEST
 
@@ -127,14 +173,16 @@ START_TEST(test_everybody)
 	struct identity_peer peer = { .login = NULL };
 	struct mail_transaction transaction = { .envelope_sender = "a@example.com",
 		.from = "" };
+	struct base_arena *arena = base_arena_new(1 << 16);
 	struct identity identity;
 
 	peer_set(&peer, "203.0.113.1");
-	identity_find(&open, NULL, &peer, &transaction, &identity);
+	identity_find(&open, NULL, arena, &peer, &transaction, &identity);
 	ck_assert_int_eq(identity.proof, IDENTITY_NETWORK);
 	peer_set(&peer, "2001:db8::1");
-	identity_find(&open, NULL, &peer, &transaction, &identity);
+	identity_find(&open, NULL, arena, &peer, &transaction, &identity);
 	ck_assert_int_eq(identity.proof, IDENTITY_NONE);
+	base_arena_free(&arena);
 }
 END_TEST
 
@@ -147,6 +195,7 @@ main(void)
 	int failed;
 
 	tcase_add_loop_test(tests, test_find, 0, COUNT(cases));
+	tcase_add_loop_test(tests, test_person, 0, COUNT(persons));
 	tcase_add_test(tests, test_everybody);
 	suite_add_tcase(suite, tests);
 	runner = srunner_create(suite);

@@ -520,6 +520,52 @@ START_TEST(text_values)
 }
 END_TEST
 
+/* What p0 sends as a shared address that has its own contacts; p0 knows p1 to p3. */
+static const struct {
+	const char *recipients;
+	double value; /* UNKNOWN: nobody else is at work */
+	const char *person;
+} accounts[] = {
+	{ "p1@example.com", 1, "p1@example.com" },
+	{ "p1@example.com,p2@example.com", 1, NULL },
+	{ "s1@else.org", 0, "" },
+	{ "s1@else.org,p1@example.com", 0.5, "p1@example.com" },
+	{ "both@else.org", 0, "" },
+	{ "nobody@else.org", 0, "" },
+	{ "p1@example.com", UNKNOWN, "" },
+};
+
+#define SHARED "info@example.com"
+
+START_TEST(wrong_account)
+{
+	struct history history;
+	struct judge_facts facts, personal;
+	struct judge_measure measure;
+
+	history_begin(&history);
+	history_teach(&history, 20);
+	history_send(&history, ME, "both@else.org", "b1@x", "");
+	history_send(&history, SHARED, "both@else.org", "b2@x", "");
+	history_send(&history, SHARED, "s1@else.org,s2@else.org", "b3@x", "");
+	facts = history_facts(&history,
+	    history_mail(&history, SHARED, accounts[_i].recipients, "now@x", ""));
+	personal = history_facts(&history,
+	    history_mail(&history, ME, accounts[_i].recipients, "now@x", ""));
+	if (!isnan(accounts[_i].value))
+		facts.personal = personal.recall->profile;
+	measure = signal_measure(&history, "wrong_account", &facts);
+	ck_assert_int_eq(measure.is_known, !isnan(accounts[_i].value));
+	if (measure.is_known)
+		ck_assert_double_eq(measure.value, accounts[_i].value);
+	if (accounts[_i].person != NULL)
+		ck_assert_str_eq(measure.person, accounts[_i].person);
+	ck_assert(
+	    measure.value >= 1 ? measure.points >= 50 : measure.points <= 30);
+	history_end(&history);
+}
+END_TEST
+
 /* Six Fridays, and six sends at any time. */
 START_TEST(newsletter_is_regular)
 {
@@ -591,7 +637,7 @@ START_TEST(signal_sentences)
 	struct judge_facts facts;
 	struct judge_view view;
 	const char *why = "";
-	bool is_tested = false;
+	bool is_tested = strcmp(judge_signals[_i].name, "wrong_account") == 0;
 
 	history_begin(&history);
 	signal_history(&history);
@@ -637,6 +683,7 @@ main(void)
 	    signal, signal_values, 0, (int)(sizeof(signals) / sizeof(*signals)));
 	tcase_add_loop_test(signal, signal_sentences, 0, (int)judge_signal_count);
 	tcase_add_loop_test(signal, text_values, 0, (int)(sizeof(texts) / sizeof(*texts)));
+	tcase_add_loop_test(signal, wrong_account, 0, (int)(sizeof(accounts) / sizeof(*accounts)));
 	tcase_add_test(signal, newsletter_is_regular);
 	tcase_add_test(scenario, body_is_wanted_when_it_matters);
 	suite_add_tcase(suite, card);

@@ -122,16 +122,18 @@ START_TEST(test_find)
 	struct identity_peer peer = { .login = senders[_i].login, .helo = "mx.test" };
 	struct mail_transaction transaction = { .envelope_sender = senders[_i].envelope,
 		.from = senders[_i].from };
+	struct base_arena *arena = base_arena_new(1 << 16);
 	struct identity identity;
 
 	start(zone_layer, PATIENCE_MS, 60000);
 	peer_set(&peer, senders[_i].client);
-	identity_find(&site, spf, &peer, &transaction, &identity);
+	identity_find(&site, spf, arena, &peer, &transaction, &identity);
 	ck_assert_str_eq(
 	    identity_proof_str(identity.proof), identity_proof_str(senders[_i].proof));
 	ck_assert_str_eq(identity.actor, senders[_i].actor);
 	ck_assert(identity.is_local == (senders[_i].actor[0] != '\0'));
 	ck_assert_uint_eq(identity_spf_checks(spf), senders[_i].checks);
+	base_arena_free(&arena);
 	stop();
 }
 END_TEST
