@@ -19,7 +19,6 @@
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <string.h>
 #include <sysexits.h>
 #include <unistd.h>
 
@@ -29,6 +28,7 @@
 #include "milter/memory/memory.h"
 #include "milter/notice/notice.h"
 #include "milter/queue/queue.h"
+#include "milter/reload.h"
 #include "milter/session/session.h"
 #include "milter/site/site.h"
 
@@ -47,6 +47,7 @@ struct options {
 struct program {
 	char *file; /* of the settings; absolute, for the background is elsewhere */
 	struct session_rooms rooms;
+	struct base_run *run;
 	struct queue_client *queue;
 	struct hold_keeper *keeper;
 	struct notice_postman *postman;
@@ -95,24 +96,6 @@ program_read(struct program *program)
 	return program->rooms.sites != NULL;
 }
 
-/* Tells the log and the audit what became of new settings; `faults` is a line each. */
-static void
-reload_tell(const char *file, bool is_taken, const char *faults)
-{
-	char first[500];
-	const char *end;
-
-	snprintf(first, sizeof(first), "%.*s", (int)strcspn(faults, "\n"), faults);
-	audit_event(AUDIT_CONFIG, NULL, { "program", PROGRAM }, { "file", file },
-	    { "answer", is_taken ? "ok" : "refused" }, { "what", is_taken ? NULL : first });
-	if (is_taken)
-		base_log(BASE_LOG_INFO, "new settings are in force");
-	else
-		base_log(BASE_LOG_ERROR, "the old settings stay in force:");
-	for (; (end = strchr(faults, '\n')) != NULL; faults = end + 1)
-		base_log(BASE_LOG_ERROR, "%.*s", (int)(end - faults), faults);
-}
-
 /* Takes new settings if they are good, and tells the log and the audit. */
 static void
 program_reload(void *context)
@@ -127,7 +110,8 @@ program_reload(void *context)
 	if (result == BASE_OK)
 		result = site_replace(program->rooms.sites, &next, &faults);
 	site_drop(&next);
-	reload_tell(program->file, result == BASE_OK, base_buffer_text(&faults));
+	reload_tell(program->run, PROGRAM, program->file, result == BASE_OK,
+	    base_buffer_text(&faults));
 	base_buffer_free(&faults);
 }
 
@@ -220,6 +204,7 @@ program_close(struct program *program)
 	notice_postman_stop(&program->postman);
 	hold_keeper_stop(&program->keeper);
 	queue_client_free(&program->queue);
+	base_run_close(&program->run);
 	memory_close(&program->rooms.memory);
 	hold_close(&program->rooms.hold);
 	site_current_free(&program->rooms.sites);
@@ -245,8 +230,11 @@ program_begin(struct program *program, int ready)
 	bool is_open =
 	    program_open(program, site->settings) && program_start(program, site->settings);
 
-	if (is_open)
+	if (is_open) {
+		program->run = reload_open(
+		    site->settings->state_directory, RELOAD_MILTER_DIRECTORY, PROGRAM);
 		announce(site->settings, ready);
+	}
 	site_drop(&site);
 	return is_open;
 }

@@ -41,6 +41,7 @@ catch_signals(void)
 	sigaction(SIGTERM, &action, NULL);
 	sigaction(SIGINT, &action, NULL);
 	signal(SIGPIPE, SIG_IGN);
+	signal(SIGUSR1, SIG_IGN); /* what it reads needs a restart; see site_may_follow() */
 }
 
 static int

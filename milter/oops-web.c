@@ -1,19 +1,36 @@
-/* oops-web: the pages behind the links; a click only records a wish. */
+/*
+ * oops-web: the pages behind the links; a click only records a wish. SIGUSR1 reads the settings
+ * again; if anything is wrong, the old stay in force.
+ */
 #include <pthread.h>
 #include <signal.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <sysexits.h>
 #include <time.h>
 #include <unistd.h>
 
 #include "milter/base/base.h"
 #include "milter/hold/hold.h"
+#include "milter/reload.h"
 #include "milter/settings/settings.h"
+#include "milter/site/site.h"
 #include "milter/web/web.h"
 
 #define PATIENCE                                                                           \
 	30 /* seconds: oops-milter, which makes the database, may start after us  \
 		     */
+
+#define PROGRAM "oops-web"
+
+/* What runs, and by what. */
+struct program {
+	char *file; /* of the settings */
+	struct settings *settings;
+	struct hold *hold;
+	struct web *web;
+	struct base_run *run;
+};
 
 static int
 usage(void)
@@ -22,16 +39,20 @@ usage(void)
 	return EX_USAGE;
 }
 
-/* The signals that end us are waited for, never delivered: no thread is interrupted. */
+/* The signals are waited for, never delivered: no thread is interrupted. */
 static void
 block_signals(sigset_t *ends_r)
 {
+	sigset_t reload;
+
+	sigemptyset(&reload);
+	sigaddset(&reload, SIGUSR1);
+	pthread_sigmask(SIG_BLOCK, &reload, NULL);
 	sigemptyset(ends_r);
 	sigaddset(ends_r, SIGTERM);
 	sigaddset(ends_r, SIGINT);
 	pthread_sigmask(SIG_BLOCK, ends_r, NULL);
 	signal(SIGPIPE, SIG_IGN);
-	signal(SIGUSR1, SIG_IGN);
 }
 
 /* Why we end: to the log and, while somebody waits at the terminal, there too. */
@@ -84,16 +105,50 @@ is_announced(const struct settings *settings, const struct web *web, int ready)
 	return false;
 }
 
+/* Takes new settings if they are good, and tells what became of them. */
+static void
+reload(struct program *program)
+{
+	struct settings *next = NULL;
+	struct base_buffer faults;
+	bool is_taken;
+
+	base_buffer_init(&faults, SITE_MAX_FAULTS);
+	is_taken = site_settings_load(program->file, &next, &faults) == BASE_OK &&
+		   site_may_follow(program->settings, next, &faults);
+	if (is_taken) {
+		web_change(program->web, next);
+		settings_free(&program->settings);
+		program->settings = next;
+	} else {
+		settings_free(&next);
+	}
+	reload_tell(
+	    program->run, PROGRAM, program->file, is_taken, base_buffer_text(&faults));
+	base_buffer_free(&faults);
+}
+
+/* Waits for a signal that ends us; each SIGUSR1 before it reloads. */
+static void
+wait_for_end(struct program *program, const sigset_t *ends)
+{
+	sigset_t taken = *ends;
+	int number = 0;
+
+	sigaddset(&taken, SIGUSR1);
+	while (sigwait(&taken, &number) != 0 || number == SIGUSR1)
+		if (number == SIGUSR1)
+			reload(program);
+}
+
 /* Serves until a signal ends it. */
 static int
-serve(const struct settings *settings, const sigset_t *ends, int ready)
+serve(struct program *program, const sigset_t *ends, int ready)
 {
-	struct hold *hold = NULL;
-	struct web *web = NULL;
 	const char *why = "";
-	int number, status = EX_UNAVAILABLE;
+	int status = EX_UNAVAILABLE;
 
-	switch (open_hold(settings, ends, ready, &hold)) {
+	switch (open_hold(program->settings, ends, ready, &program->hold)) {
 	case BASE_OK:
 		break;
 	case BASE_NONE:
@@ -101,27 +156,30 @@ serve(const struct settings *settings, const sigset_t *ends, int ready)
 	default:
 		return EX_UNAVAILABLE;
 	}
-	if (web_start(settings, hold, &web, &why) != BASE_OK) {
+	if (web_start(program->settings, program->hold, &program->web, &why) != BASE_OK) {
 		complain(ready, why);
-	} else if (is_announced(settings, web, ready)) {
-		sigwait(ends, &number);
+	} else if (is_announced(program->settings, program->web, ready)) {
+		program->run = reload_open(
+		    program->settings->state_directory, RELOAD_WEB_DIRECTORY, PROGRAM);
+		wait_for_end(program, ends);
 		base_log(BASE_LOG_INFO, "ended");
 		status = EX_OK;
 	}
-	web_stop(&web);
-	hold_close(&hold);
+	base_run_close(&program->run);
+	web_stop(&program->web);
+	hold_close(&program->hold);
 	return status;
 }
 
 /* With the settings read: what every program does, then serve. */
 static int
-run(const struct settings *settings, bool is_foreground)
+run(struct program *program, bool is_foreground)
 {
 	const char *why = "";
 	int ready = -1;
 	sigset_t ends;
 
-	base_log_open("oops-web", is_foreground);
+	base_log_open(PROGRAM, is_foreground);
 	if (!is_foreground && base_background_enter(&ready, &why) != BASE_OK) {
 		fprintf(stderr, "oops-web: %s\n", why);
 		return EX_OSERR;
@@ -131,7 +189,7 @@ run(const struct settings *settings, bool is_foreground)
 		complain(ready, why);
 		return EX_OSERR;
 	}
-	return serve(settings, &ends, ready);
+	return serve(program, &ends, ready);
 }
 
 int
@@ -139,8 +197,8 @@ main(int argc, char **argv)
 {
 	const char *file = NULL;
 	bool is_foreground = false;
-	struct settings *settings;
-	int option, status;
+	struct program program = { 0 };
+	int option, status = EX_CONFIG;
 
 	while ((option = getopt(argc, argv, "c:f")) != -1) {
 		if (option == 'c')
@@ -152,10 +210,11 @@ main(int argc, char **argv)
 	}
 	if (!file || optind != argc)
 		return usage();
-	settings = settings_load_or_complain(file);
-	if (!settings)
-		return EX_CONFIG;
-	status = run(settings, is_foreground);
-	settings_free(&settings);
+	program.file = base_path_absolute(file);
+	program.settings = settings_load_or_complain(file);
+	if (program.file && program.settings)
+		status = run(&program, is_foreground);
+	settings_free(&program.settings);
+	free(program.file);
 	return status;
 }

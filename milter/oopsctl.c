@@ -27,6 +27,8 @@ static const struct {
 	    true },
 	{ "adopt", "[--dry-run]", "take held mail into care that no hold watches over",
 	    oopsctl_adopt, true },
+	{ "reload", "", "have the running programs take new settings", oopsctl_reload,
+	    true },
 	{ "list", "[--all]", "held mail, newest first", oopsctl_list, true },
 	{ "show", "ID", "everything about one held mail", oopsctl_show, true },
 	{ "send", "ID", "send it now", oopsctl_send, true },
@@ -69,8 +71,11 @@ command_run(const char *path, int argc, char **argv)
 			path = DEFAULT_PATH;
 		settings =
 		    path != NULL ? settings_load_or_complain(path) : settings_defaults();
-		if (settings == NULL)
+		if (settings == NULL) {
+			if (commands[i].run == oopsctl_reload)
+				oopsctl_reload_refused(path);
 			return EX_CONFIG;
+		}
 		status = commands[i].run(settings, argc, argv);
 		settings_free(&settings);
 		if (fflush(stdout) != 0 && status == EX_OK)

@@ -19,6 +19,10 @@ int oopsctl_init(const struct settings *settings, int argc, char **argv);
 int oopsctl_check(const struct settings *settings, int argc, char **argv);
 /* Take queue files into care that carry our tag and that no hold watches over. */
 int oopsctl_adopt(const struct settings *settings, int argc, char **argv);
+/* Have the running programs take new settings; proves them first. */
+int oopsctl_reload(const struct settings *settings, int argc, char **argv);
+/* Writes down that nobody was asked to take the settings of this file: they are wrong. */
+void oopsctl_reload_refused(const char *path);
 /* Look at held mail, and decide about it. */
 int oopsctl_list(const struct settings *settings, int argc, char **argv);
 int oopsctl_show(const struct settings *settings, int argc, char **argv);

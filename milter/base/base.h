@@ -127,6 +127,34 @@ enum base_result base_background_enter(int *ready_r, const char **why_r);
 /* Everything is open: lets go of the terminal and tells the parent. */
 enum base_result base_background_ready(int ready, const char **why_r);
 
+/* --- a running program's file -------------------------------------------------------- */
+
+/*
+ * DIRECTORY/PROGRAM.run says, as long as the program runs, what its process id is (by a lock that
+ * ends with it, so it is never another's) and what became of its last reload.
+ */
+struct base_run;
+
+#define BASE_RUN_MAX 16384 /* bytes of the file */
+
+struct base_run_view {
+	int pid;
+	unsigned long number; /* of reloads so far */
+	char answer[11];      /* "started", "ok" or "refused" */
+	char text[BASE_RUN_MAX]; /* why, a line each */
+};
+
+/* BROKEN: it cannot be made, or another process has it. Open it after going to the background. */
+enum base_result base_run_open(const char *directory, const char *program,
+	struct base_run **run_r, const char **why_r);
+void base_run_close(struct base_run **run);
+/* One more reload. */
+enum base_result base_run_answer(
+	struct base_run *run, bool is_taken, const char *text, const char **why_r);
+/* For others. NONE: it does not run here; RETRY: it is writing just now. */
+enum base_result base_run_look(const char *directory, const char *program,
+	struct base_run_view *view_r, const char **why_r);
+
 /* --- clock ------------------------------------------------------------------------ */
 
 int64_t base_now(void);	   /* seconds since 1970 */

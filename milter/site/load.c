@@ -3,9 +3,9 @@
 
 #include <stdlib.h>
 
-/* The settings themselves; every fault is told. */
-static enum base_result
-load_settings(const char *path, struct settings **settings_r, struct base_buffer *faults_r)
+enum base_result
+site_settings_load(
+    const char *path, struct settings **settings_r, struct base_buffer *faults_r)
 {
 	struct settings_errors errors;
 	enum base_result result = settings_load(path, settings_r, &errors);
@@ -88,7 +88,7 @@ site_load(const char *path, const struct site **site_r, struct base_buffer *faul
 	}
 	atomic_init(&whole->users, 1);
 	site = &whole->site;
-	result = load_settings(path, &whole->settings, faults_r);
+	result = site_settings_load(path, &whole->settings, faults_r);
 	if (result == BASE_OK)
 		result = load_named(whole, faults_r);
 	if (result == BASE_OK)

@@ -78,9 +78,8 @@ is_same(const char *a, const char *b)
 	return a == NULL || b == NULL ? a == b : strcmp(a, b) == 0;
 }
 
-/* Names what only a restart can change; true: there is nothing of that kind. */
-static bool
-is_replaceable(
+bool
+site_may_follow(
     const struct settings *was, const struct settings *now, struct base_buffer *faults_r)
 {
 	const struct {
@@ -94,8 +93,16 @@ is_replaceable(
 		{ "milter.socket", is_same(was->milter.socket, now->milter.socket) },
 		{ "milter.socket_mode",
 		    was->milter.socket_mode == now->milter.socket_mode },
+		{ "web.listen", was->web.listen_port == now->web.listen_port &&
+				    is_same(was->web.listen_host, now->web.listen_host) },
+		{ "mta.kind", is_same(was->mta.kind, now->mta.kind) },
+		{ "mta.config_directory",
+		    is_same(was->mta.config_directory, now->mta.config_directory) },
+		{ "mta.command_directory",
+		    is_same(was->mta.command_directory, now->mta.command_directory) },
 		{ "mta.queue_socket",
 		    is_same(was->mta.queue_socket, now->mta.queue_socket) },
+		{ "mta.queue_user", is_same(was->mta.queue_user, now->mta.queue_user) },
 	};
 	bool is_kept = true;
 
@@ -114,7 +121,7 @@ site_replace(
     struct site_current *current, const struct site **next, struct base_buffer *faults_r)
 {
 	const struct site *was = site_take(current);
-	bool may = is_replaceable(was->settings, (*next)->settings, faults_r);
+	bool may = site_may_follow(was->settings, (*next)->settings, faults_r);
 
 	site_drop(&was);
 	if (!may)

@@ -53,6 +53,17 @@ enum base_result site_load(
 /* One user less; the last one frees it. */
 void site_drop(const struct site **site);
 
+/* The settings alone, for a program that may not read what they name; settings_free() ends them. */
+enum base_result site_settings_load(
+    const char *path, struct settings **settings_r, struct base_buffer *faults_r);
+/*
+ * May `now` follow `was` while the programs run? All of them ask the same, so that they take new
+ * settings together or not at all. False: faults_r names what needs a restart:
+ * state_directory, node, store, milter.socket, milter.socket_mode, web.listen, mta.
+ */
+bool site_may_follow(
+    const struct settings *was, const struct settings *now, struct base_buffer *faults_r);
+
 /* The scorecard that the settings name, or the one compiled in. */
 enum base_result site_scorecard_load(const struct settings *settings,
     struct judge_scorecard **scorecard_r, const char **why_r);
@@ -68,10 +79,8 @@ void site_current_free(struct site_current **current);
 /* The generation in force; it stays as it is until the caller drops it. */
 const struct site *site_take(struct site_current *current);
 /*
- * Puts `next` in force and takes over the caller's use of it, unless it differs in what
- * cannot change while the program runs: state_directory, node, store, milter.socket,
- * milter.socket_mode, mta.queue_socket. Then nothing changes, and `next` stays the
- * caller's.
+ * Puts `next` in force and takes over the caller's use of it, if it may follow. Otherwise
+ * nothing changes, and `next` stays the caller's.
  */
 enum base_result site_replace(
     struct site_current *current, const struct site **next, struct base_buffer *faults_r);

@@ -43,6 +43,7 @@ struct server_request {
 
 struct web {
 	struct MHD_Daemon *daemon;
+	pthread_mutex_t lock; /* of the site, which web_change() changes */
 	struct web_site site;
 	struct base_arena *arena; /* of the request being answered */
 	struct server_connection *connections;
@@ -299,9 +300,11 @@ server_answer(struct web *web, struct MHD_Connection *handle, const char *url,
 	request.origin = MHD_lookup_connection_value(handle, MHD_HEADER_KIND, "Origin");
 	request.host = MHD_lookup_connection_value(handle, MHD_HEADER_KIND, "Host");
 	request.client = server_client(web, handle);
+	pthread_mutex_lock(&web->lock);
 	web_route(&web->site, &request, web->arena, base_now(), &answer);
 	server_log_trouble(web, answer.trouble);
 	result = server_send(web, handle, &answer);
+	pthread_mutex_unlock(&web->lock);
 	base_buffer_free(&answer.html);
 	return result;
 }
@@ -456,20 +459,29 @@ server_open(struct web *web, int fd, const char **why_r)
 	return BASE_OK;
 }
 
-/* What does not change while we run. */
+/* What follows from the settings alone. */
 static void
-server_prepare(
-    struct web *web, const struct settings *settings, struct hold *hold, int seconds)
+server_settle(struct web *web, const struct settings *settings, struct hold *hold)
 {
 	const char *base_url = settings->web.base_url, *host = strstr(base_url, "://");
 	const char *prefix = host ? strchr(host + 3, '/') : NULL;
-	char hash[BASE_SHA256_TEXT_SIZE];
 
 	web->site = (struct web_site){ .hold = hold,
 		.words = notice_words_for(settings->notice.language),
 		.base_url = base_url,
 		.prefix = prefix ? prefix : "" };
 	web->is_https = !strncmp(base_url, "https://", 8);
+}
+
+/* Everything that is needed before the first request. */
+static void
+server_prepare(
+    struct web *web, const struct settings *settings, struct hold *hold, int seconds)
+{
+	char hash[BASE_SHA256_TEXT_SIZE];
+
+	pthread_mutex_init(&web->lock, NULL);
+	server_settle(web, settings, hold);
 	web->limit_ms = (int64_t)seconds * 1000;
 	base_sha256_text(web_style, hash);
 	snprintf(web->policy, sizeof(web->policy),
@@ -485,6 +497,7 @@ server_free(struct web *web)
 	if (web->daemon)
 		MHD_stop_daemon(web->daemon);
 	base_arena_free(&web->arena);
+	pthread_mutex_destroy(&web->lock);
 	free(web);
 }
 
@@ -524,6 +537,14 @@ web_start(const struct settings *settings, struct hold *hold, struct web **web_r
     const char **why_r)
 {
 	return web_start_limited(settings, hold, WEB_SECONDS, web_r, why_r);
+}
+
+void
+web_change(struct web *web, const struct settings *settings)
+{
+	pthread_mutex_lock(&web->lock);
+	server_settle(web, settings, web->site.hold);
+	pthread_mutex_unlock(&web->lock);
 }
 
 /* The port that is listened on. */

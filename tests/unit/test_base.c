@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #define COUNT(array) (sizeof(array) / sizeof((array)[0]))
@@ -537,6 +538,49 @@ START_TEST(uses_and_keys_share_nothing)
 }
 END_TEST
 
+/* The run file of a child, seen from here: alive, answering, gone. */
+START_TEST(a_running_program_is_found_and_heard)
+{
+	struct base_run_view view;
+	struct base_run *run = NULL;
+	const char *why = "";
+	int go[2], said[2];
+	char byte, directory[] = "/tmp/test-run.XXXXXX", name[100];
+	pid_t child;
+
+	ck_assert_ptr_nonnull(mkdtemp(directory));
+	ck_assert_int_eq(base_run_look(directory, "prog", &view, &why), BASE_NONE);
+	ck_assert(pipe(go) == 0 && pipe(said) == 0);
+	child = fork();
+	if (child == 0) {
+		if (base_run_open(directory, "prog", &run, &why) != BASE_OK)
+			_exit(1);
+		(void)!write(said[1], "o", 1);
+		(void)!read(go[0], &byte, 1);
+		(void)base_run_answer(run, false, "a:1: one\nb:2: two\n", &why);
+		(void)!write(said[1], "a", 1);
+		(void)!read(go[0], &byte, 1);
+		_exit(0);
+	}
+	ck_assert_int_eq(read(said[0], &byte, 1), 1);
+	ck_assert_int_eq(base_run_look(directory, "prog", &view, &why), BASE_OK);
+	ck_assert_int_eq(view.pid, child);
+	ck_assert_uint_eq(view.number, 0);
+	ck_assert_str_eq(view.answer, "started");
+	ck_assert_int_eq(base_run_open(directory, "prog", &run, &why), BASE_BROKEN);
+	ck_assert(write(go[1], "g", 1) == 1 && read(said[0], &byte, 1) == 1);
+	ck_assert_int_eq(base_run_look(directory, "prog", &view, &why), BASE_OK);
+	ck_assert_uint_eq(view.number, 1);
+	ck_assert_str_eq(view.answer, "refused");
+	ck_assert_str_eq(view.text, "a:1: one\nb:2: two\n");
+	ck_assert_int_eq(write(go[1], "g", 1), 1);
+	ck_assert_int_eq(waitpid(child, NULL, 0), child);
+	ck_assert_int_eq(base_run_look(directory, "prog", &view, &why), BASE_NONE);
+	snprintf(name, sizeof(name), "%s/prog.run", directory);
+	ck_assert(unlink(name) == 0 && rmdir(directory) == 0);
+}
+END_TEST
+
 /* The tests of text and memory. */
 static TCase *
 case_text(void)
@@ -576,6 +620,7 @@ case_system(void)
 	    COUNT(key_files));
 	tcase_add_test(tcase, a_key_that_is_not_there_is_told);
 	tcase_add_test(tcase, uses_and_keys_share_nothing);
+	tcase_add_test(tcase, a_running_program_is_found_and_heard);
 	return tcase;
 }
 

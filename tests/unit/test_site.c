@@ -179,6 +179,7 @@ static const struct {
 } fixed[] = {
 	{ "milter: { socket = \"unix:/run/other.sock\"; };\n", "milter.socket" },
 	{ "milter: { socket_mode = \"0600\"; };\n", "milter.socket_mode" },
+	{ "mta: { config_directory = \"/etc/other\"; };\n", "mta.config_directory" },
 	{ "mta: { queue_socket = \"/run/other.sock\"; };\n", "mta.queue_socket" },
 };
 

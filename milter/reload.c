@@ -1,0 +1,41 @@
+/* reload - telling what became of new settings; see reload.h */
+#include "milter/reload.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "milter/audit/audit.h"
+
+struct base_run *
+reload_open(const char *state_directory, const char *below, const char *program)
+{
+	struct base_run *run = NULL;
+	char directory[4096];
+	const char *why = "";
+
+	snprintf(directory, sizeof(directory), "%s%s", state_directory, below);
+	if (base_run_open(directory, program, &run, &why) != BASE_OK)
+		base_log(
+		    BASE_LOG_WARNING, "oopsctl reload will not find this program: %s", why);
+	return run;
+}
+
+void
+reload_tell(struct base_run *run, const char *program, const char *file, bool is_taken,
+    const char *faults)
+{
+	char first[500];
+	const char *end, *why = "";
+
+	snprintf(first, sizeof(first), "%.*s", (int)strcspn(faults, "\n"), faults);
+	audit_event(AUDIT_CONFIG, NULL, { "program", program }, { "file", file },
+	    { "answer", is_taken ? "ok" : "refused" }, { "what", is_taken ? NULL : first });
+	if (is_taken)
+		base_log(BASE_LOG_INFO, "new settings are in force");
+	else
+		base_log(BASE_LOG_ERROR, "new settings are refused, the old stay in force");
+	if (run != NULL && base_run_answer(run, is_taken, faults, &why) != BASE_OK)
+		base_log(BASE_LOG_WARNING, "%s", why);
+	for (; (end = strchr(faults, '\n')) != NULL; faults = end + 1)
+		base_log(BASE_LOG_ERROR, "%.*s", (int)(end - faults), faults);
+}
