@@ -14,8 +14,9 @@ static const struct {
 	const char *keys[AUDIT_MAX_KEYS];
 } audit_table[] = {
 	[AUDIT_JUDGE] = { "judge",
-	    { "sender", "action", "score", "recipients", "people", "policy", "reasons",
-		"queue_id", "proof", "login", "envelope", "from", "client" } },
+	    { "sender", "action", "wanted", "softened_by", "score", "recipients", "people",
+		"policy", "reasons", "queue_id", "proof", "login", "envelope", "from",
+		"client" } },
 	[AUDIT_HOLD] = { "hold",
 	    { "sender", "action", "score", "recipients", "people", "policy", "reasons",
 		"queue_id", "message_id", "node", "deadline", "part", "was", "now" } },

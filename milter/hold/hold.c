@@ -302,3 +302,16 @@ hold_each(struct hold *hold, bool all,
 	base_arena_free(&arena);
 	return result == BASE_NONE ? BASE_OK : result;
 }
+
+enum base_result
+hold_count(struct hold *hold, const char *sender, int64_t since, size_t *count_r,
+    const char **why_r)
+{
+	int64_t count = 0;
+	enum base_result result =
+	    store_hold_count(hold->store, sender, since * 1000, &count, why_r);
+
+	if (result == BASE_OK)
+		*count_r = (size_t)count;
+	return result;
+}

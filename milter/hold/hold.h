@@ -187,6 +187,10 @@ enum base_result hold_each(struct hold *hold, bool all,
 	bool (*each)(void *context, const struct hold_view *view), void *context,
 	const char **why_r);
 
+/* How many holds began at or after `since`, of one sender or (NULL) of the whole site. */
+enum base_result hold_count(struct hold *hold, const char *sender, int64_t since,
+	size_t *count_r, const char **why_r);
+
 /* --- forgetting ---------------------------------------------------------------------- */
 
 #define HOLD_FORGET_NAMED 5 /* ids that a refusal names */

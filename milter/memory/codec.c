@@ -407,6 +407,9 @@ memory_site_encode(struct base_arena *arena, const struct memory_site *site,
 	put_floats(&wire, site->scores, MEMORY_SCORE_BINS);
 	memory_put_float(&wire, site->score_total);
 	memory_put_float(&wire, site->score_gain);
+	memory_put(&wire, site->day, 4);
+	memory_put(&wire, site->day_sends[0], 4);
+	memory_put(&wire, site->day_sends[1], 4);
 	return record_end(&wire, data_r, length_r);
 }
 
@@ -431,6 +434,9 @@ memory_site_decode(
 	take_floats(&wire, site->scores, MEMORY_SCORE_BINS);
 	site->score_total = memory_take_float(&wire);
 	site->score_gain = memory_take_float(&wire);
+	site->day = (uint32_t)memory_take(&wire, 4);
+	site->day_sends[0] = (uint32_t)memory_take(&wire, 4);
+	site->day_sends[1] = (uint32_t)memory_take(&wire, 4);
 	if (!memory_wire_is_done(&wire) || site->epoch < 0 || site->epoch > UINT32_MAX)
 		return BASE_NONE;
 	*site_r = site;

@@ -74,6 +74,32 @@ score_learn(struct memory_site *site, double score)
 	site->score_gain *= (float)exp2(1 / SITE_SCORE_HALF_LIFE);
 }
 
+/* Counts one send of a day. */
+static void
+day_learn(struct memory_site *site, int64_t now)
+{
+	uint32_t day = (uint32_t)(now / 86400);
+
+	if (day > site->day) {
+		site->day_sends[1] = day == site->day + 1 ? site->day_sends[0] : 0;
+		site->day_sends[0] = 0;
+		site->day = day;
+	}
+	if (site->day_sends[0] < UINT32_MAX)
+		site->day_sends[0]++;
+}
+
+double
+memory_site_day(const struct memory_site *site, int64_t now)
+{
+	int64_t day = now / 86400;
+	double left = 1 - (double)(now % 86400) / 86400;
+
+	if (day <= site->day)
+		return (double)site->day_sends[0] + left * (double)site->day_sends[1];
+	return day == (int64_t)site->day + 1 ? left * (double)site->day_sends[0] : 0;
+}
+
 /* Counts one send. */
 void
 memory_site_learn(struct memory_site *site, const struct memory_lesson *lesson,
@@ -91,6 +117,7 @@ memory_site_learn(struct memory_site *site, const struct memory_lesson *lesson,
 	site->total += weight;
 	if (lesson->score >= 0)
 		score_learn(site, lesson->score);
+	day_learn(site, lesson->time);
 	if (answer->is_choice) {
 		unsigned size_class = memory_parent_class(answer->others);
 

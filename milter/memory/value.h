@@ -144,7 +144,12 @@ struct memory_site {
 	float scores[MEMORY_SCORE_BINS]; /* recent sends, by the logarithm of the odds */
 	float score_total;
 	float score_gain; /* what the next score adds; grows, so that older ones fade */
+	uint32_t day;     /* since 1970, UTC, of the latest send */
+	uint32_t day_sends[2]; /* judged on that day, and on the one before */
 };
+
+/* Sends of the 24 hours before `now`, the day before counted in proportion. */
+double memory_site_day(const struct memory_site *site, int64_t now);
 
 /* What was found for one send; NULL: never seen. */
 struct memory_recall {

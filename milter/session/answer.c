@@ -191,6 +191,7 @@ judge_message(struct session_connection *connection, SMFICTX *context)
 		return answer;
 	if (judge_ask(connection, true, &why) != BASE_OK)
 		return session_answer_error(connection, "judge", why);
+	session_soften(connection);
 	switch (mail->verdict.action) {
 	case SETTINGS_PASS:
 		session_learn_send(connection);

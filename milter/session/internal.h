@@ -48,7 +48,9 @@ struct session_mail {
 	struct audience audience;
 	struct memory_recall recall;
 	struct memory_recall personal; /* of identity.person */
-	struct judge_verdict verdict;
+	struct judge_verdict verdict; /* its action is what is done */
+	enum settings_action wanted;  /* what the verdict was before it was softened */
+	const char *softened_by;      /* "monitor", "sender", "site"; NULL: by nothing */
 };
 
 struct session_connection {
@@ -101,6 +103,13 @@ void session_part_held(struct session_connection *connection);
 /* Gives memory what is known of a judged send, or of a mail that is not judged. */
 void session_learn_send(struct session_connection *connection);
 void session_learn_passing(struct session_connection *connection);
+
+/* soften.c: less than the verdict asks for, because of `monitor` or `budget`. */
+void session_soften(struct session_connection *connection);
+/* The same, pure. `sender_holds` and `site_holds` of 24 hours, `site_sends` likewise. */
+enum settings_action session_soften_by(const struct settings *settings,
+    enum settings_action wanted, size_t sender_holds, size_t site_holds, double site_sends,
+    const char **by_r);
 
 /* place.c: what is done to a mail that does not simply pass. */
 enum session_answer session_tag(struct session_connection *connection, SMFICTX *context);

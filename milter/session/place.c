@@ -66,7 +66,9 @@ judge_audit(const struct session_connection *connection, const char *hold_id)
 	snprintf(recipients, sizeof(recipients), "%zu", mail->judged->recipients.seen);
 	snprintf(people, sizeof(people), "%lu", mail->audience.people);
 	audit_event(AUDIT_JUDGE, hold_id, { "sender", mail->identity.actor },
-	    { "action", settings_action_str(mail->verdict.action) }, { "score", score },
+	    { "action", settings_action_str(mail->verdict.action) },
+	    { "wanted", settings_action_str(mail->wanted) },
+	    { "softened_by", mail->softened_by }, { "score", score },
 	    { "recipients", recipients }, { "people", people },
 	    { "policy", mail->policy->name },
 	    { "reasons", reasons_text(connection->arena, &mail->verdict) },

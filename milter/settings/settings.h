@@ -113,6 +113,18 @@ struct settings {
 		const char *scorecard; /* path, NULL for the one compiled in */
 	} judge;
 
+	/*
+	 * How often people are interrupted at most: beyond it confirm becomes undo, and undo
+	 * becomes tag. 0: no limit.
+	 */
+	struct {
+		unsigned long sender_day; /* holds of one sender in 24 hours */
+		unsigned long site_thousand; /* holds for 1,000 sends of the site in 24 hours */
+		unsigned long site_day; /* of the site in 24 hours, however few its sends are */
+	} budget;
+
+	bool monitor; /* nothing is held: what would be is tagged only */
+
 	struct {
 		int64_t window; /* seconds */
 		int64_t grace;	/* seconds an undone mail can still be sent */

@@ -311,6 +311,27 @@ const struct settings_type settings_type_people = {
 	.wrong = "not a number of people: use a whole number without quotes (2100)",
 };
 
+/* How many. */
+static const char *
+parse_count(struct settings_reader *reader, const struct settings_key *key,
+    const char *text, void *target)
+{
+	unsigned long count;
+
+	(void)reader;
+	if (!settings_is_number(text, strlen(text), (unsigned long)key->max, &count) ||
+	    count < (unsigned long)key->min)
+		return base_why("out of range: from %lld to %lld is possible",
+		    (long long)key->min, (long long)key->max);
+	*(unsigned long *)target = count;
+	return NULL;
+}
+const struct settings_type settings_type_count = {
+	.shapes = SETTINGS_WHOLE,
+	.parse = parse_count,
+	.wrong = "not a number: use a whole number without quotes (10)",
+};
+
 /* What the audit line calls a rule. */
 static const char *
 parse_name(struct settings_reader *reader, const struct settings_key *key, const char *text,

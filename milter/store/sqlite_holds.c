@@ -58,6 +58,8 @@ enum slot {
 	HOLD_NEXT_DUE,
 	HOLD_LIST_ALL,
 	HOLD_LIST_OPEN,
+	HOLD_COUNT_ALL,
+	HOLD_COUNT_SENDER,
 	PURGE_PARTS,
 	PURGE_TOKENS,
 	PURGE_HOLDS,
@@ -103,6 +105,9 @@ static const char *const statements[] = {
 	[HOLD_LIST_OPEN] = "SELECT " HOLD_COLUMNS " FROM hold WHERE settled = 0"
 			   " AND (created, id) < (?, ?)"
 			   " ORDER BY created DESC, id DESC LIMIT ?",
+	[HOLD_COUNT_ALL] = "SELECT count(*) FROM hold WHERE created >= ?",
+	[HOLD_COUNT_SENDER] =
+	    "SELECT count(*) FROM hold WHERE created >= ? AND sender = ?",
 	[PURGE_PARTS] = "DELETE FROM part WHERE hold_id IN " PURGED,
 	[PURGE_TOKENS] = "DELETE FROM token WHERE hold_id IN " PURGED,
 	[PURGE_HOLDS] = "DELETE FROM hold WHERE id IN " PURGED,
@@ -382,6 +387,25 @@ store_sqlite_hold_next_due(
 		*due_r = sqlite3_column_int64(call.statement, 0);
 	store_sqlite_end(&call);
 	return result;
+}
+
+enum base_result
+store_sqlite_hold_count(void *database, const char *sender, int64_t since, int64_t *count_r,
+    const char **why_r)
+{
+	struct store_sqlite_call call =
+	    call_new(database, sender == NULL ? HOLD_COUNT_ALL : HOLD_COUNT_SENDER);
+	enum base_result result;
+
+	store_sqlite_int(&call, since);
+	if (sender != NULL)
+		store_sqlite_text(&call, sender);
+	result = store_sqlite_step(&call, why_r);
+	if (result != BASE_OK)
+		return result;
+	*count_r = sqlite3_column_int64(call.statement, 0);
+	store_sqlite_end(&call);
+	return BASE_OK;
 }
 
 enum base_result

@@ -1,0 +1,79 @@
+"""People are not interrupted too often, and a site that only looks is not interrupted at all."""
+from lab import story
+from lab.mail import never, until
+from lab.site import Site
+from lab.story import ANNA
+
+CONFIRM = {"policy": ({"match": {"sender": ANNA}, "action": "confirm", "threshold": 0.5},
+                      {"action": "pass"})}
+
+
+def judged(site, message):
+    """What the auditor reads of the latest judgement, once it is there."""
+    return until(lambda: [line for line in site.audit("judge", sender=ANNA)], 5,
+                 f"{message.subject} is judged")[-1]
+
+
+def slip(site, number):
+    """Another slip: what the auditor reads of it, and the message."""
+    before = len(site.audit("judge", sender=ANNA))
+    message, _ = story.slip(site, story.announce(site, subject=f"Cake {number}"))
+    until(lambda: len(site.audit("judge", sender=ANNA)) > before, 5, "it is judged")
+    return judged(site, message), message
+
+
+def test_a_sender_is_interrupted_so_often_and_no_more():
+    settings = {**CONFIRM, "budget": {"sender_day": 2, "site_thousand": 0}}
+    with Site(settings) as site:
+        story.teach(site)
+        for number in range(2):
+            line, _ = slip(site, number)
+            assert (line["action"], line["wanted"]) == ("confirm", "confirm")
+            assert "softened_by" not in line
+        line, message = slip(site, 2)
+        assert (line["action"], line["wanted"]) == ("undo", "confirm"), line
+        assert line["softened_by"] == "sender"
+        # the budget is counted in what is durable, not in what this process remembers
+        site.end("oops-milter")
+        site.run("oops-milter")
+        line, message = slip(site, 3)
+        assert (line["action"], line["softened_by"]) == ("undo", "sender"), line
+        scores = {one["score"] for one in site.audit("judge", sender=ANNA)}
+        assert all(float(score) > 0.5 for score in scores), scores
+
+
+def test_undo_becomes_a_tag():
+    settings = {"policy": ({"match": {"sender": ANNA}, "action": "undo", "threshold": 0.5},
+                           {"action": "pass"}),
+                "budget": {"sender_day": 1, "site_thousand": 0}, "undo": {"window": "1h"}}
+    with Site(settings) as site:
+        story.teach(site)
+        line, _ = slip(site, 0)
+        assert line["action"] == "undo"
+        line, message = slip(site, 1)
+        assert (line["action"], line["softened_by"]) == ("tag", "sender"), line
+        story.reaches(site, message)
+        tag = site.receiver.received(message.id)[0].header("Oops-Milter")
+        assert tag and tag.strip().startswith("action=tag; "), tag
+
+
+def test_the_site_has_a_budget_too():
+    settings = {**CONFIRM, "budget": {"sender_day": 0, "site_thousand": 1, "site_day": 1}}
+    with Site(settings) as site:
+        story.teach(site)
+        line, _ = slip(site, 0)
+        assert line["action"] == "confirm"
+        line, _ = slip(site, 1)
+        assert (line["action"], line["softened_by"]) == ("undo", "site"), line
+
+
+def test_monitor_holds_nothing():
+    with Site({**CONFIRM, "monitor": True}) as site:
+        story.teach(site)
+        line, message = slip(site, 0)
+        assert (line["action"], line["wanted"], line["softened_by"]) == (
+            "tag", "confirm", "monitor"), line
+        story.reaches(site, message)
+        never(site.held, 1, "something is held")
+        tag = site.receiver.received(message.id)[0].header("Oops-Milter")
+        assert tag and "action=tag" in tag
