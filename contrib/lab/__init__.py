@@ -6,6 +6,7 @@
     mail.py      writing and sending mail, waiting for things
     web.py       opening links and pressing buttons
     milter.py    speaking to a milter as an MTA does
+    dns.py       a DNS that only the test's own programs ask
     alone.py     oops-milter without any of the others
 
 Standard library only. Everything lives in one temporary folder and on 127.0.0.1.

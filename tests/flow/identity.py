@@ -1,10 +1,12 @@
 """Who is really sending: what the client's name, its address and the DNS are asked for."""
 import os
 import tempfile
+import time
 
 from lab import story
 from lab.alone import Alone
-from lab.mail import Message, until
+from lab.dns import Dns
+from lab.mail import Message, Submission, until
 from lab.milter import Milter
 from lab.site import Site
 from lab.story import ANNA, COLLEAGUES
@@ -49,3 +51,56 @@ def test_wrong_account():
             queue_id = site.send(message, login=login)
             line = until(lambda: site.audit("judge", queue_id=queue_id), 10, "the judgement")[0]
             assert ("wrong_account:" in line["reasons"]) == wanted, line["reasons"]
+
+
+CLOUD, STRANGER = "192.0.2.9", "192.0.2.10"
+RECORDS = {("example.com", "TXT"): ["v=spf1 include:spf.cloud.example -all"],
+           ("spf.cloud.example", "TXT"): ["v=spf1 ip4:192.0.2.9 -all"]}
+OPEN = {"extra": {"smtpd_relay_restrictions": "check_client_access static:OK, reject"}}
+
+
+def spf_site(**identity):
+    """A site that takes mail from everywhere, and asks for SPF."""
+    return Site({"identity": {"spf": True, **identity}}, postfix=OPEN)
+
+
+def by(site, client, message, **envelope):
+    """Sends it from a client's address, without a login; the queue id."""
+    with Submission(site.postfix.port, address=client) as submission:
+        return submission.send(message, **envelope)
+
+
+def only_held(site, queue_id):
+    """Was no other mail held, ever?"""
+    return {line["queue_id"] for line in site.audit("hold")} == {queue_id}
+
+
+def test_spf():
+    """A cloud service sends for Anna: judged as hers. Whoever else claims to be is not."""
+    dns = Dns(RECORDS)
+    dns.take_over()
+    with spf_site(spf_timeout="2s", spf_cache="0s") as site:
+        story.teach(site)
+        announcement = story.announce(site)
+        message = announcement.reply_all(ANNA)
+        queue_id = by(site, CLOUD, message, sender="bounce@example.com")
+        line = until(lambda: site.audit("judge", queue_id=queue_id), 10, "the judgement")[0]
+        assert (line["sender"], line["proof"], line["login"]) == (ANNA, "spf", "-"), line
+        assert site.postfix.queued(queue_id) == "hold" and site.letters(ANNA)
+        assert ("example.com", 99) not in dns.asked, "type SPF is given up"
+        site.receiver.forget()
+
+        forged = announcement.reply_all(ANNA)
+        by(site, STRANGER, forged)
+        story.reaches(site, forged)
+        assert only_held(site, queue_id), "a stranger's mail was held as Anna's"
+
+        # nobody answers: not proved, and the mail goes on when the time is over
+        dns.mute = True
+        unanswered = announcement.reply_all(ANNA)
+        begin = time.monotonic()
+        by(site, CLOUD, unanswered)
+        assert time.monotonic() - begin < 15, "the DNS held the mail up"
+        assert None in dns.asked, "nobody was asked"
+        story.reaches(site, unanswered)
+        assert only_held(site, queue_id) and not site.receiver.received(recipient=ANNA)
