@@ -2,6 +2,7 @@
 #include "milter/mail/internal.h"
 
 #include <arpa/inet.h>
+#include <idn2.h>
 #include <string.h>
 #include <strings.h>
 
@@ -217,11 +218,35 @@ is_plain_local(const char *local)
 	return p != local;
 }
 
+/*
+ * An internationalised domain as the DNS knows it (RFC 5890: A-labels), so that both spellings
+ * are one. What has no such form stays as it is; so does what would become something else than
+ * a domain, for compatibility characters can stand for '@' or a space.
+ */
+static const char *
+domain_to_ascii(const char *domain, char ascii[MAIL_MAX_DOMAIN + 1])
+{
+	char *found = NULL;
+	const char *p = domain;
+	size_t length;
+
+	while (*p != '\0' && (*p & 0x80) == 0)
+		p++;
+	if (*p == '\0' || idn2_to_ascii_8z(domain, &found,
+			      IDN2_NFC_INPUT | IDN2_NONTRANSITIONAL) != IDN2_OK)
+		return domain;
+	length = strlen(found);
+	if (length <= MAIL_MAX_DOMAIN && is_domain(found, length))
+		domain = memcpy(ascii, found, length + 1);
+	idn2_free(found);
+	return domain;
+}
+
 void
 mail_normal_write(const char *local, const char *domain, char normal_r[MAIL_NORMAL_SIZE])
 {
 	bool is_plain = is_plain_local(local);
-	char *out = normal_r;
+	char *out = normal_r, ascii[MAIL_MAX_DOMAIN + 1];
 
 	if (!is_plain)
 		*out++ = '"';
@@ -234,6 +259,7 @@ mail_normal_write(const char *local, const char *domain, char normal_r[MAIL_NORM
 		*out++ = '"';
 	if (*domain != '\0')
 		*out++ = '@';
+	domain = domain_to_ascii(domain, ascii);
 	for (; *domain != '\0'; domain++)
 		*out++ = mail_lower(*domain);
 	*out = '\0';
@@ -297,6 +323,8 @@ mail_path_normal(const char *path, char normal_r[MAIL_NORMAL_SIZE], const char *
 		mail_normal_write(split.local, "", normal_r);
 		return BASE_OK;
 	}
+	if (path[length - 1] == '.')
+		length--; /* the root's dot: MTAs take it */
 	result = mail_split_address(path, length, MAIL_ENVELOPE, &split, why_r);
 	if (result == BASE_OK)
 		mail_normal_write(split.local, split.domain, normal_r);

@@ -62,7 +62,17 @@ static const struct {
 	{ "<\"a@c\"@b.example>", "\"a@c\"@b.example" },
 	{ "<a@[192.0.2.1]>", "a@[192.0.2.1]" },
 	{ "<a@[IPv6:2001:DB8::1]>", "a@[ipv6:2001:db8::1]" },
-	{ "<j\xC3\xB8rn@\xC3\xA6.example>", "j\xC3\xB8rn@\xC3\xA6.example" },
+	{ "<a@b.example.>", "a@b.example" },
+	{ "<a@b.example..>", NULL },
+	/* internationalised domains, in either spelling; local parts as they are */
+	{ "<j\xC3\xB8rn@\xC3\xA6.example>", "j\xC3\xB8rn@xn--6ca.example" },
+	{ "<a@B\xC3\x9C" "CHER.example>", "a@xn--bcher-kva.example" },
+	{ "<a@bu\xCC\x88" "cher.example>", "a@xn--bcher-kva.example" },
+	{ "<a@XN--bcher-kva.example>", "a@xn--bcher-kva.example" },
+	{ "<a@b\xE3\x80\x82" "example>", "a@b.example" },
+	/* a wide '@' or space is no part of a domain, and must not become one */
+	{ "<a@b\xEF\xBC\xA0" "c.example>", "a@b\xEF\xBC\xA0" "c.example" },
+	{ "<a@b\xE3\x80\x80" "c.example>", "a@b\xE3\x80\x80" "c.example" },
 	{ "<root>", "root" },
 	{ "MAILER-DAEMON", "mailer-daemon" },
 	{ "<a@b.example", NULL },
@@ -567,11 +577,11 @@ END_TEST
 
 /* --- cases of others -------------------------------------------------------------- */
 
-/* Where the data for tests is: OOPS_TEST_DATA, else beside the source tree. */
+/* Where the data for tests is: OOPS_SHARED_DATA, else beside the source tree. */
 static bool
 data_path(const char *name, char *path, size_t size)
 {
-	const char *folder = getenv("OOPS_TEST_DATA"), *source = getenv("srcdir");
+	const char *folder = getenv("OOPS_SHARED_DATA"), *source = getenv("srcdir");
 	struct stat status;
 
 	if (folder != NULL)
