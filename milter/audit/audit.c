@@ -3,7 +3,7 @@
 
 #include <string.h>
 
-#define AUDIT_MAX_KEYS 14
+#define AUDIT_MAX_KEYS 16
 #define AUDIT_MAX_LINE 6144   /* bytes: stays below what syslog daemons take as one line */
 #define AUDIT_MAX_VALUE 1024  /* bytes of one value, before quoting */
 #define AUDIT_SHORT_VALUE 128 /* of one value, when the line would not fit otherwise */
