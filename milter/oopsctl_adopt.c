@@ -121,7 +121,7 @@ adopt_message(struct adopter *adopter, const struct queue_item *item,
 		.sender = transaction->from,
 		.subject = transaction->subject,
 		.recipients = visible,
-		.people_at_least = true, /* Bcc is not in the file's header */
+		.people_kind = HOLD_PEOPLE_AT_LEAST, /* Bcc is not in the file's header */
 		.reasons = &reason,
 		.reason_count = 1,
 		.policy = "adopted",

@@ -223,6 +223,21 @@ site_close(struct explainer *site)
 	base_key_free(&site->key);
 }
 
+/* Who it is from and how many it goes to. */
+static void
+print_audience(const struct identity *identity, const struct mail_transaction *transaction,
+    const struct audience *audience)
+{
+	printf("sender: %s\nrecipients: %zu addresses, ", identity->actor,
+	    transaction->recipients.count);
+	if (audience->kind == AUDIENCE_UNKNOWN)
+		puts("an unknown number of people");
+	else
+		printf("%s%lu people\n",
+		    audience->kind == AUDIENCE_AT_LEAST ? "at least " : "",
+		    audience->people);
+}
+
 /* Why the milter would not judge this message at all, where that can be seen here. */
 static void
 print_notes(const struct mail_transaction *transaction, const struct identity *identity)
@@ -270,9 +285,7 @@ explain(const struct settings *settings, const struct explainer *site,
 	result = judge_explain(&facts, site->scorecard,
 	    settings_policy_for(settings, identity.actor), &text, &why);
 	if (result == BASE_OK) {
-		printf("sender: %s\nrecipients: %zu addresses, %s%lu people\n",
-		    identity.actor, transaction->recipients.count,
-		    audience.kind == AUDIENCE_AT_LEAST ? "at least " : "", audience.people);
+		print_audience(&identity, transaction, &audience);
 		print_notes(transaction, &identity);
 		fputs(base_buffer_text(&text), stdout);
 	} else {

@@ -243,8 +243,14 @@ show_one(struct hold *hold, const struct hold_view *view, enum hold_wish wish)
 	oopsctl_print_text(view->sender, 512);
 	fputs("\nsubject:     ", stdout);
 	oopsctl_print_text(view->subject, 512);
-	printf("\nrecipients:  %zu addresses, %s%lu people\n", view->recipient_count,
-	    view->people_at_least ? "at least " : "", view->people);
+	printf("\nrecipients:  %zu %s, ", view->recipient_count,
+	    view->recipient_count == 1 ? "address" : "addresses");
+	if (view->people_kind == HOLD_PEOPLE_UNKNOWN)
+		puts("an unknown number of people");
+	else
+		printf("%s%lu %s\n",
+		    view->people_kind == HOLD_PEOPLE_AT_LEAST ? "at least " : "",
+		    view->people, view->people == 1 ? "person" : "people");
 	show_recipients(view->recipients);
 	printf("score:       %.3f\n", view->score);
 	for (i = 0; i < view->reason_count; i++) {

@@ -185,6 +185,15 @@ view_parts(
 	return BASE_OK;
 }
 
+/* The kind that a row's number stands for; one that is unheard of promises least. */
+static enum hold_people
+people_kind(int kind)
+{
+	return kind == HOLD_PEOPLE_EXACT || kind == HOLD_PEOPLE_AT_LEAST
+		   ? (enum hold_people)kind
+		   : HOLD_PEOPLE_UNKNOWN;
+}
+
 enum base_result
 hold_view_make(struct hold *hold, struct base_arena *arena, const struct store_hold *row,
     struct hold_view *view_r, const char **why_r)
@@ -199,7 +208,7 @@ hold_view_make(struct hold *hold, struct base_arena *arena, const struct store_h
 		.recipients = row->recipients,
 		.recipient_count = (size_t)row->recipient_count,
 		.people = (unsigned long)row->people,
-		.people_at_least = row->people_kind != 0,
+		.people_kind = people_kind(row->people_kind),
 		.score = row->score,
 		.policy = row->policy,
 		.language = row->language,

@@ -87,6 +87,13 @@ void hold_close(struct hold **hold);
 
 /* --- placing (oops-milter) --------------------------------------------------------- */
 
+/* What is known of how many people a send goes to; the numbers are the store's. */
+enum hold_people {
+	HOLD_PEOPLE_EXACT = 0,
+	HOLD_PEOPLE_AT_LEAST = 1,
+	HOLD_PEOPLE_UNKNOWN = 2, /* the number says nothing */
+};
+
 struct hold_reason {
 	const char *name;   /* of the signal */
 	const char *points; /* as the scorecard shows them */
@@ -104,7 +111,7 @@ struct hold_request {
 	size_t recipients_visible;
 	size_t recipient_count; /* of the act as far as it is known: later parts know more */
 	unsigned long people;
-	bool people_at_least;
+	enum hold_people people_kind;
 	double score;
 	const struct hold_reason *reasons;
 	size_t reason_count;
@@ -161,7 +168,7 @@ struct hold_view {
 	const char *recipients; /* visible ones, one a line; "" once it is over */
 	size_t recipient_count;
 	unsigned long people;
-	bool people_at_least;
+	enum hold_people people_kind;
 	double score;
 	const struct hold_reason *reasons;
 	size_t reason_count;

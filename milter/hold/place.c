@@ -127,7 +127,7 @@ hold_row_make(struct hold *hold, struct base_arena *arena,
 		.recipients = recipients_make(arena, request),
 		.recipient_count = (int64_t)request->recipient_count,
 		.people = (int64_t)request->people,
-		.people_kind = request->people_at_least ? 1 : 0,
+		.people_kind = (int)request->people_kind,
 		.score = request->score,
 		.reasons = reasons_make(arena, request),
 		.policy = line_make(arena, request->policy, HOLD_MAX_NAME),
@@ -228,7 +228,9 @@ place_join(struct hold *hold, struct hold_place *place, const struct store_hold 
 	place->row.recipient_count =
 	    larger(row->recipient_count, (int64_t)request->recipient_count);
 	place->row.people = larger(row->people, (int64_t)request->people);
-	place->row.people_kind = row->people_kind != 0 || request->people_at_least ? 1 : 0;
+	/* Something known and something unknown make at least what is known. */
+	if (row->people_kind != (int)request->people_kind)
+		place->row.people_kind = HOLD_PEOPLE_AT_LEAST;
 	place->row.tries = 0;
 	if (row->due == 0 || row->due > now + HOLD_LOOK_FIRST_MS)
 		place->row.due = now + HOLD_LOOK_FIRST_MS;

@@ -80,6 +80,15 @@ const char *judge_view_person(const struct judge_view *view, size_t i);
 /* A recipient's address by hash, "" when it is not a recipient. */
 const char *judge_view_person_of(const struct judge_view *view, uint64_t hash);
 
+/* Room for what these write: how many people it goes to, never more than is known. */
+#define JUDGE_PEOPLE_SIZE 64
+/* "40 people", "at least 412 people", "an unknown number of people" */
+const char *judge_view_people(const struct judge_view *view, char room[JUDGE_PEOPLE_SIZE]);
+/* "40", "at least 412", "an unknown number" */
+const char *judge_view_number(const struct judge_view *view, char room[JUDGE_PEOPLE_SIZE]);
+/* Its recipients: "these 40 people"; with lists: "these 3 addresses", "this list" */
+const char *judge_view_these(const struct judge_view *view, char room[JUDGE_PEOPLE_SIZE]);
+
 #define JUDGE_SIGNAL(name)                                                                 \
 	bool judge_measure_##name(                                                         \
 	    const struct judge_view *view, double *value_r, const char **person_r);        \

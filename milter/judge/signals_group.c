@@ -4,7 +4,7 @@
  */
 #include "milter/judge/internal.h"
 
-#define GROUP_MIN 3         /* recipients from which shares mean something */
+#define GROUP_MIN 3         /* people from which shares mean something */
 #define GROUP_NAMED_MAX 12  /* recipients among whom one is named */
 #define GROUP_REGULAR_MIN 4 /* sends that make an interval */
 #define GROUP_HEARD_MIN 5
@@ -31,7 +31,7 @@ of_all(const struct judge_view *view, size_t in_sample)
 static bool
 share_of(const struct judge_view *view, size_t in_sample, double *value_r)
 {
-	if (view->count < GROUP_MIN)
+	if (view->people < GROUP_MIN)
 		return false;
 	*value_r = (double)in_sample / (double)view->sample;
 	return true;
@@ -41,13 +41,15 @@ share_of(const struct judge_view *view, size_t in_sample, double *value_r)
 static void
 say_count(const struct judge_view *view, size_t in_sample, struct base_buffer *text)
 {
+	char these[JUDGE_PEOPLE_SIZE];
+
 	if (view->count == 1)
 		base_buffer_puts(text, "the recipient");
 	else if (in_sample == view->sample)
-		base_buffer_printf(text, "any of these %zu people", view->count);
+		base_buffer_printf(text, "any of %s", judge_view_these(view, these));
 	else
-		base_buffer_printf(
-		    text, "%.0f of these %zu people", of_all(view, in_sample), view->count);
+		base_buffer_printf(text, "%.0f of %s", of_all(view, in_sample),
+		    judge_view_these(view, these));
 }
 
 bool
@@ -108,7 +110,7 @@ judge_measure_familiarity(
 {
 	name_suspect(view, person_r);
 	*value_r = view->familiarity;
-	return view->count >= GROUP_MIN;
+	return view->people >= GROUP_MIN;
 }
 
 void
@@ -133,10 +135,11 @@ void
 judge_say_one_to_one_share(
     const struct judge_view *view, double value, struct base_buffer *text_r)
 {
+	char these[JUDGE_PEOPLE_SIZE];
+
 	(void)value;
-	base_buffer_printf(text_r,
-	    "You usually write to %.0f of these %zu people one by one.",
-	    of_all(view, view->alone), view->count);
+	base_buffer_printf(text_r, "You usually write to %.0f of %s one by one.",
+	    of_all(view, view->alone), judge_view_these(view, these));
 }
 
 bool
@@ -145,16 +148,18 @@ judge_measure_covered_by_one(
 {
 	name_suspect(view, person_r);
 	*value_r = view->best_cover;
-	return view->count >= GROUP_MIN;
+	return view->people >= GROUP_MIN;
 }
 
 void
 judge_say_covered_by_one(
     const struct judge_view *view, double value, struct base_buffer *text_r)
 {
+	char these[JUDGE_PEOPLE_SIZE];
+
 	base_buffer_printf(text_r,
-	    "No group you wrote to before holds more than %.0f of these %zu people.",
-	    value * (double)view->count, view->count);
+	    "No group you wrote to before holds more than %.0f of %s.",
+	    value * (double)view->count, judge_view_these(view, these));
 }
 
 bool
@@ -163,16 +168,18 @@ judge_measure_closest_sent(
 {
 	name_suspect(view, person_r);
 	*value_r = view->same ? 1 : view->best_overlap;
-	return view->count >= GROUP_MIN;
+	return view->people >= GROUP_MIN;
 }
 
 void
 judge_say_closest_sent(
     const struct judge_view *view, double value, struct base_buffer *text_r)
 {
+	char these[JUDGE_PEOPLE_SIZE];
+
 	(void)value;
-	base_buffer_printf(
-	    text_r, "You have not written to a group like these %zu people.", view->count);
+	base_buffer_printf(text_r, "You have not written to a group like %s.",
+	    judge_view_these(view, these));
 }
 
 bool
@@ -181,21 +188,23 @@ judge_measure_exact_before(
 {
 	name_suspect(view, person_r);
 	*value_r = view->same ? (double)view->same->weight * view->fade : 0;
-	return view->count >= 2;
+	return view->people >= 2;
 }
 
 void
 judge_say_exact_before(
     const struct judge_view *view, double value, struct base_buffer *text_r)
 {
+	char these[JUDGE_PEOPLE_SIZE];
+
 	(void)value;
 	if (view->same)
-		base_buffer_printf(text_r, "You wrote to exactly these %zu people %u %s.",
-		    view->count, view->same->count,
+		base_buffer_printf(text_r, "You wrote to exactly %s %u %s.",
+		    judge_view_these(view, these), view->same->count,
 		    view->same->count == 1 ? "time" : "times");
 	else
-		base_buffer_printf(text_r,
-		    "You have never written to exactly these %zu people.", view->count);
+		base_buffer_printf(text_r, "You have never written to exactly %s.",
+		    judge_view_these(view, these));
 }
 
 bool
@@ -229,9 +238,11 @@ void
 judge_say_regular_mailing(
     const struct judge_view *view, double value, struct base_buffer *text_r)
 {
+	char these[JUDGE_PEOPLE_SIZE];
+
 	(void)value;
-	base_buffer_printf(text_r, "You wrote to exactly these %zu people %u times.",
-	    view->count, view->same ? view->same->count : 0);
+	base_buffer_printf(text_r, "You wrote to exactly %s %u times.",
+	    judge_view_these(view, these), view->same ? view->same->count : 0);
 }
 
 /* The share of recipients that other recipients were written to with. */
@@ -251,9 +262,11 @@ judge_measure_cohesion(
 void
 judge_say_cohesion(const struct judge_view *view, double value, struct base_buffer *text_r)
 {
+	char these[JUDGE_PEOPLE_SIZE];
+
 	base_buffer_printf(text_r,
-	    "Of these %zu people you wrote to only %.0f together with another of them.",
-	    view->count, value * (double)view->count);
+	    "Of %s you wrote to only %.0f together with another of them.",
+	    judge_view_these(view, these), value * (double)view->count);
 }
 
 bool
@@ -262,21 +275,22 @@ judge_measure_received_match(
 {
 	(void)person_r;
 	*value_r = view->heard_overlap;
-	return view->count >= GROUP_HEARD_MIN;
+	return view->people >= GROUP_HEARD_MIN;
 }
 
 void
 judge_say_received_match(
     const struct judge_view *view, double value, struct base_buffer *text_r)
 {
+	char these[JUDGE_PEOPLE_SIZE];
+
 	if (value >= GROUP_LIKE)
 		base_buffer_printf(text_r,
-		    "These %zu people are a group you get mail with; you do not write to "
-		    "it.",
-		    view->count);
+		    "You get mail with %s; you do not write to that group.",
+		    judge_view_these(view, these));
 	else
-		base_buffer_printf(text_r,
-		    "These %zu people are no group that you get mail with.", view->count);
+		base_buffer_printf(text_r, "You do not get mail with a group like %s.",
+		    judge_view_these(view, these));
 }
 
 bool
@@ -286,7 +300,7 @@ judge_measure_group_voices(
 	(void)person_r;
 	*value_r =
 	    view->heard && view->heard_overlap >= GROUP_LIKE ? view->heard->voice_count : 0;
-	return view->count >= GROUP_HEARD_MIN;
+	return view->people >= GROUP_HEARD_MIN;
 }
 
 void

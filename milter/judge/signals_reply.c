@@ -109,13 +109,16 @@ void
 judge_say_reply_kind(
     const struct judge_view *view, double value, struct base_buffer *text_r)
 {
+	char people[JUDGE_PEOPLE_SIZE];
+
 	if (value == 3 || value == 4)
 		base_buffer_printf(text_r,
-		    "This answers not only %s but everybody who got the mail: %zu "
-		    "people%s.",
-		    originator(view), view->people, value == 4 ? ", and more" : "");
+		    "This answers not only %s but everybody who got the mail: %s%s.",
+		    originator(view), judge_view_people(view, people),
+		    value == 4 ? ", and more" : "");
 	else
-		base_buffer_printf(text_r, "This goes to %zu people.", view->people);
+		base_buffer_printf(
+		    text_r, "This goes to %s.", judge_view_people(view, people));
 }
 
 bool
@@ -270,12 +273,14 @@ void
 judge_say_author_alone_share(
     const struct judge_view *view, double value, struct base_buffer *text_r)
 {
+	char people[JUDGE_PEOPLE_SIZE];
+
 	base_buffer_printf(text_r,
-	    "%s your mails to %s went to that person alone; this one goes to %zu people.",
+	    "%s your mails to %s went to that person alone; this one goes to %s.",
 	    value > 0.95  ? "All"
 	    : value > 0.6 ? "Most of"
 			  : "Some of",
-	    originator(view), view->people);
+	    originator(view), judge_view_people(view, people));
 }
 
 bool
@@ -335,11 +340,12 @@ void
 judge_say_site_reply_all(
     const struct judge_view *view, double value, struct base_buffer *text_r)
 {
+	char people[JUDGE_PEOPLE_SIZE];
+
 	(void)value;
 	base_buffer_printf(text_r,
-	    "This answers everybody who got the mail, %zu people; hardly anybody here does "
-	    "that.",
-	    view->people);
+	    "This answers everybody who got the mail, %s; hardly anybody here does that.",
+	    judge_view_people(view, people));
 }
 
 bool
@@ -359,9 +365,10 @@ void
 judge_say_reached_by_bcc(
     const struct judge_view *view, double value, struct base_buffer *text_r)
 {
+	char people[JUDGE_PEOPLE_SIZE];
+
 	(void)value;
 	base_buffer_printf(text_r,
-	    "You got the mail as a blind copy: answering tells %zu people that you have "
-	    "it.",
-	    view->people);
+	    "You got the mail as a blind copy: answering tells %s that you have it.",
+	    judge_view_people(view, people));
 }

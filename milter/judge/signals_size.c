@@ -103,11 +103,10 @@ void
 judge_say_audience_size(
     const struct judge_view *view, double value, struct base_buffer *text_r)
 {
-	bool is_least =
-	    view->facts->audience && view->facts->audience->kind == AUDIENCE_AT_LEAST;
+	char people[JUDGE_PEOPLE_SIZE];
 
-	base_buffer_printf(text_r, "This goes to %s%.0f %s.", is_least ? "at least " : "",
-	    value, value == 1 ? "person" : "people");
+	(void)value;
+	base_buffer_printf(text_r, "This goes to %s.", judge_view_people(view, people));
 }
 
 bool
@@ -124,6 +123,7 @@ judge_say_size_for_sender(
     const struct judge_view *view, double value, struct base_buffer *text_r)
 {
 	const struct memory_profile *profile = view->facts->recall->profile;
+	char number[JUDGE_PEOPLE_SIZE];
 
 	(void)value;
 	if (!profile || profile->total <= 0) {
@@ -133,7 +133,7 @@ judge_say_size_for_sender(
 	}
 	base_buffer_puts(text_r, "You usually write to ");
 	usual_sizes(profile, text_r);
-	base_buffer_printf(text_r, "; this goes to %zu.", view->people);
+	base_buffer_printf(text_r, "; this goes to %s.", judge_view_number(view, number));
 }
 
 bool
@@ -153,11 +153,13 @@ void
 judge_say_size_vs_max(
     const struct judge_view *view, double value, struct base_buffer *text_r)
 {
+	char number[JUDGE_PEOPLE_SIZE];
+
 	(void)value;
 	base_buffer_printf(text_r,
-	    "The most people you have ever written to at once is %u; this goes to %zu.",
+	    "The most people you have ever written to at once is %u; this goes to %s.",
 	    view->facts->recall->profile ? view->facts->recall->profile->largest : 0,
-	    view->people);
+	    judge_view_number(view, number));
 }
 
 bool

@@ -333,9 +333,11 @@ void
 judge_say_greeting_to_one(
     const struct judge_view *view, double value, struct base_buffer *text_r)
 {
+	char people[JUDGE_PEOPLE_SIZE];
+
 	(void)value;
-	base_buffer_printf(
-	    text_r, "It greets one person by name and goes to %zu people.", view->people);
+	base_buffer_printf(text_r, "It greets one person by name and goes to %s.",
+	    judge_view_people(view, people));
 }
 
 bool
@@ -356,6 +358,8 @@ void
 judge_say_brief_answer(
     const struct judge_view *view, double value, struct base_buffer *text_r)
 {
-	base_buffer_printf(text_r, "It says %.0f %s, to %zu people.", value,
-	    value == 1 ? "word" : "words", view->people);
+	char people[JUDGE_PEOPLE_SIZE];
+
+	base_buffer_printf(text_r, "It says %.0f %s, to %s.", value,
+	    value == 1 ? "word" : "words", judge_view_people(view, people));
 }

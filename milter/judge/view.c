@@ -3,6 +3,7 @@
  *	judge/view - the facts of one send, joined once for all signals
  */
 #include <math.h>
+#include <stdio.h>
 #include <stdlib.h>
 
 #include "milter/judge/internal.h"
@@ -144,7 +145,7 @@ view_heard(struct judge_view *view)
 {
 	const struct memory_profile *profile = view->facts->recall->profile;
 
-	if (!profile || view->count < VIEW_HEARD_MIN)
+	if (!profile || view->people < VIEW_HEARD_MIN)
 		return;
 	for (size_t i = 0; i < profile->heard_count; i++) {
 		double overlap;
@@ -227,12 +228,9 @@ judge_view_make(const struct judge_facts *facts, struct base_arena *arena,
 		    base_why("no memory to judge %zu recipients", recall->recipient_count);
 		return BASE_BROKEN;
 	}
-	view.people = view.count;
-	if (facts->audience && facts->audience->people > view.people &&
-	    (facts->audience->lists || facts->audience->kind == AUDIENCE_AT_LEAST))
-		view.people = facts->audience->people;
-	view.answer = memory_answer_find(
-	    recall->profile, recall->thread, view.self, view.hashes, view.count, view.now);
+	view.people = audience_people(facts->audience, view.count);
+	view.answer = memory_answer_find(recall->profile, recall->thread, view.self,
+	    view.hashes, view.count, view.people, view.now);
 	view_sent(&view);
 	view_heard(&view);
 	view_suspect(&view);
@@ -257,4 +255,47 @@ judge_view_person_of(const struct judge_view *view, uint64_t hash)
 	if (place < view->count && view->hashes[place] == hash)
 		return judge_view_person(view, place);
 	return "";
+}
+
+/* How exactly it is known how many people there are. */
+static enum audience_kind
+view_kind(const struct judge_view *view)
+{
+	return view->facts->audience ? view->facts->audience->kind : AUDIENCE_EXACT;
+}
+
+const char *
+judge_view_number(const struct judge_view *view, char room[JUDGE_PEOPLE_SIZE])
+{
+	if (view_kind(view) == AUDIENCE_UNKNOWN)
+		return "an unknown number";
+	snprintf(room, JUDGE_PEOPLE_SIZE, "%s%zu",
+	    view_kind(view) == AUDIENCE_AT_LEAST ? "at least " : "", view->people);
+	return room;
+}
+
+const char *
+judge_view_people(const struct judge_view *view, char room[JUDGE_PEOPLE_SIZE])
+{
+	char number[JUDGE_PEOPLE_SIZE];
+	const char *of = view_kind(view) == AUDIENCE_UNKNOWN ? " of" : "";
+	bool is_one = !*of && view->people == 1;
+
+	snprintf(room, JUDGE_PEOPLE_SIZE, "%.40s%s %s", judge_view_number(view, number), of,
+	    is_one ? "person" : "people");
+	return room;
+}
+
+const char *
+judge_view_these(const struct judge_view *view, char room[JUDGE_PEOPLE_SIZE])
+{
+	bool has_lists = view->facts->audience && view->facts->audience->lists > 0;
+
+	if (view_kind(view) == AUDIENCE_UNKNOWN)
+		has_lists = true;
+	if (view->count == 1)
+		return has_lists ? "this list" : "this person";
+	snprintf(room, JUDGE_PEOPLE_SIZE, "these %zu %s", view->count,
+	    has_lists ? "addresses" : "people");
+	return room;
 }

@@ -4,10 +4,18 @@
  */
 #include "milter/memory/value.h"
 
+/* Are there more people in a thread than addresses, though all addresses were kept? */
+static bool
+has_lists(const struct memory_thread *thread)
+{
+	return thread->member_count < MEMORY_MAX_MEMBERS &&
+	       thread->size > thread->member_count;
+}
+
 /* Fills the answer from the thread row of the parent. */
 static struct memory_answer
 answer_given(const struct memory_thread *thread, uint64_t sender,
-    const uint64_t *recipients, size_t count)
+    const uint64_t *recipients, size_t count, size_t people)
 {
 	struct memory_answer answer = { .kind = MEMORY_ANSWER_GIVEN };
 	size_t known = 0, taken = 0;
@@ -35,6 +43,9 @@ answer_given(const struct memory_thread *thread, uint64_t sender,
 	if (answer.others == 0)
 		answer.others = 1;
 	answer.taken = known ? (double)taken / (double)known : 0;
+	/* Where lists were written to, their addresses alone do not tell how many are taken. */
+	if (has_lists(thread) && answer.taken > (double)people / answer.others)
+		answer.taken = (double)people / answer.others;
 	return answer;
 }
 
@@ -155,12 +166,12 @@ is_choice(const struct memory_answer *answer, const uint64_t *recipients, size_t
 /* The message that a send answers. */
 struct memory_answer
 memory_answer_find(const struct memory_profile *profile, const struct memory_thread *thread,
-    uint64_t sender, const uint64_t *recipients, size_t count, int64_t now)
+    uint64_t sender, const uint64_t *recipients, size_t count, size_t people, int64_t now)
 {
 	struct memory_answer answer = { .kind = MEMORY_ANSWER_NONE };
 
 	if (thread)
-		answer = answer_given(thread, sender, recipients, count);
+		answer = answer_given(thread, sender, recipients, count, people);
 	else if (profile)
 		answer = answer_inferred(profile, recipients, count, now);
 	answer.is_choice = is_choice(&answer, recipients, count);

@@ -41,6 +41,8 @@ struct memory_lesson {
 	uint64_t parent;  /* the id it answers, 0 for none */
 	uint32_t recipient_count; /* of the envelope, sender left out */
 	uint64_t recipient_sum;
+	uint32_t
+	    people_count; /* behind the recipients; they themselves where no list is known */
 	uint32_t member_count; /* envelope, To, Cc and the sender */
 	uint64_t member_sum;
 	bool has_header;              /* To or Cc was there, so who is hidden is known */
@@ -51,8 +53,8 @@ struct memory_lesson {
 
 /* BROKEN: arena full. */
 enum base_result memory_lesson_make(struct base_arena *arena, const struct base_key *key,
-    const char *actor, const struct mail_transaction *transaction, double score,
-    struct memory_lesson *lesson_r, const char **why_r);
+    const char *actor, const struct mail_transaction *transaction, size_t people,
+    double score, struct memory_lesson *lesson_r, const char **why_r);
 enum base_result memory_lesson_encode(struct base_arena *arena,
     const struct memory_lesson *lesson, const void **data_r, size_t *length_r);
 /* REFUSE: not a lesson. */

@@ -9,7 +9,7 @@
 #include "milter/memory/internal.h"
 #include "milter/memory/wire.h"
 
-#define LESSON_VERSION 1
+#define LESSON_VERSION 2 /* 1 has no people_count */
 
 /* Keyed hash of an address or a message id; never 0. */
 uint64_t
@@ -103,7 +103,7 @@ is_one_domain(const struct mail_addresses *addresses, const char *domain)
 /* Gathers one mail into a lesson. */
 enum base_result
 memory_lesson_make(struct base_arena *arena, const struct base_key *key, const char *actor,
-    const struct mail_transaction *transaction, double score,
+    const struct mail_transaction *transaction, size_t people, double score,
     struct memory_lesson *lesson_r, const char **why_r)
 {
 	const char *sender = lesson_sender(actor, transaction);
@@ -136,6 +136,9 @@ memory_lesson_make(struct base_arena *arena, const struct base_key *key, const c
 	count = people_add(lesson.people, count, key, &transaction->cc, MEMORY_IN_CC);
 	lesson.person_count = people_join(lesson.people, count, lesson.sender);
 	lesson_sum(&lesson);
+	lesson.people_count = people == 0           ? lesson.recipient_count
+			      : people < UINT32_MAX ? (uint32_t)people
+						    : UINT32_MAX;
 	if (lesson.person_count > MEMORY_LESSON_PEOPLE)
 		lesson.person_count = MEMORY_LESSON_PEOPLE;
 	*lesson_r = lesson;
@@ -182,6 +185,7 @@ memory_lesson_encode(struct base_arena *arena, const struct memory_lesson *lesso
 	memory_put(&wire, lesson->parent, 8);
 	memory_put(&wire, lesson->recipient_count, 4);
 	memory_put(&wire, lesson->recipient_sum, 8);
+	memory_put(&wire, lesson->people_count, 4);
 	memory_put(&wire, lesson->member_count, 4);
 	memory_put(&wire, lesson->member_sum, 8);
 	memory_put(&wire, lesson->person_count, 2);
@@ -214,9 +218,9 @@ memory_lesson_decode(struct base_arena *arena, const void *data, size_t length,
 {
 	struct memory_wire wire = memory_wire_over(data, length);
 	struct memory_lesson lesson = { 0 };
-	uint64_t flags;
+	uint64_t flags, version = memory_take(&wire, 1);
 
-	if (memory_take(&wire, 1) != LESSON_VERSION)
+	if (version == 0 || version > LESSON_VERSION)
 		return BASE_REFUSE;
 	flags = memory_take(&wire, 1);
 	lesson.is_send = flags & 1;
@@ -229,6 +233,8 @@ memory_lesson_decode(struct base_arena *arena, const void *data, size_t length,
 	lesson.parent = memory_take(&wire, 8);
 	lesson.recipient_count = (uint32_t)memory_take(&wire, 4);
 	lesson.recipient_sum = memory_take(&wire, 8);
+	lesson.people_count =
+	    version == 1 ? lesson.recipient_count : (uint32_t)memory_take(&wire, 4);
 	lesson.member_count = (uint32_t)memory_take(&wire, 4);
 	lesson.member_sum = memory_take(&wire, 8);
 	lesson.person_count = memory_take(&wire, 2);

@@ -517,12 +517,12 @@ memory_recall(struct memory *memory, const struct base_key *key, struct base_are
 /* What would be learned if this send really leaves. */
 enum base_result
 memory_lesson(const struct base_key *key, struct base_arena *arena, const char *actor,
-    const struct mail_transaction *transaction, double score, const void **lesson_r,
-    size_t *length_r, const char **why_r)
+    const struct mail_transaction *transaction, size_t people, double score,
+    const void **lesson_r, size_t *length_r, const char **why_r)
 {
 	struct memory_lesson lesson;
-	enum base_result result =
-	    memory_lesson_make(arena, key, actor, transaction, score, &lesson, why_r);
+	enum base_result result = memory_lesson_make(
+	    arena, key, actor, transaction, people, score, &lesson, why_r);
 
 	if (result == BASE_OK)
 		result = memory_lesson_encode(arena, &lesson, lesson_r, length_r);

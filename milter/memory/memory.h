@@ -56,11 +56,12 @@ enum base_result memory_recall(struct memory *memory, const struct base_key *key
  * What would be learned if this send really leaves, as bytes that hold no address: to be
  * given to memory_learn() now, or later by the keeper. `actor` "" for mail that is not a
  * local person's: only its thread, and who is heard from, are remembered. `score` of the
- * judgement feeds the site's own percentile; negative: not judged.
+ * judgement feeds the site's own percentile; negative: not judged. `people` stand behind the
+ * recipients; 0: one behind each address.
  */
 enum base_result memory_lesson(const struct base_key *key, struct base_arena *arena,
-    const char *actor, const struct mail_transaction *transaction, double score,
-    const void **lesson_r, size_t *length_r, const char **why_r);
+    const char *actor, const struct mail_transaction *transaction, size_t people,
+    double score, const void **lesson_r, size_t *length_r, const char **why_r);
 enum base_result memory_learn(
     struct memory *memory, const void *lesson, size_t length, const char **why_r);
 /*

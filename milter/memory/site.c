@@ -113,7 +113,7 @@ memory_site_learn(struct memory_site *site, const struct memory_lesson *lesson,
 	weight = (float)(1 / memory_fade(site->epoch, lesson->time));
 	if (site->sends < UINT32_MAX)
 		site->sends++;
-	site->sizes[memory_size_class(lesson->recipient_count)] += weight;
+	site->sizes[memory_size_class(lesson->people_count)] += weight;
 	site->total += weight;
 	if (lesson->score >= 0)
 		score_learn(site, lesson->score);

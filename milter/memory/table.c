@@ -300,7 +300,7 @@ learn_sender(struct memory_table *table, struct table_lesson *about, const char 
 	if (result != BASE_OK)
 		return result;
 	about->answer = memory_answer_find(profile, about->parent, lesson->sender,
-	    about->recipients, about->recipient_count, lesson->time);
+	    about->recipients, about->recipient_count, lesson->people_count, lesson->time);
 	memory_site_learn(site, lesson, &about->answer);
 	result = memory_profile_sent(table->arena, profile, lesson, about->recipients,
 	    about->recipient_count, &about->answer);
@@ -395,7 +395,8 @@ memory_table_learn(
 		result = learn_sender(table, &about, why_r);
 	else if (result == BASE_OK)
 		about.answer = memory_answer_find(NULL, about.parent, about.lesson.sender,
-		    about.recipients, about.recipient_count, about.lesson.time);
+		    about.recipients, about.recipient_count, about.lesson.people_count,
+		    about.lesson.time);
 	if (result == BASE_OK)
 		result = learn_recipients(table, &about, why_r);
 	if (result == BASE_OK)

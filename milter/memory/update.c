@@ -299,7 +299,7 @@ profile_contacts(struct base_arena *arena, struct memory_profile *profile,
 {
 	size_t slot = MEMORY_NO_SLOT;
 
-	if (lesson->recipient_count >= 2) {
+	if (lesson->recipient_count >= 1 && lesson->people_count >= 2) {
 		slot = sent_slot(arena, profile, lesson->recipient_sum,
 		    lesson->recipient_count, lesson->time);
 		if (slot == MEMORY_MAX_SENT)
@@ -314,7 +314,7 @@ profile_contacts(struct base_arena *arena, struct memory_profile *profile,
 			return BASE_BROKEN;
 		contact->sent += weight;
 		later(&contact->last_sent, lesson->time);
-		if (lesson->recipient_count == 1)
+		if (lesson->recipient_count == 1 && lesson->people_count == 1)
 			contact->alone += weight;
 		if (slot != MEMORY_NO_SLOT)
 			contact->audiences |= UINT64_C(1) << slot;
@@ -350,9 +350,9 @@ memory_profile_sent(struct base_arena *arena, struct memory_profile *profile,
 	later(&profile->last, lesson->time);
 	if (profile->sends < UINT32_MAX)
 		profile->sends++;
-	if (lesson->recipient_count > profile->largest)
-		profile->largest = lesson->recipient_count;
-	profile->sizes[memory_size_class(lesson->recipient_count)] += weight;
+	if (lesson->people_count > profile->largest)
+		profile->largest = lesson->people_count;
+	profile->sizes[memory_size_class(lesson->people_count)] += weight;
 	profile->total += weight;
 	return profile_contacts(arena, profile, lesson, recipients, count, weight);
 }
@@ -454,6 +454,17 @@ thread_answerers(struct memory_thread *thread, const struct memory_thread *paren
 			thread->answerers[thread->answerer_count++] = parent->answerers[i];
 }
 
+/* How many people have a message: its author and, where lists are known, those behind them. */
+static uint32_t
+lesson_members(const struct memory_lesson *lesson)
+{
+	uint32_t people = lesson->people_count;
+
+	if (people < UINT32_MAX && lesson->sender != 0)
+		people++;
+	return people > lesson->member_count ? people : lesson->member_count;
+}
+
 /* A message that may be answered. A second transaction of the same one adds its people. */
 void
 memory_thread_learn(struct memory_thread *thread, const struct memory_lesson *lesson,
@@ -467,8 +478,8 @@ memory_thread_learn(struct memory_thread *thread, const struct memory_lesson *le
 	thread->originator = lesson->sender;
 	thread->time = (uint32_t)lesson->time;
 	thread_members(thread, lesson);
-	if (lesson->member_count > thread->size) {
-		thread->size = lesson->member_count;
+	if (lesson_members(lesson) > thread->size) {
+		thread->size = lesson_members(lesson);
 		thread->sum = lesson->member_sum;
 	}
 	if (thread->size < thread->member_count)

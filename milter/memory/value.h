@@ -63,10 +63,10 @@ struct memory_contact {
 	uint8_t heard_size; /* recipients of the last mail received, at most 255 */
 };
 
-/* An audience of two or more that the owner wrote to. */
+/* An audience of two or more that the owner wrote to; a list may be the only recipient. */
 struct memory_sent {
 	uint64_t sum;  /* of the recipients' hashes, owner left out */
-	uint32_t size; /* people, 0: free slot */
+	uint32_t size; /* recipients, 0: free slot */
 	uint32_t first;
 	uint32_t last; /* seconds since 1970 */
 	uint32_t count;
@@ -294,9 +294,12 @@ memory_answer_is_to_all(const struct memory_answer *answer)
 	       answer->taken >= MEMORY_WHOLE;
 }
 
-/* `recipients` sorted, distinct, the sender left out. Profile and thread may be NULL. */
+/*
+ * `recipients` sorted, distinct, the sender left out; `people` stand behind them. Profile and
+ * thread may be NULL.
+ */
 struct memory_answer memory_answer_find(const struct memory_profile *profile,
     const struct memory_thread *thread, uint64_t sender, const uint64_t *recipients,
-    size_t count, int64_t now);
+    size_t count, size_t people, int64_t now);
 
 #endif

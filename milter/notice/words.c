@@ -151,8 +151,12 @@ notice_words_people(struct base_arena *arena, const struct notice_words *words,
 {
 	unsigned long people = view->people ? view->people : view->recipient_count;
 
+	if (view->people_kind == HOLD_PEOPLE_UNKNOWN)
+		return words->people_unknown;
 	return notice_words_count(arena, words,
-	    view->people_at_least ? &words->people_at_least : &words->people, people);
+	    view->people_kind == HOLD_PEOPLE_AT_LEAST ? &words->people_at_least
+						      : &words->people,
+	    people);
 }
 
 /* Text cut to whole characters, "..." when something is missing. */

@@ -44,6 +44,7 @@ struct notice_words {
 
 	/* who gets it */
 	struct notice_plural people, people_at_least;
+	const char *people_unknown;
 	struct notice_plural and_more;
 	const char *no_subject;
 

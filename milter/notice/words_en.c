@@ -36,6 +36,7 @@ const struct notice_words notice_words_en = {
 
 	.people = { { "1 person", "{n} people" } },
 	.people_at_least = { { "at least 1 person", "at least {n} people" } },
+	.people_unknown = "an unknown number of people",
 	.and_more = { { "and 1 more", "and {n} more" } },
 	.no_subject = "(no subject)",
 

@@ -51,7 +51,7 @@ line_learn(
 	size_t length;
 	enum base_result result =
 	    memory_lesson(replay->key, replay->arena, line->transaction->envelope_sender,
-		line->transaction, score, &lesson, &length, why_r);
+		line->transaction, 0, score, &lesson, &length, why_r);
 
 	if (result == BASE_OK)
 		result = memory_learn(replay->memory, lesson, length, why_r);

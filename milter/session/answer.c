@@ -67,6 +67,20 @@ session_answer_error(
 	return is_accepted ? SESSION_ACCEPT : SESSION_TEMPFAIL;
 }
 
+/* How many people it goes to; why a list cannot be read is told where the admin looks. */
+static void
+count_people(struct session_connection *connection)
+{
+	struct session_mail *mail = &connection->mail;
+	struct audience_directory *directory = connection->site->audience;
+	const char *why = "";
+
+	audience_count(directory, mail->judged, &mail->audience);
+	if (audience_trouble(directory, &why) != BASE_NONE)
+		base_log(
+		    BASE_LOG_WARNING, "lists: %s; what was known before stays in use", why);
+}
+
 /* Looks up what is known of the audience and its sender. */
 static enum session_answer
 facts_find(struct session_connection *connection)
@@ -74,7 +88,7 @@ facts_find(struct session_connection *connection)
 	struct session_mail *mail = &connection->mail;
 	const char *why = "";
 
-	audience_count(connection->site->audience, mail->judged, &mail->audience);
+	count_people(connection);
 	if (memory_recall(connection->rooms->memory, connection->site->key,
 		connection->arena, mail->identity.actor, mail->judged, &mail->recall,
 		&why) != BASE_OK)

@@ -187,7 +187,8 @@ learn(struct session_connection *connection, const char *actor,
 	size_t length;
 
 	if (memory_lesson(connection->site->key, connection->arena, actor, transaction,
-		score, &lesson, &length, &why) != BASE_OK)
+		audience_people(&connection->mail.audience, 0), score, &lesson, &length,
+		&why) != BASE_OK)
 		return;
 	if (is_instead)
 		(void)memory_learn_instead(memory, lesson, length, &why);

@@ -19,6 +19,12 @@ static const enum hold_end hold_ends[] = {
 	[SETTINGS_END_DELETE] = HOLD_END_DELETE,
 };
 
+static const enum hold_people people_kinds[] = {
+	[AUDIENCE_EXACT] = HOLD_PEOPLE_EXACT,
+	[AUDIENCE_AT_LEAST] = HOLD_PEOPLE_AT_LEAST,
+	[AUDIENCE_UNKNOWN] = HOLD_PEOPLE_UNKNOWN,
+};
+
 /* "name:points,name:points": no recipient's name is in it. */
 static const char *
 reasons_text(struct base_arena *arena, const struct judge_verdict *verdict)
@@ -64,7 +70,8 @@ judge_audit(const struct session_connection *connection, const char *hold_id)
 
 	snprintf(score, sizeof(score), "%.2f", mail->verdict.score);
 	snprintf(recipients, sizeof(recipients), "%zu", mail->judged->recipients.seen);
-	snprintf(people, sizeof(people), "%lu", mail->audience.people);
+	snprintf(people, sizeof(people), "%lu%s", mail->audience.people,
+	    mail->audience.kind == AUDIENCE_EXACT ? "" : "+");
 	audit_event(AUDIT_JUDGE, hold_id, { "sender", mail->identity.actor },
 	    { "action", settings_action_str(mail->verdict.action) },
 	    { "wanted", settings_action_str(mail->wanted) },
@@ -154,7 +161,7 @@ request_make(struct session_connection *connection, struct hold_request *request
 	request_r->subject = mail->transaction->subject;
 	request_r->recipient_count = mail->judged->recipients.seen;
 	request_r->people = mail->audience.people;
-	request_r->people_at_least = mail->audience.kind == AUDIENCE_AT_LEAST;
+	request_r->people_kind = people_kinds[mail->audience.kind];
 	request_r->score = mail->verdict.score;
 	request_r->policy = mail->policy->name;
 	request_r->language = settings->notice.language;
@@ -163,8 +170,8 @@ request_make(struct session_connection *connection, struct hold_request *request
 	request_r->on_end = hold_ends[mail->policy->on_expiry];
 	request_r->then = hold_ends[settings->undo.then];
 	return memory_lesson(connection->site->key, connection->arena, mail->identity.actor,
-	    mail->judged, mail->verdict.score, &request_r->lesson,
-	    &request_r->lesson_length, why_r);
+	    mail->judged, audience_people(&mail->audience, 0), mail->verdict.score,
+	    &request_r->lesson, &request_r->lesson_length, why_r);
 }
 
 /* Writes the hold down. OK: it is durable and may be asked of the MTA. */

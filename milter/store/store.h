@@ -93,7 +93,7 @@ struct store_hold {
 	const char *recipients; /* visible ones, one a line, bounded; emptied when it is over */
 	int64_t recipient_count;
 	int64_t people;	       /* behind the recipients */
-	int people_kind;       /* 0 exactly, 1 at least */
+	int people_kind;       /* 0 exactly, 1 at least, 2 unknown */
 	double score;
 	const char *reasons;   /* "name:points\tsentence", one a line */
 	const char *policy;    /* name of the rule */

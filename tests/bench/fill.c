@@ -60,7 +60,7 @@ learn(struct memory *memory, const struct base_key *key, struct base_arena *aren
 	struct mail_transaction *transaction =
 	    mail_make(arena, sender, senders, number, actor);
 
-	if (memory_lesson(key, arena, actor, transaction, 0.1, &lesson, &length, &why) !=
+	if (memory_lesson(key, arena, actor, transaction, 0, 0.1, &lesson, &length, &why) !=
 	    BASE_OK)
 		fail("lesson", why);
 	while (memory_learn(memory, lesson, length, &why) == BASE_RETRY)

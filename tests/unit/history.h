@@ -21,6 +21,8 @@ struct history {
 	struct settings_policy policy;
 	int64_t now;
 	unsigned serial;
+	size_t
+	    people; /* behind the recipients of the next sends, which are lists; 0: no lists */
 };
 
 /* A list of addresses from text with commas. */
@@ -115,7 +117,8 @@ history_facts(struct history *history, const struct mail_transaction *mail)
 	identity->person = "";
 	identity->is_local = true;
 	identity->proof = IDENTITY_LOGIN;
-	audience->people = mail->recipients.count;
+	audience->people = history->people ? history->people : mail->recipients.count;
+	audience->lists = history->people ? 1 : 0;
 	ck_assert_msg(memory_recall(history->memory, history->key, history->arena, mail->envelope_sender,
 			  mail, recall, &why) == BASE_OK,
 	    "%s", why);
@@ -135,8 +138,8 @@ history_learn(
 	size_t length;
 	const char *why = "";
 
-	ck_assert_msg(memory_lesson(history->key, history->arena, actor, mail, 0.01,
-			  &lesson, &length, &why) == BASE_OK,
+	ck_assert_msg(memory_lesson(history->key, history->arena, actor, mail,
+			  history->people, 0.01, &lesson, &length, &why) == BASE_OK,
 	    "%s", why);
 	ck_assert_msg(
 	    memory_learn(history->memory, lesson, length, &why) == BASE_OK, "%s", why);

@@ -267,7 +267,7 @@ sample(const char *queue_id, const char *act)
 		.recipients_visible = 2,
 		.recipient_count = 40,
 		.people = 2100,
-		.people_at_least = true,
+		.people_kind = HOLD_PEOPLE_AT_LEAST,
 		.score = 0.97,
 		.reasons = reasons,
 		.reason_count = 2,
@@ -564,7 +564,7 @@ START_TEST(placed_is_durable_and_whole)
 	ck_assert_str_eq(view.recipients, "a@example.com\nSECRET-RECIPIENT@example.com");
 	ck_assert_uint_eq(view.recipient_count, 40);
 	ck_assert_uint_eq(view.people, 2100);
-	ck_assert(view.people_at_least);
+	ck_assert_int_eq(view.people_kind, HOLD_PEOPLE_AT_LEAST);
 	ck_assert_uint_eq(view.reason_count, 2);
 	ck_assert_str_eq(view.reasons[0].name, "far-above");
 	ck_assert_str_eq(view.reasons[0].points, "3.20");

@@ -435,6 +435,81 @@ START_TEST(signal_values)
 }
 END_TEST
 
+/* A list is as many as its people, for the sender's habits and for what is said. */
+START_TEST(lists_count_their_people)
+{
+	struct history history;
+	struct judge_facts facts;
+	struct judge_verdict verdict;
+	struct audience audience = { .people = 40, .lists = 1 };
+	struct base_buffer text;
+
+	history_begin(&history);
+	history_teach(&history, 25);
+	history.people = 40;
+	history_send(&history, "p9@example.com", "all@example.com", "a1@x", "");
+	history_send(&history, "p9@example.com",
+	    "p7@example.com,p8@example.com,all@example.com", "a3@x", "");
+	facts = history_facts(&history,
+	    history_mail(&history, ME, "p9@example.com,all@example.com", "a2@x", "a1@x"));
+	ck_assert_double_eq(signal_measure(&history, "audience_size", &facts).value, 40);
+	ck_assert_double_gt(signal_measure(&history, "size_for_sender", &facts).value, 5);
+	ck_assert_double_gt(signal_measure(&history, "size_vs_max", &facts).value, 5);
+	/* who answers the list answers everybody */
+	ck_assert_double_eq(
+	    signal_measure(&history, "answered_audience", &facts).value, 40);
+	verdict =
+	    history_judge(&history, ME, "p9@example.com,all@example.com", "a2@x", "a1@x");
+	ck_assert_msg(verdict.action == SETTINGS_CONFIRM, "score %f", verdict.score);
+	verdict = history_judge(&history, ME, "all@example.com", "", "");
+	ck_assert_msg(verdict.action == SETTINGS_CONFIRM, "score %f", verdict.score);
+	/* who leaves the list out does not answer everybody */
+	facts = history_facts(
+	    &history, history_mail(&history, ME,
+			  "p7@example.com,p8@example.com,p9@example.com", "a4@x", "a3@x"));
+	audience = (struct audience){ .people = 3 };
+	facts.audience = &audience;
+	ck_assert(!signal_measure(&history, "answered_audience", &facts).is_known);
+
+	/* who writes to the list every week may */
+	for (unsigned week = 0; week < 10; week++) {
+		history.now += 7 * 86400;
+		history_send(&history, ME, "all@example.com", "", "");
+	}
+	facts =
+	    history_facts(&history, history_mail(&history, ME, "all@example.com", "", ""));
+	ck_assert_double_lt(signal_measure(&history, "size_for_sender", &facts).value, 2.5);
+	ck_assert_double_eq(signal_measure(&history, "size_vs_max", &facts).value, 1);
+	ck_assert_uint_eq(facts.recall->profile->largest, 40);
+
+	verdict = history_judge(&history, ME, "all@example.com", "", "");
+	ck_assert_msg(verdict.action == SETTINGS_PASS, "score %f", verdict.score);
+
+	/* members of lists who are recipients too are one person each */
+	facts = history_facts(
+	    &history, history_mail(&history, ME, TEAM ",all@example.com", "", ""));
+	audience = (struct audience){ .people = 3, .lists = 1 };
+	facts.audience = &audience;
+	ck_assert_double_eq(signal_measure(&history, "audience_size", &facts).value, 3);
+	for (int kind = AUDIENCE_EXACT; kind <= AUDIENCE_UNKNOWN; kind++) {
+		static const char *const said[] = { "This goes to 3 people.",
+			"This goes to at least 3 people.",
+			"This goes to an unknown number of people." };
+		struct judge_view view;
+		const char *why = "";
+
+		audience.kind = (enum audience_kind)kind;
+		base_buffer_init(&text, 200);
+		ck_assert_int_eq(
+		    judge_view_make(&facts, history.arena, &view, &why), BASE_OK);
+		judge_say_audience_size(&view, 3, &text);
+		ck_assert_str_eq(base_buffer_text(&text), said[kind]);
+		base_buffer_free(&text);
+	}
+	history_end(&history);
+}
+END_TEST
+
 /* Signals that need a header or the body: what the send looks like, and the value. */
 static const struct {
 	const char *signal;
@@ -685,6 +760,7 @@ main(void)
 	tcase_add_loop_test(signal, text_values, 0, (int)(sizeof(texts) / sizeof(*texts)));
 	tcase_add_loop_test(signal, wrong_account, 0, (int)(sizeof(accounts) / sizeof(*accounts)));
 	tcase_add_test(signal, newsletter_is_regular);
+	tcase_add_test(signal, lists_count_their_people);
 	tcase_add_test(scenario, body_is_wanted_when_it_matters);
 	suite_add_tcase(suite, card);
 	suite_add_tcase(suite, scenario);

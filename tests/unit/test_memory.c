@@ -53,6 +53,7 @@ lesson_random(struct memory_person *people, size_t count, uint64_t world, int64_
 		if (i == 0 || people[i].hash != people[i - 1].hash)
 			people[lesson.person_count++] = people[i];
 	lesson.recipient_count = (uint32_t)lesson.person_count;
+	lesson.people_count = lesson.recipient_count;
 	lesson.member_count = lesson.recipient_count + 1;
 	for (size_t i = 0; i < lesson.person_count; i++)
 		lesson.recipient_sum += people[i].hash;
@@ -71,8 +72,8 @@ profile_learn(struct base_arena *arena, struct memory_profile *profile,
 
 	for (size_t i = 0; i < lesson->person_count; i++)
 		hashes[i] = lesson->people[i].hash;
-	answer = memory_answer_find(
-	    profile, NULL, 1, hashes, lesson->person_count, lesson->time);
+	answer = memory_answer_find(profile, NULL, 1, hashes, lesson->person_count,
+	    lesson->person_count, lesson->time);
 	ck_assert_int_eq(memory_profile_sent(
 			     arena, profile, lesson, hashes, lesson->person_count, &answer),
 	    BASE_OK);
@@ -205,8 +206,8 @@ START_TEST(lesson_round_trips_and_holds_no_address)
 	mail = history_mail(
 	    &history, ME, history_people(history.arena, 0, 2000), "id@x", "up@x");
 	mail->to = history_addresses(history.arena, "p1@example.com,list@example.com");
-	ck_assert_int_eq(
-	    memory_lesson(history.key, history.arena, ME, mail, 0.25, &data, &length, &why),
+	ck_assert_int_eq(memory_lesson(history.key, history.arena, ME, mail, 0, 0.25,
+			     &data, &length, &why),
 	    BASE_OK);
 	ck_assert_uint_le(length, 80 + 9 * MEMORY_LESSON_PEOPLE);
 	ck_assert_ptr_null(memmem(data, length, "example", 7));
@@ -214,6 +215,7 @@ START_TEST(lesson_round_trips_and_holds_no_address)
 	    memory_lesson_decode(history.arena, data, length, &lesson), BASE_OK);
 	ck_assert_uint_eq(lesson.recipient_count, 1999);
 	ck_assert_uint_eq(lesson.member_count, 2001);
+	ck_assert_uint_eq(lesson.people_count, 1999);
 	ck_assert(lesson.is_send && lesson.has_header && lesson.score == 0.25);
 	ck_assert_int_eq(
 	    memory_lesson_encode(history.arena, &lesson, &same, &again), BASE_OK);
@@ -224,6 +226,30 @@ START_TEST(lesson_round_trips_and_holds_no_address)
 		    memory_lesson_decode(history.arena, data, cut, &lesson), BASE_REFUSE);
 	ck_assert_int_eq(memory_learn(history.memory, data, 12, &why), BASE_REFUSE);
 	history_end(&history);
+}
+END_TEST
+
+/* A lesson of a version that did not count people is still worth something. */
+START_TEST(older_lessons_are_understood)
+{
+	struct base_arena *arena = base_arena_new(1u << 16);
+	struct memory_person people[3];
+	struct memory_lesson lesson = lesson_random(people, 3, 100, 1000000000), again;
+	const void *data;
+	unsigned char old[200];
+	size_t length;
+
+	ck_assert_int_eq(memory_lesson_encode(arena, &lesson, &data, &length), BASE_OK);
+	ck_assert_uint_le(length, sizeof(old));
+	memcpy(old, data, 54);
+	memcpy(old + 54, (const unsigned char *)data + 58, length - 58);
+	old[0] = 1;
+	ck_assert_int_eq(memory_lesson_decode(arena, old, length - 4, &again), BASE_OK);
+	ck_assert_uint_eq(again.people_count, lesson.recipient_count);
+	ck_assert_uint_eq(again.member_sum, lesson.member_sum);
+	old[0] = 3;
+	ck_assert_int_eq(memory_lesson_decode(arena, old, length - 4, &again), BASE_REFUSE);
+	base_arena_free(&arena);
 }
 END_TEST
 
@@ -351,7 +377,7 @@ lesson_of(struct history *history, const char *recipients, const char *id, size_
 	const char *why = "";
 
 	ck_assert_int_eq(memory_lesson(history->key, history->arena, ME,
-			     history_mail(history, ME, recipients, id, ""), 0.01, &lesson,
+			     history_mail(history, ME, recipients, id, ""), 0, 0.01, &lesson,
 			     length_r, &why),
 	    BASE_OK);
 	return lesson;
@@ -425,7 +451,9 @@ END_TEST
 START_TEST(site_score_is_the_percentile)
 {
 	struct memory_site site = { 0 };
-	struct memory_lesson lesson = { .time = 1700000000, .recipient_count = 1 };
+	struct memory_lesson lesson = {
+		.time = 1700000000, .recipient_count = 1, .people_count = 1
+	};
 	struct memory_answer answer = { 0 };
 
 	for (int i = 0; i < 999; i++) {
@@ -511,7 +539,7 @@ import(struct history *history, struct memory *memory, const char *sender,
 	enum base_result result;
 
 	ck_assert_int_eq(memory_lesson(history->key, history->arena, sender,
-			     history_mail(history, sender, recipients, id, ""), 0.1,
+			     history_mail(history, sender, recipients, id, ""), 0, 0.1,
 			     &lesson, &length, &why),
 	    BASE_OK);
 	ck_assert_msg(memory_import_begin(memory, &why) == BASE_OK, "%s", why);
@@ -743,7 +771,7 @@ START_TEST(dropped_lessons_are_told)
 	    memory_import_begin(importer, &why), BASE_OK); /* the lock is taken */
 	ck_assert_int_eq(
 	    memory_lesson(history.key, history.arena, ME,
-		history_mail(&history, ME, GONE, "x@x", ""), 0.1, &lesson, &length, &why),
+		history_mail(&history, ME, GONE, "x@x", ""), 0, 0.1, &lesson, &length, &why),
 	    BASE_OK);
 	for (int i = 0; i < 40000; i++)
 		refused += memory_learn(memory, lesson, length, &why) == BASE_RETRY;
@@ -771,6 +799,7 @@ main(void)
 	tcase_add_test(record, profile_round_trips_and_is_bounded);
 	tcase_add_test(record, corrupt_records_are_unknown);
 	tcase_add_test(record, lesson_round_trips_and_holds_no_address);
+	tcase_add_test(record, older_lessons_are_understood);
 	tcase_add_test(record, keys_differ_per_site);
 	tcase_add_test(record, inbound_teaches_threads);
 	tcase_add_test(record, site_score_is_the_percentile);

@@ -200,7 +200,10 @@ START_TEST(test_words_who)
 	struct hold_view view = { .recipient_count = 1, .people = 1 };
 
 	ck_assert_str_eq(notice_words_people(arena, words, &view), "1 person");
-	view.people_at_least = true;
+	view.people_kind = HOLD_PEOPLE_UNKNOWN;
+	ck_assert_str_eq(
+	    notice_words_people(arena, words, &view), "an unknown number of people");
+	view.people_kind = HOLD_PEOPLE_AT_LEAST;
 	view.people = 2100;
 	ck_assert_str_eq(notice_words_people(arena, words, &view), "at least 2100 people");
 	ck_assert_str_eq(notice_words_recipients(arena, words, &view), "");
