@@ -1,5 +1,5 @@
 /*
- * aliases - reads aliases(5) files and what they include
+ * aliases - reads files of lists: aliases(5), what they include, virtual(5), plain members
  *
  * "name: member, member": a line that begins with a space continues the one before; empty
  * lines and those that begin with '#' say nothing. A member is an address, a local name,
@@ -13,11 +13,11 @@
 #include "milter/mail/mail.h"
 
 #define BLANKS " \t\r\f\v"
-#define INCLUDE ":include:"
 
 /* A file being read. */
 struct source {
 	struct audience_table *table;
+	enum audience_form form;
 	const char *path;
 	const char *next; /* of the text, what is not read yet */
 	int line;         /* of `next`, from 1 */
@@ -77,9 +77,11 @@ source_line(struct source *source)
 		size_t blanks = strspn(line, BLANKS);
 		bool is_empty = blanks >= length || line[blanks] == '#';
 
-		if (!is_empty && blanks == 0 && has_some)
+		bool is_more = blanks > 0 && source->form != AUDIENCE_MEMBERS;
+
+		if (!is_empty && !is_more && has_some)
 			return BASE_OK;
-		if (!is_empty && blanks > 0 && !has_some) {
+		if (!is_empty && is_more && !has_some) {
 			source->why =
 			    base_why("%s:%d: begins with a space, but there is no line to "
 				     "continue",
@@ -121,16 +123,17 @@ include_entry(struct audience_table *table, const char *name)
 	if (entry == NULL || entry->is_list)
 		return entry;
 	entry->is_list = true;
-	if (name[strlen(INCLUDE)] != '/' || table->include_count >= AUDIENCE_MAX_FILES)
+	if (name[strlen(AUDIENCE_INCLUDE)] != '/' ||
+	    table->include_count >= AUDIENCE_MAX_FILES)
 		entry->is_partial = true;
 	else
 		table->includes[table->include_count++] = entry;
 	return entry;
 }
 
-/* The entry of an address or a local name; what is neither is somebody all the same. */
-static struct audience_entry *
-address_entry(struct audience_table *table, struct base_arena *scratch, const char *text)
+struct audience_entry *
+audience_address_entry(
+    struct audience_table *table, struct base_arena *scratch, const char *text)
 {
 	const char *normal, *why;
 	char *lower;
@@ -170,15 +173,15 @@ add_member(struct audience_table *table, struct base_arena *scratch,
 		is_final = true;
 		text++;
 	}
-	if (strncasecmp(text, INCLUDE, strlen(INCLUDE)) == 0) {
-		memcpy(text, INCLUDE, strlen(INCLUDE));
+	if (strncasecmp(text, AUDIENCE_INCLUDE, strlen(AUDIENCE_INCLUDE)) == 0) {
+		memcpy(text, AUDIENCE_INCLUDE, strlen(AUDIENCE_INCLUDE));
 		entry = include_entry(table, text);
 	} else if (text[0] == '|' || text[0] == '/') {
 		entry = audience_table_entry(table, text);
 		if (entry != NULL)
 			entry->is_partial = text[0] == '|';
 	} else {
-		entry = address_entry(table, scratch, text);
+		entry = audience_address_entry(table, scratch, text);
 	}
 	base_buffer_free(&plain);
 	return entry != NULL && audience_table_member(table, list, entry, is_final);
@@ -239,38 +242,124 @@ add_members(struct source *source, struct base_arena *scratch, struct audience_e
 	return is_added ? BASE_OK : BASE_BROKEN;
 }
 
-/* "name:" at the start of a line; *rest_r is what follows the colon. */
+/* Where the name of a line ends, and the colon of aliases(5); NULL: it has none. */
+static const char *
+name_end(const struct source *source, const char *text, struct base_buffer *name)
+{
+	bool is_virtual = source->form == AUDIENCE_VIRTUAL;
+	const char *end;
+
+	if (text[0] == '"' && !is_virtual) {
+		end = unquote(text, name);
+	} else {
+		end = text + strcspn(text, is_virtual ? BLANKS : ":" BLANKS);
+		base_buffer_append(name, text, (size_t)(end - text));
+	}
+	if (end == NULL || name->length == 0)
+		return NULL;
+	end += strspn(end, BLANKS);
+	if (is_virtual)
+		return *end == '\0' ? NULL : end;
+	return *end == ':' ? end + 1 : NULL;
+}
+
+/* The list that a line is about; *rest_r is where its members begin. */
 static struct audience_entry *
 read_name(struct source *source, struct base_arena *scratch, const char **rest_r)
 {
-	const char *text = base_buffer_text(&source->logical);
 	struct base_buffer name;
 	struct audience_entry *entry = NULL;
-	const char *end;
+	const char *rest;
 
 	base_buffer_init(&name, AUDIENCE_MAX_FILE);
-	if (text[0] == '"') {
-		end = unquote(text, &name);
+	rest = name_end(source, base_buffer_text(&source->logical), &name);
+	if (rest == NULL) {
+		source->why = base_why("%s:%d: not of the form \"%s\"", source->path,
+		    source->logical_line,
+		    source->form == AUDIENCE_VIRTUAL ? "address member, member"
+						     : "name: member, member");
 	} else {
-		end = text + strcspn(text, ":" BLANKS);
-		base_buffer_append(&name, text, (size_t)(end - text));
-	}
-	if (end != NULL)
-		end += strspn(end, BLANKS);
-	if (end == NULL || *end != ':' || name.length == 0) {
-		source->why = base_why("%s:%d: not of the form \"name: member, member\"",
-		    source->path, source->logical_line);
-	} else {
-		entry = address_entry(source->table, scratch, base_buffer_text(&name));
+		entry =
+		    audience_address_entry(source->table, scratch, base_buffer_text(&name));
 		if (entry == NULL)
 			source->why =
 			    base_why("%s: too large to be kept in memory", source->path);
 		else
 			entry->is_list = true;
-		*rest_r = end + 1;
+		*rest_r = rest;
 	}
 	base_buffer_free(&name);
 	return entry;
+}
+
+/* Is it what a mailbox's local name may look like, and no more? */
+static bool
+is_local_name(const char *text)
+{
+	return text[0] != '\0' && text[strspn(text, "abcdefghijklmnopqrstuvwxyz"
+						    "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
+						    "0123456789._+-=")] == '\0';
+}
+
+/* The mailboxes of one line. */
+struct line {
+	const char *normal; /* of the first */
+	size_t count;
+};
+
+static bool
+line_mailbox(void *context, const char *name, const char *normal)
+{
+	struct line *line = context;
+
+	(void)name;
+	if (line->count++ == 0)
+		line->normal = normal;
+	return true;
+}
+
+/* The one member of a line: an address, "Name <address>" or a local name. */
+static enum base_result
+add_line(struct source *source, struct base_arena *scratch, struct audience_entry *list)
+{
+	char *text = source->logical.data + strspn(source->logical.data, BLANKS);
+	size_t length = strlen(text);
+	struct audience_entry *entry = NULL;
+	struct line line = { .count = 0 };
+
+	while (length > 0 && strchr(BLANKS, text[length - 1]) != NULL)
+		text[--length] = '\0';
+	base_arena_reset(scratch);
+	if (is_local_name(text)) {
+		entry = audience_address_entry(source->table, scratch, text);
+	} else {
+		(void)mail_each_mailbox(scratch, text, line_mailbox, &line);
+		if (line.count != 1) {
+			source->why =
+			    base_why("%s:%d: not an address: one a line is needed",
+				source->path, source->logical_line);
+			return BASE_REFUSE;
+		}
+		entry = audience_table_entry(source->table, line.normal);
+	}
+	if (entry == NULL || !audience_table_member(source->table, list, entry, false)) {
+		source->why = base_why("%s: too large to be kept in memory", source->path);
+		return BASE_BROKEN;
+	}
+	return BASE_OK;
+}
+
+/* What one logical line says. */
+static enum base_result
+add_logical(struct source *source, struct base_arena *scratch, struct audience_entry *list)
+{
+	const char *members = base_buffer_text(&source->logical);
+
+	if (source->form == AUDIENCE_MEMBERS)
+		return add_line(source, scratch, list);
+	if (list == NULL)
+		list = read_name(source, scratch, &members);
+	return list == NULL ? BASE_REFUSE : add_members(source, scratch, list, members);
 }
 
 /* Every line of a text; `list` gets them all, or each line names its own. */
@@ -282,26 +371,19 @@ read_text(struct source *source, struct audience_entry *list)
 
 	source->why = "out of memory";
 	base_buffer_init(&source->logical, 2 * AUDIENCE_MAX_FILE);
-	while (result == BASE_OK && (result = source_line(source)) == BASE_OK) {
-		const char *members = base_buffer_text(&source->logical);
-		struct audience_entry *entry =
-		    list != NULL ? list : read_name(source, scratch, &members);
-
-		result = entry == NULL ? BASE_REFUSE
-				       : add_members(source, scratch, entry, members);
-	}
+	while (result == BASE_OK && (result = source_line(source)) == BASE_OK)
+		result = add_logical(source, scratch, list);
 	base_buffer_free(&source->logical);
 	base_arena_free(&scratch);
 	return result == BASE_NONE ? BASE_OK : result;
 }
 
-/* One file: an aliases(5) file, or what `list` includes. */
-static enum base_result
-read_file(struct audience_table *table, const char *path, struct audience_entry *list,
-    const char **why_r)
+enum base_result
+audience_file_read(struct audience_table *table, enum audience_form form, const char *path,
+    struct audience_entry *list, const char **why_r)
 {
 	struct base_arena *arena = base_arena_new(AUDIENCE_MAX_FILE + 65536);
-	struct source source = { .table = table, .path = path, .line = 1 };
+	struct source source = { .table = table, .form = form, .path = path, .line = 1 };
 	enum base_result result = BASE_BROKEN;
 	size_t length;
 	char *text;
@@ -316,7 +398,7 @@ read_file(struct audience_table *table, const char *path, struct audience_entry 
 		*why_r = base_why("%s: has a NUL byte: this is not a text file", path);
 		result = BASE_REFUSE;
 	}
-	if (result != BASE_OK && list != NULL) {
+	if (result != BASE_OK && form == AUDIENCE_INCLUDED) {
 		list->is_partial = true;
 		result = BASE_OK;
 	} else if (result == BASE_OK) {
@@ -325,36 +407,5 @@ read_file(struct audience_table *table, const char *path, struct audience_entry 
 		*why_r = source.why;
 	}
 	base_arena_free(&arena);
-	return result;
-}
-
-enum base_result
-audience_table_read(struct audience_table *table, const char **why_r)
-{
-	const struct settings *settings = table->settings;
-	enum base_result result = BASE_OK;
-
-	for (size_t i = 0; i < settings->list_count && result == BASE_OK; i++) {
-		const struct settings_list *list = &settings->lists[i];
-		struct audience_entry *entry;
-
-		if (list->aliases != NULL) {
-			result = read_file(table, list->aliases, NULL, why_r);
-			continue;
-		}
-		entry = audience_table_entry(table, list->address);
-		if (entry == NULL) {
-			*why_r = "out of memory";
-			return BASE_BROKEN;
-		}
-		entry->fixed = list->members;
-	}
-	for (size_t i = 0; i < table->include_count && result == BASE_OK; i++) {
-		struct audience_entry *entry = table->includes[i];
-
-		result = read_file(table, entry->name + strlen(INCLUDE), entry, why_r);
-	}
-	if (result == BASE_OK)
-		audience_table_link(table);
 	return result;
 }

@@ -3,11 +3,13 @@
  *	audience - how many people stand behind these addresses
  *
  * WHAT IT DOES
- *	Replaces the addresses that the settings know as lists (fixed sizes, aliases(5) files)
- *	by the number of people behind them, each person counted once where members are known.
+ *	Replaces the addresses that the settings know as lists (fixed sizes, aliases(5) and
+ *	virtual(5) files, files with one member a line) by the number of people behind them,
+ *	each person counted once where members are known.
  *	The fixed sizes are added as they are, and win over a file that has the same address.
  *	A name in a file stands for that name in every local domain. A command behind a name
- *	counts as one and makes the answer AT_LEAST: it may be a list of its own.
+ *	counts as one and makes the answer AT_LEAST: it may be a list of its own. UNKNOWN:
+ *	the recipients are nothing but lists of which nothing is known.
  *
  * OWNERSHIP
  *	The directory keeps its own copy of what it read, and borrows the settings until
@@ -41,6 +43,11 @@ enum base_result audience_directory_new(const struct settings *settings,
 void audience_directory_free(struct audience_directory **directory);
 void audience_count(struct audience_directory *directory,
 	const struct mail_transaction *transaction, struct audience *audience_r);
+/*
+ * Who looks after the list of this (normalised) address, as the settings say; NULL: nobody.
+ * Lives as long as the settings.
+ */
+const char *audience_owner(const struct audience_directory *directory, const char *address);
 /*
  * Why the files could not be read again, told once after each attempt, for the caller's log:
  * REFUSE or BROKEN; NONE if there is nothing new to tell.

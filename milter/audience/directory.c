@@ -151,3 +151,17 @@ audience_trouble(struct audience_directory *directory, const char **why_r)
 	pthread_mutex_unlock(&directory->refresh);
 	return result;
 }
+
+const char *
+audience_owner(const struct audience_directory *directory, const char *address)
+{
+	const struct settings *settings = directory->settings;
+
+	for (size_t i = 0; i < settings->list_count; i++) {
+		const struct settings_list *list = &settings->lists[i];
+
+		if (list->owner != NULL && strcmp(list->address, address) == 0)
+			return list->owner;
+	}
+	return NULL;
+}

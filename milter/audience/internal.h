@@ -31,8 +31,9 @@ struct audience_entry {
 	const char
 	    *name; /* "jane", "jane@elsewhere.example", "|/usr/bin/robot", ":include:/x" */
 	unsigned number; /* 0, 1, ... */
-	struct audience_entry
-	    *same; /* the local name that a full address stands for, or NULL */
+	struct audience_entry *
+	    same; /* what an address stands for unless it is a list: a local name, or all of
+		      its domain; or NULL */
 	struct audience_edge *members;
 	struct audience_edge **members_end;
 	unsigned long fixed; /* people, as the settings say; 0: they do not */
@@ -83,6 +84,25 @@ void audience_table_count(const struct audience_table *table,
     const struct mail_transaction *transaction, struct audience *audience_r);
 
 /* --- aliases.c ---------------------------------------------------------------------- */
+
+/* What a file looks like. */
+enum audience_form {
+	AUDIENCE_ALIASES,  /* aliases(5): "name: member, member" */
+	AUDIENCE_VIRTUAL,  /* virtual(5): "address member, member" */
+	AUDIENCE_INCLUDED, /* what ":include:" names: members, all of one list */
+	AUDIENCE_MEMBERS,  /* one member a line, all of one list; nothing but people */
+};
+
+#define AUDIENCE_INCLUDE ":include:"
+
+/* Reads one file; `list` gets the members where the form has no names. */
+enum base_result audience_file_read(struct audience_table *table, enum audience_form form,
+    const char *path, struct audience_entry *list, const char **why_r);
+/* The entry of an address or a local name; what is neither is somebody all the same. */
+struct audience_entry *audience_address_entry(
+    struct audience_table *table, struct base_arena *scratch, const char *text);
+
+/* --- sources.c ---------------------------------------------------------------------- */
 
 /* Reads every file that the settings name and those that they include. */
 enum base_result audience_table_read(struct audience_table *table, const char **why_r);

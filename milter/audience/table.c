@@ -128,6 +128,37 @@ find_local_name(const struct audience_table *table, const char *address)
 	return NULL;
 }
 
+/* What virtual(5) has for all addresses of a domain, unless it only renames the domain. */
+static struct audience_entry *
+find_whole_domain(const struct audience_table *table, const char *address)
+{
+	const char *domain = mail_domain_of(address);
+	struct audience_entry *entry;
+
+	if (domain[0] == '\0' || domain - address < 2)
+		return NULL;
+	entry = find(table, domain - 1);
+	return entry != NULL && entry->members != NULL && entry->members->to->name[0] != '@'
+		   ? entry
+		   : NULL;
+}
+
+/* What an address stands for when it has no entry of its own. */
+static struct audience_entry *
+find_other(const struct audience_table *table, const char *address)
+{
+	struct audience_entry *entry = find_local_name(table, address);
+
+	return entry != NULL ? entry : find_whole_domain(table, address);
+}
+
+/* An entry, or what it stands for. */
+static const struct audience_entry *
+meant(const struct audience_entry *entry)
+{
+	return entry->same != NULL && !entry->is_list ? entry->same : entry;
+}
+
 /* Links one entry, once: twalk_r() shows an inner node three times. */
 static void
 link_entry(const void *place, VISIT visit, void *context)
@@ -135,10 +166,11 @@ link_entry(const void *place, VISIT visit, void *context)
 	const struct audience_table *table = context;
 	struct audience_entry *entry = *(struct audience_entry *const *)place;
 
-	if ((visit != leaf && visit != postorder) || entry->is_list)
+	if (visit != leaf && visit != postorder)
 		return;
-	entry->same = find_local_name(table, entry->name);
-	if (entry->same != NULL && entry->fixed > 0 && entry->same->fixed == 0)
+	entry->same = find_other(table, entry->name);
+	if (entry->same != NULL && !entry->is_list && entry->fixed > 0 &&
+	    entry->same->fixed == 0)
 		entry->same->fixed = entry->fixed;
 }
 
@@ -154,6 +186,7 @@ struct walk {
 	unsigned char *counted; /* a bit per entry: counted as a person */
 	unsigned long people;
 	bool is_partial;
+	unsigned long known; /* people and sizes that are not guesses */
 };
 
 /* Sets an entry's bit; was it clear before? */
@@ -174,6 +207,7 @@ walk_person(struct walk *walk, const struct audience_entry *entry)
 	if (!set_bit(walk->counted, entry))
 		return;
 	walk->people++;
+	walk->known += !entry->is_partial;
 	walk->is_partial = walk->is_partial || entry->is_partial;
 }
 
@@ -181,8 +215,7 @@ walk_person(struct walk *walk, const struct audience_entry *entry)
 static void
 walk_entry(struct walk *walk, const struct audience_entry *entry, unsigned depth)
 {
-	if (entry->same != NULL)
-		entry = entry->same;
+	entry = meant(entry);
 	if (!entry->is_list && entry->fixed == 0) {
 		walk_person(walk, entry);
 		return;
@@ -191,6 +224,7 @@ walk_entry(struct walk *walk, const struct audience_entry *entry, unsigned depth
 		return;
 	if (entry->fixed > 0) {
 		walk->people += entry->fixed;
+		walk->known++;
 		return;
 	}
 	walk->is_partial =
@@ -199,10 +233,11 @@ walk_entry(struct walk *walk, const struct audience_entry *entry, unsigned depth
 		return;
 	for (const struct audience_edge *edge = entry->members; edge != NULL;
 	     edge = edge->next) {
-		const struct audience_entry *to =
-		    edge->to->same != NULL ? edge->to->same : edge->to;
+		const struct audience_entry *to = meant(edge->to);
 
-		if (edge->is_final || to == entry)
+		if (to == entry && entry->same != NULL)
+			walk_entry(walk, entry->same, depth + 1);
+		else if (edge->is_final || to == entry)
 			walk_person(walk, to);
 		else
 			walk_entry(walk, to, depth + 1);
@@ -214,8 +249,7 @@ static bool
 is_many(const struct audience_entry *entry)
 {
 	for (unsigned depth = 0; depth < AUDIENCE_MAX_DEPTH; depth++) {
-		if (entry->same != NULL)
-			entry = entry->same;
+		entry = meant(entry);
 		if (entry->fixed > 0 || entry->is_partial)
 			return true;
 		if (entry->members == NULL)
@@ -257,9 +291,10 @@ audience_table_count(const struct audience_table *table,
 		const struct audience_entry *entry = find(table, recipients->items[i]);
 
 		if (entry == NULL)
-			entry = find_local_name(table, recipients->items[i]);
+			entry = find_other(table, recipients->items[i]);
 		if (entry == NULL) {
 			walk.people++;
+			walk.known++;
 			continue;
 		}
 		lists += is_many(entry);
@@ -270,7 +305,9 @@ audience_table_count(const struct audience_table *table,
 		walk.people = 1;
 		walk.is_partial = true;
 	}
-	audience_r->kind = walk.is_partial ? AUDIENCE_AT_LEAST : AUDIENCE_EXACT;
+	audience_r->kind = !walk.is_partial  ? AUDIENCE_EXACT
+			   : walk.known == 0 ? AUDIENCE_UNKNOWN
+					     : AUDIENCE_AT_LEAST;
 	audience_r->people = walk.people;
 	audience_r->lists = lists;
 }

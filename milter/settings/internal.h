@@ -147,6 +147,9 @@ void settings_read_group(struct settings_reader *reader, const struct settings_k
 
 /* --- policy.c ----------------------------------------------------------------------- */
 
+/* lists.c: says what is missing or too much in one entry of lists. */
+void settings_list_check(struct settings_reader *reader, const config_setting_t *entry,
+    const char *label, const struct settings_list *list);
 void settings_read_lists(struct settings_reader *reader, config_setting_t *lists);
 /* Also puts the built-in rule at the end; rules may be NULL. */
 void settings_read_policy(struct settings_reader *reader, config_setting_t *rules);

@@ -35,30 +35,6 @@ entry_count(
 	return 0;
 }
 
-/* An entry is either an address and its size, or a file. */
-static void
-list_check(struct settings_reader *reader, const config_setting_t *entry, const char *label,
-    const struct settings_list *list)
-{
-	bool has_address = config_setting_get_member(entry, "address") != NULL;
-	bool has_members = config_setting_get_member(entry, "members") != NULL;
-	bool has_aliases = config_setting_get_member(entry, "aliases") != NULL;
-
-	if (has_aliases ? has_address || has_members : !has_address || !has_members)
-		settings_error_at(reader, entry,
-		    "%s either { address = \"...\"; members = N; } or { aliases = "
-		    "\"/path\"; } is "
-		    "needed",
-		    label);
-	for (size_t i = 0; list->address != NULL && i < reader->settings->list_count; i++) {
-		const struct settings_list *other = &reader->settings->lists[i];
-
-		if (other->address != NULL && strcmp(other->address, list->address) == 0)
-			settings_error_at(reader, entry, "%s %s is in lists[%zu] already",
-			    label, list->address, i + 1);
-	}
-}
-
 /* lists: ( ... ) */
 void
 settings_read_lists(struct settings_reader *reader, config_setting_t *lists)
@@ -82,7 +58,7 @@ settings_read_lists(struct settings_reader *reader, config_setting_t *lists)
 		snprintf(label, sizeof(label), "lists[%d].", i + 1);
 		settings_read_group(reader, settings_list_keys, entry, label, list);
 		snprintf(label, sizeof(label), "lists[%d]:", i + 1);
-		list_check(reader, entry, label, list);
+		settings_list_check(reader, entry, label, list);
 		reader->settings->list_count++;
 	}
 }

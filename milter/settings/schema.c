@@ -111,6 +111,12 @@ const struct settings_key settings_list_keys[] = {
 	{ "address", &settings_type_address, LIST(address) },
 	{ "members", &settings_type_people, LIST(members), .min = 1, .max = 10000000 },
 	{ "aliases", &settings_type_path, LIST(aliases) },
+	{ "file", &settings_type_path, LIST(file) },
+	{ "folder", &settings_type_path, LIST(folder) },
+	{ "virtual", &settings_type_path, LIST(virtual) },
+	{ "domain", &settings_type_domains, LIST(domains),
+	    .count_offset = offsetof(struct settings_list, domain_count) },
+	{ "owner", &settings_type_address, LIST(owner) },
 	{ .name = NULL },
 };
 

@@ -43,11 +43,17 @@ struct settings_network {
 	unsigned prefix;	  /* bits */
 };
 
-/* One entry of `lists`. Either a fixed size or a file of aliases; the other is NULL or 0. */
+/* One entry of `lists`: one source of members, all others are NULL or 0; or only an owner. */
 struct settings_list {
 	const char *address; /* normalised */
 	unsigned long members; /* people */
 	const char *aliases; /* path of an aliases(5) file */
+	const char *file;    /* path of a file with one member a line; with an address */
+	const char *folder;  /* of such files; their names are the addresses of the lists */
+	const char *virtual; /* path of a virtual(5) file */
+	const char **domains; /* of the lists in the folder; none: the local ones */
+	size_t domain_count;
+	const char *owner; /* who looks after the list, normalised, or NULL; with an address */
 };
 
 /* One entry of `policy`: the first whose match fits decides. */

@@ -6,13 +6,14 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "milter/audience/audience.h"
 
 #define COUNT(array) ((int)(sizeof(array) / sizeof((array)[0])))
 
-static char folder[64], aliases[80], team[80];
+static char folder[64], aliases[80], team[80], virtual[80], people[80], lists_folder[80];
 static const char *domains[] = { "example.com", "example.org" };
 static struct settings_list lists[] = {
 	{ .aliases = aliases },
@@ -47,6 +48,31 @@ setup(void)
 	ck_assert_ptr_nonnull(mkdtemp(folder));
 	snprintf(aliases, sizeof(aliases), "%s/aliases", folder);
 	snprintf(team, sizeof(team), "%s/team", folder);
+	snprintf(virtual, sizeof(virtual), "%s/virtual", folder);
+	snprintf(people, sizeof(people), "%s/people", folder);
+	snprintf(lists_folder, sizeof(lists_folder), "%s/lists", folder);
+}
+
+/* A file in the folder of lists. */
+static const char *
+list_path(const char *name)
+{
+	static char path[120];
+
+	snprintf(path, sizeof(path), "%s/%s", lists_folder, name);
+	return path;
+}
+
+/* Takes the folder of lists away, if it is there. */
+static void
+clear_lists(void)
+{
+	static const char *const names[] = { "choir", "band@lists.example.com", ".hidden",
+		"choir~", "late" };
+
+	for (int i = 0; i < COUNT(names); i++)
+		unlink(list_path(names[i]));
+	rmdir(lists_folder);
 }
 
 static void
@@ -54,6 +80,9 @@ teardown(void)
 {
 	unlink(aliases);
 	unlink(team);
+	unlink(virtual);
+	unlink(people);
+	clear_lists();
 	ck_assert_int_eq(rmdir(folder), 0);
 }
 
@@ -89,7 +118,10 @@ count(struct audience_directory *directory, const char *recipients)
 	transaction.recipients.seen = transaction.recipients.count;
 	audience_count(directory, &transaction, &audience);
 	snprintf(answer, sizeof(answer), "%lu %s %lu", audience.people,
-	    audience.kind == AUDIENCE_EXACT ? "exact" : "at-least", audience.lists);
+	    audience.kind == AUDIENCE_EXACT     ? "exact"
+	    : audience.kind == AUDIENCE_UNKNOWN ? "unknown"
+						: "at-least",
+	    audience.lists);
 	return answer;
 }
 
@@ -158,12 +190,13 @@ static const struct {
 	{ "twice@example.com", "2 exact 1" },
 	{ "two_words@example.com", "2 exact 1" },
 	/* loops and nothing */
-	{ "a@example.com", "1 at-least 0" },
+	{ "a@example.com", "1 unknown 0" },
 	{ "b@example.com x@example.com", "1 exact 0" },
 	{ "c@example.com", "2 exact 1" },
-	{ "empty@example.com", "1 at-least 0" },
+	{ "empty@example.com", "1 unknown 0" },
 	/* what cannot be resolved whole */
-	{ "robot@example.com", "1 at-least 1" },
+	{ "robot@example.com", "1 unknown 1" },
+	{ "robot@example.com bob@example.com", "2 at-least 1" },
 	{ "archive@example.com", "2 exact 1" },
 	{ "lost@example.com", "1 at-least 1" },
 	{ "relative@example.com bob@example.com", "1 at-least 1" },
@@ -214,6 +247,137 @@ START_TEST(test_malformed)
 	ck_assert_ptr_null(directory);
 	snprintf(expected, sizeof(expected), "%s%s", aliases, malformed[_i].why);
 	ck_assert_str_eq(why, expected);
+}
+END_TEST
+
+/* The other sources, side by side with the aliases. */
+static struct settings_list more_lists[] = {
+	{ .aliases = aliases },
+	{ .virtual = virtual },
+	{ .address = "people@example.com", .file = people },
+	{ .folder = lists_folder, .domains = &domains[1], .domain_count = 1 },
+	{ .address = "all@example.com", .owner = "olga@example.com" },
+};
+
+static const struct settings more_site = {
+	.identity = { .local_domains = domains, .local_domain_count = 2 },
+	.lists = more_lists,
+	.list_count = COUNT(more_lists),
+};
+
+static void
+write_sources(void)
+{
+	write_file(aliases, "all: jane, bob, ann, tim\nstaff: all, virt@example.com\n");
+	write_file(virtual,
+	    "# postfix\nvirt@example.com  bob@example.com,\n   ann@example.com, "
+	    "new@else.example\n"
+	    "self@example.com self@example.com, bob\nloop@example.com pool@example.com\n"
+	    "pool@example.com loop@example.com\n@whole.example bob, ann, eve\n"
+	    "@moved.example @example.com\nVirtAll@example.com all\n");
+	write_file(people,
+	    "# who\nbob@example.com\n\n  Ann Lee <ann@example.com>\nbob@example.com\n"
+	    "zoe@else.example\n");
+	ck_assert_int_eq(mkdir(lists_folder, 0700), 0);
+	write_file(list_path("choir"), "jane\nbob\n");
+	write_file(
+	    list_path("band@lists.example.com"), "bob\nx@else.example\ny@else.example\n");
+	write_file(list_path(".hidden"), "not a member\n");
+	write_file(list_path("choir~"), "not a member\n");
+}
+
+static const struct {
+	const char *recipients;
+	const char *answer;
+} more_cases[] = {
+	{ "virt@example.com", "3 exact 1" },
+	{ "virt@example.org", "1 exact 0" },
+	{ "virtall@example.com", "4 exact 1" },
+	{ "staff@example.com", "5 exact 1" },
+	{ "self@example.com bob@example.com", "2 exact 1" },
+	{ "loop@example.com", "1 unknown 0" },
+	{ "anybody@whole.example", "3 exact 1" },
+	{ "anybody@moved.example", "1 exact 0" },
+	{ "people@example.com", "3 exact 1" },
+	{ "people@example.com bob@example.com all@example.com zoe@else.example",
+	    "5 exact 2" },
+	{ "choir@example.org", "2 exact 1" },
+	{ "choir@example.com", "1 exact 0" },
+	{ "band@lists.example.com choir@example.org", "4 exact 2" },
+	{ "hidden@example.org", "1 exact 0" },
+};
+
+START_TEST(test_sources)
+{
+	struct audience_directory *directory;
+	const char *why = "";
+
+	write_sources();
+	ck_assert_msg(
+	    audience_directory_new(&more_site, &directory, &why) == BASE_OK, "%s", why);
+	ck_assert_str_eq(
+	    count(directory, more_cases[_i].recipients), more_cases[_i].answer);
+	ck_assert_str_eq(audience_owner(directory, "all@example.com"), "olga@example.com");
+	ck_assert_ptr_null(audience_owner(directory, "people@example.com"));
+	audience_directory_free(&directory);
+}
+END_TEST
+
+/* What is wrong in which file. */
+static const struct {
+	const char *path;
+	const char *text;
+	const char *why;
+} more_malformed[] = {
+	{ virtual, "a@example.com b\nalone@example.com\n",
+	    ":2: not of the form \"address member, member\"" },
+	{ virtual, " a@example.com b\n",
+	    ":1: begins with a space, but there is no line to continue" },
+	{ virtual, "a b, \"c\n", ":1: a quote is not closed" },
+	{ people, "bob\n\na@example.com, b@example.com\n",
+	    ":3: not an address: one a line is needed" },
+	{ people, "|/bin/false\n", ":1: not an address: one a line is needed" },
+	{ people, ":include:/etc/passwd\n", ":1: not an address: one a line is needed" },
+	{ people, "bob\n# x\n  jane doe\n", ":3: not an address: one a line is needed" },
+};
+
+START_TEST(test_more_malformed)
+{
+	struct audience_directory *directory = NULL;
+	char expected[200];
+	const char *why = "";
+
+	write_sources();
+	write_file(more_malformed[_i].path, more_malformed[_i].text);
+	ck_assert_int_eq(audience_directory_new(&more_site, &directory, &why), BASE_REFUSE);
+	ck_assert_ptr_null(directory);
+	snprintf(expected, sizeof(expected), "%s%s", more_malformed[_i].path,
+	    more_malformed[_i].why);
+	ck_assert_str_eq(why, expected);
+}
+END_TEST
+
+/* Lists that come and go in a folder are seen; a broken one changes nothing. */
+START_TEST(test_folder_changes)
+{
+	struct audience_directory *directory;
+	const char *why = "";
+
+	write_sources();
+	ck_assert_msg(
+	    audience_directory_new(&more_site, &directory, &why) == BASE_OK, "%s", why);
+	write_file(list_path("late"), "a\nb\nc\n");
+	base_sleep_ms(1050);
+	ck_assert_str_eq(count(directory, "late@example.org"), "3 exact 1");
+	write_file(list_path("late"), "a\nb c\n");
+	base_sleep_ms(1050);
+	ck_assert_str_eq(count(directory, "late@example.org"), "3 exact 1");
+	ck_assert_int_eq(audience_trouble(directory, &why), BASE_REFUSE);
+	ck_assert_ptr_nonnull(strstr(why, "lists/late:2: not an address"));
+	unlink(list_path("late"));
+	base_sleep_ms(1050);
+	ck_assert_str_eq(count(directory, "late@example.org"), "1 exact 0");
+	audience_directory_free(&directory);
 }
 END_TEST
 
@@ -275,7 +439,7 @@ START_TEST(test_changes)
 	snprintf(text, sizeof(text), "all: :include:%s\n", team);
 	write_file(aliases, text);
 	base_sleep_ms(1050);
-	ck_assert_str_eq(count(directory, "all@example.com"), "1 at-least 1");
+	ck_assert_str_eq(count(directory, "all@example.com"), "1 unknown 1");
 	write_file(team, "a, b, c, d\n");
 	base_sleep_ms(1050);
 	ck_assert_str_eq(count(directory, "all@example.com"), "4 exact 1");
@@ -393,6 +557,9 @@ main(void)
 	tcase_add_loop_test(tests, test_count, 0, COUNT(cases));
 	tcase_add_loop_test(tests, test_malformed, 0, COUNT(malformed));
 	tcase_add_test(tests, test_missing);
+	tcase_add_loop_test(tests, test_sources, 0, COUNT(more_cases));
+	tcase_add_loop_test(tests, test_more_malformed, 0, COUNT(more_malformed));
+	tcase_add_test(tests, test_folder_changes);
 	tcase_add_test(tests, test_changes);
 	tcase_add_test(tests, test_many_members);
 	tcase_add_test(tests, test_depth);

@@ -92,8 +92,8 @@ load(void)
 #define WEB(line) "web: { base_url = \"https://o.example.com\"; " line " };"
 #define IDENTITY(line) "identity: { local_domains = ( \"example.com\" ); " line " };"
 #define ENTRY                                                                              \
-	" either { address = \"...\"; members = N; } or { aliases = \"/path\"; } is "      \
-	"needed"
+	" one of address with members, address with file, aliases, virtual or folder is "  \
+	"needed; owner goes with address, domain with folder"
 
 static const struct {
 	const char *text; /* from line 2 on */
@@ -160,7 +160,8 @@ static const struct {
 	{ "mta: { kind = \"exim\"; };", 2,
 	    "mta.kind = \"exim\": not possible here: use \"postfix\" or \"sendmail\"" },
 	{ "mta: { sendmail_program = \"sendmail\"; };", 2,
-	    "mta.sendmail_program = \"sendmail\": not a path: use an absolute one in quotes "
+	    "mta.sendmail_program = \"sendmail\": not a path: use an absolute one in "
+	    "quotes "
 	    "(\"/var/lib/...\")" },
 	/* paths, sockets, users */
 	{ "state_directory = \"lib\";", 2,
@@ -257,6 +258,11 @@ static const struct {
 	{ "lists: ( { aliases = \"/etc/aliases\"; },\n{ aliases = \"/x\"; members = 4; } "
 	  ");",
 	    3, "lists[2]:" ENTRY },
+	{ "lists: ( { owner = \"a@example.com\"; aliases = \"/x\"; } );", 2,
+	    "lists[1]:" ENTRY },
+	{ "lists: ( { domain = \"a.example\"; virtual = \"/x\"; } );", 2,
+	    "lists[1]:" ENTRY },
+	{ "lists: ( { file = \"/x\"; } );", 2, "lists[1]:" ENTRY },
 	{ "lists: ( { address = \"a@example.com\"; members = 4; },\n"
 	  "{ address = \"A@Example.COM\"; members = 5; } );",
 	    3, "lists[2]: a@example.com is in lists[1] already" },
@@ -426,7 +432,11 @@ START_TEST(test_whole)
 	    "identity: { local_domains = ( \"Example.com\" );\n"
 	    "  trusted_networks = ( \"127.0.0.0/8\", \"::1/128\" ); spf = false; };\n"
 	    "lists: ( { address = \"All-Staff@example.com\"; members = 2100; },\n"
-	    "  { aliases = \"/etc/aliases\"; } );\n"
+	    "  { aliases = \"/etc/aliases\"; }, { folder = \"/lists\"; domain = "
+	    "\"A.example\"; },\n"
+	    "  { virtual = \"/virtual\"; },\n"
+	    "  { address = \"c@example.com\"; file = \"/c\"; owner = \"Olga@example.com\"; "
+	    "} );\n"
 	    "judge: { scorecard = \"/etc/oops-milter/scorecard.conf\"; };\n"
 	    "undo: { window = 120; };\n"
 	    "confirm: { expires = \"3d\"; on_expiry = \"return\"; };\n"
@@ -444,17 +454,23 @@ START_TEST(test_whole)
 	ck_assert_int_eq(s->identity.trusted_networks[1].family, AF_INET6);
 	ck_assert_uint_eq(s->identity.trusted_networks[1].prefix, 128);
 	ck_assert(!s->identity.spf);
-	ck_assert_uint_eq(s->list_count, 2);
+	ck_assert_uint_eq(s->list_count, 5);
 	ck_assert_str_eq(s->lists[0].address, "all-staff@example.com");
 	ck_assert_uint_eq(s->lists[0].members, 2100);
 	ck_assert_ptr_null(s->lists[0].aliases);
 	ck_assert_ptr_null(s->lists[1].address);
 	ck_assert_str_eq(s->lists[1].aliases, "/etc/aliases");
+	ck_assert_str_eq(s->lists[2].folder, "/lists");
+	ck_assert_uint_eq(s->lists[2].domain_count, 1);
+	ck_assert_str_eq(s->lists[2].domains[0], "a.example");
+	ck_assert_str_eq(s->lists[3].virtual, "/virtual");
+	ck_assert_str_eq(s->lists[4].file, "/c");
+	ck_assert_str_eq(s->lists[4].owner, "olga@example.com");
 	ck_assert_str_eq(s->judge.scorecard, "/etc/oops-milter/scorecard.conf");
 	ck_assert_uint_eq(s->policy_count, 2);
 	ck_assert_str_eq(s->policies[0].name, "rule 1");
 	ck_assert_str_eq(s->policies[0].sender, "@example.com");
-	ck_assert_int_eq(s->policies[0].line, 18);
+	ck_assert_int_eq(s->policies[0].line, 20);
 	ck_assert_str_eq(s->policies[1].name, "built-in");
 	settings_free(&s);
 	ck_assert_ptr_null(s);
