@@ -31,6 +31,8 @@ int oopsctl_undo(const struct settings *settings, int argc, char **argv);
 int oopsctl_restore(const struct settings *settings, int argc, char **argv);
 /* Judge one message by what the site knows; changes nothing. */
 int oopsctl_explain(const struct settings *settings, int argc, char **argv);
+/* Learn mail of the past: logs, mailboxes, histories. */
+int oopsctl_learn(const struct settings *settings, int argc, char **argv);
 /* Take one address out of everything that is kept. */
 int oopsctl_forget(const struct settings *settings, int argc, char **argv);
 /* Judge and learn a history in lines; touches no site data. */

@@ -1,0 +1,498 @@
+/* Importing: what each format says was sent, learned once, whatever happens meanwhile. */
+#include <check.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "milter/replay/import.h"
+#include "milter/store/store.h"
+
+#define UNTIL 1795482000 /* 24 November 2026 01:00 UTC */
+
+/* --- logs -------------------------------------------------------------------------- */
+
+#define Q "Nov 23 10:00:0"
+#define BEGUN                                                                              \
+	Q "1 mx postfix/cleanup[9]: 4AB12C: message-id=<m1@x>\n" Q                         \
+	  "1 mx postfix/qmgr[8]: 4AB12C: from=<Anna@Example.com>, size=9, nrcpt=2 (queue " \
+	  "active)\n"
+#define TO(who, status)                                                                    \
+	Q "2 mx postfix/smtp[7]: 4AB12C: to=<" who                                         \
+	  ">, relay=r[1.2.3.4]:25, delay=1, dsn=2.0.0, status=" status "\n"
+#define REMOVED Q "3 mx postfix/qmgr[8]: 4AB12C: removed\n"
+#define S "Nov 23 10:00:01 mx sm-mta[77]: 5ANABC012345: "
+
+static const struct {
+	const char *lines;
+	const char *mails; /* "time sender recipients id\n" each */
+	size_t malformed;
+} logs[] = {
+	{ BEGUN TO("bob@x.org", "sent (250 ok)") TO("c@x.org", "sent (250)") REMOVED,
+	    "anna@example.com bob@x.org,c@x.org m1@x\n", 0 },
+	/* not sent, not yet sent, not removed */
+	{ BEGUN TO("bob@x.org", "bounced (no)") REMOVED, "", 0 },
+	{ BEGUN TO("bob@x.org", "deferred (later)") TO("c@x.org", "sent (ok)"), "", 0 },
+	{ BEGUN TO("b@x.org", "deferred (later)") TO("b@x.org", "sent (ok)") REMOVED,
+	    "anna@example.com b@x.org m1@x\n", 0 },
+	/* a list or alias as it was written to */
+	{ BEGUN Q
+	    "2 mx postfix/local[7]: 4AB12C: to=<c@x>, orig_to=<all@x.org>, relay=local, "
+	    "status=sent (ok)\n" REMOVED,
+	    "anna@example.com all@x.org m1@x\n", 0 },
+	/* bounces have no sender; what began before the log did is not known */
+	{ Q "1 mx postfix/qmgr[8]: 4AB12C: from=<>, size=9, nrcpt=1\n" TO("b@x", "sent")
+		REMOVED,
+	    "", 0 },
+	{ TO("b@x", "sent") REMOVED, "", 0 },
+	/* a queue id that is used again is another mail */
+	{ BEGUN TO("b@x.org", "sent") BEGUN TO("c@x.org", "sent") REMOVED,
+	    "anna@example.com c@x.org m1@x\n", 0 },
+	/* ISO stamps, several instances, long queue ids */
+	{ "2026-11-23T10:00:00.5+01:00 mx postfix-out/qmgr[8]: 4XbCdE1gHz: from=<a@x>, "
+	  "size=9, "
+	  "nrcpt=1\n2026-11-23T10:00:01.5+01:00 mx postfix-out/lmtp[8]: 4XbCdE1gHz: "
+	  "to=<b@x>, "
+	  "status=sent (ok)\n2026-11-23T10:00:02.5+01:00 mx postfix-out/qmgr[8]: "
+	  "4XbCdE1gHz: "
+	  "removed\n",
+	    "a@x b@x -\n", 0 },
+	/* Sendmail: done when nrcpts were tried */
+	{ S "from=<anna@x>, size=9, class=0, nrcpts=3, msgid=<m2@x>, proto=ESMTP\n" S
+	    "to=<b@x>,<c@x>, delay=00:00:01, mailer=esmtp, stat=Sent (ok)\n" S
+	    "to=<d@x>, delay=00:00:01, stat=User unknown\n",
+	    "anna@x b@x,c@x m2@x\n", 0 },
+	{ S "from=<anna@x>, size=9, nrcpts=2, msgid=<m2@x>\n" S
+	    "to=<b@x>, stat=Sent (ok)\n" S "to=<c@x>, stat=Deferred: no route\n",
+	    "", 0 },
+	{ S "from=<anna@x>, nrcpts=1, msgid=<m2@x>\n" S
+	    "to=<c@x>, stat=Deferred: no route\n" S
+	    "to=<c@x>, ctladdr=<anna@x> (8/0), stat=Sent\n",
+	    "anna@x c@x m2@x\n", 0 },
+	/* other lines, and broken ones */
+	{ "Nov 23 10:00:01 mx sshd[7]: to=<b@x>, status=sent\n\nnonsense\n", "", 0 },
+	{ "Nov 23 10:00:01 mx postfix/smtpd[7]: connect from x[1.2.3.4]\n", "", 0 },
+	{ "Xxx 99 10:00:01 mx postfix/qmgr[8]: 4AB12C: removed\n", "", 1 },
+	{ Q "1 mx postfix/qmgr[8]: 4AB12C: from=<a@x\n", "", 1 },
+	{ BEGUN Q "2 mx postfix/smtp[7]: 4AB12C: to=<b@x\n" REMOVED, "", 1 },
+	{ BEGUN Q "2 mx postfix/smtp[7]: 4AB12C: to=<>, status=sent\n" REMOVED, "", 1 },
+};
+
+static enum base_result
+mail_print(void *context, struct base_arena *arena, struct mail_transaction *mail,
+    const char **why_r)
+{
+	struct base_buffer *text = context;
+
+	(void)arena;
+	(void)why_r;
+	base_buffer_printf(text, "%s ", mail->envelope_sender);
+	for (size_t i = 0; i < mail->recipients.count; i++)
+		base_buffer_printf(text, "%s%s", i ? "," : "", mail->recipients.items[i]);
+	base_buffer_printf(text, " %s\n", *mail->message_id ? mail->message_id : "-");
+	return BASE_OK;
+}
+
+/* All lines of a text; how many were malformed. */
+static size_t
+lines_take(struct replay_log *log, const char *text)
+{
+	size_t malformed = 0;
+	const char *why = "";
+
+	for (const char *end; *text; text = end + 1) {
+		char *line;
+
+		end = strchr(text, '\n');
+		line = strndup(text, (size_t)(end - text));
+		malformed += replay_log_line(log, line, strlen(line), &why) == BASE_REFUSE;
+		free(line);
+	}
+	return malformed;
+}
+
+START_TEST(log_tells_what_was_sent)
+{
+	struct base_arena *arena = base_arena_new(1u << 20);
+	struct base_buffer text;
+	struct replay_log *log;
+
+	base_buffer_init(&text, 65536);
+	log = replay_log_new(arena, mail_print, &text);
+	replay_log_until(log, UNTIL);
+	ck_assert_uint_eq(lines_take(log, logs[_i].lines), logs[_i].malformed);
+	ck_assert_str_eq(base_buffer_text(&text), logs[_i].mails);
+	replay_log_free(&log);
+	base_buffer_free(&text);
+	base_arena_free(&arena);
+}
+END_TEST
+
+static enum base_result
+time_keep(void *context, struct base_arena *arena, struct mail_transaction *mail,
+    const char **why_r)
+{
+	(void)arena;
+	(void)why_r;
+	*(int64_t *)context = mail->time;
+	return BASE_OK;
+}
+
+/* The year of a stamp that has none. */
+START_TEST(log_years)
+{
+	static const struct {
+		int64_t until;
+		const char *month;
+		int64_t time;
+	} cases[] = {
+		{ 1795482000, "Nov 24", 1795478400 },
+		{ 1795482000, "Nov 25", 1795564800 }, /* a clock that is a little ahead */
+		{ 1795482000, "Dec 24", 1795478400 - 335 * INT64_C(86400) },
+		{ 1767250000, "Dec 31", 1767139200 }, /* written on 1 January */
+		{ 1767250000, "Jan  1", 1767225600 },
+		{ 1795482000, "Feb 29", 1709164800 }, /* of 2024 */
+	};
+	struct base_arena *arena = base_arena_new(1u << 20);
+
+	setenv("TZ", "UTC", 1);
+	for (size_t i = 0; i < sizeof(cases) / sizeof(*cases); i++) {
+		int64_t time = 0;
+		struct replay_log *log = replay_log_new(arena, time_keep, &time);
+		char line[200];
+
+		replay_log_until(log, cases[i].until);
+		for (int part = 0; part < 3; part++) {
+			static const char *const rests[] = { "from=<a@x>, nrcpt=1",
+				"to=<b@x>, status=sent", "removed" };
+
+			snprintf(line, sizeof(line),
+			    "%s 00:00:00 mx postfix/qmgr[1]: ABCDEF: %s\n", cases[i].month,
+			    rests[part]);
+			ck_assert_uint_eq(lines_take(log, line), 0);
+		}
+		ck_assert_msg(time == cases[i].time, "%zu: %ld", i, (long)time);
+		replay_log_free(&log);
+	}
+	base_arena_free(&arena);
+}
+END_TEST
+
+START_TEST(dates)
+{
+	static const struct {
+		const char *text;
+		int64_t time; /* 0: refused */
+	} cases[] = {
+		{ "Tue, 24 Nov 2026 01:00:00 +0000", 1795482000 },
+		{ "24 Nov 2026 02:00:00 +0100 (CET)", 1795482000 },
+		{ " Mon,  23 Nov 2026 20:00 EST", 1795482000 },
+		{ "Tue, 24 Nov 26 01:00:00 GMT", 1795482000 },
+		{ "Tue, 24 Nov 2026 01:00:00", 1795482000 },
+		{ "yesterday", 0 },
+		{ "", 0 },
+		{ "Tue, 24 Nov 2026", 0 },
+		{ "1 Jan 1900 00:00:00 +0000", 0 },
+		{ "1 Jan 9999 00:00:00 +0000", 0 },
+	};
+
+	for (size_t i = 0; i < sizeof(cases) / sizeof(*cases); i++) {
+		int64_t time = 0;
+		bool is_date = replay_date_parse(cases[i].text, &time);
+
+		ck_assert_msg(is_date == (cases[i].time != 0) && time == cases[i].time,
+		    "%s: %ld", cases[i].text, (long)time);
+	}
+}
+END_TEST
+
+/* --- the whole way ----------------------------------------------------------------- */
+
+static char directory[] = "/tmp/oops-test-import-XXXXXX";
+
+/* A memory, what goes with it, and an import into it. */
+struct site {
+	struct settings *settings;
+	struct base_key *key;
+	struct judge_scorecard *scorecard;
+	struct memory *memory;
+	struct replay_import *import;
+	int signal; /* written to at each batch, -1: nowhere */
+};
+
+static void
+batch_signal(void *context, int64_t done, int64_t total)
+{
+	struct site *site = context;
+
+	ck_assert_int_le(done, total);
+	if (site->signal >= 0)
+		ck_assert_int_eq(write(site->signal, "+", 1), 1);
+}
+
+static void
+site_open(struct site *site, const char *name, int signal)
+{
+	static const unsigned char bytes[32] = { 5 };
+	char *path;
+	struct memory_options options = {
+		.driver = "sqlite", .create = true, .learn_at_once = true
+	};
+	struct replay_import_options import = { .progress = batch_signal, .context = site };
+	const char *why = "";
+
+	ck_assert_int_gt(asprintf(&path, "%s/%s", directory, name), 0);
+	options.directory = path;
+	site->signal = signal;
+	ck_assert_int_eq(base_crypto_start(&why), BASE_OK);
+	import.settings = site->settings = settings_defaults();
+	ck_assert_int_eq(base_key_from_bytes(bytes, &site->key), BASE_OK);
+	ck_assert_int_eq(judge_scorecard_default(&site->scorecard, &why), BASE_OK);
+	ck_assert_msg(memory_open(&options, &site->memory, &why) == BASE_OK, "%s", why);
+	import.key = site->key;
+	import.scorecard = site->scorecard;
+	import.memory = site->memory;
+	site->import = replay_import_new(&import);
+	ck_assert_ptr_nonnull(site->import);
+	free(path);
+}
+
+static void
+site_close(struct site *site)
+{
+	replay_import_free(&site->import);
+	memory_close(&site->memory);
+	judge_scorecard_free(&site->scorecard);
+	base_key_free(&site->key);
+	settings_free(&site->settings);
+}
+
+/* Imports one file into a site of this name; what was counted. */
+static struct replay_count
+import(const char *name, const char *file, enum replay_format format,
+    enum base_result expected, const char *expected_why)
+{
+	struct replay_count count = { 0 };
+	struct site site;
+	char path[200];
+	const char *why = "";
+
+	site_open(&site, name, -1);
+	snprintf(path, sizeof(path), "%s/%s", directory, file);
+	ck_assert_msg(
+	    replay_import_file(site.import, path, format, &why) == expected, "%s", why);
+	if (expected_why)
+		ck_assert_ptr_nonnull(strstr(why, expected_why));
+	ck_assert_int_eq(replay_import_end(site.import, &count, &why), BASE_OK);
+	site_close(&site);
+	return count;
+}
+
+/* Adds up the records, whatever their order. */
+static bool
+record_add(void *context, uint64_t key, const void *data, size_t length)
+{
+	uint64_t hash = key;
+
+	for (size_t i = 0; i < length; i++)
+		hash = (hash ^ ((const unsigned char *)data)[i]) * UINT64_C(0x100000001b3);
+	*(uint64_t *)context += hash | 1;
+	return true;
+}
+
+/* A number that stands for all that a site knows. */
+static uint64_t
+known(const char *name)
+{
+	char path[200];
+	struct store_options options = { .driver = "sqlite", .directory = path };
+	struct store *store;
+	const char *why = "";
+	uint64_t sum = 0;
+
+	snprintf(path, sizeof(path), "%s/%s", directory, name);
+	ck_assert_int_eq(store_open(&options, STORE_MEMORY, &store, &why), BASE_OK);
+	for (int kind = STORE_PROFILE; kind <= STORE_NOTE; kind++)
+		ck_assert_int_eq(store_record_each(store, (enum store_record)kind,
+				     record_add, &sum, &why),
+		    BASE_OK);
+	store_close(&store);
+	return sum;
+}
+
+static FILE *
+file_make(const char *name)
+{
+	char path[200];
+	FILE *file;
+
+	snprintf(path, sizeof(path), "%s/%s", directory, name);
+	file = fopen(path, "w");
+	ck_assert_ptr_nonnull(file);
+	return file;
+}
+
+/* A history of so many sends, up to now. */
+static void
+history_make(const char *name, int count)
+{
+	FILE *file = file_make(name);
+
+	for (int i = 0; i < count; i++)
+		fprintf(file,
+		    "%ld\tp%d@example.com\tp%d@example.com,p%d@example.com\tid%d\t-"
+		    "\tsend\n",
+		    (long)base_now() - 60 * (count - i), i % 40, (i * 7 + 1) % 40,
+		    (i * 13 + 2) % 40, i);
+	fclose(file);
+}
+
+static void
+directory_make(void)
+{
+	memcpy(directory + strlen(directory) - 6, "XXXXXX", 6);
+	ck_assert_ptr_nonnull(mkdtemp(directory));
+}
+
+static void
+directory_remove(void)
+{
+	char command[100];
+
+	snprintf(command, sizeof(command), "rm -rf %s", directory);
+	ck_assert_int_eq(system(command), 0);
+}
+
+START_TEST(import_twice_changes_nothing)
+{
+	struct replay_count count;
+	uint64_t before;
+
+	directory_make();
+	history_make("history", 300);
+	count = import("once", "history", REPLAY_AUTO, BASE_OK, NULL);
+	ck_assert_uint_eq(count.learned, 300);
+	before = known("once");
+	count = import("once", "history", REPLAY_TSV, BASE_OK, NULL);
+	ck_assert_uint_eq(count.learned, 0);
+	ck_assert_uint_eq(count.known, 300);
+	ck_assert(known("once") == before);
+	directory_remove();
+}
+END_TEST
+
+/* Killed at several points, and run again: what is known is the same. */
+START_TEST(import_goes_on_after_it_was_killed)
+{
+	char path[200];
+	uint64_t whole;
+
+	directory_make();
+	history_make("history", 4000);
+	(void)import("whole", "history", REPLAY_TSV, BASE_OK, NULL);
+	whole = known("whole");
+	snprintf(path, sizeof(path), "%s/history", directory);
+	for (int batches = 1; batches <= 3; batches++) {
+		char name[20], byte;
+		int ends[2];
+		pid_t child;
+
+		snprintf(name, sizeof(name), "killed%d", batches);
+		ck_assert_int_eq(pipe(ends), 0);
+		child = fork();
+		if (child == 0) {
+			struct site site;
+			const char *why;
+
+			site_open(&site, name, ends[1]);
+			(void)replay_import_file(site.import, path, REPLAY_TSV, &why);
+			_exit(0);
+		}
+		close(ends[1]);
+		for (int i = 0; i < batches; i++)
+			if (read(ends[0], &byte, 1) != 1)
+				break;
+		kill(child, SIGKILL);
+		waitpid(child, NULL, 0);
+		close(ends[0]);
+		ck_assert_uint_gt(
+		    import(name, "history", REPLAY_TSV, BASE_OK, NULL).known, 0);
+		ck_assert(known(name) == whole);
+	}
+	directory_remove();
+}
+END_TEST
+
+/* Mailboxes, what is of no use, and files that are refused. */
+START_TEST(files_of_all_kinds)
+{
+	struct replay_count count;
+	FILE *file;
+	char date[60];
+	time_t now = (time_t)base_now();
+	char command[200];
+
+	directory_make();
+	strftime(date, sizeof(date), "%d %b %Y %H:%M:%S +0000", gmtime(&now));
+	file = file_make("mbox");
+	fprintf(file,
+	    "From anna Mon\nFrom: anna@example.com\nTo: b@example.com, c@x.org\nBcc: "
+	    "d@x.org\nDate: %s\nMessage-ID: <1@x>\n\nhello\n\nFrom anna Mon\nFrom: "
+	    "anna@example.com\nTo: b@x.org\nDate: %s\nIn-Reply-To: <1@x>\n\n>From "
+	    "me\n\nFrom x\n"
+	    "no header\n\nFrom y\nFrom: anna@example.com\nTo: b@x.org\n\nno date\n\nFrom "
+	    "z\n"
+	    "From: anna@example.com\nTo: b@x.org\nDate: 1 Jan 2001 00:00:00 +0000\n\nold\n",
+	    date, date);
+	fclose(file);
+	count = import("mbox.d", "mbox", REPLAY_AUTO, BASE_OK, NULL);
+	ck_assert_uint_eq(count.learned, 2);
+	ck_assert_uint_eq(count.malformed, 2);
+	ck_assert_uint_eq(count.skipped, 1);
+	snprintf(
+	    command, sizeof(command), "mkdir -p %s/md/cur %s/md/new", directory, directory);
+	ck_assert_int_eq(system(command), 0);
+	file = file_make("md/cur/1.x:2,S");
+	fprintf(file, "From: anna@example.com\nTo: b@x.org\nDate: %s\n\nhello\n", date);
+	fclose(file);
+	count = import("md.d", "md", REPLAY_AUTO, BASE_OK, NULL);
+	ck_assert_uint_eq(count.learned, 1);
+	ck_assert_uint_eq(import("md.d", "md", REPLAY_AUTO, BASE_OK, NULL).known, 1);
+	file = file_make("bad");
+	fprintf(file, "%ld\ta@x\tb@x\t-\t-\tsend\nrubbish\n", (long)now);
+	fclose(file);
+	count = import("bad.d", "bad", REPLAY_TSV, BASE_REFUSE, "bad:2: ");
+	ck_assert_uint_eq(count.learned, 1);
+	file = file_make("gz");
+	fputs("\x1f\x8b\x08 and so on", file);
+	fclose(file);
+	(void)import("gz.d", "gz", REPLAY_AUTO, BASE_REFUSE, "zcat");
+	(void)import("gz.d", "nothing", REPLAY_AUTO, BASE_NONE, "No such file");
+	directory_remove();
+}
+END_TEST
+
+int
+main(void)
+{
+	Suite *suite = suite_create("import");
+	TCase *pure = tcase_create("pure"), *files = tcase_create("files");
+	SRunner *runner = srunner_create(suite);
+	int failed;
+
+	tcase_set_timeout(files, 120);
+	tcase_add_loop_test(pure, log_tells_what_was_sent, 0, sizeof(logs) / sizeof(*logs));
+	tcase_add_test(pure, log_years);
+	tcase_add_test(pure, dates);
+	tcase_add_test(files, import_twice_changes_nothing);
+	tcase_add_test(files, import_goes_on_after_it_was_killed);
+	tcase_add_test(files, files_of_all_kinds);
+	suite_add_tcase(suite, pure);
+	suite_add_tcase(suite, files);
+	srunner_run_all(runner, CK_ENV);
+	failed = srunner_ntests_failed(runner);
+	srunner_free(runner);
+	return failed != 0;
+}
