@@ -87,6 +87,7 @@ lesson_lessen(struct memory_lesson *lesson, const struct memory_person *person)
 		lesson->recipient_count--;
 		lesson->people_count -= lesson->people_count > 0;
 		lesson->recipient_sum -= person->hash;
+		lesson->people_count -= lesson->people_count > 0;
 	}
 }
 

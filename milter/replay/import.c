@@ -135,7 +135,7 @@ mail_learn(struct replay_import *import, struct base_arena *arena, const char *a
 	size_t length;
 	double score = -1;
 	enum base_result result = memory_lesson(
-	    options->key, arena, actor, transaction, score, &lesson, &length, why_r);
+	    options->key, arena, actor, transaction, 0, score, &lesson, &length, why_r);
 
 	if (result == BASE_OK)
 		result = memory_import_known(
@@ -148,7 +148,7 @@ mail_learn(struct replay_import *import, struct base_arena *arena, const char *a
 	if (*actor)
 		result = mail_judge(import, arena, actor, transaction, &score, why_r);
 	if (result == BASE_OK)
-		result = memory_lesson(options->key, arena, actor, transaction, score,
+		result = memory_lesson(options->key, arena, actor, transaction, 0, score,
 		    &lesson, &length, why_r);
 	if (result == BASE_OK)
 		result =
