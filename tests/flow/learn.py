@@ -1,0 +1,63 @@
+"""What the past tells: oopsctl learn from a real Postfix log, and oopsctl forget."""
+import subprocess
+
+from lab import story
+from lab.mail import until
+from lab.site import Site
+from lab.story import ANNA
+
+SETTINGS = {"policy": ({"match": {"sender": ANNA}, "action": "confirm", "threshold": 0.5},
+                       {"action": "pass"})}
+
+
+def run(site, code, *arguments):
+    """Runs a command that must end with this code; what it printed."""
+    done = site.oopsctl(*arguments)
+    assert done.returncode == code, f"{arguments}: {done.returncode}\n{done.stdout}{done.stderr}"
+    return done.stdout + done.stderr
+
+
+def files(site):
+    """All bytes of the state directory."""
+    return b"".join(path.read_bytes() for path in (site.folder / "state").rglob("*")
+                    if path.is_file())
+
+
+def test_a_site_learns_from_its_log_and_judges_by_it():
+    with Site(SETTINGS) as old:
+        story.teach(old)
+        until(lambda: not old.postfix.queue(), 20, "everything left")
+        log = old.postfix.log()
+        with Site(SETTINGS) as site:
+            path = site.folder / "old.log"
+            path.write_text("".join(line.rstrip("\n") + "\n" for line in log), encoding="utf-8")
+            said = run(site, 0, "learn", "--format", "log", str(path))
+            assert "learned: 0 " not in said and "malformed: 0" in said, said
+            again = run(site, 0, "learn", str(path))
+            assert "learned: 0 mails" in again, again
+            announcement = story.announce(site)
+            _, queue_id = story.slip(site, announcement)
+            until(lambda: site.postfix.queued(queue_id) == "hold", 5, "the slip is held")
+            until(lambda: " held " in run(site, 0, "list"), 10, "the keeper saw it")
+            hold = story.hold_of(site, queue_id)
+            assert hold in run(site, 75, "forget", ANNA)
+            run(site, 0, "send", hold)
+            until(lambda: "sent" in run(site, 0, "show", hold), 10, "the state is sent")
+            assert ANNA.encode() in files(site)
+            assert "forgotten: " in run(site, 0, "forget", ANNA)
+            assert ANNA.encode() not in files(site)
+            run(site, 66, "show", hold)
+
+
+def test_what_cannot_be_learned_is_said():
+    with Site(SETTINGS) as site:
+        assert "usage" in run(site, 64, "learn")
+        assert "usage" in run(site, 64, "learn", "--format", "tea", "x")
+        assert "No such file" in run(site, 66, "learn", "/nonexistent")
+        bad = site.folder / "bad"
+        bad.write_text("1\t2\n")
+        assert f"{bad}:1: " in run(site, 65, "learn", "--format", "tsv", str(bad))
+        subprocess.run(["gzip", str(bad)], check=True)
+        assert "zcat" in run(site, 65, "learn", f"{bad}.gz")
+        assert "usage" in run(site, 64, "forget")
+        assert "no address" in run(site, 65, "forget", "<>")
