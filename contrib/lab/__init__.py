@@ -1,6 +1,7 @@
 """The lab: a private mail site on loopback, for the flow tests and the quickstart.
 
     postfix.py   a Postfix of our own, away from the host's
+    sendmail.py  a Sendmail of our own, with the same interface
     receiver.py  the mail server at the far end, which keeps what it gets
     site.py      the programs of oops-milter wired to them
     mail.py      writing and sending mail, waiting for things

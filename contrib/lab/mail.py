@@ -1,6 +1,7 @@
 """Writing and sending mail, and waiting until something is true."""
 import itertools
 import os
+import re
 import smtplib
 import socket
 import sys
@@ -100,6 +101,19 @@ class Message:
         return self.subject if self.subject.startswith("Re: ") else "Re: " + self.subject
 
 
+def own_part(data):
+    """A delivered mail without our tag header and what the MTA put on top of it."""
+    head, _, body = data.partition(b"\r\n\r\n")
+    lines, keep = [], True
+    for line in head.split(b"\r\n"):
+        if line[:1] not in b" \t":
+            keep = line.split(b":")[0].lower() not in (
+                b"received", b"oops-milter", b"return-path", b"delivered-to")
+        if keep:
+            lines.append(line)
+    return b"\r\n".join(lines) + b"\r\n\r\n" + body
+
+
 class Refused(Exception):
     """The server did not take the mail; code is its answer."""
 
@@ -112,12 +126,27 @@ class Submission:
     """One SMTP connection; several mails may go over it.
 
     login is what a client with SMTP AUTH would be: XCLIENT tells Postfix, so that the site
-    needs no passwords. address is the client's IP address as Postfix shall see it.
+    needs no passwords; for Sendmail it is SMTP AUTH. address is the client's IP address as the
+    MTA shall see it; Sendmail sees it because it is one of the lab's own network.
     """
 
     def __init__(self, port, login=None, address=None):
-        self.smtp = smtplib.SMTP("127.0.0.1", port, "client.example.com", timeout=60)
+        self._connect(port)
+        if self.smtp.has_extn("xclient"):
+            self._xclient(login, address)
+            return
+        if address:
+            self.smtp.close()
+            self._connect(port, address)
+        if login:
+            self.smtp.login(login, "any")
+
+    def _connect(self, port, address=None):
+        self.smtp = smtplib.SMTP("127.0.0.1", port, "client.example.com", timeout=60,
+                                 source_address=(address, 0) if address else None)
         self.smtp.ehlo()
+
+    def _xclient(self, login, address):
         attributes = [("LOGIN", login), ("ADDR", address)]
         given = [f"{name}={value}" for name, value in attributes if value]
         if given:
@@ -142,7 +171,8 @@ class Submission:
         for recipient in recipients or message.recipients():
             self._must(250, *self.smtp.rcpt(recipient))
         answer = self._must(250, *self.smtp.data(message.data() if data is None else data))
-        return answer.split("queued as ")[-1].strip()
+        # "2.0.0 Ok: queued as ID", or "2.0.0 ID Message accepted for delivery"
+        return re.search(r"queued as (\w+)|(\w+) Message accepted", answer).expand(r"\1\2")
 
 
 def send(port, message, login=None, address=None, **envelope):

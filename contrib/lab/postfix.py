@@ -91,10 +91,18 @@ DROP_FOLDERS = {"maildrop": 0o730, "public": 0o710}
 
 
 class Postfix:
-    """start(), use .port, stop(). `extra` are parameters of main.cf by name."""
+    """
+    start(), use .port, stop(). `milters` are endpoints: unix:PATH or inet:PORT. `extra` are
+    parameters of main.cf by name. Mail with one of hold_fields in its header is held.
+    """
+
+    kind = "postfix"
 
     def __init__(self, folder, receiver_port, smtpd_milters="", non_smtpd_milters="",
-                 milter_default_action="tempfail", long_queue_ids=True, extra=None):
+                 milter_default_action="tempfail", long_queue_ids=True, extra=None,
+                 milters=(), hold_fields=()):
+        if milters:
+            smtpd_milters = non_smtpd_milters = self._endpoints(milters)
         self.folder, self.port = str(folder), free_port()
         self.config_directory = self.folder + "/etc"
         self.settings = {
@@ -103,7 +111,15 @@ class Postfix:
             "milter_default_action": milter_default_action,
             "long_queue_ids": "yes" if long_queue_ids else "no",
         }
-        self.extra = dict(extra or {})
+        self.extra, self.hold_fields = dict(extra or {}), hold_fields
+
+    def mta_settings(self):
+        """What oops-queued must know."""
+        return {"config_directory": self.config_directory}
+
+    @staticmethod
+    def _endpoints(milters):
+        return ", ".join(one.replace("inet:", "inet:127.0.0.1:") for one in milters)
 
     def configure(self, **changes):
         """Writes the configuration, with changes for the settings named in MAIN_CF."""
@@ -113,6 +129,9 @@ class Postfix:
         main = "".join(line for line in main.splitlines(keepends=True)
                        if line.partition(" =")[0] not in self.extra)
         main += "".join(f"{name} = {value}\n" for name, value in self.extra.items())
+        if self.hold_fields:
+            main += f"header_checks = regexp:{self.folder}/etc/hold\n"
+            self._write("etc/hold", f"/^({'|'.join(self.hold_fields)}):/ HOLD\n")
         self._write("etc/main.cf", main)
         self._write("etc/master.cf", MASTER_CF.format(port=self.port))
 
@@ -173,6 +192,37 @@ class Postfix:
         if pid and self.is_running():
             os.kill(pid, signal.SIGTERM)
             until(lambda: not self.is_running(), 20, "Postfix stops")
+
+    def use_milters(self, *endpoints):
+        """Other milters for SMTP, from the next connection on."""
+        self.reload(smtpd_milters=self._endpoints(endpoints))
+
+    def release(self, *queue_ids):
+        """By hand, as an admin without us; all without a name."""
+        for queue_id in queue_ids or ["ALL"]:
+            self.run("postsuper", "-H", queue_id)
+        for queue_id in queue_ids:
+            self.run("postqueue", "-i", queue_id)
+        if not queue_ids:
+            self.flush()
+
+    def flush(self):
+        self.run("postqueue", "-f")
+
+    @staticmethod
+    def plain(data):
+        """A mail as it must be after this MTA: the same, byte by byte."""
+        return data
+
+    def hold(self, queue_id):
+        """Puts a deferred mail on hold, by hand."""
+        self.run("postsuper", "-h", queue_id)
+
+    def steal(self, queue_id, other):
+        """Gives the queue id of a held mail, which goes, to another one that is held."""
+        self.run("postsuper", "-d", queue_id, "hold")
+        file, = pathlib.Path(self.folder, "spool", "hold").rglob(other)
+        file.rename(file.with_name(queue_id))
 
     def reload(self, **changes):
         self.configure(**changes)

@@ -50,7 +50,7 @@ def ordinary(site, tell):
     queue_id = site.send(message)
     story.reaches(site, message)
     seconds = time.monotonic() - began
-    assert site.postfix.queued(queue_id) != "hold"
+    assert site.mta.queued(queue_id) != "hold"
     tell.saw(f"Postfix took it and passed it on; it arrived after {seconds:.2f} seconds.")
     tell.saw("Nothing was asked, nothing was held.")
 
@@ -58,7 +58,7 @@ def ordinary(site, tell):
 def slip(site, tell, announcement, sender=ANNA):
     """A reply to everybody; its message and queue id once it is seen on hold."""
     message, queue_id = story.slip(site, announcement, sender)
-    mail.until(lambda: site.postfix.queued(queue_id) == "hold", 5, "the slip is held")
+    mail.until(lambda: site.mta.queued(queue_id) == "hold", 5, "the slip is held")
     assert not site.receiver.copies(message.id), "somebody already has it"
     tell.saw(f"Postfix accepted it as {queue_id} and keeps it in its own hold queue.")
     tell.saw("Nobody has it.")
@@ -81,7 +81,7 @@ def look(site, tell, link, message, queue_id):
         assert web.get(link).status == 200 and web.head(link).status == 200
     page = web.get(link)
     assert page.status == 200 and message.subject in page.text
-    mail.never(lambda: site.postfix.queued(queue_id) != "hold", 1, "looking acted")
+    mail.never(lambda: site.mta.queued(queue_id) != "hold", 1, "looking acted")
     assert not site.receiver.copies(message.id)
     tell.saw("The page shows what is held and why. The mail is still on hold: looking never "
              "acts.")
@@ -107,7 +107,7 @@ def undo(site, tell, announcement):
     assert answer.status == 303, f"the page answered {answer.status}"
     mail.until(lambda: site.audit("undo"), 5, "undone")
     mail.never(lambda: site.receiver.copies(message.id), 2, "the undone mail was sent")
-    assert site.postfix.queued(queue_id) == "hold"
+    assert site.mta.queued(queue_id) == "hold"
     tell.saw("She presses Undo. Nobody has it, and nobody will get it.")
     tell.saw("For ten minutes she could still change her mind: it lies in Postfix's queue. "
              "Then it would come back to her.")
@@ -119,7 +119,7 @@ def window(site, tell, announcement):
               "by itself.")
     began = time.time()
     message, queue_id = story.slip(site, announcement, BELLA)
-    assert site.postfix.queued(queue_id) == "hold" and not site.receiver.copies(message.id)
+    assert site.mta.queued(queue_id) == "hold" and not site.receiver.copies(message.id)
     tell.saw("It is on hold; her letter says until when she can undo it. She does nothing.")
     letter(site, tell, BELLA, began)
     story.reaches(site, message, WINDOW + 5)
@@ -190,7 +190,7 @@ def stay(site, tell):
     """Shows what arrives until Ctrl-C."""
     history(site, tell)
     *_, link = the_slip(site, tell)
-    print(HELP.format(link=link, web=site.web_port, smtp=site.postfix.port, conf=site.conf,
+    print(HELP.format(link=link, web=site.web_port, smtp=site.mta.port, conf=site.conf,
                       config=site.postfix.config_directory, oopsctl=site.build / "oopsctl"))
     shown = len(site.receiver.received())
     while True:
@@ -215,7 +215,7 @@ def main():
     try:
         with Site(SETTINGS) as site:
             tell.saw(f"Everything is in {site.folder}; Postfix listens on 127.0.0.1 port "
-                     f"{site.postfix.port}, the pages on port {site.web_port}.")
+                     f"{site.mta.port}, the pages on port {site.web_port}.")
             tell.saw("A probe went through and shows that Postfix asks oops-milter.")
             try:
                 (play if "--once" in sys.argv else stay)(site, tell)

@@ -1,4 +1,4 @@
-"""A whole site: the programs of oops-milter, a private Postfix and a receiver, wired up.
+"""A whole site: the programs of oops-milter, a private MTA and a receiver, wired up.
 
     with Site({"undo": {"window": "3s"}}) as site:
         queue_id = site.send(Message("anna@example.com", ["ben@example.org"]))
@@ -7,6 +7,8 @@
 Everything runs from one temporary folder: each program in the foreground with its own user
 and its log in a file. Leaving the `with` block ends all of it and fails if a program ended
 badly or complained about something the test did not expect.
+
+The MTA is a Postfix, or a Sendmail when $OOPS_MTA says so (tests/flow/run --mta).
 """
 import os
 import pathlib
@@ -22,6 +24,7 @@ import tempfile
 from lab import mail, web
 from lab.postfix import Postfix
 from lab.receiver import Receiver
+from lab.sendmail import Sendmail
 
 # Users of our own by number: no account is made. The group may enter holds/.
 MILTER_UID, WEB_UID, HOLDS_GID = 64001, 64002, 64003
@@ -63,17 +66,23 @@ def logfmt(line):
 
 
 class Site:
-    """See above. `settings` changes what settings() says; `postfix` are arguments of Postfix."""
+    """
+    See above. `settings` changes what settings() says; `mta` are arguments of the MTA, `postfix`
+    those that only Postfix has.
+    """
 
-    def __init__(self, settings=None, postfix=None, programs=PROGRAMS, build=None):
+    def __init__(self, settings=None, postfix=None, programs=PROGRAMS, build=None, mta=None):
         self.build = pathlib.Path(build or os.environ.get("OOPS_BUILD", "."))
         self.folder = pathlib.Path(tempfile.mkdtemp(prefix="oops-lab."))
         self.names, self.running, self.allowed = programs, {}, []
         self.receiver = Receiver()
         self.web_port = mail.free_port()
         self.conf = self.folder / "oops-milter.conf"
-        self.changes, self.postfix_arguments = settings or {}, dict(postfix or {})
-        self.postfix = None
+        self.changes, self.mta_arguments = settings or {}, dict(mta or {})
+        self.kind = os.environ.get("OOPS_MTA", "postfix")
+        if self.kind == "postfix":
+            self.mta_arguments.update(postfix or {})
+        self.mta = None
 
     # --- up and down --------------------------------------------------------------------
 
@@ -100,13 +109,12 @@ class Site:
         self._take_programs()
         self.receiver.start()
         milter = f"unix:{self.folder}/run/milter.sock" if "oops-milter" in self.names else ""
-        self.postfix = Postfix(self.folder / "postfix", self.receiver.port, **{
-            "smtpd_milters": milter, "non_smtpd_milters": milter, **self.postfix_arguments})
+        self.mta = self._make_mta([milter] if milter else [])
         self.write_settings()
         if "oops-milter" in self.names:
             self.oopsctl("init", check=True)
             self._give_away()
-        self.postfix.start()
+        self.mta.start()
         for name in self.names:
             self.run(name)
         if "oops-milter" in self.names:
@@ -131,19 +139,31 @@ class Site:
             process.kill()
             process.wait()
         self.running.clear()
-        if self.postfix:
-            self.postfix.stop()
+        if self.mta:
+            self.mta.stop()
         self.receiver.stop()
 
+    @property
+    def postfix(self):
+        """The MTA, where only a Postfix can be meant."""
+        return self.mta
+
+    def _make_mta(self, milters):
+        arguments = {"milters": milters, **self.mta_arguments}
+        if self.kind == "sendmail":
+            return Sendmail(self.folder / "mta", self.receiver.port, self.build, **arguments)
+        return Postfix(self.folder / "mta", self.receiver.port, **arguments)
+
     def _make_folders(self):
-        """state/ is the milter's; state/holds/ is shared with the web pages; run/ with Postfix."""
+        """state/ is the milter's; state/holds/ is shared with the web pages; run/ with the MTA."""
         os.chmod(self.folder, 0o755)
-        postfix_gid = pwd.getpwnam("postfix").pw_gid
+        # Postfix's smtpd is a user of its own; Sendmail is root when it calls a milter.
+        mta_gid = pwd.getpwnam("postfix").pw_gid if self.kind == "postfix" else 0
         for name, uid, gid, mode in (
-                ("postfix", 0, 0, 0o755), ("log", 0, 0, 0o755),
+                ("mta", 0, 0, 0o755), ("log", 0, 0, 0o755),
                 ("state", MILTER_UID, HOLDS_GID, 0o710),
                 ("state/holds", MILTER_UID, HOLDS_GID, 0o2770),
-                ("run", MILTER_UID, postfix_gid, 0o2750)):
+                ("run", MILTER_UID, mta_gid, 0o2750)):
             (self.folder / name).mkdir()
             os.chown(self.folder / name, uid, gid)
             os.chmod(self.folder / name, mode)
@@ -174,14 +194,14 @@ class Site:
             "state_directory": f"{self.folder}/state",
             "key_file": f"{self.folder}/secret.key",
             "milter": {"socket": f"unix:{self.folder}/run/milter.sock"},
-            "mta": {"config_directory": self.postfix.config_directory,
+            "mta": {**self.mta.mta_settings(),
                     "queue_socket": f"{self.folder}/run/queue.sock",
                     "queue_user": str(MILTER_UID)},
             "web": {"listen": f"127.0.0.1:{self.web_port}",
                     "base_url": f"http://127.0.0.1:{self.web_port}"},
             # no test asks the real DNS
             "identity": {"local_domains": ("example.com",), "spf": False},
-            "notice": {"smtp": f"smtp://127.0.0.1:{self.postfix.port}",
+            "notice": {"smtp": f"smtp://127.0.0.1:{self.mta.port}",
                        "from": "oops@example.com"},
         }
 
@@ -253,14 +273,14 @@ class Site:
         """Warnings and errors that no allow() covers, and whatever a sanitizer says."""
         lines = [line for name in PROGRAMS for line in self.log(name)
                  if COMPLAINT.search(line) or SANITIZER.search(line)]
-        lines += self.postfix.complaints() if self.postfix else []
+        lines += self.mta.complaints() if self.mta else []
         return [line for line in lines if SANITIZER.search(line)
                 or not any(pattern.search(line) for pattern in self.allowed)]
 
     def all_logs(self):
         """For the one who looks for the reason of a failure; without the many deliveries."""
         parts = [(name, self.log(name)) for name in PROGRAMS]
-        parts.append(("postfix", [line for line in (self.postfix.log() if self.postfix else [])
+        parts.append((self.kind, [line for line in (self.mta.log() if self.mta else [])
                                   if "status=sent" not in line]))
         return "\n".join(f"--- {name} ---\n" + "\n".join(lines[-200:])
                          for name, lines in parts)
@@ -269,20 +289,20 @@ class Site:
 
     def send(self, message, **arguments):
         """As a user with a login; see mail.send()."""
-        return mail.send(self.postfix.port, message, **arguments)
+        return mail.send(self.mta.port, message, **arguments)
 
     def prove_milter(self):
-        """Without this a site whose milter Postfix cannot reach would pass many tests."""
+        """Without this a site whose milter the MTA cannot reach would pass many tests."""
         probe = mail.Message("probe@elsewhere.example", ["probe@example.org"], headers=[
             ("Oops-Milter", "id=aaaaaaaaaaaaaaaa; action=forged")])
         self.send(probe)
         delivery = mail.until(lambda: self.receiver.received(probe.id), 20, "probe arrives")[0]
-        assert delivery.header("Oops-Milter") is None, "Postfix does not reach the milter"
+        assert delivery.header("Oops-Milter") is None, "the MTA does not reach the milter"
         self.receiver.forget()
 
     def held(self):
         """Queue ids on hold."""
-        return list(self.postfix.queue("hold"))
+        return list(self.mta.queue("hold"))
 
     def letters(self, to, seconds=20):
         """Letters about held mail to this person; waits for the first."""
@@ -293,6 +313,14 @@ class Site:
     def link(self, to):
         """The link in the latest letter to this person."""
         return web.link_in(self.letters(to)[-1])
+
+
+def only(kind):
+    """Marks a test that means something with this MTA alone."""
+    def mark(test):
+        test.only = kind
+        return test
+    return mark
 
 
 def _connects(family, address):

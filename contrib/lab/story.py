@@ -16,18 +16,18 @@ LEARNED_SECONDS = 1
 
 def teach(site, sender=ANNA, mails=26):
     """Gives a sender the habit of writing to one to three people, in threads of their own."""
-    with Submission(site.postfix.port, sender) as submission:
+    with Submission(site.mta.port, sender) as submission:
         for number in range(mails):
             few = COLLEAGUES[number % 5:number % 5 + 1 + number % 3]
             submission.send(Message(sender, few, f"Note {number}"))
-    with Submission(site.postfix.port, CLARA) as submission:
+    with Submission(site.mta.port, CLARA) as submission:
         for number in range(2):  # Clara writes to everybody now and then
             submission.send(Message(CLARA, [sender] + COLLEAGUES, f"News {number}"))
         questions = [Message(CLARA, [sender] + COLLEAGUES[:8], f"Question {number}")
                      for number in range(6)]
         for question in questions:
             submission.send(question)
-    with Submission(site.postfix.port, sender) as submission:
+    with Submission(site.mta.port, sender) as submission:
         for question in questions:
             submission.send(question.reply(sender))
     time.sleep(LEARNED_SECONDS)

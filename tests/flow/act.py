@@ -55,14 +55,14 @@ def one_decision(site, messages, queue_ids):
     until(lambda: len(copies()) >= len(everybody), 15, "everybody has it")
     assert copies() == everybody
     until(lambda: site.audit("sent", id=hold), 5)
-    until(lambda: not site.postfix.queue(), 10)
+    until(lambda: not site.mta.queue(), 10)
     return hold
 
 
 def test_four_parts_with_one_message_id():
     with Site() as site:
         message = slip(site)
-        with Submission(site.postfix.port, ANNA) as submission:
+        with Submission(site.mta.port, ANNA) as submission:
             ids = [submission.send(message, recipients=part) for part in split(message)]
         one_decision(site, [message], ids)
 
@@ -71,7 +71,7 @@ def test_four_parts_with_message_ids_of_their_own():
     with Site() as site:
         message = slip(site)
         parts = [renamed(message) for _ in range(PARTS)]
-        with Submission(site.postfix.port, ANNA) as submission:
+        with Submission(site.mta.port, ANNA) as submission:
             ids = [submission.send(one, recipients=part)
                    for one, part in zip(parts, split(message))]
         one_decision(site, parts, ids)
@@ -84,7 +84,7 @@ def test_parts_over_parallel_connections():
         together = threading.Barrier(len(parts))
 
         def send(one, recipients):
-            with Submission(site.postfix.port, ANNA) as submission:
+            with Submission(site.mta.port, ANNA) as submission:
                 together.wait()
                 return submission.send(one, recipients=recipients)
         with concurrent.futures.ThreadPoolExecutor(len(parts)) as pool:
@@ -100,7 +100,7 @@ def test_hidden_recipients_are_counted_over_the_parts():
         strangers = [f"stranger{number}@example.org" for number in range(60)]
         message = Message(ANNA, ["undisclosed-recipients:;"], "Hello", "Hello all!\n")
         ids = []
-        with Submission(site.postfix.port, ANNA) as submission:
+        with Submission(site.mta.port, ANNA) as submission:
             for start in range(0, 60, 6):
                 ids.append(submission.send(message, recipients=strangers[start:start + 6]))
         held = [line["queue_id"] for line in site.audit("hold", was="-")]
@@ -115,14 +115,14 @@ def test_after_undo_a_late_part_is_not_sent():
     with Site() as site:
         message = slip(site)
         shares = split(message)
-        with Submission(site.postfix.port, ANNA) as submission:
+        with Submission(site.mta.port, ANNA) as submission:
             first = [submission.send(message, recipients=part) for part in shares[:2]]
             hold = story.hold_of(site, first[0])
             web.press(site.link(ANNA), "undo")
             until(lambda: site.audit("undo", id=hold), 5)
             late = submission.send(message, recipients=shares[2])
         assert story.hold_of(site, late) == hold
-        assert site.postfix.queued(late) == "hold"
+        assert site.mta.queued(late) == "hold"
         never(lambda: site.receiver.received(message.id), 2, "a part left")
         assert len(site.letters(ANNA)) == 1
 
@@ -131,7 +131,7 @@ def test_after_release_a_late_part_passes():
     with Site({"policy": ({"action": "undo", "threshold": 0.9, "window": "2s"},)}) as site:
         message = slip(site)
         shares = split(message)
-        with Submission(site.postfix.port, ANNA) as submission:
+        with Submission(site.mta.port, ANNA) as submission:
             first = [submission.send(message, recipients=part) for part in shares[:2]]
             hold = story.hold_of(site, first[0])
             until(lambda: site.audit("sent", id=hold), 10)
@@ -170,7 +170,7 @@ def test_parts_teach_one_audience():
     """What was sent in four parts is usual as a whole from then on."""
     with Site() as site:
         message = slip(site)
-        with Submission(site.postfix.port, ANNA) as submission:
+        with Submission(site.mta.port, ANNA) as submission:
             ids = [submission.send(message, recipients=part) for part in split(message)]
         one_decision(site, [message], ids)
         time.sleep(story.LEARNED_SECONDS)

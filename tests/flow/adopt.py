@@ -18,7 +18,7 @@ def run(site, code, *arguments):
 def slip(site):
     story.teach(site)
     message, queue_id = story.slip(site, story.announce(site))
-    until(lambda: site.postfix.queued(queue_id) == "hold", 5, "the slip is held")
+    until(lambda: site.mta.queued(queue_id) == "hold", 5, "the slip is held")
     until(lambda: " held " in run(site, 0, "list"), 10, "the keeper saw it")
     return message, queue_id, story.hold_of(site, queue_id)
 
@@ -52,7 +52,7 @@ def test_after_the_database_was_lost_the_author_is_asked_again():
         shown = run(site, 0, "show", hold)
         assert message.subject in shown and "confirm" in shown, shown
         never(lambda: site.receiver.copies(message.id), 1, "it left by itself")
-        assert site.postfix.queued(queue_id) == "hold"
+        assert site.mta.queued(queue_id) == "hold"
         web.press(link, "send")
         story.reaches(site, message)
         until(lambda: "sent" in run(site, 0, "show", hold), 5, "the state is sent")
@@ -80,7 +80,6 @@ def test_a_mail_of_nobody_here_is_left_alone():
         site.write_settings()
         said = run(site, 65, "adopt")
         assert said.startswith(f"left alone: {queue_id} ") and "local_domains" in said, said
-        assert site.postfix.queued(queue_id) == "hold"
-        site.postfix.run("postsuper", "-H", queue_id)  # by hand, as it says
-        site.postfix.run("postqueue", "-i", queue_id)
+        assert site.mta.queued(queue_id) == "hold"
+        site.mta.release(queue_id)  # by hand, as it says
         story.reaches(site, message)

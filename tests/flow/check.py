@@ -12,6 +12,7 @@ from lab.story import ANNA
 
 SETTINGS = {"policy": ({"match": {"sender": ANNA}, "action": "confirm", "threshold": 0.5},
                        {"action": "pass"})}
+ONLY = "postfix"  # whose configuration it explains
 KINDS = ("ok: ", "warning: ", "fault: ")
 
 

@@ -50,7 +50,7 @@ class Signer:
 def test_signature_survives_hold_and_release():
     with Site() as site, Signer(site.folder / "dkim") as signer:
         milter = f"unix:{site.folder}/run/milter.sock"
-        site.postfix.reload(smtpd_milters=f"inet:127.0.0.1:{signer.port}, {milter}")
+        site.mta.use_milters(f"inet:{signer.port}", milter)
         story.teach(site)
         message, _ = story.slip(site, story.announce(site))
         web.press(site.link(ANNA), "send")

@@ -63,14 +63,14 @@ def test_disk_full_accepts_or_tempfails():
                         raise AssertionError("accepted though the disk is full")
                     except Refused as refused:
                         assert 400 <= refused.code < 500, refused
-                    assert not site.postfix.queue(), "refused and queued"
+                    assert not site.mta.queue(), "refused and queued"
                 assert site.audit("error", where="hold", answer=on_error)
                 assert not site.held()
                 # with room again, the same slip is held
                 disk.empty()
                 again, queue_id = story.slip(site, announcement)
                 story.hold_of(site, queue_id)
-                assert site.postfix.queued(queue_id) == "hold"
+                assert site.mta.queued(queue_id) == "hold"
                 site.end("oops-milter")
 
 
@@ -110,7 +110,7 @@ def test_helper_down_keeps_mail_held_and_tells_the_admin():
         assert web.press(link, "send").status == 303
         until(lambda: site.audit("error", where="queue"), 10, "the admin is told")
         never(lambda: site.receiver.received(message.id), 2)
-        assert site.postfix.queued(queue_id) == "hold"
+        assert site.mta.queued(queue_id) == "hold"
         assert web.get(link).status == 200
         told = len(site.audit("error", where="queue"))
         assert told <= 3, f"told {told} times"
@@ -127,7 +127,7 @@ def test_helper_down_while_placing():
         announcement = story.announce(site)
         site.end("oops-queued")
         message, queue_id = story.slip(site, announcement)
-        assert site.postfix.queued(queue_id) == "hold"
+        assert site.mta.queued(queue_id) == "hold"
         never(lambda: site.receiver.received(recipient=ANNA), 2, "a letter about nothing seen")
         site.run("oops-queued")
         assert site.letters(ANNA, 40)
@@ -145,7 +145,7 @@ def test_reused_queue_id_is_refused():
         other = steal_id(site, queue_id)
         web.press(link, "send")
         until(lambda: site.audit("lost", id=hold), 15, "the loss is told")
-        assert site.postfix.queued(queue_id) == "hold", "another mail was released"
+        assert site.mta.queued(queue_id) == "hold", "another mail was released"
         assert not site.receiver.received(message.id) and not site.receiver.received(other.id)
         assert web.get(link).status == 200
 
@@ -154,19 +154,11 @@ def steal_id(site, queue_id):
     """Deletes a held mail and gives its queue id to another one that is on hold, too."""
     from lab.mail import Message
     other = Message(ANNA, ["ben@example.org"], "Quite another mail")
-    site.postfix.run("postsuper", "-d", queue_id, "hold")
-    theirs = site.send(other)
-    until(lambda: site.receiver.received(other.id), 10)
-    site.receiver.forget()
-    # Postfix names a queue file after its inode; here a copy is put under the old name
-    other = Message(ANNA, ["ben@example.org"], "Quite another mail")
     site.receiver.refusals["ben@example.org"] = "450 4.2.0 later"
     theirs = site.send(other)
-    until(lambda: site.postfix.queued(theirs) == "deferred", 10)
-    site.postfix.run("postsuper", "-h", theirs)
-    spool = site.folder / "postfix" / "spool" / "hold"
-    (file,) = [path for path in spool.rglob(theirs)]
-    file.rename(file.with_name(queue_id))
+    until(lambda: site.mta.queued(theirs) == "deferred", 10)
+    site.mta.hold(theirs)
+    site.mta.steal(queue_id, theirs)
     site.receiver.refusals.clear()
     return other
 
@@ -183,7 +175,7 @@ def test_letter_that_cannot_be_delivered():
         assert failed["to"] == ANNA and failed["answer"] != "250"
         until(lambda: [one for one in site.receiver.received(recipient=ANNA)
                        if message.id.encode() in one.data], 15, "it comes back to Anna")
-        assert site.postfix.queued(queue_id) is None
+        until(lambda: site.mta.queued(queue_id) is None, 5)
 
 
 def test_milter_gone_then_everything_is_still_free():
@@ -195,8 +187,7 @@ def test_milter_gone_then_everything_is_still_free():
         site.letters(ANNA)
         for name in list(site.running):
             site.end(name)
-        site.postfix.run("postsuper", "-H", "ALL")
-        site.postfix.run("postqueue", "-f")
+        site.mta.release()
         story.reaches(site, message)
 
 
@@ -206,8 +197,7 @@ def test_released_by_hand_is_noticed():
         message, queue_id = story.slip(site, story.announce(site))
         hold = story.hold_of(site, queue_id)
         link = site.link(ANNA)
-        site.postfix.run("postsuper", "-H", queue_id)
-        site.postfix.run("postqueue", "-i", queue_id)
+        site.mta.release(queue_id)
         story.reaches(site, message)
         web.press(link, "send")
         until(lambda: site.audit("sent", id=hold) or site.audit("lost", id=hold), 10)

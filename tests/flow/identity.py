@@ -66,7 +66,7 @@ def spf_site(**identity):
 
 def by(site, client, message, **envelope):
     """Sends it from a client's address, without a login; the queue id."""
-    with Submission(site.postfix.port, address=client) as submission:
+    with Submission(site.mta.port, address=client) as submission:
         return submission.send(message, **envelope)
 
 
@@ -86,7 +86,7 @@ def test_spf():
         queue_id = by(site, CLOUD, message, sender="bounce@example.com")
         line = until(lambda: site.audit("judge", queue_id=queue_id), 10, "the judgement")[0]
         assert (line["sender"], line["proof"], line["login"]) == (ANNA, "spf", "-"), line
-        assert site.postfix.queued(queue_id) == "hold" and site.letters(ANNA)
+        assert site.mta.queued(queue_id) == "hold" and site.letters(ANNA)
         assert ("example.com", 99) not in dns.asked, "type SPF is given up"
         site.receiver.forget()
 

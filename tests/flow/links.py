@@ -49,4 +49,4 @@ def test_wrong_requests():
         assert web.request("POST", link, "do=send" + "x" * 5000, form).status in (400, 413)
         assert web.request("POST", link, "do=send", {
             **form, "Sec-Fetch-Site": "cross-site", "Origin": "https://evil.example"}).status == 403
-        assert site.postfix.queued(queue_id) == "hold" and not site.audit("wish")
+        assert site.mta.queued(queue_id) == "hold" and not site.audit("wish")

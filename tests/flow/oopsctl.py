@@ -22,7 +22,7 @@ def slip(site):
     """A slip of Anna's on hold: the message, its queue id and its hold."""
     story.teach(site)
     message, queue_id = story.slip(site, story.announce(site))
-    until(lambda: site.postfix.queued(queue_id) == "hold", 5, "the slip is held")
+    until(lambda: site.mta.queued(queue_id) == "hold", 5, "the slip is held")
     until(lambda: " held " in run(site, 0, "list"), 10, "the keeper saw it")
     return message, queue_id, story.hold_of(site, queue_id)
 
@@ -37,7 +37,7 @@ def test_an_admin_looks_and_sends():
         for expected in (ANNA, message.subject, queue_id, "state:       held", "colleague07@",
                          "reason:", "then it is returned"):
             assert expected in shown, f"{expected} is not in\n{shown}"
-        assert site.postfix.queued(queue_id) == "hold" and not site.receiver.copies(message.id)
+        assert site.mta.queued(queue_id) == "hold" and not site.receiver.copies(message.id)
         assert "was not undone" in run(site, 65, "restore", hold)
         assert f"{hold}: sending (was held)" in run(site, 0, "send", hold)
         story.reaches(site, message)
@@ -54,7 +54,7 @@ def test_an_admin_undoes_and_restores():
         message, queue_id, hold = slip(site)
         run(site, 0, "undo", hold)
         never(lambda: site.receiver.copies(message.id), 1, "the undone mail was sent")
-        assert site.postfix.queued(queue_id) == "hold"
+        assert site.mta.queued(queue_id) == "hold"
         assert "already undone at " in run(site, 0, "undo", hold)
         assert "oopsctl restore" in run(site, 65, "send", hold)
         run(site, 0, "restore", hold)

@@ -116,7 +116,7 @@ def test_no_mail_is_unjudged_while_settings_change():
         sent, is_over = [], threading.Event()
 
         def traffic():
-            with Submission(site.postfix.port, ANNA) as submission:
+            with Submission(site.mta.port, ANNA) as submission:
                 while not is_over.is_set():
                     message = Message(ANNA, [f"person{len(sent)}@example.com"])
                     submission.send(message)

@@ -1,6 +1,6 @@
 """How oops-milter speaks to an MTA, seen from the MTA's end of the socket.
 
-What a real Postfix does with the answers is in the other scenarios; here are the promises
+What a real MTA does with the answers is in the other scenarios; here are the promises
 about the protocol, strangers' bytes, and limits.
 """
 import functools

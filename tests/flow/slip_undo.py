@@ -45,7 +45,7 @@ def test_click_two_seconds_before_the_end_is_honoured():
         time.sleep(max(0, held + 4 - time.time()))
         assert web.press(link, "undo").status == 303
         never(lambda: site.receiver.received(message.id), 4, "an undone mail left")
-        assert site.postfix.queued(queue_id) == "hold"
+        assert site.mta.queued(queue_id) == "hold"
         assert [line["by"] for line in site.audit("undo", id=hold)] == ["link"]
 
 
@@ -64,7 +64,7 @@ def test_undo_can_be_undone():
         web.press(link, "undo")
         until(lambda: site.audit("undo", id=hold), 5)
         assert "restore" in web.get(link).text.lower()
-        assert site.postfix.queued(queue_id) == "hold"
+        assert site.mta.queued(queue_id) == "hold"
         web.press(link, "restore")
         story.reaches(site, message)
         until(lambda: site.audit("restore", id=hold), 5)
@@ -81,7 +81,7 @@ def test_undone_mail_returns_to_the_author_after_the_grace():
         assert len(returned) == 1 and returned[0].sender == ""
         until(lambda: site.audit("return", id=hold), 5)
         assert not site.receiver.received(message.id)
-        assert site.postfix.queued(queue_id) is None
+        until(lambda: site.mta.queued(queue_id) is None, 5)
         web.press(link, "restore")
         assert web.get(link).status == 200
         never(lambda: site.receiver.received(message.id), 1)
@@ -92,7 +92,7 @@ def test_undone_mail_is_deleted_when_the_site_says_so():
         message, queue_id, hold, _ = held_slip(site)
         web.press(site.link(ANNA), "undo")
         until(lambda: site.audit("delete", id=hold), 10)
-        assert site.postfix.queued(queue_id) is None
+        until(lambda: site.mta.queued(queue_id) is None, 5)
         assert not [one for one in site.receiver.received() if message.id.encode() in one.data]
 
 
@@ -102,7 +102,7 @@ def test_the_admin_can_do_all_of_it_too():
         site.letters(ANNA)  # until Postfix shows the file, there is nothing to decide
         assert hold in site.oopsctl("list", check=True).stdout
         assert site.oopsctl("undo", hold).returncode == 0
-        assert site.postfix.queued(queue_id) == "hold"
+        assert site.mta.queued(queue_id) == "hold"
         assert site.oopsctl("restore", hold).returncode == 0
         story.reaches(site, message)
         until(lambda: site.audit("sent", id=hold), 5)

@@ -1,0 +1,113 @@
+/*
+ * NAME
+ *	fuzz_queue - any bytes as a control file of Sendmail's queue
+ *
+ * Built and run by tests/fuzz/run, with libFuzzer. A file that is taken for a good one stays a
+ * good one of the same hold when it is taken off hold, in either way, and has no quarantine then.
+ *
+ * FUZZ-SOURCES: milter/queue milter/base
+ */
+#include "milter/queue/internal.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+int LLVMFuzzerInitialize(int *argc, char ***argv);
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+
+#define NOW 1795480777
+
+/* What tests/fuzz/run says of a seed by its name: y_ is a control file of ours, n_ is not. */
+static const char *expected;
+
+/* Ends the program with a report when something is not true. */
+static void
+must(bool is_true, const char *what)
+{
+	if (is_true)
+		return;
+	fprintf(stderr, "fuzz_queue: not true: %s\n", what);
+	abort();
+}
+
+/* Is there a line that begins with this? */
+static bool
+has_line(const char *text, const char *start)
+{
+	for (const char *line = text; line != NULL; line = strchr(line, '\n')) {
+		line += line[0] == '\n';
+		if (strncmp(line, start, strlen(start)) == 0)
+			return true;
+		if (line[0] == '\0')
+			break;
+	}
+	return false;
+}
+
+/* Takes a good file off hold. */
+static void
+check_rewrite(const char *data, size_t size, const struct queue_qf *qf, bool is_returned)
+{
+	struct base_buffer file;
+	struct queue_qf again;
+	const char *why;
+
+	base_buffer_init(&file, size * 2 + 1000);
+	queue_qf_rewrite(data, size, is_returned, NOW, &file);
+	must(!file.failed, "the new file is no larger than that");
+	must(queue_qf_parse(file.data, file.length, &again, &why) == BASE_OK, "it is good");
+	must(strcmp(again.hold_id, qf->hold_id) == 0, "it is of the same hold");
+	must(strcmp(again.directory, qf->directory) == 0, "its data is at the same place");
+	must(!has_line(file.data, "q"), "it is not quarantined");
+	must(!is_returned || has_line(file.data, "!\002 1\n"), "it goes back");
+	must(!is_returned || again.created <= NOW - 2, "its second is over");
+	base_buffer_free(&file);
+}
+
+/* The header of a good file. */
+static void
+check_header(const char *data, size_t size)
+{
+	struct base_buffer header;
+
+	base_buffer_init(&header, size + 1);
+	queue_qf_header(data, size, &header);
+	must(!header.failed, "the header is no larger than its file");
+	must(header.length > 0 && header.data[header.length - 1] == '\n', "it ends");
+	base_buffer_free(&header);
+}
+
+int
+LLVMFuzzerInitialize(int *argc, char ***argv)
+{
+	(void)argc;
+	(void)argv;
+	expected = getenv("FUZZ_EXPECT");
+	return 0;
+}
+
+int
+LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t size)
+{
+	char *data = malloc(size + 1);
+	struct queue_qf qf;
+	const char *why = "";
+	bool is_good;
+
+	if (data == NULL)
+		return 0;
+	memcpy(data, bytes, size); /* exactly as long: what is read behind it is found */
+	is_good = queue_qf_parse(data, size, &qf, &why) == BASE_OK;
+	if (expected != NULL)
+		must((is_good && qf.hold_id[0] != '\0') == (expected[0] == 'y'),
+		    "the seed is what its name says");
+	if (is_good) {
+		must(qf.hold_id[0] == '\0' || base_is_id(qf.hold_id), "the hold id is one");
+		check_rewrite(data, size, &qf, false);
+		check_rewrite(data, size, &qf, true);
+		check_header(data, size);
+	}
+	free(data);
+	return 0;
+}
