@@ -96,6 +96,17 @@ program_read(struct program *program)
 	return program->rooms.sites != NULL;
 }
 
+/* The history goes by the settings in force. */
+static void
+program_calibrate(struct program *program)
+{
+	const struct site *site = site_take(program->rooms.sites);
+	struct memory_calibration calibration = judge_calibration(site->settings);
+
+	memory_calibrate(program->rooms.memory, &calibration);
+	site_drop(&site);
+}
+
 /* Takes new settings if they are good, and tells the log and the audit. */
 static void
 program_reload(void *context)
@@ -109,6 +120,8 @@ program_reload(void *context)
 	result = site_load(program->file, &next, &faults);
 	if (result == BASE_OK)
 		result = site_replace(program->rooms.sites, &next, &faults);
+	if (result == BASE_OK)
+		program_calibrate(program);
 	site_drop(&next);
 	reload_tell(program->run, PROGRAM, program->file, result == BASE_OK,
 	    base_buffer_text(&faults));
@@ -166,8 +179,10 @@ program_open(struct program *program, const struct settings *settings)
 		complain("held mail", why);
 	else if (memory_open(&memory, &program->rooms.memory, &why) != BASE_OK)
 		complain("history", why);
-	else
+	else {
+		program_calibrate(program);
 		return true;
+	}
 	return false;
 }
 

@@ -40,6 +40,8 @@ static const struct {
 	    "learn mail of the past: logs, mailboxes, histories", oopsctl_learn, true },
 	{ "forget", "ADDRESS", "take one address out of everything that is kept",
 	    oopsctl_forget, true },
+	{ "policy", "MESSAGE-FILE [--sender ADDRESS] [--recipient ADDRESS]...",
+	    "which rule decides about a message", oopsctl_policy, true },
 	{ "backtest", "--input FILE --output FILE [--scorecard FILE] [--person]",
 	    "judge and learn a history", oopsctl_backtest, false },
 	{ "train", "[--frame FILE] --output FILE HISTORY...",

@@ -35,6 +35,8 @@ int oopsctl_explain(const struct settings *settings, int argc, char **argv);
 int oopsctl_learn(const struct settings *settings, int argc, char **argv);
 /* Take one address out of everything that is kept. */
 int oopsctl_forget(const struct settings *settings, int argc, char **argv);
+/* Which rule decides about one message, and why none before it does. */
+int oopsctl_policy(const struct settings *settings, int argc, char **argv);
 /* Judge and learn a history in lines; touches no site data. */
 int oopsctl_backtest(const struct settings *settings, int argc, char **argv);
 

@@ -4,16 +4,20 @@
  *
  * SYNOPSIS
  *	oopsctl [-c FILE] explain MESSAGE-FILE [--sender ADDRESS] [--to ADDRESS]...
+ *	oopsctl [-c FILE] policy MESSAGE-FILE [--sender ADDRESS] [--recipient ADDRESS]...
+ *		[--login NAME] [--client IP]
  *
  * WHAT IT DOES
  *	Judges the message as the milter would, had its author (From, or --sender) proved who
- *	they are, and prints the arithmetic. Recipients are those of --to, else those of To, Cc
+ *	they are, and prints the arithmetic (explain), or which rule decides, and why each one
+ *	before it does not fit (policy). Recipients are those of --to, else those of To, Cc
  *	and Bcc. "-" reads standard input. It changes nothing and learns nothing.
  *
  * DIAGNOSTICS
  *	EX_USAGE; EX_NOINPUT: no such file; EX_DATAERR: no message, or no author or recipient in
  *	it; EX_CONFIG: scorecard, lists or key are wrong; EX_IOERR: the history cannot be read.
  */
+#include <arpa/inet.h>
 #include <errno.h>
 #include <getopt.h>
 #include <stdio.h>
@@ -26,6 +30,7 @@
 #include "milter/mail/mail.h"
 #include "milter/memory/memory.h"
 #include "milter/oopsctl.h"
+#include "milter/policy/policy.h"
 
 #define MESSAGE_MAX_BYTES (8u << 20)
 #define ARENA_BYTES (32u << 20)
@@ -34,7 +39,9 @@
 struct arguments {
 	const char *file;
 	const char *sender;
-	const char **to; /* as many as there are words on the command line */
+	const char *login;
+	struct sockaddr_storage client; /* AF_UNSPEC: unknown */
+	const char **to;                /* as many as there are words on the command line */
 	size_t to_count;
 };
 
@@ -46,6 +53,24 @@ struct explainer {
 	struct memory *memory;
 };
 
+/* An IP address; false: it is none. */
+static bool
+client_parse(const char *text, struct sockaddr_storage *client_r)
+{
+	struct sockaddr_in four = { .sin_family = AF_INET };
+	struct sockaddr_in6 six = { .sin6_family = AF_INET6 };
+	struct identity_peer peer;
+
+	if (inet_pton(AF_INET, text, &four.sin_addr) == 1)
+		identity_peer_address(&peer, (const struct sockaddr *)&four);
+	else if (inet_pton(AF_INET6, text, &six.sin6_addr) == 1)
+		identity_peer_address(&peer, (const struct sockaddr *)&six);
+	else
+		return false;
+	*client_r = peer.address;
+	return true;
+}
+
 /* The command line; false: wrong. Options may stand before and behind the file. */
 static bool
 arguments_parse(
@@ -54,6 +79,9 @@ arguments_parse(
 	static const struct option options[] = {
 		{ "sender", required_argument, NULL, 's' },
 		{ "to", required_argument, NULL, 't' },
+		{ "recipient", required_argument, NULL, 't' },
+		{ "login", required_argument, NULL, 'l' },
+		{ "client", required_argument, NULL, 'c' },
 		{ NULL, 0, NULL, 0 },
 	};
 	int option;
@@ -67,7 +95,9 @@ arguments_parse(
 			arguments->sender = optarg;
 		else if (option == 't')
 			arguments->to[arguments->to_count++] = optarg;
-		else
+		else if (option == 'l')
+			arguments->login = optarg;
+		else if (option != 'c' || !client_parse(optarg, &arguments->client))
 			return false;
 	}
 	if (optind + 1 != argc)
@@ -256,24 +286,95 @@ print_notes(const struct mail_transaction *transaction, const struct identity *i
 		puts("note: longer than the milter reads: the rest was not looked at");
 }
 
+/* Which rule decides, and why each one before it does not. */
+static enum base_result
+print_rules(const struct policy_facts *asked, const struct judge_facts *facts,
+    const struct explainer *site, struct base_arena *arena, const char **why_r)
+{
+	const struct settings *settings = asked->settings;
+	const struct settings_policy *chosen;
+	struct judge_verdict verdict;
+	enum base_result result =
+	    judge_score(facts, site->scorecard, arena, &verdict, why_r);
+	char room[256];
+
+	if (result != BASE_OK)
+		return result;
+	chosen = policy_decide(asked, facts, &verdict);
+	for (const struct settings_policy *rule = settings->policies; rule <= chosen;
+	     rule++) {
+		const char *misfit =
+		    policy_misfit(asked, &verdict, rule, room, sizeof(room));
+
+		printf("rule %zu \"", (size_t)(rule - settings->policies) + 1);
+		oopsctl_print_text(rule->name, 63);
+		printf("\" (");
+		if (rule->line > 0)
+			printf("line %d", rule->line);
+		else
+			printf("built in");
+		printf("): ");
+		oopsctl_print_text(misfit == NULL ? "fits, and decides" : misfit, 300);
+		puts("");
+	}
+	printf("score %.4f: %s (%s from %.4g, tag from %.4g)\n", verdict.score,
+	    settings_action_str(verdict.action), settings_action_str(chosen->action),
+	    chosen->threshold, chosen->tag_threshold);
+	if (verdict.action > SETTINGS_TAG && settings->monitor)
+		puts("monitor: it would only be tagged");
+	return BASE_OK;
+}
+
+/* The arithmetic. */
+static enum base_result
+print_score(const struct policy_facts *asked, const struct judge_facts *facts,
+    const struct explainer *site, struct base_arena *arena, const char **why_r)
+{
+	struct judge_verdict verdict;
+	struct base_buffer text;
+	enum base_result result =
+	    judge_score(facts, site->scorecard, arena, &verdict, why_r);
+
+	base_buffer_init(&text, TEXT_BYTES);
+	if (result == BASE_OK)
+		result = judge_explain(
+		    facts, site->scorecard, policy_choose(asked, &verdict), &text, why_r);
+	if (result == BASE_OK)
+		fputs(base_buffer_text(&text), stdout);
+	base_buffer_free(&text);
+	return result;
+}
+
 /* Recalls, judges and prints. */
 static int
 explain(const struct settings *settings, const struct explainer *site,
-    struct base_arena *arena, struct mail_transaction *transaction)
+    struct base_arena *arena, const struct arguments *arguments,
+    struct mail_transaction *transaction, bool with_rules)
 {
 	struct identity_peer peer = { .login = transaction->envelope_sender };
 	struct identity identity;
 	struct audience audience;
 	struct memory_recall recall;
-	struct judge_facts facts = { .transaction = transaction, .identity = &identity,
-		.audience = &audience, .recall = &recall, .has_body = true };
-	struct base_buffer text;
+	struct judge_facts facts = { .transaction = transaction,
+		.identity = &identity,
+		.audience = &audience,
+		.recall = &recall,
+		.has_body = true };
+	struct policy_facts asked = { .settings = settings,
+		.transaction = transaction,
+		.login = arguments->login == NULL ? "" : arguments->login,
+		.client = &arguments->client,
+		.audience = &audience,
+		.moment = policy_moment_of(transaction->time) };
+	struct memory_calibration calibration = judge_calibration(settings);
 	const char *why = "";
 	enum base_result result;
 
+	memory_calibrate(site->memory, &calibration);
 	identity_find(settings, NULL, arena, &peer, transaction, &identity);
 	if (!identity.is_local)
 		identity.actor = transaction->envelope_sender;
+	asked.actor = identity.actor;
 	audience_count(site->audience, transaction, &audience);
 	result = memory_recall(
 	    site->memory, site->key, arena, identity.actor, transaction, &recall, &why);
@@ -281,23 +382,19 @@ explain(const struct settings *settings, const struct explainer *site,
 		fprintf(stderr, "oopsctl: %s\n", why);
 		return EX_IOERR;
 	}
-	base_buffer_init(&text, TEXT_BYTES);
-	result = judge_explain(&facts, site->scorecard,
-	    settings_policy_for(settings, identity.actor), &text, &why);
-	if (result == BASE_OK) {
-		print_audience(&identity, transaction, &audience);
-		print_notes(transaction, &identity);
-		fputs(base_buffer_text(&text), stdout);
-	} else {
+	print_audience(&identity, transaction, &audience);
+	print_notes(transaction, &identity);
+	result = with_rules ? print_rules(&asked, &facts, site, arena, &why)
+			    : print_score(&asked, &facts, site, arena, &why);
+	if (result != BASE_OK)
 		fprintf(stderr, "oopsctl: %s\n", why);
-	}
-	base_buffer_free(&text);
 	return result == BASE_OK ? EX_OK : EX_SOFTWARE;
 }
 
-/* oopsctl explain */
-int
-oopsctl_explain(const struct settings *settings, int argc, char **argv)
+/* Both commands. */
+static int
+run(const struct settings *settings, int argc, char **argv, const char *usage,
+    bool with_rules)
 {
 	struct base_arena *arena = base_arena_new(ARENA_BYTES);
 	struct arguments arguments = { 0 };
@@ -308,17 +405,36 @@ oopsctl_explain(const struct settings *settings, int argc, char **argv)
 	if (arena == NULL)
 		return EX_OSERR;
 	if (!arguments_parse(arena, argc, argv, &arguments)) {
-		fputs("usage: oopsctl [-c FILE] explain MESSAGE-FILE [--sender ADDRESS] "
-		      "[--to ADDRESS]...\n",
-		    stderr);
+		fputs(usage, stderr);
 	} else {
 		status = message_read(arena, &arguments, &transaction);
 		if (status == EX_OK)
 			status = site_open(settings, &site);
 		if (status == EX_OK)
-			status = explain(settings, &site, arena, transaction);
+			status = explain(
+			    settings, &site, arena, &arguments, transaction, with_rules);
 		site_close(&site);
 	}
 	base_arena_free(&arena);
 	return status;
+}
+
+/* oopsctl explain */
+int
+oopsctl_explain(const struct settings *settings, int argc, char **argv)
+{
+	return run(settings, argc, argv,
+	    "usage: oopsctl [-c FILE] explain MESSAGE-FILE [--sender ADDRESS] "
+	    "[--to ADDRESS]...\n",
+	    false);
+}
+
+/* oopsctl policy */
+int
+oopsctl_policy(const struct settings *settings, int argc, char **argv)
+{
+	return run(settings, argc, argv,
+	    "usage: oopsctl [-c FILE] policy MESSAGE-FILE [--sender ADDRESS] "
+	    "[--recipient ADDRESS]... [--login NAME] [--client IP]\n",
+	    true);
 }

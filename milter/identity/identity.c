@@ -58,43 +58,6 @@ identity_peer_address(struct identity_peer *peer, const struct sockaddr *address
 	}
 }
 
-/* Do the first `prefix` bits agree? */
-static bool
-bits_agree(const unsigned char *a, const unsigned char *b, unsigned prefix)
-{
-	unsigned bytes = prefix / 8, rest = prefix % 8;
-
-	if (memcmp(a, b, bytes) != 0)
-		return false;
-	return rest == 0 || ((a[bytes] ^ b[bytes]) & (0xff00u >> rest) & 0xff) == 0;
-}
-
-/* Is the peer in one of the trusted networks? */
-static bool
-is_trusted(const struct settings *settings, const struct identity_peer *peer)
-{
-	const struct sockaddr_in *four = (const struct sockaddr_in *)&peer->address;
-	const struct sockaddr_in6 *six = (const struct sockaddr_in6 *)&peer->address;
-	int family = peer->address.ss_family;
-	unsigned char bytes[16] = { 0 };
-
-	if (family == AF_INET)
-		memcpy(bytes, &four->sin_addr, 4);
-	else if (family == AF_INET6)
-		memcpy(bytes, &six->sin6_addr, 16);
-	else
-		return false;
-	for (size_t i = 0; i < settings->identity.trusted_network_count; i++) {
-		const struct settings_network *network =
-		    &settings->identity.trusted_networks[i];
-
-		if (network->family == family &&
-		    bits_agree(network->address, bytes, network->prefix))
-			return true;
-	}
-	return false;
-}
-
 /* The strongest proof that the MTA's own word gives. */
 static enum identity_proof
 find_proof(const struct settings *settings, const struct identity_peer *peer)
@@ -103,7 +66,8 @@ find_proof(const struct settings *settings, const struct identity_peer *peer)
 		return IDENTITY_LOGIN;
 	if (peer->is_local_submission)
 		return IDENTITY_LOCAL;
-	if (is_trusted(settings, peer))
+	if (settings_networks_have(settings->identity.trusted_networks,
+		settings->identity.trusted_network_count, &peer->address))
 		return IDENTITY_NETWORK;
 	return IDENTITY_NONE;
 }

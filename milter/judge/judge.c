@@ -4,13 +4,10 @@
  */
 #include <math.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "milter/judge/internal.h"
 
-#define JUDGE_LEARNING_SENDS 5           /* learned of a sender before anything is held */
-#define JUDGE_LEARNING_SENDS_NEW_SITE 10 /* the same, while the site itself is new */
-#define JUDGE_NEW_SITE_ODDS                                                                \
-	5.0 /* times the threshold's odds, before the site's own scores count */
 #define JUDGE_BODY_MIN 10      /* people, from which the start of the body can tell more */
 #define JUDGE_MAX_SENTENCE 600 /* bytes */
 
@@ -165,46 +162,45 @@ reasons_make(const struct judge_score *score, const struct judge_scorecard *scor
 
 /* Is too little known of this sender to hold mail? */
 static bool
-is_learning(const struct memory_recall *recall)
+is_learning(const struct memory_recall *recall, const struct settings_policy *rule)
 {
 	uint32_t needed =
-	    recall->site_score > 0 ? JUDGE_LEARNING_SENDS : JUDGE_LEARNING_SENDS_NEW_SITE;
+	    recall->site_score > 0 ? rule->learning.sends : rule->learning.sends_new_site;
 
-	return !recall->profile || recall->profile->sends < needed;
+	return needed > 0 && (!recall->profile || recall->profile->sends < needed);
 }
 
 /*
- * Is a score high enough for a stop? Above the policy's threshold, and above the site's own
+ * Is a score high enough for a stop? Above the rule's threshold, and above the site's own
  * percentile; while that is not known yet, clearly above the threshold.
  */
 static bool
-is_stop(const struct judge_facts *facts, const struct settings_policy *policy, double score)
+is_stop(const struct judge_facts *facts, const struct settings_policy *rule, double score)
 {
-	double bar = policy->threshold;
+	double bar = rule->threshold;
 
 	if (score < bar)
 		return false;
 	if (facts->recall->site_score > 0)
 		return score > facts->recall->site_score;
-	return score / (1 - score) >= JUDGE_NEW_SITE_ODDS * bar / (1 - bar);
+	return score / (1 - score) >= rule->learning.new_site_odds * bar / (1 - bar);
 }
 
-/* What the policy says about a score. */
-static enum settings_action
-action_for(const struct judge_facts *facts, const struct settings_policy *policy,
-    const struct judge_score *score)
+enum settings_action
+judge_action(const struct judge_facts *facts, const struct settings_policy *rule,
+    const struct judge_verdict *verdict, double score)
 {
 	enum settings_action action = SETTINGS_PASS;
 
-	if (score->score >= policy->tag_threshold)
+	if (score >= rule->tag_threshold)
 		action = SETTINGS_TAG;
-	if (!is_stop(facts, policy, score->score) || policy->action <= action)
+	if (!is_stop(facts, rule, score) || rule->action <= action)
 		return action;
 	/* Confirming teaches: the same audience is not stopped twice. */
-	if (policy->action > SETTINGS_TAG &&
-	    (is_learning(facts->recall) || score->view.same))
+	if (rule->action > SETTINGS_TAG &&
+	    (is_learning(facts->recall, rule) || verdict->is_usual))
 		return SETTINGS_TAG;
-	return policy->action;
+	return rule->action;
 }
 
 /* The most that signals which read the body could still add. */
@@ -227,26 +223,40 @@ body_points(const struct judge_facts *facts, const struct judge_scorecard *score
 	return sum;
 }
 
-/* Could the start of the body change what is done? Only asked where many are written to. */
-static bool
-wants_body(const struct judge_facts *facts, const struct judge_scorecard *scorecard,
-    const struct settings_policy *policy, const struct judge_score *score)
+bool
+judge_wants_body(const struct judge_facts *facts, const struct settings_policy *rule,
+    const struct judge_verdict *verdict, enum settings_action now)
 {
-	struct judge_score most = *score;
+	enum settings_action most;
 
-	if (facts->has_body || score->view.people < JUDGE_BODY_MIN)
+	if (!verdict->body_may_tell)
 		return false;
-	most.points += body_points(facts, scorecard);
-	most.score = 1 / (1 + exp(-most.points / scorecard->scale));
-	return action_for(facts, policy, &most) > SETTINGS_TAG &&
-	       action_for(facts, policy, &most) > action_for(facts, policy, score);
+	most = judge_action(facts, rule, verdict, verdict->body_score);
+	return most > SETTINGS_TAG && most > now;
 }
 
-/* Judges one send. */
+struct memory_calibration
+judge_calibration(const struct settings *settings)
+{
+	return (struct memory_calibration){ .quantile = settings->judge.quantile,
+		.margin = settings->judge.margin,
+		.half_life = (double)settings->judge.half_life,
+		.needed = settings->judge.min_scores };
+}
+
+bool
+judge_has_signal(const char *name)
+{
+	for (size_t i = 0; i < judge_signal_count; i++)
+		if (strcmp(judge_signals[i].name, name) == 0)
+			return true;
+	return false;
+}
+
+/* Scores one send. */
 enum base_result
-judge_send(const struct judge_facts *facts, const struct judge_scorecard *scorecard,
-    const struct settings_policy *policy, struct base_arena *arena,
-    struct judge_verdict *verdict_r, const char **why_r)
+judge_score(const struct judge_facts *facts, const struct judge_scorecard *scorecard,
+    struct base_arena *arena, struct judge_verdict *verdict_r, const char **why_r)
 {
 	struct judge_verdict verdict = { .action = SETTINGS_PASS };
 	struct judge_score score = { 0 };
@@ -256,13 +266,32 @@ judge_send(const struct judge_facts *facts, const struct judge_scorecard *scorec
 		return result;
 	verdict.points = score.points;
 	verdict.score = score.score;
-	verdict.action = action_for(facts, policy, &score);
-	verdict.wants_body = wants_body(facts, scorecard, policy, &score);
+	verdict.is_usual = score.view.same != NULL;
+	verdict.body_may_tell = !facts->has_body && score.view.people >= JUDGE_BODY_MIN;
+	score.points += body_points(facts, scorecard);
+	verdict.body_score = 1 / (1 + exp(-score.points / scorecard->scale));
 	result = reasons_make(&score, scorecard, arena, &verdict);
 	if (result != BASE_OK) {
 		*why_r = base_why("no memory for the reasons");
 		return result;
 	}
+	*verdict_r = verdict;
+	return BASE_OK;
+}
+
+/* Scores one send and decides by one rule. */
+enum base_result
+judge_send(const struct judge_facts *facts, const struct judge_scorecard *scorecard,
+    const struct settings_policy *rule, struct base_arena *arena,
+    struct judge_verdict *verdict_r, const char **why_r)
+{
+	struct judge_verdict verdict;
+	enum base_result result = judge_score(facts, scorecard, arena, &verdict, why_r);
+
+	if (result != BASE_OK)
+		return result;
+	verdict.action = judge_action(facts, rule, &verdict, verdict.score);
+	verdict.wants_body = judge_wants_body(facts, rule, &verdict, verdict.action);
 	*verdict_r = verdict;
 	return BASE_OK;
 }

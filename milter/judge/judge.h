@@ -4,7 +4,7 @@
  *
  * WHAT IT DOES
  *	Measures signals on the facts, looks up each one's range in the scorecard, adds the
- *	points, and compares the score with the policy's thresholds.
+ *	points. What is done about the score is decided by a rule's thresholds.
  *
  * WHAT IT NEVER DOES
  *	No I/O, no clock, no log, no hidden state: the same facts always give the same
@@ -68,8 +68,29 @@ struct judge_verdict {
 	    *reasons; /* strongest first; only those that add points */
 	size_t reason_count;
 	bool wants_body; /* the start of the body could change the action */
+
+	/* What deciding needs besides. */
+	bool is_usual;      /* this very audience was written to before */
+	bool body_may_tell; /* the start of the body is not read yet, and could be worth it */
+	double body_score;  /* the score if the body added the most that it can */
 };
 
+/* Points, score and reasons: they depend on no rule. No action yet (PASS). */
+enum base_result judge_score(const struct judge_facts *facts,
+    const struct judge_scorecard *scorecard, struct base_arena *arena,
+    struct judge_verdict *verdict_r, const char **why_r);
+/* What a rule does about a score, the verdict's own or another one. */
+enum settings_action judge_action(const struct judge_facts *facts,
+    const struct settings_policy *rule, const struct judge_verdict *verdict, double score);
+/* Could the start of the body make a rule hold a send that `now` is less for? */
+bool judge_wants_body(const struct judge_facts *facts, const struct settings_policy *rule,
+    const struct judge_verdict *verdict, enum settings_action now);
+/* How memory finds the site's own percentile, as the settings say. */
+struct memory_calibration judge_calibration(const struct settings *settings);
+/* Is there a signal of this name? */
+bool judge_has_signal(const char *name);
+
+/* Scores, and decides by this one rule. */
 enum base_result judge_send(const struct judge_facts *facts,
     const struct judge_scorecard *scorecard, const struct settings_policy *policy,
     struct base_arena *arena, struct judge_verdict *verdict_r, const char **why_r);

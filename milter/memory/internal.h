@@ -101,10 +101,10 @@ enum base_result memory_profile_heard(struct base_arena *arena,
 void memory_thread_learn(struct memory_thread *thread, const struct memory_lesson *lesson,
     const struct memory_thread *parent, const struct memory_answer *answer);
 void memory_site_learn(struct memory_site *site, const struct memory_lesson *lesson,
-    const struct memory_answer *answer);
-/* The score that `share` of the site's recent sends stay below; 0 when too few were seen.
- */
-double memory_site_score(const struct memory_site *site, double share);
+    const struct memory_answer *answer, double half_life);
+/* The score that most of the site's recent sends stay below; 0 when too few were seen. */
+double memory_site_score(
+    const struct memory_site *site, const struct memory_calibration *calibration);
 
 /* --- forgetting -------------------------------------------------------------------- */
 
@@ -143,6 +143,8 @@ struct memory_table;
 /* `store` may be NULL: then nothing is ever read or written. NULL: no memory. */
 struct memory_table *memory_table_new(struct store *store, size_t max_bytes);
 void memory_table_free(struct memory_table **table);
+/* In how many sends the site's scores fade by half from now on. */
+void memory_table_half_life(struct memory_table *table, double sends);
 /*
  * The record as it is in the table, else in the store. NONE: never seen. What comes out
  * lives until memory_table_write() or memory_table_reset().

@@ -20,8 +20,7 @@
 #define MEMORY_RETRY_MS 1000                  /* after a write that failed */
 #define MEMORY_TABLE_BYTES (32u << 20)        /* decoded records of one transaction */
 #define MEMORY_TOOL_BYTES (UINT64_C(2) << 30) /* of a memory that has no store */
-#define MEMORY_SITE_SHARE 0.999
-#define MEMORY_EXPIRE_EVERY 3600 /* seconds */
+#define MEMORY_EXPIRE_EVERY 3600              /* seconds */
 
 struct queued {
 	void *data;
@@ -47,6 +46,7 @@ struct memory {
 	bool is_closing;
 	bool has_failed; /* not yet told */
 	char failure[200];
+	struct memory_calibration calibration;
 	struct memory_site site; /* as last written or read */
 	bool has_site;
 	int64_t expired; /* when rows were last expired */
@@ -88,6 +88,18 @@ site_refresh(struct memory *memory, const char **why_r)
 	return BASE_OK;
 }
 
+/* The table goes by the calibration in force. */
+static void
+table_calibrate(struct memory *memory)
+{
+	double half_life;
+
+	pthread_mutex_lock(&memory->lock);
+	half_life = memory->calibration.half_life;
+	pthread_mutex_unlock(&memory->lock);
+	memory_table_half_life(memory->table, half_life);
+}
+
 /* Learns lessons until the table is full, and writes them; how many. */
 static enum base_result
 part_write(struct memory *memory, const struct queued *lessons, size_t count,
@@ -96,6 +108,7 @@ part_write(struct memory *memory, const struct queued *lessons, size_t count,
 	enum base_result result = memory_table_begin(memory->table, why_r);
 	size_t done = 0;
 
+	table_calibrate(memory);
 	while (result == BASE_OK && done < count && !memory_table_is_full(memory->table)) {
 		result = memory_table_learn(
 		    memory->table, lessons[done].data, lessons[done].length, why_r);
@@ -355,6 +368,7 @@ memory_open(
 		*why_r = base_why("no memory");
 		return BASE_BROKEN;
 	}
+	memory->calibration = MEMORY_CALIBRATION;
 	memory->learns_at_once = options->learn_at_once || !options->driver;
 	memory->expired = base_now();
 	memory->trouble = options->trouble;
@@ -397,6 +411,14 @@ memory_close(struct memory **memory)
 	pthread_mutex_destroy(&old->lock);
 	free(old);
 	*memory = NULL;
+}
+
+void
+memory_calibrate(struct memory *memory, const struct memory_calibration *calibration)
+{
+	pthread_mutex_lock(&memory->lock);
+	memory->calibration = *calibration;
+	pthread_mutex_unlock(&memory->lock);
 }
 
 /* --- recall ------------------------------------------------------------------------ */
@@ -472,6 +494,18 @@ recall_table(struct memory *memory, uint64_t parent, struct memory_recall *recal
 	return BASE_OK;
 }
 
+/* The site's own percentile, by the calibration in force. */
+static double
+site_score(struct memory *memory, const struct memory_site *site)
+{
+	struct memory_calibration calibration;
+
+	pthread_mutex_lock(&memory->lock);
+	calibration = memory->calibration;
+	pthread_mutex_unlock(&memory->lock);
+	return memory_site_score(site, &calibration);
+}
+
 /* The keyed hash of every recipient. */
 static const uint64_t *
 recipients_hash(const struct base_key *key, struct base_arena *arena,
@@ -507,7 +541,7 @@ memory_recall(struct memory *memory, const struct base_key *key, struct base_are
 	if (result != BASE_OK)
 		return result;
 	if (recall.site)
-		recall.site_score = memory_site_score(recall.site, MEMORY_SITE_SHARE);
+		recall.site_score = site_score(memory, recall.site);
 	*recall_r = recall;
 	return BASE_OK;
 }
@@ -542,6 +576,8 @@ learn_at_once(struct memory *memory, const void *lesson, size_t length, const ch
 		result = memory_table_write(memory->table, why_r);
 	if (result == BASE_OK)
 		result = memory_table_begin(memory->table, why_r);
+	if (result == BASE_OK)
+		table_calibrate(memory);
 	if (result == BASE_OK)
 		result = memory_table_learn(memory->table, lesson, length, why_r);
 	return result;

@@ -45,6 +45,9 @@ enum base_result memory_open(
 /* Writes what is queued, then ends. */
 void memory_close(struct memory **memory);
 
+/* From now on recalls and lessons go by this; MEMORY_CALIBRATION until then. */
+void memory_calibrate(struct memory *memory, const struct memory_calibration *calibration);
+
 /*
  * The profile of `actor` (normalised address) and the thread that the transaction answers.
  */

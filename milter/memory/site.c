@@ -10,9 +10,6 @@
 
 #define SITE_SCORE_LOW (-8.0) /* the middle of the first bin */
 #define SITE_SCORE_STEP 0.05
-#define SITE_SCORE_HALF_LIFE 3000.0 /* sends */
-#define SITE_SCORE_MARGIN 0.85      /* of the share above the percentile is used */
-#define SITE_SCORES_NEEDED 1000     /* sends, before a percentile of 99.9 means anything */
 #define SITE_GAIN_MAX 1e12f
 
 /* The bin of a score. */
@@ -59,7 +56,7 @@ site_renew(struct memory_site *site, int64_t now)
 
 /* Counts one score; each weighs a little more than the one before it. */
 static void
-score_learn(struct memory_site *site, double score)
+score_learn(struct memory_site *site, double score, double half_life)
 {
 	if (site->score_gain > SITE_GAIN_MAX) {
 		for (size_t i = 0; i < MEMORY_SCORE_BINS; i++)
@@ -71,7 +68,7 @@ score_learn(struct memory_site *site, double score)
 		site->score_gain = 1;
 	site->scores[score_bin(score)] += site->score_gain;
 	site->score_total += site->score_gain;
-	site->score_gain *= (float)exp2(1 / SITE_SCORE_HALF_LIFE);
+	site->score_gain *= (float)exp2(1 / half_life);
 }
 
 /* Counts one send of a day. */
@@ -103,7 +100,7 @@ memory_site_day(const struct memory_site *site, int64_t now)
 /* Counts one send. */
 void
 memory_site_learn(struct memory_site *site, const struct memory_lesson *lesson,
-    const struct memory_answer *answer)
+    const struct memory_answer *answer, double half_life)
 {
 	float weight;
 
@@ -116,7 +113,7 @@ memory_site_learn(struct memory_site *site, const struct memory_lesson *lesson,
 	site->sizes[memory_size_class(lesson->people_count)] += weight;
 	site->total += weight;
 	if (lesson->score >= 0)
-		score_learn(site, lesson->score);
+		score_learn(site, lesson->score, half_life);
 	day_learn(site, lesson->time);
 	if (answer->is_choice) {
 		unsigned size_class = memory_parent_class(answer->others);
@@ -129,12 +126,15 @@ memory_site_learn(struct memory_site *site, const struct memory_lesson *lesson,
 
 /* The score that a share of recent sends stay below. */
 double
-memory_site_score(const struct memory_site *site, double share)
+memory_site_score(
+    const struct memory_site *site, const struct memory_calibration *calibration)
 {
-	double above = (1 - share) * SITE_SCORE_MARGIN * (double)site->score_total, sum = 0;
+	double above = (1 - calibration->quantile) * calibration->margin *
+		       (double)site->score_total,
+	       sum = 0;
 	size_t bin = MEMORY_SCORE_BINS;
 
-	if (site->sends < SITE_SCORES_NEEDED || site->score_total <= 0)
+	if (site->sends < calibration->needed || site->score_total <= 0)
 		return 0;
 	while (bin > 0 && sum + (double)site->scores[bin - 1] <= above)
 		sum += (double)site->scores[--bin];

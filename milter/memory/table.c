@@ -38,6 +38,7 @@ struct memory_table {
 	struct table_slot *slots;
 	size_t slot_count; /* a power of two */
 	size_t used;
+	double half_life; /* of the site's scores, in sends */
 };
 
 /* A table over a store, or over nothing. */
@@ -49,6 +50,7 @@ memory_table_new(struct store *store, size_t max_bytes)
 	if (!table)
 		return NULL;
 	table->store = store;
+	table->half_life = MEMORY_CALIBRATION.half_life;
 	table->max_bytes = max_bytes;
 	table->arena = base_arena_new(max_bytes);
 	table->scratch = base_arena_new(TABLE_SCRATCH);
@@ -57,6 +59,12 @@ memory_table_new(struct store *store, size_t max_bytes)
 	if (!table->arena || !table->scratch || !table->slots)
 		memory_table_free(&table);
 	return table;
+}
+
+void
+memory_table_half_life(struct memory_table *table, double sends)
+{
+	table->half_life = sends;
 }
 
 void
@@ -301,7 +309,7 @@ learn_sender(struct memory_table *table, struct table_lesson *about, const char 
 		return result;
 	about->answer = memory_answer_find(profile, about->parent, lesson->sender,
 	    about->recipients, about->recipient_count, lesson->people_count, lesson->time);
-	memory_site_learn(site, lesson, &about->answer);
+	memory_site_learn(site, lesson, &about->answer, table->half_life);
 	result = memory_profile_sent(table->arena, profile, lesson, about->recipients,
 	    about->recipient_count, &about->answer);
 	if (result != BASE_OK)

@@ -151,6 +151,20 @@ struct memory_site {
 /* Sends of the 24 hours before `now`, the day before counted in proportion. */
 double memory_site_day(const struct memory_site *site, int64_t now);
 
+/* How the site's own high percentile of scores is found. */
+struct memory_calibration {
+	double quantile;      /* share of recent sends that stay below it */
+	double margin;        /* of the share above that is used */
+	double half_life;     /* sends after which a score counts half */
+	unsigned long needed; /* sends before it means anything */
+};
+
+#define MEMORY_CALIBRATION                                                                 \
+	(struct memory_calibration)                                                        \
+	{                                                                                  \
+		.quantile = 0.999, .margin = 0.85, .half_life = 3000, .needed = 1000       \
+	}
+
 /* What was found for one send; NULL: never seen. */
 struct memory_recall {
 	const struct memory_profile *profile;

@@ -118,8 +118,7 @@ mail_judge(struct replay_import *import, struct base_arena *arena, const char *a
 	    options->memory, options->key, arena, actor, transaction, &recall, why_r);
 
 	if (result == BASE_OK)
-		result = judge_send(&facts, options->scorecard,
-		    settings_policy_for(options->settings, actor), arena, &verdict, why_r);
+		result = judge_score(&facts, options->scorecard, arena, &verdict, why_r);
 	if (result == BASE_OK)
 		*score_r = verdict.score;
 	return result;
@@ -198,9 +197,11 @@ struct replay_import *
 replay_import_new(const struct replay_import_options *options)
 {
 	struct replay_import *import = calloc(1, sizeof(*import));
+	struct memory_calibration calibration = judge_calibration(options->settings);
 
 	if (!import)
 		return NULL;
+	memory_calibrate(options->memory, &calibration);
 	import->options = *options;
 	import->now = base_now();
 	import->arena = base_arena_new(IMPORT_ARENA);

@@ -3,6 +3,7 @@
  *	replay - a history through the daemon's own code
  */
 #include "milter/memory/memory.h"
+#include "milter/policy/policy.h"
 #include "milter/replay/replay.h"
 
 #define REPLAY_ARENA (64u << 20) /* of one line */
@@ -19,6 +20,23 @@ struct replay {
 	void *context;
 };
 
+/* What the first rule that fits makes of a score; budgets do not count here. */
+static void
+line_decide(const struct replay *replay, const struct judge_facts *facts,
+    struct judge_verdict *verdict)
+{
+	const struct mail_transaction *transaction = facts->transaction;
+	struct policy_facts asked = { .settings = replay->settings,
+		.transaction = transaction,
+		.actor = transaction->envelope_sender,
+		.login = "",
+		.audience = facts->audience };
+
+	if (replay->settings->policy_count > 1) /* else no rule asks for the time */
+		asked.moment = policy_moment_of(transaction->time);
+	(void)policy_decide(&asked, facts, verdict);
+}
+
 /* Recalls and judges one line. */
 static enum base_result
 line_judge(struct replay *replay, const struct replay_line *line, struct judge_facts *facts,
@@ -33,12 +51,13 @@ line_judge(struct replay *replay, const struct replay_line *line, struct judge_f
 		return BASE_BROKEN;
 	}
 	facts->recall = recall;
-	result = memory_recall(replay->memory, replay->key, replay->arena, transaction->envelope_sender,
-	    transaction, recall, why_r);
+	result = memory_recall(replay->memory, replay->key, replay->arena,
+	    transaction->envelope_sender, transaction, recall, why_r);
 	if (result == BASE_OK)
-		result = judge_send(facts, replay->scorecard,
-		    settings_policy_for(replay->settings, transaction->envelope_sender),
-		    replay->arena, verdict_r, why_r);
+		result =
+		    judge_score(facts, replay->scorecard, replay->arena, verdict_r, why_r);
+	if (result == BASE_OK)
+		line_decide(replay, facts, verdict_r);
 	return result;
 }
 
@@ -93,6 +112,7 @@ replay_begin(struct replay *replay, FILE *input, const char *name, const char **
 	static const unsigned char bytes[32] = { 'r', 'e', 'p', 'l', 'a', 'y' };
 	struct memory_options options = { .learn_at_once = true };
 	enum base_result result = base_crypto_start(why_r);
+	struct memory_calibration calibration;
 
 	if (result == BASE_OK)
 		result = base_key_from_bytes(bytes, &replay->key);
@@ -100,6 +120,8 @@ replay_begin(struct replay *replay, FILE *input, const char *name, const char **
 		result = memory_open(&options, &replay->memory, why_r);
 	if (result != BASE_OK)
 		return result;
+	calibration = judge_calibration(replay->settings);
+	memory_calibrate(replay->memory, &calibration);
 	replay->arena = base_arena_new(REPLAY_ARENA);
 	replay->reader = replay_reader_new(input, name);
 	if (!replay->arena || !replay->reader) {

@@ -5,6 +5,7 @@
 
 #include "milter/audit/audit.h"
 #include "milter/notice/notice.h"
+#include "milter/policy/policy.h"
 #include "milter/queue/queue.h"
 
 /* Is it a mail that we injected ourselves? Those go to one recipient each. */
@@ -49,6 +50,24 @@ has_marks(const struct session_mail *mail)
 	return mail->tags > 0 || mail->injects > 0;
 }
 
+/* What the rules may ask about a mail. */
+static struct policy_facts
+policy_facts_of(const struct session_connection *connection)
+{
+	const struct session_mail *mail = &connection->mail;
+	const char *actor = mail->identity.actor;
+
+	if (actor == NULL || actor[0] == '\0')
+		actor = mail->transaction->envelope_sender;
+	return (struct policy_facts){ .settings = connection->site->settings,
+		.transaction = mail->judged != NULL ? mail->judged : mail->transaction,
+		.actor = actor,
+		.login = connection->peer.login,
+		.client = &connection->peer.address,
+		.audience = mail->has_audience ? &mail->audience : NULL,
+		.moment = policy_moment_of(mail->transaction->time) };
+}
+
 enum session_answer
 session_answer_error(
     struct session_connection *connection, const char *where, const char *why)
@@ -57,9 +76,11 @@ session_answer_error(
 	const struct settings_policy *policy = mail->policy;
 	bool is_accepted;
 
-	if (policy == NULL)
-		policy = settings_policy_for(
-		    connection->site->settings, mail->transaction->envelope_sender);
+	if (policy == NULL) {
+		struct policy_facts facts = policy_facts_of(connection);
+
+		policy = policy_choose(&facts, NULL);
+	}
 	is_accepted = policy->on_error == SETTINGS_ERROR_ACCEPT;
 	audit_event(AUDIT_ERROR, NULL, { "where", where }, { "what", why },
 	    { "answer", is_accepted ? "accept" : "tempfail" },
@@ -89,6 +110,7 @@ facts_find(struct session_connection *connection)
 	const char *why = "";
 
 	count_people(connection);
+	mail->has_audience = true;
 	if (memory_recall(connection->rooms->memory, connection->site->key,
 		connection->arena, mail->identity.actor, mail->judged, &mail->recall,
 		&why) != BASE_OK)
@@ -117,13 +139,17 @@ judge_ask(struct session_connection *connection, bool has_body, const char **why
 		.recall = &mail->recall,
 		.personal = mail->personal.profile,
 		.has_body = has_body };
-	enum base_result result;
+	struct policy_facts asked;
+	enum base_result result =
+	    judge_score(&facts, site->scorecard, connection->arena, &mail->verdict, why_r);
 
-	result = judge_send(&facts, site->scorecard, mail->policy, connection->arena,
-	    &mail->verdict, why_r);
-	if (result == BASE_OK && mail->verdict.action < mail->part.held)
+	if (result != BASE_OK)
+		return result;
+	asked = policy_facts_of(connection);
+	mail->policy = policy_decide(&asked, &facts, &mail->verdict);
+	if (mail->verdict.action < mail->part.held)
 		mail->verdict.action = mail->part.held;
-	return result;
+	return BASE_OK;
 }
 
 /* Accepts at once, unless something must be taken out of the header at the end. */
@@ -138,12 +164,10 @@ let_pass(struct session_connection *connection)
 static enum session_answer
 judge_header(struct session_connection *connection)
 {
-	const struct site *site = connection->site;
 	struct session_mail *mail = &connection->mail;
 	enum session_answer answer;
 	const char *why = "";
 
-	mail->policy = settings_policy_for(site->settings, mail->identity.actor);
 	if (mail->failed != NULL)
 		return session_answer_error(connection, "gather", mail->failed);
 	session_part_enter(connection);

@@ -44,8 +44,9 @@ struct session_mail {
 	struct session_act_part part;
 	/* The transaction with the recipients of the whole act; NULL: not a person's send. */
 	const struct mail_transaction *judged;
-	const struct settings_policy *policy;
+	const struct settings_policy *policy; /* that decided; NULL: none was chosen yet */
 	struct audience audience;
+	bool has_audience;
 	struct memory_recall recall;
 	struct memory_recall personal; /* of identity.person */
 	struct judge_verdict verdict; /* its action is what is done */

@@ -1,7 +1,9 @@
 /*
  * The types of the settings that name sockets, servers, pages and networks.
  */
+#include <netinet/in.h>
 #include <string.h>
+#include <sys/socket.h>
 
 #include "milter/settings/internal.h"
 
@@ -134,3 +136,36 @@ parse_smtp(struct settings_reader *reader, const struct settings_key *key, const
 }
 SETTINGS_TEXT_TYPE(smtp, parse_smtp,
     "not an SMTP server: use \"smtp://HOST:PORT\" or \"smtps://HOST:PORT\"");
+
+/* Do the first `prefix` bits agree? */
+static bool
+bits_agree(const unsigned char *a, const unsigned char *b, unsigned prefix)
+{
+	unsigned bytes = prefix / 8, rest = prefix % 8;
+
+	if (memcmp(a, b, bytes) != 0)
+		return false;
+	return rest == 0 || ((a[bytes] ^ b[bytes]) & (0xff00u >> rest) & 0xff) == 0;
+}
+
+/* Is the address in one of the networks? */
+bool
+settings_networks_have(const struct settings_network *networks, size_t count,
+    const struct sockaddr_storage *address)
+{
+	const struct sockaddr_in *four = (const struct sockaddr_in *)address;
+	const struct sockaddr_in6 *six = (const struct sockaddr_in6 *)address;
+	unsigned char bytes[16] = { 0 };
+
+	if (address->ss_family == AF_INET)
+		memcpy(bytes, &four->sin_addr, 4);
+	else if (address->ss_family == AF_INET6)
+		memcpy(bytes, &six->sin6_addr, 16);
+	else
+		return false;
+	for (size_t i = 0; i < count; i++)
+		if (networks[i].family == address->ss_family &&
+		    bits_agree(networks[i].address, bytes, networks[i].prefix))
+			return true;
+	return false;
+}

@@ -63,18 +63,31 @@ settings_read_lists(struct settings_reader *reader, config_setting_t *lists)
 	}
 }
 
-/* Does every sender that `narrow` names fit `wide`? */
+/* Does a rule look at nothing but senders? */
 static bool
-sender_covers(const char *wide, const char *narrow)
+is_for_senders_only(const struct settings_match *match)
 {
-	const char *domain = narrow == NULL ? NULL : strrchr(narrow, '@');
+	return match->login_count == 0 && match->network_count == 0 &&
+	       match->recipient_count == 0 && match->reach == SETTINGS_REACH_ANY &&
+	       match->people_min == 0 && match->people_max == 0 &&
+	       match->hours_count == 0 && match->weekday_count == 0 &&
+	       match->reason_count == 0;
+}
 
-	if (wide == NULL)
-		return true;
-	if (narrow == NULL)
+/* Does every send that fits `narrow` fit `wide`? */
+static bool
+match_covers(const struct settings_match *wide, const struct settings_match *narrow)
+{
+	if (!is_for_senders_only(wide))
 		return false;
-	return strcmp(wide, narrow) == 0 ||
-	       (wide[0] == '@' && domain != NULL && strcmp(wide, domain) == 0);
+	if (wide->sender_count == 0)
+		return true;
+	for (size_t i = 0; i < narrow->sender_count; i++)
+		if (narrow->senders[i] == NULL ||
+		    !settings_addresses_have(
+			wide->senders, wide->sender_count, narrow->senders[i]))
+			return false;
+	return narrow->sender_count > 0;
 }
 
 /* A rule behind one that takes all its senders does nothing: better said than wondered at.
@@ -83,10 +96,17 @@ static void
 rule_check(struct settings_reader *reader, const config_setting_t *entry, int number,
     const struct settings_policy *rule)
 {
+	const struct settings_match *match = &rule->match;
+
+	if (match->people_max != 0 && match->people_max < match->people_min)
+		settings_error_at(reader, entry,
+		    "policy[%d].match: people_max is less than people_min: nothing would "
+		    "fit",
+		    number);
 	for (size_t i = 0; i < reader->settings->policy_count; i++) {
 		const struct settings_policy *other = &reader->settings->policies[i];
 
-		if (!sender_covers(other->sender, rule->sender))
+		if (!match_covers(&other->match, match))
 			continue;
 		settings_error_at(reader, entry,
 		    "policy[%d]: never reached: \"%s\" on line %d fits its senders first; "
@@ -106,6 +126,8 @@ rule_defaults(struct settings_reader *reader, struct settings_policy *rule)
 	rule->window = reader->settings->undo.window;
 	rule->expires = reader->settings->confirm.expires;
 	rule->on_expiry = reader->settings->confirm.on_expiry;
+	rule->learning = reader->settings->judge.learning;
+	rule->language = reader->settings->notice.language;
 }
 
 /* One rule of the file. */
@@ -118,6 +140,10 @@ rule_read(struct settings_reader *reader, config_setting_t *entry, int number,
 	rule_defaults(reader, rule);
 	snprintf(text, sizeof(text), "rule %d", number);
 	rule->name = settings_keep(reader, text, strlen(text));
+	rule->file = config_setting_source_file(entry);
+	rule->file = rule->file == NULL
+			 ? reader->path
+			 : settings_keep(reader, rule->file, strlen(rule->file));
 	rule->line = (int)config_setting_source_line(entry);
 	snprintf(text, sizeof(text), "policy[%d].", number);
 	settings_read_group(reader, settings_rule_keys, entry, text, rule);
@@ -153,16 +179,29 @@ settings_read_policy(struct settings_reader *reader, config_setting_t *rules)
 	settings->policy_count++;
 }
 
-/* The first rule that fits. */
-const struct settings_policy *
-settings_policy_for(const struct settings *settings, const char *sender)
+/* "user@domain" is itself, "@domain" everybody in it. */
+bool
+settings_addresses_have(const char *const *list, size_t count, const char *address)
 {
-	size_t i = 0;
+	const char *domain = strrchr(address, '@');
 
-	while (i + 1 < settings->policy_count &&
-	       !sender_covers(settings->policies[i].sender, sender))
-		i++;
-	return &settings->policies[i];
+	for (size_t i = 0; i < count; i++)
+		if (strcmp(list[i], address) == 0 ||
+		    (list[i][0] == '@' && domain != NULL && strcmp(list[i], domain) == 0))
+			return true;
+	return false;
+}
+
+/* Is the domain one of the site's? */
+bool
+settings_is_local(const struct settings *settings, const char *address)
+{
+	const char *domain = strrchr(address, '@');
+
+	for (size_t i = 0; domain != NULL && i < settings->identity.local_domain_count; i++)
+		if (strcmp(settings->identity.local_domains[i], domain + 1) == 0)
+			return true;
+	return false;
 }
 
 /* The word of an action, as in the file. */

@@ -39,6 +39,23 @@ static const struct settings_choice on_expiry[] = {
 	{ NULL, 0, NULL },
 };
 
+static const struct settings_choice reaches[] = {
+	{ "any", SETTINGS_REACH_ANY, NULL },
+	{ "inside", SETTINGS_REACH_INSIDE, NULL },
+	{ "outside", SETTINGS_REACH_OUTSIDE, NULL },
+	{ NULL, 0, NULL },
+};
+static const struct settings_choice weekdays[] = {
+	{ "sun", 0, NULL },
+	{ "mon", 1, NULL },
+	{ "tue", 2, NULL },
+	{ "wed", 3, NULL },
+	{ "thu", 4, NULL },
+	{ "fri", 5, NULL },
+	{ "sat", 6, NULL },
+	{ NULL, 0, NULL },
+};
+
 const struct settings_key settings_keys[] = {
 	{ "node", &settings_type_node, AT(node), "main" },
 	{ "state_directory", &settings_type_path, AT(state_directory),
@@ -78,6 +95,20 @@ const struct settings_key settings_keys[] = {
 	    .min = 0, .max = DAYS(1) },
 	{ "lists", &settings_type_entries, AT(lists) },
 	{ "judge.scorecard", &settings_type_path_optional, AT(judge.scorecard), "" },
+	{ "judge.learning_sends", &settings_type_count, AT(judge.learning.sends), "5",
+	    .min = 0, .max = 100000 },
+	{ "judge.learning_sends_new_site", &settings_type_count,
+	    AT(judge.learning.sends_new_site), "10", .min = 0, .max = 100000 },
+	{ "judge.new_site_odds", &settings_type_fraction, AT(judge.learning.new_site_odds),
+	    "5", .min = 100, .max = 100000 },
+	{ "judge.quantile", &settings_type_fraction, AT(judge.quantile), "0.999", .min = 50,
+	    .max = 100 },
+	{ "judge.margin", &settings_type_fraction, AT(judge.margin), "0.85", .min = 1,
+	    .max = 100 },
+	{ "judge.half_life", &settings_type_count, AT(judge.half_life), "3000", .min = 100,
+	    .max = 10000000 },
+	{ "judge.min_scores", &settings_type_count, AT(judge.min_scores), "1000", .min = 1,
+	    .max = 10000000 },
 	{ "budget.sender_day", &settings_type_count, AT(budget.sender_day), "3", .min = 0,
 	    .max = 100000 },
 	{ "budget.site_thousand", &settings_type_count, AT(budget.site_thousand), "10",
@@ -122,10 +153,25 @@ const struct settings_key settings_list_keys[] = {
 
 #define RULE(member) .offset = offsetof(struct settings_policy, member)
 
-/* Window, expires and on_expiry default to undo.window and confirm.*: see policy.c. */
+#define SEVERAL(member, count)                                                             \
+	RULE(match.member), .count_offset = offsetof(struct settings_policy, match.count)
+
+/* What also stands outside of the rules defaults to that: see policy.c. */
 const struct settings_key settings_rule_keys[] = {
 	{ "name", &settings_type_name, RULE(name) },
-	{ "match.sender", &settings_type_sender, RULE(sender) },
+	{ "match.sender", &settings_type_senders, SEVERAL(senders, sender_count) },
+	{ "match.login", &settings_type_logins, SEVERAL(logins, login_count) },
+	{ "match.network", &settings_type_networks, SEVERAL(networks, network_count) },
+	{ "match.recipient", &settings_type_senders, SEVERAL(recipients, recipient_count) },
+	{ "match.reach", &settings_type_choice, RULE(match.reach), .choices = reaches },
+	{ "match.people_min", &settings_type_people, RULE(match.people_min), .min = 1,
+	    .max = 10000000 },
+	{ "match.people_max", &settings_type_people, RULE(match.people_max), .min = 1,
+	    .max = 10000000 },
+	{ "match.hours", &settings_type_hours, SEVERAL(hours, hours_count) },
+	{ "match.weekday", &settings_type_choices, SEVERAL(weekdays, weekday_count),
+	    .choices = weekdays },
+	{ "match.reason", &settings_type_reasons, SEVERAL(reasons, reason_count) },
 	{ "action", &settings_type_choice, RULE(action), "confirm", .choices = actions },
 	{ "threshold", &settings_type_fraction, RULE(threshold), "0.9", .min = 0,
 	    .max = 100 },
@@ -136,5 +182,8 @@ const struct settings_key settings_rule_keys[] = {
 	{ "window", &settings_type_duration, RULE(window), .min = 1, .max = DAYS(7) },
 	{ "expires", &settings_type_duration, RULE(expires), .min = 1, .max = DAYS(30) },
 	{ "on_expiry", &settings_type_choice, RULE(on_expiry), .choices = on_expiry },
+	{ "learning_sends", &settings_type_count, RULE(learning.sends), .min = 0,
+	    .max = 100000 },
+	{ "language", &settings_type_language, RULE(language) },
 	{ .name = NULL },
 };

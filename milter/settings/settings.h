@@ -56,10 +56,49 @@ struct settings_list {
 	const char *owner; /* who looks after the list, normalised, or NULL; with an address */
 };
 
+/* Whom a rule's recipients must be. */
+enum settings_reach {
+	SETTINGS_REACH_ANY,
+	SETTINGS_REACH_INSIDE,	/* all are in a local domain */
+	SETTINGS_REACH_OUTSIDE, /* one at least is not */
+};
+
+/* Minutes since midnight, from <= t < to; to < from goes past midnight. */
+struct settings_hours {
+	unsigned from, to;
+};
+
+/* What a rule is for: every criterion given must fit; of several values one is enough. */
+struct settings_match {
+	const char **senders; /* "user@domain" or "@domain" */
+	size_t sender_count;
+	const char **logins;
+	size_t login_count;
+	struct settings_network *networks; /* of the client */
+	size_t network_count;
+	const char **recipients; /* as senders; one of them is written to */
+	size_t recipient_count;
+	enum settings_reach reach;
+	unsigned long people_min, people_max; /* 0: no limit */
+	struct settings_hours *hours;
+	size_t hours_count;
+	unsigned *weekdays; /* 0 Sunday .. 6 */
+	size_t weekday_count;
+	const char **reasons; /* names of signals, one of which adds points */
+	size_t reason_count;
+};
+
+/* What must be known before anything is held. */
+struct settings_learning {
+	unsigned long sends;	      /* of a sender; 0: nothing */
+	unsigned long sends_new_site; /* the same, while the site's own scores are unknown */
+	double new_site_odds;	      /* times the threshold's odds, until then */
+};
+
 /* One entry of `policy`: the first whose match fits decides. */
 struct settings_policy {
 	const char *name;   /* "rule 1" unless given */
-	const char *sender; /* "user@domain", "@domain" or NULL for everybody */
+	struct settings_match match;
 	enum settings_action action;
 	double threshold;     /* score from which `action` is taken, 0..1 */
 	double tag_threshold; /* score from which at least a tag is set; > 1: never */
@@ -67,7 +106,10 @@ struct settings_policy {
 	int64_t window;	 /* seconds, of undo */
 	int64_t expires; /* seconds, of confirm */
 	enum settings_end on_expiry;
-	int line; /* in the file, 0 for the built-in rule */
+	struct settings_learning learning;
+	const char *language; /* of the letter and the pages */
+	const char *file; /* where the rule stands; NULL for the built-in one */
+	int line;	  /* in it, 0 for the built-in one */
 };
 
 struct settings {
@@ -117,6 +159,11 @@ struct settings {
 
 	struct {
 		const char *scorecard; /* path, NULL for the one compiled in */
+		struct settings_learning learning;
+		double quantile;	  /* share of the site's own sends that stay below a stop */
+		double margin;		  /* of the share above it that is used */
+		unsigned long half_life;  /* sends, of the site's own scores */
+		unsigned long min_scores; /* sends, before they count */
 	} judge;
 
 	/*
@@ -183,9 +230,14 @@ struct settings *settings_defaults(void);
 void settings_free(struct settings **settings);
 void settings_errors_free(struct settings_errors *errors);
 
-/* The first rule that fits a sender (normalised address); never NULL. */
-const struct settings_policy *settings_policy_for(
-	const struct settings *settings, const char *sender);
+/* Is an address (normalised) one of these, each "user@domain" or "@domain"? */
+bool settings_addresses_have(const char *const *list, size_t count, const char *address);
+/* Is an address in one of these networks? AF_INET or AF_INET6; others are in none. */
+struct sockaddr_storage;
+bool settings_networks_have(const struct settings_network *networks, size_t count,
+	const struct sockaddr_storage *address);
+/* Is it an address in a local domain? */
+bool settings_is_local(const struct settings *settings, const char *address);
 
 /* "90", "120s", "5m", "2h", "3d" in seconds. REFUSE otherwise or beyond ten years. */
 enum base_result settings_duration_parse(const char *text, int64_t *seconds_r);

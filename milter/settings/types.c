@@ -359,9 +359,89 @@ parse_sender(struct settings_reader *reader, const struct settings_key *key,
 	*(const char **)target = settings_keep_lower(reader, text);
 	return NULL;
 }
-SETTINGS_TEXT_TYPE(sender, parse_sender,
-    "not a sender: use \"user@example.com\" or \"@example.com\"; leave it out for "
-    "everybody");
+const struct settings_type settings_type_senders = {
+	.shapes = SETTINGS_TEXT | SETTINGS_SEVERAL,
+	.parse = parse_sender,
+	.wrong = "not an address: use \"user@example.com\" or \"@example.com\"; leave it "
+		 "out for "
+		 "everybody",
+	.item_size = sizeof(const char *),
+};
+
+/* A login as the MTA tells it. */
+static const char *
+parse_login(struct settings_reader *reader, const struct settings_key *key,
+    const char *text, void *target)
+{
+	if (text[0] == '\0' || strlen(text) > 255 || settings_has_blanks(text))
+		return key->type->wrong;
+	return settings_keep_as_is(reader, text, target);
+}
+const struct settings_type settings_type_logins = {
+	.shapes = SETTINGS_TEXT | SETTINGS_SEVERAL,
+	.parse = parse_login,
+	.wrong = "not a login: use one as your mail server knows it, in quotes",
+	.item_size = sizeof(const char *),
+};
+
+/* The name of a signal; whether there is one is known to the judge. */
+static const char *
+parse_reason(struct settings_reader *reader, const struct settings_key *key,
+    const char *text, void *target)
+{
+	if (text[0] == '\0' || strlen(text) > 63 ||
+	    text[strspn(text, "abcdefghijklmnopqrstuvwxyz0123456789_")] != '\0')
+		return key->type->wrong;
+	return settings_keep_as_is(reader, text, target);
+}
+const struct settings_type settings_type_reasons = {
+	.shapes = SETTINGS_TEXT | SETTINGS_SEVERAL,
+	.parse = parse_reason,
+	.wrong = "not a reason: use the name of a signal (\"never_written_share\")",
+	.item_size = sizeof(const char *),
+};
+
+/* "HH:MM" as minutes since midnight; 24:00 is the end of the day. */
+static bool
+clock_parse(const char *text, unsigned *minutes_r)
+{
+	unsigned long hour, minute;
+
+	if (!settings_is_number(text, 2, 24, &hour) || text[2] != ':' ||
+	    !settings_is_number(text + 3, 2, 59, &minute) || hour * 60 + minute > 1440)
+		return false;
+	*minutes_r = (unsigned)(hour * 60 + minute);
+	return true;
+}
+
+/* "22:00-06:00" */
+static const char *
+parse_hours(struct settings_reader *reader, const struct settings_key *key,
+    const char *text, void *target)
+{
+	struct settings_hours hours;
+
+	(void)reader;
+	if (strlen(text) != 11 || text[5] != '-' || !clock_parse(text, &hours.from) ||
+	    !clock_parse(text + 6, &hours.to) || hours.from == hours.to ||
+	    hours.from == 1440)
+		return key->type->wrong;
+	*(struct settings_hours *)target = hours;
+	return NULL;
+}
+const struct settings_type settings_type_hours = {
+	.shapes = SETTINGS_TEXT | SETTINGS_SEVERAL,
+	.parse = parse_hours,
+	.wrong = "not hours: use \"HH:MM-HH:MM\", such as \"22:00-06:00\"",
+	.item_size = sizeof(struct settings_hours),
+};
+
+const struct settings_type settings_type_choices = {
+	.shapes = SETTINGS_TEXT | SETTINGS_SEVERAL,
+	.parse = parse_choice,
+	.wrong = "not a word: use one in quotes",
+	.item_size = sizeof(unsigned),
+};
 
 const struct settings_type settings_type_entries = {
 	.shapes = SETTINGS_ENTRIES,

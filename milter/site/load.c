@@ -75,6 +75,28 @@ load_named(struct site_whole *whole, struct base_buffer *faults_r)
 	return all;
 }
 
+/* The reasons that rules name are signals that there are. */
+static enum base_result
+load_rules(const struct settings *settings, struct base_buffer *faults_r)
+{
+	enum base_result result = BASE_OK;
+
+	for (size_t i = 0; i < settings->policy_count; i++) {
+		const struct settings_policy *rule = &settings->policies[i];
+
+		for (size_t k = 0; k < rule->match.reason_count; k++) {
+			if (judge_has_signal(rule->match.reasons[k]))
+				continue;
+			base_buffer_printf(faults_r,
+			    "%s:%d: policy[%zu].match.reason = \"%s\": no such signal: the "
+			    "scorecard names those there are\n",
+			    rule->file, rule->line, i + 1, rule->match.reasons[k]);
+			result = BASE_REFUSE;
+		}
+	}
+	return result;
+}
+
 enum base_result
 site_load(const char *path, const struct site **site_r, struct base_buffer *faults_r)
 {
@@ -89,6 +111,8 @@ site_load(const char *path, const struct site **site_r, struct base_buffer *faul
 	atomic_init(&whole->users, 1);
 	site = &whole->site;
 	result = site_settings_load(path, &whole->settings, faults_r);
+	if (result == BASE_OK)
+		result = load_rules(whole->settings, faults_r);
 	if (result == BASE_OK)
 		result = load_named(whole, faults_r);
 	if (result == BASE_OK)

@@ -85,7 +85,8 @@ history_begin(struct history *history)
 		.policy = { .name = "test",
 		    .action = SETTINGS_CONFIRM,
 		    .threshold = 0.9,
-		    .tag_threshold = 2 },
+		    .tag_threshold = 2,
+		    .learning = { .sends = 5, .sends_new_site = 10, .new_site_odds = 5 } },
 	};
 	ck_assert_int_eq(base_crypto_start(&why), BASE_OK);
 	ck_assert_int_eq(base_key_from_bytes(bytes, &history->key), BASE_OK);

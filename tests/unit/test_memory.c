@@ -455,19 +455,33 @@ START_TEST(site_score_is_the_percentile)
 		.time = 1700000000, .recipient_count = 1, .people_count = 1
 	};
 	struct memory_answer answer = { 0 };
+	struct memory_calibration calibration = MEMORY_CALIBRATION;
 
 	for (int i = 0; i < 999; i++) {
 		lesson.score = 0.05;
-		memory_site_learn(&site, &lesson, &answer);
+		memory_site_learn(&site, &lesson, &answer, 3000);
 	}
-	ck_assert_double_eq(memory_site_score(&site, 0.999), 0);
+	ck_assert_double_eq(memory_site_score(&site, &calibration), 0);
 	for (int i = 0; i < 4001; i++) {
 		lesson.score = i < 20 ? 0.95 : 0.05;
-		memory_site_learn(&site, &lesson, &answer);
+		memory_site_learn(&site, &lesson, &answer, 3000);
 	}
 	/* 20 of 5,000 are above: the 99.9th is among them, the 99.5th is not. */
-	ck_assert_double_eq_tol(memory_site_score(&site, 0.999), 0.95, 0.005);
-	ck_assert_double_eq_tol(memory_site_score(&site, 0.995), 0.05, 0.005);
+	ck_assert_double_eq_tol(memory_site_score(&site, &calibration), 0.95, 0.005);
+	calibration.quantile = 0.995;
+	ck_assert_double_eq_tol(memory_site_score(&site, &calibration), 0.05, 0.005);
+	/* at most so much of the share above is used */
+	calibration.margin = 0.3;
+	ck_assert_double_eq_tol(memory_site_score(&site, &calibration), 0.95, 0.005);
+	calibration = MEMORY_CALIBRATION;
+	calibration.needed = 5001;
+	ck_assert_double_eq(memory_site_score(&site, &calibration), 0);
+	/* with a short half-life the 20 are forgotten sooner */
+	calibration.needed = 1000;
+	lesson.score = 0.05;
+	for (int i = 0; i < 3000; i++)
+		memory_site_learn(&site, &lesson, &answer, 200);
+	ck_assert_double_eq_tol(memory_site_score(&site, &calibration), 0.05, 0.005);
 }
 END_TEST
 

@@ -75,7 +75,7 @@ send_some(struct memory_site *site, int64_t time, int count)
 	struct memory_answer answer = { 0 };
 
 	while (count-- > 0)
-		memory_site_learn(site, &lesson, &answer);
+		memory_site_learn(site, &lesson, &answer, 3000);
 }
 
 START_TEST(a_day_slides)

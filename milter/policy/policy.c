@@ -1,0 +1,236 @@
+/* policy - the rules in order, and what the chosen one does; see policy.h */
+#include "milter/policy/policy.h"
+
+#include <stdio.h>
+#include <string.h>
+#include <time.h>
+
+struct policy_moment
+policy_moment_of(int64_t time)
+{
+	struct policy_moment moment = { 0 };
+	time_t now = (time_t)time;
+	struct tm tm;
+
+	if (localtime_r(&now, &tm) == NULL)
+		return moment;
+	moment.weekday = (unsigned)tm.tm_wday;
+	moment.minute = (unsigned)(tm.tm_hour * 60 + tm.tm_min);
+	return moment;
+}
+
+/* --- the criteria ------------------------------------------------------------------- */
+
+/* Is one of the recipients in the list? */
+static bool
+writes_to(const struct policy_facts *facts, const struct settings_match *match)
+{
+	const struct mail_addresses *set = &facts->transaction->recipients;
+
+	for (size_t i = 0; i < set->count; i++)
+		if (settings_addresses_have(
+			match->recipients, match->recipient_count, set->items[i]))
+			return true;
+	return false;
+}
+
+/* Is everybody whom it goes to one of the site's own? */
+static bool
+stays_inside(const struct policy_facts *facts)
+{
+	const struct mail_addresses *set = &facts->transaction->recipients;
+
+	for (size_t i = 0; i < set->count; i++)
+		if (!settings_is_local(facts->settings, set->items[i]))
+			return false;
+	return !set->capped;
+}
+
+/* Does the login stand in the list? */
+static bool
+has_login(const char *login, const struct settings_match *match)
+{
+	for (size_t i = 0; i < match->login_count; i++)
+		if (strcmp(match->logins[i], login) == 0)
+			return true;
+	return false;
+}
+
+/* Is it within one of the hours? Those that go past midnight are two pieces of a day. */
+static bool
+is_within(const struct settings_match *match, unsigned minute)
+{
+	for (size_t i = 0; i < match->hours_count; i++) {
+		const struct settings_hours *hours = &match->hours[i];
+		bool is_after = minute >= hours->from, is_before = minute < hours->to;
+
+		if (hours->from < hours->to ? is_after && is_before : is_after || is_before)
+			return true;
+	}
+	return false;
+}
+
+/* Is it one of the days? */
+static bool
+is_on(const struct settings_match *match, unsigned weekday)
+{
+	for (size_t i = 0; i < match->weekday_count; i++)
+		if (match->weekdays[i] == weekday)
+			return true;
+	return false;
+}
+
+/* Does one of the signals add points? */
+static bool
+has_reason(const struct settings_match *match, const struct judge_verdict *verdict)
+{
+	for (size_t i = 0; i < match->reason_count; i++)
+		for (size_t k = 0; k < verdict->reason_count; k++)
+			if (strcmp(match->reasons[i], verdict->reasons[k].signal) == 0)
+				return true;
+	return false;
+}
+
+/* Why the number of people does not fit. */
+static const char *
+people_misfit(const struct policy_facts *facts, const struct settings_match *match,
+    char *room_r, size_t size)
+{
+	unsigned long people = facts->audience == NULL ? 0 : facts->audience->people;
+
+	if (match->people_min == 0 && match->people_max == 0)
+		return NULL;
+	if (facts->audience == NULL)
+		return "people: it is not known how many";
+	if (people < match->people_min) {
+		snprintf(room_r, size, "people_min: %lu people are less than %lu", people,
+		    match->people_min);
+		return room_r;
+	}
+	if (match->people_max != 0 && people > match->people_max) {
+		snprintf(room_r, size, "people_max: %lu people are more than %lu", people,
+		    match->people_max);
+		return room_r;
+	}
+	return NULL;
+}
+
+/* Why who sends does not fit. */
+static const char *
+sender_misfit(const struct policy_facts *facts, const struct settings_match *match,
+    char *room_r, size_t size)
+{
+	if (match->sender_count > 0 &&
+	    !settings_addresses_have(match->senders, match->sender_count, facts->actor)) {
+		snprintf(room_r, size, "sender: %.200s is not one of them", facts->actor);
+		return room_r;
+	}
+	if (match->login_count > 0 && !has_login(facts->login, match)) {
+		snprintf(room_r, size, "login: %.200s is not one of them",
+		    facts->login[0] == '\0' ? "no login" : facts->login);
+		return room_r;
+	}
+	if (match->network_count > 0 &&
+	    (facts->client == NULL || !settings_networks_have(match->networks,
+					  match->network_count, facts->client)))
+		return "network: the client is in none of them";
+	return NULL;
+}
+
+/* Why when it is sent does not fit. */
+static const char *
+time_misfit(const struct policy_facts *facts, const struct settings_match *match,
+    char *room_r, size_t size)
+{
+	static const char *const days[] = { "Sunday", "Monday", "Tuesday", "Wednesday",
+		"Thursday", "Friday", "Saturday" };
+
+	if (match->hours_count > 0 && !is_within(match, facts->moment.minute)) {
+		snprintf(room_r, size, "hours: it is %02u:%02u", facts->moment.minute / 60,
+		    facts->moment.minute % 60);
+		return room_r;
+	}
+	if (match->weekday_count > 0 && !is_on(match, facts->moment.weekday)) {
+		snprintf(
+		    room_r, size, "weekday: it is %s", days[facts->moment.weekday % 7]);
+		return room_r;
+	}
+	return NULL;
+}
+
+/* Why a rule does not fit, its reasons left aside. */
+static const char *
+misfit_but_reasons(const struct policy_facts *facts, const struct settings_match *match,
+    char *room_r, size_t size)
+{
+	const char *misfit = sender_misfit(facts, match, room_r, size);
+
+	if (misfit == NULL && match->recipient_count > 0 && !writes_to(facts, match))
+		misfit = "recipient: none of them is written to";
+	if (misfit == NULL && match->reach == SETTINGS_REACH_INSIDE && !stays_inside(facts))
+		misfit = "reach: it goes outside";
+	if (misfit == NULL && match->reach == SETTINGS_REACH_OUTSIDE && stays_inside(facts))
+		misfit = "reach: it stays inside";
+	if (misfit == NULL)
+		misfit = people_misfit(facts, match, room_r, size);
+	if (misfit == NULL)
+		misfit = time_misfit(facts, match, room_r, size);
+	return misfit;
+}
+
+const char *
+policy_misfit(const struct policy_facts *facts, const struct judge_verdict *verdict,
+    const struct settings_policy *rule, char *room_r, size_t size)
+{
+	const char *misfit = misfit_but_reasons(facts, &rule->match, room_r, size);
+
+	if (misfit != NULL || rule->match.reason_count == 0)
+		return misfit;
+	if (verdict == NULL)
+		return "reason: there is no verdict";
+	return has_reason(&rule->match, verdict) ? NULL : "reason: none of them holds";
+}
+
+/* --- the choice --------------------------------------------------------------------- */
+
+const struct settings_policy *
+policy_choose(const struct policy_facts *facts, const struct judge_verdict *verdict)
+{
+	const struct settings *settings = facts->settings;
+	char room[256];
+	size_t i = 0;
+
+	while (i + 1 < settings->policy_count &&
+	       policy_misfit(facts, verdict, &settings->policies[i], room, sizeof(room)) !=
+		   NULL)
+		i++;
+	return &settings->policies[i];
+}
+
+/* Could the body's start bring a rule before the chosen one, and that one hold the send? */
+static bool
+may_be_overtaken(const struct policy_facts *facts, const struct judge_facts *judged,
+    const struct judge_verdict *verdict, const struct settings_policy *chosen)
+{
+	const struct settings_policy *rule = facts->settings->policies;
+	char room[256];
+
+	for (; rule < chosen; rule++)
+		if (rule->match.reason_count > 0 &&
+		    misfit_but_reasons(facts, &rule->match, room, sizeof(room)) == NULL &&
+		    judge_wants_body(judged, rule, verdict, verdict->action))
+			return true;
+	return false;
+}
+
+const struct settings_policy *
+policy_decide(const struct policy_facts *facts, const struct judge_facts *judged,
+    struct judge_verdict *verdict)
+{
+	const struct settings_policy *rule = policy_choose(facts, verdict);
+
+	verdict->action = judge_action(judged, rule, verdict, verdict->score);
+	verdict->wants_body = judge_wants_body(judged, rule, verdict, verdict->action) ||
+			      may_be_overtaken(facts, judged, verdict, rule);
+	return rule;
+}

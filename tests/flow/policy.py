@@ -1,0 +1,62 @@
+"""Whose rule it is: exemptions, officers, and what oopsctl tells."""
+from lab import story
+from lab.mail import Message, until
+from lab.site import Site
+from lab.story import ANNA, CLARA, COLLEAGUES
+
+NEWS = "news@example.com"
+RULES = (
+    {"name": "newsletter", "match": {"sender": NEWS, "people_min": 30}, "action": "pass"},
+    {"name": "officers", "match": {"login": ("anna@example.com", "duty"), "reach": "inside"},
+     "action": "undo", "window": "10m", "threshold": 0.5},
+    {"name": "everybody", "action": "confirm", "threshold": 0.5},
+)
+
+
+def judged(site, queue_id):
+    """The auditor's line about a mail."""
+    return until(lambda: [line for line in site.audit("judge")
+                          if line["queue_id"] == queue_id], 5, "it is judged")[0]
+
+
+def slip(site, sender=ANNA, subject="Cake"):
+    """Somebody answers everybody; the message and the auditor's line about it."""
+    message, queue_id = story.slip(site, story.announce(site, to=sender, subject=subject),
+                                   sender)
+    return message, judged(site, queue_id)
+
+
+def test_the_newsletter_passes_and_officers_have_a_window():
+    with Site({"policy": RULES}) as site:
+        story.teach(site, NEWS)
+        story.teach(site)
+        announcement = story.announce(site, to=NEWS, subject="Lunch")
+        message, queue_id = story.slip(site, announcement, NEWS)
+        story.reaches(site, message)
+        assert not [line for line in site.audit("judge") if line["queue_id"] == queue_id]
+        _, line = slip(site)
+        assert (line["action"], line["policy"]) == ("undo", "officers"), line
+
+
+def test_oopsctl_tells_which_rule_decides():
+    with Site({"policy": RULES}) as site:
+        path = site.folder / "message.eml"
+        path.write_text(f"From: {ANNA}\nTo: {', '.join(COLLEAGUES)}\nSubject: Hi\n\nHi\n",
+                        encoding="utf-8")
+
+        def told(code, *arguments):
+            done = site.oopsctl("policy", path, *arguments)
+            assert done.returncode == code, done.stdout + done.stderr
+            return done.stdout + done.stderr
+        text = told(0)
+        assert '"newsletter" (line ' in text and "sender: anna@example.com is not" in text
+        assert "login: no login is not one of them" in text
+        assert 'rule 3 "everybody"' in text and "fits, and decides" in text
+        assert "built-in" not in text
+        text = told(0, "--login", "duty")
+        assert '"officers"' in text and "everybody" not in text
+        text = told(0, "--login", "duty", "--recipient", "x@elsewhere.example")
+        assert "reach: it goes outside" in text and '"everybody"' in text
+        text = told(0, "--sender", NEWS)
+        assert "everybody" not in text and "officers" not in text
+        told(64, "--client", "nonsense")
