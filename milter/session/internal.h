@@ -108,7 +108,7 @@ void session_learn_passing(struct session_connection *connection);
 /* soften.c: less than the verdict asks for, because of `monitor` or `budget`. */
 void session_soften(struct session_connection *connection);
 /* The same, pure. `sender_holds` and `site_holds` of 24 hours, `site_sends` likewise. */
-enum settings_action session_soften_by(const struct settings *settings,
+enum settings_action session_soften_by(const struct settings_budget *budget, bool monitor,
     enum settings_action wanted, size_t sender_holds, size_t site_holds, double site_sends,
     const char **by_r);
 

@@ -5,35 +5,34 @@
 
 /* Is the budget of the site spent? Few sends leave a little of it all the same. */
 static bool
-is_site_spent(const struct settings *settings, size_t holds, double sends)
+is_site_spent(const struct settings_budget *budget, size_t holds, double sends)
 {
-	double most = (double)settings->budget.site_thousand * sends / 1000;
+	double most = (double)budget->site_thousand * sends / 1000;
 
-	if (settings->budget.site_thousand == 0)
+	if (budget->site_thousand == 0)
 		return false;
-	if (most < (double)settings->budget.site_day)
-		most = (double)settings->budget.site_day;
+	if (most < (double)budget->site_day)
+		most = (double)budget->site_day;
 	return (double)holds >= most;
 }
 
 enum settings_action
-session_soften_by(const struct settings *settings, enum settings_action wanted,
-    size_t sender_holds, size_t site_holds, double site_sends, const char **by_r)
+session_soften_by(const struct settings_budget *budget, bool monitor,
+    enum settings_action wanted, size_t sender_holds, size_t site_holds, double site_sends,
+    const char **by_r)
 {
 	*by_r = NULL;
 	if (wanted <= SETTINGS_TAG)
 		return wanted;
-	if (settings->monitor)
+	if (monitor)
 		*by_r = "monitor";
-	else if (settings->budget.sender_day > 0 &&
-		 sender_holds >= settings->budget.sender_day)
+	else if (budget->sender_day > 0 && sender_holds >= budget->sender_day)
 		*by_r = "sender";
-	else if (is_site_spent(settings, site_holds, site_sends))
+	else if (is_site_spent(budget, site_holds, site_sends))
 		*by_r = "site";
 	if (*by_r == NULL)
 		return wanted;
-	return wanted == SETTINGS_CONFIRM && !settings->monitor ? SETTINGS_UNDO
-								: SETTINGS_TAG;
+	return wanted == SETTINGS_CONFIRM && !monitor ? SETTINGS_UNDO : SETTINGS_TAG;
 }
 
 /*
@@ -61,6 +60,7 @@ session_soften(struct session_connection *connection)
 		BASE_OK ||
 	    hold_count(hold, NULL, now - DAY_SECONDS, &of_site, &why) != BASE_OK)
 		of_sender = of_site = 0;
-	mail->verdict.action = session_soften_by(connection->site->settings, mail->wanted,
-	    of_sender, of_site, sends, &mail->softened_by);
+	mail->verdict.action =
+	    session_soften_by(&mail->policy->budget, connection->site->settings->monitor,
+		mail->wanted, of_sender, of_site, sends, &mail->softened_by);
 }

@@ -21,6 +21,7 @@
 #define SETTINGS_MAX_FILE 1048576 /* bytes of a settings file */
 #define SETTINGS_MAX_MEMORY 16777216
 #define SETTINGS_MAX_ENTRIES 10000 /* of any list in it */
+#define SETTINGS_MAX_INCLUDES 10 /* within each other, as libconfig takes them */
 #define SETTINGS_MAX_ERRORS 200
 #define SETTINGS_MAX_SOCKET                                                                \
 	107 /* bytes of a path, what struct sockaddr_un holds on Linux */

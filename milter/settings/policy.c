@@ -127,6 +127,7 @@ rule_defaults(struct settings_reader *reader, struct settings_policy *rule)
 	rule->expires = reader->settings->confirm.expires;
 	rule->on_expiry = reader->settings->confirm.on_expiry;
 	rule->learning = reader->settings->judge.learning;
+	rule->budget = reader->settings->budget;
 	rule->language = reader->settings->notice.language;
 }
 

@@ -185,5 +185,9 @@ const struct settings_key settings_rule_keys[] = {
 	{ "learning_sends", &settings_type_count, RULE(learning.sends), .min = 0,
 	    .max = 100000 },
 	{ "language", &settings_type_language, RULE(language) },
+	{ "budget.sender_day", &settings_type_count, RULE(budget.sender_day), .min = 0,
+	    .max = 100000 },
+	{ "budget.site_thousand", &settings_type_count, RULE(budget.site_thousand), .min = 0,
+	    .max = 1000 },
 	{ .name = NULL },
 };

@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 
 #include "milter/settings/internal.h"
 
@@ -134,6 +135,39 @@ sort_errors(struct settings_errors *errors)
 	}
 }
 
+/* libconfig ends the program over an @include that is no file, so they are looked at first. */
+static void
+check_includes(
+    struct settings_reader *reader, const char *file, const char *text, int depth)
+{
+	int line_number = 1;
+
+	for (const char *line = text; *line != '\0'; line_number++) {
+		const char *at = line + strspn(line, " \t");
+		struct base_arena *scratch = NULL;
+		char path[4096], *inner = NULL;
+		size_t length = 0;
+		struct stat status;
+		const char *why;
+
+		if (sscanf(at, "@include%*[ \t]\"%4095[^\"\n]\"", path) == 1 &&
+		    stat(path, &status) == 0) {
+			if (!S_ISREG(status.st_mode))
+				settings_error_add(reader, file, line_number,
+				    "@include \"%s\": not a file: name each file", path);
+			else if (depth < SETTINGS_MAX_INCLUDES)
+				scratch = base_arena_new(SETTINGS_MAX_FILE + 65536);
+			if (scratch != NULL &&
+			    base_file_read(scratch, path, SETTINGS_MAX_FILE, &inner,
+				&length, &why) == BASE_OK)
+				check_includes(reader, path, inner, depth + 1);
+			base_arena_free(&scratch);
+		}
+		line += strcspn(line, "\n");
+		line += *line == '\n';
+	}
+}
+
 /* Parses and walks; false if the file does not hold a usable value. */
 static bool
 read_text(struct settings_reader *reader, const char *text, size_t length)
@@ -149,6 +183,9 @@ read_text(struct settings_reader *reader, const char *text, size_t length)
 		    reader, reader->path, line, "a NUL byte: this is not a text file");
 		return false;
 	}
+	check_includes(reader, reader->path, text, 0);
+	if (reader->errors->count > 0)
+		return false;
 	config_init(&config);
 	if (parse(reader, &config, text))
 		read_config(reader, &config);

@@ -95,6 +95,16 @@ struct settings_learning {
 	double new_site_odds;	      /* times the threshold's odds, until then */
 };
 
+/*
+ * How often people are interrupted at most: beyond it confirm becomes undo, and undo
+ * becomes tag. 0: no limit.
+ */
+struct settings_budget {
+	unsigned long sender_day; /* holds of one sender in 24 hours */
+	unsigned long site_thousand; /* holds for 1,000 sends of the site in 24 hours */
+	unsigned long site_day; /* of the site in 24 hours, however few its sends are */
+};
+
 /* One entry of `policy`: the first whose match fits decides. */
 struct settings_policy {
 	const char *name;   /* "rule 1" unless given */
@@ -107,6 +117,7 @@ struct settings_policy {
 	int64_t expires; /* seconds, of confirm */
 	enum settings_end on_expiry;
 	struct settings_learning learning;
+	struct settings_budget budget; /* of its own; what counts are all holds */
 	const char *language; /* of the letter and the pages */
 	const char *file; /* where the rule stands; NULL for the built-in one */
 	int line;	  /* in it, 0 for the built-in one */
@@ -166,15 +177,7 @@ struct settings {
 		unsigned long min_scores; /* sends, before they count */
 	} judge;
 
-	/*
-	 * How often people are interrupted at most: beyond it confirm becomes undo, and undo
-	 * becomes tag. 0: no limit.
-	 */
-	struct {
-		unsigned long sender_day; /* holds of one sender in 24 hours */
-		unsigned long site_thousand; /* holds for 1,000 sends of the site in 24 hours */
-		unsigned long site_day; /* of the site in 24 hours, however few its sends are */
-	} budget;
+	struct settings_budget budget;
 
 	bool monitor; /* nothing is held: what would be is tagged only */
 

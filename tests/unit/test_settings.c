@@ -106,6 +106,8 @@ static const struct {
 	    "missing?" },
 	{ "node = \"a\";\nnode = \"b\";", 3, "duplicate setting name" },
 	{ "@include \"/nonexistent/oops.conf\"", 2, "cannot open include file" },
+	{ "undo: { };\n@include \"/tmp\"\n", 3,
+	    "@include \"/tmp\": not a file: name each file" },
 	/* names */
 	{ "\nundo: {\n windwo = 120;\n};", 4,
 	    "undo.windwo: no such key: did you mean undo.window?" },
@@ -599,7 +601,9 @@ START_TEST(test_values)
 	    " { name = \"board\"; match: { sender = \"Boss@a.example\"; }; threshold = 1;\n"
 	    "   action = \"undo\"; window = 7; on_error = \"tempfail\"; tag_threshold = 2; "
 	    "},\n"
-	    " { match: { sender = \"@b.example\"; }; action = \"pass\"; } );\n");
+	    " { match: { sender = \"@b.example\"; }; action = \"pass\";"
+	    "   budget: { sender_day = 1; }; language = \"de\"; learning_sends = 7; } "
+	    ");\n");
 	s = load();
 	ck_assert_str_eq(s->web.listen_host, "::1");
 	ck_assert_uint_eq(s->web.listen_port, 80);
@@ -623,6 +627,13 @@ START_TEST(test_values)
 	ck_assert_int_eq(s->policies[1].on_expiry, SETTINGS_END_SEND);
 	ck_assert_double_gt(s->policies[1].tag_threshold, 1);
 	ck_assert_int_eq(s->policies[2].window, 300);
+	ck_assert_uint_eq(s->policies[1].budget.sender_day, 1);
+	ck_assert_uint_eq(s->policies[1].budget.site_thousand, 10);
+	ck_assert_uint_eq(s->policies[2].budget.sender_day, 3);
+	ck_assert_str_eq(s->policies[1].language, "de");
+	ck_assert_str_eq(s->policies[2].language, "en");
+	ck_assert_uint_eq(s->policies[1].learning.sends, 7);
+	ck_assert_uint_eq(s->policies[2].learning.sends, 5);
 	settings_free(&s);
 }
 END_TEST

@@ -56,7 +56,7 @@ START_TEST(softened_as_the_table_says)
 	const char *by = "untouched";
 
 	ck_assert_int_eq(
-	    session_soften_by(&settings, cases[_i].wanted, cases[_i].sender_holds,
+	    session_soften_by(&settings.budget, settings.monitor, cases[_i].wanted, cases[_i].sender_holds,
 		cases[_i].site_holds, cases[_i].site_sends, &by),
 	    cases[_i].action);
 	ck_assert_pstr_eq(by, cases[_i].by);
