@@ -22,6 +22,7 @@ from lab.mail import free_port, until
 
 PACKAGES = ("sendmail-bin", "sendmail-base", "sendmail-cf")
 INSIDE = "OOPS_LAB_INSIDE"
+CLIENTS = ("192.0.2.7", "192.0.2.9", "192.0.2.10")  # whose address a test may take
 
 SENDMAIL_MC = """\
 include(`{cf}/m4/cf.m4')dnl
@@ -100,14 +101,16 @@ def enter():
     subprocess.run(["mount", "-t", "tmpfs", "-o", "mode=0755", "tmpfs", "/mnt"], check=True)
     folder = pathlib.Path(tempfile.mkdtemp(prefix="oops-lab-inside."))
     (folder / "hosts").write_text("127.0.0.1 mx.example.com mx localhost\n"
-                                  "192.0.2.7 client.example.net\n", encoding="ascii")
+                                  + "".join(f"{address} client.example.net\n"
+                                            for address in CLIENTS), encoding="ascii")
     (folder / "dev").mkdir()
     dev = folder / "dev"
     commands = [["mount", "--bind", folder / "hosts", "/etc/hosts"],
                 ["mount", "-t", "tmpfs", "-o", "mode=0755", "tmpfs", "/usr/lib/sasl2"],
                 ["hostname", "mx.example.com"],
                 ["ip", "link", "set", "lo", "up"],
-                ["ip", "address", "add", "192.0.2.7/32", "dev", "lo"],
+                *(["ip", "address", "add", address + "/32", "dev", "lo"]
+                  for address in CLIENTS),
                 ["mount", "-t", "tmpfs", "-o", "mode=0755", "tmpfs", dev]]
     for name in ("null", "zero", "full", "random", "urandom", "tty"):
         commands.append(["touch", dev / name])
@@ -353,15 +356,18 @@ class Sendmail:
 
     # --- the log --------------------------------------------------------------------------
 
-    def log(self):
-        """Sendmail's part of the system log so far, line by line."""
+    def _logged(self):
         try:
             with open(f"{self.folder}/maillog", encoding="utf-8", errors="replace") as file:
                 return [line for line in file.read().splitlines() if " sendmail[" in line]
         except FileNotFoundError:
             return []
 
+    def log(self):
+        """Sendmail's part of the system log so far, line by line, as a syslogd writes it."""
+        return [re.sub(r"^<\d+>(.{15}) ", r"\1 mx ", line) for line in self._logged()]
+
     def complaints(self):
         """Lines of the log that tell of trouble: errors and worse."""
-        return [line for line in self.log()
+        return [line for line in self._logged()
                 if int(re.match(r"<(\d+)>", line)[1]) % 8 <= 3 or "SYSERR" in line]

@@ -1,4 +1,4 @@
-"""What the past tells: oopsctl learn from a real Postfix log, and oopsctl forget."""
+"""What the past tells: oopsctl learn from the log of a real MTA, and oopsctl forget."""
 import subprocess
 
 from lab import story
@@ -26,8 +26,8 @@ def files(site):
 def test_a_site_learns_from_its_log_and_judges_by_it():
     with Site(SETTINGS) as old:
         story.teach(old)
-        until(lambda: not old.postfix.queue(), 20, "everything left")
-        log = old.postfix.log()
+        until(lambda: not old.mta.queue(), 20, "everything left")
+        log = old.mta.log()
         with Site(SETTINGS) as site:
             path = site.folder / "old.log"
             path.write_text("".join(line.rstrip("\n") + "\n" for line in log), encoding="utf-8")
@@ -37,12 +37,12 @@ def test_a_site_learns_from_its_log_and_judges_by_it():
             assert "learned: 0 mails" in again, again
             announcement = story.announce(site)
             _, queue_id = story.slip(site, announcement)
-            until(lambda: site.postfix.queued(queue_id) == "hold", 5, "the slip is held")
+            until(lambda: site.mta.queued(queue_id) == "hold", 5, "the slip is held")
             until(lambda: " held " in run(site, 0, "list"), 10, "the keeper saw it")
             hold = story.hold_of(site, queue_id)
             assert hold in run(site, 75, "forget", ANNA)
             run(site, 0, "send", hold)
-            until(lambda: "sent" in run(site, 0, "show", hold), 10, "the state is sent")
+            until(lambda: site.audit("sent", id=hold), 10, "it is sent")
             assert ANNA.encode() in files(site)
             assert "forgotten: " in run(site, 0, "forget", ANNA)
             assert ANNA.encode() not in files(site)
