@@ -158,6 +158,29 @@ START_TEST(a_wrong_one_is_never_in_force)
 }
 END_TEST
 
+/* A rule that asks for a reason that no signal gives would never decide. */
+START_TEST(a_rule_names_only_reasons_that_there_are)
+{
+	static const char text[] =
+	    "web: { base_url = \"https://o.example.com\"; };\n"
+	    "identity: { local_domains = ( \"example.com\" ); };\n"
+	    "notice: { from = \"o@example.com\"; };\nkey_file = \"%s\";\n"
+	    "policy: (\n { match: { reason = ( \"familiarity\", \"%s\" ); }; } );\n";
+	const struct site *site = NULL;
+	char conf[600];
+
+	snprintf(conf, sizeof(conf), text, path_of("secret.key"), "famliarity");
+	put("conf", conf);
+	ck_assert_int_eq(site_load(path_of("conf"), &site, &faults), BASE_REFUSE);
+	ck_assert_ptr_nonnull(strstr(base_buffer_text(&faults),
+	    "conf:6: policy[1].match.reason = \"famliarity\": no such signal"));
+	snprintf(conf, sizeof(conf), text, path_of("secret.key"), "greeting_to_one");
+	put("conf", conf);
+	ck_assert_int_eq(site_load(path_of("conf"), &site, &faults), BASE_OK);
+	site_drop(&site);
+}
+END_TEST
+
 /* Every file is tried, so that an admin sees all that is wrong. */
 START_TEST(all_faults_are_told)
 {
@@ -215,6 +238,7 @@ main(void)
 	    tests, the_new_one_is_in_force_and_the_old_lives_as_long_as_it_is_used);
 	tcase_add_loop_test(
 	    tests, a_wrong_one_is_never_in_force, 0, sizeof(wrongs) / sizeof(*wrongs));
+	tcase_add_test(tests, a_rule_names_only_reasons_that_there_are);
 	tcase_add_test(tests, all_faults_are_told);
 	tcase_add_loop_test(tests, what_needs_a_restart_is_refused_whole, 0,
 	    sizeof(fixed) / sizeof(*fixed));
