@@ -72,6 +72,9 @@ def test_a_virtual_table_counts_its_people():
         until(lambda: len(site.receiver.copies(message.id)) >= 40, 20, "everybody has it")
 
 
+test_a_virtual_table_counts_its_people.only = "postfix"
+
+
 def test_the_letter_says_at_least():
     files = {"aliases": "all: " + ", ".join(COLLEAGUES) + ", :include:/nonexistent\n"}
     with ListSite([{"aliases": "FOLDER/aliases"}], files) as site:

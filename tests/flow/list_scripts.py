@@ -8,6 +8,8 @@ import tempfile
 import threading
 import urllib.parse
 
+ONLY = "postfix"  # no MTA has a part in it: once is enough
+
 CONTRIB = pathlib.Path(__file__).resolve().parent.parent.parent / "contrib"
 
 LISTS = {"choir.lists.example.com": ["ann@example.com", "bob@example.com"],
