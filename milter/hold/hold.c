@@ -219,6 +219,9 @@ hold_view_make(struct hold *hold, struct base_arena *arena, const struct store_h
 		.by = row->by,
 		.moved = row->moved / 1000,
 		.letter_sent = row->letter_sent / 1000,
+		.storm = row->storm,
+		.author = row->author,
+		.answered = (unsigned long)row->answered,
 	};
 	struct hold_reason *reasons = NULL;
 	enum base_result result = view_parts(hold, arena, &view, why_r);
@@ -251,11 +254,19 @@ hold_find_token(struct hold *hold, struct base_arena *arena, const char *token,
 {
 	unsigned char hash[BASE_HASH_SIZE];
 	struct store_hold *row = NULL;
+	struct store_storm *storm = NULL;
 	enum base_result result;
 
 	if (base_token_hash(token, hash) != BASE_OK)
 		return BASE_NONE; /* what is no token opens nothing, like a wrong one */
 	result = store_hold_by_token(hold->store, arena, hash, base_now_ms(), &row, why_r);
+	if (result == BASE_NONE) {
+		result = store_storm_by_token(
+		    hold->store, arena, hash, base_now_ms(), &storm, why_r);
+		if (result == BASE_OK)
+			hold_storm_view_make(storm, view_r);
+		return result;
+	}
 	return result == BASE_OK ? hold_view_make(hold, arena, row, view_r, why_r) : result;
 }
 

@@ -63,7 +63,12 @@ enum hold_part_state {
 	HOLD_PART_LOST,
 };
 
-enum hold_action { HOLD_UNDO = 1, HOLD_CONFIRM };
+enum hold_action {
+	HOLD_UNDO = 1,
+	HOLD_CONFIRM,
+	HOLD_STORM, /* too many have answered everybody: it waits for the end of that */
+	HOLD_BRAKE, /* in views only: the brake itself, as its owner sees it; see storm.h */
+};
 enum hold_end { HOLD_END_RETURN, HOLD_END_SEND, HOLD_END_DELETE };
 
 const char *hold_state_str(enum hold_state state);
@@ -123,6 +128,9 @@ struct hold_request {
 	enum hold_end then;   /* of the grace: RETURN or DELETE */
 	const void *lesson;
 	size_t lesson_length;
+	const char *storm;  /* of HOLD_STORM: the brake that is on */
+	const char *author; /* whom it answers, NULL or "": not known */
+	unsigned long answered; /* people who had answered everybody before */
 };
 
 /* A later transaction of the same act within this time joins the hold as a part. */
@@ -130,7 +138,8 @@ struct hold_request {
 
 /*
  * Durable when it returns OK: a new hold, or a new part of one that is PLACING, HELD or
- * UNDONE. NONE: this act was released already: let the part pass.
+ * UNDONE. NONE: this act was released already, or the brake that it was to be held for is off:
+ * let it pass.
  */
 enum base_result hold_place(struct hold *hold, const struct hold_request *request,
 	char id_r[BASE_ID_SIZE], const char **why_r);
@@ -183,6 +192,9 @@ struct hold_view {
 	int64_t letter_sent;
 	const char **queue_ids;
 	size_t part_count;
+	const char *storm;  /* the brake it is held for, "" for none */
+	const char *author; /* whom it answers, "" not known */
+	unsigned long answered; /* people who had answered everybody before */
 };
 
 enum base_result hold_find(struct hold *hold, struct base_arena *arena, const char *id,
@@ -217,11 +229,16 @@ enum hold_wish {
 	HOLD_WISH_SEND,	   /* HELD -> SENDING */
 	HOLD_WISH_UNDO,	   /* HELD -> UNDONE */
 	HOLD_WISH_RESTORE, /* UNDONE -> SENDING */
+	HOLD_WISH_LIFT,	   /* of a brake: let everything through */
 };
 
 const char *hold_wish_str(enum hold_wish wish);
 
-/* Moves the state by one conditional update and audits it; the keeper does the rest. */
+/*
+ * Moves the state by one conditional update and audits it; the keeper does the rest. What is
+ * held for a storm can only be undone by its author; to send it is for an admin, or for
+ * whoever lifts the brake.
+ */
 enum base_result hold_wish(struct hold *hold, const char *id, enum hold_wish wish,
 	const char *by, const char **why_r);
 

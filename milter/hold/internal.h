@@ -102,6 +102,14 @@ enum base_result hold_reasons_read(struct base_arena *arena, const char *text,
 /* "name:points,name:points" for an audit line. */
 const char *hold_reasons_brief(struct base_arena *arena, const char *text);
 
+/* --- storm.c --------------------------------------------------------------------- */
+
+/* Ends the storms whose time has come, and audits it. */
+enum base_result hold_storms_end(
+    struct hold *hold, struct base_arena *arena, const char **why_r);
+/* A brake as its owner sees it; strings are shared with the row. */
+void hold_storm_view_make(const struct store_storm *storm, struct hold_view *view_r);
+
 /* --- move.c ---------------------------------------------------------------------- */
 
 /*

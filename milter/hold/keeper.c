@@ -8,6 +8,7 @@
  * rest.
  */
 #include "milter/hold/internal.h"
+#include "milter/hold/storm.h"
 
 #include <errno.h>
 #include <signal.h>
@@ -530,7 +531,13 @@ housekeeping(struct hold_keeper *keeper, const char **why_r)
 	int64_t now = base_now_ms();
 	enum base_result result = BASE_OK;
 
-	if (now >= keeper->purge_at) {
+	base_arena_reset(keeper->arena);
+	result = hold_storms_end(keeper->hold, keeper->arena, why_r);
+	if (result == BASE_OK && now >= keeper->purge_at)
+		result = store_storm_purge(keeper->hold->store,
+		    now - keeper->options.keep_seconds * 1000,
+		    now - HOLD_STORM_MAX_WINDOW * INT64_C(1000), why_r);
+	if (result == BASE_OK && now >= keeper->purge_at) {
 		result = store_hold_purge(
 		    keeper->hold->store, now - keeper->options.keep_seconds * 1000, why_r);
 		if (result == BASE_OK)

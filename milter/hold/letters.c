@@ -1,6 +1,27 @@
 /* letters - when one is due, and the tokens that go with it; see hold.h */
 #include "milter/hold/internal.h"
 
+/* The brake whose owner must be told next, as a view; NONE: there is none. */
+static enum base_result
+letter_of_brake(struct hold *hold, struct base_arena *arena, struct hold_view *view_r,
+    const char **why_r)
+{
+	struct store_storm *storm = NULL;
+	size_t count = 0;
+	enum base_result result = store_storm_some(hold->store, arena, STORE_STORMS_LETTER,
+	    hold->node, base_now_ms(), &storm, 1, &count, why_r);
+
+	if (result == BASE_OK && count == 0)
+		return BASE_NONE;
+	if (result == BASE_OK)
+		hold_storm_view_make(storm, view_r);
+	return result;
+}
+
+/*
+ * Those who are asked about their own mail come first, then the owner of a list in a storm,
+ * and then the many whom the storm made wait: their letters must not be in the way of others.
+ */
 enum base_result
 hold_letter_next(struct hold *hold, struct base_arena *arena, struct hold_view *view_r,
     const char **why_r)
@@ -10,10 +31,14 @@ hold_letter_next(struct hold *hold, struct base_arena *arena, struct hold_view *
 	enum base_result result = store_hold_letter_due(
 	    hold->store, arena, hold->node, base_now_ms(), &rows, 1, &count, why_r);
 
+	if (result == BASE_OK && (count == 0 || *rows[0].storm != '\0')) {
+		result = letter_of_brake(hold, arena, view_r, why_r);
+		if (result != BASE_NONE || count == 0)
+			return result;
+		result = BASE_OK;
+	}
 	if (result != BASE_OK)
 		return result;
-	if (count == 0)
-		return BASE_NONE;
 	return hold_view_make(hold, arena, &rows[0], view_r, why_r);
 }
 
@@ -30,54 +55,100 @@ hold_token_add(struct hold *hold, const char *id, const char *token, int64_t exp
 	return store_token_insert(hold->store, hash, id, expires * 1000, why_r);
 }
 
-/* The letter is with the sender's server, or the hold needs none any more. */
+/* What a row of either kind knows of its letter. */
+struct letter_state {
+	int64_t due, sent;
+	int tries;
+};
+
+/* The letter is with the reader's server, or nobody needs it any more. */
 static void
-row_letter_done(struct store_hold *row, int64_t now)
+letter_done(struct letter_state *letter, int64_t now)
 {
-	row->letter_sent = now;
-	row->letter_due = 0;
+	letter->sent = now;
+	letter->due = 0;
 }
 
-/* Later, if the hold still waits for somebody; a move has cleared letter_due otherwise. */
+/* Later, if somebody still waits for it; a move has cleared the time otherwise. */
 static void
-row_letter_failed(struct store_hold *row, int64_t now)
+letter_failed(struct letter_state *letter, int64_t now)
 {
-	if (row->letter_due == 0)
+	if (letter->due == 0)
 		return;
-	row->letter_due =
-	    now + hold_backoff(HOLD_LETTER_FIRST_MS, HOLD_LETTER_MAX_MS, row->letter_tries);
-	row->letter_tries++;
+	letter->due =
+	    now + hold_backoff(HOLD_LETTER_FIRST_MS, HOLD_LETTER_MAX_MS, letter->tries);
+	letter->tries++;
+}
+
+typedef void letter_fn(struct letter_state *letter, int64_t now);
+
+/* Changes what the row of a brake knows. */
+static enum base_result
+letter_of_storm_write(struct hold *hold, struct base_arena *arena, const char *id,
+    letter_fn *change, int64_t *due_r, const char **why_r)
+{
+	struct store_storm *storm = NULL;
+	enum base_result result = store_storm_get(hold->store, arena, id, &storm, why_r);
+	struct letter_state letter;
+
+	if (result != BASE_OK)
+		return result;
+	letter = (struct letter_state){ storm->letter_due, storm->letter_sent,
+		storm->letter_tries };
+	change(&letter, base_now_ms());
+	storm->letter_due = *due_r = letter.due;
+	storm->letter_sent = letter.sent;
+	storm->letter_tries = letter.tries;
+	return store_storm_update(hold->store, storm, storm->state, why_r);
+}
+
+/* Changes what the row of a hold, or of a brake, knows of its letter. */
+static enum base_result
+letter_write(struct hold *hold, struct base_arena *arena, const char *id, letter_fn *change,
+    int64_t *due_r, const char **why_r)
+{
+	struct store_hold *row = NULL;
+	enum base_result result = store_hold_get(hold->store, arena, id, &row, why_r);
+	struct letter_state letter;
+
+	if (result == BASE_NONE)
+		return letter_of_storm_write(hold, arena, id, change, due_r, why_r);
+	if (result != BASE_OK)
+		return result;
+	letter =
+	    (struct letter_state){ row->letter_due, row->letter_sent, row->letter_tries };
+	change(&letter, base_now_ms());
+	row->letter_due = *due_r = letter.due;
+	row->letter_sent = letter.sent;
+	row->letter_tries = letter.tries;
+	return store_hold_update(hold->store, row, row->state, why_r);
 }
 
 /* Changes the letter's fields of a row in a transaction; the state stays. */
 static enum base_result
 letter_change(struct hold *hold, struct base_arena *arena, const char *id,
-    void (*change)(struct store_hold *row, int64_t now), int64_t *due_r, const char **why_r)
+    letter_fn *change, int64_t *due_r, const char **why_r)
 {
-	struct store_hold *row = NULL;
+	int64_t due = 0;
 	enum base_result result = store_begin(hold->store, why_r);
 
 	if (result != BASE_OK)
 		return result;
-	result = store_hold_get(hold->store, arena, id, &row, why_r);
-	if (result == BASE_OK) {
-		change(row, base_now_ms());
-		result = store_hold_update(hold->store, row, row->state, why_r);
-	}
+	result = letter_write(hold, arena, id, change, &due, why_r);
 	if (result != BASE_OK) {
 		store_rollback(hold->store);
 		return result;
 	}
 	result = store_commit(hold->store, why_r);
 	if (result == BASE_OK)
-		*due_r = row->letter_due;
+		*due_r = due;
 	return result;
 }
 
 /* The same with memory of its own. */
 static enum base_result
-letter_run(struct hold *hold, const char *id,
-    void (*change)(struct store_hold *row, int64_t now), int64_t *due_r, const char **why_r)
+letter_run(struct hold *hold, const char *id, letter_fn *change, int64_t *due_r,
+    const char **why_r)
 {
 	struct base_arena *arena = base_arena_new(HOLD_MAX_ROW);
 	enum base_result result;
@@ -96,14 +167,14 @@ hold_letter_done(struct hold *hold, const char *id, const char **why_r)
 {
 	int64_t due;
 
-	return letter_run(hold, id, row_letter_done, &due, why_r);
+	return letter_run(hold, id, letter_done, &due, why_r);
 }
 
 enum base_result
 hold_letter_failed(struct hold *hold, const char *id, int64_t *again_r, const char **why_r)
 {
 	int64_t due;
-	enum base_result result = letter_run(hold, id, row_letter_failed, &due, why_r);
+	enum base_result result = letter_run(hold, id, letter_failed, &due, why_r);
 
 	if (result == BASE_OK)
 		*again_r = due / 1000;

@@ -1,5 +1,6 @@
 /* move - the one function that changes a state, what it writes to the audit, and wishes */
 #include "milter/hold/internal.h"
+#include "milter/hold/storm.h"
 
 #include <inttypes.h>
 #include <stdio.h>
@@ -156,7 +157,7 @@ row_settle(struct base_arena *arena, struct store_hold *row, int64_t now)
 {
 	row->settled = now;
 	row->deadline = row->due = 0;
-	row->subject = row->recipients = "";
+	row->subject = row->recipients = row->author = "";
 	row->reasons = reasons_wipe(arena, row->reasons);
 }
 
@@ -205,6 +206,20 @@ row_enter(struct base_arena *arena, struct store_hold *row, enum hold_state to,
 	}
 }
 
+/* Nobody gets a second letter about the same storm. */
+static enum base_result
+letter_spare(struct hold *hold, struct store_hold *row, const char **why_r)
+{
+	enum base_result result;
+
+	if (row->letter_due == 0 || *row->storm == '\0')
+		return BASE_OK;
+	result = store_storm_told(hold->store, row->storm, row->sender, why_r);
+	if (result == BASE_OK)
+		row->letter_due = 0;
+	return result == BASE_NONE ? BASE_OK : result;
+}
+
 enum base_result
 hold_move(struct hold *hold, struct base_arena *arena, struct store_hold *row,
     enum hold_state to, const char *by, bool is_looking, int64_t now, const char **why_r)
@@ -220,7 +235,9 @@ hold_move(struct hold *hold, struct base_arena *arena, struct store_hold *row,
 	row_enter(arena, row, to, is_looking, now);
 	if (by != NULL)
 		row->by = by;
-	result = store_hold_update(hold->store, row, from, why_r);
+	result = letter_spare(hold, row, why_r);
+	if (result == BASE_OK)
+		result = store_hold_update(hold->store, row, from, why_r);
 	if (result == BASE_OK && hold_state_is_final(to)) {
 		result = store_part_wipe(hold->store, row->id, why_r);
 		if (result == BASE_NONE) /* it has no parts */
@@ -238,6 +255,14 @@ static const struct {
 	[HOLD_WISH_UNDO] = { HOLD_HELD, HOLD_UNDONE },
 	[HOLD_WISH_RESTORE] = { HOLD_UNDONE, HOLD_SENDING },
 };
+
+/* May this person wish it? A brake would be none if everybody could drive on. */
+static bool
+wish_is_allowed(const struct store_hold *row, enum hold_wish wish, const char *by)
+{
+	return row->action != HOLD_STORM || wish == HOLD_WISH_UNDO ||
+	       strcmp(by, "admin") == 0;
+}
 
 /* Is the wish possible in the row's state? */
 static enum base_result
@@ -273,6 +298,10 @@ wish_write(struct hold *hold, struct base_arena *arena, const char *id, enum hol
 		return result;
 	*before_r = *after_r = *row;
 	result = wish_check(row, wish, now, why_r);
+	if (result == BASE_OK && !wish_is_allowed(row, wish, by)) {
+		*why_r = base_why("%s waits for the end of a storm", row->id);
+		result = BASE_REFUSE;
+	}
 	if (result == BASE_OK)
 		result = store_part_list(hold->store, arena, id, &parts, &count, why_r);
 	if (result != BASE_OK)
@@ -313,9 +342,12 @@ enum base_result
 hold_wish(struct hold *hold, const char *id, enum hold_wish wish, const char *by,
     const char **why_r)
 {
-	struct base_arena *arena = base_arena_new(HOLD_MAX_ROW);
+	struct base_arena *arena;
 	enum base_result result;
 
+	if (wish == HOLD_WISH_LIFT)
+		return hold_storm_lift(hold, id, by, why_r);
+	arena = base_arena_new(HOLD_MAX_ROW);
 	if (arena == NULL) {
 		*why_r = base_why("no memory for a wish");
 		return BASE_BROKEN;

@@ -6,6 +6,7 @@
  * sync, and tells each how it went. While it syncs, the next ones gather.
  */
 #include "milter/hold/internal.h"
+#include "milter/hold/storm.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -40,7 +41,8 @@ hold_request_check(const struct hold_request *request, const char **why_r)
 {
 	if (!queue_is_queue_id(request->queue_id))
 		*why_r = base_why("\"%.70s\" is not a queue id", request->queue_id);
-	else if (request->action != HOLD_UNDO && request->action != HOLD_CONFIRM)
+	else if (request->action != HOLD_UNDO && request->action != HOLD_CONFIRM &&
+		 request->action != HOLD_STORM)
 		*why_r = base_why("action %d is not one that holds", (int)request->action);
 	else if (request->on_end != HOLD_END_RETURN && request->on_end != HOLD_END_SEND)
 		*why_r = base_why("a hold cannot end by deleting");
@@ -137,10 +139,13 @@ hold_row_make(struct hold *hold, struct base_arena *arena,
 		.on_end = request->on_end,
 		.then = request->then,
 		.by = "mta",
+		.storm = request->action == HOLD_STORM ? request->storm : "",
+		.author = line_make(arena, request->author, HOLD_MAX_SENDER),
+		.answered = (int64_t)request->answered,
 	};
 
 	if (row.subject == NULL || row.recipients == NULL || row.reasons == NULL ||
-	    row.policy == NULL || row.language == NULL) {
+	    row.policy == NULL || row.language == NULL || row.author == NULL) {
 		*why_r = base_why("no memory for a hold");
 		return BASE_BROKEN;
 	}
@@ -167,6 +172,30 @@ hold_part_write(struct hold *hold, const struct hold_request *request, const cha
 	return result;
 }
 
+/*
+ * Is the brake still on that this is to be held for? Then the hold ends with it. NONE: it was
+ * lifted, or is over.
+ */
+static enum base_result
+brake_check(struct hold *hold, struct hold_place *place, int64_t now, const char **why_r)
+{
+	struct store_storm *storm = NULL;
+	enum base_result result;
+
+	if (place->row.action != HOLD_STORM)
+		return BASE_OK;
+	result =
+	    store_storm_get(hold->store, place->arena, place->row.storm, &storm, why_r);
+	if (result != BASE_OK)
+		return result;
+	if (storm->state != HOLD_STORM_ON || storm->until <= now) {
+		*why_r = base_why("the storm %s is over", storm->id);
+		return BASE_NONE;
+	}
+	place->row.deadline = storm->until;
+	return BASE_OK;
+}
+
 /* A hold of its own. */
 static enum base_result
 place_new(struct hold *hold, struct hold_place *place, int64_t now, const char **why_r)
@@ -179,7 +208,9 @@ place_new(struct hold *hold, struct hold_place *place, int64_t now, const char *
 	place->row.due = now + HOLD_LOOK_FIRST_MS;
 	place->was = "-";
 	place->part = 1;
-	result = store_hold_insert(hold->store, &place->row, why_r);
+	result = brake_check(hold, place, now, why_r);
+	if (result == BASE_OK)
+		result = store_hold_insert(hold->store, &place->row, why_r);
 	if (result == BASE_OK)
 		result = hold_part_write(hold, place->request, place->row.id, now, why_r);
 	return result;

@@ -72,6 +72,10 @@ hold_action_str(enum hold_action action)
 		return "undo";
 	case HOLD_CONFIRM:
 		return "confirm";
+	case HOLD_STORM:
+		return "storm";
+	case HOLD_BRAKE:
+		return "brake";
 	}
 	return "unknown";
 }
@@ -86,6 +90,8 @@ hold_wish_str(enum hold_wish wish)
 		return "undo";
 	case HOLD_WISH_RESTORE:
 		return "restore";
+	case HOLD_WISH_LIFT:
+		return "lift";
 	}
 	return "unknown";
 }

@@ -193,6 +193,16 @@ struct settings {
 	} confirm;
 
 	struct {
+		bool enabled;
+		unsigned long replies; /* answers to everybody that pass within the window */
+		int64_t window;	       /* seconds */
+		unsigned long people;  /* who must be written to for an answer to count */
+		int64_t hold;	       /* seconds that a brake lasts */
+		enum settings_end on_end; /* of what it holds: RETURN or SEND */
+		const char *owner; /* address; NULL: nobody is told of lists without an owner */
+	} storm;
+
+	struct {
 		const char *smtp; /* URL for libcurl */
 		const char *from; /* address of the From field */
 		const char *language;

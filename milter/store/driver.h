@@ -74,6 +74,21 @@ struct store_driver {
 	    const unsigned char hash[BASE_HASH_SIZE], const char *hold_id, int64_t expires,
 	    const char **why_r);
 
+	enum base_result (*storm_insert)(void *database, const struct store_storm *storm, const char **why_r);
+	enum base_result (*storm_update)(void *database, const struct store_storm *storm, int expected, const char **why_r);
+	enum base_result (*storm_get)(void *database, struct base_arena *arena, const char *id, struct store_storm **storm_r, const char **why_r);
+	enum base_result (*storm_by_token)(void *database, struct base_arena *arena, const unsigned char hash[BASE_HASH_SIZE], int64_t now, struct store_storm **storm_r, const char **why_r);
+	enum base_result (*storm_by_topic)(void *database, struct base_arena *arena, const struct store_blob *topic, int64_t now, struct store_storm **storm_r, const char **why_r);
+	enum base_result (*storm_some)(void *database, struct base_arena *arena, enum store_storm_set set, const char *node, int64_t now, struct store_storm **storms_r, size_t room, size_t *count_r, const char **why_r);
+	enum base_result (*storm_release)(void *database, const char *id, const int states[2], int64_t now, int on_end, const char **why_r);
+	enum base_result (*storm_held)(void *database, const char *id, size_t *count_r, const char **why_r);
+	enum base_result (*storm_told)(void *database, const char *id, const char *sender, const char **why_r);
+	enum base_result (*storm_purge)(void *database, int64_t time, int64_t answers_time, const char **why_r);
+	enum base_result (*answer_insert)(void *database, const struct store_answer *answer, const char **why_r);
+	enum base_result (*answer_has)(void *database, const struct store_blob *topic, const struct store_blob *act, const char **why_r);
+	enum base_result (*answer_topic)(void *database, struct base_arena *arena, const struct store_blob *message, struct store_blob *topic_r, const char **why_r);
+	enum base_result (*answer_count)(void *database, const struct store_blob *topic, int64_t since, size_t *answers_r, size_t *answerers_r, const char **why_r);
+
 	enum base_result (*record_get)(void *database, struct base_arena *arena,
 	    enum store_record kind, uint64_t key, struct store_blob *blob_r,
 	    const char **why_r);

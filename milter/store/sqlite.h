@@ -6,7 +6,8 @@
 
 #include "milter/store/driver.h"
 
-#define STORE_SQLITE_SLOTS 32     /* prepared statements a database keeps */
+#define STORE_SQLITE_SLOTS 56     /* prepared statements a database keeps */
+#define STORE_SQLITE_STORM_SLOT 32 /* the first one of sqlite_storm.c */
 #define STORE_SQLITE_BUSY_MS 5000 /* how long another process may keep us waiting */
 #define STORE_SQLITE_PURGE "500"  /* rows one purge or expiry removes at most */
 
@@ -20,7 +21,7 @@ struct store_sqlite {
 /* The schema of each kind: statement `n` leads from version n to n + 1. */
 extern const char *const store_sqlite_holds_schema[];
 extern const char *const store_sqlite_memory_schema[];
-#define STORE_SQLITE_HOLDS_VERSION 1
+#define STORE_SQLITE_HOLDS_VERSION 2
 #define STORE_SQLITE_MEMORY_VERSION 2
 
 /* Values bound one after the other; the first failure is kept for store_sqlite_bound(). */
@@ -98,6 +99,21 @@ enum base_result store_sqlite_part_wipe(
 enum base_result store_sqlite_token_insert(void *database,
     const unsigned char hash[BASE_HASH_SIZE], const char *hold_id, int64_t expires,
     const char **why_r);
+
+enum base_result store_sqlite_storm_insert(void *database, const struct store_storm *storm, const char **why_r);
+enum base_result store_sqlite_storm_update(void *database, const struct store_storm *storm, int expected, const char **why_r);
+enum base_result store_sqlite_storm_get(void *database, struct base_arena *arena, const char *id, struct store_storm **storm_r, const char **why_r);
+enum base_result store_sqlite_storm_by_token(void *database, struct base_arena *arena, const unsigned char hash[BASE_HASH_SIZE], int64_t now, struct store_storm **storm_r, const char **why_r);
+enum base_result store_sqlite_storm_by_topic(void *database, struct base_arena *arena, const struct store_blob *topic, int64_t now, struct store_storm **storm_r, const char **why_r);
+enum base_result store_sqlite_storm_some(void *database, struct base_arena *arena, enum store_storm_set set, const char *node, int64_t now, struct store_storm **storms_r, size_t room, size_t *count_r, const char **why_r);
+enum base_result store_sqlite_storm_release(void *database, const char *id, const int states[2], int64_t now, int on_end, const char **why_r);
+enum base_result store_sqlite_storm_held(void *database, const char *id, size_t *count_r, const char **why_r);
+enum base_result store_sqlite_storm_told(void *database, const char *id, const char *sender, const char **why_r);
+enum base_result store_sqlite_storm_purge(void *database, int64_t time, int64_t answers_time, const char **why_r);
+enum base_result store_sqlite_answer_insert(void *database, const struct store_answer *answer, const char **why_r);
+enum base_result store_sqlite_answer_has(void *database, const struct store_blob *topic, const struct store_blob *act, const char **why_r);
+enum base_result store_sqlite_answer_topic(void *database, struct base_arena *arena, const struct store_blob *message, struct store_blob *topic_r, const char **why_r);
+enum base_result store_sqlite_answer_count(void *database, const struct store_blob *topic, int64_t since, size_t *answers_r, size_t *answerers_r, const char **why_r);
 
 enum base_result store_sqlite_record_get(void *database, struct base_arena *arena,
     enum store_record kind, uint64_t key, struct store_blob *blob_r, const char **why_r);

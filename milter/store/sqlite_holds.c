@@ -35,6 +35,28 @@ const char *const store_sqlite_holds_schema[] = {
 	"  hash BLOB PRIMARY KEY NOT NULL, hold_id TEXT NOT NULL, expires INTEGER NOT NULL)"
 	"  STRICT, WITHOUT ROWID;"
 	"CREATE INDEX token_hold ON token (hold_id);",
+	/* 2: the storm brake */
+	"ALTER TABLE hold ADD COLUMN storm TEXT NOT NULL DEFAULT '';"
+	"ALTER TABLE hold ADD COLUMN author TEXT NOT NULL DEFAULT '';"
+	"ALTER TABLE hold ADD COLUMN answered INTEGER NOT NULL DEFAULT 0;"
+	"CREATE INDEX hold_storm ON hold (storm, sender) WHERE storm <> '';"
+	"CREATE TABLE storm ("
+	"  id TEXT PRIMARY KEY NOT NULL, node TEXT NOT NULL, topic BLOB NOT NULL,"
+	"  list TEXT NOT NULL, owner TEXT NOT NULL, subject TEXT NOT NULL,"
+	"  language TEXT NOT NULL, state INTEGER NOT NULL, people INTEGER NOT NULL,"
+	"  answers INTEGER NOT NULL, answerers INTEGER NOT NULL, started INTEGER NOT NULL,"
+	"  until INTEGER NOT NULL, span INTEGER NOT NULL, on_end INTEGER NOT NULL,"
+	"  ended INTEGER NOT NULL, by TEXT NOT NULL, letter_due INTEGER NOT NULL,"
+	"  letter_tries INTEGER NOT NULL, letter_sent INTEGER NOT NULL) STRICT;"
+	"CREATE INDEX storm_topic ON storm (topic, until);"
+	"CREATE INDEX storm_open ON storm (until) WHERE until <> 0;"
+	"CREATE INDEX storm_letter_due ON storm (node, letter_due) WHERE letter_due <> 0;"
+	"CREATE TABLE answer ("
+	"  topic BLOB NOT NULL, message BLOB NOT NULL, act BLOB NOT NULL,"
+	"  sender BLOB NOT NULL, time INTEGER NOT NULL,"
+	"  PRIMARY KEY (topic, message)) STRICT, WITHOUT ROWID;"
+	"CREATE INDEX answer_message ON answer (message);"
+	"CREATE INDEX answer_time ON answer (time);",
 };
 
 /* The order of hold_bind() and hold_read(). */
@@ -43,9 +65,9 @@ const char *const store_sqlite_holds_schema[] = {
 	"people,"                                                                          \
 	" people_kind, score, reasons, policy, language, created, due, deadline, window,"  \
 	" grace, on_end, then_end, settled, moved, by, tries, letter_due, letter_tries,"   \
-	" letter_sent"
-#define HOLD_COLUMN_COUNT 29
-#define HOLD_EXPECTED "?30" /* the parameter after them */
+	" letter_sent, storm, author, answered"
+#define HOLD_COLUMN_COUNT 32
+#define HOLD_EXPECTED "?33" /* the parameter after them */
 
 enum slot {
 	HOLD_INSERT,
@@ -76,7 +98,7 @@ enum slot {
 	SLOT_COUNT,
 };
 
-_Static_assert(SLOT_COUNT <= STORE_SQLITE_SLOTS, "more statements than slots");
+_Static_assert(SLOT_COUNT <= STORE_SQLITE_STORM_SLOT, "more statements than slots");
 
 #define PURGED                                                                             \
 	"(SELECT id FROM hold WHERE settled <> 0 AND settled < ?1"                         \
@@ -85,20 +107,21 @@ _Static_assert(SLOT_COUNT <= STORE_SQLITE_SLOTS, "more statements than slots");
 static const char *const statements[] = {
 	[HOLD_INSERT] =
 	    "INSERT INTO hold (" HOLD_COLUMNS ") VALUES (?, ?, ?, ?, ?, ?, ?, ?,"
-	    " ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+	    " ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
 	[HOLD_GET] = "SELECT " HOLD_COLUMNS " FROM hold WHERE id = ?",
 	[HOLD_BY_TOKEN] = "SELECT " HOLD_COLUMNS " FROM hold WHERE id ="
 			  " (SELECT hold_id FROM token WHERE hash = ? AND expires > ?)",
 	[HOLD_BY_ACT] = "SELECT " HOLD_COLUMNS " FROM hold WHERE act = ?2 AND created >= ?3"
 			" AND node = ?1 ORDER BY created DESC LIMIT 1",
-	[HOLD_UPDATE] = "UPDATE hold SET (" HOLD_COLUMNS ") = (?, ?, ?, ?, ?, ?, ?, ?,"
-			" ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
-			" WHERE id = ?1 AND state = " HOLD_EXPECTED,
+	[HOLD_UPDATE] =
+	    "UPDATE hold SET (" HOLD_COLUMNS ") = (?, ?, ?, ?, ?, ?, ?, ?,"
+	    " ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
+	    " WHERE id = ?1 AND state = " HOLD_EXPECTED,
 	[HOLD_DUE] = "SELECT " HOLD_COLUMNS " FROM hold WHERE node = ? AND due <> 0"
 		     " AND due <= ? ORDER BY due LIMIT ?",
 	[HOLD_LETTER_DUE] = "SELECT " HOLD_COLUMNS " FROM hold WHERE node = ?"
 			    " AND letter_due <> 0 AND letter_due <= ?"
-			    " ORDER BY letter_due LIMIT ?",
+			    " ORDER BY storm <> '', letter_due LIMIT ?",
 	[HOLD_NEXT_DUE] = "SELECT min(due) FROM hold WHERE node = ? AND due <> 0",
 	[HOLD_LIST_ALL] = "SELECT " HOLD_COLUMNS " FROM hold WHERE (created, id) < (?, ?)"
 			  " ORDER BY created DESC, id DESC LIMIT ?",
@@ -180,6 +203,9 @@ hold_bind(struct store_sqlite_call *call, const struct store_hold *hold)
 	store_sqlite_int(call, hold->letter_due);
 	store_sqlite_int(call, hold->letter_tries);
 	store_sqlite_int(call, hold->letter_sent);
+	store_sqlite_text(call, hold->storm);
+	store_sqlite_text(call, hold->author);
+	store_sqlite_int(call, hold->answered);
 }
 
 /* The row that the statement stands on; false: the arena is full. */
@@ -202,6 +228,8 @@ hold_read(
 		{ 13, &hold_r->policy },
 		{ 14, &hold_r->language },
 		{ 24, &hold_r->by },
+		{ 29, &hold_r->storm },
+		{ 30, &hold_r->author },
 	};
 
 	for (size_t i = 0; i < sizeof(texts) / sizeof(*texts); i++) {
@@ -227,6 +255,7 @@ hold_read(
 	hold_r->letter_due = sqlite3_column_int64(row, 26);
 	hold_r->letter_tries = sqlite3_column_int(row, 27);
 	hold_r->letter_sent = sqlite3_column_int64(row, 28);
+	hold_r->answered = sqlite3_column_int64(row, 31);
 	return is_whole;
 }
 

@@ -281,6 +281,106 @@ store_token_insert(struct store *store, const unsigned char hash[BASE_HASH_SIZE]
 }
 
 enum base_result
+store_storm_insert(struct store *store, const struct store_storm *storm, const char **why_r)
+{
+	return CALL(store, storm_insert, storm, why_r);
+}
+
+enum base_result
+store_storm_update(
+    struct store *store, const struct store_storm *storm, int expected, const char **why_r)
+{
+	return CALL(store, storm_update, storm, expected, why_r);
+}
+
+enum base_result
+store_storm_get(struct store *store, struct base_arena *arena, const char *id,
+    struct store_storm **storm_r, const char **why_r)
+{
+	return CALL(store, storm_get, arena, id, storm_r, why_r);
+}
+
+enum base_result
+store_storm_by_token(struct store *store, struct base_arena *arena,
+    const unsigned char hash[BASE_HASH_SIZE], int64_t now, struct store_storm **storm_r,
+    const char **why_r)
+{
+	return CALL(store, storm_by_token, arena, hash, now, storm_r, why_r);
+}
+
+enum base_result
+store_storm_by_topic(struct store *store, struct base_arena *arena,
+    const struct store_blob *topic, int64_t now, struct store_storm **storm_r,
+    const char **why_r)
+{
+	return CALL(store, storm_by_topic, arena, topic, now, storm_r, why_r);
+}
+
+enum base_result
+store_storm_some(struct store *store, struct base_arena *arena, enum store_storm_set set,
+    const char *node, int64_t now, struct store_storm **storms_r, size_t room,
+    size_t *count_r, const char **why_r)
+{
+	return CALL(
+	    store, storm_some, arena, set, node, now, storms_r, room, count_r, why_r);
+}
+
+enum base_result
+store_storm_release(struct store *store, const char *id, const int states[2], int64_t now,
+    int on_end, const char **why_r)
+{
+	return CALL(store, storm_release, id, states, now, on_end, why_r);
+}
+
+enum base_result
+store_storm_held(struct store *store, const char *id, size_t *count_r, const char **why_r)
+{
+	return CALL(store, storm_held, id, count_r, why_r);
+}
+
+enum base_result
+store_storm_told(
+    struct store *store, const char *id, const char *sender, const char **why_r)
+{
+	return CALL(store, storm_told, id, sender, why_r);
+}
+
+enum base_result
+store_storm_purge(
+    struct store *store, int64_t time, int64_t answers_time, const char **why_r)
+{
+	return CALL(store, storm_purge, time, answers_time, why_r);
+}
+
+enum base_result
+store_answer_insert(
+    struct store *store, const struct store_answer *answer, const char **why_r)
+{
+	return CALL(store, answer_insert, answer, why_r);
+}
+
+enum base_result
+store_answer_has(struct store *store, const struct store_blob *topic,
+    const struct store_blob *act, const char **why_r)
+{
+	return CALL(store, answer_has, topic, act, why_r);
+}
+
+enum base_result
+store_answer_topic(struct store *store, struct base_arena *arena,
+    const struct store_blob *message, struct store_blob *topic_r, const char **why_r)
+{
+	return CALL(store, answer_topic, arena, message, topic_r, why_r);
+}
+
+enum base_result
+store_answer_count(struct store *store, const struct store_blob *topic, int64_t since,
+    size_t *answers_r, size_t *answerers_r, const char **why_r)
+{
+	return CALL(store, answer_count, topic, since, answers_r, answerers_r, why_r);
+}
+
+enum base_result
 store_record_get(struct store *store, struct base_arena *arena, enum store_record kind,
     uint64_t key, struct store_blob *blob_r, const char **why_r)
 {

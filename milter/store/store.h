@@ -112,6 +112,9 @@ struct store_hold {
 	int64_t letter_due;    /* 0: no letter waits */
 	int letter_tries;
 	int64_t letter_sent;
+	const char *storm;     /* the storm that it is held for, "" for none */
+	const char *author;    /* whom it answers, "" unknown; emptied when it is over */
+	int64_t answered;      /* people who had answered everybody before */
 };
 
 /* One queue file of a hold. What memory learns if it is sent lies beside it, see below. */
@@ -141,7 +144,7 @@ enum base_result store_hold_update(
 enum base_result store_hold_due(struct store *store, struct base_arena *arena,
 	const char *node, int64_t now, struct store_hold **holds_r, size_t room,
 	size_t *count_r, const char **why_r);
-/* The same for letter_due. */
+/* The same for letter_due; holds of a storm come after all others. */
 enum base_result store_hold_letter_due(struct store *store, struct base_arena *arena,
 	const char *node, int64_t now, struct store_hold **holds_r, size_t room,
 	size_t *count_r, const char **why_r);
@@ -185,6 +188,75 @@ enum base_result store_part_list(struct store *store, struct base_arena *arena,
 enum base_result store_token_insert(struct store *store,
 	const unsigned char hash[BASE_HASH_SIZE], const char *hold_id, int64_t expires,
 	const char **why_r);
+
+/* --- storms, in holds.db -------------------------------------------------------------- */
+
+/* A brake on answers to everybody in one topic. Times in milliseconds since 1970; 0: never. */
+struct store_storm {
+	const char *id;
+	const char *node;	 /* whose postman writes the letter */
+	struct store_blob topic; /* keyed hash of a list's address or a thread's message id */
+	const char *list;	 /* its address, "" for a thread */
+	const char *owner;	 /* who gets the letter, "" for nobody */
+	const char *subject;	 /* of the answer that was too many; emptied when it is over */
+	const char *language;
+	int state;		 /* enum hold_storm_state */
+	int64_t people;		 /* whom the answers reach */
+	int64_t answers;	 /* when it began */
+	int64_t answerers;	 /* people who had written them */
+	int64_t started;
+	int64_t until;		 /* when the present state ends by itself */
+	int64_t span;		 /* seconds */
+	int on_end;		 /* enum hold_end */
+	int64_t ended;		 /* when it was lifted or over */
+	const char *by;		 /* who ended it */
+	int64_t letter_due;	 /* 0: no letter waits */
+	int letter_tries;
+	int64_t letter_sent;
+};
+
+/* One answer to everybody that was let through. */
+struct store_answer {
+	struct store_blob topic;
+	struct store_blob message; /* keyed hash of its Message-ID */
+	struct store_blob act;
+	struct store_blob sender;
+	int64_t time;
+};
+
+enum store_storm_set {
+	STORE_STORMS_OPEN,   /* not over, newest first */
+	STORE_STORMS_ALL,    /* newest first */
+	STORE_STORMS_DUE,    /* not over, but their time is, at `now` */
+	STORE_STORMS_LETTER, /* of `node`, with a letter that is due at `now` */
+};
+
+enum base_result store_storm_insert(struct store *store, const struct store_storm *storm, const char **why_r);
+/* Writes every field, but only if its state in the database still is `expected`; else NONE. */
+enum base_result store_storm_update(struct store *store, const struct store_storm *storm, int expected, const char **why_r);
+enum base_result store_storm_get(struct store *store, struct base_arena *arena, const char *id, struct store_storm **storm_r, const char **why_r);
+/* The storm a token opens, if the token has not expired at `now`. */
+enum base_result store_storm_by_token(struct store *store, struct base_arena *arena, const unsigned char hash[BASE_HASH_SIZE], int64_t now, struct store_storm **storm_r, const char **why_r);
+/* The newest storm of a topic that is not over and goes on beyond `now`. */
+enum base_result store_storm_by_topic(struct store *store, struct base_arena *arena, const struct store_blob *topic, int64_t now, struct store_storm **storm_r, const char **why_r);
+/* Up to `room` storms of a set; `node` and `now` for those sets that ask for them. */
+enum base_result store_storm_some(struct store *store, struct base_arena *arena, enum store_storm_set set, const char *node, int64_t now, struct store_storm **storms_r, size_t room, size_t *count_r, const char **why_r);
+/* The holds of a storm that are in one of two states: their time is over now, and ends so. */
+enum base_result store_storm_release(struct store *store, const char *id, const int states[2], int64_t now, int on_end, const char **why_r);
+/* How many holds a storm has had. */
+enum base_result store_storm_held(struct store *store, const char *id, size_t *count_r, const char **why_r);
+/* Has a sender a hold of this storm with a letter that was sent or waits? NONE: no. */
+enum base_result store_storm_told(struct store *store, const char *id, const char *sender, const char **why_r);
+/* Removes storms that ended before `time` with their tokens, and answers before `answers_time`. */
+enum base_result store_storm_purge(struct store *store, int64_t time, int64_t answers_time, const char **why_r);
+/* REFUSE: this message of this topic is there already. */
+enum base_result store_answer_insert(struct store *store, const struct store_answer *answer, const char **why_r);
+/* Is an answer of this act there? NONE: no. */
+enum base_result store_answer_has(struct store *store, const struct store_blob *topic, const struct store_blob *act, const char **why_r);
+/* The topic of a message that was an answer itself. */
+enum base_result store_answer_topic(struct store *store, struct base_arena *arena, const struct store_blob *message, struct store_blob *topic_r, const char **why_r);
+/* How many acts, and of how many senders, since a time. */
+enum base_result store_answer_count(struct store *store, const struct store_blob *topic, int64_t since, size_t *answers_r, size_t *answerers_r, const char **why_r);
 
 /* --- memory.db ------------------------------------------------------------------- */
 

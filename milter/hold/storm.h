@@ -1,0 +1,105 @@
+/*
+ * NAME
+ *	hold/storm - the brake on answers to everybody, when too many come in a short time
+ *
+ * WHAT IT DOES
+ *	Counts the answers to everybody in one topic: a list, or a thread. When there were as
+ *	many within the window as the limits allow, a brake is on for a while: who answers
+ *	everybody then is held (HOLD_STORM). It ends by itself, and what it held is sent or
+ *	returned; or somebody lifts it, and what it held is sent at once, and the topic is left
+ *	alone for as long as a brake lasts. It is written down with the held mail, so a restart
+ *	changes nothing and all nodes share it.
+ *
+ *	ON -> LIFTED -> OVER    by the owner's link, or by an admin
+ *	ON -> OVER              by its time
+ *
+ *	To the owner of the list a brake is shown as a hold is to its sender: a hold_view with
+ *	the action HOLD_BRAKE, of the states HELD (it is on) and SENT (it was lifted, or is
+ *	over). Letters and tokens of hold.h work for both.
+ *
+ * WHAT IT NEVER DOES
+ *	It reads nothing for mail that is no answer to everybody: the caller asks only then. A
+ *	part or a repetition of an answer that was let through is let through.
+ *
+ * AUDIT
+ *	event=storm with what=started, lifted or ended.
+ *
+ * DIAGNOSTICS
+ *	As hold.h. hold_storm_lift(): REFUSE, it is not on any more.
+ */
+#ifndef OOPS_HOLD_STORM_H
+#define OOPS_HOLD_STORM_H
+
+#include "milter/base/base.h"
+#include "milter/hold/hold.h"
+
+enum hold_storm_state { HOLD_STORM_ON = 1, HOLD_STORM_LIFTED, HOLD_STORM_OVER };
+
+const char *hold_storm_state_str(enum hold_storm_state state);
+
+#define HOLD_STORM_IDS 4 /* message ids by which a thread is known */
+/* Answers are forgotten after this; no window is longer. */
+#define HOLD_STORM_MAX_WINDOW 86400
+
+struct hold_storm_limits {
+	size_t replies;	 /* answers that pass within the window */
+	int64_t window;	 /* seconds */
+	int64_t span;	 /* seconds a brake lasts */
+	enum hold_end on_end; /* of what it holds: RETURN or SEND */
+};
+
+/* One answer to everybody. What is named by hashes is a keyed MAC. */
+struct hold_storm_answer {
+	const char *list;			/* address, "" when the topic is a thread */
+	unsigned char topic[BASE_MAC_SIZE];	/* of a list */
+	unsigned char ids[HOLD_STORM_IDS][BASE_MAC_SIZE]; /* of a thread: its first mail first */
+	size_t id_count;
+	unsigned char message[BASE_MAC_SIZE];	/* the answer itself, made as ids are */
+	unsigned char act[BASE_MAC_SIZE];	/* the same for its parts */
+	unsigned char sender[BASE_MAC_SIZE];
+	unsigned long people;
+	const char *owner;			/* who is told when a brake begins, "" nobody */
+	const char *subject;
+	const char *language;
+};
+
+/* The brake that is on. */
+struct hold_storm_brake {
+	char id[BASE_ID_SIZE];
+	int64_t until;	 /* seconds since 1970 */
+	size_t answers;	 /* that passed within the window before it began */
+	size_t answerers; /* people who wrote them */
+	enum hold_end on_end;
+};
+
+/* OK: a brake is on, hold it. NONE: it may pass, and is counted. */
+enum base_result hold_storm_ask(struct hold *hold, const struct hold_storm_limits *limits,
+	const struct hold_storm_answer *answer, struct hold_storm_brake *brake_r,
+	const char **why_r);
+
+/* Ends a brake and sends what it holds. `by`: "link" or "admin". */
+enum base_result hold_storm_lift(
+	struct hold *hold, const char *id, const char *by, const char **why_r);
+
+/* One storm, for an admin's list. Times in seconds since 1970. */
+struct hold_storm_view {
+	const char *id;
+	enum hold_storm_state state;
+	const char *list;    /* "" for a thread */
+	const char *owner;   /* "" for nobody */
+	const char *subject; /* "" once it is over */
+	unsigned long people;
+	size_t answers, answerers;
+	size_t held; /* mails it has held so far */
+	enum hold_end on_end;
+	int64_t started, until, ended;
+	const char *by; /* who ended it */
+	int64_t letter_sent;
+};
+
+/* Newest first, at most 200; only those that are not over, or all. */
+enum base_result hold_storm_each(struct hold *hold, bool all,
+	void (*each)(void *context, const struct hold_storm_view *view), void *context,
+	const char **why_r);
+
+#endif
