@@ -34,6 +34,8 @@ static const struct {
 	{ "send", "ID", "send it now", oopsctl_send, true },
 	{ "undo", "ID", "do not send it", oopsctl_undo, true },
 	{ "restore", "ID", "send it after all", oopsctl_restore, true },
+	{ "storm", "list [--all] | lift ID", "storms of answers to everybody",
+	    oopsctl_storm, true },
 	{ "explain", "MESSAGE-FILE [--sender ADDRESS] [--to ADDRESS]...",
 	    "what the judge says about a message", oopsctl_explain, true },
 	{ "learn", "[--format FORMAT] FILE...",

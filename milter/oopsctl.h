@@ -29,6 +29,8 @@ int oopsctl_show(const struct settings *settings, int argc, char **argv);
 int oopsctl_send(const struct settings *settings, int argc, char **argv);
 int oopsctl_undo(const struct settings *settings, int argc, char **argv);
 int oopsctl_restore(const struct settings *settings, int argc, char **argv);
+/* Storms of answers to everybody, and the end of them. */
+int oopsctl_storm(const struct settings *settings, int argc, char **argv);
 /* Judge one message by what the site knows; changes nothing. */
 int oopsctl_explain(const struct settings *settings, int argc, char **argv);
 /* Learn mail of the past: logs, mailboxes, histories. */
@@ -46,6 +48,11 @@ int oopsctl_train(const struct settings *settings, int argc, char **argv);
 /* The site's held mail; what is not there is not made. */
 enum base_result oopsctl_hold_open(
     const struct settings *settings, struct hold **hold_r, const char **why_r);
+/* A time as people on this host read it, in ISO 8601; "-" for none. */
+#define OOPSCTL_TIME_SIZE 32
+const char *oopsctl_time_text(int64_t seconds, char text_r[OOPSCTL_TIME_SIZE]);
+/* The exit code for a store that did not answer; why is printed. */
+int oopsctl_store_failed(enum base_result result, const char *why);
 /* Prints what a stranger may have written: one line, no control characters. */
 void oopsctl_print_text(const char *text, size_t max_bytes);
 

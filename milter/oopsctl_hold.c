@@ -21,19 +21,18 @@
 #include "milter/oopsctl.h"
 
 #define VIEW_BYTES (4u << 20)
-#define TIME_BYTES 32
 #define STATE_BYTES 16
 #define TEXT_BYTES 80 /* of a sender or subject on a line */
 
 /* A time as people on this host read it, in ISO 8601; "-" for none. */
-static const char *
-time_text(int64_t seconds, char text_r[TIME_BYTES])
+const char *
+oopsctl_time_text(int64_t seconds, char text_r[OOPSCTL_TIME_SIZE])
 {
 	time_t time = (time_t)seconds;
 	struct tm parts;
 
 	if (seconds == 0 || localtime_r(&time, &parts) == NULL ||
-	    strftime(text_r, TIME_BYTES, "%Y-%m-%dT%H:%M:%S%z", &parts) == 0)
+	    strftime(text_r, OOPSCTL_TIME_SIZE, "%Y-%m-%dT%H:%M:%S%z", &parts) == 0)
 		strcpy(text_r, "-");
 	return text_r;
 }
@@ -63,8 +62,8 @@ oopsctl_print_text(const char *text, size_t max_bytes)
 }
 
 /* The exit code for a store that did not answer; why is printed. */
-static int
-store_failed(enum base_result result, const char *why)
+int
+oopsctl_store_failed(enum base_result result, const char *why)
 {
 	fprintf(stderr, "oopsctl: %s\n", why);
 	return result == BASE_RETRY ? EX_TEMPFAIL : EX_IOERR;
@@ -86,7 +85,7 @@ oopsctl_hold_open(const struct settings *settings, struct hold **hold_r, const c
 static bool
 list_line(void *context, const struct hold_view *view)
 {
-	char created[TIME_BYTES], deadline[TIME_BYTES], state[STATE_BYTES];
+	char created[OOPSCTL_TIME_SIZE], deadline[OOPSCTL_TIME_SIZE], state[STATE_BYTES];
 	size_t *count = context;
 
 	if ((*count)++ == 0)
@@ -94,8 +93,8 @@ list_line(void *context, const struct hold_view *view)
 		    "ACTION", "SINCE", "UNTIL", "RECIPIENTS", "SENDER: SUBJECT");
 	printf("%-16s  %-9s  %-7s  %-24s  %-24s  %10zu  ", view->id,
 	    state_text(view->state, state), hold_action_str(view->action),
-	    time_text(view->created, created), time_text(view->deadline, deadline),
-	    view->recipient_count);
+	    oopsctl_time_text(view->created, created),
+	    oopsctl_time_text(view->deadline, deadline), view->recipient_count);
 	oopsctl_print_text(view->sender, TEXT_BYTES);
 	if (*view->subject != '\0') {
 		fputs(": ", stdout);
@@ -124,7 +123,7 @@ oopsctl_list(const struct settings *settings, int argc, char **argv)
 		result = hold_each(hold, all, list_line, &count, &why);
 	hold_close(&hold);
 	if (result != BASE_OK && result != BASE_NONE)
-		return store_failed(result, why);
+		return oopsctl_store_failed(result, why);
 	if (count == 0)
 		fputs("nothing is held\n", stderr);
 	return EX_OK;
@@ -166,7 +165,7 @@ with_one(const struct settings *settings, int argc, char **argv, one_fn *act,
 		    argv[1]);
 		status = EX_NOINPUT;
 	} else {
-		status = store_failed(result, why);
+		status = oopsctl_store_failed(result, why);
 	}
 	hold_close(&hold);
 	base_arena_free(&arena);
@@ -192,18 +191,20 @@ end_text(enum hold_end end)
 static void
 show_times(const struct hold_view *view)
 {
-	char text[TIME_BYTES];
+	char text[OOPSCTL_TIME_SIZE];
 
-	printf("since:       %s\n", time_text(view->created, text));
+	printf("since:       %s\n", oopsctl_time_text(view->created, text));
 	if (view->deadline != 0)
-		printf("until:       %s: then %s\n", time_text(view->deadline, text),
-		    end_text(view->at_deadline));
+		printf("until:       %s: then %s\n",
+		    oopsctl_time_text(view->deadline, text), end_text(view->at_deadline));
 	if (view->settled != 0)
-		printf("over since:  %s\n", time_text(view->settled, text));
+		printf("over since:  %s\n", oopsctl_time_text(view->settled, text));
 	if (view->moved != 0)
-		printf("last moved:  %s by %s\n", time_text(view->moved, text), view->by);
-	printf("letter sent: %s\n",
-	    view->letter_sent != 0 ? time_text(view->letter_sent, text) : "not yet");
+		printf("last moved:  %s by %s\n", oopsctl_time_text(view->moved, text),
+		    view->by);
+	printf("letter sent: %s\n", view->letter_sent != 0
+					? oopsctl_time_text(view->letter_sent, text)
+					: "not yet");
 }
 
 /* The visible recipients, one a line in the view. */
@@ -288,10 +289,10 @@ is_already(enum hold_state state, enum hold_wish wish)
 static int
 wish_refused(const struct hold_view *view, enum hold_wish wish)
 {
-	char text[TIME_BYTES], state[STATE_BYTES];
+	char text[OOPSCTL_TIME_SIZE], state[STATE_BYTES];
 	int64_t when = view->moved != 0 ? view->moved : view->created;
 
-	time_text(when, text);
+	oopsctl_time_text(when, text);
 	state_text(view->state, state);
 	if (is_already(view->state, wish)) {
 		printf("%s: already %s at %s by %s\n", view->id, state, text, view->by);
@@ -324,7 +325,7 @@ wish_one(struct hold *hold, const struct hold_view *view, enum hold_wish wish)
 	int status;
 
 	if (result == BASE_RETRY || result == BASE_BROKEN)
-		return store_failed(result, why);
+		return oopsctl_store_failed(result, why);
 	arena = base_arena_new(VIEW_BYTES);
 	if (arena == NULL)
 		return EX_OSERR;

@@ -387,6 +387,7 @@ hold_storm_view_make(const struct store_storm *storm, struct hold_view *view_r)
 		.sender = storm->owner,
 		.subject = storm->subject,
 		.recipients = storm->list,
+		.recipient_count = *storm->list != '\0' ? 1 : 0,
 		.people = (unsigned long)storm->people,
 		.policy = "",
 		.language = storm->language,

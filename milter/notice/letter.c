@@ -1,6 +1,7 @@
 /*
  * letter - composes the letter about a held send: header, plain text, HTML
  */
+#include <stddef.h>
 #include <string.h>
 
 #include "milter/notice/internal.h"
@@ -18,11 +19,34 @@
 /* Quoted-printable never makes "=_", so this line cannot be inside a part. */
 #define LETTER_BOUNDARY "=_oops-milter-letter"
 
+/* Which sentences a letter has; offsets in struct notice_words, 0 for none. */
+struct letter_kind {
+	size_t title, subject, text, more, link;
+	size_t at_return, at_send; /* what happens by itself */
+};
+
+#define WORD(member) offsetof(struct notice_words, member)
+
+static const struct letter_kind letter_kinds[] = {
+	[HOLD_UNDO] = { WORD(undo_title), WORD(letter_subject_undo), WORD(letter_undo), 0,
+	    WORD(letter_link_undo), WORD(letter_undo_send), WORD(letter_undo_send) },
+	[HOLD_CONFIRM] = { WORD(confirm_title), WORD(letter_subject_confirm),
+	    WORD(letter_confirm), 0, WORD(letter_link_confirm), WORD(letter_confirm_return),
+	    WORD(letter_confirm_send) },
+	[HOLD_STORM] = { WORD(storm_title), WORD(letter_subject_storm), WORD(letter_storm),
+	    WORD(letter_storm_author), WORD(letter_link_storm), WORD(letter_storm_return),
+	    WORD(letter_storm_send) },
+	[HOLD_BRAKE] = { WORD(brake_title), WORD(letter_subject_brake), WORD(letter_brake),
+	    WORD(letter_brake_more), WORD(letter_link_brake), WORD(letter_brake_return),
+	    WORD(letter_brake_send) },
+};
+
 /* Everything that is said, made once for both parts. */
 struct letter {
 	const struct notice_words *words;
 	const struct hold_view *view;
-	bool is_undo;
+	const struct letter_kind *kind;
+	const char *answered; /* "14 people have" */
 	const char *subject, *subject_short, *people, *recipients;
 	const char *clock; /* of the deadline */
 	const char *when;  /* of the deadline, with how long that is; NULL: there is none */
@@ -37,7 +61,9 @@ letter_prepare(struct letter *letter_r, struct base_arena *arena,
 	const struct notice_words *words = notice_words_for(view->language);
 	struct letter letter = { .words = words, .view = view };
 
-	letter.is_undo = view->action == HOLD_UNDO;
+	letter.kind = &letter_kinds[view->action];
+	letter.answered =
+	    notice_words_count(arena, words, &words->answered, view->answered);
 	letter.subject = notice_words_subject(arena, words, view, LETTER_SUBJECT_BODY);
 	letter.subject_short = notice_words_subject(arena, words, view, LETTER_SUBJECT);
 	letter.people = notice_words_people(arena, words, view);
@@ -46,13 +72,21 @@ letter_prepare(struct letter *letter_r, struct base_arena *arena,
 	letter.when = notice_words_time_within(arena, words, view->deadline, options->now);
 	letter.link =
 	    base_arena_printf(arena, "%s/h/%s", options->base_url, options->token);
-	if (!letter.subject || !letter.subject_short || !letter.people ||
-	    !letter.recipients || !letter.clock || !letter.when || !letter.link)
+	if (!letter.answered || !letter.subject || !letter.subject_short ||
+	    !letter.people || !letter.recipients || !letter.clock || !letter.when ||
+	    !letter.link)
 		return false;
 	if (!view->deadline)
 		letter.when = NULL;
 	*letter_r = letter;
 	return true;
+}
+
+/* A sentence by its place. */
+static const char *
+letter_word(const struct letter *letter, size_t place)
+{
+	return place ? *(const char *const *)((const char *)letter->words + place) : NULL;
 }
 
 /* What happens if nobody does anything; NULL if nothing happens by itself. */
@@ -61,11 +95,29 @@ letter_next_sentence(const struct letter *letter)
 {
 	if (!letter->when)
 		return NULL;
-	if (letter->is_undo)
-		return letter->words->letter_undo_send;
-	return letter->view->at_deadline == HOLD_END_SEND
-		   ? letter->words->letter_confirm_send
-		   : letter->words->letter_confirm_return;
+	return letter_word(letter, letter->view->at_deadline == HOLD_END_SEND
+				       ? letter->kind->at_send
+				       : letter->kind->at_return);
+}
+
+/* What else is to be said; NULL for nothing. */
+static const char *
+letter_more_sentence(const struct letter *letter)
+{
+	if (letter->view->action == HOLD_STORM && *letter->view->author == '\0')
+		return letter->words->letter_storm_somebody;
+	return letter_word(letter, letter->kind->more);
+}
+
+/* A sentence with whatever places it has filled in. */
+static bool
+letter_say(struct base_buffer *out, enum notice_form form, const struct letter *letter,
+    const char *sentence, const char *subject)
+{
+	return notice_say(out, form, sentence, { "subject", subject, true },
+	    { "people", letter->people, true }, { "answered", letter->answered, true },
+	    { "author", letter->view->author, true }, { "clock", letter->clock, true },
+	    { "when", letter->when ? letter->when : "", true });
 }
 
 /* How many reasons are shown. */
@@ -147,20 +199,18 @@ static bool
 letter_text(struct base_buffer *out, const struct letter *letter)
 {
 	const struct notice_words *words = letter->words;
-	const char *next = letter_next_sentence(letter);
+	const char *const sentences[] = { letter_word(letter, letter->kind->text),
+		letter_more_sentence(letter), letter_next_sentence(letter) };
 	size_t i;
 
-	notice_say(out, NOTICE_PLAIN,
-	    letter->is_undo ? words->letter_undo : words->letter_confirm,
-	    { "subject", letter->subject, false }, { "people", letter->people, false });
-	base_buffer_puts(out, "\n\n");
-	if (next) {
-		notice_say(out, NOTICE_PLAIN, next, { "when", letter->when, false });
+	for (i = 0; i < sizeof(sentences) / sizeof(*sentences); i++) {
+		if (!sentences[i])
+			continue;
+		letter_say(out, NOTICE_PLAIN, letter, sentences[i], letter->subject);
 		base_buffer_puts(out, "\n\n");
 	}
-	base_buffer_printf(out, "%s\n\n%s\n\n",
-	    letter->is_undo ? words->letter_link_undo : words->letter_link_confirm,
-	    letter->link);
+	base_buffer_printf(
+	    out, "%s\n\n%s\n\n", letter_word(letter, letter->kind->link), letter->link);
 	if (letter_reasons(letter)) {
 		base_buffer_printf(out, "%s:\n", words->why_title);
 		for (i = 0; i < letter_reasons(letter); i++) {
@@ -191,8 +241,7 @@ letter_html_start(struct base_buffer *out, const struct letter *letter)
 	    "<meta name=\"viewport\" content=\"width=device-width,initial-scale=1\">\n"
 	    "<meta name=\"color-scheme\" content=\"light\">\n<title>",
 	    letter->words->language);
-	notice_words_put(out, NOTICE_HTML,
-	    letter->is_undo ? letter->words->undo_title : letter->words->confirm_title);
+	notice_words_put(out, NOTICE_HTML, letter_word(letter, letter->kind->title));
 	base_buffer_puts(out,
 	    "</title>\n</head>\n"
 	    "<body style=\"margin:0;padding:24px 12px;background:#eef2f4;color:#1d2930;"
@@ -202,8 +251,7 @@ letter_html_start(struct base_buffer *out, const struct letter *letter)
 	    "24px;background:#ffffff;"
 	    "border:1px solid #d9e1e5;border-radius:12px\">\n"
 	    "<h1 style=\"margin:0 0 16px;font-size:22px;line-height:1.3\">");
-	notice_words_put(out, NOTICE_HTML,
-	    letter->is_undo ? letter->words->undo_title : letter->words->confirm_title);
+	notice_words_put(out, NOTICE_HTML, letter_word(letter, letter->kind->title));
 	base_buffer_puts(out, "</h1>\n");
 }
 
@@ -212,9 +260,7 @@ static void
 letter_html_link(struct base_buffer *out, const struct letter *letter)
 {
 	base_buffer_puts(out, HTML_PARAGRAPH);
-	notice_words_put(out, NOTICE_HTML,
-	    letter->is_undo ? letter->words->letter_link_undo
-			    : letter->words->letter_link_confirm);
+	notice_words_put(out, NOTICE_HTML, letter_word(letter, letter->kind->link));
 	base_buffer_puts(out, "</p>\n<p style=\"margin:0 0 12px\"><a href=\"");
 	base_quote_html(out, letter->link);
 	base_buffer_puts(out, "\" style=\"display:inline-block;padding:12px "
@@ -266,17 +312,16 @@ static bool
 letter_html(struct base_buffer *out, const struct letter *letter)
 {
 	const struct notice_words *words = letter->words;
-	const char *next = letter_next_sentence(letter);
+	const char *const sentences[] = { letter_word(letter, letter->kind->text),
+		letter_more_sentence(letter), letter_next_sentence(letter) };
+	size_t i;
 
 	letter_html_start(out, letter);
-	base_buffer_puts(out, HTML_PARAGRAPH);
-	notice_say(out, NOTICE_HTML,
-	    letter->is_undo ? words->letter_undo : words->letter_confirm,
-	    { "subject", letter->subject, true }, { "people", letter->people, true });
-	base_buffer_puts(out, "</p>\n");
-	if (next) {
+	for (i = 0; i < sizeof(sentences) / sizeof(*sentences); i++) {
+		if (!sentences[i])
+			continue;
 		base_buffer_puts(out, HTML_PARAGRAPH);
-		notice_say(out, NOTICE_HTML, next, { "when", letter->when, true });
+		letter_say(out, NOTICE_HTML, letter, sentences[i], letter->subject);
 		base_buffer_puts(out, "</p>\n");
 	}
 	letter_html_link(out, letter);
@@ -302,13 +347,12 @@ letter_put_subject(struct base_buffer *out, const struct letter *letter)
 	bool is_whole;
 
 	base_buffer_init(&subject, 1024);
-	is_whole =
-	    notice_say(&subject, NOTICE_PLAIN,
-		letter->is_undo && letter->when ? letter->words->letter_subject_undo
-						: letter->words->letter_subject_confirm,
-		{ "subject", letter->subject_short, false },
-		{ "people", letter->people, false }, { "clock", letter->clock, false }) &&
-	    notice_mime_field(out, "Subject", base_buffer_text(&subject));
+	is_whole = letter_say(&subject, NOTICE_PLAIN, letter,
+		       letter->view->action == HOLD_UNDO && !letter->when
+			   ? letter->words->letter_subject_confirm
+			   : letter_word(letter, letter->kind->subject),
+		       letter->subject_short) &&
+		   notice_mime_field(out, "Subject", base_buffer_text(&subject));
 	base_buffer_free(&subject);
 	return is_whole;
 }

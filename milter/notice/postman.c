@@ -12,7 +12,7 @@
 #include "milter/notice/internal.h"
 #include "milter/notice/notice.h"
 
-#define POSTMAN_PAUSE_MS 200    /* between looks when nothing is due */
+#define POSTMAN_PAUSE_MS 200    /* between looks when nothing is due, and storm letters */
 #define POSTMAN_TROUBLE_MS 1000 /* the same while the store fails */
 #define POSTMAN_CONNECT_SECONDS 5L
 #define POSTMAN_TOTAL_SECONDS 15L    /* a slow server costs the other letters no more */
@@ -335,6 +335,9 @@ postman_step(struct notice_postman *postman)
 		postman->site = site_take(postman->sites);
 		pause = postman_handle(postman, &view);
 		site_drop(&postman->site);
+		/* a storm makes many letters: not all of them in one minute */
+		if (view.action == HOLD_STORM && pause < POSTMAN_PAUSE_MS)
+			pause = POSTMAN_PAUSE_MS;
 		return pause;
 	}
 	if (result == BASE_NONE) {

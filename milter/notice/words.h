@@ -59,6 +59,13 @@ struct notice_words {
 	const char *letter_confirm_return, *letter_confirm_send, *letter_undo_send;
 	const char *letter_link_confirm, *letter_link_undo, *letter_button;
 	const char *letter_link_note, *letter_foot;
+	/* for a storm of answers, to who waits and to the owner: {answered} {author} as well */
+	struct notice_plural answered; /* "14 people have" */
+	const char *letter_subject_storm, *letter_storm, *letter_storm_author;
+	const char *letter_storm_somebody, *letter_storm_return, *letter_storm_send;
+	const char *letter_link_storm;
+	const char *letter_subject_brake, *letter_brake, *letter_brake_more;
+	const char *letter_brake_return, *letter_brake_send, *letter_link_brake;
 
 	/* the pages: {subject} {people} {when} */
 	const char *page_title; /* of the window: {title} */
@@ -67,6 +74,9 @@ struct notice_words {
 	const char *placing_title, *placing_text;
 	const char *confirm_title, *confirm_text, *confirm_return, *confirm_send;
 	const char *undo_title, *undo_text, *undo_next, *undo_now;
+	const char *storm_title, *storm_text, *storm_note, *button_undo_storm, *storm_link;
+	const char *brake_title, *brake_text, *brake_return, *brake_send, *brake_note;
+	const char *brake_over_title, *brake_lifted, *brake_over, *button_lift;
 	const char *choose_note;
 	const char *button_undo_confirm, *button_send_confirm;
 	const char *button_undo, *button_send_now, *button_restore;

@@ -71,6 +71,36 @@ const struct notice_words notice_words_en = {
 		       "letter to you only. "
 		       "There is no need to answer it.",
 
+	.answered = { { "{n} person has", "{n} people have" } },
+	.letter_subject_storm =
+	    "Not sent yet: {answered} already answered everyone (\"{subject}\")",
+	.letter_storm =
+	    "{answered} already answered everyone, so your answer \"{subject}\" to {people} "
+	    "waits for a while. Nobody has got it. It is safe on the mail server.",
+	.letter_storm_author =
+	    "Would an answer to {author} alone do? Then write to them, and stop this one "
+	    "below. Further answers of yours to everyone here wait as well, without another "
+	    "letter.",
+	.letter_storm_somebody =
+	    "Would an answer to the author alone do? Then write to them, and stop this one "
+	    "below. Further answers of yours to everyone here wait as well, without another "
+	    "letter.",
+	.letter_storm_return = "If you do nothing, it comes back to you unsent {when}, unless "
+			       "somebody lets all answers through before.",
+	.letter_storm_send = "If you do nothing, it is sent {when}.",
+	.letter_link_storm = "To stop it, and have it back at once, open this page:",
+	.letter_subject_brake =
+	    "{answered} answered everyone: further answers wait (\"{subject}\")",
+	.letter_brake = "{answered} answered everyone in a short time, each time to {people}: "
+			"\"{subject}\". Further answers to everyone wait now, and their "
+			"authors were asked whether an answer to one person would do.",
+	.letter_brake_more = "You get this letter because you look after this list, or after "
+			     "mail here. There is only one for each storm.",
+	.letter_brake_return = "If you do nothing, this ends {when}, and what waited goes back "
+			       "to its authors unsent.",
+	.letter_brake_send = "If you do nothing, this ends {when}, and what waited is sent.",
+	.letter_link_brake = "To let the answers through, open this page and choose there:",
+
 	.page_title = "{title} - oops-milter",
 	.page_foot = "Looking at this page changes nothing. Only the buttons do.",
 	.about_title = "A second look at mail before it leaves",
@@ -97,6 +127,25 @@ const struct notice_words notice_words_en = {
 	.undo_text = "It is kept back for a moment before it goes to {people}. You can still stop it.",
 	.undo_next = "If you do nothing, it leaves {when}.",
 	.undo_now = "Its time has come: it leaves any moment now.",
+
+	.storm_title = "Your answer waits for a while",
+	.storm_text = "{answered} already answered everyone. Yours would go to {people}. "
+		      "Nobody has got it.",
+	.storm_note = "Would an answer to one person do? Then write to them, and stop this "
+		      "one: it comes back to you at once.",
+	.button_undo_storm = "Do not send it to everyone",
+	.storm_link = "Write to {author} only",
+	.brake_title = "Answers to everyone wait",
+	.brake_text = "{answered} answered everyone in a short time, each time to {people}. "
+		      "Further answers wait.",
+	.brake_return = "This ends {when}, and what waited goes back to its authors unsent.",
+	.brake_send = "This ends {when}, and what waited is sent.",
+	.brake_note = "If you let them through, everything that waits is sent at once, and "
+		      "answers are left alone for a while.",
+	.brake_over_title = "Answers to everyone pass again",
+	.brake_lifted = "Somebody let them through {when}.",
+	.brake_over = "The time of this was over {when}.",
+	.button_lift = "Let the answers through",
 
 	.choose_note = "If you stop it, you can still change your mind for a while. "
 		       "Once it is sent, it cannot be called back.",

@@ -176,8 +176,11 @@ judge_header(struct session_connection *connection)
 		return answer;
 	if (judge_ask(connection, false, &why) != BASE_OK)
 		return session_answer_error(connection, "judge", why);
+	if (mail->verdict.action == SETTINGS_PASS && !mail->verdict.wants_body &&
+	    !mail->part.wants_body && session_storm_ask(connection, &why) != BASE_OK)
+		return session_answer_error(connection, "storm", why);
 	if (mail->verdict.action != SETTINGS_PASS || mail->verdict.wants_body ||
-	    mail->part.wants_body) {
+	    mail->part.wants_body || mail->is_stormy) {
 		mail->plan = SESSION_PLAN_JUDGE;
 		return SESSION_CONTINUE;
 	}
@@ -213,6 +216,24 @@ fields_remove(SMFICTX *context, const char *name, int count)
 	return true;
 }
 
+enum session_answer
+session_answer_verdict(struct session_connection *connection, SMFICTX *context)
+{
+	if (connection->mail.is_stormy)
+		return session_hold(connection, context);
+	switch (connection->mail.verdict.action) {
+	case SETTINGS_PASS:
+		session_learn_send(connection);
+		return SESSION_ACCEPT;
+	case SETTINGS_TAG:
+		return session_tag(connection, context);
+	case SETTINGS_UNDO:
+	case SETTINGS_CONFIRM:
+		break;
+	}
+	return session_hold(connection, context);
+}
+
 /* The verdict with the start of the body, and what follows from it. */
 static enum session_answer
 judge_message(struct session_connection *connection, SMFICTX *context)
@@ -230,17 +251,9 @@ judge_message(struct session_connection *connection, SMFICTX *context)
 	if (judge_ask(connection, true, &why) != BASE_OK)
 		return session_answer_error(connection, "judge", why);
 	session_soften(connection);
-	switch (mail->verdict.action) {
-	case SETTINGS_PASS:
-		session_learn_send(connection);
-		return SESSION_ACCEPT;
-	case SETTINGS_TAG:
-		return session_tag(connection, context);
-	case SETTINGS_UNDO:
-	case SETTINGS_CONFIRM:
-		break;
-	}
-	return session_hold(connection, context);
+	if (session_storm_ask(connection, &why) != BASE_OK)
+		return session_answer_error(connection, "storm", why);
+	return session_answer_verdict(connection, context);
 }
 
 enum session_answer

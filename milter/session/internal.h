@@ -11,6 +11,7 @@
 
 #include <libmilter/mfapi.h>
 
+#include "milter/hold/storm.h"
 #include "milter/identity/identity.h"
 #include "milter/session/act.h"
 #include "milter/session/session.h"
@@ -52,6 +53,8 @@ struct session_mail {
 	struct judge_verdict verdict; /* its action is what is done */
 	enum settings_action wanted;  /* what the verdict was before it was softened */
 	const char *softened_by;      /* "monitor", "sender", "site"; NULL: by nothing */
+	bool is_stormy;               /* held for a storm of answers, by this brake */
+	struct hold_storm_brake brake;
 };
 
 struct session_connection {
@@ -90,6 +93,9 @@ struct session_connection *session_connection_of(SMFICTX *context);
 enum session_answer session_answer_header(struct session_connection *connection);
 enum session_answer session_answer_message(
     struct session_connection *connection, SMFICTX *context);
+/* What the verdict says is done, at the end of the message. */
+enum session_answer session_answer_verdict(
+    struct session_connection *connection, SMFICTX *context);
 /* The policy's on_error, audited. */
 enum session_answer session_answer_error(
     struct session_connection *connection, const char *where, const char *why);
@@ -111,6 +117,17 @@ void session_soften(struct session_connection *connection);
 enum settings_action session_soften_by(const struct settings_budget *budget, bool monitor,
     enum settings_action wanted, size_t sender_holds, size_t site_holds, double site_sends,
     const char **by_r);
+
+/* storm.c: too many answers to everybody. */
+/*
+ * Counts this mail if it is such an answer, and sets is_stormy if it must wait: a verdict of
+ * confirm stays what it is, and a rule that only tags has it tagged.
+ */
+enum base_result session_storm_ask(
+    struct session_connection *connection, const char **why_r);
+/* What is special in the request for such a hold. */
+void session_storm_request(
+    const struct session_connection *connection, struct hold_request *request);
 
 /* place.c: what is done to a mail that does not simply pass. */
 enum session_answer session_tag(struct session_connection *connection, SMFICTX *context);

@@ -169,7 +169,9 @@ session_part_held(struct session_connection *connection)
 {
 	struct session_mail *mail = &connection->mail;
 
-	session_acts_held(session_acts(), mail->part.act, mail->verdict.action);
+	session_acts_held(session_acts(), mail->part.act,
+	    mail->is_stormy && mail->verdict.action < SETTINGS_UNDO ? SETTINGS_UNDO
+								    : mail->verdict.action);
 	(void)session_acts_teach(
 	    session_acts(), &mail->names, mail->judged->recipients.count);
 }

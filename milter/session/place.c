@@ -25,6 +25,13 @@ static const enum hold_people people_kinds[] = {
 	[AUDIENCE_UNKNOWN] = HOLD_PEOPLE_UNKNOWN,
 };
 
+/* What is done to a mail, as logs and the tag say it. */
+static const char *
+action_text(const struct session_mail *mail)
+{
+	return mail->is_stormy ? "storm" : settings_action_str(mail->verdict.action);
+}
+
 /* "name:points,name:points": no recipient's name is in it. */
 static const char *
 reasons_text(struct base_arena *arena, const struct judge_verdict *verdict)
@@ -73,7 +80,7 @@ judge_audit(const struct session_connection *connection, const char *hold_id)
 	snprintf(people, sizeof(people), "%lu%s", mail->audience.people,
 	    mail->audience.kind == AUDIENCE_EXACT ? "" : "+");
 	audit_event(AUDIT_JUDGE, hold_id, { "sender", mail->identity.actor },
-	    { "action", settings_action_str(mail->verdict.action) },
+	    { "action", action_text(mail) },
 	    { "wanted", settings_action_str(mail->wanted) },
 	    { "softened_by", mail->softened_by }, { "score", score },
 	    { "recipients", recipients }, { "people", people },
@@ -169,6 +176,8 @@ request_make(struct session_connection *connection, struct hold_request *request
 	request_r->grace = settings->undo.grace;
 	request_r->on_end = hold_ends[mail->policy->on_expiry];
 	request_r->then = hold_ends[settings->undo.then];
+	if (mail->is_stormy)
+		session_storm_request(connection, request_r);
 	return memory_lesson(connection->site->key, connection->arena, mail->identity.actor,
 	    mail->judged, audience_people(&mail->audience, 0), mail->verdict.score,
 	    &request_r->lesson, &request_r->lesson_length, why_r);
@@ -212,7 +221,7 @@ place(struct session_connection *connection, char id_r[BASE_ID_SIZE], const char
 static const char *
 quarantine(struct session_connection *connection, SMFICTX *context, const char *id)
 {
-	const char *action = settings_action_str(connection->mail.verdict.action);
+	const char *action = action_text(&connection->mail);
 	const char *value;
 	char reason[80];
 
@@ -236,6 +245,10 @@ session_hold(struct session_connection *connection, SMFICTX *context)
 	case BASE_OK:
 		break;
 	case BASE_NONE:
+		if (connection->mail.is_stormy) { /* the brake is off meanwhile */
+			connection->mail.is_stormy = false;
+			return session_answer_verdict(connection, context);
+		}
 		/* Its author has already asked to send this act: this is one more part of it. */
 		session_learn_send(connection);
 		return SESSION_ACCEPT;

@@ -318,28 +318,6 @@ parse_people(struct settings_reader *reader, const struct settings_key *key,
 	*(unsigned long *)target = people;
 	return NULL;
 }
-
-/* How many of something. */
-static const char *
-parse_count(struct settings_reader *reader, const struct settings_key *key,
-    const char *text, void *target)
-{
-	unsigned long count;
-
-	(void)reader;
-	if (!settings_is_number(text, strlen(text), (unsigned long)key->max, &count) ||
-	    count < (unsigned long)key->min)
-		return base_why("out of range: from %lld to %lld is possible",
-		    (long long)key->min, (long long)key->max);
-	*(unsigned long *)target = count;
-	return NULL;
-}
-const struct settings_type settings_type_count = {
-	.shapes = SETTINGS_WHOLE,
-	.parse = parse_count,
-	.wrong = "not a number: use a whole one without quotes (10)",
-};
-
 const struct settings_type settings_type_people = {
 	.shapes = SETTINGS_WHOLE,
 	.parse = parse_people,

@@ -128,14 +128,14 @@ static const char *const statements[] = {
 	[HOLD_LIST_OPEN] = "SELECT " HOLD_COLUMNS " FROM hold WHERE settled = 0"
 			   " AND (created, id) < (?, ?)"
 			   " ORDER BY created DESC, id DESC LIMIT ?",
-	[HOLD_COUNT_ALL] = "SELECT count(*) FROM hold WHERE created >= ?",
+	[HOLD_COUNT_ALL] = "SELECT count(*) FROM hold WHERE created >= ? AND storm = ''",
 	[HOLD_COUNT_SENDER] =
-	    "SELECT count(*) FROM hold WHERE created >= ? AND sender = ?",
+	    "SELECT count(*) FROM hold WHERE created >= ? AND storm = '' AND sender = ?",
 	[PURGE_PARTS] = "DELETE FROM part WHERE hold_id IN " PURGED,
 	[PURGE_TOKENS] = "DELETE FROM token WHERE hold_id IN " PURGED,
 	[PURGE_HOLDS] = "DELETE FROM hold WHERE id IN " PURGED,
 	[HOLD_NAMING] = "SELECT " HOLD_COLUMNS " FROM hold WHERE sender = ?1"
-			" OR instr(char(10) || lower(recipients) || char(10),"
+			" OR author = ?1 OR instr(char(10) || lower(recipients) || char(10),"
 			" char(10) || ?1 || char(10)) OR instr(lower(reasons), ?1)"
 			" OR id IN (SELECT hold_id FROM part WHERE instr(lesson, ?2))"
 			" ORDER BY created, id LIMIT ?3",

@@ -155,7 +155,8 @@ enum base_result store_hold_next_due(
 enum base_result store_hold_list(struct store *store, struct base_arena *arena,
 	bool all_states, const struct store_hold *before, struct store_hold **holds_r,
 	size_t room, size_t *count_r, const char **why_r);
-/* How many holds were created at or after `since`, by one sender or (NULL) by all. */
+/* How many holds were created at or after `since`, by one sender or (NULL) by all; those of
+ * storms are left out. */
 enum base_result store_hold_count(struct store *store, const char *sender, int64_t since,
 	int64_t *count_r, const char **why_r);
 /* Removes some holds settled before `time`, with their parts and tokens. NONE: there are no more. */

@@ -21,9 +21,10 @@ struct page {
 	const struct notice_words *words;
 	const struct hold_view *view;
 	const char *subject, *people, *recipients;
-	const char *since; /* when it was held */
-	const char *until; /* when the state ends by itself, with how long that is */
-	const char *moved; /* when it came into this state */
+	const char *answered; /* "14 people have" */
+	const char *since;    /* when it was held */
+	const char *until;    /* when the state ends by itself, with how long that is */
+	const char *moved;    /* when it came into this state */
 	int64_t now;
 };
 
@@ -68,7 +69,8 @@ page_say(const struct page *page, const char *kind, const char *sentence, const 
 {
 	base_buffer_puts(page->out, kind ? "<p class=\"note\">" : "<p>");
 	notice_say(page->out, NOTICE_HTML, sentence, { "subject", page->subject, true },
-	    { "people", page->people, true }, { "when", when, true });
+	    { "people", page->people, true }, { "answered", page->answered, true },
+	    { "when", when, true });
 	base_buffer_puts(page->out, "</p>\n");
 }
 
@@ -175,14 +177,90 @@ page_undo(const struct page *page)
 	page_reasons(page);
 }
 
+/* A byte that may stand in a link as it is (RFC 3986 2.3). */
+static bool
+is_unreserved(unsigned char byte)
+{
+	return (byte >= 'a' && byte <= 'z') || (byte >= 'A' && byte <= 'Z') ||
+	       (byte >= '0' && byte <= '9') || strchr("-._~", byte) != NULL;
+}
+
+/* Text as a part of a link. */
+static void
+page_put_escaped(const struct page *page, const char *text)
+{
+	for (; *text != '\0'; text++)
+		base_buffer_printf(page->out,
+		    is_unreserved((unsigned char)*text) ? "%c" : "%%%02X",
+		    (unsigned char)*text);
+}
+
+/* A link by which the reader writes to the author in a mail program (RFC 6068). */
+static void
+page_author(const struct page *page)
+{
+	if (*page->view->author == '\0')
+		return;
+	base_buffer_puts(page->out, "<p><a href=\"mailto:");
+	page_put_escaped(page, page->view->author);
+	base_buffer_puts(page->out, "?subject=");
+	page_put_escaped(page, page->view->subject);
+	base_buffer_puts(page->out, "\">");
+	notice_say(page->out, NOTICE_HTML, page->words->storm_link,
+	    { "author", page->view->author, false });
+	base_buffer_puts(page->out, "</a></p>\n");
+}
+
+/* Waits for the end of a storm. */
+static void
+page_storm(const struct page *page)
+{
+	const struct notice_words *words = page->words;
+
+	page_say(page, NULL, words->storm_text, "");
+	page_say(page, NULL, words->storm_note, "");
+	page_author(page);
+	if (page->view->deadline)
+		page_say(page, NULL,
+		    page->view->at_deadline == HOLD_END_SEND ? words->confirm_send
+							     : words->confirm_return,
+		    page->until);
+	base_buffer_puts(page->out, "<form method=\"post\">\n");
+	page_button(page, HOLD_WISH_UNDO, " class=\"main\"", words->button_undo_storm);
+	base_buffer_puts(page->out, "</form>\n");
+	page_facts(page);
+}
+
+/* The brake that is on, for the owner. */
+static void
+page_brake(const struct page *page)
+{
+	const struct notice_words *words = page->words;
+
+	page_say(page, NULL, words->brake_text, "");
+	page_facts(page);
+	page_say(page, NULL,
+	    page->view->at_deadline == HOLD_END_SEND ? words->brake_send
+						     : words->brake_return,
+	    page->until);
+	base_buffer_puts(page->out, "<form method=\"post\">\n");
+	page_button(page, HOLD_WISH_LIFT, "", words->button_lift);
+	base_buffer_puts(page->out, "</form>\n");
+	page_say(page, "note", words->brake_note, "");
+}
+
 /* Held, one way or the other. */
 static void
 page_held(const struct page *page)
 {
-	if (page->view->action == HOLD_UNDO)
-		page_undo(page);
-	else
-		page_confirm(page);
+	static void (*const bodies[])(const struct page *page) = {
+		[HOLD_UNDO] = page_undo,
+		[HOLD_CONFIRM] = page_confirm,
+		[HOLD_STORM] = page_storm,
+		[HOLD_BRAKE] = page_brake,
+	};
+
+	bodies[page->view->action](page);
 }
 
 /* Who did it, in one of the sentences given. */
@@ -220,6 +298,13 @@ page_sent(const struct page *page)
 {
 	const struct notice_words *words = page->words;
 
+	if (page->view->action == HOLD_BRAKE) {
+		page_say(page, NULL,
+		    strcmp(page->view->by, "timer") == 0 ? words->brake_over
+							 : words->brake_lifted,
+		    page->moved);
+		return;
+	}
 	page_say(page, NULL,
 	    page_by(page, words->sent_you, words->sent_admin, words->sent_timer,
 		words->sent_other),
@@ -315,7 +400,13 @@ page_state_of(enum hold_state state)
 static const char *
 page_title(const struct page *page, const struct page_state *state)
 {
-	if (state->state == HOLD_HELD && page->view->action == HOLD_UNDO)
+	bool is_held = state->state == HOLD_HELD;
+
+	if (page->view->action == HOLD_BRAKE)
+		return is_held ? page->words->brake_title : page->words->brake_over_title;
+	if (is_held && page->view->action == HOLD_STORM)
+		return page->words->storm_title;
+	if (is_held && page->view->action == HOLD_UNDO)
 		return page->words->undo_title;
 	return *(const char *const *)((const char *)page->words + state->title);
 }
@@ -343,11 +434,12 @@ page_prepare(struct page *page, struct base_arena *arena)
 	page->subject = notice_words_subject(arena, words, view, PAGE_SUBJECT);
 	page->people = notice_words_people(arena, words, view);
 	page->recipients = notice_words_recipients(arena, words, view);
+	page->answered = notice_words_count(arena, words, &words->answered, view->answered);
 	page->since = notice_words_time(arena, words, view->created, page->now);
 	page->until = notice_words_time_within(arena, words, view->deadline, page->now);
 	page->moved = notice_words_time(arena, words, view->moved, page->now);
-	return page->subject && page->people && page->recipients && page->since &&
-	       page->until && page->moved;
+	return page->answered && page->subject && page->people && page->recipients &&
+	       page->since && page->until && page->moved;
 }
 
 /* The page of a hold. */

@@ -130,7 +130,7 @@ static bool
 routes_wish(const struct web_request *request, enum hold_wish *wish_r)
 {
 	static const enum hold_wish wishes[] = { HOLD_WISH_SEND, HOLD_WISH_UNDO,
-		HOLD_WISH_RESTORE };
+		HOLD_WISH_RESTORE, HOLD_WISH_LIFT };
 	size_t i;
 
 	if (strlen(request->body) != request->body_length ||

@@ -1,0 +1,261 @@
+/*
+ * storm - is this one of too many answers to everybody? See internal.h.
+ *
+ * Only asked of an answer to as many people as the settings say, so it costs other mail
+ * nothing.
+ */
+#include "milter/session/internal.h"
+
+#include <string.h>
+#include <strings.h>
+
+#include "milter/audience/audience.h"
+
+#define LIST_LOOKS 64 /* recipients that are looked at, whether they are a list */
+
+/* --- which topic -------------------------------------------------------------------- */
+
+/* A keyed hash of two texts. */
+static void
+mac_make(const struct session_connection *connection, const char *kind, const char *text,
+    unsigned char mac_r[BASE_MAC_SIZE])
+{
+	const char *whole =
+	    base_arena_printf(connection->arena, "storm\n%s\n%s", kind, text);
+
+	memset(mac_r, 0, BASE_MAC_SIZE);
+	if (whole != NULL)
+		base_key_mac(
+		    connection->site->key, BASE_KEY_ACT, whole, strlen(whole), mac_r);
+}
+
+/* How many people are behind one recipient; 0 unless it is a list. */
+static unsigned long
+list_people(const struct session_connection *connection, const char *address)
+{
+	struct mail_transaction one = *connection->mail.judged;
+	struct audience audience = { .people = 0 };
+	const char *items[] = { address };
+
+	one.recipients = (struct mail_addresses){ .items = items, .count = 1, .seen = 1 };
+	audience_count(connection->site->audience, &one, &audience);
+	return audience.lists > 0 ? audience.people : 0;
+}
+
+/* The largest list that is written to, if it is large enough by itself; "" if none is. */
+static const char *
+list_find(const struct session_connection *connection)
+{
+	const struct mail_addresses *recipients = &connection->mail.judged->recipients;
+	unsigned long most = connection->site->settings->storm.people - 1;
+	const char *list = "";
+
+	if (connection->mail.audience.lists == 0)
+		return list;
+	for (size_t i = 0; i < recipients->count && i < LIST_LOOKS; i++) {
+		unsigned long people = list_people(connection, recipients->items[i]);
+
+		if (people > most) {
+			most = people;
+			list = recipients->items[i];
+		}
+	}
+	return list;
+}
+
+/* Adds a message id to those by which the thread is known. */
+static void
+thread_add(const struct session_connection *connection, const char *id,
+    struct hold_storm_answer *answer)
+{
+	if (id[0] != '\0' && answer->id_count < HOLD_STORM_IDS)
+		mac_make(connection, "thread", id, answer->ids[answer->id_count++]);
+}
+
+/* The thread's first mail first: it is the one that all answers name. */
+static void
+thread_find(const struct session_connection *connection, struct hold_storm_answer *answer)
+{
+	const struct mail_transaction *transaction = connection->mail.transaction;
+	size_t count = transaction->reference_count;
+
+	if (count > 0)
+		thread_add(connection, transaction->references[0], answer);
+	thread_add(connection, transaction->in_reply_to, answer);
+	if (count > 1)
+		thread_add(connection, transaction->references[count - 1], answer);
+}
+
+/* --- who ------------------------------------------------------------------------------ */
+
+/* Is it an answer, by its thread or at least by its subject? */
+static bool
+is_answer(const struct mail_transaction *transaction)
+{
+	return transaction->in_reply_to[0] != '\0' ||
+	       strncasecmp(transaction->subject, "re:", 3) == 0;
+}
+
+/* Did this sender begin what is answered? They may well have to say something to all. */
+static bool
+is_originator(const struct memory_recall *recall)
+{
+	return recall->thread != NULL && recall->actor != 0 &&
+	       recall->thread->originator == recall->actor;
+}
+
+/* Whom the mail answers, if they are among those it goes to; else "". */
+static const char *
+author_find(const struct session_mail *mail)
+{
+	const struct memory_recall *recall = &mail->recall;
+
+	for (size_t i = 0; recall->thread != NULL && i < recall->recipient_count &&
+			   i < mail->judged->recipients.count;
+	     i++)
+		if (recall->recipients[i] == recall->thread->originator)
+			return mail->judged->recipients.items[i];
+	return "";
+}
+
+/* Who is told when a brake begins; "" for nobody. */
+static const char *
+owner_find(const struct session_connection *connection, const char *list)
+{
+	const char *owner = NULL;
+
+	if (list[0] != '\0')
+		owner = audience_owner(connection->site->audience, list);
+	if (owner == NULL)
+		owner = connection->site->settings->storm.owner;
+	return owner == NULL ? "" : owner;
+}
+
+/* Is nothing held of this sender's, whatever it is? Then it is only said. */
+static bool
+is_only_tagged(const struct session_connection *connection)
+{
+	return connection->site->settings->monitor ||
+	       connection->mail.policy->action == SETTINGS_TAG;
+}
+
+/* Can the brake have anything to do with this mail? */
+static bool
+is_concerned(const struct session_connection *connection)
+{
+	const struct session_mail *mail = &connection->mail;
+	const struct settings *settings = connection->site->settings;
+
+	return settings->storm.enabled && mail->policy->action != SETTINGS_PASS &&
+	       mail->audience.people >= settings->storm.people &&
+	       is_answer(mail->transaction) && !is_originator(&mail->recall);
+}
+
+/* --- asking --------------------------------------------------------------------------- */
+
+/* What is counted of this mail; false: it has no topic, or comes from its owner. */
+static bool
+answer_make(const struct session_connection *connection, struct hold_storm_answer *answer_r)
+{
+	const struct session_mail *mail = &connection->mail;
+	const struct mail_transaction *transaction = mail->transaction;
+	struct hold_storm_answer answer = { .list = list_find(connection),
+		.people = mail->audience.people,
+		.subject = transaction->subject,
+		.language = connection->site->settings->notice.language };
+
+	if (answer.list[0] != '\0')
+		mac_make(connection, "list", answer.list, answer.topic);
+	else
+		thread_find(connection, &answer);
+	answer.owner = owner_find(connection, answer.list);
+	if ((answer.list[0] == '\0' && answer.id_count == 0) ||
+	    strcmp(answer.owner, mail->identity.actor) == 0)
+		return false;
+	if (is_only_tagged(connection))
+		answer.owner = ""; /* nothing is held: there is nothing to lift */
+	mac_make(connection, "thread",
+	    transaction->message_id[0] != '\0' ? transaction->message_id
+					       : transaction->queue_id,
+	    answer.message);
+	mac_make(connection, "sender", mail->identity.actor, answer.sender);
+	memcpy(answer.act, mail->part.act, sizeof(answer.act));
+	*answer_r = answer;
+	return true;
+}
+
+/* Puts the storm in front of the judge's reasons, so that everybody sees it named. */
+static bool
+reason_add(struct session_connection *connection)
+{
+	struct session_mail *mail = &connection->mail;
+	size_t count = mail->verdict.reason_count;
+	struct judge_reason *reasons =
+	    base_arena_array(connection->arena, count + 1, sizeof(*reasons));
+	const char *text = base_arena_printf(connection->arena,
+	    "%zu people have already answered everyone.", mail->brake.answerers);
+
+	if (reasons == NULL || text == NULL)
+		return false;
+	reasons[0] = (struct judge_reason){ .signal = "storm",
+		.points = (double)mail->brake.answerers,
+		.person = "",
+		.text = text,
+		.evidence = "answers to everybody within storm.window" };
+	if (count > 0)
+		memcpy(reasons + 1, mail->verdict.reasons, count * sizeof(*reasons));
+	mail->verdict.reasons = reasons;
+	mail->verdict.reason_count = count + 1;
+	return true;
+}
+
+enum base_result
+session_storm_ask(struct session_connection *connection, const char **why_r)
+{
+	const struct settings *settings = connection->site->settings;
+	struct session_mail *mail = &connection->mail;
+	const struct hold_storm_limits limits = { .replies = settings->storm.replies,
+		.window = settings->storm.window,
+		.span = settings->storm.hold,
+		.on_end = settings->storm.on_end == SETTINGS_END_SEND ? HOLD_END_SEND
+								      : HOLD_END_RETURN };
+	struct hold_storm_answer answer;
+	enum base_result result;
+
+	mail->is_stormy = false;
+	if (mail->verdict.action >= SETTINGS_CONFIRM || !is_concerned(connection) ||
+	    !answer_make(connection, &answer))
+		return BASE_OK;
+	result =
+	    hold_storm_ask(connection->rooms->hold, &limits, &answer, &mail->brake, why_r);
+	if (result == BASE_NONE)
+		return BASE_OK;
+	if (result != BASE_OK)
+		return result;
+	if (!reason_add(connection)) {
+		*why_r = "no memory to hold an answer";
+		return BASE_BROKEN;
+	}
+	mail->is_stormy = !is_only_tagged(connection);
+	if (!mail->is_stormy)
+		mail->verdict.action = SETTINGS_TAG;
+	return BASE_OK;
+}
+
+void
+session_storm_request(
+    const struct session_connection *connection, struct hold_request *request)
+{
+	const struct session_mail *mail = &connection->mail;
+	int64_t left = mail->brake.until - base_now();
+
+	request->action = HOLD_STORM;
+	request->storm = mail->brake.id;
+	request->author = author_find(mail);
+	request->answered = mail->brake.answerers;
+	request->window = left > 0 ? left : 0;
+	request->on_end = mail->brake.on_end;
+	/* undone, it comes back at once: its author wants to write to one person instead */
+	request->grace = 0;
+	request->then = HOLD_END_RETURN;
+}

@@ -1,0 +1,233 @@
+"""Too many answers to everybody: further ones wait, kindly."""
+import email
+import time
+
+from lab import story, web
+from lab.mail import Message, Submission, never, until
+from lab.milter import Milter, fields_of
+from lab.site import Site
+from lab.story import CLARA, COLLEAGUES
+
+OWNER = "owner@example.com"
+EVERYBODY = COLLEAGUES[:34]
+STORM = {"replies": 4, "window": "10m", "people": 30, "hold": "10m", "owner": OWNER}
+
+
+def stormy(**changes):
+    """A site with a brake; nothing is held for any other reason."""
+    return Site({"storm": {**STORM, **changes},
+                 "policy": ({"action": "confirm", "threshold": 1.0, "tag_threshold": 2.0},)})
+
+
+def announce(site):
+    message = Message(CLARA, EVERYBODY, "Cake in the kitchen", "Cake!\n")
+    site.send(message)
+    until(lambda: site.receiver.received(message.id), 20, "announcement arrives")
+    time.sleep(story.LEARNED_SECONDS)
+    return message
+
+
+def answer(site, announcement, number, **more):
+    """Colleague `number` answers everybody: the message and its queue id."""
+    message = announcement.reply_all(EVERYBODY[number], f"Me too, {number}\n", **more)
+    return message, site.send(message)
+
+
+def text_of(letter):
+    """The plain text of a letter on one line."""
+    for part in email.message_from_bytes(letter.data).walk():
+        if part.get_content_type() == "text/plain":
+            return " ".join(part.get_payload(decode=True).decode().split())
+    raise AssertionError("no plain text")
+
+
+def begin(site, held=1):
+    """As many answers as may pass, and the next ones: the announcement, (message, id) each."""
+    announcement = announce(site)
+    passing = [answer(site, announcement, number) for number in range(STORM["replies"])]
+    for message, _ in passing:
+        story.reaches(site, message)
+    waiting = [answer(site, announcement, STORM["replies"] + number) for number in range(held)]
+    return announcement, waiting
+
+
+def test_answers_pass_and_then_wait():
+    with stormy() as site:
+        announcement, [(message, queue_id)] = begin(site)
+        hold = story.hold_of(site, queue_id)
+        storm = site.audit("storm", what="started")
+        assert len(storm) == 1 and storm[0]["answers"] == "4" and storm[0]["owner"] == OWNER
+        judged = [line for line in site.audit("judge") if line["queue_id"] == queue_id][0]
+        assert judged["action"] == "storm" and judged["reasons"].startswith("storm:4"), judged
+        assert site.audit("hold", id=hold)[0]["action"] == "storm"
+        letter = site.letters(message.sender)[0]
+        said = text_of(letter)
+        assert "4 people have already answered everyone" in said, said
+        assert f"an answer to {CLARA} alone" in said, said
+        never(lambda: site.receiver.received(message.id), 2, "it left")
+        # who began the thread may say that it is enough now; nobody else may drive on
+        clara = announcement.reply_all(EVERYBODY[0], "Enough now.\n")
+        clara.sender, clara.to = CLARA, EVERYBODY
+        site.send(clara)
+        until(lambda: site.receiver.received(clara.id), 10, "Clara's own word")
+        page = web.get(site.link(message.sender))
+        assert page.status == 200 and f"mailto:{CLARA}" in page.text.replace("%40", "@")
+        assert 'value="send"' not in page.text and 'value="undo"' in page.text
+        web.press(site.link(message.sender), "send")
+        web.press(site.link(message.sender), "restore")
+        assert site.postfix.queued(queue_id) == "hold"
+        # an ordinary mail to as many people is no answer, one to the author is none to all
+        for other in (Message(EVERYBODY[9], EVERYBODY[:9] + EVERYBODY[10:], "New thing"),
+                      announcement.reply(EVERYBODY[9])):
+            site.send(other)
+            until(lambda: site.receiver.received(other.id), 10, other.subject)
+
+
+def test_undo_gives_it_back_at_once():
+    with stormy() as site:
+        _, [(message, queue_id)] = begin(site)
+        story.hold_of(site, queue_id)
+        web.press(site.link(message.sender), "undo")
+        until(lambda: [one for one in site.receiver.received(recipient=message.sender)
+                       if message.id.encode() in one.data and one.sender == ""], 10, "it is back")
+        assert not site.receiver.received(message.id)
+
+
+def test_the_owner_gets_one_letter_and_lifts():
+    with stormy() as site:
+        announcement, waiting = begin(site, held=3)
+        again = answer(site, announcement, STORM["replies"])  # the same person once more
+        holds = [story.hold_of(site, queue_id) for _, queue_id in waiting + [again]]
+        assert len(set(holds)) == 4
+        link = site.link(OWNER)
+        for message, _ in waiting:
+            site.letters(message.sender)
+        for look in range(5):
+            page = web.get(link)
+            assert page.status == 200 and 'value="lift"' in page.text and web.head(link).status == 200
+        assert not site.audit("storm", what="lifted"), "looking lifted it"
+        assert web.press(link, "lift").status == 303
+        for message, _ in waiting + [again]:
+            story.reaches(site, message)
+        lifted = site.audit("storm", what="lifted")
+        assert len(lifted) == 1 and (lifted[0]["held"], lifted[0]["by"]) == ("4", "link")
+        # a lifted topic is left alone, and nobody got two letters about it
+        for number in range(10, 10 + STORM["replies"] + 2):
+            message, _ = answer(site, announcement, number)
+            story.reaches(site, message)
+        assert web.press(link, "lift").status == 303 and "again" in web.get(link).text
+        for who in [OWNER] + [message.sender for message, _ in waiting]:
+            assert len(site.letters(who)) == 1, who
+
+
+def test_oopsctl_lists_and_lifts():
+    with stormy(owner="") as site:
+        assert "no storm" in site.oopsctl("storm", "list").stderr
+        _, [(message, queue_id)] = begin(site)
+        story.hold_of(site, queue_id)
+        storm = site.audit("storm", what="started")[0]["id"]
+        listed = site.oopsctl("storm", "list", check=True).stdout
+        assert storm in listed and " on " in listed
+        assert site.oopsctl("storm", "lift", storm, check=True).returncode == 0
+        story.reaches(site, message)
+        assert "already" in site.oopsctl("storm", "lift", storm, check=True).stdout
+        assert site.oopsctl("storm", "lift", "aaaaaaaaaaaaaaaa").returncode == 66
+        assert not [one for one in site.receiver.received(recipient=OWNER)
+                    if one.header("Auto-Submitted")]
+
+
+def test_the_end_returns():
+    with stormy(hold="6s") as site:
+        _, [(message, queue_id)] = begin(site)
+        story.hold_of(site, queue_id)
+        until(lambda: [one for one in site.receiver.received(recipient=message.sender)
+                       if message.id.encode() in one.data and one.sender == ""], 15, "it is back")
+        until(lambda: site.audit("storm", what="ended"), 5)
+        assert not site.receiver.received(message.id)
+
+
+def test_the_end_sends_and_survives_a_restart():
+    with stormy(hold="8s", on_end="send") as site:
+        announcement, [(message, queue_id)] = begin(site)
+        story.hold_of(site, queue_id)
+        site.end("oops-milter")
+        site.run("oops-milter")
+        _, second = answer(site, announcement, 20)
+        story.hold_of(site, second)
+        story.reaches(site, message, 15)
+        until(lambda: site.audit("storm", what="ended"), 5)
+
+
+def test_a_list_has_one_storm_over_all_its_threads():
+    everyone = "everyone@example.com"
+    changes = {"storm": {**STORM, "owner": "postmaster@example.com"},
+               "lists": ({"address": everyone, "members": 412, "owner": OWNER},),
+               "policy": ({"match": {"sender": EVERYBODY[8]}, "action": "pass"},
+                          {"action": "confirm", "threshold": 1.0, "tag_threshold": 2.0})}
+    with Site(changes) as site:
+        threads = [Message(CLARA, [everyone], f"News {number}") for number in range(2)]
+        for thread in threads:
+            site.send(thread)
+
+        def reply(number):
+            parent = threads[number % 2]
+            message = Message(EVERYBODY[number], [everyone], "Re: " + parent.subject,
+                              parent=parent)
+            return message, site.send(message)
+        for number in range(STORM["replies"]):
+            message, _ = reply(number)
+            until(lambda: site.receiver.received(message.id), 10)
+        _, queue_id = reply(7)
+        story.hold_of(site, queue_id)
+        storm = site.audit("storm", what="started")
+        assert len(storm) == 1 and (storm[0]["list"], storm[0]["people"]) == (everyone, "412")
+        officer, _ = reply(8)  # whose rule says "pass"
+        until(lambda: site.receiver.received(officer.id), 10, "the officer's word")
+        assert everyone in text_of(site.letters(OWNER)[0])
+
+
+def test_parts_of_one_answer_count_once():
+    with stormy() as site:
+        announcement = announce(site)
+        for number in range(STORM["replies"]):  # four parts each: 16 transactions
+            message = announcement.reply_all(EVERYBODY[number])
+            people = message.recipients()
+            with Submission(site.postfix.port, message.sender) as submission:
+                for start in range(0, len(people), 9):
+                    submission.send(message, recipients=people[start:start + 9])
+            story.reaches(site, message)
+        message, queue_id = answer(site, announcement, 9)
+        story.hold_of(site, queue_id)
+
+
+def test_two_hundred_answers_are_one_storm():
+    """Over the milter protocol: all but the first few are held, and the owner is told once."""
+    with stormy() as site:
+        announcement = announce(site)
+        held = 0
+        with Milter(f"{site.folder}/run/milter.sock") as peer:
+            peer.connect()
+            for number in range(200):
+                message = announcement.reply_all(f"staff{number:03}@example.com", "Me too\n")
+                peer.envelope(message.sender, message.recipients(), message.sender)
+                if peer.header(fields_of(message), f"4QUEUE{number:03}") == "c":
+                    peer.body(b"Me too\r\n", f"4QUEUE{number:03}")
+                    held += peer.quarantined() is not None
+        assert held == 200 - STORM["replies"], held
+        assert len(site.audit("storm")) == 1
+        site.letters(OWNER)
+        never(lambda: len(site.letters(OWNER)) > 1, 1, "a second letter to the owner")
+
+
+def test_letters_come_one_after_the_other():
+    """Each who waits gets one letter, and no more than five go out in a second."""
+    with stormy() as site:
+        _, waiting = begin(site, held=25)
+        for message, queue_id in waiting:
+            story.hold_of(site, queue_id)
+        for message, _ in waiting:
+            site.letters(message.sender)
+        letters = sorted(one.time for one in site.receiver.received()
+                         if one.header("Auto-Submitted") and OWNER not in one.recipients)
+        assert len(letters) == 25
+        assert letters[-1] - letters[0] > 24 * 0.19, "all at once"
