@@ -53,7 +53,7 @@ FEATURE(`accept_unqualified_senders')dnl
 FEATURE(`promiscuous_relay')dnl
 FEATURE(`no_default_msa')dnl
 DAEMON_OPTIONS(`Name=MTA, Family=inet, Addr=127.0.0.1, Port={port}')dnl
-{milters}MAILER(`smtp')dnl
+{groups}{milters}MAILER(`smtp')dnl
 {rules}"""
 
 # The sendmail command hands its mail to the daemon over SMTP, as everywhere since 8.12.
@@ -194,7 +194,7 @@ class Sendmail:
     kind = "sendmail"
 
     def __init__(self, folder, receiver_port, build, milters=(), default_action="tempfail",
-                 hold_fields=()):
+                 hold_fields=(), envelope_recipients=0):
         self.folder, self.port = str(folder), free_port()
         packages = unpack(build)
         self.program = str(packages / "usr/libexec/sendmail/sendmail")
@@ -202,6 +202,7 @@ class Sendmail:
         self.config, self.submit = self.folder + "/etc/sendmail.cf", self.folder + "/etc/submit.cf"
         self.receiver_port, self.milters = receiver_port, list(milters)
         self.default_action, self.hold_fields = default_action, hold_fields
+        self.envelope_recipients = envelope_recipients  # Sendmail splits what has more; 0: never
         self.daemon = self._log = self._passwords = None
 
     def mta_settings(self):
@@ -217,7 +218,9 @@ class Sendmail:
             f"INPUT_MAIL_FILTER(`milter{number}', `S={self._endpoint(endpoint)}, {flag}"
             "T=C:20s;S:30s;R:30s;E:60s')dnl\n" for number, endpoint in enumerate(self.milters))
         fields = "".join(f"H{name}: $>LabHold\n" for name in self.hold_fields)
-        values = {"cf": self.cf, "folder": self.folder, "port": self.port, "milters": milters,
+        groups = (f"QUEUE_GROUP(`mqueue', `P={self.folder}/spool/q*, "
+                  f"r={self.envelope_recipients}')dnl\n" if self.envelope_recipients else "")
+        values = {"groups": groups, "cf": self.cf, "folder": self.folder, "port": self.port, "milters": milters,
                   "receiver_port": self.receiver_port,
                   "rules": HOLD_RULES.format(fields=fields) if fields else ""}
         self._make(SENDMAIL_MC.format(**values), self.config)

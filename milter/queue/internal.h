@@ -113,9 +113,12 @@ struct queue_driver {
 	const char *kind;
 	/* Fills in what the MTA knows of itself. */
 	enum base_result (*open)(struct queue_mta *mta, const char **why_r);
-	/* HELD or MOVING with hold_id_r filled in, else FOREIGN, GONE or FAILED. */
+	/*
+	 * HELD or MOVING with hold_id_r filled in, else FOREIGN, GONE or FAILED. What the MTA made
+	 * of the same mail under other ids counts too if it is of `hold_id`, unless that is NULL.
+	 */
 	enum queue_status (*look)(const struct queue_mta *mta, const char *queue_id,
-	    int64_t deadline, char hold_id_r[BASE_ID_SIZE]);
+	    const char *hold_id, int64_t deadline, char hold_id_r[BASE_ID_SIZE]);
 	/*
 	 * Acts on the items whose status is HELD, prods those that are MOVING, and sets the
 	 * status of both.
@@ -220,6 +223,12 @@ enum base_result queue_message_free(
     struct queue_message *message, bool is_returned, const char **why_r);
 /* Removes a locked message. */
 enum base_result queue_message_delete(struct queue_message *message, const char **why_r);
+/*
+ * The queue ids, one a line, that Sendmail may have given to other envelopes of the same
+ * message: it splits one between queue groups, and where a group takes few recipients (r=).
+ */
+enum base_result queue_message_pieces(const struct queue_mta *mta, const char *queue_id,
+    struct base_buffer *ids_r, const char **why_r);
 /* Appends its body. */
 enum base_result queue_message_body(
     const struct queue_message *message, struct base_buffer *body_r, const char **why_r);

@@ -5,6 +5,7 @@
  * works on it holds a lock on the control file, writes a new one as tfID and renames that;
  * what is renamed to qfID belongs to the next run of the queue.
  */
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
@@ -184,6 +185,62 @@ queue_message_open(const struct queue_mta *mta, const char *queue_id,
 		queue_message_close(&message);
 	*message_r = message;
 	return result;
+}
+
+/* Looks for names that differ from the one of `queue_id` in its running number alone. */
+struct pieces {
+	const char *queue_id;
+	struct base_buffer *ids;
+};
+
+#define NUMBER_AT 6 /* in a queue id: before it is the time, behind it the process */
+#define NUMBER_LENGTH 2
+
+/* A queue_visit_fn: the pieces of a message in one directory. */
+static enum base_result
+pieces_in(void *context, const struct queue_directory *directory, const char **why_r)
+{
+	int fd = openat(directory->qf, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	DIR *names = fd < 0 ? NULL : fdopendir(fd);
+	const struct pieces *pieces = context;
+	const char *own = pieces->queue_id, *end = own + NUMBER_AT + NUMBER_LENGTH;
+	struct dirent *entry;
+
+	if (names == NULL) {
+		*why_r = base_why("%s: %s", directory->name, strerror(errno));
+		if (fd >= 0)
+			close(fd);
+		return BASE_BROKEN;
+	}
+	while ((entry = readdir(names)) != NULL) {
+		const char *id = entry->d_name + 2;
+
+		if ((strncmp(entry->d_name, "hf", 2) == 0 ||
+			strncmp(entry->d_name, "qf", 2) == 0) &&
+		    strlen(id) == strlen(own) && strncmp(id, own, NUMBER_AT) == 0 &&
+		    strcmp(id + NUMBER_AT + NUMBER_LENGTH, end) == 0 &&
+		    strcmp(id, own) != 0 && queue_is_queue_id(id))
+			base_buffer_printf(pieces->ids, "%s\n", id);
+	}
+	closedir(names);
+	return BASE_NONE;
+}
+
+enum base_result
+queue_message_pieces(const struct queue_mta *mta, const char *queue_id,
+    struct base_buffer *ids_r, const char **why_r)
+{
+	struct pieces pieces = { queue_id, ids_r };
+	enum base_result result;
+
+	if (strlen(queue_id) < NUMBER_AT + NUMBER_LENGTH)
+		return BASE_OK;
+	result = queue_mqueue_each(&mta->mqueue, pieces_in, &pieces, why_r);
+	if (result == BASE_NONE && ids_r->failed) {
+		*why_r = base_why("%s: too many pieces", queue_id);
+		return BASE_BROKEN;
+	}
+	return result == BASE_NONE ? BASE_OK : result;
 }
 
 /* --- changing ---------------------------------------------------------------------- */

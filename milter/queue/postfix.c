@@ -109,8 +109,8 @@ queue_postcat_line(void *context, const char *line)
 
 /* Where one file is, and whose it is. */
 static enum queue_status
-look(const struct queue_mta *mta, const char *queue_id, int64_t deadline,
-    char hold_id_r[BASE_ID_SIZE])
+look(const struct queue_mta *mta, const char *queue_id, const char *hold_id,
+    int64_t deadline, char hold_id_r[BASE_ID_SIZE])
 {
 	const char *argv[] = { "postcat", "-c", mta->options->config_directory, "-e", "-h",
 		"-q", queue_id, NULL };
@@ -123,6 +123,7 @@ look(const struct queue_mta *mta, const char *queue_id, int64_t deadline,
 		.deadline = deadline };
 	const char *why;
 
+	(void)hold_id; /* Postfix never splits a message */
 	if (!queue_spool_has(mta->queue_directory, queue_id))
 		return QUEUE_GONE;
 	if (run(mta, &tool, &why) != BASE_OK)

@@ -10,15 +10,16 @@
 
 #define MAX_RUNS 8 /* queue runs at once: a slow recipient delays only its own */
 
+#define MAX_PIECES 1000 /* envelopes that one message is split into */
+
+/* One envelope. */
 static enum queue_status
-look(const struct queue_mta *mta, const char *queue_id, int64_t deadline,
-    char hold_id_r[BASE_ID_SIZE])
+look_one(const struct queue_mta *mta, const char *queue_id, char hold_id_r[BASE_ID_SIZE])
 {
 	struct queue_message message;
 	const char *why = "";
 	enum queue_status status;
 
-	(void)deadline;
 	switch (queue_message_open(mta, queue_id, &message, &why)) {
 	case BASE_OK:
 		break;
@@ -35,6 +36,37 @@ look(const struct queue_mta *mta, const char *queue_id, int64_t deadline,
 	else
 		memcpy(hold_id_r, message.qf.hold_id, BASE_ID_SIZE);
 	queue_message_close(&message);
+	return status;
+}
+
+/* Held while one of its pieces is; there while one of them is. */
+static enum queue_status
+look(const struct queue_mta *mta, const char *queue_id, const char *hold_id,
+    int64_t deadline, char hold_id_r[BASE_ID_SIZE])
+{
+	enum queue_status status = look_one(mta, queue_id, hold_id_r), other;
+	char other_id[BASE_ID_SIZE], *rest, *id;
+	struct base_buffer ids;
+	const char *why;
+
+	(void)deadline;
+	if (hold_id == NULL || (status != QUEUE_MOVING && status != QUEUE_GONE) ||
+	    (status == QUEUE_MOVING && strcmp(hold_id_r, hold_id) != 0))
+		return status;
+	base_buffer_init(&ids, MAX_PIECES * (QUEUE_MAX_ID + 1));
+	if (queue_message_pieces(mta, queue_id, &ids, &why) != BASE_OK)
+		status = QUEUE_FAILED;
+	rest = ids.data;
+	while (status != QUEUE_HELD && status != QUEUE_FAILED && rest != NULL &&
+	       (id = strsep(&rest, "\n")) != NULL && *id != '\0') {
+		other = look_one(mta, id, other_id);
+		if ((other == QUEUE_HELD || other == QUEUE_MOVING) &&
+		    strcmp(other_id, hold_id) == 0) {
+			memcpy(hold_id_r, other_id, BASE_ID_SIZE);
+			status = other;
+		}
+	}
+	base_buffer_free(&ids);
 	return status;
 }
 
@@ -103,6 +135,42 @@ run(const struct queue_mta *mta, const struct queue_item *items, size_t count, s
 	return result;
 }
 
+/*
+ * The same to all envelopes that the message was split into. Those that are off hold, or of
+ * another message of the same client, are left alone.
+ */
+static enum base_result
+act_on_all(const struct queue_mta *mta, enum queue_verb verb, struct queue_item *item,
+    int64_t deadline, const char **why_r)
+{
+	char hold_id[BASE_ID_SIZE], *rest, *id;
+	enum base_result result;
+	struct base_buffer ids;
+
+	base_buffer_init(&ids, MAX_PIECES * (QUEUE_MAX_ID + 1));
+	result = queue_message_pieces(mta, item->queue_id, &ids, why_r);
+	base_buffer_puts(&ids, item->queue_id);
+	rest = ids.failed ? NULL : ids.data;
+	while (result == BASE_OK && rest != NULL && (id = strsep(&rest, "\n")) != NULL) {
+		struct queue_item piece = { id, item->hold_id, QUEUE_HELD };
+
+		if (look_one(mta, id, hold_id) != QUEUE_HELD ||
+		    strcmp(hold_id, item->hold_id) != 0)
+			continue;
+		result = act_on(mta, verb, &piece, why_r);
+		if (result == BASE_OK && strcmp(id, item->queue_id) != 0)
+			result = run(mta, &piece, 1, 0, deadline, why_r);
+		if (result == BASE_OK)
+			item->status = piece.status;
+	}
+	if (result == BASE_OK && item->status == QUEUE_HELD) {
+		*why_r = base_why("%s is not there any more", item->queue_id);
+		result = BASE_RETRY;
+	}
+	base_buffer_free(&ids);
+	return result;
+}
+
 static enum base_result
 act(const struct queue_mta *mta, enum queue_verb verb, struct queue_item *items,
     size_t count, int64_t deadline, const char **why_r)
@@ -114,8 +182,9 @@ act(const struct queue_mta *mta, enum queue_verb verb, struct queue_item *items,
 		if (items[i].status != QUEUE_HELD)
 			continue;
 		why = "there was no time left";
-		result = queue_clock_ms() > deadline ? BASE_RETRY
-						     : act_on(mta, verb, &items[i], &why);
+		result = queue_clock_ms() > deadline
+			     ? BASE_RETRY
+			     : act_on_all(mta, verb, &items[i], deadline, &why);
 		if (result != BASE_OK) {
 			items[i].status = QUEUE_FAILED;
 			*why_r = why;

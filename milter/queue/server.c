@@ -190,7 +190,7 @@ look(struct server *server, const struct queue_item *item)
 {
 	char hold_id[BASE_ID_SIZE];
 	enum queue_status status = server->driver->look(
-	    &server->mta, item->queue_id, server->wire.deadline, hold_id);
+	    &server->mta, item->queue_id, item->hold_id, server->wire.deadline, hold_id);
 
 	if ((status == QUEUE_HELD || status == QUEUE_MOVING) &&
 	    strcmp(hold_id, item->hold_id) != 0)
@@ -272,8 +272,8 @@ static enum base_result
 scan_one(struct server *server, const char *queue_id, const char **why_r)
 {
 	char hold_id[BASE_ID_SIZE], line[QUEUE_MAX_LINE];
-	enum queue_status status =
-	    server->driver->look(&server->mta, queue_id, server->wire.deadline, hold_id);
+	enum queue_status status = server->driver->look(
+	    &server->mta, queue_id, NULL, server->wire.deadline, hold_id);
 	int n;
 
 	if (status == QUEUE_FAILED) {

@@ -17,8 +17,9 @@ ID_A, ID_B = "a" * 16, "b" * 16
 class QueueSite(Site):
     """The MTA and oops-queued alone."""
 
-    def __init__(self, long_queue_ids=True):
-        super().__init__(programs=("oops-queued",), mta={"hold_fields": ("Oops-Milter", "X-Hold")},
+    def __init__(self, long_queue_ids=True, **mta):
+        super().__init__(programs=("oops-queued",),
+                         mta={"hold_fields": ("Oops-Milter", "X-Hold"), **mta},
                          postfix={"long_queue_ids": long_queue_ids})
 
     def hold(self, hold_id, count=1, **arguments):
@@ -195,6 +196,21 @@ def connect_as(site, uid):
     return subprocess.run(["python3", "-c", script, f"{site.folder}/run/queue.sock"], user=uid,
                           group=uid, extra_groups=[], stderr=subprocess.DEVNULL,
                           check=False).returncode == 0
+
+
+@only("sendmail")
+def test_envelopes_of_one_mail_go_together():
+    """A queue group may take few recipients: one mail is several queue files then."""
+    with QueueSite(envelope_recipients=2) as site:
+        message = Message("anna@example.com", [f"ben{number}@example.org" for number in range(5)],
+                          headers=[("Oops-Milter", f"id={ID_A}; action=confirm")])
+        queue_id = site.send(message)
+        until(lambda: len(site.held()) == 3, 5)
+        (other, _), = site.hold(ID_B)
+        site.ask("RELEASE", (queue_id, ID_A))
+        until(lambda: len(site.receiver.copies(message.id)) == 5, 10)
+        until(lambda: site.ask("STATUS", (queue_id, ID_A)) == {queue_id: "GONE"}, 5)
+        assert site.held() == [other] and set(site.receiver.copies(message.id).values()) == {1}
 
 
 def test_only_its_user_may_ask():

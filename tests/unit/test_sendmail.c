@@ -277,7 +277,8 @@ static enum queue_status
 look(const char *queue_id)
 {
 	char hold_id[BASE_ID_SIZE] = HOLD_A;
-	enum queue_status status = queue_sendmail.look(&mta, queue_id, soon(), hold_id);
+	enum queue_status status =
+	    queue_sendmail.look(&mta, queue_id, HOLD_A, soon(), hold_id);
 
 	if (status == QUEUE_HELD || status == QUEUE_MOVING)
 		ck_assert_str_eq(hold_id, HOLD_A);
@@ -444,6 +445,38 @@ START_TEST(test_many)
 	for (const char *c = asked; *c != '\0'; c++)
 		lines += *c == '\n';
 	ck_assert_uint_eq(lines, 8);
+}
+END_TEST
+
+/* Sendmail splits a message between queue groups: its pieces go the same way. */
+START_TEST(test_pieces)
+{
+	static const char *const ids[] = { "6AO21Hjr020654", "6AO21Hjs020654",
+		"6AO21Hjt020654" };
+
+	for (int verb = QUEUE_RELEASE; verb <= QUEUE_DELETE; verb++) {
+		for (size_t i = 0; i < COUNT_OF(ids); i++)
+			put_held("q", ids[i], GOOD);
+		/* of the same client, but another mail */
+		put_held("q", "6AO21Hju020654", START ENVELOPE TAG_B ".\n");
+		ck_assert_int_eq(act((enum queue_verb)verb, ids[0], HOLD_A),
+		    verb == QUEUE_DELETE ? QUEUE_GONE : QUEUE_MOVING);
+		for (size_t i = 0; i < COUNT_OF(ids); i++)
+			ck_assert_int_eq(
+			    look(ids[i]), verb == QUEUE_DELETE ? QUEUE_GONE : QUEUE_MOVING);
+		ck_assert(is_there("q/hf6AO21Hju020654"));
+		for (size_t i = 0; verb != QUEUE_DELETE && i < COUNT_OF(ids); i++) {
+			char name[50];
+
+			snprintf(name, sizeof(name), "q/qf%s", ids[i]);
+			ck_assert_int_eq(unlink(at(name)), 0);
+		}
+	}
+	/* what was asked for has left, and a piece of it has not */
+	put_held("q", ids[1], GOOD);
+	ck_assert_int_eq(look(ids[0]), QUEUE_HELD);
+	ck_assert_int_eq(act(QUEUE_RELEASE, ids[0], HOLD_A), QUEUE_MOVING);
+	ck_assert_int_eq(look(ids[0]), QUEUE_MOVING);
 }
 END_TEST
 
@@ -628,6 +661,7 @@ main(void)
 	tcase_add_test(queue, test_verbs_respect_locks);
 	tcase_add_test(queue, test_release_after_a_kill);
 	tcase_add_test(queue, test_many);
+	tcase_add_test(queue, test_pieces);
 	tcase_add_test(queue, test_read);
 	tcase_add_test(queue, test_directories);
 	tcase_add_test(queue, test_data_elsewhere);
