@@ -69,6 +69,9 @@ message_read(struct adopter *adopter, const struct queue_item *item,
 		result = mail_transaction_message(
 		    adopter->arena, transaction, data, length, why_r);
 	if (result == BASE_OK)
+		result = mail_transaction_fold(adopter->arena, transaction,
+		    adopter->settings->identity.recipient_delimiter);
+	if (result == BASE_OK)
 		*transaction_r = transaction;
 	return result;
 }

@@ -408,6 +408,10 @@ run(const struct settings *settings, int argc, char **argv, const char *usage,
 		fputs(usage, stderr);
 	} else {
 		status = message_read(arena, &arguments, &transaction);
+		if (status == EX_OK &&
+		    mail_transaction_fold(arena, transaction,
+			settings->identity.recipient_delimiter) != BASE_OK)
+			status = EX_SOFTWARE;
 		if (status == EX_OK)
 			status = site_open(settings, &site);
 		if (status == EX_OK)

@@ -107,7 +107,10 @@ oopsctl_forget(const struct settings *settings, int argc, char **argv)
 	arena = base_arena_new(FORGET_ARENA);
 	if (arena == NULL)
 		return EX_OSERR;
-	if (mail_path_parse(arena, argv[1], &address, &why) == BASE_OK && *address) {
+	if (mail_path_parse(arena, argv[1], &address, &why) == BASE_OK && *address)
+		address = mail_address_fold(
+		    arena, address, settings->identity.recipient_delimiter);
+	if (address != NULL && *address) {
 		status = forget(settings, address);
 	} else {
 		fprintf(stderr, "oopsctl: this is no address: %s\n", argv[1]);

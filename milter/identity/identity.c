@@ -135,6 +135,9 @@ login_address(const struct settings *settings, struct base_arena *arena, const c
 		return "";
 	if (strchr(address, '@') == NULL)
 		address = base_arena_printf(arena, "%s@%s", address, mail_domain_of(actor));
+	if (address != NULL)
+		address = mail_address_fold(
+		    arena, address, settings->identity.recipient_delimiter);
 	return address != NULL && is_local(settings, address) ? address : "";
 }
 

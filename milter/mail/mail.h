@@ -63,6 +63,14 @@ const char *mail_domain_of(const char *normal);
 /* Is `domain` the same as `parent` or below it? */
 bool mail_domain_is_within(const char *domain, const char *parent);
 
+/*
+ * The address without an extension of its local part: "anna@b" for "anna+news@b" when '+' is one
+ * of the delimiters; "" leaves every address whole. NULL: arena full. With '-', names that MTAs
+ * never cut stay whole: owner-*, *-request, mailer-daemon, double-bounce.
+ */
+const char *mail_address_fold(
+	struct base_arena *arena, const char *normal, const char *delimiters);
+
 /* Adds a normalised address once. BROKEN: arena full. A capped set is not a failure. */
 enum base_result mail_addresses_add(
 	struct base_arena *arena, struct mail_addresses *set, const char *normal);
@@ -105,6 +113,13 @@ enum base_result mail_transaction_body(struct base_arena *arena,
 	struct mail_transaction *transaction, const void *data, size_t length);
 /* Is the whole start of the body there, so that no more bytes are of use? */
 bool mail_transaction_has_body(const struct mail_transaction *transaction);
+
+/*
+ * Takes the extensions out of every address, once all fields and recipients are there: whoever
+ * makes a transaction for history to know or to judge does it, or hashes would not agree.
+ */
+enum base_result mail_transaction_fold(struct base_arena *arena,
+	struct mail_transaction *transaction, const char *delimiters);
 
 /* Called for each header field, which lives for the call; anything but OK stops and is handed on. */
 typedef enum base_result mail_field_fn(void *context, const char *name, const char *value);

@@ -175,6 +175,11 @@ mail_take(void *context, struct base_arena *arena, struct mail_transaction *tran
 	struct replay_import *import = context;
 	enum base_result result;
 
+	if (mail_transaction_fold(arena, transaction,
+		import->options.settings->identity.recipient_delimiter) != BASE_OK) {
+		*why_r = "no memory for a mail";
+		return BASE_BROKEN;
+	}
 	if (is_of_no_use(import, transaction)) {
 		import->count.skipped++;
 		return BASE_OK;

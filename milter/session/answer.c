@@ -4,6 +4,7 @@
 #include <stdio.h>
 
 #include "milter/audit/audit.h"
+#include "milter/mail/mail.h"
 #include "milter/notice/notice.h"
 #include "milter/policy/policy.h"
 #include "milter/queue/queue.h"
@@ -193,6 +194,9 @@ session_answer_header(struct session_connection *connection)
 {
 	struct session_mail *mail = &connection->mail;
 
+	if (mail_transaction_fold(connection->arena, mail->transaction,
+		connection->site->settings->identity.recipient_delimiter) != BASE_OK)
+		return session_answer_error(connection, "gather", "no memory");
 	if (is_ours(connection))
 		return let_pass(connection);
 	if (is_our_persons_send(connection))

@@ -85,6 +85,8 @@ const struct settings_key settings_keys[] = {
 	{ "identity.local_domains", &settings_type_domains, AT(identity.local_domains),
 	    .count_offset = offsetof(struct settings, identity.local_domain_count),
 	    .required = "( \"example.com\" )" },
+	{ "identity.recipient_delimiter", &settings_type_delimiters,
+	    AT(identity.recipient_delimiter), "" },
 	{ "identity.trusted_networks", &settings_type_networks,
 	    AT(identity.trusted_networks), "127.0.0.0/8 ::1/128",
 	    .count_offset = offsetof(struct settings, identity.trusted_network_count) },

@@ -158,6 +158,7 @@ struct settings {
 	struct {
 		const char **local_domains; /* lower case; subdomains are not included */
 		size_t local_domain_count;
+		const char *recipient_delimiter; /* characters, "" for none */
 		struct settings_network *trusted_networks;
 		size_t trusted_network_count;
 		bool spf; /* is an SPF pass a proof? */

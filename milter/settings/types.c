@@ -345,6 +345,18 @@ const struct settings_type settings_type_count = {
 	.wrong = "not a number: use a whole number without quotes (10)",
 };
 
+/* Between a local part and its extension. */
+static const char *
+parse_delimiters(struct settings_reader *reader, const struct settings_key *key,
+    const char *text, void *target)
+{
+	if (strlen(text) > 4 || strspn(text, "+-=_#!%&*~^|/") != strlen(text))
+		return key->type->wrong;
+	return settings_keep_as_is(reader, text, target);
+}
+SETTINGS_TEXT_TYPE(delimiters, parse_delimiters,
+    "not delimiters: use up to 4 characters of +-=_#!%&*~^|/ in quotes (\"+\"), or \"\"");
+
 /* What the audit line calls a rule. */
 static const char *
 parse_name(struct settings_reader *reader, const struct settings_key *key, const char *text,

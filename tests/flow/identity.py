@@ -104,3 +104,16 @@ def test_spf():
         assert None in dns.asked, "nobody was asked"
         story.reaches(site, unanswered)
         assert only_held(site, queue_id) and not site.receiver.received(recipient=ANNA)
+
+
+def test_an_extension_is_nobody_else():
+    with Site({"identity": {"recipient_delimiter": "+"}}) as site:
+        story.teach(site)
+        announcement = story.announce(site)
+        message = announcement.reply_all(ANNA, "Dear Clara,\n")
+        message.sender = "anna+phone@example.com"
+        queue_id = site.send(message)
+        story.hold_of(site, queue_id)
+        line = site.audit("judge")[-1]
+        assert line["sender"] == ANNA, line
+        assert site.letters(ANNA)

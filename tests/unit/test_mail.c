@@ -870,6 +870,60 @@ START_TEST(real_mail_is_read)
 }
 END_TEST
 
+static const struct {
+	const char *normal, *delimiters, *folded;
+} folds[] = {
+	{ "anna+news@example.com", "+", "anna@example.com" },
+	{ "anna+news@example.com", "", "anna+news@example.com" },
+	{ "anna+news+more@example.com", "+", "anna@example.com" },
+	{ "anna-news+more@example.com", "+-", "anna@example.com" },
+	{ "+news@example.com", "+", "+news@example.com" },
+	{ "anna+@example.com", "+", "anna@example.com" },
+	{ "anna@ex+ample.com", "+", "anna@ex+ample.com" },
+	{ "anna", "+", "anna" },
+	{ "anna+news", "+", "anna+news" },
+	{ "", "+", "" },
+	{ "owner-all@example.com", "-", "owner-all@example.com" },
+	{ "all-request@example.com", "-", "all-request@example.com" },
+	{ "mailer-daemon@example.com", "-", "mailer-daemon@example.com" },
+	{ "anna-news@example.com", "-", "anna@example.com" },
+	{ "anna\xc3\xa9+x@example.com", "+", "anna\xc3\xa9@example.com" },
+};
+
+START_TEST(extensions_are_folded)
+{
+	ck_assert_str_eq(
+	    mail_address_fold(arena, folds[_i].normal, folds[_i].delimiters),
+	    folds[_i].folded);
+}
+END_TEST
+
+START_TEST(a_transaction_is_folded_whole)
+{
+	struct mail_transaction *t = mail_transaction_new(arena, 1);
+
+	mail_transaction_sender(arena, t, "<anna+out@example.com>");
+	mail_transaction_recipient(arena, t, "<ben+a@example.com>");
+	mail_transaction_recipient(arena, t, "<ben+b@example.com>");
+	mail_transaction_recipient(arena, t, "<cleo@example.com>");
+	mail_transaction_field(arena, t, "From", "Anna <anna+x@example.com>");
+	mail_transaction_field(arena, t, "To", "ben+a@example.com, ben+b@example.com");
+	mail_transaction_field(arena, t, "Cc", "Cleo <cleo+z@example.com>");
+	ck_assert_int_eq(mail_transaction_fold(arena, t, "+"), BASE_OK);
+	ck_assert_str_eq(t->envelope_sender, "anna@example.com");
+	ck_assert_str_eq(t->from, "anna@example.com");
+	ck_assert_uint_eq(t->recipients.count, 2);
+	ck_assert_uint_eq(t->recipients.seen, 3);
+	ck_assert(mail_addresses_has(&t->recipients, "ben@example.com"));
+	ck_assert_uint_eq(t->to.count, 1);
+	ck_assert_str_eq(t->cc.items[0], "cleo@example.com");
+	/* more may come: the set is whole */
+	ck_assert_int_eq(
+	    mail_addresses_add(arena, &t->recipients, "dan@example.com"), BASE_OK);
+	ck_assert_uint_eq(t->recipients.count, 3);
+}
+END_TEST
+
 /* The tests of parsers. */
 static TCase *
 case_parsers(void)
@@ -879,6 +933,9 @@ case_parsers(void)
 	tcase_add_checked_fixture(tcase, setup, teardown);
 	tcase_add_loop_test(tcase, a_path_becomes_an_address, 0, COUNT(paths));
 	tcase_add_test(tcase, limits_of_lengths_are_exact);
+	tcase_add_loop_test(
+	    tcase, extensions_are_folded, 0, (int)(sizeof(folds) / sizeof(*folds)));
+	tcase_add_test(tcase, a_transaction_is_folded_whole);
 	tcase_add_test(tcase, domains_are_compared_whole_label_by_label);
 	tcase_add_test(tcase, a_set_keeps_order_and_counts_on_when_it_is_full);
 	tcase_add_loop_test(tcase, a_list_gives_its_mailboxes, 0, COUNT(lists));

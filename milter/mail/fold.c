@@ -1,0 +1,82 @@
+/* fold - extensions of local parts ("anna+news@"), where a site says that they mean nobody else */
+#include "milter/mail/internal.h"
+
+#include <string.h>
+#include <strings.h>
+
+/* Names that an MTA never cuts when the delimiter is a hyphen (postconf(5), recipient_delimiter). */
+static bool
+is_whole(const char *normal, size_t length)
+{
+	static const char request[] = "-request";
+	size_t tail = sizeof(request) - 1;
+
+	return strncmp(normal, "owner-", 6) == 0 ||
+	       strncmp(normal, "mailer-daemon@", 14) == 0 ||
+	       strncmp(normal, "double-bounce@", 14) == 0 ||
+	       (length > tail && memcmp(normal + length - tail, request, tail) == 0);
+}
+
+const char *
+mail_address_fold(struct base_arena *arena, const char *normal, const char *delimiters)
+{
+	const char *domain = mail_domain_of(normal);
+	size_t local, cut;
+
+	if (*delimiters == '\0' || *domain == '\0')
+		return normal;
+	local = (size_t)(domain - normal) - 1;
+	cut = strcspn(normal, delimiters);
+	if (cut == 0 || cut >= local)
+		return normal;
+	if (normal[cut] == '-' && is_whole(normal, local))
+		return normal;
+	return base_arena_printf(arena, "%.*s@%s", (int)cut, normal, domain);
+}
+
+/* A set anew: two that were different may be the same now. */
+static enum base_result
+set_fold(struct base_arena *arena, struct mail_addresses *set, const char *delimiters)
+{
+	struct mail_addresses folded = { 0 };
+	enum base_result result = BASE_OK;
+	size_t i;
+
+	for (i = 0; i < set->count && result == BASE_OK; i++) {
+		const char *normal = mail_address_fold(arena, set->items[i], delimiters);
+
+		result = normal == NULL ? BASE_BROKEN
+					: mail_addresses_add(arena, &folded, normal);
+	}
+	if (result != BASE_OK)
+		return result;
+	folded.seen = set->seen;
+	folded.capped = set->capped;
+	*set = folded;
+	return BASE_OK;
+}
+
+enum base_result
+mail_transaction_fold(
+    struct base_arena *arena, struct mail_transaction *transaction, const char *delimiters)
+{
+	const char *sender, *from, *author;
+	enum base_result result;
+
+	if (*delimiters == '\0')
+		return BASE_OK;
+	author = mail_address_fold(arena, transaction->envelope_sender, delimiters);
+	from = mail_address_fold(arena, transaction->from, delimiters);
+	sender = mail_address_fold(arena, transaction->sender, delimiters);
+	if (author == NULL || from == NULL || sender == NULL)
+		return BASE_BROKEN;
+	transaction->envelope_sender = author;
+	transaction->from = from;
+	transaction->sender = sender;
+	result = set_fold(arena, &transaction->recipients, delimiters);
+	if (result == BASE_OK)
+		result = set_fold(arena, &transaction->to, delimiters);
+	if (result == BASE_OK)
+		result = set_fold(arena, &transaction->cc, delimiters);
+	return result;
+}
