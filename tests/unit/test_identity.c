@@ -19,7 +19,8 @@ static struct settings_network networks[] = {
 	{ .family = AF_INET6, .address = { 0x20, 0x01, 0x0d, 0xb8, 0, 1 }, .prefix = 47 },
 };
 static const struct settings site = {
-	.identity = { .local_domains = domains,
+	.identity = { .recipient_delimiter = "",
+	    .local_domains = domains,
 	    .local_domain_count = 2,
 	    .trusted_networks = networks,
 	    .trusted_network_count = 3 },
@@ -166,7 +167,8 @@ END_TEST
 START_TEST(test_everybody)
 {
 	struct settings_network everybody = { .family = AF_INET };
-	struct settings open = { .identity = { .local_domains = domains,
+	struct settings open = { .identity = { .recipient_delimiter = "",
+				     .local_domains = domains,
 				     .local_domain_count = 2,
 				     .trusted_networks = &everybody,
 				     .trusted_network_count = 1 } };
