@@ -46,8 +46,9 @@ struct judge_view {
 	double best_cover;   /* largest share covered by one audience written to */
 	double best_overlap; /* largest likeness (Jaccard) with one */
 	const struct memory_heard *heard; /* audience received from that is most like it */
-	double heard_overlap;
-	size_t suspect; /* least familiar recipient; `sample` when there is none */
+	double heard_overlap;             /* 1: the same, with or without its author */
+	bool is_answer_exact; /* exactly everybody else in the mail that is answered */
+	size_t suspect;       /* least familiar recipient; `sample` when there is none */
 	double suspect_worth;
 	double others_worth; /* mean of the other recipients */
 };
@@ -114,8 +115,13 @@ JUDGE_SIGNAL(closest_sent);
 JUDGE_SIGNAL(exact_before);
 JUDGE_SIGNAL(regular_mailing);
 JUDGE_SIGNAL(cohesion);
+/* signals_received.c */
+JUDGE_SIGNAL(received_as);
 JUDGE_SIGNAL(received_match);
 JUDGE_SIGNAL(group_voices);
+JUDGE_SIGNAL(group_turns);
+JUDGE_SIGNAL(group_answered);
+JUDGE_SIGNAL(group_declined);
 /* signals_reply.c */
 JUDGE_SIGNAL(reply_kind);
 JUDGE_SIGNAL(answered_audience);

@@ -10,6 +10,7 @@
 
 #define JUDGE_BODY_MIN 10      /* people, from which the start of the body can tell more */
 #define JUDGE_MAX_SENTENCE 600 /* bytes */
+#define JUDGE_NAMED_MAX 12     /* recipients among whom one stands out */
 
 /* --- scoring ----------------------------------------------------------------------- */
 
@@ -126,6 +127,19 @@ sentence_make(const struct judge_score *score, size_t i, struct base_arena *aren
 	return sentence;
 }
 
+/* Who a reason is about: whom it names, else, among few, the recipient least expected. */
+static const char *
+person_of(const struct judge_score *score, size_t i)
+{
+	const struct judge_view *view = &score->view;
+
+	if (*score->measures[i].person)
+		return score->measures[i].person;
+	if (view->count < 2 || view->count > JUDGE_NAMED_MAX || view->is_answer_exact)
+		return "";
+	return judge_view_person(view, view->suspect);
+}
+
 /* The signals that add points, strongest first. */
 static enum base_result
 reasons_make(const struct judge_score *score, const struct judge_scorecard *scorecard,
@@ -145,7 +159,7 @@ reasons_make(const struct judge_score *score, const struct judge_scorecard *scor
 			continue;
 		reason->signal = judge_signals[i].name;
 		reason->points = points;
-		reason->person = score->measures[i].person;
+		reason->person = person_of(score, i);
 		reason->text = sentence_make(score, i, arena);
 		reason->evidence = evidence_make(score, &scorecard->blocks[i], i, arena);
 		if (!reason->text || !reason->evidence)
@@ -171,19 +185,18 @@ is_learning(const struct memory_recall *recall, const struct settings_policy *ru
 }
 
 /*
- * Is a score high enough for a stop? Above the rule's threshold, and above the site's own
- * percentile; while that is not known yet, clearly above the threshold.
+ * Is a score above the rule's bar, and above the site's own percentile? While that is not known
+ * yet: clearly above the bar.
  */
 static bool
-is_stop(const struct judge_facts *facts, const struct settings_policy *rule, double score)
+is_above(const struct settings_policy *rule, double score, double bar, double site_score)
 {
-	double bar = rule->threshold;
-
 	if (score < bar)
 		return false;
-	if (facts->recall->site_score > 0)
-		return score > facts->recall->site_score;
-	return score / (1 - score) >= rule->learning.new_site_odds * bar / (1 - bar);
+	if (site_score > 0)
+		return score > site_score;
+	return score >= 1 ||
+	       score / (1 - score) >= rule->learning.new_site_odds * bar / (1 - bar);
 }
 
 enum settings_action
@@ -192,9 +205,10 @@ judge_action(const struct judge_facts *facts, const struct settings_policy *rule
 {
 	enum settings_action action = SETTINGS_PASS;
 
-	if (score >= rule->tag_threshold)
+	if (is_above(rule, score, rule->tag_threshold, facts->recall->site_tag_score))
 		action = SETTINGS_TAG;
-	if (!is_stop(facts, rule, score) || rule->action <= action)
+	if (!is_above(rule, score, rule->threshold, facts->recall->site_score) ||
+	    rule->action <= action)
 		return action;
 	/* Confirming teaches: the same audience is not stopped twice. */
 	if (rule->action > SETTINGS_TAG &&

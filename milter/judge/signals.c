@@ -37,8 +37,18 @@ const struct judge_signal judge_signals[] = {
 	SIGNAL(regular_mailing, "share",
 	    "how far the interval between sends to exactly this audience varies"),
 	SIGNAL(cohesion, "share", "recipients written to together with another of them"),
+	SIGNAL(received_as, "kind",
+	    "0 no audience received from, 1 alike, 2 exactly one, 3 most of the answered "
+	    "mail's, "
+	    "4 exactly the answered mail's"),
 	SIGNAL(received_match, "0..1", "likeness with the closest audience received from"),
 	SIGNAL(group_voices, "people", "who was seen to write to that audience"),
+	SIGNAL(group_turns, "share",
+	    "mails to that audience whose writer was not the last one's"),
+	SIGNAL(group_answered, "answers",
+	    "this sender's earlier answers to all of that audience"),
+	SIGNAL(group_declined, "answers",
+	    "this sender's earlier answers to the author alone, of mails to that audience"),
 	/* replies */
 	SIGNAL(reply_kind, "kind",
 	    "0 no reply, 1 author of small mail, 2 author of large, 3 all, 4 all and more, "

@@ -7,8 +7,6 @@
 #define GROUP_MIN 3         /* people from which shares mean something */
 #define GROUP_NAMED_MAX 12  /* recipients among whom one is named */
 #define GROUP_REGULAR_MIN 4 /* sends that make an interval */
-#define GROUP_HEARD_MIN 5
-#define GROUP_LIKE 0.7 /* overlap from which an audience received from is meant */
 
 /* Among few recipients the least expected one is named. */
 static void
@@ -267,49 +265,4 @@ judge_say_cohesion(const struct judge_view *view, double value, struct base_buff
 	base_buffer_printf(text_r,
 	    "Of %s you wrote to only %.0f together with another of them.",
 	    judge_view_these(view, these), value * (double)view->count);
-}
-
-bool
-judge_measure_received_match(
-    const struct judge_view *view, double *value_r, const char **person_r)
-{
-	(void)person_r;
-	*value_r = view->heard_overlap;
-	return view->people >= GROUP_HEARD_MIN;
-}
-
-void
-judge_say_received_match(
-    const struct judge_view *view, double value, struct base_buffer *text_r)
-{
-	char these[JUDGE_PEOPLE_SIZE];
-
-	if (value >= GROUP_LIKE)
-		base_buffer_printf(text_r,
-		    "You get mail with %s; you do not write to that group.",
-		    judge_view_these(view, these));
-	else
-		base_buffer_printf(text_r, "You do not get mail with a group like %s.",
-		    judge_view_these(view, these));
-}
-
-bool
-judge_measure_group_voices(
-    const struct judge_view *view, double *value_r, const char **person_r)
-{
-	(void)person_r;
-	*value_r =
-	    view->heard && view->heard_overlap >= GROUP_LIKE ? view->heard->voice_count : 0;
-	return view->people >= GROUP_HEARD_MIN;
-}
-
-void
-judge_say_group_voices(
-    const struct judge_view *view, double value, struct base_buffer *text_r)
-{
-	if (value == 1)
-		base_buffer_printf(
-		    text_r, "Only one person writes to this group of %zu.", view->count);
-	else
-		base_buffer_printf(text_r, "Few write to this group of %zu.", view->count);
 }

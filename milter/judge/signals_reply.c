@@ -6,7 +6,6 @@
 
 #include "milter/judge/internal.h"
 
-#define REPLY_EXTRA 0.3 /* share of recipients that the parent did not have */
 #define REPLY_SITE_WORTH                                                                   \
 	3 /* replies that the site's habit counts among the sender's own                   \
 	   */
@@ -18,17 +17,6 @@ is_to_all(const struct judge_view *view)
 {
 	return view->answer.kind && view->answer.others >= MEMORY_LARGE_PARENT &&
 	       view->answer.taken >= MEMORY_WHOLE;
-}
-
-/* The share of recipients who were not in the parent. */
-static double
-extra_share(const struct judge_view *view)
-{
-	double common = view->answer.taken * view->answer.others;
-
-	if (view->answer.is_small || view->count == 0 || (double)view->count <= common)
-		return 0;
-	return ((double)view->count - common) / (double)view->count;
 }
 
 /* How often people here answer all when they could. */
@@ -93,12 +81,13 @@ bool
 judge_measure_reply_kind(
     const struct judge_view *view, double *value_r, const char **person_r)
 {
-	name_originator(view, person_r);
+	if (view->count == 1 || is_to_all(view))
+		name_originator(view, person_r);
 	if (!view->answer.kind)
 		*value_r = 0;
 	else if (is_to_all(view))
-		*value_r = extra_share(view) > REPLY_EXTRA ? 4 : 3;
-	else if (**person_r)
+		*value_r = view->is_answer_exact ? 3 : 4;
+	else if (*judge_view_person_of(view, view->answer.originator))
 		*value_r = view->answer.others >= MEMORY_LARGE_PARENT ? 2 : 1;
 	else
 		*value_r = 5;
@@ -127,7 +116,7 @@ judge_measure_answered_audience(
 {
 	name_originator(view, person_r);
 	*value_r = view->answer.others;
-	return is_to_all(view);
+	return view->is_answer_exact;
 }
 
 void
@@ -145,7 +134,7 @@ judge_measure_habit_answer_all(
 {
 	name_originator(view, person_r);
 	*value_r = sender_habit(view);
-	return is_to_all(view);
+	return view->is_answer_exact;
 }
 
 void
@@ -172,7 +161,7 @@ judge_measure_habit_answer_all_size(
 	}
 	*value_r =
 	    (did + REPLY_CLASS_WORTH * sender_habit(view)) / (could + REPLY_CLASS_WORTH);
-	return is_to_all(view);
+	return view->is_answer_exact;
 }
 
 void
@@ -192,7 +181,7 @@ judge_measure_habit_lift(
 {
 	name_originator(view, person_r);
 	*value_r = log2(sender_habit(view) / site_habit(view));
-	return is_to_all(view);
+	return view->is_answer_exact;
 }
 
 void
@@ -216,7 +205,7 @@ judge_measure_answered_all_before(
 
 	name_originator(view, person_r);
 	*value_r = sender_did(view, &could);
-	return is_to_all(view);
+	return view->is_answer_exact;
 }
 
 void
@@ -243,7 +232,7 @@ judge_measure_one_to_one_author(
 
 	name_originator(view, person_r);
 	*value_r = author ? (double)author->alone * view->fade : 0;
-	return is_to_all(view);
+	return view->is_answer_exact;
 }
 
 void
@@ -263,7 +252,7 @@ judge_measure_author_alone_share(
 	    memory_contact_find(view->facts->recall->profile, view->answer.originator);
 
 	name_originator(view, person_r);
-	if (!is_to_all(view) || !author || author->sent <= 0)
+	if (!view->is_answer_exact || !author || author->sent <= 0)
 		return false;
 	*value_r = (double)author->alone / (double)author->sent;
 	return true;
@@ -289,7 +278,7 @@ judge_measure_others_answered_all(
 {
 	name_originator(view, person_r);
 	*value_r = view->answer.answered_all;
-	return is_to_all(view);
+	return view->is_answer_exact;
 }
 
 void
@@ -311,7 +300,7 @@ judge_measure_minutes_since_parent(
 {
 	(void)person_r;
 	*value_r = (double)(view->now - view->answer.time) / 60;
-	return is_to_all(view);
+	return view->is_answer_exact;
 }
 
 void
@@ -333,7 +322,7 @@ judge_measure_site_reply_all(
 {
 	(void)person_r;
 	*value_r = site_habit(view);
-	return is_to_all(view);
+	return view->is_answer_exact;
 }
 
 void

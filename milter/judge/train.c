@@ -18,49 +18,50 @@
 #include "milter/judge/internal.h"
 
 #define TRAIN_ROUNDS 60
-#define TRAIN_SIGNAL_PULL 20.0 /* examples that pull a cell of a signal towards 0 */
-#define TRAIN_PAIR_PULL 80.0
+#define TRAIN_SIGNAL_PULL 5.0 /* examples that pull a cell of a signal towards 0 */
+#define TRAIN_PAIR_PULL 10.0
 #define TRAIN_STEP 1.0 /* largest step of a cell in one round */
 #define TRAIN_SCALE 20.0
 /*
- * Slips are far more common among the examples than in life. The base is moved so that a score
- * of 0.9, the default threshold, is where a stop begins to be right at a usual site.
+ * The base is moved so that the default threshold lies where a stop begins to be right: at the
+ * history that is quietest there, this share of real sends scores higher.
  */
-#define TRAIN_SHIFT 54.0
+#define TRAIN_THRESHOLD 0.9
+#define TRAIN_FALSE_SHARE 0.001
 #define TRAIN_MAX_EXAMPLES (4u << 20)
 #define TRAIN_FEATURES (JUDGE_MAX_SIGNALS + JUDGE_MAX_PAIRS)
 #define TRAIN_CELLS ((JUDGE_MAX_RANGES + 1) * (JUDGE_MAX_RANGES + 1))
 
-/* What an example is; each kind of a history weighs at most so much. */
+/* What an example is. */
 enum train_kind {
-	TRAIN_REAL_MANY, /* a real send to TRAIN_MANY or more */
-	TRAIN_REAL_FEW,
+	TRAIN_REAL,
 	TRAIN_TO_ALL, /* a slip that takes a parent's audience */
 	TRAIN_LIST,   /* a slip to a list */
 	TRAIN_PERSON, /* another slip */
 	TRAIN_KINDS,
 };
 
-#define TRAIN_MANY 4
 #define TRAIN_LIST_MIN 15
+#define TRAIN_REAL_LEAST 3000.0 /* slips of a smaller history weigh as in one of so many */
 #define TRAIN_PERSON_MAX 7
 #define TRAIN_USUAL_MIN 5 /* people, of sends that tell a signal's most usual range */
 
-static const struct {
-	double total; /* weight of all examples of a history */
-	double each;  /* weight of one at most */
-} train_weights[TRAIN_KINDS] = {
-	[TRAIN_REAL_MANY] = { 2000, 2 },
-	[TRAIN_REAL_FEW] = { 500, 1 },
-	[TRAIN_TO_ALL] = { 1000, 1 },
-	[TRAIN_LIST] = { 1000, 1 },
-	[TRAIN_PERSON] = { 30, 0.03 },
+/*
+ * As in life, real sends far outweigh slips: what counts is the order of the few that look most
+ * like a slip. A real send weighs 1, and all slips of a kind in a history together this share of
+ * its real sends.
+ */
+static const double train_shares[TRAIN_KINDS] = {
+	[TRAIN_TO_ALL] = 0.007,
+	[TRAIN_LIST] = 0.0035,
+	[TRAIN_PERSON] = 0.0001,
 };
 
 struct example {
 	uint16_t *cells; /* by feature */
 	float weight;
 	float sum; /* of its cells' points, base included */
+	uint16_t history;
 	uint8_t kind;
 	bool is_usual; /* counts for the most usual range */
 };
@@ -72,7 +73,8 @@ struct judge_trainer {
 	size_t feature_count; /* signals, then pairs */
 	struct example *examples;
 	size_t count, room;
-	size_t history; /* where the present history begins */
+	size_t begin; /* of the present history */
+	uint16_t histories;
 	double base;
 	double *points[TRAIN_FEATURES];
 };
@@ -159,7 +161,7 @@ kind_of(const struct judge_view *view, bool is_slip)
 {
 	if (is_slip)
 		return slip_kind(view);
-	return view->count >= TRAIN_MANY ? TRAIN_REAL_MANY : TRAIN_REAL_FEW;
+	return TRAIN_REAL;
 }
 
 /* Room for one more; false: no memory, or too many. */
@@ -212,20 +214,26 @@ void
 judge_trainer_end_history(struct judge_trainer *trainer, size_t *real_r, size_t *slips_r)
 {
 	size_t counts[TRAIN_KINDS] = { 0 };
+	double real;
 
-	for (size_t i = trainer->history; i < trainer->count; i++)
+	for (size_t i = trainer->begin; i < trainer->count; i++)
 		counts[trainer->examples[i].kind]++;
-	for (size_t i = trainer->history; i < trainer->count; i++) {
+	real = (double)counts[TRAIN_REAL];
+	if (real < TRAIN_REAL_LEAST)
+		real = TRAIN_REAL_LEAST;
+	for (size_t i = trainer->begin; i < trainer->count; i++) {
 		struct example *example = &trainer->examples[i];
-		double weight =
-		    train_weights[example->kind].total / (double)counts[example->kind];
+		double weight = 1;
 
-		if (weight > train_weights[example->kind].each)
-			weight = train_weights[example->kind].each;
-		example->weight = (float)weight;
+		if (is_slip_kind(example->kind))
+			weight = train_shares[example->kind] * real /
+				 (double)counts[example->kind];
+		example->weight = (float)(weight < 1 ? weight : 1);
+		example->history = trainer->histories;
 	}
-	trainer->history = trainer->count;
-	*real_r = counts[TRAIN_REAL_MANY] + counts[TRAIN_REAL_FEW];
+	trainer->begin = trainer->count;
+	trainer->histories++;
+	*real_r = counts[TRAIN_REAL];
 	*slips_r = counts[TRAIN_TO_ALL] + counts[TRAIN_LIST] + counts[TRAIN_PERSON];
 }
 
@@ -403,6 +411,50 @@ signal_make(const struct judge_trainer *trainer, size_t feature, struct judge_bl
 	return usual;
 }
 
+/* Orders sums, highest first. */
+static int
+sum_compare(const void *a, const void *b)
+{
+	const float left = *(const float *)a, right = *(const float *)b;
+
+	return left > right ? -1 : left < right;
+}
+
+/* The sum that a share of one history's real sends exceed; false: it has too few. */
+static bool
+history_bar(
+    const struct judge_trainer *trainer, uint16_t history, float *sums, double *bar_r)
+{
+	size_t count = 0, above;
+
+	for (size_t i = 0; i < trainer->count; i++) {
+		const struct example *example = &trainer->examples[i];
+
+		if (example->history == history && example->kind == TRAIN_REAL)
+			sums[count++] = example->sum;
+	}
+	above = (size_t)(TRAIN_FALSE_SHARE * (double)count);
+	if (above == 0)
+		return false;
+	qsort(sums, count, sizeof(*sums), sum_compare);
+	*bar_r = (double)sums[above];
+	return true;
+}
+
+/* What moves the base so that the default threshold is at the lowest bar of all histories. */
+static double
+base_shift(const struct judge_trainer *trainer)
+{
+	float *sums = malloc((trainer->count + 1) * sizeof(*sums));
+	double lowest = INFINITY, bar;
+
+	for (uint16_t history = 0; sums && history < trainer->histories; history++)
+		if (history_bar(trainer, history, sums, &bar) && bar < lowest)
+			lowest = bar;
+	free(sums);
+	return isfinite(lowest) ? log(TRAIN_THRESHOLD / (1 - TRAIN_THRESHOLD)) - lowest : 0;
+}
+
 /* The frame with the fitted points. */
 static enum base_result
 card_make(struct judge_trainer *trainer, struct judge_scorecard **scorecard_r)
@@ -430,7 +482,7 @@ card_make(struct judge_trainer *trainer, struct judge_scorecard **scorecard_r)
 			pair->points[cell] =
 			    points_round(trainer->points[trainer->signal_count + i][cell]);
 	}
-	card->base = points_round(base) + TRAIN_SHIFT;
+	card->base = points_round(base + base_shift(trainer));
 	*scorecard_r = card;
 	return BASE_OK;
 }

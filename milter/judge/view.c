@@ -11,6 +11,7 @@
 #define VIEW_WEAK 0.7       /* sends, halved as they age: less is hardly known */
 #define VIEW_ALONE 0.5      /* sends to this person alone */
 #define VIEW_HEARD_MIN 4    /* recipients from which audiences received from are compared */
+#define VIEW_WHOLE 0.95     /* of an answered mail's audience, and no more others */
 #define VIEW_PARENT_WORTH 3 /* a recipient who was in the parent's audience is expected */
 
 struct placed {
@@ -139,6 +140,18 @@ heard_overlap(const struct judge_view *view, const struct memory_heard *heard)
 	return common / ((double)view->count + heard->size - common);
 }
 
+/* Did such a large audience leave a mark, with or without its author? */
+static bool
+has_mark(const struct memory_profile *profile, uint64_t sum)
+{
+	uint32_t mark = (uint32_t)(sum >> 32);
+
+	for (size_t i = 0; i < profile->list_count; i++)
+		if (profile->lists[i].with == mark || profile->lists[i].without == mark)
+			return true;
+	return false;
+}
+
 /* Compares with the audiences received from. */
 static void
 view_heard(struct judge_view *view)
@@ -158,6 +171,24 @@ view_heard(struct judge_view *view)
 			view->heard = &profile->heard[i];
 		}
 	}
+	if (view->heard_overlap < 1 && has_mark(profile, view->sum + view->self)) {
+		view->heard_overlap = 1;
+		view->heard = NULL;
+	}
+}
+
+/* Are the recipients exactly everybody else in the mail that is answered? */
+static bool
+is_answer_exact(const struct judge_view *view)
+{
+	const struct memory_answer *answer = &view->answer;
+
+	if (!answer->kind || answer->is_small || answer->others < MEMORY_LARGE_PARENT)
+		return false;
+	if (answer->sum == view->sum + view->self || answer->sum == view->sum)
+		return true;
+	return answer->taken >= VIEW_WHOLE && fabs((double)view->people - answer->others) <=
+						  (1 - VIEW_WHOLE) * answer->others;
 }
 
 /* How well a recipient is known, and how well it fits with the others. */
@@ -231,6 +262,7 @@ judge_view_make(const struct judge_facts *facts, struct base_arena *arena,
 	view.people = audience_people(facts->audience, view.count);
 	view.answer = memory_answer_find(recall->profile, recall->thread, view.self,
 	    view.hashes, view.count, view.people, view.now);
+	view.is_answer_exact = is_answer_exact(&view);
 	view_sent(&view);
 	view_heard(&view);
 	view_suspect(&view);

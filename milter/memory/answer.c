@@ -73,16 +73,23 @@ answer_heard(
 		.time = time,
 		.sum = heard->sum,
 		.was_member = true,
-		.answered_all = heard->answered,
+		.answered_all = heard->turns,
 	};
 }
 
-/* The latest audience received from that most of the recipients are of. */
+/*
+ * The audience received from that is answered: exactly the recipients, else the latest that most
+ * of the recipients are of.
+ */
 static const struct memory_heard *
-heard_answered(const struct memory_profile *profile, const uint64_t *recipients,
-    size_t count, int64_t now, double *taken_r)
+heard_answered(const struct memory_profile *profile, uint64_t sender,
+    const uint64_t *recipients, size_t count, int64_t now, double *taken_r)
 {
 	const struct memory_heard *best = NULL;
+	uint64_t sum = sender;
+
+	for (size_t i = 0; i < count; i++)
+		sum += recipients[i];
 
 	for (size_t i = 0; i < profile->heard_count; i++) {
 		const struct memory_heard *heard = &profile->heard[i];
@@ -90,8 +97,13 @@ heard_answered(const struct memory_profile *profile, const uint64_t *recipients,
 
 		if (heard->size == 0 ||
 		    now - heard->last > MEMORY_ANSWER_HEARD_DAYS * 86400 ||
-		    (best && heard->last <= best->last) ||
 		    !memory_hash_has(recipients, count, heard->last_voice))
+			continue;
+		if (heard->sum == sum) {
+			*taken_r = 1;
+			return heard;
+		}
+		if (best && heard->last <= best->last)
 			continue;
 		taken = heard_taken(heard, recipients, count);
 		if (taken >= MEMORY_WHOLE) {
@@ -123,12 +135,12 @@ contact_answered(const struct memory_profile *profile, const uint64_t *recipient
 
 /* Without a thread row: what was received lately tells. */
 static struct memory_answer
-answer_inferred(const struct memory_profile *profile, const uint64_t *recipients,
-    size_t count, int64_t now)
+answer_inferred(const struct memory_profile *profile, uint64_t sender,
+    const uint64_t *recipients, size_t count, int64_t now)
 {
 	double taken = 0;
 	const struct memory_heard *heard =
-	    heard_answered(profile, recipients, count, now, &taken);
+	    heard_answered(profile, sender, recipients, count, now, &taken);
 	const struct memory_contact *contact;
 
 	if (heard)
@@ -173,7 +185,7 @@ memory_answer_find(const struct memory_profile *profile, const struct memory_thr
 	if (thread)
 		answer = answer_given(thread, sender, recipients, count, people);
 	else if (profile)
-		answer = answer_inferred(profile, recipients, count, now);
+		answer = answer_inferred(profile, sender, recipients, count, now);
 	answer.is_choice = is_choice(&answer, recipients, count);
 	return answer;
 }

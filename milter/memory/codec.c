@@ -10,7 +10,7 @@
 #include "milter/memory/internal.h"
 #include "milter/memory/wire.h"
 
-#define CODEC_VERSION 1
+#define CODEC_VERSION 2
 
 enum codec_kind { CODEC_PROFILE = 'p', CODEC_THREAD = 't', CODEC_SITE = 's' };
 enum codec_half { CODEC_SENT = 1, CODEC_RECEIVED = 2 };
@@ -182,7 +182,9 @@ heard_put(struct memory_wire *wire, const struct memory_heard *heard)
 	memory_put(wire, heard->size, 4);
 	memory_put(wire, heard->last, 4);
 	memory_put(wire, heard->count, 4);
+	memory_put(wire, heard->turns, 2);
 	memory_put(wire, heard->answered, 1);
+	memory_put(wire, heard->declined, 1);
 	memory_put(wire, heard->sketch_count, 1);
 	for (size_t i = 0; i < heard->sketch_count; i++)
 		memory_put(wire, heard->sketch[i], 4);
@@ -200,7 +202,9 @@ heard_take(struct memory_wire *wire, struct memory_heard *heard_r)
 	heard_r->size = (uint32_t)memory_take(wire, 4);
 	heard_r->last = (uint32_t)memory_take(wire, 4);
 	heard_r->count = (uint32_t)memory_take(wire, 4);
+	heard_r->turns = (uint16_t)memory_take(wire, 2);
 	heard_r->answered = (uint8_t)memory_take(wire, 1);
+	heard_r->declined = (uint8_t)memory_take(wire, 1);
 	count = memory_take(wire, 1);
 	if (count > MEMORY_SKETCH) {
 		wire->failed = true;
@@ -211,12 +215,29 @@ heard_take(struct memory_wire *wire, struct memory_heard *heard_r)
 	heard_r->sketch_count = (uint8_t)count;
 }
 
+/* One mark of a large audience. */
+static void
+list_put(struct memory_wire *wire, const struct memory_list *list)
+{
+	memory_put(wire, list->with, 4);
+	memory_put(wire, list->without, 4);
+}
+
+/* One mark of a large audience. */
+static void
+list_take(struct memory_wire *wire, struct memory_list *list_r)
+{
+	list_r->with = (uint32_t)memory_take(wire, 4);
+	list_r->without = (uint32_t)memory_take(wire, 4);
+}
+
 /* Bytes that a profile needs at most. */
 static size_t
 profile_room(const struct memory_profile *profile)
 {
 	return 160 + profile->contact_count * 39 + profile->sent_count * 36 +
-	       profile->heard_count * (31 + MEMORY_MAX_VOICES * 8 + MEMORY_SKETCH * 4);
+	       profile->heard_count * (34 + MEMORY_MAX_VOICES * 8 + MEMORY_SKETCH * 4) +
+	       profile->list_count * 8;
 }
 
 /* A profile as bytes. */
@@ -241,12 +262,16 @@ memory_profile_encode(struct base_arena *arena, const struct memory_profile *pro
 	memory_put(&wire, profile->contact_count, 2);
 	memory_put(&wire, profile->sent_count, 1);
 	memory_put(&wire, profile->heard_count, 1);
+	memory_put(&wire, profile->list_count, 2);
+	memory_put(&wire, profile->list_next, 2);
 	for (size_t i = 0; i < profile->contact_count; i++)
 		contact_put(&wire, &profile->contacts[i]);
 	for (size_t i = 0; i < profile->sent_count; i++)
 		sent_put(&wire, &profile->sent[i]);
 	for (size_t i = 0; i < profile->heard_count; i++)
 		heard_put(&wire, &profile->heard[i]);
+	for (size_t i = 0; i < profile->list_count; i++)
+		list_put(&wire, &profile->lists[i]);
 	return record_end(&wire, data_r, length_r);
 }
 
@@ -257,13 +282,16 @@ profile_lists_new(struct base_arena *arena, struct memory_profile *profile)
 	profile->contact_room = profile->contact_count;
 	profile->sent_room = profile->sent_count;
 	profile->heard_room = profile->heard_count;
+	profile->list_room = profile->list_count;
 	profile->contacts =
 	    base_arena_array(arena, profile->contact_count + 1, sizeof(*profile->contacts));
 	profile->sent =
 	    base_arena_array(arena, profile->sent_count + 1, sizeof(*profile->sent));
 	profile->heard =
 	    base_arena_array(arena, profile->heard_count + 1, sizeof(*profile->heard));
-	return profile->contacts && profile->sent && profile->heard;
+	profile->lists =
+	    base_arena_array(arena, profile->list_count + 1, sizeof(*profile->lists));
+	return profile->contacts && profile->sent && profile->heard && profile->lists;
 }
 
 /* Reads the lists; false unless they are what an encoder writes. */
@@ -279,6 +307,8 @@ profile_lists_take(struct memory_wire *wire, struct memory_profile *profile)
 		sent_take(wire, &profile->sent[i]);
 	for (size_t i = 0; i < profile->heard_count && !wire->failed; i++)
 		heard_take(wire, &profile->heard[i]);
+	for (size_t i = 0; i < profile->list_count && !wire->failed; i++)
+		list_take(wire, &profile->lists[i]);
 	return memory_wire_is_done(wire);
 }
 
@@ -299,6 +329,8 @@ profile_head_take(struct memory_wire *wire, struct memory_profile *profile)
 	profile->contact_count = memory_take(wire, 2);
 	profile->sent_count = memory_take(wire, 1);
 	profile->heard_count = memory_take(wire, 1);
+	profile->list_count = memory_take(wire, 2);
+	profile->list_next = memory_take(wire, 2);
 }
 
 /* Bytes as a profile. */
@@ -317,7 +349,9 @@ memory_profile_decode(struct base_arena *arena, const void *data, size_t length,
 	if (wire.failed || profile->epoch < 0 || profile->epoch > UINT32_MAX ||
 	    profile->contact_count > MEMORY_MAX_CONTACTS ||
 	    profile->sent_count > MEMORY_MAX_SENT ||
-	    profile->heard_count > MEMORY_MAX_HEARD)
+	    profile->heard_count > MEMORY_MAX_HEARD ||
+	    profile->list_count > MEMORY_MAX_LISTS ||
+	    profile->list_next >= MEMORY_MAX_LISTS)
 		return BASE_NONE;
 	if (!profile_lists_new(arena, profile))
 		return BASE_BROKEN;

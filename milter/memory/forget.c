@@ -193,6 +193,24 @@ heard_forget(struct memory_heard *heard, uint64_t hash)
 	return true;
 }
 
+/* Marks of large audiences that a person wrote to go: their two halves tell the person. */
+static bool
+lists_forget(struct memory_profile *profile, uint64_t hash)
+{
+	size_t kept = 0, count = profile->list_count;
+
+	for (size_t i = 0; i < count; i++) {
+		uint32_t between = profile->lists[i].with - profile->lists[i].without;
+
+		if (between - (uint32_t)(hash >> 32) > 1)
+			profile->lists[kept++] = profile->lists[i];
+	}
+	profile->list_count = kept;
+	if (kept < count)
+		profile->list_next = 0;
+	return kept < count;
+}
+
 /* Takes a person out of somebody else's profile. */
 bool
 memory_profile_forget(struct memory_profile *profile, uint64_t hash)
@@ -201,7 +219,7 @@ memory_profile_forget(struct memory_profile *profile, uint64_t hash)
 
 	for (size_t i = 0; i < profile->heard_count; i++)
 		is_changed |= heard_forget(&profile->heard[i], hash);
-	return is_changed;
+	return lists_forget(profile, hash) || is_changed;
 }
 
 /* --- threads ----------------------------------------------------------------------- */

@@ -20,7 +20,8 @@
 #define MEMORY_RETRY_MS 1000                  /* after a write that failed */
 #define MEMORY_TABLE_BYTES (32u << 20)        /* decoded records of one transaction */
 #define MEMORY_TOOL_BYTES (UINT64_C(2) << 30) /* of a memory that has no store */
-#define MEMORY_EXPIRE_EVERY 3600              /* seconds */
+#define MEMORY_SITE_TAG_SHARE 0.99
+#define MEMORY_EXPIRE_EVERY 3600 /* seconds */
 
 struct queued {
 	void *data;
@@ -494,16 +495,20 @@ recall_table(struct memory *memory, uint64_t parent, struct memory_recall *recal
 	return BASE_OK;
 }
 
-/* The site's own percentile, by the calibration in force. */
-static double
-site_score(struct memory *memory, const struct memory_site *site)
+/* The site's own percentiles, by the calibration in force; tags have a lower one. */
+static void
+site_scores(
+    struct memory *memory, const struct memory_site *site, struct memory_recall *recall)
 {
 	struct memory_calibration calibration;
 
 	pthread_mutex_lock(&memory->lock);
 	calibration = memory->calibration;
 	pthread_mutex_unlock(&memory->lock);
-	return memory_site_score(site, &calibration);
+	recall->site_score = memory_site_score(site, &calibration);
+	if (calibration.quantile > MEMORY_SITE_TAG_SHARE)
+		calibration.quantile = MEMORY_SITE_TAG_SHARE;
+	recall->site_tag_score = memory_site_score(site, &calibration);
 }
 
 /* The keyed hash of every recipient. */
@@ -541,7 +546,7 @@ memory_recall(struct memory *memory, const struct base_key *key, struct base_are
 	if (result != BASE_OK)
 		return result;
 	if (recall.site)
-		recall.site_score = site_score(memory, recall.site);
+		site_scores(memory, recall.site, &recall);
 	*recall_r = recall;
 	return BASE_OK;
 }

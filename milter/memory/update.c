@@ -268,6 +268,34 @@ heard_slot(struct base_arena *arena, struct memory_profile *profile, uint64_t ow
 	return slot;
 }
 
+/* Leaves a large audience's mark; false: arena full. */
+static bool
+list_mark(struct base_arena *arena, struct memory_profile *profile,
+    const struct memory_lesson *lesson)
+{
+	struct memory_list mark = {
+		.with = (uint32_t)(lesson->member_sum >> 32),
+		.without = (uint32_t)((lesson->member_sum - lesson->sender) >> 32),
+	};
+	struct memory_list *lists;
+
+	for (size_t i = 0; i < profile->list_count; i++)
+		if (profile->lists[i].with == mark.with)
+			return true;
+	if (profile->list_count < MEMORY_MAX_LISTS) {
+		lists = list_grown(arena, profile->lists, profile->list_count,
+		    &profile->list_room, MEMORY_MAX_LISTS, sizeof(*lists));
+		if (!lists)
+			return false;
+		profile->lists = lists;
+		lists[profile->list_count++] = mark;
+		return true;
+	}
+	profile->lists[profile->list_next] = mark;
+	profile->list_next = (profile->list_next + 1) % MEMORY_MAX_LISTS;
+	return true;
+}
+
 /* --- the sender's own profile ------------------------------------------------------ */
 
 /* Counts a send in an audience's own record. */
@@ -322,6 +350,24 @@ profile_contacts(struct base_arena *arena, struct memory_profile *profile,
 	return BASE_OK;
 }
 
+/* The owner answered all of an audience received from, or its author alone. */
+static void
+heard_answered(struct memory_profile *profile, const struct memory_answer *answer)
+{
+	bool is_to_all = memory_answer_is_to_all(answer);
+
+	for (size_t i = 0; i < profile->heard_count; i++) {
+		struct memory_heard *heard = &profile->heard[i];
+
+		if (!answer->kind || answer->is_small || heard->sum != answer->sum)
+			continue;
+		if (is_to_all && heard->answered < UINT8_MAX)
+			heard->answered++;
+		if (!is_to_all && answer->is_choice && heard->declined < UINT8_MAX)
+			heard->declined++;
+	}
+}
+
 /* The sender's profile learns a send. */
 enum base_result
 memory_profile_sent(struct base_arena *arena, struct memory_profile *profile,
@@ -339,12 +385,7 @@ memory_profile_sent(struct base_arena *arena, struct memory_profile *profile,
 		if (answer->taken >= MEMORY_WHOLE)
 			profile->did[size_class] += weight;
 	}
-	for (size_t i = 0; i < profile->heard_count; i++)
-		if (answer->kind == MEMORY_ANSWER_INFERRED &&
-		    memory_answer_is_to_all(answer) &&
-		    profile->heard[i].sum == answer->sum &&
-		    profile->heard[i].answered < UINT8_MAX)
-			profile->heard[i].answered++;
+	heard_answered(profile, answer);
 	if (!profile->first || lesson->time < profile->first)
 		profile->first = (uint32_t)lesson->time;
 	later(&profile->last, lesson->time);
@@ -365,6 +406,8 @@ heard_voice(struct memory_heard *heard, uint64_t sender, int64_t now)
 {
 	size_t i = 0;
 
+	if (heard->count && heard->last_voice != sender && heard->turns < UINT16_MAX)
+		heard->turns++;
 	if (now >= heard->last)
 		heard->last_voice = sender;
 	later(&heard->last, now);
@@ -392,6 +435,9 @@ memory_profile_heard(struct base_arena *arena, struct memory_profile *profile,
 		if (slot == MEMORY_MAX_HEARD)
 			return BASE_BROKEN;
 		heard_voice(&profile->heard[slot], lesson->sender, lesson->time);
+		if (lesson->member_count > MEMORY_LIST_MIN &&
+		    !list_mark(arena, profile, lesson))
+			return BASE_BROKEN;
 	}
 	contact = contact_get(arena, profile, lesson->sender, lesson->time);
 	if (!contact)

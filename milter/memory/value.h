@@ -30,6 +30,7 @@
 #define MEMORY_MAX_CONTACTS 512 /* people a profile knows */
 #define MEMORY_MAX_SENT 64      /* audiences written to; one bit each in a contact */
 #define MEMORY_MAX_HEARD 32     /* audiences received from */
+#define MEMORY_MAX_LISTS 512    /* marks of large ones */
 #define MEMORY_MAX_VOICES 4     /* who wrote to an audience received from */
 #define MEMORY_SKETCH 16        /* members kept of an audience received from */
 #define MEMORY_SAMPLE 128     /* recipients that stand for an audience: the lowest hashes */
@@ -44,6 +45,7 @@
 	0.6                /* share of the parent's audience that makes a reply one to all \
 			    */
 #define MEMORY_HEARD_MIN 5 /* people from which an audience received from is kept */
+#define MEMORY_LIST_MIN 12 /* people from which it leaves a mark */
 
 /* How many people a send went to, in classes; see memory_size_class(). */
 #define MEMORY_SIZE_CLASSES 12
@@ -87,7 +89,18 @@ struct memory_heard {
 	    sketch[MEMORY_SKETCH]; /* high halves of the lowest hashes, owner left out */
 	uint8_t sketch_count;
 	uint8_t voice_count;
-	uint8_t answered; /* answers to all that were seen, at most 255 */
+	uint16_t turns;   /* mails by somebody else than the mail before */
+	uint8_t answered; /* the owner's answers to all of it, at most 255 */
+	uint8_t declined; /* the owner's answers to its author alone, at most 255 */
+};
+
+/*
+ * A mark of a large audience that the owner received mail with. It stays when the audience's
+ * record is gone; when there are MEMORY_MAX_LISTS of them, the oldest goes.
+ */
+struct memory_list {
+	uint32_t with;    /* high half of the sum of all members' hashes */
+	uint32_t without; /* the same, the author left out */
 };
 
 struct memory_profile {
@@ -111,6 +124,10 @@ struct memory_profile {
 	struct memory_heard *heard;
 	size_t heard_count;
 	size_t heard_room;
+	struct memory_list *lists;
+	size_t list_count;
+	size_t list_room;
+	size_t list_next; /* when full: which one goes next */
 };
 
 /* One message that others may answer. */
@@ -176,6 +193,7 @@ struct memory_recall {
 	size_t recipient_count;
 	double
 	    site_score; /* the site's own high percentile of scores; 0: not enough seen */
+	double site_tag_score; /* a lower one, for tags; 0: not enough seen */
 };
 
 /* What a weight of `epoch` is multiplied with to be one of `now`. */

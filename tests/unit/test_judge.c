@@ -329,6 +329,18 @@ signal_history(struct history *history)
 	"p1@example.com,p2@example.com,p3@example.com,p4@example.com,p5@example.com,"      \
 	"p6@example.com,p7@example.com,p8@example.com,p9@example.com," TEAM                \
 	",p16@example.com,p17@example.com,p18@example.com,p19@example.com,p20@example.com"
+/* GROUP without its last author, and without more. */
+#define LIST                                                                               \
+	"p1@example.com,p2@example.com,p3@example.com,p4@example.com,p5@example.com,"      \
+	"p6@example.com,p7@example.com,p8@example.com,p9@example.com," TEAM                \
+	",p16@example.com,p17@example.com,p18@example.com,p20@example.com"
+#define REST                                                                               \
+	"p5@example.com,p6@example.com,p7@example.com,p8@example.com,p9@example.com," TEAM \
+	",p16@example.com,p17@example.com,p18@example.com,p20@example.com"
+/* p1's group: p0 answered p1 alone, five times. */
+#define SEVEN                                                                              \
+	"p1@example.com,p2@example.com,p3@example.com,p4@example.com,p5@example.com,"      \
+	"p6@example.com,p7@example.com"
 #define MANY                                                                               \
 	GROUP ",q1@example.com,q2@example.com,q3@example.com,q4@example.com,"              \
 	      "q5@example.com,q6@example.com,q7@example.com"
@@ -370,6 +382,20 @@ static const struct {
 	{ "received_match", GROUP, "", 1, 1, "" },
 	{ "received_match", STRANGERS, "", UNKNOWN, 0, "" },
 	{ "group_voices", GROUP, "", 2, 2, "" },
+	{ "received_as", STRANGERS, "", UNKNOWN, 0, "" },
+	{ "received_as", TEAM, "", 0, 0, "" },
+	{ "received_as", REST ",s1@else.org,s2@else.org", "", 1, 1, "" },
+	{ "received_as", LIST, "", 2, 2, "" },
+	{ "received_as", REST, "g1@x", 3, 3, "" },
+	{ "received_as", GROUP, "g1@x", 4, 4, "" },
+	{ "received_as", GROUP, "", 4, 4, "" },
+	{ "group_turns", GROUP, "g1@x", 1, 1, "" },
+	{ "group_turns", SEVEN, "", 0, 0, "" },
+	{ "group_turns", TEAM, "", UNKNOWN, 0, "" },
+	{ "group_answered", SEVEN, "", 0, 0, "" },
+	{ "group_answered", TEAM, "", UNKNOWN, 0, "" },
+	{ "group_declined", SEVEN, "", 5, 25, "" },
+	{ "group_declined", GROUP, "", 0, 0, "" },
 	{ "reply_kind", STRANGERS, "", 0, 0, "" },
 	{ "reply_kind", "p20@example.com", "g1@x", 2, 2, "p20@example.com" },
 	{ "reply_kind", GROUP, "g1@x", 3, 3, "p20@example.com" },
@@ -642,6 +668,91 @@ START_TEST(wrong_account)
 END_TEST
 
 /* Six Fridays, and six sends at any time. */
+/* How often the sender answered all of a group, or its author alone, is counted. */
+START_TEST(group_habit_is_remembered)
+{
+	struct history history;
+	struct judge_facts facts;
+
+	history_begin(&history);
+	history_teach(&history, 25);
+	history_send(&history, ME, SEVEN, "all-1@x", "theirs-20@x");
+	history_send(&history, ME, SEVEN, "all-2@x", "theirs-20@x");
+	facts = history_facts(&history, history_mail(&history, ME, SEVEN, "now@x", ""));
+	ck_assert_double_eq(signal_measure(&history, "group_answered", &facts).value, 2);
+	ck_assert_double_ge(signal_measure(&history, "group_declined", &facts).value, 5);
+	history_end(&history);
+}
+END_TEST
+
+/* A list is known again long after many other audiences took its place. */
+START_TEST(list_leaves_a_mark)
+{
+	struct history history;
+	struct judge_facts facts;
+
+	history_begin(&history);
+	history_send(&history, "boss@example.com", "p0@example.com," LIST, "list@x", "");
+	for (unsigned i = 0; i < 2 * MEMORY_MAX_HEARD; i++)
+		history_send(&history, "q1@example.com",
+		    base_arena_printf(history.arena, "p0@example.com,%s",
+			history_people(history.arena, 100 + i, 20)),
+		    "", "");
+	facts = history_facts(&history, history_mail(&history, ME, LIST, "now@x", ""));
+	ck_assert_double_eq(signal_measure(&history, "received_as", &facts).value, 2);
+	facts = history_facts(
+	    &history, history_mail(&history, ME, LIST ",boss@example.com", "now@x", ""));
+	ck_assert_double_eq(signal_measure(&history, "received_as", &facts).value, 2);
+	history_end(&history);
+}
+END_TEST
+
+/* Among few people, a reason that is about nobody names who is least expected. */
+START_TEST(first_reason_names_the_stranger)
+{
+	struct history history;
+	struct judge_verdict verdict;
+
+	history_begin(&history);
+	history_teach(&history, 25);
+	verdict = history_judge(&history, ME,
+	    "p1@example.com,p2@example.com,s1@else.org,p3@example.com", "r@x", "");
+	ck_assert_uint_gt(verdict.reason_count, 0);
+	ck_assert_str_eq(verdict.reasons[0].person, "s1@else.org");
+	history_end(&history);
+}
+END_TEST
+
+/* A tag, too, must be above the site's own percentile, a lower one. */
+START_TEST(site_score_raises_the_tag)
+{
+	struct history history;
+	struct judge_facts facts;
+	struct judge_verdict verdict;
+	struct memory_recall *recall;
+	const char *why = "";
+
+	history_begin(&history);
+	history_teach(&history, 25);
+	facts = history_facts(&history,
+	    history_mail(&history, ME, history_people(history.arena, 100, 6), "r@x", ""));
+	recall = (struct memory_recall *)facts.recall;
+	history.policy.threshold = 1;
+	history.policy.tag_threshold = 0;
+	ck_assert_int_eq(judge_send(&facts, history.card, &history.policy, history.arena,
+			     &verdict, &why),
+	    BASE_OK);
+	ck_assert_int_eq(verdict.action, SETTINGS_TAG);
+	recall->site_tag_score = verdict.score - 1e-9;
+	judge_send(&facts, history.card, &history.policy, history.arena, &verdict, &why);
+	ck_assert_int_eq(verdict.action, SETTINGS_TAG);
+	recall->site_tag_score = verdict.score;
+	judge_send(&facts, history.card, &history.policy, history.arena, &verdict, &why);
+	ck_assert_int_eq(verdict.action, SETTINGS_PASS);
+	history_end(&history);
+}
+END_TEST
+
 START_TEST(newsletter_is_regular)
 {
 	static const int days[2][6] = { { 7, 7, 7, 7, 7, 7 }, { 1, 20, 3, 40, 2, 9 } };
@@ -761,6 +872,10 @@ main(void)
 	tcase_add_loop_test(signal, wrong_account, 0, (int)(sizeof(accounts) / sizeof(*accounts)));
 	tcase_add_test(signal, newsletter_is_regular);
 	tcase_add_test(signal, lists_count_their_people);
+	tcase_add_test(signal, group_habit_is_remembered);
+	tcase_add_test(signal, list_leaves_a_mark);
+	tcase_add_test(scenario, first_reason_names_the_stranger);
+	tcase_add_test(scenario, site_score_raises_the_tag);
 	tcase_add_test(scenario, body_is_wanted_when_it_matters);
 	suite_add_tcase(suite, card);
 	suite_add_tcase(suite, scenario);

@@ -122,6 +122,7 @@ START_TEST(profile_round_trips_and_is_bounded)
 	ck_assert_uint_eq(profile->contact_count, MEMORY_MAX_CONTACTS);
 	ck_assert_uint_eq(profile->sent_count, MEMORY_MAX_SENT);
 	ck_assert_uint_eq(profile->heard_count, MEMORY_MAX_HEARD);
+	ck_assert_uint_eq(profile->list_count, MEMORY_MAX_LISTS);
 	ck_assert_uint_gt(largest, 10000);
 	ck_assert_uint_le(largest, MEMORY_MAX_RECORD);
 	/* Nineteen years later the weights are still those of recent months. */

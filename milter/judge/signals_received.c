@@ -1,0 +1,173 @@
+/*
+ * NAME
+ *	judge/signals_received - signals about audiences that the sender received mail with
+ *
+ * A mail to the wrong people mostly goes to people who were a group before: everybody of the
+ * mail that is answered, or a list that the sender only ever received from.
+ */
+#include "milter/judge/internal.h"
+
+#define RECEIVED_MIN 5     /* recipients from which they are compared */
+#define RECEIVED_LIKE 0.7  /* overlap from which an audience received from is meant */
+#define RECEIVED_ALIKE 0.6 /* overlap from which it is alike */
+
+/*
+ * 0 no audience received from, 1 alike, 2 exactly one, 3 most of the answered mail's, 4 exactly
+ * the answered mail's.
+ */
+bool
+judge_measure_received_as(
+    const struct judge_view *view, double *value_r, const char **person_r)
+{
+	(void)person_r;
+	if (view->people < RECEIVED_MIN)
+		return false;
+	if (view->is_answer_exact)
+		*value_r = 4;
+	else if (view->heard_overlap >= 1)
+		*value_r = 2;
+	else if (memory_answer_is_to_all(&view->answer))
+		*value_r = 3;
+	else
+		*value_r = view->heard_overlap >= RECEIVED_ALIKE ? 1 : 0;
+	return true;
+}
+
+void
+judge_say_received_as(
+    const struct judge_view *view, double value, struct base_buffer *text_r)
+{
+	if (value >= 3)
+		base_buffer_printf(text_r, "This goes to %s who got the mail you answer.",
+		    value > 3 ? "everybody" : "most of those");
+	else
+		judge_say_received_match(view, view->heard_overlap, text_r);
+}
+
+bool
+judge_measure_received_match(
+    const struct judge_view *view, double *value_r, const char **person_r)
+{
+	(void)person_r;
+	*value_r = view->heard_overlap;
+	return view->people >= RECEIVED_MIN;
+}
+
+void
+judge_say_received_match(
+    const struct judge_view *view, double value, struct base_buffer *text_r)
+{
+	char these[JUDGE_PEOPLE_SIZE];
+
+	if (value >= RECEIVED_LIKE)
+		base_buffer_printf(text_r,
+		    "You get mail with %s; you do not write to that group.",
+		    judge_view_these(view, these));
+	else
+		base_buffer_printf(text_r, "You do not get mail with a group like %s.",
+		    judge_view_these(view, these));
+}
+
+bool
+judge_measure_group_voices(
+    const struct judge_view *view, double *value_r, const char **person_r)
+{
+	(void)person_r;
+	*value_r = view->heard && view->heard_overlap >= RECEIVED_LIKE
+		       ? view->heard->voice_count
+		       : 0;
+	return view->people >= RECEIVED_MIN;
+}
+
+void
+judge_say_group_voices(
+    const struct judge_view *view, double value, struct base_buffer *text_r)
+{
+	if (value == 1)
+		base_buffer_printf(
+		    text_r, "Only one person writes to this group of %zu.", view->count);
+	else
+		base_buffer_printf(text_r, "Few write to this group of %zu.", view->count);
+}
+
+/* The audience received from that is exactly this one; NULL: none, or its record is gone. */
+static const struct memory_heard *
+same_heard(const struct judge_view *view)
+{
+	return view->people >= RECEIVED_MIN && view->heard_overlap >= 1 ? view->heard
+									: NULL;
+}
+
+/* Is it a conversation, or does one person write to all the others? */
+bool
+judge_measure_group_turns(
+    const struct judge_view *view, double *value_r, const char **person_r)
+{
+	const struct memory_heard *heard = same_heard(view);
+
+	(void)person_r;
+	if (!heard || heard->count < 2)
+		return false;
+	*value_r = (double)heard->turns / (double)(heard->count - 1);
+	return true;
+}
+
+void
+judge_say_group_turns(
+    const struct judge_view *view, double value, struct base_buffer *text_r)
+{
+	base_buffer_printf(text_r,
+	    value > 0 ? "In this group of %zu people few answer everybody."
+		      : "In this group of %zu people only one person writes to everybody.",
+	    view->count);
+}
+
+bool
+judge_measure_group_answered(
+    const struct judge_view *view, double *value_r, const char **person_r)
+{
+	const struct memory_heard *heard = same_heard(view);
+
+	(void)person_r;
+	if (!heard)
+		return false;
+	*value_r = heard->answered;
+	return true;
+}
+
+void
+judge_say_group_answered(
+    const struct judge_view *view, double value, struct base_buffer *text_r)
+{
+	if (value < 1)
+		base_buffer_printf(text_r,
+		    "You have never answered everybody in this group of %zu people.",
+		    view->count);
+	else
+		base_buffer_printf(text_r,
+		    "You answered everybody in this group of %zu people %.0f %s.",
+		    view->count, value, value == 1 ? "time" : "times");
+}
+
+bool
+judge_measure_group_declined(
+    const struct judge_view *view, double *value_r, const char **person_r)
+{
+	const struct memory_heard *heard = same_heard(view);
+
+	(void)person_r;
+	if (!heard)
+		return false;
+	*value_r = heard->declined;
+	return true;
+}
+
+void
+judge_say_group_declined(
+    const struct judge_view *view, double value, struct base_buffer *text_r)
+{
+	base_buffer_printf(text_r,
+	    "You answered mails to these %zu people %.0f %s before, each time the author "
+	    "alone.",
+	    view->count, value, value == 1 ? "time" : "times");
+}
