@@ -308,7 +308,7 @@ class Sendmail:
                 return "hold"
             with open(path, "rb") as file:
                 fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
-                return "deferred"
+                return "active" if b"\nN0\n" in file.read() else "deferred"  # never tried yet
         except FileNotFoundError:
             return None
         except BlockingIOError:

@@ -163,9 +163,16 @@ act_on_all(const struct queue_mta *mta, enum queue_verb verb, struct queue_item 
 		if (result == BASE_OK)
 			item->status = piece.status;
 	}
+	/* It may have gone along with another part of the same hold, a moment ago. */
 	if (result == BASE_OK && item->status == QUEUE_HELD) {
-		*why_r = base_why("%s is not there any more", item->queue_id);
-		result = BASE_RETRY;
+		enum queue_status now =
+		    look(mta, item->queue_id, item->hold_id, deadline, hold_id);
+
+		*why_r = base_why("%s is not ours any more", item->queue_id);
+		if (now == QUEUE_MOVING || now == QUEUE_GONE)
+			item->status = now;
+		else
+			result = BASE_RETRY;
 	}
 	base_buffer_free(&ids);
 	return result;
