@@ -40,7 +40,7 @@
 /* --- the report ------------------------------------------------------------------- */
 
 /* One line; `change` NULL: nothing is to be changed. */
-static void
+__attribute__((format(printf, 4, 0))) static void
 report(struct oopsctl_check *check, const char *kind, const char *change,
     const char *format, va_list arguments)
 {
