@@ -58,26 +58,7 @@ enum base_result queue_wire_send(
 enum base_result queue_address(
     const char *socket_path, struct sockaddr_un *address_r, const char **why_r);
 
-/* --- tool.c: runs one of the MTA's own programs -------------------------------------- */
-
-#define QUEUE_TOOL_MS 20000
-
-/* A piece of a program's output, in order. */
-typedef void queue_output_fn(void *context, const char *data, size_t length);
-
-struct queue_tool {
-	const char *path;        /* absolute */
-	const char *const *argv; /* NULL-terminated */
-	const char *input;       /* standard input; NULL: nothing */
-	queue_output_fn *output; /* standard output; NULL: thrown away */
-	void *context;
-	bool with_errors; /* standard error goes to `output` too, else it is thrown away */
-	int64_t deadline; /* it is killed then, or after QUEUE_TOOL_MS */
-};
-
-/* OK: it ended by itself, with *exit_r. RETRY: killed. BROKEN: cannot be run. */
-enum base_result queue_tool_run(
-    const struct queue_tool *tool, int *exit_r, const char **why_r);
+/* --- postfix.c: what Postfix's commands print ---------------------------------------- */
 
 /* Cuts output into lines; what is longer than `line` is cut off at its end. */
 struct queue_lines {
@@ -87,7 +68,7 @@ struct queue_lines {
 	char line[1024];
 };
 
-/* A queue_output_fn; its context is a struct queue_lines. */
+/* A base_output_fn; its context is a struct queue_lines. */
 void queue_lines_output(void *lines, const char *data, size_t length);
 
 /* --- drivers: one for each MTA ------------------------------------------------------- */

@@ -5,6 +5,22 @@
 
 #include "milter/queue/internal.h"
 
+void
+queue_lines_output(void *context, const char *data, size_t length)
+{
+	struct queue_lines *lines = context;
+
+	for (size_t i = 0; i < length; i++) {
+		if (data[i] == '\n') {
+			lines->line[lines->length] = '\0';
+			lines->each(lines->context, lines->line);
+			lines->length = 0;
+		} else if (lines->length + 1 < sizeof(lines->line)) {
+			lines->line[lines->length++] = data[i] == '\0' ? '?' : data[i];
+		}
+	}
+}
+
 /* The path of one of Postfix's commands. */
 static bool
 command_path(const struct queue_mta *mta, const char *name, char path_r[QUEUE_MAX_PATH])
@@ -18,7 +34,7 @@ command_path(const struct queue_mta *mta, const char *name, char path_r[QUEUE_MA
 /* Runs a command on our configuration; argv[0] is its name. OK only when it exits with 0.
  */
 static enum base_result
-run(const struct queue_mta *mta, struct queue_tool *tool, const char **why_r)
+run(const struct queue_mta *mta, struct base_tool *tool, const char **why_r)
 {
 	enum base_result result;
 	char path[QUEUE_MAX_PATH];
@@ -29,7 +45,7 @@ run(const struct queue_mta *mta, struct queue_tool *tool, const char **why_r)
 		return BASE_BROKEN;
 	}
 	tool->path = path;
-	result = queue_tool_run(tool, &status, why_r);
+	result = base_tool_run(tool, &status, why_r);
 	tool->path = NULL;
 	if (result == BASE_OK && status != 0) {
 		*why_r = base_why("%s %s ended with status %d", tool->argv[0],
@@ -116,7 +132,7 @@ look(const struct queue_mta *mta, const char *queue_id, const char *hold_id,
 		"-q", queue_id, NULL };
 	struct queue_postcat postcat = { .queue_id = queue_id };
 	struct queue_lines lines = { .each = queue_postcat_line, .context = &postcat };
-	struct queue_tool tool = { .argv = argv,
+	struct base_tool tool = { .argv = argv,
 		.output = queue_lines_output,
 		.context = &lines,
 		.with_errors = true,
@@ -191,7 +207,7 @@ postsuper(
 	const char *argv[] = { "postsuper", "-c", mta->options->config_directory,
 		acts[said->verb].option, "-", "hold", NULL };
 	struct queue_lines lines = { .each = said_line, .context = said };
-	struct queue_tool tool = { .argv = argv,
+	struct base_tool tool = { .argv = argv,
 		.output = queue_lines_output,
 		.context = &lines,
 		.with_errors = true,
@@ -222,7 +238,7 @@ prod(
 {
 	const char *argv[] = { "postqueue", "-c", mta->options->config_directory, "-i",
 		queue_id, NULL };
-	struct queue_tool tool = { .argv = argv, .deadline = deadline };
+	struct base_tool tool = { .argv = argv, .deadline = deadline };
 
 	return run(mta, &tool, why_r);
 }
@@ -253,7 +269,7 @@ act(const struct queue_mta *mta, enum queue_verb verb, struct queue_item *items,
 
 /* --- reading and listing ------------------------------------------------------------ */
 
-/* A queue_output_fn that fills a buffer. */
+/* A base_output_fn that fills a buffer. */
 static void
 keep(void *buffer, const char *data, size_t length)
 {
@@ -266,7 +282,7 @@ read_message(const struct queue_mta *mta, const char *queue_id, int64_t deadline
 {
 	const char *argv[] = { "postcat", "-c", mta->options->config_directory, "-b", "-h",
 		"-q", queue_id, NULL };
-	struct queue_tool tool = {
+	struct base_tool tool = {
 		.argv = argv, .output = keep, .context = message_r, .deadline = deadline
 	};
 	enum base_result result = run(mta, &tool, why_r);
@@ -306,7 +322,7 @@ held(const struct queue_mta *mta, int64_t deadline, struct base_buffer *ids_r,
 	const char *argv[] = { "postqueue", "-c", mta->options->config_directory, "-j",
 		NULL };
 	struct queue_lines lines = { .each = listed_line, .context = ids_r };
-	struct queue_tool tool = { .argv = argv,
+	struct base_tool tool = { .argv = argv,
 		.output = queue_lines_output,
 		.context = &lines,
 		.deadline = deadline };
@@ -338,10 +354,10 @@ open_mta(struct queue_mta *mta, const char **why_r)
 		"queue_directory", NULL };
 	struct queue_lines lines = { .each = directory_line,
 		.context = mta->queue_directory };
-	struct queue_tool tool = { .argv = argv,
+	struct base_tool tool = { .argv = argv,
 		.output = queue_lines_output,
 		.context = &lines,
-		.deadline = queue_clock_ms() + QUEUE_TOOL_MS };
+		.deadline = queue_clock_ms() + BASE_TOOL_MS };
 	enum base_result result = run(mta, &tool, why_r);
 
 	if (result == BASE_OK && mta->queue_directory[0] == '\0') {

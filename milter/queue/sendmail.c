@@ -108,7 +108,7 @@ run(const struct queue_mta *mta, const struct queue_item *items, size_t count, s
 	char limits[QUEUE_MAX_ITEMS / MAX_RUNS + 1][QUEUE_MAX_ID + 4];
 	const char *argv[QUEUE_MAX_ITEMS / MAX_RUNS + 6] = { "sendmail", "-C",
 		mta->options->sendmail_config };
-	struct queue_tool tool = {
+	struct base_tool tool = {
 		.path = mta->options->sendmail_program, .argv = argv, .deadline = deadline
 	};
 	enum base_result result;
@@ -126,7 +126,7 @@ run(const struct queue_mta *mta, const struct queue_item *items, size_t count, s
 	argv[3 + chosen] = NULL;
 	if (chosen == 0)
 		return BASE_OK;
-	result = queue_tool_run(&tool, &status, why_r);
+	result = base_tool_run(&tool, &status, why_r);
 	if (result == BASE_OK && status != 0) {
 		*why_r = base_why("%s -qI%s ended with status %d",
 		    mta->options->sendmail_program, limits[0] + 3, status);

@@ -344,6 +344,27 @@ collect(void *context, const char *data, size_t length)
 	base_buffer_append(context, data, length);
 }
 
+/* Does the process end, or is it only not buried yet? */
+static bool
+is_gone(const char *pid)
+{
+	char path[64], stat[200] = "";
+	int64_t end = base_tick_ms() + 10000;
+	FILE *file;
+
+	snprintf(path, sizeof(path), "/proc/%d/stat", atoi(pid));
+	ck_assert_int_gt(atoi(pid), 1);
+	while (base_tick_ms() < end && (file = fopen(path, "r")) != NULL) {
+		char *got = fgets(stat, sizeof(stat), file);
+
+		fclose(file);
+		if (got == NULL || strstr(stat, ") Z ") != NULL)
+			return true;
+		base_sleep_ms(5);
+	}
+	return base_tick_ms() < end;
+}
+
 START_TEST(test_tool)
 {
 	static const char script[] = "cat; echo oh >&2; echo [$OOPS_TEST_SECRET$LC_ALL]; "
@@ -351,7 +372,9 @@ START_TEST(test_tool)
 	const char *talks[] = { "sh", "-c", script, NULL };
 	const char *fails[] = { "sh", "-c", "exit 7", NULL };
 	const char *hangs[] = { "sh", "-c", "exec sleep 60", NULL };
-	struct queue_tool tool = { .path = "/bin/sh", .argv = talks, .input = "given\n" };
+	const char *leaves[] = { "sh", "-c", "sleep 60 & echo $!; wait", NULL };
+	const char *silent[] = { "sh", "-c", "exec sleep 60 >&- 2>&-", NULL };
+	struct base_tool tool = { .path = "/bin/sh", .argv = talks, .input = "given\n" };
 	int64_t began = queue_clock_ms();
 	struct base_buffer text;
 	const char *why = NULL;
@@ -363,26 +386,36 @@ START_TEST(test_tool)
 	tool.output = collect;
 	tool.context = &text;
 	tool.deadline = began + 20000;
-	ck_assert_int_eq(queue_tool_run(&tool, &status, &why), BASE_OK);
+	ck_assert_int_eq(base_tool_run(&tool, &status, &why), BASE_OK);
 	ck_assert_int_eq(status, 0);
 	ck_assert_str_eq(base_buffer_text(&text), "given\n[C]\nclosed\n");
 	base_buffer_clear(&text);
 	tool.with_errors = true;
-	ck_assert_int_eq(queue_tool_run(&tool, &status, &why), BASE_OK);
+	ck_assert_int_eq(base_tool_run(&tool, &status, &why), BASE_OK);
 	ck_assert_str_eq(base_buffer_text(&text), "given\noh\n[C]\nclosed\n");
 	base_buffer_free(&text);
 	close(50);
 	tool.output = NULL;
 	tool.argv = fails;
-	ck_assert_int_eq(queue_tool_run(&tool, &status, &why), BASE_OK);
+	ck_assert_int_eq(base_tool_run(&tool, &status, &why), BASE_OK);
 	ck_assert_int_eq(status, 7);
 	tool.argv = hangs;
 	tool.deadline = queue_clock_ms() + 100;
-	ck_assert_int_eq(queue_tool_run(&tool, &status, &why), BASE_RETRY);
+	ck_assert_int_eq(base_tool_run(&tool, &status, &why), BASE_RETRY);
 	ck_assert_int_lt(queue_clock_ms() - began, 15000);
+	tool.argv = leaves;
+	tool.output = collect;
+	base_buffer_init(&text, 1000);
+	tool.deadline = queue_clock_ms() + 300;
+	ck_assert_int_eq(base_tool_run(&tool, &status, &why), BASE_RETRY);
+	ck_assert_msg(is_gone(base_buffer_text(&text)), "what it started goes with it");
+	base_buffer_free(&text);
+	tool.argv = silent;
+	tool.deadline = queue_clock_ms() + 100;
+	ck_assert_int_eq(base_tool_run(&tool, &status, &why), BASE_RETRY);
 	tool.path = "/nonexistent/tool";
 	tool.deadline = queue_clock_ms() + 20000;
-	ck_assert_int_eq(queue_tool_run(&tool, &status, &why), BASE_BROKEN);
+	ck_assert_int_eq(base_tool_run(&tool, &status, &why), BASE_BROKEN);
 	ck_assert_int_eq(status, 7);
 }
 END_TEST

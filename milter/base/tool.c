@@ -1,4 +1,4 @@
-/* Runs one of the MTA's programs: fixed arguments, clean environment, limited in time. */
+/* tool - runs a program: no shell, clean environment, limited in time with all it starts */
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
@@ -9,7 +9,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include "milter/queue/internal.h"
+#include "milter/base/base.h"
 
 /* A file in memory that holds the input: a program that does not read it blocks nobody. */
 static int
@@ -28,7 +28,7 @@ input_open(const char *input)
 
 /* Starts it with `input` and `output` as its standard streams and nothing else open. */
 static int
-spawn(const struct queue_tool *tool, int input, int output, pid_t *pid_r)
+spawn(const struct base_tool *tool, int input, int output, pid_t *pid_r)
 {
 	static char *const environment[] = { (char *)"PATH=/usr/sbin:/usr/bin:/sbin:/bin",
 		(char *)"LC_ALL=C", NULL };
@@ -51,8 +51,9 @@ spawn(const struct queue_tool *tool, int input, int output, pid_t *pid_r)
 	sigaddset(&signals, SIGINT);
 	sigaddset(&signals, SIGPIPE);
 	posix_spawnattr_setsigdefault(&attributes, &signals);
-	posix_spawnattr_setflags(
-	    &attributes, POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSIGDEF);
+	posix_spawnattr_setflags(&attributes,
+	    POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSIGDEF | POSIX_SPAWN_SETPGROUP);
+	posix_spawnattr_setpgroup(&attributes, 0);
 	error = posix_spawn_file_actions_adddup2(&actions, input, 0);
 	if (error == 0)
 		error = posix_spawn_file_actions_adddup2(&actions, output, 1);
@@ -73,13 +74,13 @@ spawn(const struct queue_tool *tool, int input, int output, pid_t *pid_r)
 
 /* Reads its output to the end; false when the time is up. */
 static bool
-drain(const struct queue_tool *tool, int fd, int64_t deadline)
+drain(const struct base_tool *tool, int fd, int64_t deadline)
 {
 	struct pollfd ready = { .fd = fd, .events = POLLIN };
 	char data[16384];
 
 	for (;;) {
-		int64_t left = deadline - queue_clock_ms();
+		int64_t left = deadline - base_tick_ms();
 		int n = left > 0 ? poll(&ready, 1, (int)left) : 0;
 		ssize_t got;
 
@@ -97,24 +98,37 @@ drain(const struct queue_tool *tool, int fd, int64_t deadline)
 	}
 }
 
-/* Its exit status; -1 if it was ended by a signal. */
-static int
-reap(pid_t pid)
+/* Waits for its end; false when the time is up. */
+static bool
+reap(pid_t pid, int64_t deadline, int *status_r)
+{
+	pid_t ended;
+
+	while ((ended = waitpid(pid, status_r, WNOHANG)) == 0 ||
+	       (ended < 0 && errno == EINTR)) {
+		if (base_tick_ms() >= deadline)
+			return false;
+		base_sleep_ms(1);
+	}
+	return ended == pid;
+}
+
+/* Ends it, and what it started as far as that is still of its process group. */
+static void
+end_all(pid_t pid)
 {
 	int status;
 
-	while (waitpid(pid, &status, 0) < 0) {
-		if (errno != EINTR)
-			return -1;
-	}
-	return WIFEXITED(status) ? WEXITSTATUS(status) : -1;
+	kill(-pid, SIGKILL);
+	while (waitpid(pid, &status, 0) < 0 && errno == EINTR)
+		;
 }
 
 enum base_result
-queue_tool_run(const struct queue_tool *tool, int *exit_r, const char **why_r)
+base_tool_run(const struct base_tool *tool, int *exit_r, const char **why_r)
 {
-	int64_t deadline = queue_clock_ms() + QUEUE_TOOL_MS;
-	int input = input_open(tool->input), error, status;
+	int64_t deadline = base_tick_ms() + BASE_TOOL_MS;
+	int input = input_open(tool->input), error, status = 0;
 	int output[2] = { -1, -1 };
 	bool is_done = false;
 	pid_t pid = 0;
@@ -129,10 +143,9 @@ queue_tool_run(const struct queue_tool *tool, int *exit_r, const char **why_r)
 	if (output[1] >= 0)
 		close(output[1]);
 	if (error == 0) {
-		is_done = drain(tool, output[0], deadline);
+		is_done = drain(tool, output[0], deadline) && reap(pid, deadline, &status);
 		if (!is_done)
-			kill(pid, SIGKILL);
-		status = reap(pid);
+			end_all(pid);
 	}
 	if (output[0] >= 0)
 		close(output[0]);
@@ -140,26 +153,10 @@ queue_tool_run(const struct queue_tool *tool, int *exit_r, const char **why_r)
 		*why_r = base_why("cannot run %s: %s", tool->path, strerror(error));
 		return BASE_BROKEN;
 	}
-	if (!is_done || status < 0) {
+	if (!is_done || !WIFEXITED(status)) {
 		*why_r = base_why("%s did not end in time, or was killed", tool->path);
 		return BASE_RETRY;
 	}
-	*exit_r = status;
+	*exit_r = WEXITSTATUS(status);
 	return BASE_OK;
-}
-
-void
-queue_lines_output(void *context, const char *data, size_t length)
-{
-	struct queue_lines *lines = context;
-
-	for (size_t i = 0; i < length; i++) {
-		if (data[i] == '\n') {
-			lines->line[lines->length] = '\0';
-			lines->each(lines->context, lines->line);
-			lines->length = 0;
-		} else if (lines->length + 1 < sizeof(lines->line)) {
-			lines->line[lines->length++] = data[i] == '\0' ? '?' : data[i];
-		}
-	}
 }
