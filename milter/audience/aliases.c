@@ -242,6 +242,21 @@ add_members(struct source *source, struct base_arena *scratch, struct audience_e
 	return is_added ? BASE_OK : BASE_BROKEN;
 }
 
+bool
+audience_members_read(
+    struct audience_table *table, struct audience_entry *list, const char *text)
+{
+	struct source source = {
+		.table = table, .form = AUDIENCE_VIRTUAL, .path = list->name
+	};
+	struct base_arena *scratch = base_arena_new(1u << 20);
+	bool is_read =
+	    scratch != NULL && add_members(&source, scratch, list, text) == BASE_OK;
+
+	base_arena_free(&scratch);
+	return is_read;
+}
+
 /* Where the name of a line ends, and the colon of aliases(5); NULL: it has none. */
 static const char *
 name_end(const struct source *source, const char *text, struct base_buffer *name)

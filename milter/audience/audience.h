@@ -4,7 +4,8 @@
  *
  * WHAT IT DOES
  *	Replaces the addresses that the settings know as lists (fixed sizes, aliases(5) and
- *	virtual(5) files, files with one member a line) by the number of people behind them,
+ *	virtual(5) files, files with one member a line, Postfix's tables by way of postmap,
+ *	commands that print a size) by the number of people behind them,
  *	each person counted once where members are known.
  *	The fixed sizes are added as they are, and win over a file that has the same address.
  *	A name in a file stands for that name in every local domain. A command behind a name
@@ -16,12 +17,18 @@
  *	audience_directory_free(). Files are read again when they change (looked at once a
  *	second at most); while one of them is malformed, what was read before stays in use.
  *
+ *	What programs say is kept for as long as the settings tell, and dropped when a file
+ *	changes. One that fails is asked again later; what it said before stays in use.
+ *
  * BOUNDS
  *	100,000 members of all lists, 20 lists within lists, 1,000 files of 16 MiB. What goes
- *	beyond makes the lists concerned AT_LEAST.
+ *	beyond makes the lists concerned AT_LEAST. A program runs as long as the settings
+ *	allow, counted from the beginning of audience_count(); 20 commands, 10,000 addresses
+ *	for a table.
  *
  * THREADS
- *	audience_count() may be called from any thread.
+ *	audience_count() may be called from any thread. It waits for programs; one of them is
+ *	asked about the same thing by one thread at a time, and the others wait with it.
  *
  * DIAGNOSTICS
  *	audience_directory_new(): REFUSE, a list file is malformed (file and line in why_r);
@@ -49,7 +56,8 @@ void audience_count(struct audience_directory *directory,
  */
 const char *audience_owner(const struct audience_directory *directory, const char *address);
 /*
- * Why the files could not be read again, told once after each attempt, for the caller's log:
+ * Why the files could not be read again, told once after each attempt, or why a program does
+ * not answer, told once until it does, for the caller's log:
  * REFUSE or BROKEN; NONE if there is nothing new to tell.
  */
 enum base_result audience_trouble(struct audience_directory *directory, const char **why_r);

@@ -2,6 +2,7 @@
 #include "milter/audience/internal.h"
 
 #include <pthread.h>
+#include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -17,7 +18,9 @@ struct audience_directory {
 	struct audience_table *table;
 	pthread_mutex_t refresh;
 	struct audience_table
-	    *refused; /* the last that could not be used; its files count */
+	    *refused;                 /* the last that could not be used; its files count */
+	struct audience_asker *asker; /* NULL: no program is to be asked */
+	atomic_bool is_full;          /* no memory for answers: begin anew */
 	int64_t checked_ms;
 	enum base_result trouble;
 	char why[WHY_SIZE];
@@ -45,6 +48,10 @@ audience_directory_new(const struct settings *settings,
 		return BASE_BROKEN;
 	directory->settings = settings;
 	result = build(settings, &directory->table, why_r);
+	if (result == BASE_OK && !audience_asker_new(settings, &directory->asker)) {
+		*why_r = "out of memory";
+		result = BASE_BROKEN;
+	}
 	if (result != BASE_OK) {
 		audience_table_free(&directory->table);
 		free(directory);
@@ -64,6 +71,7 @@ audience_directory_free(struct audience_directory **directory)
 		return;
 	audience_table_free(&(*directory)->table);
 	audience_table_free(&(*directory)->refused);
+	audience_asker_free(&(*directory)->asker);
 	pthread_rwlock_destroy(&(*directory)->lock);
 	pthread_mutex_destroy(&(*directory)->refresh);
 	free(*directory);
@@ -116,7 +124,8 @@ refresh(struct audience_directory *directory)
 	    now - directory->checked_ms >= AUDIENCE_CHECK_MS) {
 		directory->checked_ms = now;
 		table = directory->refused != NULL ? directory->refused : directory->table;
-		if (audience_table_is_stale(table)) {
+		if (atomic_exchange(&directory->is_full, false) ||
+		    audience_table_is_stale(table)) {
 			result = build(directory->settings, &table, &why);
 			if (result == BASE_OK)
 				accept_table(directory, table);
@@ -127,14 +136,65 @@ refresh(struct audience_directory *directory)
 	pthread_mutex_unlock(&directory->refresh);
 }
 
+/* Puts what programs said into the table in use. */
+static void
+store(void *context, const struct audience_answer *answers, size_t count)
+{
+	struct audience_directory *directory = context;
+
+	pthread_rwlock_wrlock(&directory->lock);
+	for (size_t i = 0; i < count; i++)
+		if (!audience_table_answer(directory->table, &answers[i]))
+			directory->is_full = true;
+	pthread_rwlock_unlock(&directory->lock);
+}
+
+/* Counts with what is known at present; notes what could be asked. */
+static void
+count(struct audience_directory *directory, const struct mail_transaction *transaction,
+    struct audience_asks *asks, struct audience *audience_r)
+{
+	pthread_rwlock_rdlock(&directory->lock);
+	audience_table_count(directory->table, transaction, asks, audience_r);
+	pthread_rwlock_unlock(&directory->lock);
+}
+
+/* Counts and asks by turns: what one program says may be a matter for the next. */
+static void
+count_asking(struct audience_directory *directory,
+    const struct mail_transaction *transaction, struct audience *audience_r)
+{
+	struct audience_asks asks = { .settings = directory->settings,
+		.arena = base_arena_new(AUDIENCE_MAX_MEMORY),
+		.began_ms = base_tick_ms(),
+		.store = store,
+		.context = directory };
+
+	for (unsigned turn = 0; asks.arena != NULL && turn <= AUDIENCE_MAX_DEPTH; turn++) {
+		asks.names = NULL;
+		asks.count = 0;
+		base_arena_reset(asks.arena);
+		count(directory, transaction, &asks, audience_r);
+		if (asks.count == 0 || !audience_ask(directory->asker, &asks))
+			break;
+	}
+	if (asks.arena == NULL)
+		count(directory, transaction, NULL, audience_r);
+	if ((asks.arena == NULL || asks.count > 0 || asks.is_short) &&
+	    audience_r->kind == AUDIENCE_EXACT)
+		audience_r->kind = AUDIENCE_AT_LEAST;
+	base_arena_free(&asks.arena);
+}
+
 void
 audience_count(struct audience_directory *directory,
     const struct mail_transaction *transaction, struct audience *audience_r)
 {
 	refresh(directory);
-	pthread_rwlock_rdlock(&directory->lock);
-	audience_table_count(directory->table, transaction, audience_r);
-	pthread_rwlock_unlock(&directory->lock);
+	if (directory->asker != NULL)
+		count_asking(directory, transaction, audience_r);
+	else
+		count(directory, transaction, NULL, audience_r);
 }
 
 enum base_result
@@ -149,6 +209,9 @@ audience_trouble(struct audience_directory *directory, const char **why_r)
 		directory->is_told = true;
 	}
 	pthread_mutex_unlock(&directory->refresh);
+	if (result == BASE_NONE && directory->asker != NULL &&
+	    audience_asker_news(directory->asker, why_r))
+		result = BASE_BROKEN;
 	return result;
 }
 

@@ -22,7 +22,8 @@
 #define AUDIENCE_MAX_FILES 1000         /* alias files and the files they include */
 #define AUDIENCE_MAX_FILE (16u << 20)   /* bytes of one file */
 #define AUDIENCE_MAX_MEMORY (96u << 20) /* of one table */
-#define AUDIENCE_CHECK_MS 1000          /* files are looked at no more often than this */
+#define AUDIENCE_MAX_ASKED 10000 /* addresses that programs are asked about at once */
+#define AUDIENCE_CHECK_MS 1000   /* files are looked at no more often than this */
 
 struct audience_edge;
 
@@ -37,8 +38,10 @@ struct audience_entry {
 	struct audience_edge *members;
 	struct audience_edge **members_end;
 	unsigned long fixed; /* people, as the settings say; 0: they do not */
-	bool is_list;        /* has a line of its own in a file */
-	bool is_partial;     /* there may be more people behind it than we can see */
+	int64_t
+	    expires_ms;  /* of what a program said, by base_tick_ms(); 0: none was asked */
+	bool is_list;    /* has a line of its own in a file */
+	bool is_partial; /* there may be more people behind it than we can see */
 };
 
 struct audience_edge {
@@ -60,6 +63,7 @@ struct audience_table {
 	void *tree; /* of entries by name, see tsearch(3) */
 	unsigned entry_count;
 	size_t member_count;
+	struct audience_edge *spare; /* edges of answers that are out of date */
 	struct audience_entry *
 	    *includes; /* entries of ":include:" names, still to be read */
 	size_t include_count;
@@ -79,9 +83,17 @@ bool audience_table_member(struct audience_table *table, struct audience_entry *
     struct audience_entry *member, bool is_final);
 /* Once everything is read: finds the addresses that are local names in another spelling. */
 void audience_table_link(struct audience_table *table);
-/* How many people, each once, stand behind the recipients. */
+struct audience_asks;
+struct audience_answer;
+
+/* Puts what a program said in the place of what it said before. False: no memory. */
+bool audience_table_answer(
+    struct audience_table *table, const struct audience_answer *answer);
+/* How many people, each once, stand behind the recipients; asks: what is to be asked first,
+ * or NULL. */
 void audience_table_count(const struct audience_table *table,
-    const struct mail_transaction *transaction, struct audience *audience_r);
+    const struct mail_transaction *transaction, struct audience_asks *asks,
+    struct audience *audience_r);
 
 /* --- aliases.c ---------------------------------------------------------------------- */
 
@@ -101,6 +113,49 @@ enum base_result audience_file_read(struct audience_table *table, enum audience_
 /* The entry of an address or a local name; what is neither is somebody all the same. */
 struct audience_entry *audience_address_entry(
     struct audience_table *table, struct base_arena *scratch, const char *text);
+
+/* The members that a text of virtual(5) names. False: it is malformed, or no memory. */
+bool audience_members_read(
+    struct audience_table *table, struct audience_entry *list, const char *text);
+
+/* --- ask.c -------------------------------------------------------------------------- */
+
+struct audience_asker;
+
+/* What a program said about one address. */
+struct audience_answer {
+	const char *name;
+	unsigned long people; /* of a command: up to 1 is no list */
+	const char *members;  /* of a table, as virtual(5) has them; NULL: it is no list */
+	bool has_failed;      /* what was known before stays in use */
+	int64_t expires_ms;   /* by base_tick_ms() */
+};
+
+/* What one message needs to know. */
+struct audience_asks {
+	const struct settings *settings;
+	struct base_arena *arena;
+	int64_t began_ms; /* time limits count from here, whatever is asked */
+	void (*store)(void *context, const struct audience_answer *answers, size_t count);
+	void *context;
+	const char **names;
+	size_t count;
+	unsigned runs; /* of commands so far */
+	bool is_short; /* there was no room for everything */
+};
+
+/* NULL when the settings name no program. False: no memory. */
+bool audience_asker_new(const struct settings *settings, struct audience_asker **asker_r);
+void audience_asker_free(struct audience_asker **asker);
+/* Notes an address if there is a program to be asked about it. */
+void audience_asks_add(struct audience_asks *asks, const char *address);
+/*
+ * Asks until the time of each source is up, one run at a time about the same thing. False:
+ * nothing was asked.
+ */
+bool audience_ask(struct audience_asker *asker, struct audience_asks *asks);
+/* Why a program did not answer, once until it does again. */
+bool audience_asker_news(struct audience_asker *asker, const char **why_r);
 
 /* --- sources.c ---------------------------------------------------------------------- */
 

@@ -88,6 +88,26 @@ read_folder(
 	return result;
 }
 
+/* Watches what postmap made, so that what it said is forgotten when that changes. */
+static enum base_result
+watch_table(struct audience_table *table, const char *name, const char **why_r)
+{
+	static const char *const endings[] = { "", ".db", ".lmdb", ".cdb", ".dir", ".pag" };
+	const char *path = strchr(name, ':') + 1;
+
+	for (size_t i = 0; path[0] == '/' && i < sizeof(endings) / sizeof(*endings); i++) {
+		const char *file =
+		    base_arena_printf(table->arena, "%s%s", path, endings[i]);
+
+		if (file == NULL || !audience_table_watch(table, file)) {
+			*why_r =
+			    base_why("%s: more than %d files", path, AUDIENCE_MAX_FILES);
+			return BASE_BROKEN;
+		}
+	}
+	return BASE_OK;
+}
+
 /* One entry of the settings. */
 static enum base_result
 read_entry(
@@ -99,6 +119,8 @@ read_entry(
 	if (list->virtual != NULL)
 		return audience_file_read(
 		    table, AUDIENCE_VIRTUAL, list->virtual, NULL, why_r);
+	if (list->table != NULL)
+		return watch_table(table, list->table, why_r);
 	if (list->folder != NULL)
 		return read_folder(table, list, why_r);
 	if (list->file != NULL || list->members > 0)

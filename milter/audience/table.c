@@ -97,9 +97,14 @@ audience_table_member(struct audience_table *table, struct audience_entry *list,
 		list->is_partial = true;
 		return true;
 	}
-	edge = base_arena_alloc(table->arena, sizeof(*edge));
+	edge = table->spare;
+	if (edge != NULL)
+		table->spare = edge->next;
+	else
+		edge = base_arena_alloc(table->arena, sizeof(*edge));
 	if (edge == NULL)
 		return false;
+	edge->next = NULL;
 	edge->to = member;
 	edge->is_final = is_final;
 	*list->members_end = edge;
@@ -180,10 +185,54 @@ audience_table_link(struct audience_table *table)
 	twalk_r(table->tree, link_entry, table);
 }
 
+/* Takes a list's members away. */
+static void
+drop_members(struct audience_table *table, struct audience_entry *list)
+{
+	struct audience_edge *edge;
+
+	while ((edge = list->members) != NULL) {
+		list->members = edge->next;
+		edge->next = table->spare;
+		table->spare = edge;
+		table->member_count--;
+	}
+	list->members_end = &list->members;
+}
+
+bool
+audience_table_answer(struct audience_table *table, const struct audience_answer *answer)
+{
+	struct audience_entry *entry = audience_table_entry(table, answer->name);
+	bool is_read = true;
+
+	if (entry == NULL)
+		return false;
+	if (entry->same == NULL)
+		entry->same = find_other(table, entry->name);
+	entry->expires_ms = answer->expires_ms;
+	if (answer->has_failed) {
+		entry->is_partial = entry->is_partial || !entry->is_list;
+		return true;
+	}
+	drop_members(table, entry);
+	entry->fixed = answer->people > 1 ? answer->people : 0;
+	entry->is_list = entry->fixed > 0 || answer->members != NULL;
+	entry->is_partial = false;
+	if (answer->members != NULL)
+		is_read = audience_members_read(table, entry, answer->members);
+	entry->is_partial = entry->is_partial || !is_read;
+	for (struct audience_edge *edge = entry->members; edge != NULL; edge = edge->next)
+		if (edge->to->same == NULL)
+			edge->to->same = find_other(table, edge->to->name);
+	return is_read;
+}
+
 /* One count under way. */
 struct walk {
-	unsigned char *seen;    /* a bit per entry: expanded as a list */
-	unsigned char *counted; /* a bit per entry: counted as a person */
+	struct audience_asks *asks; /* NULL: none are possible */
+	unsigned char *seen;        /* a bit per entry: expanded as a list */
+	unsigned char *counted;     /* a bit per entry: counted as a person */
 	unsigned long people;
 	bool is_partial;
 	unsigned long known; /* people and sizes that are not guesses */
@@ -200,12 +249,23 @@ set_bit(unsigned char *bits, const struct audience_entry *entry)
 	return was_clear;
 }
 
+/* Notes that a program is to be asked, unless what it said is still good. */
+static void
+walk_ask(struct walk *walk, const struct audience_entry *entry)
+{
+	bool is_ours = entry->expires_ms != 0 || (!entry->is_list && entry->fixed == 0);
+
+	if (walk->asks != NULL && is_ours && entry->expires_ms <= base_tick_ms())
+		audience_asks_add(walk->asks, entry->name);
+}
+
 /* Counts a person, a program or a file once. */
 static void
 walk_person(struct walk *walk, const struct audience_entry *entry)
 {
 	if (!set_bit(walk->counted, entry))
 		return;
+	walk_ask(walk, entry);
 	walk->people++;
 	walk->known += !entry->is_partial;
 	walk->is_partial = walk->is_partial || entry->is_partial;
@@ -222,6 +282,7 @@ walk_entry(struct walk *walk, const struct audience_entry *entry, unsigned depth
 	}
 	if (!set_bit(walk->seen, entry))
 		return;
+	walk_ask(walk, entry);
 	if (entry->fixed > 0) {
 		walk->people += entry->fixed;
 		walk->known++;
@@ -274,11 +335,12 @@ count_roughly(const struct mail_transaction *transaction, struct audience *audie
 
 void
 audience_table_count(const struct audience_table *table,
-    const struct mail_transaction *transaction, struct audience *audience_r)
+    const struct mail_transaction *transaction, struct audience_asks *asks,
+    struct audience *audience_r)
 {
 	const struct mail_addresses *recipients = &transaction->recipients;
 	size_t bytes = table->entry_count / 8 + 1;
-	struct walk walk = { .is_partial = recipients->capped };
+	struct walk walk = { .is_partial = recipients->capped, .asks = asks };
 	unsigned long lists = 0;
 
 	walk.seen = calloc(2, bytes);
@@ -293,6 +355,8 @@ audience_table_count(const struct audience_table *table,
 		if (entry == NULL)
 			entry = find_other(table, recipients->items[i]);
 		if (entry == NULL) {
+			if (asks != NULL)
+				audience_asks_add(asks, recipients->items[i]);
 			walk.people++;
 			walk.known++;
 			continue;

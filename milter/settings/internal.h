@@ -21,7 +21,7 @@
 #define SETTINGS_MAX_FILE 1048576 /* bytes of a settings file */
 #define SETTINGS_MAX_MEMORY 16777216
 #define SETTINGS_MAX_ENTRIES 10000 /* of any list in it */
-#define SETTINGS_MAX_INCLUDES 10 /* within each other, as libconfig takes them */
+#define SETTINGS_MAX_INCLUDES 10   /* within each other, as libconfig takes them */
 #define SETTINGS_MAX_ERRORS 200
 #define SETTINGS_MAX_SOCKET                                                                \
 	107 /* bytes of a path, what struct sockaddr_un holds on Linux */
@@ -103,11 +103,11 @@ extern const struct settings_type settings_type_node, settings_type_path,
     settings_type_text_optional, settings_type_listen, settings_type_base_url,
     settings_type_domains, settings_type_networks, settings_type_truth,
     settings_type_duration, settings_type_smtp, settings_type_address,
-    settings_type_address_optional,
-    settings_type_language, settings_type_fraction, settings_type_people,
-    settings_type_name, settings_type_senders, settings_type_entries,
-    settings_type_count, settings_type_logins, settings_type_hours, settings_type_choices,
-    settings_type_reasons, settings_type_delimiters;
+    settings_type_address_optional, settings_type_language, settings_type_fraction,
+    settings_type_people, settings_type_texts, settings_type_table, settings_type_name,
+    settings_type_senders, settings_type_entries, settings_type_count, settings_type_logins,
+    settings_type_hours, settings_type_choices, settings_type_reasons,
+    settings_type_delimiters;
 
 /* --- text.c ------------------------------------------------------------------------- */
 

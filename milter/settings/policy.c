@@ -56,6 +56,7 @@ settings_read_lists(struct settings_reader *reader, config_setting_t *lists)
 		if (!entry_is_group(reader, entry, "lists", i + 1))
 			continue;
 		snprintf(label, sizeof(label), "lists[%d].", i + 1);
+		settings_read_defaults(reader, settings_list_keys, list, false);
 		settings_read_group(reader, settings_list_keys, entry, label, list);
 		snprintf(label, sizeof(label), "lists[%d]:", i + 1);
 		settings_list_check(reader, entry, label, list);

@@ -51,7 +51,12 @@ struct settings_list {
 	const char *file;    /* path of a file with one member a line; with an address */
 	const char *folder;  /* of such files; their names are the addresses of the lists */
 	const char *virtual; /* path of a virtual(5) file */
-	const char **domains; /* of the lists in the folder; none: the local ones */
+	const char **command; /* prints how many are behind the address behind its arguments */
+	size_t command_count;
+	const char *table;    /* "TYPE:PATH", as postmap(1) has it */
+	int64_t timeout;      /* seconds that a command or postmap may take */
+	int64_t cache;        /* seconds that their answers are good for */
+	const char **domains; /* of the lists in a folder, table or command; none: the local ones */
 	size_t domain_count;
 	const char *owner; /* who looks after the list, normalised, or NULL; with an address */
 };

@@ -36,6 +36,35 @@ parse_path(struct settings_reader *reader, const struct settings_key *key, const
 }
 SETTINGS_TEXT_TYPE(path, parse_path, wrong_path);
 
+/* Any text: a program and what it is given. */
+static const char *
+parse_texts(struct settings_reader *reader, const struct settings_key *key,
+    const char *text, void *target)
+{
+	(void)key;
+	return settings_keep_as_is(reader, text, target);
+}
+const struct settings_type settings_type_texts = {
+	.shapes = SETTINGS_TEXT | SETTINGS_SEVERAL,
+	.parse = parse_texts,
+	.wrong = "not a program: use ( \"/usr/local/bin/list-size\", \"--people\" )",
+	.item_size = sizeof(const char *),
+};
+
+/* A table of Postfix. */
+static const char *
+parse_table(struct settings_reader *reader, const struct settings_key *key,
+    const char *text, void *target)
+{
+	size_t type = strspn(text, "abcdefghijklmnopqrstuvwxyz0123456789_");
+
+	if (type == 0 || text[type] != ':' || text[type + 1] == '\0' || strlen(text) > 4000)
+		return key->type->wrong;
+	return settings_keep_as_is(reader, text, target);
+}
+SETTINGS_TEXT_TYPE(table, parse_table,
+    "not a table of Postfix: use its type and path (\"hash:/etc/postfix/virtual\")");
+
 /* An absolute path, or "" for none. */
 static const char *
 parse_path_optional(struct settings_reader *reader, const struct settings_key *key,

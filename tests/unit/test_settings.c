@@ -92,8 +92,9 @@ load(void)
 #define WEB(line) "web: { base_url = \"https://o.example.com\"; " line " };"
 #define IDENTITY(line) "identity: { local_domains = ( \"example.com\" ); " line " };"
 #define ENTRY                                                                              \
-	" one of address with members, address with file, aliases, virtual or folder is "  \
-	"needed; owner goes with address, domain with folder"
+	" one of address with members, address with file, aliases, virtual, folder, table, " \
+	"or command with address or domain is needed; owner goes with address, domain with " \
+	"folder or table, timeout and cache with table or command"
 
 static const struct {
 	const char *text; /* from line 2 on */
@@ -300,6 +301,17 @@ static const struct {
 	{ "lists: ( { domain = \"a.example\"; virtual = \"/x\"; } );", 2,
 	    "lists[1]:" ENTRY },
 	{ "lists: ( { file = \"/x\"; } );", 2, "lists[1]:" ENTRY },
+	{ "lists: ( { command = ( \"/x\" ); } );", 2, "lists[1]:" ENTRY },
+	{ "lists: ( { file = \"/x\"; address = \"a@example.com\"; cache = \"1h\"; } );", 2,
+	    "lists[1]:" ENTRY },
+	{ "lists: ( { command = ( \"x\", \"y\" ); domain = \"a.example\"; } );", 2,
+	    "lists[1]: command begins with the absolute path of a program, up to 50 words "
+	    "in all: ( \"/usr/local/bin/list-size\", \"--people\" )" },
+	{ "lists: ( { table = \"/etc/postfix/virtual\"; } );", 2,
+	    "lists[1].table = \"/etc/postfix/virtual\": not a table of Postfix: use its type "
+	    "and path (\"hash:/etc/postfix/virtual\")" },
+	{ "lists: ( { table = \"hash:/x\"; timeout = 30; } );", 2,
+	    "lists[1].timeout = 30: out of range: from 1s to 20s is possible" },
 	{ "lists: ( { address = \"a@example.com\"; members = 4; },\n"
 	  "{ address = \"A@Example.COM\"; members = 5; } );",
 	    3, "lists[2]: a@example.com is in lists[1] already" },
