@@ -56,7 +56,8 @@ def plain(letter):
 def test_a_virtual_table_counts_its_people():
     with ListSite([{"virtual": "FOLDER/virtual"}], {"virtual": virtual()}) as site:
         table = f"{site.folder}/lists/virtual"
-        subprocess.run(["postmap", "-c", site.postfix.config_directory, "hash:" + table], check=True)
+        subprocess.run(["postmap", "-c", site.postfix.config_directory, "hash:" + table],
+                       check=True)
         subprocess.run(["postconf", "-c", site.postfix.config_directory, "-e",
                         "virtual_alias_maps = hash:" + table], check=True)
         subprocess.run(["postfix", "-c", site.postfix.config_directory, "reload"], check=True,
@@ -73,6 +74,43 @@ def test_a_virtual_table_counts_its_people():
 
 
 test_a_virtual_table_counts_its_people.only = "postfix"
+
+
+def test_postmap_is_asked_about_a_table():
+    files = {"virtual": virtual(COLLEAGUES[:38] + ["more@example.com"]) +
+             "more@example.com\t" + ", ".join(COLLEAGUES[36:] + [ANNA]) + "\n"}
+    with ListSite([{"table": "hash:FOLDER/virtual"}], files) as site:
+        table = f"{site.folder}/lists/virtual"
+        subprocess.run(["postmap", "-c", site.postfix.config_directory, "hash:" + table],
+                       check=True)
+        story.teach(site)
+        _, line = held(site, Message(ANNA, [ALL], "Lunch"))
+        assert (line["recipients"], line["people"]) == ("1", "40"), line
+        assert "at least" not in explain(site) and "40 people" in explain(site)
+
+
+test_postmap_is_asked_about_a_table.only = "postfix"
+
+
+def test_a_command_knows_the_size():
+    command = ["/bin/sh", "-c", 'test "$1" = all@example.com && echo 412', "size"]
+    with ListSite([{"address": ALL, "command": command}], {}) as site:
+        story.teach(site)
+        letter, line = held(site, Message(ANNA, [ALL], "Lunch"))
+        assert line["people"] == "412", line
+        assert "412 people" in plain(letter)
+
+
+def test_a_command_that_hangs_stops_no_mail():
+    command = ["/bin/sh", "-c", "sleep 100", "size"]
+    with ListSite([{"address": ALL, "command": command, "timeout": 1}], {}) as site:
+        site.allow(r"lists: /bin/sh did not end in time")
+        for subject in ("Lunch", "Dinner"):
+            message = Message(ANNA, [ALL], subject)
+            site.send(message)
+            until(lambda: site.receiver.received(message.id), 20, "it is delivered")
+        told = [line for line in site.log("oops-milter") if "in time" in line]
+        assert len(told) == 1, told
 
 
 def test_the_letter_says_at_least():
