@@ -78,7 +78,8 @@ ask(const char *client, const char *sender)
 /* --- who is asked about --------------------------------------------------------------- */
 
 static const char *domains[] = { "example.com", "example.org", "slow.example.com" };
-static const struct settings site = { .identity = { .local_domains = domains,
+static const struct settings site = { .identity = { .recipient_delimiter = "",
+					  .local_domains = domains,
 					  .local_domain_count = COUNT(domains) } };
 
 static const struct {
