@@ -14,6 +14,19 @@ from lab.story import ANNA, COLLEAGUES
 NO_HELO = 0x2
 
 
+def test_an_extension_is_nobody_else():
+    with Site({"identity": {"recipient_delimiter": "+"}}) as site:
+        story.teach(site)
+        announcement = story.announce(site)
+        message = announcement.reply_all(ANNA, "Dear Clara,\n")
+        message.sender = "anna+phone@example.com"
+        queue_id = site.send(message)
+        story.hold_of(site, queue_id)
+        line = site.audit("judge")[-1]
+        assert line["sender"] == ANNA, line
+        assert site.letters(ANNA)
+
+
 def test_asks_for_the_clients_name_only_with_spf():
     """A round of its own would cost more than a record that names the client is worth."""
     program = os.path.join(os.environ["OOPS_BUILD"], "oops-milter")
@@ -104,16 +117,3 @@ def test_spf():
         assert None in dns.asked, "nobody was asked"
         story.reaches(site, unanswered)
         assert only_held(site, queue_id) and not site.receiver.received(recipient=ANNA)
-
-
-def test_an_extension_is_nobody_else():
-    with Site({"identity": {"recipient_delimiter": "+"}}) as site:
-        story.teach(site)
-        announcement = story.announce(site)
-        message = announcement.reply_all(ANNA, "Dear Clara,\n")
-        message.sender = "anna+phone@example.com"
-        queue_id = site.send(message)
-        story.hold_of(site, queue_id)
-        line = site.audit("judge")[-1]
-        assert line["sender"] == ANNA, line
-        assert site.letters(ANNA)
