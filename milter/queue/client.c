@@ -76,7 +76,7 @@ start(struct queue_client *client, const struct base_buffer *request,
 			close(fd);
 		return BASE_RETRY;
 	}
-	queue_wire_init(wire, fd, queue_clock_ms() + client->timeout_ms);
+	queue_wire_init(wire, fd, base_tick_ms() + client->timeout_ms);
 	result = queue_wire_send(wire, request->data, request->length, why_r);
 	/* Who is refused at once may have its reason before everything is sent. */
 	if (result != BASE_OK && answer_line(wire, line, &why) == BASE_REFUSE) {

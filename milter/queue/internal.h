@@ -13,7 +13,6 @@
 
 #include "milter/queue/queue.h"
 
-int64_t queue_clock_ms(void);
 
 /* --- wire.c: lines over a socket, and their grammar --------------------------------- */
 

@@ -357,7 +357,7 @@ open_mta(struct queue_mta *mta, const char **why_r)
 	struct base_tool tool = { .argv = argv,
 		.output = queue_lines_output,
 		.context = &lines,
-		.deadline = queue_clock_ms() + BASE_TOOL_MS };
+		.deadline = base_tick_ms() + BASE_TOOL_MS };
 	enum base_result result = run(mta, &tool, why_r);
 
 	if (result == BASE_OK && mta->queue_directory[0] == '\0') {

@@ -189,7 +189,7 @@ act(const struct queue_mta *mta, enum queue_verb verb, struct queue_item *items,
 		if (items[i].status != QUEUE_HELD)
 			continue;
 		why = "there was no time left";
-		result = queue_clock_ms() > deadline
+		result = base_tick_ms() > deadline
 			     ? BASE_RETRY
 			     : act_on_all(mta, verb, &items[i], deadline, &why);
 		if (result != BASE_OK) {

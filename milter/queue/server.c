@@ -329,7 +329,7 @@ serve_request(struct server *server)
 		free(request);
 		return;
 	}
-	server->wire.deadline = queue_clock_ms() + REQUEST_MS;
+	server->wire.deadline = base_tick_ms() + REQUEST_MS;
 	switch (request->head.kind) {
 	case QUEUE_KIND_VERB:
 		serve_verb(server, request);
@@ -351,7 +351,7 @@ serve_peer(struct server *server, int fd)
 	struct ucred peer;
 	socklen_t size = sizeof(peer);
 
-	queue_wire_init(&server->wire, fd, queue_clock_ms() + HEAR_MS);
+	queue_wire_init(&server->wire, fd, base_tick_ms() + HEAR_MS);
 	if (getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &peer, &size) != 0 ||
 	    (peer.uid != 0 && peer.uid != server->options->allowed_uid)) {
 		base_log(BASE_LOG_WARNING, "uid %u refused", (unsigned)peer.uid);

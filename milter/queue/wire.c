@@ -14,16 +14,6 @@ static const char *const statuses[] = { "HELD", "MOVING", "GONE", "FOREIGN", "FA
 
 #define COUNT_OF(array) (sizeof(array) / sizeof((array)[0]))
 
-/* Milliseconds that no one sets. */
-int64_t
-queue_clock_ms(void)
-{
-	struct timespec now;
-
-	clock_gettime(CLOCK_MONOTONIC, &now);
-	return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
-}
-
 /* A verb as requests spell it. */
 const char *
 queue_verb_str(enum queue_verb verb)
@@ -152,7 +142,7 @@ wait_for(struct queue_wire *wire, short events, const char **why_r)
 	struct pollfd ready = { .fd = wire->fd, .events = events };
 
 	for (;;) {
-		int64_t left = wire->deadline - queue_clock_ms();
+		int64_t left = wire->deadline - base_tick_ms();
 		int n = left > 0 ? poll(&ready, 1, (int)left) : 0;
 
 		if (n > 0)

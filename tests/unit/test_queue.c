@@ -294,7 +294,7 @@ line_of(const char *bytes, size_t length, char line_r[QUEUE_MAX_LINE])
 	ck_assert_int_eq(socketpair(AF_UNIX, SOCK_STREAM, 0, pair), 0);
 	ck_assert_int_eq(write(pair[0], bytes, length), (ssize_t)length);
 	shutdown(pair[0], SHUT_WR);
-	queue_wire_init(&wire, pair[1], queue_clock_ms() + 2000);
+	queue_wire_init(&wire, pair[1], base_tick_ms() + 2000);
 	result = queue_wire_line(&wire, line_r, &why);
 	close(pair[0]);
 	close(pair[1]);
@@ -328,7 +328,7 @@ START_TEST(test_wire_silence)
 
 	ck_assert_int_eq(socketpair(AF_UNIX, SOCK_STREAM, 0, pair), 0);
 	ck_assert_int_eq(write(pair[0], "SCA", 3), 3);
-	queue_wire_init(&wire, pair[1], queue_clock_ms() + 100);
+	queue_wire_init(&wire, pair[1], base_tick_ms() + 100);
 	ck_assert_int_eq(queue_wire_line(&wire, line, &why), BASE_RETRY);
 	close(pair[0]);
 	close(pair[1]);
@@ -375,7 +375,7 @@ START_TEST(test_tool)
 	const char *leaves[] = { "sh", "-c", "sleep 60 & echo $!; wait", NULL };
 	const char *silent[] = { "sh", "-c", "exec sleep 60 >&- 2>&-", NULL };
 	struct base_tool tool = { .path = "/bin/sh", .argv = talks, .input = "given\n" };
-	int64_t began = queue_clock_ms();
+	int64_t began = base_tick_ms();
 	struct base_buffer text;
 	const char *why = NULL;
 	int status = 99;
@@ -400,21 +400,21 @@ START_TEST(test_tool)
 	ck_assert_int_eq(base_tool_run(&tool, &status, &why), BASE_OK);
 	ck_assert_int_eq(status, 7);
 	tool.argv = hangs;
-	tool.deadline = queue_clock_ms() + 100;
+	tool.deadline = base_tick_ms() + 100;
 	ck_assert_int_eq(base_tool_run(&tool, &status, &why), BASE_RETRY);
-	ck_assert_int_lt(queue_clock_ms() - began, 15000);
+	ck_assert_int_lt(base_tick_ms() - began, 15000);
 	tool.argv = leaves;
 	tool.output = collect;
 	base_buffer_init(&text, 1000);
-	tool.deadline = queue_clock_ms() + 300;
+	tool.deadline = base_tick_ms() + 300;
 	ck_assert_int_eq(base_tool_run(&tool, &status, &why), BASE_RETRY);
 	ck_assert_msg(is_gone(base_buffer_text(&text)), "what it started goes with it");
 	base_buffer_free(&text);
 	tool.argv = silent;
-	tool.deadline = queue_clock_ms() + 100;
+	tool.deadline = base_tick_ms() + 100;
 	ck_assert_int_eq(base_tool_run(&tool, &status, &why), BASE_RETRY);
 	tool.path = "/nonexistent/tool";
-	tool.deadline = queue_clock_ms() + 20000;
+	tool.deadline = base_tick_ms() + 20000;
 	ck_assert_int_eq(base_tool_run(&tool, &status, &why), BASE_BROKEN);
 	ck_assert_int_eq(status, 7);
 }
