@@ -270,7 +270,7 @@ put_held(const char *directory, const char *queue_id, const char *control)
 static int64_t
 soon(void)
 {
-	return queue_clock_ms() + 20000;
+	return base_tick_ms() + 20000;
 }
 
 static enum queue_status
