@@ -1,0 +1,205 @@
+/*
+ * NAME
+ *	fuzz_mailbox - any bytes as an mbox file, and as a file of a Maildir
+ *
+ * Built and run by tests/fuzz/run, with libFuzzer. Nothing is learned: what the memory and the
+ * judge would be asked is answered here. Whatever comes in is read to its end; every message is
+ * counted once, and what would be learned has a date, a sender and recipients.
+ *
+ * FUZZ-SOURCES: milter/mail milter/base
+ */
+#include "milter/replay/import.c"
+#include "milter/replay/import_log.c"
+#include "milter/replay/import_mail.c"
+#include "milter/replay/reader.c"
+
+#define NOW INT64_C(1795482000) /* so that the seeds never are too old */
+
+int LLVMFuzzerInitialize(int *argc, char ***argv);
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+
+/* What tests/fuzz/run says of a seed by its name: y_ has a mail to learn, n_ has none. */
+static const char *expected;
+static struct settings settings;
+
+/* Ends the program with a report when something is not true. */
+static void
+must(bool is_true, const char *what)
+{
+	if (is_true)
+		return;
+	fprintf(stderr, "fuzz_mailbox: not true: %s\n", what);
+	abort();
+}
+
+/* --- the rooms that would learn ---------------------------------------------------- */
+
+void
+memory_calibrate(struct memory *memory, const struct memory_calibration *calibration)
+{
+	(void)memory;
+	(void)calibration;
+}
+
+enum base_result
+memory_import_begin(struct memory *memory, const char **why_r)
+{
+	(void)memory;
+	(void)why_r;
+	return BASE_OK;
+}
+
+enum base_result
+memory_import_end(struct memory *memory, const char **why_r)
+{
+	(void)memory;
+	(void)why_r;
+	return BASE_OK;
+}
+
+bool
+memory_import_is_full(const struct memory *memory)
+{
+	(void)memory;
+	return false;
+}
+
+enum base_result
+memory_import_known(struct memory *memory, const struct base_key *key, const void *lesson,
+    size_t length, const char **why_r)
+{
+	(void)memory;
+	(void)key;
+	(void)lesson;
+	(void)length;
+	(void)why_r;
+	return BASE_NONE;
+}
+
+enum base_result
+memory_import(struct memory *memory, const struct base_key *key, const void *lesson,
+    size_t length, const char **why_r)
+{
+	return memory_import_known(memory, key, lesson, length, why_r) == BASE_NONE
+		   ? BASE_OK
+		   : BASE_BROKEN;
+}
+
+/* What reaches the memory is whole. */
+enum base_result
+memory_lesson(const struct base_key *key, struct base_arena *arena, const char *actor,
+    const struct mail_transaction *transaction, size_t people, double score,
+    const void **lesson_r, size_t *length_r, const char **why_r)
+{
+	(void)key;
+	(void)arena;
+	(void)people;
+	(void)score;
+	(void)why_r;
+	must(transaction->recipients.count > 0, "a mail has recipients");
+	must(*transaction->from != '\0', "a mail has a sender");
+	must(transaction->time > 0 && transaction->time <= NOW + IMPORT_FUTURE,
+	    "a mail has a date that can be");
+	must(*actor == '\0' || strcmp(mail_domain_of(actor), "example.com") == 0,
+	    "an actor is local");
+	*lesson_r = "";
+	*length_r = 0;
+	return BASE_OK;
+}
+
+enum base_result
+memory_recall(struct memory *memory, const struct base_key *key, struct base_arena *arena,
+    const char *actor, const struct mail_transaction *transaction,
+    struct memory_recall *recall_r, const char **why_r)
+{
+	(void)memory;
+	(void)key;
+	(void)arena;
+	(void)actor;
+	(void)transaction;
+	(void)why_r;
+	memset(recall_r, 0, sizeof(*recall_r));
+	return BASE_OK;
+}
+
+struct memory_calibration
+judge_calibration(const struct settings *for_settings)
+{
+	(void)for_settings;
+	return (struct memory_calibration){ 0 };
+}
+
+enum base_result
+judge_score(const struct judge_facts *facts, const struct judge_scorecard *scorecard,
+    struct base_arena *arena, struct judge_verdict *verdict_r, const char **why_r)
+{
+	(void)facts;
+	(void)scorecard;
+	(void)arena;
+	(void)why_r;
+	verdict_r->score = 0.5;
+	return BASE_OK;
+}
+
+/* --- the target -------------------------------------------------------------------- */
+
+/* How many messages an mbox can have at most: one a "From " line, and one before the first. */
+static size_t
+messages_most(const uint8_t *data, size_t size)
+{
+	size_t count = 1;
+
+	for (const uint8_t *at = data;
+	     (at = memmem(at, size - (size_t)(at - data), "From ", 5)) != NULL; at += 5)
+		count++;
+	return count;
+}
+
+static size_t
+total_of(const struct replay_count *count)
+{
+	return count->learned + count->known + count->skipped + count->malformed;
+}
+
+int
+LLVMFuzzerInitialize(int *argc, char ***argv)
+{
+	static const char *domains[] = { "example.com" };
+
+	(void)argc;
+	(void)argv;
+	expected = getenv("FUZZ_EXPECT");
+	settings.identity.local_domains = domains;
+	settings.identity.local_domain_count = 1;
+	settings.identity.recipient_delimiter = "+";
+	return 0;
+}
+
+int
+LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+	struct replay_import_options options = { .settings = &settings };
+	struct replay_import *import = replay_import_new(&options);
+	FILE *input = size > 0 ? fmemopen((void *)(uintptr_t)data, size, "r") : NULL;
+	struct replay_count count = { 0 }, after = { 0 };
+	const char *why = "";
+
+	must(import != NULL && (input != NULL || size == 0), "there is memory");
+	import->now = NOW;
+	if (input != NULL) {
+		must(mbox_read(import, input, &why) == BASE_OK, "any mbox is read");
+		must(getc(input) == EOF, "it is read to its end");
+		fclose(input);
+	}
+	must(replay_import_end(import, &count, &why) == BASE_OK, "it is counted");
+	must(total_of(&count) <= messages_most(data, size), "a message is counted once");
+	must(message_take(import, (const char *)data, size, &why) == BASE_OK,
+	    "any file of a Maildir is read");
+	must(replay_import_end(import, &after, &why) == BASE_OK, "it is counted, too");
+	must(total_of(&after) == total_of(&count) + 1, "a file is one message");
+	if (expected != NULL)
+		must((after.learned > 0) == (expected[0] == 'y'),
+		    "the seed is what it is called");
+	replay_import_free(&import);
+	return 0;
+}
