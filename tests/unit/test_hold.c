@@ -47,7 +47,7 @@ static struct {
 	atomic_int fail; /* verbs that act answer FAILED */
 	atomic_int mute; /* connections are closed without an answer */
 	atomic_int requests;
-	atomic_int lessons; /* of the keepers */
+	atomic_int lessons;       /* of the keepers */
 	atomic_int lesson_length; /* of the last one */
 } * queue;
 
@@ -781,7 +781,7 @@ START_TEST(one_act_is_one_hold)
 	view = wait_for(hold, a, HOLD_HELD, 3000);
 	ck_assert_uint_eq(view.part_count, 2);
 	ck_assert_uint_eq(view.recipient_count, 60); /* the most that a part knew */
-	OK(hold_place(hold, &first, b, &why)); /* offered again */
+	OK(hold_place(hold, &first, b, &why));       /* offered again */
 	ck_assert_str_eq(a, b);
 	second.queue_id =
 	    "QUEUE4"; /* while HELD: it must be seen and then be released as well */
@@ -1514,6 +1514,112 @@ START_TEST(two_keepers_do_no_harm)
 }
 END_TEST
 
+/* --- forgetting ------------------------------------------------------------------ */
+
+static enum base_result
+forget(struct hold *hold, const char *address, const char *mark, size_t *removed_r)
+{
+	return hold_forget(hold, address, mark, strlen(mark), removed_r, &why);
+}
+
+/* Refused while mail that names it is held, and then nothing is changed. */
+START_TEST(held_mail_is_not_forgotten)
+{
+	static const struct {
+		const char *address, *mark;
+	} named[] = {
+		{ "jo@example.com", "nothing" }, { "a@example.com", "nothing" },
+		{ "nobody@example.com", "SsO" }, /* by its lesson */
+	};
+	struct hold *hold = must_open();
+	struct hold_request request = sample("QUEUE1", "act");
+	char id[BASE_ID_SIZE];
+	size_t removed = 99;
+
+	OK(hold_place(hold, &request, id, &why));
+	for (size_t i = 0; i < sizeof(named) / sizeof(*named); i++) {
+		REFUSE(forget(hold, named[i].address, named[i].mark, &removed));
+		ck_assert_ptr_nonnull(strstr(why, id));
+		ck_assert_ptr_nonnull(strstr(why, named[i].address));
+	}
+	ck_assert_uint_eq(removed, 99);
+	ck_assert(files_hold("LeSsOn"));
+	ck_assert_str_eq(look(hold, id).sender, "jo@example.com");
+	OK(forget(hold, "nobody@example.com", "nothing", &removed));
+	ck_assert_uint_eq(removed, 0);
+	/* a part of an address is another address */
+	OK(forget(hold, "o@example.com", "nothing", &removed));
+	ck_assert_uint_eq(removed, 0);
+	hold_close(&hold);
+}
+END_TEST
+
+/* Six that are held: five are named, and it is said that there are more. */
+START_TEST(a_refusal_names_some)
+{
+	struct hold *hold = must_open();
+	char id[BASE_ID_SIZE], act[32];
+	size_t removed = 0, ids = 0;
+
+	for (int i = 0; i <= HOLD_FORGET_NAMED; i++) {
+		struct hold_request request;
+
+		snprintf(act, sizeof(act), "QUEUE%d", i);
+		request = sample(act, act);
+		OK(hold_place(hold, &request, id, &why));
+	}
+	REFUSE(forget(hold, "jo@example.com", "nothing", &removed));
+	for (const char *at = strrchr(why, ':'); at != NULL && *at != '\0'; at++)
+		ids += *at == ' ';
+	ck_assert_uint_eq(ids, HOLD_FORGET_NAMED + 1);
+	ck_assert_ptr_nonnull(strstr(why, " ..."));
+	hold_close(&hold);
+}
+END_TEST
+
+/* Its own mail goes as a whole; of mail of others only what names it. */
+START_TEST(mail_that_is_over_is_forgotten)
+{
+	/* as a kill between the end and the wiping leaves it */
+	struct store_hold others = { .id = "bbbbbbbbbbbbbbbb",
+		.node = "mx1",
+		.state = HOLD_SENT,
+		.act = { "act2", 4 },
+		.sender = "al@example.com",
+		.recipients = "clara@example.com\nJo@example.com",
+		.author = "jo@example.com",
+		.created = base_now_ms(),
+		.settled = base_now_ms() };
+	struct hold *hold = must_open();
+	struct watch watch = watch_start(hold);
+	struct hold_request request = sample("QUEUE1", "act1");
+	char id[BASE_ID_SIZE], token[BASE_TOKEN_SIZE];
+	struct hold_view view;
+	size_t removed = 0;
+
+	OK(store_hold_insert(hold->store, &others, &why));
+	place_held(hold, &request, id);
+	base_token_new(token);
+	OK(hold_token_add(hold, id, token, base_now() + 3600, &why));
+	REFUSE(forget(hold, "jo@example.com", "nothing", &removed));
+	ck_assert(files_hold("clara@example.com")); /* all or nothing */
+	OK(hold_wish(hold, id, HOLD_WISH_SEND, "link", &why));
+	wait_for(hold, id, HOLD_SENT, 3000);
+	watch_stop(&watch);
+	OK(forget(hold, "jo@example.com", "nothing", &removed));
+	ck_assert_uint_eq(removed, 2);
+	NONE(hold_find(hold, arena, id, &view, &why));
+	NONE(hold_find_token(hold, arena, token, &view, &why));
+	ck_assert_str_eq(look(hold, others.id).sender, "al@example.com");
+	ck_assert_str_eq(look(hold, others.id).author, "");
+	ck_assert(!files_hold("jo@example.com"));
+	ck_assert(!files_hold("Jo@example.com"));
+	OK(forget(hold, "jo@example.com", "nothing", &removed)); /* once more */
+	ck_assert_uint_eq(removed, 0);
+	hold_close(&hold);
+}
+END_TEST
+
 int
 main(void)
 {
@@ -1565,6 +1671,9 @@ main(void)
 	tcase_add_test(life, keepers_killed_at_random);
 	tcase_add_test(life, placings_survive_a_kill);
 	tcase_add_test(life, two_keepers_do_no_harm);
+	tcase_add_test(life, held_mail_is_not_forgotten);
+	tcase_add_test(life, a_refusal_names_some);
+	tcase_add_test(life, mail_that_is_over_is_forgotten);
 	suite_add_tcase(suite, life);
 	runner = srunner_create(suite);
 	srunner_run_all(runner, CK_NORMAL);
