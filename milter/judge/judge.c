@@ -253,6 +253,7 @@ struct memory_calibration
 judge_calibration(const struct settings *settings)
 {
 	return (struct memory_calibration){ .quantile = settings->judge.quantile,
+		.tag_quantile = settings->judge.tag_quantile,
 		.margin = settings->judge.margin,
 		.half_life = (double)settings->judge.half_life,
 		.needed = settings->judge.min_scores };

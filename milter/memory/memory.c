@@ -20,7 +20,6 @@
 #define MEMORY_RETRY_MS 1000                  /* after a write that failed */
 #define MEMORY_TABLE_BYTES (32u << 20)        /* decoded records of one transaction */
 #define MEMORY_TOOL_BYTES (UINT64_C(2) << 30) /* of a memory that has no store */
-#define MEMORY_SITE_TAG_SHARE 0.99
 #define MEMORY_EXPIRE_EVERY 3600 /* seconds */
 
 struct queued {
@@ -506,8 +505,8 @@ site_scores(
 	calibration = memory->calibration;
 	pthread_mutex_unlock(&memory->lock);
 	recall->site_score = memory_site_score(site, &calibration);
-	if (calibration.quantile > MEMORY_SITE_TAG_SHARE)
-		calibration.quantile = MEMORY_SITE_TAG_SHARE;
+	if (calibration.quantile > calibration.tag_quantile)
+		calibration.quantile = calibration.tag_quantile;
 	recall->site_tag_score = memory_site_score(site, &calibration);
 }
 

@@ -171,6 +171,7 @@ double memory_site_day(const struct memory_site *site, int64_t now);
 /* How the site's own high percentile of scores is found. */
 struct memory_calibration {
 	double quantile;      /* share of recent sends that stay below it */
+	double tag_quantile;  /* the same for tags; above `quantile` it is not used */
 	double margin;        /* of the share above that is used */
 	double half_life;     /* sends after which a score counts half */
 	unsigned long needed; /* sends before it means anything */
@@ -179,7 +180,8 @@ struct memory_calibration {
 #define MEMORY_CALIBRATION                                                                 \
 	(struct memory_calibration)                                                        \
 	{                                                                                  \
-		.quantile = 0.999, .margin = 0.85, .half_life = 3000, .needed = 1000       \
+		.quantile = 0.999, .tag_quantile = 0.99, .margin = 0.85,                   \
+		.half_life = 3000, .needed = 1000                                          \
 	}
 
 /* What was found for one send; NULL: never seen. */

@@ -105,6 +105,8 @@ const struct settings_key settings_keys[] = {
 	    "5", .min = 100, .max = 100000 },
 	{ "judge.quantile", &settings_type_fraction, AT(judge.quantile), "0.999", .min = 50,
 	    .max = 100 },
+	{ "judge.tag_quantile", &settings_type_fraction, AT(judge.tag_quantile), "0.99",
+	    .min = 50, .max = 100 },
 	{ "judge.margin", &settings_type_fraction, AT(judge.margin), "0.85", .min = 1,
 	    .max = 100 },
 	{ "judge.half_life", &settings_type_count, AT(judge.half_life), "3000", .min = 100,
@@ -206,7 +208,7 @@ const struct settings_key settings_rule_keys[] = {
 	{ "language", &settings_type_language, RULE(language) },
 	{ "budget.sender_day", &settings_type_count, RULE(budget.sender_day), .min = 0,
 	    .max = 100000 },
-	{ "budget.site_thousand", &settings_type_count, RULE(budget.site_thousand), .min = 0,
-	    .max = 1000 },
+	{ "budget.site_thousand", &settings_type_count, RULE(budget.site_thousand),
+	    .min = 0, .max = 1000 },
 	{ .name = NULL },
 };

@@ -178,6 +178,7 @@ struct settings {
 		const char *scorecard; /* path, NULL for the one compiled in */
 		struct settings_learning learning;
 		double quantile;	  /* share of the site's own sends that stay below a stop */
+		double tag_quantile;	  /* the same for a tag */
 		double margin;		  /* of the share above it that is used */
 		unsigned long half_life;  /* sends, of the site's own scores */
 		unsigned long min_scores; /* sends, before they count */

@@ -486,6 +486,49 @@ START_TEST(site_score_is_the_percentile)
 }
 END_TEST
 
+/* A send of this score is learned. */
+static void
+scored_send(struct history *history, double score)
+{
+	const struct mail_transaction *mail =
+	    history_mail(history, ME, "p5@example.com", "", "");
+	const char *why = "";
+	const void *lesson;
+	size_t length;
+
+	ck_assert_int_eq(memory_lesson(history->key, history->arena, ME, mail, 0, score,
+			     &lesson, &length, &why),
+	    BASE_OK);
+	ck_assert_int_eq(memory_learn(history->memory, lesson, length, &why), BASE_OK);
+}
+
+/* A tag has a percentile of its own, which is never above the one of a stop. */
+START_TEST(tag_percentile_is_settable)
+{
+	static const struct {
+		double tag_quantile, score;
+	} rows[] = { { 0.99, 0.05 }, { 0.9999, 0.95 }, { 0.998, 0.95 }, { 0.5, 0.05 } };
+	struct history history;
+	struct memory_calibration calibration = MEMORY_CALIBRATION;
+
+	history_begin(&history);
+	for (int i = 0; i < 1000; i++)
+		scored_send(&history, i % 200 == 0 ? 0.95 : 0.05);
+	for (size_t i = 0; i < sizeof(rows) / sizeof(*rows); i++) {
+		struct judge_facts facts;
+
+		calibration.tag_quantile = rows[i].tag_quantile;
+		memory_calibrate(history.memory, &calibration);
+		facts = history_facts(
+		    &history, history_mail(&history, ME, "p5@example.com", "r@x", ""));
+		ck_assert_double_eq_tol(facts.recall->site_score, 0.95, 0.005);
+		ck_assert_double_eq_tol(
+		    facts.recall->site_tag_score, rows[i].score, 0.005);
+	}
+	history_end(&history);
+}
+END_TEST
+
 /* --- importing and forgetting ------------------------------------------------------- */
 
 /* Everything in the memory's file, for comparing and scanning. */
@@ -818,6 +861,7 @@ main(void)
 	tcase_add_test(record, keys_differ_per_site);
 	tcase_add_test(record, inbound_teaches_threads);
 	tcase_add_test(record, site_score_is_the_percentile);
+	tcase_add_test(record, tag_percentile_is_settable);
 	tcase_add_test(store, store_keeps_what_was_learned);
 	tcase_add_test(store, learning_shows_soon);
 	tcase_add_test(store, parts_teach_one_audience);
