@@ -645,7 +645,7 @@ START_TEST(test_values)
 	ck_assert_str_eq(s->policies[1].language, "de");
 	ck_assert_str_eq(s->policies[2].language, "en");
 	ck_assert_uint_eq(s->policies[1].learning.sends, 7);
-	ck_assert_uint_eq(s->policies[2].learning.sends, 5);
+	ck_assert_uint_eq(s->policies[2].learning.sends, 3);
 	settings_free(&s);
 }
 END_TEST
