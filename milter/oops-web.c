@@ -27,6 +27,7 @@
 struct program {
 	char *file; /* of the settings */
 	struct settings *settings;
+	struct notice_templates *templates;
 	struct hold *hold;
 	struct web *web;
 	struct base_run *run;
@@ -110,16 +111,20 @@ static void
 reload(struct program *program)
 {
 	struct settings *next = NULL;
+	struct notice_templates *templates = NULL;
 	struct base_buffer faults;
 	bool is_taken;
 
 	base_buffer_init(&faults, SITE_MAX_FAULTS);
 	is_taken = site_settings_load(program->file, &next, &faults) == BASE_OK &&
-		   site_may_follow(program->settings, next, &faults);
+		   site_may_follow(program->settings, next, &faults) &&
+		   notice_templates_load(next, &templates, &faults) == BASE_OK;
 	if (is_taken) {
-		web_change(program->web, next);
+		web_change(program->web, next, templates);
 		settings_free(&program->settings);
 		program->settings = next;
+		notice_templates_free(&program->templates);
+		program->templates = templates;
 	} else {
 		settings_free(&next);
 	}
@@ -156,7 +161,8 @@ serve(struct program *program, const sigset_t *ends, int ready)
 	default:
 		return EX_UNAVAILABLE;
 	}
-	if (web_start(program->settings, program->hold, &program->web, &why) != BASE_OK) {
+	if (web_start(program->settings, program->templates, program->hold, &program->web,
+		&why) != BASE_OK) {
 		complain(ready, why);
 	} else if (is_announced(program->settings, program->web, ready)) {
 		program->run = reload_open(
@@ -192,6 +198,21 @@ run(struct program *program, bool is_foreground)
 	return serve(program, &ends, ready);
 }
 
+/* Reads the site's own sentences; if they are wrong, says so at the terminal. */
+static bool
+are_templates_read(struct program *program)
+{
+	struct base_buffer faults;
+	bool is_read;
+
+	base_buffer_init(&faults, SITE_MAX_FAULTS);
+	is_read = notice_templates_load(program->settings, &program->templates, &faults) ==
+		  BASE_OK;
+	fputs(base_buffer_text(&faults), stderr);
+	base_buffer_free(&faults);
+	return is_read;
+}
+
 int
 main(int argc, char **argv)
 {
@@ -212,8 +233,9 @@ main(int argc, char **argv)
 		return usage();
 	program.file = base_path_absolute(file);
 	program.settings = settings_load_or_complain(file);
-	if (program.file && program.settings)
+	if (program.file && program.settings && are_templates_read(&program))
 		status = run(&program, is_foreground);
+	notice_templates_free(&program.templates);
 	settings_free(&program.settings);
 	free(program.file);
 	return status;

@@ -129,6 +129,7 @@ adopt_message(struct adopter *adopter, const struct queue_item *item,
 		.reason_count = 1,
 		.policy = "adopted",
 		.language = settings->notice.language,
+		.template = settings->notice.template,
 		.window = settings->confirm.expires,
 		.grace = settings->undo.grace,
 		.on_end = settings->confirm.on_expiry == SETTINGS_END_SEND

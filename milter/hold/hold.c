@@ -212,6 +212,7 @@ hold_view_make(struct hold *hold, struct base_arena *arena, const struct store_h
 		.score = row->score,
 		.policy = row->policy,
 		.language = row->language,
+		.template = row->template,
 		.created = row->created / 1000,
 		.deadline = row->deadline / 1000,
 		.at_deadline = view_end(row),

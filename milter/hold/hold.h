@@ -122,6 +122,7 @@ struct hold_request {
 	size_t reason_count;
 	const char *policy;
 	const char *language;
+	const char *template; /* its name; NULL: none */
 	int64_t window; /* seconds until it is sent (undo) or expires (confirm) */
 	int64_t grace;	/* seconds an undone mail can be restored */
 	enum hold_end on_end; /* of a confirm: RETURN or SEND */
@@ -132,6 +133,8 @@ struct hold_request {
 	const char *author; /* whom it answers, NULL or "": not known */
 	unsigned long answered; /* people who had answered everybody before */
 };
+
+#define HOLD_MAX_TEMPLATE 1024 /* bytes of a template's name */
 
 /* A later transaction of the same act within this time joins the hold as a part. */
 #define HOLD_ACT_SECONDS 300
@@ -183,6 +186,7 @@ struct hold_view {
 	size_t reason_count;
 	const char *policy;
 	const char *language;
+	const char *template; /* its name, "" none; NULL: whatever the site has */
 	int64_t created;  /* seconds since 1970, as all times here */
 	int64_t deadline; /* when the state ends by itself; 0: it does not */
 	enum hold_end at_deadline; /* what happens then */

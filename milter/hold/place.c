@@ -134,6 +134,7 @@ hold_row_make(struct hold *hold, struct base_arena *arena,
 		.reasons = reasons_make(arena, request),
 		.policy = line_make(arena, request->policy, HOLD_MAX_NAME),
 		.language = line_make(arena, request->language, HOLD_MAX_NAME),
+		.template = line_make(arena, request->template, HOLD_MAX_TEMPLATE),
 		.window = request->window,
 		.grace = request->grace,
 		.on_end = request->on_end,
@@ -145,7 +146,8 @@ hold_row_make(struct hold *hold, struct base_arena *arena,
 	};
 
 	if (row.subject == NULL || row.recipients == NULL || row.reasons == NULL ||
-	    row.policy == NULL || row.language == NULL || row.author == NULL) {
+	    row.policy == NULL || row.language == NULL || row.template == NULL ||
+	    row.author == NULL) {
 		*why_r = base_why("no memory for a hold");
 		return BASE_BROKEN;
 	}

@@ -391,6 +391,7 @@ hold_storm_view_make(const struct store_storm *storm, struct hold_view *view_r)
 		.people = (unsigned long)storm->people,
 		.policy = "",
 		.language = storm->language,
+		.template = NULL, /* a storm is of no rule */
 		.created = storm->started / 1000,
 		.deadline = storm->state == HOLD_STORM_ON ? storm->until / 1000 : 0,
 		.at_deadline = storm->on_end,

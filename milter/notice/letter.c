@@ -58,7 +58,8 @@ static bool
 letter_prepare(struct letter *letter_r, struct base_arena *arena,
     const struct hold_view *view, const struct notice_letter_options *options)
 {
-	const struct notice_words *words = notice_words_for(view->language);
+	const struct notice_words *words =
+	    notice_templates_words(options->templates, view->template, view->language);
 	struct letter letter = { .words = words, .view = view };
 
 	letter.kind = &letter_kinds[view->action];

@@ -25,6 +25,7 @@
 
 #include "milter/base/base.h"
 #include "milter/hold/hold.h"
+#include "milter/notice/template.h"
 #include "milter/site/site.h"
 
 /* --- words -------------------------------------------------------------------------- */
@@ -41,6 +42,7 @@ struct notice_letter_options {
 	const char *base_url; /* of oops-web */
 	const char *token;
 	int64_t now; /* seconds since 1970 */
+	const struct notice_templates *templates; /* the site's own sentences; NULL: none */
 	const char *message_id; /* without <> */
 };
 

@@ -190,7 +190,8 @@ postman_write(struct notice_postman *postman, const struct hold_view *view,
 	struct notice_letter_options options = { .from = settings->notice.from,
 		.base_url = settings->web.base_url,
 		.token = token,
-		.now = base_now() };
+		.now = base_now(),
+		.templates = postman->site->templates };
 	enum base_result result;
 	char id[BASE_ID_SIZE];
 

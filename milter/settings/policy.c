@@ -130,6 +130,7 @@ rule_defaults(struct settings_reader *reader, struct settings_policy *rule)
 	rule->learning = reader->settings->judge.learning;
 	rule->budget = reader->settings->budget;
 	rule->language = reader->settings->notice.language;
+	rule->template = reader->settings->notice.template;
 }
 
 /* One rule of the file. */

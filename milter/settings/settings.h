@@ -124,6 +124,7 @@ struct settings_policy {
 	struct settings_learning learning;
 	struct settings_budget budget; /* of its own; what counts are all holds */
 	const char *language; /* of the letter and the pages */
+	const char *template; /* path of the site's own sentences; NULL: the shipped ones */
 	const char *file; /* where the rule stands; NULL for the built-in one */
 	int line;	  /* in it, 0 for the built-in one */
 };
@@ -213,6 +214,7 @@ struct settings {
 		const char *smtp; /* URL for libcurl */
 		const char *from; /* address of the From field */
 		const char *language;
+		const char *template; /* path; NULL: none */
 		int64_t link_expires; /* seconds a link can still show what happened after the mail left */
 	} notice;
 

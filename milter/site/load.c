@@ -69,6 +69,8 @@ load_named(struct site_whole *whole, struct base_buffer *faults_r)
 	load_told(result, why, &all, faults_r);
 	result = identity_spf_new(settings, &whole->site.spf, &why);
 	load_told(result, why, &all, faults_r);
+	result = notice_templates_load(settings, &whole->site.templates, faults_r);
+	all = all == BASE_OK ? result : all;
 	whole->site.settings = settings;
 	whole->site.key = whole->key;
 	whole->site.scorecard = whole->scorecard;

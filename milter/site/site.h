@@ -4,7 +4,7 @@
  *
  * WHAT IT DOES
  *	Builds a generation from the settings file: the settings, the key, the scorecard, the
- *	lists, what SPF remembers. It is built and proved whole before anybody sees it, and then put in the place
+ *	lists, the templates of letters, what SPF remembers. It is built and proved whole before anybody sees it, and then put in the place
  *	of the one in force by one exchange of a pointer. Whoever works by a generation takes
  *	it, and drops it at the end of that work: a transaction that is open while the
  *	settings change finishes by those it began with. A generation goes away with the last
@@ -33,6 +33,7 @@
 #include "milter/base/base.h"
 #include "milter/identity/identity.h"
 #include "milter/judge/judge.h"
+#include "milter/notice/template.h"
 #include "milter/settings/settings.h"
 
 #define SITE_MAX_FAULTS 65536         /* bytes of all faults together */
@@ -44,6 +45,7 @@ struct site {
 	const struct base_key *key;
 	const struct judge_scorecard *scorecard;
 	struct audience_directory *audience; /* looks after its files by itself */
+	struct notice_templates *templates;   /* the site's own sentences */
 	struct identity_spf *spf;	     /* NULL: SPF is not asked */
 };
 

@@ -115,6 +115,7 @@ struct store_hold {
 	const char *storm;     /* the storm that it is held for, "" for none */
 	const char *author;    /* whom it answers, "" unknown; emptied when it is over */
 	int64_t answered;      /* people who had answered everybody before */
+	const char *template;  /* name of the site's own sentences, "" for none */
 };
 
 /* One queue file of a hold. What memory learns if it is sent lies beside it, see below. */

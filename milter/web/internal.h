@@ -11,6 +11,7 @@
 
 #include "milter/base/base.h"
 #include "milter/hold/hold.h"
+#include "milter/notice/template.h"
 #include "milter/notice/words.h"
 #include "milter/web/web.h"
 
@@ -48,6 +49,7 @@ struct web_answer {
 /* What routes need of the site. */
 struct web_site {
 	struct hold *hold;
+	const struct notice_templates *templates; /* NULL: none */
 	const struct notice_words *words;
 	const char *base_url;
 	const char *prefix; /* path of base_url, "" when there is none */
@@ -74,7 +76,8 @@ void web_page_plain(struct web_answer *answer, const struct notice_words *words,
 struct settings;
 
 /* web_start() with another time limit than WEB_SECONDS, for tests. */
-enum base_result web_start_limited(const struct settings *settings, struct hold *hold,
+enum base_result web_start_limited(const struct settings *settings,
+	const struct notice_templates *templates, struct hold *hold,
 	int seconds, struct web **web_r, const char **why_r);
 
 #endif

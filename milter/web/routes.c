@@ -174,7 +174,9 @@ routes_show(const struct web_site *site, const struct web_request *request,
 		return;
 	}
 	answer->status = 200;
-	web_page_hold(answer, arena, notice_words_for(view.language), &view, now);
+	web_page_hold(answer, arena,
+	    notice_templates_words(site->templates, view.template, view.language), &view,
+	    now);
 	routes_audit(request, &view);
 }
 

@@ -461,13 +461,15 @@ server_open(struct web *web, int fd, const char **why_r)
 
 /* What follows from the settings alone. */
 static void
-server_settle(struct web *web, const struct settings *settings, struct hold *hold)
+server_settle(struct web *web, const struct settings *settings,
+    const struct notice_templates *templates, struct hold *hold)
 {
 	const char *base_url = settings->web.base_url, *host = strstr(base_url, "://");
 	const char *prefix = host ? strchr(host + 3, '/') : NULL;
 
 	web->site = (struct web_site){ .hold = hold,
-		.words = notice_words_for(settings->notice.language),
+		.templates = templates,
+		.words = notice_templates_words(templates, NULL, settings->notice.language),
 		.base_url = base_url,
 		.prefix = prefix ? prefix : "" };
 	web->is_https = !strncmp(base_url, "https://", 8);
@@ -475,13 +477,13 @@ server_settle(struct web *web, const struct settings *settings, struct hold *hol
 
 /* Everything that is needed before the first request. */
 static void
-server_prepare(
-    struct web *web, const struct settings *settings, struct hold *hold, int seconds)
+server_prepare(struct web *web, const struct settings *settings,
+    const struct notice_templates *templates, struct hold *hold, int seconds)
 {
 	char hash[BASE_SHA256_TEXT_SIZE];
 
 	pthread_mutex_init(&web->lock, NULL);
-	server_settle(web, settings, hold);
+	server_settle(web, settings, templates, hold);
 	web->limit_ms = (int64_t)seconds * 1000;
 	base_sha256_text(web_style, hash);
 	snprintf(web->policy, sizeof(web->policy),
@@ -503,8 +505,8 @@ server_free(struct web *web)
 
 /* Starts serving, with a limit on the whole time of a connection. */
 enum base_result
-web_start_limited(const struct settings *settings, struct hold *hold, int seconds,
-    struct web **web_r, const char **why_r)
+web_start_limited(const struct settings *settings, const struct notice_templates *templates,
+    struct hold *hold, int seconds, struct web **web_r, const char **why_r)
 {
 	struct web *web = calloc(1, sizeof(*web));
 	enum base_result result = BASE_BROKEN;
@@ -515,7 +517,7 @@ web_start_limited(const struct settings *settings, struct hold *hold, int second
 		*why_r = base_why("no memory for the web server");
 		return BASE_BROKEN;
 	}
-	server_prepare(web, settings, hold, seconds);
+	server_prepare(web, settings, templates, hold, seconds);
 	result = server_listen(settings, &fd, why_r);
 	if (result == BASE_OK)
 		result = server_open(web, fd, why_r);
@@ -533,17 +535,18 @@ web_start_limited(const struct settings *settings, struct hold *hold, int second
 
 /* Starts serving. */
 enum base_result
-web_start(const struct settings *settings, struct hold *hold, struct web **web_r,
-    const char **why_r)
+web_start(const struct settings *settings, const struct notice_templates *templates,
+    struct hold *hold, struct web **web_r, const char **why_r)
 {
-	return web_start_limited(settings, hold, WEB_SECONDS, web_r, why_r);
+	return web_start_limited(settings, templates, hold, WEB_SECONDS, web_r, why_r);
 }
 
 void
-web_change(struct web *web, const struct settings *settings)
+web_change(struct web *web, const struct settings *settings,
+    const struct notice_templates *templates)
 {
 	pthread_mutex_lock(&web->lock);
-	server_settle(web, settings, web->site.hold);
+	server_settle(web, settings, templates, web->site.hold);
 	pthread_mutex_unlock(&web->lock);
 }
 

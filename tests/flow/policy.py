@@ -1,5 +1,8 @@
 """Whose rule it is: exemptions, officers, and what oopsctl tells."""
-from lab import story
+import pathlib
+import tempfile
+
+from lab import story, web
 from lab.mail import Message, until
 from lab.site import Site
 from lab.story import ANNA, CLARA, COLLEAGUES
@@ -60,3 +63,21 @@ def test_oopsctl_tells_which_rule_decides():
         text = told(0, "--sender", NEWS)
         assert "everybody" not in text and "officers" not in text
         told(64, "--client", "nonsense")
+
+
+def test_a_rule_has_words_of_its_own():
+    with tempfile.TemporaryDirectory() as folder:
+        folder = pathlib.Path(folder)
+        folder.chmod(0o755)
+        own = folder / "letter"
+        own.write_text("letter_foot: Ask the help desk.\npage_foot: Or call 1234.\n",
+                       encoding="utf-8")
+        rules = ({"name": "own", "match": {"sender": ANNA}, "action": "confirm",
+                  "threshold": 0.5, "template": str(own)},)
+        with Site({"policy": rules}) as site:
+            story.teach(site)
+            slip(site)
+            letter = site.letters(ANNA)[-1]
+            assert b"Ask the help desk." in letter.data, letter.data
+            page = web.get(site.link(ANNA)).text
+            assert "Or call 1234." in page and "Only the buttons do" not in page, page

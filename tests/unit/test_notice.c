@@ -1,10 +1,12 @@
 /* Letters, words and the proof that a letter is ours. */
 #include <check.h>
 #include <ctype.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
 #include <time.h>
+#include <unistd.h>
 
 #include "milter/notice/internal.h"
 #include "milter/notice/notice.h"
@@ -356,19 +358,28 @@ static const struct notice_letter_options options = {
 	.message_id = "id@example.com",
 };
 
-/* The letter in the arena. */
+/* The letter in the arena, with a site's own sentences if there are any. */
 static const char *
-compose(const struct hold_view *view)
+compose_from(const struct hold_view *view, const struct notice_templates *templates)
 {
+	struct notice_letter_options with = options;
 	struct base_buffer letter;
 	const char *text, *why = "";
 
+	with.templates = templates;
 	base_buffer_init(&letter, 1 << 18);
 	ck_assert_msg(
-	    notice_letter_compose(&letter, view, &options, &why) == BASE_OK, "%s", why);
+	    notice_letter_compose(&letter, view, &with, &why) == BASE_OK, "%s", why);
 	text = base_arena_strdup(arena, base_buffer_text(&letter));
 	base_buffer_free(&letter);
 	return text;
+}
+
+/* The letter as it is shipped. */
+static const char *
+compose(const struct hold_view *view)
+{
+	return compose_from(view, NULL);
 }
 
 /* The contents of the part with this type, decoded. */
@@ -563,6 +574,149 @@ END_TEST
 #define add_cases(tcase, test, table)                                                      \
 	tcase_add_loop_test(tcase, test, 0, (int)(sizeof(table) / sizeof(*(table))))
 
+/* --- a site's own sentences ------------------------------------------------------------- */
+
+#define TEXT_50 "01234567890123456789012345678901234567890123456789"
+#define TEXT_500                                                                           \
+	TEXT_50 TEXT_50 TEXT_50 TEXT_50 TEXT_50 TEXT_50 TEXT_50 TEXT_50 TEXT_50 TEXT_50
+
+static const struct {
+	const char *text, *fault;
+} template_cases[] = {
+	{ "letter_foot: a\nletter_fot: b\n",
+	    "/t:2: \"letter_fot\": no sentence has this name\n" },
+	{ "language: de\n", "/t:1: \"language\": no sentence has this name\n" },
+	{ "people: {n}\n", "/t:1: \"people\": no sentence has this name\n" },
+	{ "people.3: {n}\n", "/t:1: \"people.3\": no sentence has this name\n" },
+	{ "people.0: {n}\n", "/t:1: \"people.0\": no sentence has this name\n" },
+	{ "letter_foot.1: a\n", "/t:1: \"letter_foot.1\": no sentence has this name\n" },
+	{ "\n# c\nletter_foot\n", "/t:3: a name and a colon are expected\n" },
+	{ ": a\n", "/t:1: a name and a colon are expected\n" },
+	{ "# c\n  a\n", "/t:2: it continues nothing\n" },
+	{ "letter_foot:  \n\n", "/t:1: letter_foot: no text\n" },
+	{ "letter_foot: a\nletter_foot: b\n", "/t:2: letter_foot: it stands twice\n" },
+	{ "people.2: some\n", "/t:1: people.2: {n} must stand in it, once\n" },
+	{ "people.2: {n} {n}\n", "/t:1: people.2: {n} must stand in it, once\n" },
+	{ "people.2:\n {n} of {m}\n", "/t:1: people.2: {m} is not in \"{n} people\"\n" },
+	{ "letter_foot: a {b\n", "/t:1: a { without its }, or too many of them\n" },
+	{ "letter_foot: a }\n", "/t:1: a { without its }, or too many of them\n" },
+	{ "letter_foot: a\n \xff\n", "/t:2: not UTF-8 text, or a control character\n" },
+	{ "letter_foot: a\r\n", "/t:1: not UTF-8 text, or a control character\n" },
+	{ "letter_foot: " TEXT_500 "\n  1\n",
+	    "/t:1: letter_foot: longer than 500 bytes\n" },
+	{ "no_subject: " TEXT_50 TEXT_50 TEXT_50 "\n",
+	    "/t:1: no_subject: longer than 120 bytes\n" },
+};
+
+START_TEST(test_template_fault)
+{
+	const char *text = template_cases[_i].text;
+	struct notice_words words = { .language = "untouched" };
+	struct base_buffer faults;
+
+	base_buffer_init(&faults, 4096);
+	ck_assert_int_eq(notice_template_parse(arena, "/t", text, strlen(text),
+			     &notice_words_en, &words, &faults),
+	    BASE_REFUSE);
+	ck_assert_str_eq(base_buffer_text(&faults), template_cases[_i].fault);
+	ck_assert_str_eq(words.language, "untouched");
+	base_buffer_free(&faults);
+}
+END_TEST
+
+START_TEST(test_template_parse)
+{
+	static const char text[] = "# c\nletter_foot:\ta: 100%s\n    b \n\n\t\xc3\xa4\n"
+				   "time_within: {when} ({span})\npeople.2: {n} souls";
+	struct notice_words words;
+	struct base_buffer faults;
+
+	base_buffer_init(&faults, 4096);
+	ck_assert_int_eq(notice_template_parse(arena, "/t", text, strlen(text),
+			     &notice_words_en, &words, &faults),
+	    BASE_OK);
+	ck_assert_str_eq(words.letter_foot, "a: 100%s b \xc3\xa4");
+	ck_assert_str_eq(words.time_within, "{when} ({span})");
+	ck_assert_str_eq(notice_words_count(arena, &words, &words.people, 7), "7 souls");
+	ck_assert_str_eq(notice_words_count(arena, &words, &words.people, 1), "1 person");
+	ck_assert_str_eq(words.letter_button, notice_words_en.letter_button);
+	ck_assert_uint_eq(faults.length, 0);
+	base_buffer_free(&faults);
+}
+END_TEST
+
+/* Settings with a rule whose template has this text. */
+static struct settings_policy template_rule = { .language = "en" };
+static struct settings template_settings = {
+	.notice = { .language = "en" }, .policies = &template_rule, .policy_count = 1
+};
+
+/* What comes of them; the file goes away again. */
+static enum base_result
+load_template(
+    const char *text, struct notice_templates **templates_r, const char **faults_r)
+{
+	static char path[64];
+	struct base_buffer faults;
+	enum base_result result;
+	int fd;
+
+	snprintf(path, sizeof(path), "/tmp/oops-template-XXXXXX");
+	fd = mkstemp(path);
+	ck_assert_int_ge(fd, 0);
+	ck_assert_int_eq(write(fd, text, strlen(text)), (ssize_t)strlen(text));
+	close(fd);
+	template_rule.template = path;
+	base_buffer_init(&faults, 4096);
+	result = notice_templates_load(&template_settings, templates_r, &faults);
+	*faults_r = base_arena_strdup(arena, base_buffer_text(&faults));
+	base_buffer_free(&faults);
+	unlink(path);
+	return result;
+}
+
+START_TEST(test_template_letter)
+{
+	struct hold_view view = new_view(HOLD_CONFIRM);
+	struct notice_templates *templates = NULL;
+	const char *faults, *text;
+
+	ck_assert_int_eq(
+	    load_template("letter_foot: Ask <b>us</b> %n.\n", &templates, &faults),
+	    BASE_OK);
+	view.template = template_rule.template;
+	text = compose_from(&view, templates);
+	ck_assert_ptr_nonnull(strstr(part_of(text, "text/plain"), "Ask <b>us</b> %n."));
+	ck_assert_ptr_nonnull(
+	    strstr(part_of(text, "text/html"), "Ask &lt;b&gt;us&lt;/b&gt; %n."));
+	/* gone: the shipped words; so without any, and for the site's own, which it has not */
+	view.template = "/gone";
+	ck_assert_str_eq(compose_from(&view, templates), compose(&view));
+	view.template = NULL;
+	ck_assert_str_eq(compose_from(&view, templates), compose(&view));
+	notice_templates_free(&templates);
+	ck_assert_ptr_null(templates);
+}
+END_TEST
+
+START_TEST(test_template_refused)
+{
+	struct notice_templates *templates = NULL;
+	struct base_buffer gone;
+	const char *faults;
+
+	ck_assert_int_eq(load_template("x: y\n", &templates, &faults), BASE_REFUSE);
+	ck_assert_ptr_nonnull(strstr(faults, template_rule.template));
+	ck_assert_ptr_nonnull(strstr(faults, ":1: \"x\": no sentence has this name\n"));
+	base_buffer_init(&gone, 4096);
+	ck_assert_int_ne(
+	    notice_templates_load(&template_settings, &templates, &gone), BASE_OK);
+	ck_assert_ptr_nonnull(strstr(base_buffer_text(&gone), template_rule.template));
+	base_buffer_free(&gone);
+	ck_assert_ptr_null(templates);
+}
+END_TEST
+
 int
 main(void)
 {
@@ -576,6 +730,10 @@ main(void)
 	tcase_add_test(tcase, test_proof_tampered);
 	tcase_add_test(tcase, test_words_languages);
 	tcase_add_test(tcase, test_words_whole);
+	add_cases(tcase, test_template_fault, template_cases);
+	tcase_add_test(tcase, test_template_parse);
+	tcase_add_test(tcase, test_template_letter);
+	tcase_add_test(tcase, test_template_refused);
 	add_cases(tcase, test_words_fill, fill_cases);
 	add_cases(tcase, test_words_time, time_cases);
 	tcase_add_test(tcase, test_words_who);

@@ -287,6 +287,9 @@ static const struct {
 	    "\"smtps://HOST:PORT\"" },
 	{ "notice: { from = \"o@example.com\"; language = \"English\"; };", 2,
 	    "notice.language = \"English\": not a language: use a code such as \"en\"" },
+	{ "notice: { from = \"o@example.com\"; template = \"letter\"; };", 2,
+	    "notice.template = \"letter\": not a path: use an absolute one in quotes "
+	    "(\"/etc/...\"), or \"\" for none" },
 	/* lists */
 	{ "lists: { };", 2,
 	    "lists = { ... }: not a list of groups: use ( { ... }, { ... } )" },
@@ -614,7 +617,8 @@ START_TEST(test_values)
 	    "   action = \"undo\"; window = 7; on_error = \"tempfail\"; tag_threshold = 2; "
 	    "},\n"
 	    " { match: { sender = \"@b.example\"; }; action = \"pass\";"
-	    "   budget: { sender_day = 1; }; language = \"de\"; learning_sends = 7; } "
+	    "   budget: { sender_day = 1; }; language = \"de\"; template = \"/t\"; "
+	    "   learning_sends = 7; } "
 	    ");\n");
 	s = load();
 	ck_assert_str_eq(s->web.listen_host, "::1");
@@ -644,6 +648,8 @@ START_TEST(test_values)
 	ck_assert_uint_eq(s->policies[2].budget.sender_day, 3);
 	ck_assert_str_eq(s->policies[1].language, "de");
 	ck_assert_str_eq(s->policies[2].language, "en");
+	ck_assert_str_eq(s->policies[1].template, "/t");
+	ck_assert_ptr_null(s->policies[2].template);
 	ck_assert_uint_eq(s->policies[1].learning.sends, 7);
 	ck_assert_uint_eq(s->policies[2].learning.sends, 3);
 	settings_free(&s);

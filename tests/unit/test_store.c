@@ -95,6 +95,7 @@ sample(const char *id)
 		.reasons = "far-above:3.2\tMany more people than usual",
 		.policy = "rule 1",
 		.language = "en",
+		.template = "/etc/en.letter",
 		.created = 1000,
 		.due = 1150,
 		.deadline = 121000,
@@ -131,6 +132,7 @@ same_hold(const struct store_hold *a, const struct store_hold *b)
 	ck_assert_str_eq(a->reasons, b->reasons);
 	ck_assert_str_eq(a->policy, b->policy);
 	ck_assert_str_eq(a->language, b->language);
+	ck_assert_str_eq(a->template, b->template);
 	ck_assert_int_eq(a->created, b->created);
 	ck_assert_int_eq(a->due, b->due);
 	ck_assert_int_eq(a->deadline, b->deadline);
@@ -200,6 +202,7 @@ START_TEST(update_writes_all_or_is_lost)
 		.reasons = "r",
 		.policy = "p",
 		.language = "de",
+		.template = "/etc/de.letter",
 		.created = 3,
 		.due = 4,
 		.deadline = 5,
@@ -749,7 +752,7 @@ START_TEST(newer_schema_is_refused)
 	int version = 0;
 
 	OK(store_check(store, &version, &why));
-	ck_assert_int_eq(version, 2);
+	ck_assert_int_eq(version, 3);
 	store_close(&store);
 	path_of(STORE_HOLDS_PATH, path);
 	ck_assert_int_eq(sqlite3_open(path, &raw), SQLITE_OK);

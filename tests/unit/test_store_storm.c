@@ -600,7 +600,7 @@ old_holds_are_there(struct store *store)
 	int version = 0;
 
 	OK(store_check(store, &version, &why));
-	ck_assert_int_eq(version, 2);
+	ck_assert_int_eq(version, 3);
 	OK(store_hold_list(store, arena, true, NULL, &holds, OLD_HOLDS + 1, &count, &why));
 	ck_assert_uint_eq(count, OLD_HOLDS);
 	for (int i = 0; i < OLD_HOLDS; i++)

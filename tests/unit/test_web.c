@@ -122,7 +122,7 @@ start(const char *base_url, int seconds)
 
 	site.web.base_url = base_url;
 	ck_assert_msg(
-	    web_start_limited(&site, hold, seconds, &web, &why) == BASE_OK, "%s", why);
+	    web_start_limited(&site, NULL, hold, seconds, &web, &why) == BASE_OK, "%s", why);
 }
 
 static void
@@ -736,7 +736,7 @@ START_TEST(test_address_in_use)
 	const char *why = NULL;
 
 	site.web.listen_port = web_port(web);
-	ck_assert_int_eq(web_start(&site, hold, &other, &why), BASE_BROKEN);
+	ck_assert_int_eq(web_start(&site, NULL, hold, &other, &why), BASE_BROKEN);
 	has(why, "web.listen");
 	ck_assert_ptr_null(other);
 	site.web.listen_port = 0;

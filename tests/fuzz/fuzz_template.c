@@ -1,0 +1,65 @@
+/*
+ * NAME
+ *	fuzz_template - any bytes as a site's own sentences
+ *
+ * Whatever comes in, it is refused with a reason, or gives sentences whose places can be filled.
+ *
+ * FUZZ-SOURCES: milter/base
+ */
+#include <stdio.h>
+
+/* The parser and its words alone: the rest of the room needs half of the program. */
+#include "milter/notice/template.c"
+#include "milter/notice/words.c"
+#include "milter/notice/words_en.c"
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+
+/* Ends the program with a report when something is not true. */
+static void
+must(bool is_true, const char *what)
+{
+	if (is_true)
+		return;
+	fprintf(stderr, "fuzz_template: not true: %s\n", what);
+	abort();
+}
+
+/* The made texts that use most sentences fit. */
+static void
+check_words(struct base_arena *arena, const struct notice_words *words)
+{
+	static const int64_t now = 1795430410;
+
+	must(notice_words_count(arena, words, &words->people, 2) != NULL, "people fit");
+	must(notice_words_time_within(arena, words, now + 50, now) != NULL, "near fits");
+	must(notice_words_time_within(arena, words, now + 90000, now) != NULL, "far fits");
+	must(base_is_utf8(words->letter_foot, strlen(words->letter_foot)), "UTF-8");
+}
+
+int
+LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+	const char *expected = getenv("FUZZ_EXPECT");
+	struct base_arena *arena = base_arena_new(4 << 20);
+	struct notice_words words;
+	struct base_buffer faults;
+	enum base_result result;
+
+	if (arena == NULL)
+		abort();
+	base_buffer_init(&faults, 65536);
+	result = notice_template_parse(
+	    arena, "t", (const char *)data, size, &notice_words_en, &words, &faults);
+	must(result == BASE_OK || faults.length > 0 || faults.failed,
+	    "a refusal has a reason");
+	must(result != BASE_OK || faults.length == 0, "no fault of what is taken");
+	if (expected != NULL)
+		must((result == BASE_OK) == (expected[0] == 'y'),
+		    "the seed is what it is called");
+	if (result == BASE_OK)
+		check_words(arena, &words);
+	base_buffer_free(&faults);
+	base_arena_free(&arena);
+	return 0;
+}
