@@ -354,6 +354,8 @@ check_all(struct oopsctl_check *check)
 	check_web(check);
 	if (strcmp(check->settings->mta.kind, "postfix") == 0)
 		oopsctl_check_postfix(check);
+	else
+		oopsctl_check_sendmail(check);
 	oopsctl_check_held(check);
 }
 

@@ -31,6 +31,8 @@ void oopsctl_check_fault(struct oopsctl_check *check, const char *change,
 
 /* Does Postfix pass its mail through us, last of all, over a socket that it can reach? */
 void oopsctl_check_postfix(struct oopsctl_check *check);
+/* Does Sendmail, by its sendmail.cf? */
+void oopsctl_check_sendmail(struct oopsctl_check *check);
 /* Held mail that nobody watches over, that is overdue, or from a clock that is ahead. */
 void oopsctl_check_held(struct oopsctl_check *check);
 

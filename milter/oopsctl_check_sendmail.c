@@ -1,0 +1,288 @@
+/* oopsctl_check_sendmail - does Sendmail pass its mail through us? see oopsctl_check.h */
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#include "milter/oopsctl_check.h"
+#include "milter/oopsctl_probe.h"
+
+#define CF_MAX_BYTES (4u << 20)
+#define NAME_BYTES 256
+#define MC                                                                                 \
+	"in sendmail.mc: INPUT_MAIL_FILTER(`oops-milter', `S=%s')dnl, the last of its "    \
+	"kind"
+
+/* What the check needs to know of Sendmail. */
+struct sendmail {
+	struct oopsctl_check *check;
+	char *text; /* sendmail.cf, each line ended by a NUL */
+	size_t length;
+	char name[NAME_BYTES]; /* of the filter whose socket is ours; "" for none */
+	const char *flags;     /* of that filter: its F=, or "" */
+};
+
+/* The line after this one; NULL to begin with, NULL at the end. */
+static char *
+next_line(const struct sendmail *sendmail, char *line)
+{
+	char *end = sendmail->text + sendmail->length;
+
+	line = line == NULL ? sendmail->text : line + strlen(line) + 1;
+	return line < end ? line : NULL;
+}
+
+/* The value of the last line that sets an option; NULL: there is none. */
+static const char *
+option_of(const struct sendmail *sendmail, const char *name)
+{
+	const char *value = NULL;
+	size_t length = strlen(name);
+
+	for (char *line = next_line(sendmail, NULL); line != NULL;
+	     line = next_line(sendmail, line))
+		if (strncmp(line, "O ", 2) == 0 &&
+		    strncasecmp(line + 2, name, length) == 0 && line[2 + length] == '=')
+			value = line + 3 + length;
+	return value;
+}
+
+/* Reads sendmail.cf, and ends its lines. */
+static bool
+sendmail_read(struct sendmail *sendmail)
+{
+	struct oopsctl_check *check = sendmail->check;
+	const char *why = "";
+
+	if (base_file_read(check->arena, check->settings->mta.sendmail_config, CF_MAX_BYTES,
+		&sendmail->text, &sendmail->length, &why) != BASE_OK) {
+		oopsctl_check_fault(check,
+		    "mta: { sendmail_config = \"PATH\"; } in the settings", "sendmail: %s",
+		    why);
+		return false;
+	}
+	for (size_t i = 0; i < sendmail->length; i++)
+		if (sendmail->text[i] == '\n')
+			sendmail->text[i] = '\0';
+	return true;
+}
+
+/* --- the filter ------------------------------------------------------------------- */
+
+/* A socket without its kind, if it is a unix one. */
+static const char *
+socket_path(const char *socket)
+{
+	if (strncmp(socket, "unix:", 5) == 0)
+		return socket + 5;
+	if (strncmp(socket, "local:", 6) == 0)
+		return socket + 6;
+	return socket;
+}
+
+/* Is this line "Xname, S=socket, ..." the filter with our socket? Then it is taken apart. */
+static bool
+filter_take(struct sendmail *sendmail, char *line)
+{
+	const char *ours = socket_path(sendmail->check->settings->milter.socket);
+	const char *flags = "";
+	bool is_ours = false;
+	char *save = NULL;
+	char *name = strtok_r(line + 1, ", \t", &save), *field;
+
+	while ((field = strtok_r(NULL, ", \t", &save)) != NULL) {
+		if (strncmp(field, "S=", 2) == 0)
+			is_ours = strcmp(socket_path(field + 2), ours) == 0;
+		else if (strncmp(field, "F=", 2) == 0)
+			flags = field + 2;
+	}
+	if (name == NULL || !is_ours)
+		return false;
+	snprintf(sendmail->name, sizeof(sendmail->name), "%s", name);
+	sendmail->flags = flags;
+	return true;
+}
+
+/* Looks for our filter among the X lines. */
+static bool
+filter_find(struct sendmail *sendmail)
+{
+	char *line = NULL, *next = next_line(sendmail, NULL);
+
+	while ((line = next) != NULL) {
+		next = next_line(sendmail, line); /* before it is taken apart */
+		if (line[0] == 'X' && filter_take(sendmail, line))
+			return true;
+	}
+	return false;
+}
+
+/* Where our filter stands in a list of filters. */
+enum place { PLACE_ABSENT, PLACE_EARLY, PLACE_LAST };
+
+static enum place
+place_in(const struct sendmail *sendmail, const char *list)
+{
+	bool is_there = false, is_last = false;
+	size_t length = strlen(sendmail->name), one;
+
+	for (list += strspn(list, ",; \t"); *list != '\0'; list += strspn(list, ",; \t")) {
+		one = strcspn(list, ",; \t");
+		is_last = one == length && strncmp(list, sendmail->name, one) == 0;
+		is_there = is_there || is_last;
+		list += one;
+	}
+	return is_last ? PLACE_LAST : is_there ? PLACE_EARLY : PLACE_ABSENT;
+}
+
+/* Says where we stand; `whose`: which mail goes through this list. */
+static void
+check_list(const struct sendmail *sendmail, const char *list, const char *whose)
+{
+	struct oopsctl_check *check = sendmail->check;
+	const char *change =
+	    base_arena_printf(check->arena, MC, check->settings->milter.socket);
+
+	if (change == NULL)
+		change = "sendmail.mc";
+	switch (place_in(sendmail, list)) {
+	case PLACE_ABSENT:
+		oopsctl_check_fault(check, change,
+		    "sendmail: InputMailFilters of %s does not name %s: its mail is not "
+		    "judged",
+		    whose, sendmail->name);
+		break;
+	case PLACE_EARLY:
+		oopsctl_check_warn(check, change,
+		    "sendmail: a filter comes after us in %s: what it signs or adds comes "
+		    "after our tag",
+		    whose);
+		break;
+	case PLACE_LAST:
+		oopsctl_check_ok(check, "sendmail: we are the last filter of %s", whose);
+		break;
+	}
+}
+
+/* Daemons that have filters of their own: "O DaemonPortOptions=..., InputMailFilters=a;b". */
+static void
+check_daemons(const struct sendmail *sendmail)
+{
+	static const char option[] = "O DaemonPortOptions=",
+			  filters[] = "InputMailFilters=";
+	char list[NAME_BYTES];
+
+	for (char *line = next_line(sendmail, NULL); line != NULL;
+	     line = next_line(sendmail, line)) {
+		const char *own = strstr(line, filters);
+
+		if (strncmp(line, option, sizeof(option) - 1) != 0 || own == NULL)
+			continue;
+		own += sizeof(filters) - 1;
+		snprintf(list, sizeof(list), "%.*s", (int)strcspn(own, ","), own);
+		check_list(sendmail, list, line + sizeof(option) - 1);
+	}
+}
+
+/* What happens to mail while oops-milter is down? */
+static void
+check_flags(const struct sendmail *sendmail)
+{
+	if (strchr(sendmail->flags, 'R') != NULL)
+		oopsctl_check_fault(sendmail->check,
+		    "in sendmail.mc: take F=R out of our INPUT_MAIL_FILTER (or F=T)",
+		    "sendmail: F=%s: mail is lost to its recipients while oops-milter is "
+		    "down",
+		    sendmail->flags);
+	else if (strpbrk(sendmail->flags, "T4") != NULL)
+		oopsctl_check_ok(sendmail->check,
+		    "sendmail: F=%s: mail waits at the sender while oops-milter is down",
+		    sendmail->flags);
+	else
+		oopsctl_check_ok(sendmail->check,
+		    "sendmail: no F=: mail flows, unjudged, while oops-milter is down");
+}
+
+/* Does Sendmail tell us who logged in? */
+static void
+check_macros(const struct sendmail *sendmail)
+{
+	const char *macros = option_of(sendmail, "Milter.macros.envfrom");
+
+	if (macros == NULL || strstr(macros, "{auth_authen}") == NULL)
+		oopsctl_check_fault(sendmail->check,
+		    "in sendmail.mc: define(`confMILTER_MACROS_ENVFROM', "
+		    "confMILTER_MACROS_ENVFROM``, {auth_authen}'')dnl",
+		    "sendmail: Milter.macros.envfrom has no {auth_authen}: a login proves "
+		    "nothing");
+	else
+		oopsctl_check_ok(sendmail->check, "sendmail: it tells us who logged in");
+}
+
+/* --- the socket ------------------------------------------------------------------- */
+
+/* The first directory above a path that everybody may write to: Sendmail refuses what is below. */
+static bool
+find_open_directory(const char *path, char open_r[NAME_BYTES])
+{
+	struct stat status;
+
+	for (const char *at = strchr(path + 1, '/'); at != NULL; at = strchr(at + 1, '/')) {
+		if (at - path >= NAME_BYTES)
+			return false;
+		snprintf(open_r, NAME_BYTES, "%.*s", (int)(at - path), path);
+		if (stat(open_r, &status) == 0 && (status.st_mode & S_IWOTH) != 0)
+			return true;
+	}
+	return false;
+}
+
+/* Can Sendmail connect to our unix socket? */
+static void
+check_socket(const struct sendmail *sendmail)
+{
+	struct oopsctl_check *check = sendmail->check;
+	const char *path = socket_path(check->settings->milter.socket), *why = "";
+	const char *user = option_of(sendmail, "RunAsUser");
+	char name[NAME_BYTES], open[NAME_BYTES];
+
+	if (*path != '/' || !check->milter_answers)
+		return;
+	snprintf(name, sizeof(name), "%.*s", user == NULL ? 4 : (int)strcspn(user, ":. \t"),
+	    user == NULL ? "root" : user);
+	if (find_open_directory(path, open))
+		oopsctl_check_fault(check,
+		    "milter: { socket = \"unix:PATH\"; } in the settings",
+		    "sendmail: it refuses %s: everybody may write to %s", path, open);
+	else if (oopsctl_probe_reach(name, NULL, path, &why) == BASE_REFUSE)
+		oopsctl_check_fault(check,
+		    "the mode of its folders, milter: { socket_mode = 0660; } in the "
+		    "settings "
+		    "and the group of the socket",
+		    "sendmail: as user %s it cannot connect to %s: %s", name, path, why);
+	else
+		oopsctl_check_ok(check, "sendmail: as user %s it can reach %s", name, path);
+}
+
+void
+oopsctl_check_sendmail(struct oopsctl_check *check)
+{
+	struct sendmail sendmail = { .check = check };
+	const char *list, *change;
+
+	if (!sendmail_read(&sendmail))
+		return;
+	list = option_of(&sendmail, "InputMailFilters");
+	check_macros(&sendmail);
+	check_socket(&sendmail);
+	if (!filter_find(&sendmail)) {
+		change =
+		    base_arena_printf(check->arena, MC, check->settings->milter.socket);
+		oopsctl_check_fault(check, change != NULL ? change : "sendmail.mc",
+		    "sendmail: %s has no filter with our socket: no mail is judged",
+		    check->settings->mta.sendmail_config);
+		return;
+	}
+	check_list(&sendmail, list != NULL ? list : "", "all daemons");
+	check_daemons(&sendmail);
+	check_flags(&sendmail);
+}
