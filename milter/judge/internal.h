@@ -138,6 +138,7 @@ JUDGE_SIGNAL(reached_by_bcc);
 /* signals_person.c */
 JUDGE_SIGNAL(stranger_among_known);
 JUDGE_SIGNAL(wrong_account);
+JUDGE_SIGNAL(look_alike_contact);
 /* signals_text.c */
 JUDGE_SIGNAL(outside_domains);
 JUDGE_SIGNAL(outsider_joins);

@@ -83,6 +83,8 @@ const struct judge_signal judge_signals[] = {
 	    "4 written to; 10 more when the others are well known"),
 	SIGNAL(wrong_account, "share",
 	    "recipients whom only the person behind the login or envelope sender writes to"),
+	SIGNAL(look_alike_contact, "yes or no",
+	    "1 when a recipient never written to has almost a usual contact's address"),
 };
 
 const size_t judge_signal_count = sizeof(judge_signals) / sizeof(*judge_signals);

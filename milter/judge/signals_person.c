@@ -91,3 +91,34 @@ judge_say_wrong_account(
 	    "This goes out as %s, %s people whom you only write to as %s.", identity->actor,
 	    value >= 1 ? "to" : "also to", identity->person);
 }
+
+/* Somebody never written to whose address is almost that of somebody who is. */
+bool
+judge_measure_look_alike_contact(
+    const struct judge_view *view, double *value_r, const char **person_r)
+{
+	const struct memory_recall *recall = view->facts->recall;
+
+	*value_r = 0;
+	if (recall->alike == NULL)
+		return false;
+	for (size_t i = 0; i < view->sample && *value_r == 0; i++) {
+		if (recall->alike[view->places[i]] != 0) {
+			*value_r = 1;
+			*person_r = judge_view_person(view, i);
+		}
+	}
+	return true;
+}
+
+void
+judge_say_look_alike_contact(
+    const struct judge_view *view, double value, struct base_buffer *text_r)
+{
+	const char *person = "";
+
+	judge_measure_look_alike_contact(view, &value, &person);
+	base_buffer_printf(text_r,
+	    "You have never written to %s, which looks like somebody you write to.",
+	    person);
+}

@@ -68,6 +68,13 @@ enum base_result memory_lesson_recipients(struct base_arena *arena,
     const struct memory_lesson *lesson, uint64_t **hashes_r, size_t *count_r);
 uint64_t memory_hash(const struct base_key *key, const char *text);
 
+/* --- look-alikes ------------------------------------------------------------------- */
+
+/* Fills in `recall->alike`; the rest of it is there. BROKEN: arena full. */
+enum base_result memory_alike_find(struct base_arena *arena, const struct base_key *key,
+    const struct mail_transaction *transaction, struct memory_recall *recall,
+    const char **why_r);
+
 /* --- records as bytes -------------------------------------------------------------- */
 
 /* Encoders cannot exceed MEMORY_MAX_RECORD. BROKEN: arena full. */

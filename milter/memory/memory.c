@@ -546,8 +546,10 @@ memory_recall(struct memory *memory, const struct base_key *key, struct base_are
 		return result;
 	if (recall.site)
 		site_scores(memory, recall.site, &recall);
-	*recall_r = recall;
-	return BASE_OK;
+	result = memory_alike_find(arena, key, transaction, &recall, why_r);
+	if (result == BASE_OK)
+		*recall_r = recall;
+	return result;
 }
 
 /* --- learning ---------------------------------------------------------------------- */

@@ -37,6 +37,7 @@
 #define MEMORY_MAX_MEMBERS 64 /* members kept of a thread: the lowest hashes */
 #define MEMORY_MAX_HIDDEN 32  /* who got a thread's message as Bcc */
 #define MEMORY_MAX_ANSWERERS 8 /* who wrote earlier in a thread */
+#define MEMORY_MAX_ALIKE 12 /* recipients up to which look-alikes are searched */
 #define MEMORY_NO_SLOT 255
 #define MEMORY_LARGE_PARENT                                                                \
 	5 /* others in a parent from which answering all is a choice                       \
@@ -193,6 +194,11 @@ struct memory_recall {
 	const uint64_t
 	    *recipients; /* keyed hash of each recipient, in the transaction's order */
 	size_t recipient_count;
+	/*
+	 * Of each recipient never written to: the hash of a contact written to whose address is
+	 * almost the same, 0 for none. NULL: not searched (no header, or many recipients).
+	 */
+	const uint64_t *alike;
 	double
 	    site_score; /* the site's own high percentile of scores; 0: not enough seen */
 	double site_tag_score; /* a lower one, for tags; 0: not enough seen */

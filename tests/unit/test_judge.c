@@ -559,6 +559,20 @@ static const struct {
 	    "a@exmaple.com" },
 	{ "look_alike_domain", "p1@example.com,a@example.org", "", NULL, 0, "" },
 	{ "look_alike_domain", "p1@example.com,p2@example.com", "", NULL, 0, "" },
+	{ "look_alike_contact", "jon.smith@else.org", "", NULL, 1, "jon.smith@else.org" },
+	{ "look_alike_contact", "jhon.smith@else.org", "", NULL, 1, "jhon.smith@else.org" },
+	{ "look_alike_contact", "john.smyth@else.org", "", NULL, 1, "john.smyth@else.org" },
+	{ "look_alike_contact", "johnn.smith@else.org", "", NULL, 1, "johnn.smith@else.org" },
+	{ "look_alike_contact", "jhon.simth@else.org", "", NULL, 1, "jhon.simth@else.org" },
+	{ "look_alike_contact", "p1@example.com,john.ssmiith@else.org", "", NULL, 1,
+	    "john.ssmiith@else.org" },
+	{ "look_alike_contact", "john.smith@esle.org", "", NULL, 1, "john.smith@esle.org" },
+	{ "look_alike_contact", "john.smith@else.org", "", NULL, 0, "" },
+	{ "look_alike_contact", "jon.smith@else.org,john.smith@else.org", "", NULL, 0, "" },
+	{ "look_alike_contact", "jan.smythe@else.org", "", NULL, 0, "" },
+	{ "look_alike_contact", "team-2@else.org", "", NULL, 0, "" },
+	{ "look_alike_contact", "p31@example.com", "", NULL, 0, "" },
+	{ "look_alike_contact", MANY, "", NULL, UNKNOWN, "" },
 	{ "greeting_to_one", GROUP, "", NULL, UNKNOWN, "" },
 	{ "greeting_to_one", GROUP, "", "Hi Anna,\r\n\r\nyes.\r\n", 1, "" },
 	{ "greeting_to_one", GROUP, "", "Dear Mr. Miller,\n", 1, "" },
@@ -592,6 +606,8 @@ text_history(struct history *history)
 	history_learn(history, "p20@example.com", mail);
 	history_send(history, "p1@example.com", ME ",p2@example.com", "in@x", "");
 	history_send(history, "p20@example.com", ME "," MANY, "many@x", "");
+	history_send(history, ME, "john.smith@else.org", "john@x", "");
+	history_send(history, ME, "team-1@else.org", "team@x", "");
 }
 
 START_TEST(text_values)

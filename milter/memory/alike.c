@@ -1,0 +1,165 @@
+/*
+ * NAME
+ *	memory/alike - is a stranger's address almost that of somebody who is written to?
+ *
+ * A profile holds hashes, so addresses cannot be compared. Those that a slip of the finger
+ * makes of the stranger's are hashed instead, and looked up. Digits are left alone: numbered
+ * addresses are neighbours by intent.
+ */
+#include <ctype.h>
+#include <string.h>
+
+#include "milter/mail/mail.h"
+#include "milter/memory/internal.h"
+
+#define ALIKE_MAX_ADDRESS 320
+#define ALIKE_MAX_PART 64    /* bytes of a local part or domain that is varied */
+#define ALIKE_MIN_PART 5     /* shorter ones are alike by chance */
+#define ALIKE_TWICE 8        /* bytes from which two edits are tried */
+#define ALIKE_MAX_TRIES 8192 /* hashes per send: less than a millisecond */
+
+static const char alike_letters[] = "abcdefghijklmnopqrstuvwxyz.-_";
+
+struct alike {
+	const struct base_key *key;
+	const struct memory_recall *recall;
+	size_t tries;     /* left */
+	const char *tail; /* what follows the part that is varied */
+	size_t head;      /* bytes before it */
+	uint64_t found;   /* 0: not yet */
+	char address[ALIKE_MAX_ADDRESS];
+};
+
+/* Is it written to, and not a recipient of this very mail? */
+static bool
+is_usual(const struct memory_recall *recall, uint64_t hash)
+{
+	const struct memory_contact *contact = memory_contact_find(recall->profile, hash);
+
+	if (!contact || !contact->last_sent || hash == recall->actor)
+		return false;
+	for (size_t i = 0; i < recall->recipient_count; i++)
+		if (recall->recipients[i] == hash)
+			return false;
+	return true;
+}
+
+/* Looks one variant up; false: it was one, or there are no tries left. */
+static bool
+variant_try(struct alike *alike, const char *part, size_t length)
+{
+	uint64_t hash;
+
+	if (alike->tries == 0 || alike->found)
+		return false;
+	alike->tries--;
+	memcpy(alike->address + alike->head, part, length);
+	strcpy(alike->address + alike->head + length, alike->tail);
+	hash = memory_hash(alike->key, alike->address);
+	if (is_usual(alike->recall, hash))
+		alike->found = hash;
+	return !alike->found;
+}
+
+/* One byte left out, or two neighbours swapped; `depth` times. */
+static void
+variants_shift(struct alike *alike, const char *part, size_t length, int depth)
+{
+	char room[ALIKE_MAX_PART + 2];
+
+	for (size_t i = 0; i < length && !alike->found && alike->tries; i++) {
+		if (isdigit((unsigned char)part[i]))
+			continue;
+		memcpy(room, part, i);
+		memcpy(room + i, part + i + 1, length - i - 1);
+		if (variant_try(alike, room, length - 1) && depth > 1)
+			variants_shift(alike, room, length - 1, depth - 1);
+		if (i + 1 == length || part[i] == part[i + 1] ||
+		    isdigit((unsigned char)part[i + 1]))
+			continue;
+		memcpy(room, part, length);
+		room[i] = part[i + 1];
+		room[i + 1] = part[i];
+		if (variant_try(alike, room, length) && depth > 1)
+			variants_shift(alike, room, length, depth - 1);
+	}
+}
+
+/* One byte replaced, or one put in. */
+static void
+variants_replace(struct alike *alike, const char *part, size_t length)
+{
+	char room[ALIKE_MAX_PART + 2];
+
+	for (size_t i = 0; i <= length && !alike->found && alike->tries; i++)
+		for (const char *letter = alike_letters; *letter; letter++) {
+			memcpy(room, part, i);
+			room[i] = *letter;
+			memcpy(room + i + 1, part + i, length - i);
+			variant_try(alike, room, length + 1);
+			if (i == length || part[i] == *letter ||
+			    isdigit((unsigned char)part[i]))
+				continue;
+			memcpy(room + i + 1, part + i + 1, length - i - 1);
+			variant_try(alike, room, length);
+		}
+}
+
+/* The contact that an address is alike in its local part, or in its domain; 0: none. */
+static uint64_t
+address_alike(struct alike *alike, const char *address, bool by_domain)
+{
+	const char *domain = mail_domain_of(address);
+	const char *part = by_domain ? domain : address;
+	size_t length = by_domain ? strlen(domain) : (size_t)(domain - address);
+
+	if (strlen(address) + 2 >= ALIKE_MAX_ADDRESS || !*domain)
+		return 0;
+	if (!by_domain)
+		length--;
+	if (length < ALIKE_MIN_PART || length > ALIKE_MAX_PART)
+		return 0;
+	alike->found = 0;
+	alike->head = (size_t)(part - address);
+	alike->tail = part + length;
+	memcpy(alike->address, address, alike->head);
+	variants_shift(alike, part, length, length < ALIKE_TWICE ? 1 : 2);
+	variants_replace(alike, part, length);
+	return alike->found;
+}
+
+/* Was this recipient never written to? */
+static bool
+is_stranger(const struct memory_recall *recall, size_t i)
+{
+	const struct memory_contact *contact =
+	    memory_contact_find(recall->profile, recall->recipients[i]);
+
+	return recall->recipients[i] != recall->actor && (!contact || !contact->last_sent);
+}
+
+/* For each recipient the contact that it is alike; local parts first. */
+enum base_result
+memory_alike_find(struct base_arena *arena, const struct base_key *key,
+    const struct mail_transaction *transaction, struct memory_recall *recall,
+    const char **why_r)
+{
+	struct alike alike = { .key = key, .recall = recall, .tries = ALIKE_MAX_TRIES };
+	uint64_t *found;
+
+	if (!recall->profile || transaction->to.count + transaction->cc.count == 0 ||
+	    recall->recipient_count > MEMORY_MAX_ALIKE)
+		return BASE_OK;
+	found = base_arena_array(arena, recall->recipient_count + 1, sizeof(*found));
+	if (!found) {
+		*why_r = "no memory for recipients' look-alikes";
+		return BASE_BROKEN;
+	}
+	for (int by_domain = 0; by_domain <= 1; by_domain++)
+		for (size_t i = 0; i < recall->recipient_count; i++)
+			if (!found[i] && is_stranger(recall, i))
+				found[i] = address_alike(
+				    &alike, transaction->recipients.items[i], by_domain);
+	recall->alike = found;
+	return BASE_OK;
+}
