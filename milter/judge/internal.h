@@ -135,6 +135,7 @@ JUDGE_SIGNAL(others_answered_all);
 JUDGE_SIGNAL(minutes_since_parent);
 JUDGE_SIGNAL(site_reply_all);
 JUDGE_SIGNAL(reached_by_bcc);
+JUDGE_SIGNAL(reached_as);
 /* signals_person.c */
 JUDGE_SIGNAL(stranger_among_known);
 JUDGE_SIGNAL(wrong_account);

@@ -66,6 +66,9 @@ const struct judge_signal judge_signals[] = {
 	    site_reply_all, "share", "the site's replies to all among those that could be"),
 	SIGNAL(
 	    reached_by_bcc, "yes or no", "1 when the sender got the answered mail as Bcc"),
+	SIGNAL(reached_as, "place",
+	    "where the answered mail named the sender: 0 To, 1 Cc, 2 nowhere, so by a "
+	    "list"),
 	/* texts */
 	SIGNAL(outside_domains, "domains", "recipients' domains other than the sender's"),
 	SIGNAL(outsider_joins, "yes or no",
@@ -82,7 +85,8 @@ const struct judge_signal judge_signals[] = {
 	    "to, "
 	    "4 written to; 10 more when the others are well known"),
 	SIGNAL(wrong_account, "share",
-	    "recipients whom only the person behind the login or envelope sender writes to"),
+	    "recipients whom only the person behind the login or envelope sender writes "
+	    "to"),
 	SIGNAL(look_alike_contact, "yes or no",
 	    "1 when a recipient never written to has almost a usual contact's address"),
 };

@@ -361,3 +361,47 @@ judge_say_reached_by_bcc(
 	    "You got the mail as a blind copy: answering tells %s that you have it.",
 	    judge_view_people(view, people));
 }
+
+/* Is it certain that a sorted list with a maximum does not have a hash only for want of room? */
+static bool
+is_kept(const uint64_t *sorted, size_t count, size_t room, uint64_t hash)
+{
+	return count < room || hash <= sorted[count - 1];
+}
+
+/* How somebody who answers everybody got the mail; a blind copy is reached_by_bcc's. */
+bool
+judge_measure_reached_as(
+    const struct judge_view *view, double *value_r, const char **person_r)
+{
+	const struct memory_thread *thread = view->facts->recall->thread;
+
+	name_originator(view, person_r);
+	if (!thread || !thread->knows_copied || !is_to_all(view) ||
+	    thread->originator == view->self ||
+	    memory_hash_has(thread->hidden, thread->hidden_count, view->self) ||
+	    !is_kept(
+		thread->members, thread->member_count, MEMORY_MAX_MEMBERS, view->self) ||
+	    !is_kept(thread->copied, thread->copied_count, MEMORY_MAX_HIDDEN, view->self) ||
+	    !is_kept(thread->hidden, thread->hidden_count, MEMORY_MAX_HIDDEN, view->self))
+		return false;
+	if (!memory_hash_has(thread->members, thread->member_count, view->self))
+		*value_r = 2;
+	else
+		*value_r =
+		    memory_hash_has(thread->copied, thread->copied_count, view->self);
+	return true;
+}
+
+void
+judge_say_reached_as(
+    const struct judge_view *view, double value, struct base_buffer *text_r)
+{
+	char people[JUDGE_PEOPLE_SIZE];
+
+	base_buffer_printf(text_r, "You got the mail %s, and answer %s.",
+	    value >= 2   ? "by a list only"
+	    : value >= 1 ? "as a copy only"
+			 : "as one of those it is to",
+	    judge_view_people(view, people));
+}

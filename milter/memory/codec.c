@@ -370,7 +370,7 @@ memory_thread_encode(struct base_arena *arena, const struct memory_thread *threa
 {
 	struct memory_wire wire = record_new(arena, CODEC_THREAD,
 	    40 + 8 * (size_t)(thread->member_count + thread->hidden_count +
-			      thread->answerer_count));
+			      thread->copied_count + thread->answerer_count));
 
 	if (!wire.data)
 		return BASE_BROKEN;
@@ -379,11 +379,15 @@ memory_thread_encode(struct base_arena *arena, const struct memory_thread *threa
 	memory_put(&wire, thread->size, 4);
 	memory_put(&wire, thread->time, 4);
 	memory_put(&wire, thread->answered_all, 1);
-	memory_put(
-	    &wire, (thread->has_header ? 1 : 0) | (thread->is_one_domain ? 2 : 0), 1);
+	memory_put(&wire,
+	    (thread->has_header ? 1 : 0) | (thread->is_one_domain ? 2 : 0) |
+		(thread->knows_copied ? 4 : 0),
+	    1);
 	put_hashes(&wire, thread->members, thread->member_count);
 	put_hashes(&wire, thread->hidden, thread->hidden_count);
 	put_hashes(&wire, thread->answerers, thread->answerer_count);
+	if (thread->knows_copied)
+		put_hashes(&wire, thread->copied, thread->copied_count);
 	return record_end(&wire, data_r, length_r);
 }
 
@@ -412,9 +416,14 @@ memory_thread_decode(struct base_arena *arena, const void *data, size_t length,
 	thread->hidden_count = take_hashes(&wire, thread->hidden, MEMORY_MAX_HIDDEN);
 	thread->answerer_count =
 	    take_hashes(&wire, thread->answerers, MEMORY_MAX_ANSWERERS);
+	thread->knows_copied = flags & 4;
+	if (thread->knows_copied)
+		thread->copied_count =
+		    take_hashes(&wire, thread->copied, MEMORY_MAX_HIDDEN);
 	if (!memory_wire_is_done(&wire) || thread->size < thread->member_count ||
 	    !is_sorted(thread->members, thread->member_count) ||
-	    !is_sorted(thread->hidden, thread->hidden_count))
+	    !is_sorted(thread->hidden, thread->hidden_count) ||
+	    !is_sorted(thread->copied, thread->copied_count))
 		return BASE_NONE;
 	*thread_r = thread;
 	return BASE_OK;

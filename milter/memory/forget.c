@@ -247,6 +247,7 @@ memory_thread_forget(struct memory_thread *thread, uint64_t hash)
 	bool is_changed = is_member;
 
 	is_changed |= hash_remove(thread->hidden, &thread->hidden_count, hash);
+	is_changed |= hash_remove(thread->copied, &thread->copied_count, hash);
 	is_changed |= hash_remove(thread->answerers, &thread->answerer_count, hash);
 	if (is_member) {
 		thread->sum -= hash;

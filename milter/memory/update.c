@@ -481,6 +481,9 @@ thread_members(struct memory_thread *thread, const struct memory_lesson *lesson)
 		if (lesson->has_header && person->places == MEMORY_IN_ENVELOPE)
 			thread->hidden_count = hashes_add(thread->hidden,
 			    thread->hidden_count, MEMORY_MAX_HIDDEN, person->hash);
+		if ((person->places & (MEMORY_IN_TO | MEMORY_IN_CC)) == MEMORY_IN_CC)
+			thread->copied_count = hashes_add(thread->copied,
+			    thread->copied_count, MEMORY_MAX_HIDDEN, person->hash);
 	}
 	if (lesson->sender)
 		thread->member_count = hashes_add(thread->members, thread->member_count,
@@ -519,6 +522,8 @@ memory_thread_learn(struct memory_thread *thread, const struct memory_lesson *le
 	if (thread->time && thread->originator != lesson->sender)
 		return;
 	thread->has_header = lesson->has_header || thread->has_header;
+	thread->knows_copied =
+	    thread->has_header && (thread->knows_copied || !thread->time);
 	thread->is_one_domain =
 	    lesson->is_one_domain && (thread->is_one_domain || !thread->time);
 	thread->originator = lesson->sender;

@@ -37,7 +37,7 @@
 #define MEMORY_MAX_MEMBERS 64 /* members kept of a thread: the lowest hashes */
 #define MEMORY_MAX_HIDDEN 32  /* who got a thread's message as Bcc */
 #define MEMORY_MAX_ANSWERERS 8 /* who wrote earlier in a thread */
-#define MEMORY_MAX_ALIKE 12 /* recipients up to which look-alikes are searched */
+#define MEMORY_MAX_ALIKE 12    /* recipients up to which look-alikes are searched */
 #define MEMORY_NO_SLOT 255
 #define MEMORY_LARGE_PARENT                                                                \
 	5 /* others in a parent from which answering all is a choice                       \
@@ -140,12 +140,15 @@ struct memory_thread {
 	uint64_t members[MEMORY_MAX_MEMBERS]; /* sorted */
 	uint64_t
 	    hidden[MEMORY_MAX_HIDDEN]; /* recipients named in no header field, sorted */
+	uint64_t copied[MEMORY_MAX_HIDDEN]; /* members in Cc and not in To, sorted */
 	uint64_t answerers[MEMORY_MAX_ANSWERERS];
 	uint8_t member_count;
 	uint8_t hidden_count;
+	uint8_t copied_count;
 	uint8_t answerer_count;
 	uint8_t answered_all; /* answers to all in this thread so far, at most 255 */
 	bool has_header;      /* To or Cc was there, so who is hidden is known */
+	bool knows_copied;    /* false: a record of before that was kept */
 	bool is_one_domain;   /* all members have the originator's domain */
 };
 

@@ -550,6 +550,14 @@ static const struct {
 	{ "reached_by_bcc", "p20@example.com," STRANGERS, "open@x", NULL, 0,
 	    "p20@example.com" },
 	{ "reached_by_bcc", "p20@example.com", "bcc@x", NULL, UNKNOWN, "" },
+	{ "reached_as", "p20@example.com," STRANGERS, "open@x", NULL, 0,
+	    "p20@example.com" },
+	{ "reached_as", "p20@example.com," STRANGERS, "copy@x", NULL, 1,
+	    "p20@example.com" },
+	{ "reached_as", "p20@example.com," STRANGERS, "list@x", NULL, 2,
+	    "p20@example.com" },
+	{ "reached_as", "p20@example.com," STRANGERS, "bcc@x", NULL, UNKNOWN, "" },
+	{ "reached_as", "p20@example.com", "copy@x", NULL, UNKNOWN, "" },
 	{ "outside_domains", "p1@example.com,a@one.org,b@one.org,c@two.org", "", NULL, 2,
 	    "" },
 	{ "outsider_joins", "p1@example.com,a@one.org", "in@x", NULL, 1, "a@one.org" },
@@ -603,6 +611,13 @@ text_history(struct history *history)
 	history_learn(history, "p20@example.com", mail);
 	mail = history_mail(history, "p20@example.com", ME "," STRANGERS, "open@x", "");
 	mail->to = history_addresses(history->arena, ME "," STRANGERS);
+	history_learn(history, "p20@example.com", mail);
+	mail = history_mail(history, "p20@example.com", ME "," STRANGERS, "copy@x", "");
+	mail->to = history_addresses(history->arena, STRANGERS);
+	mail->cc = history_addresses(history->arena, ME);
+	history_learn(history, "p20@example.com", mail);
+	mail = history_mail(history, "p20@example.com", STRANGERS, "list@x", "");
+	mail->to = history_addresses(history->arena, STRANGERS);
 	history_learn(history, "p20@example.com", mail);
 	history_send(history, "p1@example.com", ME ",p2@example.com", "in@x", "");
 	history_send(history, "p20@example.com", ME "," MANY, "many@x", "");

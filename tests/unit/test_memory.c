@@ -844,6 +844,34 @@ START_TEST(dropped_lessons_are_told)
 }
 END_TEST
 
+/* Who was in Cc is kept, and forgotten; a record of before that was kept still reads. */
+START_TEST(copied_are_remembered)
+{
+	struct base_arena *arena = base_arena_new(1u << 20);
+	struct memory_thread thread = { .originator = 5, .size = 3, .time = 9,
+		.members = { 5, 6, 7 }, .member_count = 3, .copied = { 7 },
+		.copied_count = 1, .knows_copied = true, .has_header = true };
+	struct memory_thread *again;
+	const void *data;
+	size_t length;
+
+	ck_assert_int_eq(memory_thread_encode(arena, &thread, &data, &length), BASE_OK);
+	ck_assert_int_eq(memory_thread_decode(arena, data, length, &again), BASE_OK);
+	ck_assert(again->knows_copied);
+	ck_assert_uint_eq(again->copied_count, 1);
+	ck_assert_uint_eq(again->copied[0], 7);
+	ck_assert(memory_thread_forget(again, 7));
+	ck_assert_uint_eq(again->copied_count, 0);
+	thread.knows_copied = false;
+	ck_assert_int_eq(memory_thread_encode(arena, &thread, &data, &length), BASE_OK);
+	ck_assert_int_eq(memory_thread_decode(arena, data, length, &again), BASE_OK);
+	ck_assert(!again->knows_copied && again->has_header);
+	ck_assert_uint_eq(again->copied_count, 0);
+	ck_assert_uint_eq(again->member_count, 3);
+	base_arena_free(&arena);
+}
+END_TEST
+
 int
 main(void)
 {
@@ -854,6 +882,7 @@ main(void)
 
 	tcase_set_timeout(record, 120);
 	tcase_set_timeout(store, 60);
+	tcase_add_test(record, copied_are_remembered);
 	tcase_add_test(record, profile_round_trips_and_is_bounded);
 	tcase_add_test(record, corrupt_records_are_unknown);
 	tcase_add_test(record, lesson_round_trips_and_holds_no_address);
