@@ -238,11 +238,38 @@ enum base_key_use {
 enum base_result base_crypto_start(const char **why_r);
 /* Writes a fresh 256-bit key as hex, mode 0600. REFUSE if the file exists. */
 enum base_result base_key_create(const char *path, const char **why_r);
-/* REFUSE when others than owner and group may read it, or its contents are not a key. */
+/*
+ * The file: the current key, 64 hexadecimal digits on a line; then earlier ones, the latest
+ * first, each with the times (seconds since 1970) between which it was only kept, none until
+ * later than the one above it:
+ * "KEY replaced 1795485600 until 1803261600". REFUSE when others than owner and group may read
+ * it, or a line is none of these; why_r names the line.
+ */
 enum base_result base_key_load(const char *path, struct base_key **key_r, const char **why_r);
 /* A key from 32 given bytes, for tools that keep no site data. */
 enum base_result base_key_from_bytes(const unsigned char bytes[32], struct base_key **key_r);
 void base_key_free(struct base_key **key);
+
+/*
+ * Puts a fresh key in place of the current one, which stays valid until now + keeps (seconds);
+ * so do earlier ones at most. Those whose time has ended go. The new file takes the old one's
+ * place at once and whole, with its owner, group and mode. REFUSE, and nothing is changed: the
+ * file is no key file, BASE_KEY_MAX - 1 earlier keys are still valid, or somebody else is at it.
+ */
+enum base_result base_key_rotate(
+	const char *path, int64_t keeps, int64_t now, const char **why_r);
+
+#define BASE_KEY_MAX 4 /* generations in a file: the current one and earlier ones */
+#define BASE_KEY_EVER 0 /* a time at which all of a file were valid */
+
+/*
+ * The generations of a loaded key that are valid at `now`, the oldest first, the current one
+ * last; how many. They belong to `key`.
+ */
+size_t base_key_valid(const struct base_key *key, int64_t now,
+	const struct base_key *valid_r[BASE_KEY_MAX]);
+/* When another key took this one's place, seconds since 1970; 0: it is the current one. */
+int64_t base_key_replaced(const struct base_key *key);
 /* BLAKE2b-256 keyed for `use`. */
 void base_key_mac(const struct base_key *key, enum base_key_use use, const void *data,
 	size_t length, unsigned char mac_r[BASE_MAC_SIZE]);

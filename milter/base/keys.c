@@ -1,8 +1,9 @@
 /* keys - random identifiers, tokens and the site's key, by libsodium; see base.h */
-#include "milter/base/base.h"
+#include "milter/base/internal.h"
 
 #include <errno.h>
 #include <fcntl.h>
+#include <inttypes.h>
 #include <sodium.h>
 #include <stdio.h>
 #include <string.h>
@@ -20,6 +21,9 @@
 struct base_key {
 	unsigned char mac[KEY_USES][crypto_generichash_KEYBYTES];
 	unsigned char hash[KEY_USES][crypto_shorthash_KEYBYTES];
+	struct base_key *earlier; /* NULL: none */
+	int64_t replaced;         /* 0: the current one */
+	int64_t until;            /* valid before then, unless current; later ones longer */
 };
 
 enum base_result
@@ -101,9 +105,8 @@ base_sha256_text(const char *text, char text_r[BASE_SHA256_TEXT_SIZE])
 	    sodium_base64_VARIANT_ORIGINAL);
 }
 
-/* Writes all bytes and brings them to the disk. */
-static bool
-write_whole(int fd, const char *data, size_t length)
+bool
+base_write_whole(int fd, const char *data, size_t length)
 {
 	ssize_t put;
 
@@ -139,7 +142,7 @@ base_key_create(const char *path, const char **why_r)
 	sodium_bin2hex(text, sizeof(text), bytes, sizeof(bytes));
 	text[KEY_HEX_BYTES] = '\n';
 	/* The umask may only have taken rights away; 0600 is what is promised. */
-	is_written = fchmod(fd, 0600) == 0 && write_whole(fd, text, KEY_HEX_BYTES + 1);
+	is_written = fchmod(fd, 0600) == 0 && base_write_whole(fd, text, KEY_HEX_BYTES + 1);
 	error = errno;
 	sodium_memzero(bytes, sizeof(bytes));
 	sodium_memzero(text, sizeof(text));
@@ -178,38 +181,114 @@ key_file_check(int fd, const char *path, const char **why_r)
 	return BASE_OK;
 }
 
-/* The 64 hex digits of an open key file, one line. */
-static enum base_result
-key_file_parse(
-    int fd, const char *path, unsigned char bytes_r[KEY_BYTES], const char **why_r)
+#define KEY_TAIL_BYTES 80 /* of a line behind the digits */
+#define KEY_FILE_BYTES (BASE_KEY_MAX * (KEY_HEX_BYTES + KEY_TAIL_BYTES))
+
+/* "replaced TIME until TIME", and nothing else. */
+static bool
+key_times_parse(const char *text, struct base_key *key)
 {
-	char text[KEY_HEX_BYTES + 2];
-	size_t length;
+	int end = 0;
+
+	return sscanf(text, " replaced %15" SCNd64 " until %15" SCNd64 "%n", &key->replaced,
+		   &key->until, &end) == 2 &&
+	       text[end] == '\0' && key->replaced > 0 && key->until >= key->replaced;
+}
+
+/* One line: digits, and behind those of an earlier key its times; NULL: it is none. */
+static struct base_key *
+key_line_parse(const char *line, bool is_current)
+{
+	unsigned char bytes[KEY_BYTES];
+	struct base_key *key = NULL;
+	size_t length = 0;
+	const char *end = line;
+	bool is_good;
+
+	if (sodium_hex2bin(bytes, KEY_BYTES, line, strnlen(line, KEY_HEX_BYTES), NULL,
+		&length, &end) != 0 ||
+	    length != KEY_BYTES || end != line + KEY_HEX_BYTES ||
+	    base_key_from_bytes(bytes, &key) != BASE_OK)
+		return NULL;
+	sodium_memzero(bytes, sizeof(bytes));
+	sodium_mprotect_readwrite(key);
+	is_good = is_current ? *end == '\0' : key_times_parse(end, key);
+	sodium_mprotect_readonly(key);
+	if (!is_good)
+		base_key_free(&key);
+	return key;
+}
+
+/* Hangs an earlier key behind a later one. */
+static void
+key_join(struct base_key *later, struct base_key *earlier)
+{
+	sodium_mprotect_readwrite(later);
+	later->earlier = earlier;
+	sodium_mprotect_readonly(later);
+}
+
+/* All lines of a key file. */
+static enum base_result
+key_text_parse(char *text, const char *path, struct base_key **key_r, const char **why_r)
+{
+	struct base_key *first = NULL, *last = NULL;
+	unsigned number = 0;
+	char *save = NULL;
+
+	for (char *line = text; line != NULL && (number == 0 || *line != '\0');
+	     line = save) {
+		struct base_key *key = NULL;
+
+		save = strchr(line, '\n');
+		if (save != NULL)
+			*save++ = '\0';
+		if (++number <= BASE_KEY_MAX)
+			key = key_line_parse(line, number == 1);
+		if (key != NULL && number > 2 && key->until > last->until)
+			base_key_free(&key);
+		if (key == NULL) {
+			base_key_free(&first);
+			*why_r = base_why("%s:%u: not a key as oopsctl init and oopsctl "
+					  "rotate-key write it",
+			    path, number);
+			return BASE_REFUSE;
+		}
+		if (last == NULL)
+			first = key;
+		else
+			key_join(last, key);
+		last = key;
+	}
+	*key_r = first;
+	return BASE_OK;
+}
+
+/* The keys of an open file. */
+static enum base_result
+key_file_parse(int fd, const char *path, struct base_key **key_r, const char **why_r)
+{
+	char text[KEY_FILE_BYTES + 1];
+	enum base_result result;
 	ssize_t got = read(fd, text, sizeof(text));
 
 	if (got < 0) {
 		*why_r = base_why("cannot read %s: %s", path, strerror(errno));
 		return BASE_BROKEN;
 	}
-	if (got == KEY_HEX_BYTES + 1 && text[KEY_HEX_BYTES] == '\n')
-		got--;
-	if (got != KEY_HEX_BYTES ||
-	    sodium_hex2bin(bytes_r, KEY_BYTES, text, KEY_HEX_BYTES, NULL, &length, NULL) !=
-		0 ||
-	    length != KEY_BYTES) {
-		*why_r = base_why("%s is not a key: %u hexadecimal digits on one line are "
-				  "expected, as made by oopsctl init",
-		    path, (unsigned)KEY_HEX_BYTES);
+	if ((size_t)got == sizeof(text) || memchr(text, '\0', (size_t)got) != NULL) {
+		*why_r = base_why("%s is not a file of keys", path);
 		return BASE_REFUSE;
 	}
+	text[got] = '\0';
+	result = key_text_parse(text, path, key_r, why_r);
 	sodium_memzero(text, sizeof(text));
-	return BASE_OK;
+	return result;
 }
 
 enum base_result
 base_key_load(const char *path, struct base_key **key_r, const char **why_r)
 {
-	unsigned char bytes[KEY_BYTES];
 	enum base_result result;
 	int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
 
@@ -219,14 +298,8 @@ base_key_load(const char *path, struct base_key **key_r, const char **why_r)
 	}
 	result = key_file_check(fd, path, why_r);
 	if (result == BASE_OK)
-		result = key_file_parse(fd, path, bytes, why_r);
+		result = key_file_parse(fd, path, key_r, why_r);
 	close(fd);
-	if (result == BASE_OK) {
-		result = base_key_from_bytes(bytes, key_r);
-		if (result != BASE_OK)
-			*why_r = base_why("no memory for the key of %s", path);
-	}
-	sodium_memzero(bytes, sizeof(bytes));
 	return result;
 }
 
@@ -244,6 +317,8 @@ base_key_from_bytes(const unsigned char bytes[32], struct base_key **key_r)
 		crypto_kdf_derive_from_key(
 		    key->hash[use], sizeof(key->hash[use]), use, KEY_CONTEXT_HASH, bytes);
 	}
+	key->earlier = NULL;
+	key->replaced = key->until = 0;
 	sodium_mprotect_readonly(key);
 	*key_r = key;
 	return BASE_OK;
@@ -252,10 +327,35 @@ base_key_from_bytes(const unsigned char bytes[32], struct base_key **key_r)
 void
 base_key_free(struct base_key **key)
 {
-	if (key == NULL || *key == NULL)
+	struct base_key *next;
+
+	if (key == NULL)
 		return;
-	sodium_free(*key);
-	*key = NULL;
+	for (; *key != NULL; *key = next) {
+		next = (*key)->earlier;
+		sodium_free(*key);
+	}
+}
+
+size_t
+base_key_valid(
+    const struct base_key *key, int64_t now, const struct base_key *valid_r[BASE_KEY_MAX])
+{
+	size_t count = 0;
+
+	for (const struct base_key *one = key; one != NULL; one = one->earlier)
+		if (one == key || now < one->until)
+			count++;
+	for (size_t place = count; key != NULL; key = key->earlier)
+		if (place == count || now < key->until)
+			valid_r[--place] = key;
+	return count;
+}
+
+int64_t
+base_key_replaced(const struct base_key *key)
+{
+	return key->replaced;
 }
 
 void

@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/file.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -481,6 +482,15 @@ static const struct {
 	{ HEX32 HEX32 "x", 0600, BASE_REFUSE },
 	{ HEX32 "000102030405060708090a0b0c0d0e0g\n", 0600, BASE_REFUSE },
 	{ "", 0600, BASE_REFUSE },
+	{ HEX32 HEX32 "\n" HEX32 HEX32 " replaced 5 until 9\n", 0600, BASE_OK },
+	{ HEX32 HEX32 "\n" HEX32 HEX32 "\n", 0600, BASE_REFUSE },
+	{ HEX32 HEX32 "\n" HEX32 HEX32 " replaced 5\n", 0600, BASE_REFUSE },
+	{ HEX32 HEX32 "\n" HEX32 HEX32 " replaced 9 until 5\n", 0600, BASE_REFUSE },
+	{ HEX32 HEX32 "\n" HEX32 HEX32 " replaced 5 until 9 x\n", 0600, BASE_REFUSE },
+	{ HEX32 HEX32 " replaced 5 until 9\n", 0600, BASE_REFUSE },
+	{ HEX32 HEX32 "\n" HEX32 HEX32 " replaced 5 until 9\n" HEX32 HEX32
+		      " replaced 3 until 10\n",
+	    0600, BASE_REFUSE },
 };
 
 START_TEST(a_key_file_that_others_can_use_or_is_none_is_refused)
@@ -506,6 +516,118 @@ START_TEST(a_key_that_is_not_there_is_told)
 	ck_assert_ptr_nonnull(strstr(why, path));
 	ck_assert_int_eq(base_key_load(folder, &key, &why), BASE_REFUSE);
 	ck_assert_ptr_null(key);
+}
+END_TEST
+
+#define KEY_A HEX32 HEX32
+#define KEY_B HEX32 "100102030405060708090a0b0c0d0e0f"
+
+/* A rotation at second 1000: which earlier keys are in the file then, NULL: it is refused. */
+static const struct {
+	const char *before;
+	int64_t keeps;
+	const char *earlier;
+} rotations[] = {
+	{ KEY_A, 90, KEY_A " replaced 1000 until 1090\n" },
+	{ KEY_A "\n", 0, "" },
+	{ KEY_A "\n" KEY_B " replaced 5 until 1050\n", 90,
+	    KEY_A " replaced 1000 until 1090\n" KEY_B " replaced 5 until 1050\n" },
+	{ KEY_A "\n" KEY_B " replaced 5 until 2000\n", 90,
+	    KEY_A " replaced 1000 until 1090\n" KEY_B " replaced 5 until 1090\n" },
+	{ KEY_A "\n" KEY_B " replaced 5 until 1000\n", 90,
+	    KEY_A " replaced 1000 until 1090\n" },
+	{ KEY_A "\n" KEY_B " replaced 5 until 2000\n", 0, "" },
+	{ KEY_A "\n" KEY_B " replaced 7 until 1003\n" KEY_B " replaced 6 until 1002\n" KEY_B
+		" replaced 5 until 1001\n",
+	    90, NULL },
+	{ KEY_A "\n" KEY_B " replaced 7 until 1003\n" KEY_B " replaced 6 until 1002\n" KEY_B
+		" replaced 5 until 1000\n",
+	    90,
+	    KEY_A " replaced 1000 until 1090\n" KEY_B " replaced 7 until 1003\n" KEY_B
+		  " replaced 6 until 1002\n" },
+	{ "no key\n", 90, NULL },
+};
+
+/* What a key file has in it. */
+static size_t
+key_file_read(const char *name, char text_r[1024])
+{
+	FILE *file = fopen(name, "r");
+	size_t length;
+
+	ck_assert_ptr_nonnull(file);
+	length = fread(text_r, 1, 1023, file);
+	fclose(file);
+	text_r[length] = '\0';
+	return length;
+}
+
+/* Through a symbolic link, so that it is the file and not the link that is replaced. */
+START_TEST(a_rotation_keeps_what_is_valid)
+{
+	char text[1024], link[sizeof(path) + 8], rest[sizeof(path) + 8];
+	struct base_key *key = NULL;
+	struct stat before, after, other;
+	const char *why = "";
+	enum base_result result;
+
+	write_file(rotations[_i].before, strlen(rotations[_i].before), 0640);
+	ck_assert_int_eq(stat(path, &before), 0);
+	snprintf(link, sizeof(link), "%s.link", path);
+	snprintf(rest, sizeof(rest), "%s.new", path); /* of one that was killed */
+	ck_assert_int_eq(symlink(path, link), 0);
+	ck_assert_int_eq(close(open(rest, O_WRONLY | O_CREAT, 0600)), 0);
+	result = base_key_rotate(link, rotations[_i].keeps, 1000, &why);
+	ck_assert_int_eq(lstat(link, &other), 0);
+	ck_assert(S_ISLNK(other.st_mode));
+	unlink(link);
+	key_file_read(path, text);
+	ck_assert_int_eq(stat(path, &after), 0);
+	ck_assert_int_eq(after.st_mode, before.st_mode);
+	if (rotations[_i].earlier == NULL) {
+		ck_assert_int_eq(result, BASE_REFUSE);
+		ck_assert_str_eq(text, rotations[_i].before);
+		ck_assert_uint_eq(after.st_ino, before.st_ino);
+		unlink(rest);
+		return;
+	}
+	ck_assert_msg(result == BASE_OK, "%s", why);
+	ck_assert_int_ne(stat(rest, &other), 0);
+	ck_assert_str_eq(text + 65, rotations[_i].earlier);
+	ck_assert_int_ne(strncmp(text, KEY_A, 64), 0);
+	ck_assert_int_eq(base_key_load(path, &key, &why), BASE_OK);
+	base_key_free(&key);
+}
+END_TEST
+
+/* Whoever has the file open reads the old one to its end; nobody finds half a file. */
+START_TEST(a_rotation_replaces_the_file_whole)
+{
+	char text[1024], name[sizeof(path) + 8];
+	const char *why = "";
+	struct stat old;
+	int fd, lock;
+
+	write_file(KEY_A "\n", 65, 0600);
+	fd = open(path, O_RDONLY);
+	ck_assert_int_ge(fd, 0);
+	/* Somebody else is at it, then something is in the way: nothing is changed. */
+	lock = open(folder, O_RDONLY | O_DIRECTORY);
+	ck_assert_int_eq(flock(lock, LOCK_EX), 0);
+	ck_assert_int_eq(base_key_rotate(path, 90, 1000, &why), BASE_REFUSE);
+	close(lock);
+	snprintf(name, sizeof(name), "%s.new", path);
+	ck_assert_int_eq(mkdir(name, 0700), 0);
+	ck_assert_int_eq(base_key_rotate(path, 90, 1000, &why), BASE_BROKEN);
+	ck_assert_int_eq(rmdir(name), 0);
+	ck_assert_uint_eq(key_file_read(path, text), 65);
+	ck_assert_str_eq(text, KEY_A "\n");
+	ck_assert_int_eq(base_key_rotate(path, 90, 1000, &why), BASE_OK);
+	ck_assert_int_eq(read(fd, text, sizeof(text)), 65);
+	ck_assert_int_eq(strncmp(text, KEY_A "\n", 65), 0);
+	ck_assert_int_eq(fstat(fd, &old), 0);
+	ck_assert_uint_eq(old.st_nlink, 0);
+	close(fd);
 }
 END_TEST
 
@@ -616,6 +738,9 @@ case_system(void)
 	tcase_add_loop_test(tcase, what_is_no_token_is_refused, 0, 7);
 	tcase_add_test(tcase, a_token_hash_is_blake2b_of_its_text);
 	tcase_add_test(tcase, a_key_file_is_made_once_and_private);
+	tcase_add_loop_test(tcase, a_rotation_keeps_what_is_valid, 0,
+	    sizeof(rotations) / sizeof(*rotations));
+	tcase_add_test(tcase, a_rotation_replaces_the_file_whole);
 	tcase_add_loop_test(tcase, a_key_file_that_others_can_use_or_is_none_is_refused, 0,
 	    COUNT(key_files));
 	tcase_add_test(tcase, a_key_that_is_not_there_is_told);
