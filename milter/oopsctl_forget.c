@@ -38,13 +38,15 @@ forget_holds(const struct settings *settings, const struct base_key *key,
 	struct hold_options options = { .driver = settings->store.driver,
 		.directory = settings->state_directory,
 		.node = settings->node };
-	unsigned char mark[MEMORY_MARK_SIZE];
+	unsigned char marks[BASE_KEY_MAX][MEMORY_MARK_SIZE];
 	struct hold *hold = NULL;
 	enum base_result result = hold_open(&options, &hold, why_r);
 
 	if (result == BASE_OK) {
-		memory_lesson_mark(key, address, mark);
-		result = hold_forget(hold, address, mark, sizeof(mark), removed_r, why_r);
+		size_t count = memory_lesson_marks(key, address, marks);
+
+		result = hold_forget(
+		    hold, address, marks, sizeof(marks[0]), count, removed_r, why_r);
 	}
 	hold_close(&hold);
 	return result;

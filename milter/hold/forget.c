@@ -11,7 +11,7 @@ struct forgetting {
 	struct hold *hold;
 	struct base_arena *arena;
 	const char *address;
-	const void *mark;
+	const void *mark; /* the one looked for now */
 	size_t length;
 	size_t removed;
 };
@@ -78,30 +78,35 @@ rows_forget(struct forgetting *forgetting, const char **why_r)
 	return result == BASE_OK && count == 0 ? BASE_NONE : result;
 }
 
-/* All rows, as one transaction. */
+/* All rows, whatever mark they have, as one transaction: a refusal undoes all of it. */
 static enum base_result
-holds_forget(struct forgetting *forgetting, const char **why_r)
+holds_forget(struct forgetting *forgetting, const unsigned char *marks, size_t mark_count,
+    const char **why_r)
 {
 	enum base_result result = store_begin(forgetting->hold->store, why_r);
 
 	if (result != BASE_OK)
 		return result;
-	while (result == BASE_OK)
-		result = rows_forget(forgetting, why_r);
-	if (result == BASE_NONE)
+	for (size_t i = 0; i < mark_count && result == BASE_OK; i++) {
+		forgetting->mark = marks + i * forgetting->length;
+		while (result == BASE_OK)
+			result = rows_forget(forgetting, why_r);
+		if (result == BASE_NONE)
+			result = BASE_OK;
+	}
+	if (result == BASE_OK)
 		return store_commit(forgetting->hold->store, why_r);
 	store_rollback(forgetting->hold->store);
 	return result;
 }
 
 enum base_result
-hold_forget(struct hold *hold, const char *address, const void *mark, size_t length,
-    size_t *removed_r, const char **why_r)
+hold_forget(struct hold *hold, const char *address, const void *marks, size_t length,
+    size_t mark_count, size_t *removed_r, const char **why_r)
 {
 	struct forgetting forgetting = { .hold = hold,
 		.arena = base_arena_new(FORGET_BYTES),
 		.address = address,
-		.mark = mark,
 		.length = length };
 	enum base_result result;
 
@@ -109,7 +114,7 @@ hold_forget(struct hold *hold, const char *address, const void *mark, size_t len
 		*why_r = base_why("no memory to forget");
 		return BASE_BROKEN;
 	}
-	result = holds_forget(&forgetting, why_r);
+	result = holds_forget(&forgetting, marks, mark_count, why_r);
 	if (result == BASE_OK)
 		result = store_compact(hold->store, why_r);
 	base_arena_free(&forgetting.arena);

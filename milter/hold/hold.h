@@ -221,11 +221,12 @@ enum base_result hold_count(struct hold *hold, const char *sender, int64_t since
 /*
  * Takes an address (normalised) out of what is kept of mail that is over, and writes the
  * file anew: rows of which it is the sender go with their parts and links; of others, what
- * still names it. `mark`: bytes that every lesson has in it which names the address. REFUSE,
- * and nothing is changed: mail by it or to it is still held. RETRY: the store is busy.
+ * still names it. `marks`: one behind the other, at least one, each `length` bytes of which
+ * lessons have one in them which name the address. REFUSE, and nothing is changed: mail by it
+ * or to it is still held. RETRY: the store is busy.
  */
-enum base_result hold_forget(struct hold *hold, const char *address, const void *mark,
-	size_t length, size_t *removed_r, const char **why_r);
+enum base_result hold_forget(struct hold *hold, const char *address, const void *marks,
+	size_t length, size_t mark_count, size_t *removed_r, const char **why_r);
 
 /* --- wishes -------------------------------------------------------------------------- */
 

@@ -437,7 +437,21 @@ forget_begin(struct store *store, uint64_t hash, struct memory_forgotten_count *
 	return result;
 }
 
-/* Takes a person out of the history. */
+/* Takes a person out of the records of one key. */
+static enum base_result
+person_forget(struct store *store, struct base_arena *arena, uint64_t hash,
+    struct memory_forgotten_count *count, const char **why_r)
+{
+	enum base_result result = forget_begin(store, hash, count, why_r);
+
+	if (result == BASE_OK)
+		result = kind_forget(store, arena, STORE_PROFILE, hash, count, why_r);
+	if (result == BASE_OK)
+		result = kind_forget(store, arena, STORE_THREAD, hash, count, why_r);
+	return result;
+}
+
+/* Takes a person out of the history, of whatever key that is still known. */
 enum base_result
 memory_forget(const struct memory_options *options, const struct base_key *key,
     const char *address, struct memory_forgotten_count *count_r, const char **why_r)
@@ -446,7 +460,8 @@ memory_forget(const struct memory_options *options, const struct base_key *key,
 		.directory = options->directory };
 	struct base_arena *arena = base_arena_new(FORGET_SCRATCH);
 	struct memory_forgotten_count count = { 0 };
-	uint64_t hash = memory_hash(key, address);
+	const struct base_key *keys[BASE_KEY_MAX];
+	size_t key_count = base_key_valid(key, BASE_KEY_EVER, keys);
 	struct store *store = NULL;
 	enum base_result result = BASE_BROKEN;
 
@@ -455,12 +470,9 @@ memory_forget(const struct memory_options *options, const struct base_key *key,
 		result = store_open(&store_options, STORE_MEMORY, &store, why_r);
 	if (result == BASE_OK)
 		result = store_record_expire(store, base_now(), why_r);
-	if (result == BASE_OK)
-		result = forget_begin(store, hash, &count, why_r);
-	if (result == BASE_OK)
-		result = kind_forget(store, arena, STORE_PROFILE, hash, &count, why_r);
-	if (result == BASE_OK)
-		result = kind_forget(store, arena, STORE_THREAD, hash, &count, why_r);
+	for (size_t i = 0; i < key_count && result == BASE_OK; i++)
+		result = person_forget(
+		    store, arena, memory_hash(keys[i], address), &count, why_r);
 	if (result == BASE_OK)
 		result = store_compact(store, why_r);
 	store_close(&store);
@@ -470,14 +482,20 @@ memory_forget(const struct memory_options *options, const struct base_key *key,
 	return result;
 }
 
-/* The bytes that a lesson which names the address has in it. */
-void
-memory_lesson_mark(
-    const struct base_key *key, const char *address, unsigned char mark_r[MEMORY_MARK_SIZE])
+/* The bytes that lessons which name the address have in them, under each key. */
+size_t
+memory_lesson_marks(const struct base_key *key, const char *address,
+    unsigned char marks_r[BASE_KEY_MAX][MEMORY_MARK_SIZE])
 {
-	struct memory_wire wire = { .data = mark_r, .room = MEMORY_MARK_SIZE };
+	const struct base_key *keys[BASE_KEY_MAX];
+	size_t count = base_key_valid(key, BASE_KEY_EVER, keys);
 
-	memory_put(&wire, memory_hash(key, address), 8);
+	for (size_t i = 0; i < count; i++) {
+		struct memory_wire wire = { .data = marks_r[i], .room = MEMORY_MARK_SIZE };
+
+		memory_put(&wire, memory_hash(keys[i], address), 8);
+	}
+	return count;
 }
 
 /* Not the hash of the records: whoever has the log finds nothing in a copy of the store. */

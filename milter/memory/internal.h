@@ -60,6 +60,14 @@ enum base_result memory_lesson_encode(struct base_arena *arena,
 /* REFUSE: not a lesson. */
 enum base_result memory_lesson_decode(struct base_arena *arena, const void *data,
     size_t length, struct memory_lesson *lesson_r);
+/*
+ * The same mail's lessons under several keys, the oldest first, as the bytes of one; BROKEN:
+ * arena full. And back: how many, 0 when they are cut.
+ */
+enum base_result memory_lessons_join(struct base_arena *arena,
+    const struct store_blob *parts, size_t count, const void **data_r, size_t *length_r);
+size_t memory_lessons_split(
+    const void *data, size_t length, struct store_blob parts_r[BASE_KEY_MAX]);
 /* Are two lessons (encoded) about the same message of the same sender's? */
 bool memory_lesson_is_of_same(
     const void *a, size_t a_length, const void *b, size_t b_length);

@@ -251,6 +251,63 @@ memory_lesson_decode(struct base_arena *arena, const void *data, size_t length,
 	return BASE_OK;
 }
 
+#define LESSONS_MARK 255 /* no version of a lesson */
+
+/* One lesson as it is; more of them behind a mark, each with its length. */
+enum base_result
+memory_lessons_join(struct base_arena *arena, const struct store_blob *parts, size_t count,
+    const void **data_r, size_t *length_r)
+{
+	size_t room = 1;
+	struct memory_wire wire;
+
+	for (size_t i = 0; i < count; i++)
+		room += 4 + parts[i].length;
+	if (count == 1) {
+		*data_r = parts[0].data;
+		*length_r = parts[0].length;
+		return BASE_OK;
+	}
+	wire = memory_wire_new(arena, room);
+	if (!wire.data)
+		return BASE_BROKEN;
+	memory_put(&wire, LESSONS_MARK, 1);
+	for (size_t i = 0; i < count; i++) {
+		memory_put(&wire, parts[i].length, 4);
+		memcpy(wire.data + wire.length, parts[i].data, parts[i].length);
+		wire.length += parts[i].length;
+	}
+	*data_r = wire.data;
+	*length_r = wire.length;
+	return BASE_OK;
+}
+
+/* The lessons in these bytes; 0: they are cut, or too many. */
+size_t
+memory_lessons_split(
+    const void *data, size_t length, struct store_blob parts_r[BASE_KEY_MAX])
+{
+	struct memory_wire wire = memory_wire_over(data, length);
+	size_t count = 0;
+
+	if (memory_take(&wire, 1) != LESSONS_MARK) {
+		parts_r[0] = (struct store_blob){ .data = data, .length = length };
+		return 1;
+	}
+	while (!wire.failed && wire.length < length) {
+		size_t part = memory_take(&wire, 4);
+
+		if (wire.failed || count == BASE_KEY_MAX || part == 0 ||
+		    part > length - wire.length)
+			return 0;
+		parts_r[count++] =
+		    (struct store_blob){ .data = (const unsigned char *)data + wire.length,
+			    .length = part };
+		wire.length += part;
+	}
+	return count;
+}
+
 /* Whose message it is about; false: not a lesson, or the message has no id. */
 static bool
 lesson_subject(const void *data, size_t length, uint64_t *sender_r, uint64_t *message_r)
@@ -271,8 +328,12 @@ bool
 memory_lesson_is_of_same(const void *a, size_t a_length, const void *b, size_t b_length)
 {
 	uint64_t a_sender, a_message, b_sender, b_message;
+	struct store_blob ours[BASE_KEY_MAX], others[BASE_KEY_MAX];
 
-	return lesson_subject(a, a_length, &a_sender, &a_message) &&
-	       lesson_subject(b, b_length, &b_sender, &b_message) && a_sender == b_sender &&
-	       a_message == b_message;
+	if (!memory_lessons_split(a, a_length, ours) ||
+	    !memory_lessons_split(b, b_length, others))
+		return false;
+	return lesson_subject(ours[0].data, ours[0].length, &a_sender, &a_message) &&
+	       lesson_subject(others[0].data, others[0].length, &b_sender, &b_message) &&
+	       a_sender == b_sender && a_message == b_message;
 }

@@ -529,10 +529,14 @@ memory_recall(struct memory *memory, const struct base_key *key, struct base_are
     struct memory_recall *recall_r, const char **why_r)
 {
 	struct memory_recall recall = { 0 };
-	uint64_t parent =
-	    *transaction->in_reply_to ? memory_hash(key, transaction->in_reply_to) : 0;
+	const struct base_key *valid[BASE_KEY_MAX];
 	enum base_result result;
+	uint64_t parent;
 
+	/* The oldest key's history is whole; that of a later one begins with it. */
+	(void)base_key_valid(key, base_now(), valid);
+	key = valid[0];
+	parent = *transaction->in_reply_to ? memory_hash(key, transaction->in_reply_to) : 0;
 	recall.actor = *actor ? memory_hash(key, actor) : 0;
 	recall.recipients = recipients_hash(key, arena, &transaction->recipients);
 	recall.recipient_count = transaction->recipients.count;
@@ -560,12 +564,22 @@ memory_lesson(const struct base_key *key, struct base_arena *arena, const char *
     const struct mail_transaction *transaction, size_t people, double score,
     const void **lesson_r, size_t *length_r, const char **why_r)
 {
-	struct memory_lesson lesson;
-	enum base_result result = memory_lesson_make(
-	    arena, key, actor, transaction, people, score, &lesson, why_r);
+	const struct base_key *valid[BASE_KEY_MAX];
+	struct store_blob parts[BASE_KEY_MAX] = { 0 };
+	size_t count = base_key_valid(key, base_now(), valid);
+	enum base_result result = BASE_OK;
 
+	for (size_t i = 0; i < count && result == BASE_OK; i++) {
+		struct memory_lesson lesson;
+
+		result = memory_lesson_make(
+		    arena, valid[i], actor, transaction, people, score, &lesson, why_r);
+		if (result == BASE_OK)
+			result = memory_lesson_encode(
+			    arena, &lesson, &parts[i].data, &parts[i].length);
+	}
 	if (result == BASE_OK)
-		result = memory_lesson_encode(arena, &lesson, lesson_r, length_r);
+		result = memory_lessons_join(arena, parts, count, lesson_r, length_r);
 	if (result == BASE_BROKEN)
 		*why_r = base_why("no memory for a lesson");
 	return result;
@@ -789,26 +803,60 @@ daemon_knows(struct memory *memory, const struct base_key *key, struct base_aren
 	return result == BASE_NONE ? BASE_OK : result;
 }
 
-#define IMPORT_SCRATCH (256u << 10)
+#define IMPORT_SCRATCH (BASE_KEY_MAX * (256u << 10))
 
-/* Was this mail learned before? */
+/* The lesson under one key, and that key. */
+struct import_part {
+	const struct base_key *key;
+	struct store_blob data;
+	struct memory_lesson lesson;
+};
+
+/*
+ * A mail's lessons under their keys, the oldest first; 0: they are none. A key's time may have
+ * ended since they were made: the valid ones are the last.
+ */
+static size_t
+import_parts(const struct base_key *key, struct base_arena *arena, const void *data,
+    size_t length, struct import_part parts_r[BASE_KEY_MAX], const char **why_r)
+{
+	const struct base_key *valid[BASE_KEY_MAX];
+	struct store_blob blobs[BASE_KEY_MAX];
+	size_t key_count = base_key_valid(key, base_now(), valid);
+	size_t blob_count = memory_lessons_split(data, length, blobs);
+	size_t count = key_count < blob_count ? key_count : blob_count;
+
+	*why_r = base_why("%zu bytes are not a lesson", length);
+	for (size_t i = 0; i < count; i++) {
+		struct import_part *part = &parts_r[i];
+
+		part->key = valid[key_count - count + i];
+		part->data = blobs[blob_count - count + i];
+		if (memory_lesson_decode(arena, part->data.data, part->data.length,
+			&part->lesson) != BASE_OK)
+			return 0;
+	}
+	return count;
+}
+
+/* Was this mail learned before? The oldest key's history is whole. */
 enum base_result
 memory_import_known(struct memory *memory, const struct base_key *key, const void *data,
     size_t length, const char **why_r)
 {
 	struct base_arena *arena = base_arena_new(IMPORT_SCRATCH);
-	struct memory_lesson lesson;
+	struct import_part parts[BASE_KEY_MAX];
 	enum base_result result = BASE_BROKEN;
 
 	*why_r = "no memory to import";
 	if (arena)
-		result = memory_lesson_decode(arena, data, length, &lesson);
-	if (result == BASE_REFUSE)
-		*why_r = base_why("%zu bytes are not a lesson", length);
+		result = import_parts(key, arena, data, length, parts, why_r) ? BASE_OK
+									      : BASE_REFUSE;
 	if (result == BASE_OK)
-		result = note_find(memory, arena, note_key(key, &lesson), why_r);
+		result = note_find(
+		    memory, arena, note_key(parts[0].key, &parts[0].lesson), why_r);
 	if (result == BASE_NONE)
-		result = daemon_knows(memory, key, arena, &lesson, why_r);
+		result = daemon_knows(memory, parts[0].key, arena, &parts[0].lesson, why_r);
 	base_arena_free(&arena);
 	return result;
 }
@@ -821,25 +869,37 @@ note_put(struct memory *memory, uint64_t note, int64_t time, const char **why_r)
 	    time + MEMORY_IMPORT_OLDEST + 86400, why_r);
 }
 
-/* Learns and leaves the note. */
+/* The notes of one mail under one key. */
+static enum base_result
+notes_put(struct memory *memory, const struct import_part *part, const char **why_r)
+{
+	const struct memory_lesson *lesson = &part->lesson;
+	enum base_result result =
+	    note_put(memory, note_key(part->key, lesson), lesson->time, why_r);
+
+	if (result == BASE_OK && lesson->message)
+		result = note_put(memory, note_message_key(part->key, lesson->message),
+		    lesson->time, why_r);
+	return result;
+}
+
+/* Learns and leaves the notes. */
 enum base_result
 memory_import(struct memory *memory, const struct base_key *key, const void *data,
     size_t length, const char **why_r)
 {
 	struct base_arena *arena = base_arena_new(IMPORT_SCRATCH);
-	struct memory_lesson lesson;
+	struct import_part parts[BASE_KEY_MAX];
+	size_t count = 0;
 	enum base_result result = BASE_BROKEN;
 
 	*why_r = "no memory to import";
-	if (arena)
-		result = memory_lesson_decode(arena, data, length, &lesson);
-	if (result == BASE_REFUSE)
-		*why_r = base_why("%zu bytes are not a lesson", length);
-	if (result == BASE_OK)
-		result = note_put(memory, note_key(key, &lesson), lesson.time, why_r);
-	if (result == BASE_OK && lesson.message)
-		result = note_put(
-		    memory, note_message_key(key, lesson.message), lesson.time, why_r);
+	if (arena) {
+		count = import_parts(key, arena, data, length, parts, why_r);
+		result = count ? BASE_OK : BASE_REFUSE;
+	}
+	for (size_t i = 0; i < count && result == BASE_OK; i++)
+		result = notes_put(memory, &parts[i], why_r);
 	base_arena_free(&arena);
 	if (result == BASE_OK)
 		result = memory_table_learn(memory->table, data, length, why_r);

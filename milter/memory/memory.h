@@ -91,7 +91,7 @@ bool memory_import_is_full(const struct memory *memory);
  * Was this mail learned before, by an import or by the daemon? OK: yes. NONE: no. Inside a
  * batch. An import leaves a note: a keyed hash of sender, message id (or else the time) and
  * all recipients together, from which no address can be found, nor found by an address. Of
- * what the daemon learned the message's thread tells.
+ * what the daemon learned the message's thread tells. The oldest valid key's history is asked.
  */
 enum base_result memory_import_known(struct memory *memory, const struct base_key *key,
     const void *lesson, size_t length, const char **why_r);
@@ -113,7 +113,8 @@ struct memory_forgotten_count {
  * Takes an address (normalised) out of the history, in short transactions beside a live
  * daemon, and writes the file anew, so that neither the address nor its hash is in it.
  * Lessons of older mail that still wait in a daemon's queue are not written back: for an
- * hour a mark stays that tells the daemon, from which the hash cannot be found. RETRY: the
+ * hour a mark stays that tells the daemon, from which the hash cannot be found. All keys of
+ * the key file count; records under a key that is no longer in it cannot be found. RETRY: the
  * store is busy; may be called again at any time.
  */
 enum base_result memory_forget(const struct memory_options *options,
@@ -125,8 +126,11 @@ uint64_t memory_address_hash(const struct base_key *key, const char *address);
 
 #define MEMORY_MARK_SIZE 8
 
-/* The bytes that every lesson has in it which names the address. */
-void memory_lesson_mark(const struct base_key *key, const char *address,
-    unsigned char mark_r[MEMORY_MARK_SIZE]);
+/*
+ * The bytes that every lesson has in it which names the address, under each key of the file;
+ * how many keys. Those whose time has ended count too: old lessons may still be there.
+ */
+size_t memory_lesson_marks(const struct base_key *key, const char *address,
+    unsigned char marks_r[BASE_KEY_MAX][MEMORY_MARK_SIZE]);
 
 #endif

@@ -285,6 +285,7 @@ profile_change(struct memory_table *table, uint64_t key, int64_t time,
 
 /* What a lesson is about, once the records it needs are found. */
 struct table_lesson {
+	bool is_first; /* of the keys: the site, which has none, learns once */
 	struct memory_lesson lesson;
 	uint64_t *recipients;
 	size_t recipient_count;
@@ -309,7 +310,8 @@ learn_sender(struct memory_table *table, struct table_lesson *about, const char 
 		return result;
 	about->answer = memory_answer_find(profile, about->parent, lesson->sender,
 	    about->recipients, about->recipient_count, lesson->people_count, lesson->time);
-	memory_site_learn(site, lesson, &about->answer, table->half_life);
+	if (about->is_first)
+		memory_site_learn(site, lesson, &about->answer, table->half_life);
 	result = memory_profile_sent(table->arena, profile, lesson, about->recipients,
 	    about->recipient_count, &about->answer);
 	if (result != BASE_OK)
@@ -381,10 +383,10 @@ lesson_prepare(struct memory_table *table, struct table_lesson *about, const cha
 	return result == BASE_NONE ? BASE_OK : result;
 }
 
-/* All that one lesson changes. */
-enum base_result
-memory_table_learn(
-    struct memory_table *table, const void *data, size_t length, const char **why_r)
+/* All that one lesson changes under its key. */
+static enum base_result
+lesson_learn(struct memory_table *table, const void *data, size_t length, bool is_first,
+    const char **why_r)
 {
 	struct table_lesson about = { 0 };
 	enum base_result result;
@@ -396,6 +398,7 @@ memory_table_learn(
 		return result;
 	}
 	memory_lesson_forget(&about.lesson, table->forgotten, table->forgotten_count);
+	about.is_first = is_first;
 	if (!about.lesson.sender)
 		return BASE_OK;
 	result = lesson_prepare(table, &about, why_r);
@@ -409,6 +412,24 @@ memory_table_learn(
 		result = learn_recipients(table, &about, why_r);
 	if (result == BASE_OK)
 		result = learn_thread(table, &about, why_r);
+	return result;
+}
+
+/* All that the lessons of one mail change: one for each key. */
+enum base_result
+memory_table_learn(
+    struct memory_table *table, const void *data, size_t length, const char **why_r)
+{
+	struct store_blob parts[BASE_KEY_MAX];
+	size_t count = memory_lessons_split(data, length, parts);
+	enum base_result result = BASE_OK;
+
+	if (count == 0) {
+		*why_r = base_why("%zu bytes are not a lesson", length);
+		return BASE_REFUSE;
+	}
+	for (size_t i = 0; i < count && result == BASE_OK; i++)
+		result = lesson_learn(table, parts[i].data, parts[i].length, i == 0, why_r);
 	return result;
 }
 

@@ -104,17 +104,33 @@ inject_parse(const char *value, int64_t *time_r, unsigned char mac_r[BASE_MAC_SI
 	return inject_parse_mac(value + digits + 1, mac_r);
 }
 
+/* Made with this key? One that is kept for the history signs nothing that is new. */
+static bool
+inject_is_of(const struct base_key *key, int64_t time, const char *message_id,
+    const char *recipient, const unsigned char given[BASE_MAC_SIZE])
+{
+	unsigned char right[BASE_MAC_SIZE];
+	int64_t replaced = base_key_replaced(key);
+
+	return (!replaced || time <= replaced + INJECT_MAX_AHEAD) &&
+	       inject_mac(key, time, message_id, recipient, right) &&
+	       base_equal(given, right, sizeof(right));
+}
+
 /* Made by us, for this message and recipient, not long ago? */
 bool
 notice_inject_is_ours(const struct base_key *key, const char *value, const char *message_id,
     const char *recipient, int64_t now)
 {
-	unsigned char given[BASE_MAC_SIZE], right[BASE_MAC_SIZE];
+	const struct base_key *valid[BASE_KEY_MAX];
+	unsigned char given[BASE_MAC_SIZE];
 	int64_t time;
 
 	if (!inject_parse(value, &time, given) || time > now + INJECT_MAX_AHEAD ||
 	    time < now - NOTICE_INJECT_SECONDS)
 		return false;
-	return inject_mac(key, time, message_id, recipient, right) &&
-	       base_equal(given, right, sizeof(right));
+	for (size_t count = base_key_valid(key, now, valid); count > 0; count--)
+		if (inject_is_of(valid[count - 1], time, message_id, recipient, given))
+			return true;
+	return false;
 }

@@ -1519,7 +1519,7 @@ END_TEST
 static enum base_result
 forget(struct hold *hold, const char *address, const char *mark, size_t *removed_r)
 {
-	return hold_forget(hold, address, mark, strlen(mark), removed_r, &why);
+	return hold_forget(hold, address, mark, strlen(mark), 1, removed_r, &why);
 }
 
 /* Refused while mail that names it is held, and then nothing is changed. */
@@ -1550,6 +1550,33 @@ START_TEST(held_mail_is_not_forgotten)
 	/* a part of an address is another address */
 	OK(forget(hold, "o@example.com", "nothing", &removed));
 	ck_assert_uint_eq(removed, 0);
+	hold_close(&hold);
+}
+END_TEST
+
+/* A lesson that has the second mark only refuses what the first would have changed. */
+START_TEST(every_mark_is_looked_for_before_anything_changes)
+{
+	struct store_hold others = { .id = "bbbbbbbbbbbbbbbb",
+		.node = "mx1",
+		.state = HOLD_SENT,
+		.act = { "act2", 4 },
+		.sender = "nobody@example.com",
+		.created = base_now_ms(),
+		.settled = base_now_ms() };
+	struct hold *hold = must_open();
+	struct hold_request request = sample("QUEUE1", "act");
+	char id[BASE_ID_SIZE];
+	size_t removed = 99;
+
+	OK(store_hold_insert(hold->store, &others, &why));
+	OK(hold_place(hold, &request, id, &why));
+	REFUSE(hold_forget(hold, "nobody@example.com", "xyzSsO", 3, 2, &removed, &why));
+	ck_assert_ptr_nonnull(strstr(why, id));
+	ck_assert_str_eq(look(hold, others.id).sender, "nobody@example.com");
+	ck_assert_uint_eq(removed, 99);
+	OK(hold_forget(hold, "nobody@example.com", "xyzzyx", 3, 2, &removed, &why));
+	ck_assert_uint_eq(removed, 1);
 	hold_close(&hold);
 }
 END_TEST
@@ -1672,6 +1699,7 @@ main(void)
 	tcase_add_test(life, placings_survive_a_kill);
 	tcase_add_test(life, two_keepers_do_no_harm);
 	tcase_add_test(life, held_mail_is_not_forgotten);
+	tcase_add_test(life, every_mark_is_looked_for_before_anything_changes);
 	tcase_add_test(life, a_refusal_names_some);
 	tcase_add_test(life, mail_that_is_over_is_forgotten);
 	suite_add_tcase(suite, life);

@@ -2,6 +2,7 @@
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "milter/memory/internal.h"
@@ -207,8 +208,8 @@ START_TEST(lesson_round_trips_and_holds_no_address)
 	mail = history_mail(
 	    &history, ME, history_people(history.arena, 0, 2000), "id@x", "up@x");
 	mail->to = history_addresses(history.arena, "p1@example.com,list@example.com");
-	ck_assert_int_eq(memory_lesson(history.key, history.arena, ME, mail, 0, 0.25,
-			     &data, &length, &why),
+	ck_assert_int_eq(memory_lesson(history.key, history.arena, ME, mail, 0, 0.25, &data,
+			     &length, &why),
 	    BASE_OK);
 	ck_assert_uint_le(length, 80 + 9 * MEMORY_LESSON_PEOPLE);
 	ck_assert_ptr_null(memmem(data, length, "example", 7));
@@ -378,8 +379,8 @@ lesson_of(struct history *history, const char *recipients, const char *id, size_
 	const char *why = "";
 
 	ck_assert_int_eq(memory_lesson(history->key, history->arena, ME,
-			     history_mail(history, ME, recipients, id, ""), 0, 0.01, &lesson,
-			     length_r, &why),
+			     history_mail(history, ME, recipients, id, ""), 0, 0.01,
+			     &lesson, length_r, &why),
 	    BASE_OK);
 	return lesson;
 }
@@ -529,6 +530,65 @@ START_TEST(tag_percentile_is_settable)
 }
 END_TEST
 
+/* --- another key -------------------------------------------------------------------- */
+
+#define OLD_KEY "000102030405060708090a0b0c0d0e0f000102030405060708090a0b0c0d0e0f"
+#define NEW_KEY "100102030405060708090a0b0c0d0e0f000102030405060708090a0b0c0d0e0f"
+
+/* The history's key from a file with this text. */
+static void
+key_change(struct history *history, const char *text)
+{
+	char path[100];
+	const char *why = "";
+	FILE *file;
+
+	snprintf(path, sizeof(path), "%s/key", directory);
+	file = fopen(path, "w");
+	ck_assert_ptr_nonnull(file);
+	fputs(text, file);
+	fclose(file);
+	chmod(path, 0600);
+	base_key_free(&history->key);
+	ck_assert_msg(base_key_load(path, &history->key, &why) == BASE_OK, "%s", why);
+}
+
+/* How many sends of p0's are known now. */
+static unsigned
+sends_known(struct history *history)
+{
+	struct judge_facts facts;
+	const char *why = "";
+
+	ck_assert_int_eq(memory_flush(history->memory, &why), BASE_OK);
+	facts =
+	    history_facts(history, history_mail(history, ME, "p1@example.com", "r@x", ""));
+	return facts.recall->profile ? facts.recall->profile->sends : 0;
+}
+
+/* While the old key is valid all is known; then what was learned since the new one came. */
+START_TEST(history_outlives_its_key)
+{
+	struct history history;
+
+	directory_make();
+	history_begin(&history);
+	memory_reopen(&history);
+	key_change(&history, OLD_KEY "\n");
+	history_send(&history, ME, "p1@example.com", "a@x", "");
+	history_send(&history, ME, "p1@example.com", "b@x", "");
+	ck_assert_uint_eq(sends_known(&history), 2);
+	key_change(&history, NEW_KEY "\n" OLD_KEY " replaced 1 until 99999999999\n");
+	ck_assert_uint_eq(sends_known(&history), 2);
+	history_send(&history, ME, "p1@example.com", "c@x", "");
+	ck_assert_uint_eq(sends_known(&history), 3);
+	key_change(&history, NEW_KEY "\n" OLD_KEY " replaced 1 until 2\n");
+	ck_assert_uint_eq(sends_known(&history), 1);
+	history_end(&history);
+	directory_remove();
+}
+END_TEST
+
 /* --- importing and forgetting ------------------------------------------------------- */
 
 /* Everything in the memory's file, for comparing and scanning. */
@@ -640,6 +700,42 @@ START_TEST(import_learns_once)
 	facts = history_facts(
 	    &history, history_mail(&history, ME, "p1@example.com", "r@x", ""));
 	ck_assert_uint_eq(facts.recall->profile->sends, 5);
+	history_end(&history);
+	directory_remove();
+}
+END_TEST
+
+#define BOTH_KEYS NEW_KEY "\n" OLD_KEY " replaced 1 until 99999999999\n"
+
+/* A mail is known before and after a rotation, and when the old key's time has ended. */
+START_TEST(import_outlives_its_key)
+{
+	struct history history;
+	struct memory *importer;
+
+	directory_make();
+	history_begin(&history);
+	history.now = base_now() - 88 * 86400; /* older threads would expire */
+	memory_reopen(&history);
+	importer = importer_open();
+	key_change(&history, OLD_KEY "\n");
+	ck_assert_int_eq(import(&history, importer, ME, "p2@example.com", "a@x"), BASE_OK);
+	key_change(&history, BOTH_KEYS);
+	ck_assert_int_eq(
+	    import(&history, importer, ME, "p2@example.com", "a@x"), BASE_NONE);
+	ck_assert_int_eq(import(&history, importer, ME, "p2@example.com", "b@x"), BASE_OK);
+	ck_assert_int_eq(
+	    import(&history, importer, ME, "p2@example.com", "b@x"), BASE_NONE);
+	ck_assert_int_eq(import(&history, importer, ME, "p3@example.com", "b@x"), BASE_OK);
+	ck_assert_uint_eq(sends_known(&history), 3);
+	key_change(&history, NEW_KEY "\n" OLD_KEY " replaced 1 until 2\n");
+	ck_assert_int_eq(
+	    import(&history, importer, ME, "p2@example.com", "b@x"), BASE_NONE);
+	ck_assert_int_eq(
+	    import(&history, importer, ME, "p3@example.com", "b@x"), BASE_NONE);
+	ck_assert_int_eq(import(&history, importer, ME, "p2@example.com", "a@x"), BASE_OK);
+	memory_close(&importer);
+	ck_assert_uint_eq(sends_known(&history), 3);
 	history_end(&history);
 	directory_remove();
 }
@@ -765,6 +861,42 @@ START_TEST(forget_leaves_no_trace)
 }
 END_TEST
 
+/* No trace under any key of the file, be its time over or not. */
+START_TEST(forget_finds_every_key)
+{
+	static const char *const files[] = { BOTH_KEYS,
+		NEW_KEY "\n" OLD_KEY " replaced 1 until 2\n" };
+	struct memory_options options = { .driver = "sqlite", .directory = directory };
+	unsigned char marks[BASE_KEY_MAX][MEMORY_MARK_SIZE];
+	struct memory_forgotten_count count;
+	const struct base_key *keys[BASE_KEY_MAX];
+	struct history history;
+	const char *why = "";
+
+	directory_make();
+	history_begin(&history);
+	history.now = base_now() - 100; /* older rows would expire */
+	memory_reopen(&history);
+	key_change(&history, BOTH_KEYS);
+	history_send(&history, GONE, ME, "a@x", "");
+	history_send(&history, ME, "p1@example.com," GONE, "b@x", "");
+	ck_assert_int_eq(memory_flush(history.memory, &why), BASE_OK);
+	key_change(&history, files[_i]);
+	ck_assert_uint_eq(base_key_valid(history.key, BASE_KEY_EVER, keys), 2);
+	ck_assert_uint_eq(memory_lesson_marks(history.key, GONE, marks), 2);
+	scan(keys[0], GONE, true);
+	scan(keys[1], GONE, true);
+	ck_assert_msg(
+	    memory_forget(&options, history.key, GONE, &count, &why) == BASE_OK, "%s", why);
+	ck_assert_uint_ge(count.removed, 2);
+	scan(keys[0], GONE, false);
+	scan(keys[1], GONE, false);
+	ck_assert_uint_eq(sends_known(&history), 1);
+	history_end(&history);
+	directory_remove();
+}
+END_TEST
+
 /* A lesson that waited in the daemon's queue is not written back; later mail is learned. */
 START_TEST(forgotten_stays_forgotten)
 {
@@ -827,9 +959,9 @@ START_TEST(dropped_lessons_are_told)
 	importer = importer_open();
 	ck_assert_int_eq(
 	    memory_import_begin(importer, &why), BASE_OK); /* the lock is taken */
-	ck_assert_int_eq(
-	    memory_lesson(history.key, history.arena, ME,
-		history_mail(&history, ME, GONE, "x@x", ""), 0, 0.1, &lesson, &length, &why),
+	ck_assert_int_eq(memory_lesson(history.key, history.arena, ME,
+			     history_mail(&history, ME, GONE, "x@x", ""), 0, 0.1, &lesson,
+			     &length, &why),
 	    BASE_OK);
 	for (int i = 0; i < 40000; i++)
 		refused += memory_learn(memory, lesson, length, &why) == BASE_RETRY;
@@ -894,10 +1026,13 @@ main(void)
 	tcase_add_test(store, store_keeps_what_was_learned);
 	tcase_add_test(store, learning_shows_soon);
 	tcase_add_test(store, parts_teach_one_audience);
+	tcase_add_test(store, history_outlives_its_key);
 	tcase_add_test(store, import_learns_once);
+	tcase_add_test(store, import_outlives_its_key);
 	tcase_add_test(store, import_beside_the_daemon_loses_nothing);
 	tcase_add_test(store, older_mail_moves_nothing_back);
 	tcase_add_test(store, forget_leaves_no_trace);
+	tcase_add_loop_test(store, forget_finds_every_key, 0, 2);
 	tcase_add_test(store, forgotten_stays_forgotten);
 	tcase_add_test(store, dropped_lessons_are_told);
 	suite_add_tcase(suite, record);

@@ -84,6 +84,47 @@ START_TEST(test_proof_cases)
 }
 END_TEST
 
+/* A key file of this text, loaded. */
+static struct base_key *
+key_of(const char *text)
+{
+	char path[] = "/tmp/test_notice.XXXXXX";
+	struct base_key *key = NULL;
+	const char *why = "";
+	int fd = mkstemp(path);
+
+	ck_assert_int_eq(write(fd, text, strlen(text)), (ssize_t)strlen(text));
+	close(fd);
+	ck_assert_msg(base_key_load(path, &key, &why) == BASE_OK, "%s", why);
+	unlink(path);
+	return key;
+}
+
+#define DIGITS32 "000102030405060708090a0b0c0d0e0f"
+
+/* A letter that was on its way when the key was rotated is still ours; no newer one is. */
+START_TEST(test_proof_by_an_earlier_key)
+{
+	struct base_key *old = key_of(DIGITS32 DIGITS32 "\n"), *key;
+	const char *before, *after;
+	const char *file = base_arena_printf(arena,
+	    DIGITS32 "100102030405060708090a0b0c0d0e0f\n" DIGITS32 DIGITS32
+		     " replaced %lld until %lld\n",
+	    (long long)NOW, (long long)NOW + 1000);
+
+	key = key_of(file);
+	ck_assert_int_eq(
+	    notice_inject_make(arena, old, "m@x", "a@b", NOW - 10, &before), BASE_OK);
+	ck_assert_int_eq(
+	    notice_inject_make(arena, old, "m@x", "a@b", NOW + 900, &after), BASE_OK);
+	ck_assert(notice_inject_is_ours(key, before, "m@x", "a@b", NOW + 20));
+	ck_assert(!notice_inject_is_ours(key, before, "m@x", "a@b", NOW + 1000));
+	ck_assert(!notice_inject_is_ours(key, after, "m@x", "a@b", NOW + 901));
+	base_key_free(&old);
+	base_key_free(&key);
+}
+END_TEST
+
 START_TEST(test_proof_tampered)
 {
 	struct base_key *key = new_key(1), *other = new_key(2);
@@ -728,6 +769,7 @@ main(void)
 	tcase_add_checked_fixture(tcase, setup, teardown);
 	add_cases(tcase, test_proof_cases, proof_cases);
 	tcase_add_test(tcase, test_proof_tampered);
+	tcase_add_test(tcase, test_proof_by_an_earlier_key);
 	tcase_add_test(tcase, test_words_languages);
 	tcase_add_test(tcase, test_words_whole);
 	add_cases(tcase, test_template_fault, template_cases);
