@@ -29,6 +29,8 @@ static const struct {
 	    oopsctl_adopt, true },
 	{ "reload", "", "have the running programs take new settings", oopsctl_reload,
 	    true },
+	{ "rotate-key", "", "make a new key, and keep the old one for a while",
+	    oopsctl_rotate_key, true },
 	{ "list", "[--all]", "held mail, newest first", oopsctl_list, true },
 	{ "show", "ID", "everything about one held mail", oopsctl_show, true },
 	{ "send", "ID", "send it now", oopsctl_send, true },
@@ -56,7 +58,7 @@ usage(void)
 {
 	fputs("usage: oopsctl [-c FILE] COMMAND [ARGUMENT...]\n", stderr);
 	for (size_t i = 0; i < sizeof(commands) / sizeof(*commands); i++)
-		fprintf(stderr, "  %-8s %s%s(%s)\n", commands[i].name,
+		fprintf(stderr, "  %-10s %s%s(%s)\n", commands[i].name,
 		    commands[i].arguments, commands[i].arguments[0] == '\0' ? "" : " ",
 		    commands[i].help);
 	fputs("default for -c: " DEFAULT_PATH "\n", stderr);

@@ -21,6 +21,8 @@ int oopsctl_check(const struct settings *settings, int argc, char **argv);
 int oopsctl_adopt(const struct settings *settings, int argc, char **argv);
 /* Have the running programs take new settings; proves them first. */
 int oopsctl_reload(const struct settings *settings, int argc, char **argv);
+/* Put a fresh key in place of the current one, which stays valid for a while. */
+int oopsctl_rotate_key(const struct settings *settings, int argc, char **argv);
 /* Writes down that nobody was asked to take the settings of this file: they are wrong. */
 void oopsctl_reload_refused(const char *path);
 /* Look at held mail, and decide about it. */

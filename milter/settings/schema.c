@@ -61,6 +61,8 @@ const struct settings_key settings_keys[] = {
 	{ "state_directory", &settings_type_path, AT(state_directory),
 	    "/var/lib/oops-milter" },
 	{ "key_file", &settings_type_path, AT(key_file), "/etc/oops-milter/secret.key" },
+	{ "key_keeps", &settings_type_duration, AT(key_keeps), "90d", .min = 0,
+	    .max = DAYS(365) },
 	{ "milter.socket", &settings_type_milter_socket, AT(milter.socket),
 	    "unix:/run/oops-milter/milter.sock" },
 	{ "milter.socket_mode", &settings_type_mode, AT(milter.socket_mode), "0660" },

@@ -134,6 +134,7 @@ struct settings {
 	const char *node;
 	const char *state_directory;
 	const char *key_file;
+	int64_t key_keeps; /* seconds that a key stays valid after another took its place */
 
 	struct {
 		const char *socket; /* as smfi_setconn() takes it */

@@ -174,3 +174,29 @@ def test_nobody_to_ask():
         assert "oops-milter: new settings are in force" in reload(site)
         site.running["oops-queued"].send_signal(signal.SIGUSR1)  # not its end
         assert send(site, 1)
+
+
+def test_a_new_key_loses_neither_links_nor_habits():
+    with Site() as site:
+        story.teach(site)
+        announcement = story.announce(site)
+        first, _ = story.slip(site, announcement)
+        old = site.link(ANNA)
+        key = (site.folder / "secret.key").read_text(encoding="ascii").splitlines()
+        said = site.oopsctl("rotate-key", check=True).stdout
+        assert "now run: oopsctl reload" in said, said
+        lines = (site.folder / "secret.key").read_text(encoding="ascii").splitlines()
+        assert lines[0] != key[0] and lines[1].startswith(f"{key[0]} replaced "), "it is kept"
+        reload(site)
+        assert web.get(old).status == 200, "links from before go on working"
+        site.receiver.forget()
+        note = Message(ANNA, story.COLLEAGUES[:2], "Note")
+        site.send(note)
+        story.reaches(site, note)
+        assert not site.receiver.received(note.id)[0].header("Oops-Milter"), "ordinary"
+        message, queue_id = story.slip(site, story.announce(site, subject="More cake"))
+        story.hold_of(site, queue_id)
+        assert not site.receiver.received(message.id)
+        assert site.link(ANNA) != old
+        assert web.press(old, "send").status == 303
+        story.reaches(site, first)

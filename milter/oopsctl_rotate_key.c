@@ -1,0 +1,48 @@
+/*
+ * NAME
+ *	oopsctl rotate-key - a fresh key in place of the current one
+ *
+ * SYNOPSIS
+ *	oopsctl [-c FILE] rotate-key
+ *
+ * WHAT IT DOES
+ *	Changes the key file alone. The programs go on with the key that they have until they
+ *	are told: on several hosts the file has to reach all of them first.
+ *
+ * DIAGNOSTICS
+ *	EX_USAGE; EX_CONFIG: the key file is none, or keeps as many earlier keys as it can;
+ *	EX_IOERR: it cannot be replaced.
+ */
+#include <stdio.h>
+#include <sysexits.h>
+
+#include "milter/oopsctl.h"
+
+/* oopsctl rotate-key */
+int
+oopsctl_rotate_key(const struct settings *settings, int argc, char **argv)
+{
+	int64_t now = base_now(), keeps = settings->key_keeps;
+	char until[OOPSCTL_TIME_SIZE];
+	const char *why = "";
+	enum base_result result;
+
+	(void)argv;
+	if (argc != 1) {
+		fputs("usage: oopsctl [-c FILE] rotate-key\n", stderr);
+		return EX_USAGE;
+	}
+	result = base_key_rotate(settings->key_file, keeps, now, &why);
+	if (result != BASE_OK) {
+		fprintf(stderr, "oopsctl: %s\n", why);
+		return result == BASE_REFUSE ? EX_CONFIG : EX_IOERR;
+	}
+	printf("%s has a new key\n", settings->key_file);
+	if (keeps > 0)
+		printf("the key before it is kept until %s\n",
+		    oopsctl_time_text(now + keeps, until));
+	else
+		puts("no earlier key is kept: the history starts from nothing");
+	puts("now run: oopsctl reload");
+	return EX_OK;
+}
