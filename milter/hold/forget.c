@@ -95,6 +95,9 @@ holds_forget(struct forgetting *forgetting, const unsigned char *marks, size_t m
 			result = BASE_OK;
 	}
 	if (result == BASE_OK)
+		result = store_storm_forget(
+		    forgetting->hold->store, forgetting->address, why_r);
+	if (result == BASE_OK)
 		return store_commit(forgetting->hold->store, why_r);
 	store_rollback(forgetting->hold->store);
 	return result;

@@ -83,6 +83,7 @@ struct store_driver {
 	enum base_result (*storm_release)(void *database, const char *id, const int states[2], int64_t now, int on_end, const char **why_r);
 	enum base_result (*storm_held)(void *database, const char *id, size_t *count_r, const char **why_r);
 	enum base_result (*storm_told)(void *database, const char *id, const char *sender, const char **why_r);
+	enum base_result (*storm_forget)(void *database, const char *address, const char **why_r);
 	enum base_result (*storm_purge)(void *database, int64_t time, int64_t answers_time, const char **why_r);
 	enum base_result (*answer_insert)(void *database, const struct store_answer *answer, const char **why_r);
 	enum base_result (*answer_has)(void *database, const struct store_blob *topic, const struct store_blob *act, const char **why_r);

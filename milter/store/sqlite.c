@@ -610,6 +610,7 @@ const struct store_driver store_sqlite_driver = {
 	.storm_release = store_sqlite_storm_release,
 	.storm_held = store_sqlite_storm_held,
 	.storm_told = store_sqlite_storm_told,
+	.storm_forget = store_sqlite_storm_forget,
 	.storm_purge = store_sqlite_storm_purge,
 	.answer_insert = store_sqlite_answer_insert,
 	.answer_has = store_sqlite_answer_has,

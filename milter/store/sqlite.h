@@ -109,6 +109,7 @@ enum base_result store_sqlite_storm_some(void *database, struct base_arena *aren
 enum base_result store_sqlite_storm_release(void *database, const char *id, const int states[2], int64_t now, int on_end, const char **why_r);
 enum base_result store_sqlite_storm_held(void *database, const char *id, size_t *count_r, const char **why_r);
 enum base_result store_sqlite_storm_told(void *database, const char *id, const char *sender, const char **why_r);
+enum base_result store_sqlite_storm_forget(void *database, const char *address, const char **why_r);
 enum base_result store_sqlite_storm_purge(void *database, int64_t time, int64_t answers_time, const char **why_r);
 enum base_result store_sqlite_answer_insert(void *database, const struct store_answer *answer, const char **why_r);
 enum base_result store_sqlite_answer_has(void *database, const struct store_blob *topic, const struct store_blob *act, const char **why_r);

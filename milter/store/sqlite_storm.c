@@ -23,6 +23,9 @@ enum slot {
 	STORM_RELEASE,
 	STORM_HELD,
 	STORM_TOLD,
+	STORM_FORGET_LIST,
+	STORM_FORGET_TOKENS,
+	STORM_FORGET_OWNER,
 	STORM_PURGE_TOKENS,
 	STORM_PURGE,
 	ANSWER_INSERT,
@@ -65,6 +68,11 @@ static const char *const statements[] = {
 	[STORM_HELD] = "SELECT count(*) FROM hold WHERE storm = ? AND storm <> ''",
 	[STORM_TOLD] = "SELECT 1 FROM hold WHERE storm = ? AND storm <> '' AND sender = ?"
 		       " AND (letter_sent <> 0 OR letter_due <> 0) LIMIT 1",
+	[STORM_FORGET_LIST] = "UPDATE storm SET list = '' WHERE lower(list) = lower(?)",
+	[STORM_FORGET_TOKENS] = "DELETE FROM token WHERE hold_id IN"
+				" (SELECT id FROM storm WHERE lower(owner) = lower(?))",
+	[STORM_FORGET_OWNER] = "UPDATE storm SET owner = '', letter_due = 0"
+			       " WHERE lower(owner) = lower(?)",
 	[STORM_PURGE_TOKENS] = "DELETE FROM token WHERE hold_id IN"
 			       " (SELECT id FROM storm WHERE until = 0 AND ended < ?)",
 	[STORM_PURGE] = "DELETE FROM storm WHERE until = 0 AND ended < ?",
@@ -336,6 +344,24 @@ store_sqlite_storm_told(
 	store_sqlite_text(&call, id);
 	store_sqlite_text(&call, sender);
 	return call_asked(&call, why_r);
+}
+
+enum base_result
+store_sqlite_storm_forget(void *database, const char *address, const char **why_r)
+{
+	static const enum slot slots[] = { STORM_FORGET_LIST, STORM_FORGET_TOKENS,
+		STORM_FORGET_OWNER };
+
+	for (size_t i = 0; i < sizeof(slots) / sizeof(*slots); i++) {
+		struct store_sqlite_call call = call_new(database, slots[i]);
+		enum base_result result;
+
+		store_sqlite_text(&call, address);
+		result = store_sqlite_run(&call, why_r);
+		if (result != BASE_OK && result != BASE_NONE)
+			return result;
+	}
+	return BASE_OK;
 }
 
 enum base_result

@@ -346,6 +346,12 @@ store_storm_told(
 }
 
 enum base_result
+store_storm_forget(struct store *store, const char *address, const char **why_r)
+{
+	return CALL(store, storm_forget, address, why_r);
+}
+
+enum base_result
 store_storm_purge(
     struct store *store, int64_t time, int64_t answers_time, const char **why_r)
 {

@@ -251,6 +251,8 @@ enum base_result store_storm_held(struct store *store, const char *id, size_t *c
 enum base_result store_storm_told(struct store *store, const char *id, const char *sender, const char **why_r);
 /* Removes storms that ended before `time` with their tokens, and answers before `answers_time`. */
 enum base_result store_storm_purge(struct store *store, int64_t time, int64_t answers_time, const char **why_r);
+/* Takes an address out of all storms, as their list and as their owner, who gets no letter then. */
+enum base_result store_storm_forget(struct store *store, const char *address, const char **why_r);
 /* REFUSE: this message of this topic is there already. */
 enum base_result store_answer_insert(struct store *store, const struct store_answer *answer, const char **why_r);
 /* Is an answer of this act there? NONE: no. */

@@ -1617,6 +1617,16 @@ START_TEST(mail_that_is_over_is_forgotten)
 		.author = "jo@example.com",
 		.created = base_now_ms(),
 		.settled = base_now_ms() };
+	struct store_storm storm = { .id = "cccccccccccccccc",
+		.node = "mx2", /* whose letters another host writes */
+		.topic = { "topic", 5 },
+		.list = "jo@example.com",
+		.owner = "Jo@example.com",
+		.subject = "",
+		.language = "en",
+		.by = "",
+		.until = INT64_MAX,
+		.letter_due = 1 };
 	struct hold *hold = must_open();
 	struct watch watch = watch_start(hold);
 	struct hold_request request = sample("QUEUE1", "act1");
@@ -1625,6 +1635,7 @@ START_TEST(mail_that_is_over_is_forgotten)
 	size_t removed = 0;
 
 	OK(store_hold_insert(hold->store, &others, &why));
+	OK(store_storm_insert(hold->store, &storm, &why));
 	place_held(hold, &request, id);
 	base_token_new(token);
 	OK(hold_token_add(hold, id, token, base_now() + 3600, &why));
