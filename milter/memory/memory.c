@@ -20,7 +20,7 @@
 #define MEMORY_RETRY_MS 1000                  /* after a write that failed */
 #define MEMORY_TABLE_BYTES (32u << 20)        /* decoded records of one transaction */
 #define MEMORY_TOOL_BYTES (UINT64_C(2) << 30) /* of a memory that has no store */
-#define MEMORY_EXPIRE_EVERY 3600 /* seconds */
+#define MEMORY_EXPIRE_EVERY 3600              /* seconds */
 
 struct queued {
 	void *data;
