@@ -76,6 +76,11 @@ def test_what_is_not_there_is_said():
         assert f"{site.conf}:1: " in run(site, 78, "list")
 
 
+def timeless(said):
+    """What explain said, without the age of the answered mail: that grows by itself."""
+    return [line for line in said.splitlines() if "minutes_since_parent" not in line]
+
+
 def test_explain_tells_and_learns_nothing():
     with Site(SETTINGS) as site:
         story.teach(site)
@@ -85,7 +90,8 @@ def test_explain_tells_and_learns_nothing():
         path.write_text(message.text(), encoding="utf-8")
         said = run(site, 0, "explain", str(path))
         assert ANNA in said and "40 addresses" in said and "\nconfirm (" in said, said
-        assert run(site, 0, "explain", str(path)) == said, "it has learned"
+        again = run(site, 0, "explain", str(path))
+        assert timeless(again) == timeless(said), "it has learned"
         few = run(site, 0, "explain", "--to", "colleague01@example.com", str(path))
         assert "1 addresses" in few and "\npass (" in few, few
         other = run(site, 0, "explain", str(path), "--sender", "eve@elsewhere.example")
