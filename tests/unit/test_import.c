@@ -417,8 +417,8 @@ START_TEST(import_goes_on_after_it_was_killed)
 		kill(child, SIGKILL);
 		waitpid(child, NULL, 0);
 		close(ends[0]);
-		ck_assert_uint_gt(
-		    import(name, "history", REPLAY_TSV, BASE_OK, NULL).known, 0);
+		/* a fast machine may be killed before its first batch is written */
+		(void)import(name, "history", REPLAY_TSV, BASE_OK, NULL);
 		ck_assert(known(name) == whole);
 	}
 	directory_remove();
