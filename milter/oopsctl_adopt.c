@@ -76,19 +76,6 @@ message_read(struct adopter *adopter, const struct queue_item *item,
 	return result;
 }
 
-/* Is it an address that we may write to? */
-static bool
-is_local(const struct settings *settings, const char *address)
-{
-	const char *domain = mail_domain_of(address);
-	size_t i;
-
-	for (i = 0; i < settings->identity.local_domain_count; i++)
-		if (strcmp(domain, settings->identity.local_domains[i]) == 0)
-			return true;
-	return false;
-}
-
 /* Those of To and Cc that are shown; how many there are in all. */
 static size_t
 recipients_make(
@@ -139,7 +126,7 @@ adopt_message(struct adopter *adopter, const struct queue_item *item,
 								   : HOLD_END_RETURN,
 	};
 
-	if (!is_local(settings, transaction->from)) {
+	if (!settings_is_local(settings, transaction->from)) {
 		*why_r = base_why("its author %.100s is not of identity.local_domains: "
 				  "nobody can be asked; release it by hand",
 		    transaction->from);
