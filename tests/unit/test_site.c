@@ -203,6 +203,8 @@ static const struct {
 	{ "milter: { socket = \"unix:/run/other.sock\"; };\n", "milter.socket" },
 	{ "milter: { socket_mode = \"0600\"; };\n", "milter.socket_mode" },
 	{ "mta: { config_directory = \"/etc/other\"; };\n", "mta.config_directory" },
+	{ "mta: { sendmail_program = \"/usr/lib/sendmail\"; };\n", "mta.sendmail_program" },
+	{ "mta: { sendmail_config = \"/etc/other.cf\"; };\n", "mta.sendmail_config" },
 	{ "mta: { queue_socket = \"/run/other.sock\"; };\n", "mta.queue_socket" },
 };
 
