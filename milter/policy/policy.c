@@ -91,28 +91,36 @@ has_reason(const struct settings_match *match, const struct judge_verdict *verdi
 	return false;
 }
 
-/* Why the number of people does not fit. */
+/*
+ * Why the number of people does not fit. What is not known is no number: a list of 2,000 that
+ * cannot be resolved must not slip through a rule for up to 4.
+ */
 static const char *
 people_misfit(const struct policy_facts *facts, const struct settings_match *match,
     char *room_r, size_t size)
 {
-	unsigned long people = facts->audience == NULL ? 0 : facts->audience->people;
+	const struct audience *audience = facts->audience;
 
 	if (match->people_min == 0 && match->people_max == 0)
 		return NULL;
-	if (facts->audience == NULL)
+	if (audience == NULL || audience->kind == AUDIENCE_UNKNOWN)
 		return "people: it is not known how many";
-	if (people < match->people_min) {
-		snprintf(room_r, size, "people_min: %lu people are less than %lu", people,
-		    match->people_min);
-		return room_r;
-	}
-	if (match->people_max != 0 && people > match->people_max) {
-		snprintf(room_r, size, "people_max: %lu people are more than %lu", people,
-		    match->people_max);
-		return room_r;
-	}
-	return NULL;
+	if (audience->people < match->people_min)
+		snprintf(room_r, size, "people_min: %s%lu people are less than %lu",
+		    audience->kind == AUDIENCE_AT_LEAST ? "the known " : "",
+		    audience->people, match->people_min);
+	else if (match->people_max == 0)
+		return NULL;
+	else if (audience->people > match->people_max)
+		snprintf(room_r, size, "people_max: %lu people are more than %lu",
+		    audience->people, match->people_max);
+	else if (audience->kind == AUDIENCE_AT_LEAST)
+		snprintf(room_r, size,
+		    "people_max: at least %lu people, it is not known how many",
+		    audience->people);
+	else
+		return NULL;
+	return room_r;
 }
 
 /* Why who sends does not fit. */

@@ -50,7 +50,8 @@ struct policy_facts {
 
 /*
  * The rule that decides. Without a verdict (NULL, judging failed) a rule that asks for
- * reasons does not fit; nor does one that asks for an unknown audience or client.
+ * reasons does not fit; nor does one that asks for an unknown audience or client: people_min
+ * asks how many are known at least, people_max only fits where all are known.
  */
 const struct settings_policy *policy_choose(
     const struct policy_facts *facts, const struct judge_verdict *verdict);

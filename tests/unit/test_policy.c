@@ -57,6 +57,7 @@ static const struct send {
 	unsigned long people;
 	unsigned weekday, minute;
 	const char *reason;
+	enum audience_kind kind;
 } sends[] = {
 	{ "", true, NULL, .people = 1 },
 	{ "sender = \"ann@example.com\"", true, NULL, .sender = "ann@example.com" },
@@ -90,6 +91,19 @@ static const struct send {
 	{ "people_min = 40", false, "people_min: 39", .people = 39 },
 	{ "people_max = 40", true, NULL, .people = 40 },
 	{ "people_max = 40", false, "people_max: 41", .people = 41 },
+	{ "people_min = 40", true, NULL, .people = 40, .kind = AUDIENCE_AT_LEAST },
+	{ "people_min = 40", false, "people_min: the known 39", .people = 39,
+	    .kind = AUDIENCE_AT_LEAST },
+	{ "people_max = 40", false, "people_max: at least 40", .people = 40,
+	    .kind = AUDIENCE_AT_LEAST },
+	{ "people_max = 40", false, "people_max: 41", .people = 41,
+	    .kind = AUDIENCE_AT_LEAST },
+	{ "people_min = 2", false, "people: it is not known", .people = 40,
+	    .kind = AUDIENCE_UNKNOWN },
+	{ "people_max = 40", false, "people: it is not known", .people = 1,
+	    .kind = AUDIENCE_UNKNOWN },
+	{ "sender = \"@example.com\"", true, NULL, .sender = "bob@example.com",
+	    .kind = AUDIENCE_UNKNOWN },
 	{ "hours = \"09:00-17:00\"", true, NULL, .minute = 9 * 60 },
 	{ "hours = \"09:00-17:00\"", false, "hours: it is 08:59", .minute = 8 * 60 + 59 },
 	{ "hours = \"09:00-17:00\"", false, "hours: it is 17:00", .minute = 17 * 60 },
@@ -119,8 +133,7 @@ START_TEST(test_match)
 	const char *recipient = send->recipient == NULL ? "p@example.com" : send->recipient;
 	struct mail_transaction transaction = { .recipients = {
 						    &recipient, 1, 1, 0, false } };
-	struct audience audience = { AUDIENCE_EXACT, send->people == 0 ? 1 : send->people,
-		0 };
+	struct audience audience = { send->kind, send->people == 0 ? 1 : send->people, 0 };
 	struct judge_reason reason = { .signal = send->reason };
 	struct judge_verdict verdict = { .reasons = &reason, .reason_count = 1 };
 	struct sockaddr_storage client = { 0 };
