@@ -218,6 +218,15 @@ is_plain_local(const char *local)
 	return p != local;
 }
 
+/* Has the text no byte beyond ASCII? */
+static bool
+is_ascii(const char *text)
+{
+	while (*text != '\0' && (*text & 0x80) == 0)
+		text++;
+	return *text == '\0';
+}
+
 /*
  * An internationalised domain as the DNS knows it (RFC 5890: A-labels), so that both spellings
  * are one. What has no such form stays as it is; so does what would become something else than
@@ -227,13 +236,10 @@ static const char *
 domain_to_ascii(const char *domain, char ascii[MAIL_MAX_DOMAIN + 1])
 {
 	char *found = NULL;
-	const char *p = domain;
 	size_t length;
 
-	while (*p != '\0' && (*p & 0x80) == 0)
-		p++;
-	if (*p == '\0' || idn2_to_ascii_8z(domain, &found,
-			      IDN2_NFC_INPUT | IDN2_NONTRANSITIONAL) != IDN2_OK)
+	if (is_ascii(domain) || idn2_to_ascii_8z(domain, &found,
+				    IDN2_NFC_INPUT | IDN2_NONTRANSITIONAL) != IDN2_OK)
 		return domain;
 	length = strlen(found);
 	if (length <= MAIL_MAX_DOMAIN && is_domain(found, length))
@@ -389,6 +395,24 @@ mail_address_normal(struct base_arena *arena, const struct mail_address *address
 		return BASE_REFUSE;
 	}
 	mail_normal_write(address->local, address->domain, normal);
+	return address_keep(arena, normal, normal_r, why_r);
+}
+
+enum base_result
+mail_domain_normal(
+    struct base_arena *arena, const char *domain, const char **normal_r, const char **why_r)
+{
+	char ascii[MAIL_MAX_DOMAIN + 1], normal[MAIL_MAX_DOMAIN + 1];
+	const char *found = domain_to_ascii(domain, ascii);
+	size_t i;
+
+	if (!is_ascii(found) || strlen(found) > MAIL_MAX_DOMAIN) {
+		*why_r = "the domain has no form that the DNS knows";
+		return BASE_REFUSE;
+	}
+	for (i = 0; found[i] != '\0'; i++)
+		normal[i] = mail_lower(found[i]);
+	normal[i] = '\0';
 	return address_keep(arena, normal, normal_r, why_r);
 }
 

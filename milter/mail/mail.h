@@ -58,6 +58,12 @@ enum base_result mail_path_parse(struct base_arena *arena, const char *path,
 enum base_result mail_address_normal(struct base_arena *arena,
 	const struct mail_address *address, const char **normal_r, const char **why_r);
 
+/*
+ * A domain alone, as it stands in normalised addresses. REFUSE: it is internationalised but has
+ * no A-labels, so that no mail could name it.
+ */
+enum base_result mail_domain_normal(struct base_arena *arena, const char *domain,
+	const char **normal_r, const char **why_r);
 /* The part after the last '@', "" when there is none. Points into `normal`. */
 const char *mail_domain_of(const char *normal);
 /* Is `domain` the same as `parent` or below it? */

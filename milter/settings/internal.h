@@ -113,8 +113,14 @@ extern const struct settings_type settings_type_node, settings_type_path,
 
 /* A copy in the settings' arena; NULL sets is_short. */
 char *settings_keep(struct settings_reader *reader, const char *text, size_t length);
-/* The same in lower case (ASCII). */
-char *settings_keep_lower(struct settings_reader *reader, const char *text);
+/*
+ * A domain, or an address ("user@domain" or "@domain") in the form in which those of mail are
+ * compared. What is wrong with it, or NULL.
+ */
+const char *settings_keep_domain(
+    struct settings_reader *reader, const char *domain, const char **normal_r);
+const char *settings_keep_address(
+    struct settings_reader *reader, const char *address, const char **normal_r);
 /* settings_keep() into a target that is a const char *; for types whose values need no
  * change. */
 const char *settings_keep_as_is(

@@ -87,15 +87,14 @@ SETTINGS_TEXT_TYPE(base_url, parse_base_url,
     "path "
     "if need be, and nothing behind them");
 
-/* A mail domain, kept in lower case. */
+/* A mail domain, kept as mail names it. */
 static const char *
 parse_domain(struct settings_reader *reader, const struct settings_key *key,
     const char *text, void *target)
 {
 	if (!settings_is_domain(text, strlen(text)))
 		return key->type->wrong;
-	*(const char **)target = settings_keep_lower(reader, text);
-	return NULL;
+	return settings_keep_domain(reader, text, target);
 }
 const struct settings_type settings_type_domains = {
 	.shapes = SETTINGS_TEXT | SETTINGS_SEVERAL,

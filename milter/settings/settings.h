@@ -5,7 +5,8 @@
  * WHAT IT DOES
  *	Reads a libconfig file, checks every key and value, fills in defaults, and collects
  *	every error with file and line, so that an admin sees all of them at once. Unknown
- *	keys are errors.
+ *	keys are errors. Domains and addresses are kept in the form in which those of mail
+ *	are compared (mail.h), however the file writes them.
  *
  * WHAT IT NEVER DOES
  *	It opens no socket and looks up no name; it does not read the key, the scorecard or
@@ -163,7 +164,7 @@ struct settings {
 	} web;
 
 	struct {
-		const char **local_domains; /* lower case; subdomains are not included */
+		const char **local_domains; /* normalised; subdomains are not included */
 		size_t local_domain_count;
 		const char *recipient_delimiter; /* characters, "" for none */
 		struct settings_network *trusted_networks;

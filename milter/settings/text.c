@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "milter/mail/mail.h"
 #include "milter/settings/internal.h"
 
 /* A copy that lives as long as the settings. */
@@ -21,16 +22,42 @@ settings_keep(struct settings_reader *reader, const char *text, size_t length)
 	return copy;
 }
 
-/* The same in lower case. */
-char *
-settings_keep_lower(struct settings_reader *reader, const char *text)
+/* A domain, as mail's are compared. */
+const char *
+settings_keep_domain(
+    struct settings_reader *reader, const char *domain, const char **normal_r)
 {
-	char *copy = settings_keep(reader, text, strlen(text));
+	const char *why = "";
+	enum base_result result = mail_domain_normal(reader->arena, domain, normal_r, &why);
 
-	for (char *c = copy; c != NULL && *c != '\0'; c++)
-		if (*c >= 'A' && *c <= 'Z')
-			*c = (char)(*c - 'A' + 'a');
-	return copy;
+	if (result == BASE_REFUSE)
+		return why;
+	reader->is_short = reader->is_short || result != BASE_OK;
+	return NULL;
+}
+
+/* An address, or "@domain", as mail's are compared. */
+const char *
+settings_keep_address(
+    struct settings_reader *reader, const char *address, const char **normal_r)
+{
+	const char *at = strrchr(address, '@'), *normal = NULL, *problem, *why = "";
+	struct mail_address parts = {
+		.local = settings_keep(reader, address, (size_t)(at - address)),
+	};
+
+	problem = settings_keep_domain(reader, at + 1, &parts.domain);
+	if (problem != NULL || reader->is_short)
+		return problem;
+	if (at == address)
+		normal = base_arena_printf(reader->arena, "@%s", parts.domain);
+	else if (mail_address_normal(reader->arena, &parts, &normal, &why) == BASE_REFUSE)
+		return why;
+	if (normal == NULL)
+		reader->is_short = true;
+	else
+		*normal_r = normal;
+	return NULL;
 }
 
 /* Keeps a text as it stands. */

@@ -267,15 +267,14 @@ const struct settings_type settings_type_duration = {
 	.wrong = "not a duration: use seconds (120) or a number with s, m, h or d (\"2m\")",
 };
 
-/* An address, kept in lower case. */
+/* An address, kept as mail's are compared. */
 static const char *
 parse_address(struct settings_reader *reader, const struct settings_key *key,
     const char *text, void *target)
 {
 	if (!settings_is_address(text))
 		return key->type->wrong;
-	*(const char **)target = settings_keep_lower(reader, text);
-	return NULL;
+	return settings_keep_address(reader, text, target);
 }
 SETTINGS_TEXT_TYPE(address, parse_address,
     "not an address: use one without a name (\"oops@example.com\")");
@@ -401,7 +400,7 @@ parse_name(struct settings_reader *reader, const struct settings_key *key, const
 SETTINGS_TEXT_TYPE(
     name, parse_name, "not a name: use up to 63 bytes on one line, in quotes");
 
-/* "user@domain" or "@domain", kept in lower case. */
+/* "user@domain" or "@domain", kept the same way. */
 static const char *
 parse_sender(struct settings_reader *reader, const struct settings_key *key,
     const char *text, void *target)
@@ -410,8 +409,7 @@ parse_sender(struct settings_reader *reader, const struct settings_key *key,
 
 	if (!is_domain && !settings_is_address(text))
 		return key->type->wrong;
-	*(const char **)target = settings_keep_lower(reader, text);
-	return NULL;
+	return settings_keep_address(reader, text, target);
 }
 const struct settings_type settings_type_senders = {
 	.shapes = SETTINGS_TEXT | SETTINGS_SEVERAL,

@@ -66,6 +66,17 @@ def test_wrong_account():
             assert ("wrong_account:" in line["reasons"]) == wanted, line["reasons"]
 
 
+def test_an_international_domain_in_the_settings():
+    """Written as people read it; mail names it as the DNS knows it."""
+    settings = {"identity": {"local_domains": ("example.com", "bücher.example")},
+                "policy": ({"match": {"sender": "Anna@bücher.example"}, "action": "tag",
+                            "threshold": 0.0, "tag_threshold": 0.0}, {"action": "pass"})}
+    with Site(settings) as site:
+        queue_id = site.send(Message("anna@xn--bcher-kva.example", COLLEAGUES[:1]))
+        line = until(lambda: site.audit("judge", queue_id=queue_id), 10, "the judgement")[0]
+        assert (line["sender"], line["policy"]) == ("anna@xn--bcher-kva.example", "rule 1"), line
+
+
 CLOUD, STRANGER = "192.0.2.9", "192.0.2.10"
 RECORDS = {("example.com", "TXT"): ["v=spf1 include:spf.cloud.example -all"],
            ("spf.cloud.example", "TXT"): ["v=spf1 ip4:192.0.2.9 -all"]}

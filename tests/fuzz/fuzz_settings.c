@@ -5,7 +5,7 @@
  * Built and run by tests/fuzz/run, with libFuzzer. Whatever comes in, it is either a whole
  * value whose last rule fits everybody, or there is at least one error with a text.
  *
- * FUZZ-SOURCES: milter/settings milter/base
+ * FUZZ-SOURCES: milter/settings milter/mail milter/base
  */
 #include "milter/settings/settings.h"
 

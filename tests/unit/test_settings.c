@@ -261,6 +261,13 @@ static const struct {
 	{ "identity: { local_domains = ( \"a.example\",\n\"@b.example\" ); };", 3,
 	    "identity.local_domains = \"@b.example\": not a list of domains: use ( "
 	    "\"example.com\", \"example.org\" )" },
+	{ "identity: { local_domains = ( \"a.example\",\n\"b\xE2\x98\x83.example\" ); };",
+	    3,
+	    "identity.local_domains = \"b\xE2\x98\x83.example\": the domain has no form "
+	    "that the DNS knows" },
+	{ "policy: ( { match: {\nsender = \"a@b\xE2\x98\x83.example\"; }; } );", 3,
+	    "policy[1].match.sender = \"a@b\xE2\x98\x83.example\": the domain has no form "
+	    "that the DNS knows" },
 	{ IDENTITY("trusted_networks = ( \"10.1.2.3/8\" );"), 2,
 	    "identity.trusted_networks = \"10.1.2.3/8\": has bits set beyond its prefix: "
 	    "did you "
@@ -311,13 +318,17 @@ static const struct {
 	    "lists[1]: command begins with the absolute path of a program, up to 50 words "
 	    "in all: ( \"/usr/local/bin/list-size\", \"--people\" )" },
 	{ "lists: ( { table = \"/etc/postfix/virtual\"; } );", 2,
-	    "lists[1].table = \"/etc/postfix/virtual\": not a table of Postfix: use its type "
+	    "lists[1].table = \"/etc/postfix/virtual\": not a table of Postfix: use its "
+	    "type "
 	    "and path (\"hash:/etc/postfix/virtual\")" },
 	{ "lists: ( { table = \"hash:/x\"; timeout = 30; } );", 2,
 	    "lists[1].timeout = 30: out of range: from 1s to 20s is possible" },
 	{ "lists: ( { address = \"a@example.com\"; members = 4; },\n"
 	  "{ address = \"A@Example.COM\"; members = 5; } );",
 	    3, "lists[2]: a@example.com is in lists[1] already" },
+	{ "lists: ( { address = \"a@b\xC3\xBC.example\"; members = 4; },\n"
+	  "{ address = \"a@xn--b-eha.example\"; members = 5; } );",
+	    3, "lists[2]: a@xn--b-eha.example is in lists[1] already" },
 	{ "lists: ( { address = \"a@example.com\"; members = 0; } );", 2,
 	    "lists[1].members = 0: out of range: from 1 to 10000000 people are possible" },
 	{ "lists: ( { address = \"a@example.com\"; members = \"many\"; } );", 2,
@@ -656,6 +667,38 @@ START_TEST(test_values)
 }
 END_TEST
 
+#define UMLAUT "b\303\274cher.example"
+#define ASCII "xn--bcher-kva.example"
+
+/* Domains as people read them are those that mail names. */
+START_TEST(test_international)
+{
+	struct settings *s;
+
+	write_file(
+	    "identity: { local_domains = ( \"B\303\234CHER.example\", \"A_b.example\" ); "
+	    "};\n"
+	    "notice: { from = \"Oops@" UMLAUT "\"; };\n"
+	    "storm: { owner = \"Office@" UMLAUT "\"; };\n"
+	    "lists: ( { address = \"All@" UMLAUT "\"; owner = \"o@" UMLAUT "\"; },\n"
+	    " { folder = \"/x\"; domain = \"" UMLAUT "\"; } );\n"
+	    "policy: ( { match: { sender = ( \"@" UMLAUT "\", \"M\xC3\xBC@" UMLAUT "\" );\n"
+	    " recipient = \"Ann@XN--bcher-kva.EXAMPLE\"; }; } );\n");
+	s = load();
+	ck_assert_str_eq(s->identity.local_domains[0], ASCII);
+	ck_assert_str_eq(s->identity.local_domains[1], "a_b.example");
+	ck_assert_str_eq(s->notice.from, "oops@" ASCII);
+	ck_assert_str_eq(s->storm.owner, "office@" ASCII);
+	ck_assert_str_eq(s->lists[0].address, "all@" ASCII);
+	ck_assert_str_eq(s->lists[0].owner, "o@" ASCII);
+	ck_assert_str_eq(s->lists[1].domains[0], ASCII);
+	ck_assert_str_eq(s->policies[0].match.senders[0], "@" ASCII);
+	ck_assert_str_eq(s->policies[0].match.senders[1], "m\xC3\xBC@" ASCII);
+	ck_assert_str_eq(s->policies[0].match.recipients[0], "ann@" ASCII);
+	settings_free(&s);
+}
+END_TEST
+
 static const struct {
 	const char *text;
 	int64_t seconds; /* -1: refused */
@@ -710,6 +753,7 @@ main(void)
 	tcase_add_test(tests, test_whole);
 	tcase_add_test(tests, test_defaults);
 	tcase_add_test(tests, test_values);
+	tcase_add_test(tests, test_international);
 	tcase_add_loop_test(tests, test_duration, 0, COUNT(durations));
 	suite_add_tcase(suite, tests);
 	runner = srunner_create(suite);
