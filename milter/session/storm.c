@@ -10,6 +10,7 @@
 #include <strings.h>
 
 #include "milter/audience/audience.h"
+#include "milter/mail/mail.h"
 
 #define LIST_LOOKS 64 /* recipients that are looked at, whether they are a list */
 
@@ -131,6 +132,16 @@ owner_find(const struct session_connection *connection, const char *list)
 	return owner == NULL ? "" : owner;
 }
 
+/* Does it come from the owner? Who is written to is named whole, a sender without extension. */
+static bool
+is_from(const struct session_connection *connection, const char *owner)
+{
+	const char *folded = mail_address_fold(connection->arena, owner,
+	    connection->site->settings->identity.recipient_delimiter);
+
+	return folded != NULL && strcmp(folded, connection->mail.identity.actor) == 0;
+}
+
 /* Is nothing held of this sender's, whatever it is? Then it is only said. */
 static bool
 is_only_tagged(const struct session_connection *connection)
@@ -170,7 +181,7 @@ answer_make(const struct session_connection *connection, struct hold_storm_answe
 		thread_find(connection, &answer);
 	answer.owner = owner_find(connection, answer.list);
 	if ((answer.list[0] == '\0' && answer.id_count == 0) ||
-	    strcmp(answer.owner, mail->identity.actor) == 0)
+	    is_from(connection, answer.owner))
 		return false;
 	if (is_only_tagged(connection))
 		answer.owner = ""; /* nothing is held: there is nothing to lift */

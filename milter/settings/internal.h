@@ -103,7 +103,7 @@ extern const struct settings_type settings_type_node, settings_type_path,
     settings_type_text_optional, settings_type_listen, settings_type_base_url,
     settings_type_domains, settings_type_networks, settings_type_truth,
     settings_type_duration, settings_type_smtp, settings_type_address,
-    settings_type_address_optional, settings_type_language, settings_type_fraction,
+    settings_type_address_optional, settings_type_address_folded, settings_type_language, settings_type_fraction,
     settings_type_people, settings_type_texts, settings_type_table, settings_type_name,
     settings_type_senders, settings_type_entries, settings_type_count, settings_type_logins,
     settings_type_hours, settings_type_choices, settings_type_reasons,
@@ -121,6 +121,12 @@ const char *settings_keep_domain(
     struct settings_reader *reader, const char *domain, const char **normal_r);
 const char *settings_keep_address(
     struct settings_reader *reader, const char *address, const char **normal_r);
+/*
+ * The same without its extension, for an address that is compared with mail's and never
+ * written to. Only for keys of lists and rules, which are read when the delimiters are known.
+ */
+const char *settings_keep_folded(
+    struct settings_reader *reader, const char *address, const char **folded_r);
 /* settings_keep() into a target that is a const char *; for types whose values need no
  * change. */
 const char *settings_keep_as_is(

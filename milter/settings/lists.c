@@ -68,6 +68,8 @@ void
 settings_list_check(struct settings_reader *reader, const config_setting_t *entry,
     const char *label, const struct settings_list *list)
 {
+	const char *extensions;
+
 	if (!is_whole(entry))
 		settings_error_at(reader, entry,
 		    "%s one of address with members, address with file, aliases, virtual, "
@@ -81,11 +83,14 @@ settings_list_check(struct settings_reader *reader, const config_setting_t *entr
 		    "%s command begins with the absolute path of a program, up to 50 words "
 		    "in all: ( \"/usr/local/bin/list-size\", \"--people\" )",
 		    label);
+	extensions = reader->settings->identity.recipient_delimiter[0] == '\0'
+			 ? ""
+			 : ", what is behind identity.recipient_delimiter left out";
 	for (size_t i = 0; list->address != NULL && i < reader->settings->list_count; i++) {
 		const struct settings_list *other = &reader->settings->lists[i];
 
 		if (other->address != NULL && strcmp(other->address, list->address) == 0)
-			settings_error_at(reader, entry, "%s %s is in lists[%zu] already",
-			    label, list->address, i + 1);
+			settings_error_at(reader, entry, "%s %s is in lists[%zu] already%s",
+			    label, list->address, i + 1, extensions);
 	}
 }

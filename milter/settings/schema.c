@@ -158,7 +158,7 @@ const struct settings_key settings_keys[] = {
 #define LIST(member) .offset = offsetof(struct settings_list, member)
 
 const struct settings_key settings_list_keys[] = {
-	{ "address", &settings_type_address, LIST(address) },
+	{ "address", &settings_type_address_folded, LIST(address) },
 	{ "members", &settings_type_people, LIST(members), .min = 1, .max = 10000000 },
 	{ "aliases", &settings_type_path, LIST(aliases) },
 	{ "file", &settings_type_path, LIST(file) },

@@ -46,7 +46,7 @@ struct settings_network {
 
 /* One entry of `lists`: one source of members, all others are NULL or 0; or only an owner. */
 struct settings_list {
-	const char *address; /* normalised */
+	const char *address; /* normalised, without its extension */
 	unsigned long members; /* people */
 	const char *aliases; /* path of an aliases(5) file */
 	const char *file;    /* path of a file with one member a line; with an address */
@@ -59,7 +59,7 @@ struct settings_list {
 	int64_t cache;        /* seconds that their answers are good for */
 	const char **domains; /* of the lists in a folder, table or command; none: the local ones */
 	size_t domain_count;
-	const char *owner; /* who looks after the list, normalised, or NULL; with an address */
+	const char *owner; /* who looks after the list, normalised and whole, or NULL; with an address */
 };
 
 /* Whom a rule's recipients must be. */
@@ -76,7 +76,7 @@ struct settings_hours {
 
 /* What a rule is for: every criterion given must fit; of several values one is enough. */
 struct settings_match {
-	const char **senders; /* "user@domain" or "@domain" */
+	const char **senders; /* "user@domain" without its extension, or "@domain" */
 	size_t sender_count;
 	const char **logins;
 	size_t login_count;

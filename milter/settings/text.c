@@ -60,6 +60,22 @@ settings_keep_address(
 	return NULL;
 }
 
+/* An address as mail's are compared, its extension left out. */
+const char *
+settings_keep_folded(
+    struct settings_reader *reader, const char *address, const char **folded_r)
+{
+	const char *normal = NULL;
+	const char *problem = settings_keep_address(reader, address, &normal);
+
+	if (problem != NULL || reader->is_short)
+		return problem;
+	*folded_r = mail_address_fold(
+	    reader->arena, normal, reader->settings->identity.recipient_delimiter);
+	reader->is_short = *folded_r == NULL;
+	return NULL;
+}
+
 /* Keeps a text as it stands. */
 const char *
 settings_keep_as_is(struct settings_reader *reader, const char *text, void *target)

@@ -279,6 +279,18 @@ parse_address(struct settings_reader *reader, const struct settings_key *key,
 SETTINGS_TEXT_TYPE(address, parse_address,
     "not an address: use one without a name (\"oops@example.com\")");
 
+/* An address that mail goes to: its extension is left out, as it is there. */
+static const char *
+parse_address_folded(struct settings_reader *reader, const struct settings_key *key,
+    const char *text, void *target)
+{
+	if (!settings_is_address(text))
+		return key->type->wrong;
+	return settings_keep_folded(reader, text, target);
+}
+SETTINGS_TEXT_TYPE(address_folded, parse_address_folded,
+    "not an address: use one without a name (\"all@example.com\")");
+
 /* An address, or "" for nobody. */
 static const char *
 parse_address_optional(struct settings_reader *reader, const struct settings_key *key,
@@ -400,7 +412,7 @@ parse_name(struct settings_reader *reader, const struct settings_key *key, const
 SETTINGS_TEXT_TYPE(
     name, parse_name, "not a name: use up to 63 bytes on one line, in quotes");
 
-/* "user@domain" or "@domain", kept the same way. */
+/* "user@domain" or "@domain", kept without an extension, as mail's are. */
 static const char *
 parse_sender(struct settings_reader *reader, const struct settings_key *key,
     const char *text, void *target)
@@ -409,7 +421,7 @@ parse_sender(struct settings_reader *reader, const struct settings_key *key,
 
 	if (!is_domain && !settings_is_address(text))
 		return key->type->wrong;
-	return settings_keep_address(reader, text, target);
+	return settings_keep_folded(reader, text, target);
 }
 const struct settings_type settings_type_senders = {
 	.shapes = SETTINGS_TEXT | SETTINGS_SEVERAL,

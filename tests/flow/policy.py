@@ -41,6 +41,15 @@ def test_the_newsletter_passes_and_officers_have_a_window():
         assert (line["action"], line["policy"]) == ("undo", "officers"), line
 
 
+def test_a_rule_for_an_address_with_an_extension():
+    rules = ({"name": "weekly", "match": {"sender": "news+weekly@example.com",
+                                          "recipient": "team+all@example.com"},
+              "action": "tag", "threshold": 0.0, "tag_threshold": 0.0}, {"action": "pass"})
+    with Site({"policy": rules, "identity": {"recipient_delimiter": "+"}}) as site:
+        queue_id = site.send(Message("news+weekly@example.com", ["team+all@example.com"]))
+        assert judged(site, queue_id)["policy"] == "weekly"
+
+
 def test_oopsctl_tells_which_rule_decides():
     with Site({"policy": RULES}) as site:
         path = site.folder / "message.eml"

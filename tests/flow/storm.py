@@ -186,6 +186,29 @@ def test_a_list_has_one_storm_over_all_its_threads():
         assert everyone in text_of(site.letters(OWNER)[0])
 
 
+def test_addresses_with_extensions_in_the_settings():
+    """The list is known by its address without one, and so is its owner who answers."""
+    list_address, owner = "every+one@example.com", "owner+lists@example.com"
+    changes = {"identity": {"recipient_delimiter": "+"}, "storm": {**STORM, "replies": 1},
+               "lists": ({"address": list_address, "members": 412, "owner": owner},),
+               "policy": ({"action": "confirm", "threshold": 1.0, "tag_threshold": 2.0},)}
+    with Site(changes) as site:
+        thread = Message(CLARA, [list_address], "News")
+        site.send(thread)
+        until(lambda: site.receiver.received(thread.id), 10)
+
+        def reply(sender):
+            message = Message(sender, [list_address], "Re: News", parent=thread)
+            return message, site.send(message)
+        for sender in (owner, EVERYBODY[0]):
+            message, _ = reply(sender)
+            until(lambda: site.receiver.received(message.id), 10, sender + " passes")
+        _, queue_id = reply(EVERYBODY[1])
+        story.hold_of(site, queue_id)
+        assert site.audit("storm", what="started")[0]["people"] == "412"
+        assert site.letters(owner), "the letter goes where the settings say"
+
+
 def test_parts_of_one_answer_count_once():
     with stormy() as site:
         announcement = announce(site)

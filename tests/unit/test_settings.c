@@ -329,6 +329,20 @@ static const struct {
 	{ "lists: ( { address = \"a@b\xC3\xBC.example\"; members = 4; },\n"
 	  "{ address = \"a@xn--b-eha.example\"; members = 5; } );",
 	    3, "lists[2]: a@xn--b-eha.example is in lists[1] already" },
+	{ "lists: ( { address = \"a+b@example.com\"; members = 4; },\n"
+	  "{ address = \"a+c@example.com\"; members = 5; } );\n" IDENTITY(
+	      "recipient_delimiter = \"+\";"),
+	    3,
+	    "lists[2]: a@example.com is in lists[1] already, what is behind "
+	    "identity.recipient_delimiter left out" },
+	{ IDENTITY("recipient_delimiter = \"-\";") "policy: (\n"
+						   "{ match: { sender = "
+						   "\"a-b@example.com\"; }; },\n"
+						   "{ match: { sender = \"a@example.com\"; "
+						   "}; } );",
+	    4,
+	    "policy[2]: never reached: \"rule 1\" on line 3 fits its senders first; put "
+	    "this one before it" },
 	{ "lists: ( { address = \"a@example.com\"; members = 0; } );", 2,
 	    "lists[1].members = 0: out of range: from 1 to 10000000 people are possible" },
 	{ "lists: ( { address = \"a@example.com\"; members = \"many\"; } );", 2,
@@ -699,6 +713,32 @@ START_TEST(test_international)
 }
 END_TEST
 
+/* What mail is compared with has no extension, wherever the delimiter stands in the file. */
+START_TEST(test_extensions)
+{
+	struct settings *s;
+
+	write_file("storm: { owner = \"Office+Storm@example.com\"; };\n"
+		   "lists: ( { address = \"Team+All@example.com\"; members = 9;"
+		   " owner = \"office+lists@example.com\"; } );\n"
+		   "policy: ( { match: { sender = ( \"news+weekly@example.com\","
+		   " \"@example.com\" );"
+		   " recipient = \"list+x+y@example.com\"; }; } );\n"
+		   "notice: { from = \"oops+letters@example.com\"; };\n" IDENTITY(
+		       "recipient_delimiter = \"+\";"));
+	s = load();
+	ck_assert_str_eq(s->policies[0].match.senders[0], "news@example.com");
+	ck_assert_str_eq(s->policies[0].match.senders[1], "@example.com");
+	ck_assert_str_eq(s->policies[0].match.recipients[0], "list@example.com");
+	ck_assert_str_eq(s->lists[0].address, "team@example.com");
+	/* whom we write to, and as whom, stays whole */
+	ck_assert_str_eq(s->lists[0].owner, "office+lists@example.com");
+	ck_assert_str_eq(s->storm.owner, "office+storm@example.com");
+	ck_assert_str_eq(s->notice.from, "oops+letters@example.com");
+	settings_free(&s);
+}
+END_TEST
+
 static const struct {
 	const char *text;
 	int64_t seconds; /* -1: refused */
@@ -754,6 +794,7 @@ main(void)
 	tcase_add_test(tests, test_defaults);
 	tcase_add_test(tests, test_values);
 	tcase_add_test(tests, test_international);
+	tcase_add_test(tests, test_extensions);
 	tcase_add_loop_test(tests, test_duration, 0, COUNT(durations));
 	suite_add_tcase(suite, tests);
 	runner = srunner_create(suite);
