@@ -99,16 +99,56 @@ def test_services_with_milters_of_their_own():
         clean(site)
 
 
+def test_what_happens_while_the_milter_is_down():
+    with Site(SETTINGS) as site:
+        ours = f"unix:{site.folder}/run/milter.sock"
+        for attribute in ("default_action=reject", "{ default_action = reject }"):
+            site.postfix.configure(smtpd_milters=f"{{ {ours}, {attribute} }}",
+                                   non_smtpd_milters="$smtpd_milters")
+            fault(site, "/inet, cleanup/unix: default_action = reject", "in the braces")
+        site.postfix.configure(smtpd_milters=f"{{ inet:[::1]:9, default_action=reject }}, {ours}")
+        clean(site)
+        site.postfix.configure(smtpd_milters=f"{{ {ours}, default_action=tempfail }}",
+                               milter_default_action="reject")
+        clean(site)
+        site.postfix.configure(smtpd_milters=ours, milter_default_action="accept")
+        edit_master(site, "pickup ", "submission inet n - n - - smtpd\n"
+                    " -o milter_default_action=reject\npickup ")
+        fault(site, "postfix: submission/inet: milter_default_action = reject", "in master.cf")
+        site.postfix.configure()
+        edit_master(site, "- 0 cleanup", "- 0 cleanup\n -o milter_default_action=quarantine")
+        fault(site, "postfix: cleanup/unix: milter_default_action = quarantine")
+
+
 def test_socket_that_smtpd_cannot_reach():
     with Site(SETTINGS) as site:
         edit_master(site, "inet n - n", "inet n - y")
-        fault(site, "smtpd is chrooted", "cannot find")
+        fault(site, "/inet: chrooted to ", "cannot find")
+        site.postfix.configure()
+        edit_master(site, "cleanup   unix n - n", "cleanup   unix n - y")
+        fault(site, "postfix: cleanup/unix: chrooted to ", "cannot find")
         site.postfix.configure()
         milter_is_away(site)
         os.chmod(site.folder / "run", 0o700)
         fault(site, "as user postfix, cannot connect", "Permission denied")
         os.chmod(site.folder / "run", 0o2750)
         clean(site)
+
+
+def test_column_of_the_chroot():
+    with Site(SETTINGS) as site:
+        edit_master(site, "pickup ", "relay inet n - n - - smtpd\npickup ")
+        clean(site)  # a name is no "y"
+        edit_master(site, "inet n - n", "inet n - -")
+        clean(site)
+        site.postfix.extra["compatibility_level"] = "0"
+        site.postfix.configure()
+        clean(site)
+        edit_master(site, "inet n - n", "inet n - -")
+        fault(site, "/inet: chrooted to ", "cannot find")
+        edit_master(site, "inet n - -", "inet n - n")
+        edit_master(site, "pickup ", "postlog inet n - y - - postlogd\npickup ")
+        clean(site)  # who asks no milter may be anywhere
 
 
 def test_socket_below_the_chroot_is_reached():
@@ -132,7 +172,15 @@ def test_socket_below_the_chroot_is_reached():
         site.postfix.configure(smtpd_milters="unix:oops/milter.sock",
                                non_smtpd_milters=f"unix:{inside}/milter.sock")
         edit_master(site, "inet n - n", "inet n - y")
-        assert any("in its chroot, can reach" in line for line in look(site, 0))
+        lines = look(site, 0)
+        assert any("/inet: " in line and "in its chroot, can reach" in line for line in lines)
+        assert any("cleanup/unix: " in line and "can reach" in line for line in lines), lines
+        site.postfix.configure(smtpd_milters=f"unix:{inside}/milter.sock")
+        look(site, 0)
+        edit_master(site, "inet n - n", "inet n - y")
+        fault(site, "/inet: chrooted to ", f"cannot find {inside}/milter.sock there")
+        site.postfix.configure(smtpd_milters="unix:/oops/milter.sock")
+        fault(site, "/inet: cannot find /oops/milter.sock", f"our socket is {inside}/milter.sock")
 
 
 def test_programs_that_do_not_run():
