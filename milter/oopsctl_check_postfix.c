@@ -4,6 +4,80 @@
 
 #include "milter/oopsctl_postfix.h"
 
+/* --- services --------------------------------------------------------------------- */
+
+/* Does a service listen at one of these ports? Its name may have a host: "[::1]:587/inet". */
+static bool
+listens_at(const char *service, const char *const names[], size_t count)
+{
+	int length = (int)strcspn(service, "/");
+	const char *colon = memrchr(service, ':', (size_t)length);
+
+	if (colon != NULL) {
+		length -= (int)(colon + 1 - service);
+		service = colon + 1;
+	}
+	for (size_t i = 0; i < count; i++)
+		if (strlen(names[i]) == (size_t)length &&
+		    strncmp(service, names[i], (size_t)length) == 0)
+			return true;
+	return false;
+}
+
+/* Is it for people alone, who log in? */
+static bool
+is_submission(const char *service)
+{
+	static const char *const names[] = { "submission", "submissions", "smtps", "465",
+		"587" };
+
+	return listens_at(service, names, sizeof(names) / sizeof(*names));
+}
+
+/* Do people send through this service, by its name in master.cf? */
+static bool
+is_for_people(const char *service)
+{
+	static const char *const names[] = { "smtp", "25" };
+
+	return is_submission(service) ||
+	       listens_at(service, names, sizeof(names) / sizeof(*names));
+}
+
+/* Is there a submission service, and does every one name us? */
+static bool
+is_submission_judged(const struct postfix *postfix)
+{
+	bool is_any = false;
+
+	for (size_t i = 0; i < postfix->service_count; i++) {
+		const struct postfix_service *service = &postfix->services[i];
+
+		if (service->is_cleanup || !is_submission(service->name))
+			continue;
+		if (service->entry.place == POSTFIX_ABSENT)
+			return false;
+		is_any = true;
+	}
+	return is_any;
+}
+
+/* The services that go by a list of main.cf which does not name us; NULL: no memory. */
+static const char *
+names_left_out(const struct postfix *postfix, bool is_cleanup)
+{
+	const char *names = "";
+
+	for (size_t i = 0; i < postfix->service_count && names != NULL; i++) {
+		const struct postfix_service *service = &postfix->services[i];
+
+		if (service->is_cleanup == is_cleanup && service->own_milters == NULL)
+			names = base_arena_printf(postfix->check->arena, "%s%s%s", names,
+			    *names != '\0' ? ", " : "", service->name);
+	}
+	return names;
+}
+
 /* --- milters ---------------------------------------------------------------------- */
 
 /* The line of main.cf or the -o of master.cf that would be right. */
@@ -27,24 +101,43 @@ tell_early(const struct postfix *postfix, const char *name)
 	    name);
 }
 
-/* We are not in a list of main.cf. */
+/*
+ * We are not in a list of main.cf. Where every submission service names us, that is how a site
+ * may want it: what people send there is judged, and nothing else.
+ */
 static void
-tell_absent(const struct postfix *postfix, const char *name, const char *list)
+tell_absent(
+    const struct postfix *postfix, const char *name, const char *list, bool is_cleanup)
 {
 	const char *change = base_arena_printf(
 	    postfix->check->arena, "in main.cf: %s", right_line(postfix, name, list));
+	const char *left_out = names_left_out(postfix, is_cleanup);
 
-	oopsctl_check_fault(postfix->check, change != NULL ? change : name,
-	    "postfix: %s does not name us: its mail is not judged", name);
+	if (change == NULL || left_out == NULL)
+		return;
+	if (!is_submission_judged(postfix))
+		oopsctl_check_fault(postfix->check, change,
+		    "postfix: %s does not name us: its mail is not judged", name);
+	else if (*left_out != '\0')
+		oopsctl_check_warn(postfix->check, change,
+		    "postfix: only submission is judged: %s does not name us, and mail by "
+		    "%s is not judged",
+		    name, left_out);
+	else
+		oopsctl_check_ok(
+		    postfix->check, "postfix: no service goes by %s of main.cf", name);
 }
 
-/* Are we in this list of main.cf, and the last one? */
+/* Are we in the list of main.cf, and the last one? */
 static void
-check_milters(const struct postfix *postfix, const char *name, const char *list)
+check_milters(const struct postfix *postfix, bool is_cleanup)
 {
+	const char *name = is_cleanup ? "non_smtpd_milters" : "smtpd_milters";
+	const char *list = is_cleanup ? postfix->non_smtpd_milters : postfix->smtpd_milters;
+
 	switch (postfix_find(postfix, list).place) {
 	case POSTFIX_ABSENT:
-		tell_absent(postfix, name, list);
+		tell_absent(postfix, name, list, is_cleanup);
 		break;
 	case POSTFIX_EARLY:
 		tell_early(postfix, name);
@@ -54,19 +147,6 @@ check_milters(const struct postfix *postfix, const char *name, const char *list)
 		    postfix->check, "postfix: we are the last one in %s", name);
 		break;
 	}
-}
-
-/* Do people send through this service, by its name in master.cf? */
-static bool
-is_for_people(const char *service)
-{
-	static const char *const names[] = { "smtp/", "submission/", "submissions/",
-		"smtps/", "25/", "465/", "587/" };
-
-	for (size_t i = 0; i < sizeof(names) / sizeof(*names); i++)
-		if (strncmp(service, names[i], strlen(names[i])) == 0)
-			return true;
-	return false;
 }
 
 /* One service of master.cf that has milters of its own. */
@@ -92,7 +172,8 @@ check_service(const struct postfix *postfix, const struct postfix_service *servi
 	else if (service->entry.place == POSTFIX_LAST)
 		oopsctl_check_ok(
 		    postfix->check, "postfix: we are the last one in %s", name);
-	else if (is_for_people(service->name))
+	else if (is_submission(service->name) ||
+		 (is_for_people(service->name) && !is_submission_judged(postfix)))
 		oopsctl_check_fault(postfix->check, change,
 		    "postfix: %s does not name us: what people send there is not judged",
 		    name);
@@ -166,8 +247,8 @@ oopsctl_check_postfix(struct oopsctl_check *check)
 	postfix->check = check;
 	if (!postfix_read(postfix))
 		return;
-	check_milters(postfix, "smtpd_milters", postfix->smtpd_milters);
-	check_milters(postfix, "non_smtpd_milters", postfix->non_smtpd_milters);
+	check_milters(postfix, false);
+	check_milters(postfix, true);
 	check_services(postfix);
 	check_no_milters(postfix);
 	oopsctl_check_reach(postfix);

@@ -99,6 +99,31 @@ def test_services_with_milters_of_their_own():
         clean(site)
 
 
+def test_submission_alone_is_judged():
+    with Site(SETTINGS) as site:
+        milter_is_away(site)
+        ours = f"unix:{site.folder}/run/milter.sock"
+        submission = f"submission inet n - n - - smtpd\n -o smtpd_milters={ours}\n"
+        site.postfix.configure(smtpd_milters="", non_smtpd_milters="")
+        edit_master(site, "pickup ", submission + "pickup ")
+        by_smtp, by_hand = findings(site, 0, "warning")
+        assert "smtpd_milters does not name us" in by_smtp and "/inet is not judged" in by_smtp
+        assert f"127.0.0.1:{site.mta.port}/inet" in by_smtp and "submission/" not in by_smtp
+        assert "non_smtpd_milters does not" in by_hand and "by cleanup/unix is not" in by_hand
+        # with a list of its own, mail from outside is left out all the same
+        edit_master(site, "pickup ", "25 inet n - n - - smtpd\n -o smtpd_milters=\npickup ")
+        assert len(findings(site, 0, "warning")) == 3
+        # one way for people that does not name us, and it is no choice any more
+        edit_master(site, "pickup ", "[::1]:465 inet n - n - - smtpd\npickup ")
+        found = findings(site, 69, "fault")
+        assert any("postfix: smtpd_milters does not name us" in line for line in found), found
+        # all by themselves
+        site.postfix.configure(smtpd_milters="", non_smtpd_milters=ours)
+        edit_master(site, "pickup ", submission + "pickup ")
+        edit_master(site, "- - smtpd\n", f"- - smtpd\n -o smtpd_milters={ours}\n")
+        clean(site)
+
+
 def test_what_happens_while_the_milter_is_down():
     with Site(SETTINGS) as site:
         ours = f"unix:{site.folder}/run/milter.sock"
