@@ -439,7 +439,7 @@ template_find(const struct notice_templates *templates, const char *name,
 	return NULL;
 }
 
-/* Reads one more, unless it is known. */
+/* Reads one more, unless it is known; one that is wrong is known from then on, and told once. */
 static enum base_result
 template_load(struct notice_templates *templates, const char *name, const char *language,
     struct base_buffer *faults_r)
@@ -461,6 +461,7 @@ template_load(struct notice_templates *templates, const char *name, const char *
 	}
 	template->name = base_arena_strdup(templates->arena, name);
 	template->base = base;
+	templates->count += template->name != NULL;
 	result = template->name == NULL ? BASE_BROKEN
 					: base_file_read(templates->arena, name,
 					      NOTICE_MAX_TEMPLATE, &text, &length, &why);
@@ -469,10 +470,8 @@ template_load(struct notice_templates *templates, const char *name, const char *
 		    faults_r, "%s\n", *why ? why : "no memory for a template");
 		return result;
 	}
-	result = notice_template_parse(
+	return notice_template_parse(
 	    templates->arena, name, text, length, base, &template->words, faults_r);
-	templates->count += result == BASE_OK;
-	return result;
 }
 
 enum base_result

@@ -197,6 +197,23 @@ START_TEST(all_faults_are_told)
 }
 END_TEST
 
+/* Two rules with the same template are no two faults. */
+START_TEST(a_fault_is_told_once)
+{
+	const struct site *site = NULL;
+	const char *told;
+
+	put("conf",
+	    settings("0.5; match: { reach = \"inside\"; }; template = \"/nonexistent\"; },"
+		     " { template = \"/nonexistent\"",
+		""));
+	ck_assert_int_ne(site_load(path_of("conf"), &site, &faults), BASE_OK);
+	told = strstr(base_buffer_text(&faults), "/nonexistent");
+	ck_assert_ptr_nonnull(told);
+	ck_assert_ptr_null(strstr(told + 1, "/nonexistent"));
+}
+END_TEST
+
 static const struct {
 	const char *more, *name;
 } fixed[] = {
@@ -242,6 +259,7 @@ main(void)
 	    tests, a_wrong_one_is_never_in_force, 0, sizeof(wrongs) / sizeof(*wrongs));
 	tcase_add_test(tests, a_rule_names_only_reasons_that_there_are);
 	tcase_add_test(tests, all_faults_are_told);
+	tcase_add_test(tests, a_fault_is_told_once);
 	tcase_add_loop_test(tests, what_needs_a_restart_is_refused_whole, 0,
 	    sizeof(fixed) / sizeof(*fixed));
 	suite_add_tcase(suite, tests);
