@@ -25,7 +25,6 @@
 #include <sysexits.h>
 #include <unistd.h>
 
-#include "milter/audience/audience.h"
 #include "milter/notice/notice.h"
 #include "milter/oopsctl.h"
 #include "milter/oopsctl_probe.h"
@@ -93,40 +92,7 @@ oopsctl_check_fault(
 	va_end(arguments);
 }
 
-/* --- files ------------------------------------------------------------------------ */
-
-/* The key, the scorecard, the lists. */
-static void
-check_files(struct oopsctl_check *check)
-{
-	const struct settings *settings = check->settings;
-	struct judge_scorecard *scorecard = NULL;
-	struct audience_directory *audience = NULL;
-	struct base_key *key = NULL;
-	const char *why = "";
-
-	if (base_key_load(settings->key_file, &key, &why) == BASE_OK)
-		oopsctl_check_ok(check, "key: %s", settings->key_file);
-	else
-		oopsctl_check_fault(check,
-		    access(settings->key_file, F_OK) == 0 ? "its owner and mode"
-							  : "run oopsctl init",
-		    "key: %s", why);
-	base_key_free(&key);
-	if (site_scorecard_load(settings, &scorecard, &why) == BASE_OK)
-		oopsctl_check_ok(check, "scorecard: %s",
-		    settings->judge.scorecard != NULL ? settings->judge.scorecard
-						      : "the one compiled in");
-	else
-		oopsctl_check_fault(
-		    check, "the scorecard, or judge.scorecard", "scorecard: %s", why);
-	judge_scorecard_free(&scorecard);
-	if (audience_directory_new(settings, &audience, &why) == BASE_OK)
-		oopsctl_check_ok(check, "lists: %zu in the settings", settings->list_count);
-	else
-		oopsctl_check_fault(check, "the file, or lists", "lists: %s", why);
-	audience_directory_free(&audience);
-}
+/* --- the store -------------------------------------------------------------------- */
 
 /* One database: there, whole, of our schema. */
 static void
@@ -344,8 +310,7 @@ check_letters(struct oopsctl_check *check)
 static void
 check_all(struct oopsctl_check *check)
 {
-	oopsctl_check_ok(check, "settings: %s", check->settings->path);
-	check_files(check);
+	oopsctl_check_settings(check);
 	check_store(check, STORE_HOLDS, STORE_HOLDS_PATH);
 	check_store(check, STORE_MEMORY, STORE_MEMORY_PATH);
 	check_queued(check);

@@ -29,6 +29,8 @@ void oopsctl_check_warn(struct oopsctl_check *check, const char *change, const c
 void oopsctl_check_fault(struct oopsctl_check *check, const char *change,
     const char *format, ...) __attribute__((format(printf, 3, 4)));
 
+/* Would the programs start by the settings and all that they name, and do they run by them? */
+void oopsctl_check_settings(struct oopsctl_check *check);
 /* Does Postfix pass its mail through us, last of all, over a socket that it can reach? */
 void oopsctl_check_postfix(struct oopsctl_check *check);
 /* Does Sendmail, by its sendmail.cf? */

@@ -31,6 +31,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <time.h>
 
 /* What to do next, the same in every room. */
 enum base_result {
@@ -141,6 +142,7 @@ struct base_run_view {
 	int pid;
 	unsigned long number; /* of reloads so far */
 	char answer[11];      /* "started", "ok" or "refused" */
+	struct timespec when; /* it said so, by the clock of files */
 	char text[BASE_RUN_MAX]; /* why, a line each */
 };
 

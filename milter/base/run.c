@@ -121,6 +121,7 @@ base_run_look(const char *directory, const char *program, struct base_run_view *
 	struct flock lock = { .l_type = F_WRLCK, .l_whence = SEEK_SET };
 	struct base_run_view view = { 0 };
 	char path[4096], text[BASE_RUN_MAX + 1];
+	struct stat status;
 	ssize_t length = -1;
 	int fd = -1;
 
@@ -128,7 +129,7 @@ base_run_look(const char *directory, const char *program, struct base_run_view *
 		fd = open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
 	if (fd < 0 && errno == ENOENT)
 		return BASE_NONE;
-	if (fd < 0 || fcntl(fd, F_GETLK, &lock) != 0 ||
+	if (fd < 0 || fcntl(fd, F_GETLK, &lock) != 0 || fstat(fd, &status) != 0 ||
 	    (length = pread(fd, text, BASE_RUN_MAX, 0)) < 0)
 		*why_r = base_why("%s: %s", path, strerror(errno));
 	if (fd >= 0)
@@ -139,6 +140,7 @@ base_run_look(const char *directory, const char *program, struct base_run_view *
 		return BASE_NONE;
 	text[length] = '\0';
 	view.pid = lock.l_pid;
+	view.when = status.st_mtim;
 	if (!run_parse(text, &view)) {
 		*why_r = base_why("%s: it is being written", path);
 		return BASE_RETRY;

@@ -221,6 +221,47 @@ def test_programs_that_do_not_run():
         fault(site, "chmod 0640")
 
 
+def test_settings_by_which_no_program_would_start():
+    with Site(SETTINGS) as site:
+        wrong = site.folder / "wrong"
+        wrong.write_text("nonsense here\n", encoding="ascii")
+        faults = (({"judge": {"scorecard": str(wrong)}}, f"{wrong}:1: "),
+                  ({"lists": ({"aliases": str(wrong)},)}, f"{wrong}:1: "),
+                  ({"notice": {"template": str(wrong)}}, f"{wrong}:1: "),
+                  ({"notice": {"template": "/nonexistent"}}, "/nonexistent: No such file"),
+                  ({"policy": ({"match": {"reason": "famliarity"}},)}, "no such signal"))
+        for change, words in faults:
+            site.changes = {**SETTINGS, **change}
+            site.write_settings()
+            fault(site, "fault: settings: ", words)
+            test = subprocess.run([site.build / "oops-milter", "-t", "-c", site.conf], check=False,
+                                  capture_output=True, text=True)
+            assert test.returncode == 78 and words in test.stderr, test
+        site.changes = {**SETTINGS, "judge": {"scorecard": str(wrong)},
+                        "lists": ({"aliases": str(wrong)},)}
+        site.write_settings()
+        assert len(findings(site, 69, "fault")) == 2, "each fault is told"
+
+
+def test_settings_that_nobody_took():
+    with Site(SETTINGS) as site:
+        site.write_settings()
+        found = findings(site, 0, "warning")
+        assert len(found) == 2 and all("runs by settings from before" in line for line in found)
+        assert site.oopsctl("reload").returncode == 0
+        clean(site)
+        site.allow("new settings are refused|needs a restart")
+        site.changes = {**SETTINGS, "node": "other"}
+        site.write_settings()
+        assert site.oopsctl("reload").returncode == 78
+        found = findings(site, 0, "warning")
+        assert "oops-milter: refused the last new settings" in found[0], found
+        site.changes = SETTINGS
+        site.write_settings()
+        assert site.oopsctl("reload").returncode == 0
+        clean(site)
+
+
 def test_wrong_user_of_the_helper():
     with Site(SETTINGS) as site:
         site.changes = {**SETTINGS, "mta": {"queue_user": "postfix"}}

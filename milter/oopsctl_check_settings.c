@@ -1,0 +1,103 @@
+/* oopsctl_check_settings - the settings, and who runs by them; see oopsctl_check.h */
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "milter/oopsctl_check.h"
+#include "milter/reload.h"
+#include "milter/site/site.h"
+
+/* --- what is in them -------------------------------------------------------------- */
+
+/* All is right: what there is, by name. */
+static void
+tell_right(struct oopsctl_check *check)
+{
+	const struct settings *settings = check->settings;
+
+	oopsctl_check_ok(check, "settings: %s", settings->path);
+	oopsctl_check_ok(check, "key: %s", settings->key_file);
+	oopsctl_check_ok(check, "scorecard: %s",
+	    settings->judge.scorecard != NULL ? settings->judge.scorecard
+					      : "the one compiled in");
+	oopsctl_check_ok(check, "lists: %zu in the settings", settings->list_count);
+}
+
+/* What to do about one fault. */
+static const char *
+change_for(const struct settings *settings, const char *line)
+{
+	if (strstr(line, settings->key_file) == NULL)
+		return "what is said there; then run oopsctl check again";
+	return access(settings->key_file, F_OK) == 0 ? "its owner and mode"
+						     : "run oopsctl init";
+}
+
+/* Every fault that keeps the programs from taking them, a line each. */
+static void
+tell_wrong(struct oopsctl_check *check, const char *faults)
+{
+	const char *end;
+
+	for (; (end = strchr(faults, '\n')) != NULL; faults = end + 1) {
+		const char *line =
+		    base_arena_strndup(check->arena, faults, (size_t)(end - faults));
+
+		if (line != NULL)
+			oopsctl_check_fault(
+			    check, change_for(check->settings, line), "settings: %s", line);
+	}
+}
+
+/* --- who runs by them ------------------------------------------------------------- */
+
+/* Is the file of the settings of a later time than this? */
+static bool
+is_changed_after(const struct settings *settings, const struct timespec *when)
+{
+	struct stat status;
+
+	if (stat(settings->path, &status) != 0)
+		return false;
+	if (status.st_mtim.tv_sec != when->tv_sec)
+		return status.st_mtim.tv_sec > when->tv_sec;
+	return status.st_mtim.tv_nsec > when->tv_nsec;
+}
+
+/* Has a program, if it runs here, taken the settings since they were changed? */
+static void
+check_age(struct oopsctl_check *check, const char *name, const char *below)
+{
+	const char *directory = base_arena_printf(
+	    check->arena, "%s%s", check->settings->state_directory, below);
+	struct base_run_view view;
+	const char *why = "";
+
+	if (directory == NULL || base_run_look(directory, name, &view, &why) != BASE_OK)
+		return;
+	if (strcmp(view.answer, "refused") == 0)
+		oopsctl_check_warn(check, "run oopsctl reload, which tells why",
+		    "%s: refused the last new settings, the old are in force", name);
+	else if (is_changed_after(check->settings, &view.when))
+		oopsctl_check_warn(check, "run oopsctl reload",
+		    "%s: runs by settings from before %s was changed", name,
+		    check->settings->path);
+}
+
+void
+oopsctl_check_settings(struct oopsctl_check *check)
+{
+	const struct site *site = NULL;
+	struct base_buffer faults;
+
+	base_buffer_init(&faults, SITE_MAX_FAULTS);
+	if (site_load(check->settings->path, &site, &faults) == BASE_OK)
+		tell_right(check);
+	else
+		tell_wrong(check, base_buffer_text(&faults));
+	base_buffer_free(&faults);
+	site_drop(&site);
+	check_age(check, "oops-milter", RELOAD_MILTER_DIRECTORY);
+	check_age(check, "oops-web", RELOAD_WEB_DIRECTORY);
+}
