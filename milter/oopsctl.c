@@ -38,7 +38,7 @@ static const struct {
 	{ "restore", "ID", "send it after all", oopsctl_restore, true },
 	{ "storm", "list [--all] | lift ID", "storms of answers to everybody",
 	    oopsctl_storm, true },
-	{ "explain", "MESSAGE-FILE [--sender ADDRESS] [--to ADDRESS]...",
+	{ "explain", "MESSAGE-FILE [--sender ADDRESS] [--to ADDRESS]... [--login NAME]",
 	    "what the judge says about a message", oopsctl_explain, true },
 	{ "learn", "[--format FORMAT] FILE...",
 	    "learn mail of the past: logs, mailboxes, histories", oopsctl_learn, true },

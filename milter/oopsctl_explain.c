@@ -4,14 +4,17 @@
  *
  * SYNOPSIS
  *	oopsctl [-c FILE] explain MESSAGE-FILE [--sender ADDRESS] [--to ADDRESS]...
+ *		[--login NAME]
  *	oopsctl [-c FILE] policy MESSAGE-FILE [--sender ADDRESS] [--recipient ADDRESS]...
- *		[--login NAME] [--client IP]
+ *		[--login NAME] [--client IP] [--time UNIX-TIME]
  *
  * WHAT IT DOES
  *	Judges the message as the milter would, had its author (From, or --sender) proved who
  *	they are, and prints the arithmetic (explain), or which rule decides, and why each one
  *	before it does not fit (policy). Recipients are those of --to, else those of To, Cc
- *	and Bcc. "-" reads standard input. It changes nothing and learns nothing.
+ *	and Bcc. --login is who was logged in, if that is somebody else; --time is what the
+ *	clock on the wall shows to the rules, instead of now. "-" reads standard input. It
+ *	changes nothing and learns nothing.
  *
  * DIAGNOSTICS
  *	EX_USAGE; EX_NOINPUT: no such file; EX_DATAERR: no message, or no author or recipient in
@@ -21,6 +24,7 @@
 #include <errno.h>
 #include <getopt.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <strings.h>
 #include <sysexits.h>
@@ -41,6 +45,7 @@ struct arguments {
 	const char *sender;
 	const char *login;
 	struct sockaddr_storage client; /* AF_UNSPEC: unknown */
+	int64_t time;                   /* of the clock on the wall; 0: now */
 	const char **to;                /* as many as there are words on the command line */
 	size_t to_count;
 };
@@ -71,6 +76,45 @@ client_parse(const char *text, struct sockaddr_storage *client_r)
 	return true;
 }
 
+/* Seconds since 1970, in this or the next century; false: they are none. */
+static bool
+time_parse(const char *text, int64_t *time_r)
+{
+	size_t length = strlen(text);
+	int64_t time;
+
+	if (length == 0 || length > 10 || strspn(text, "0123456789") != length)
+		return false;
+	time = strtoll(text, NULL, 10);
+	if (time == 0 || time > UINT32_MAX)
+		return false;
+	*time_r = time;
+	return true;
+}
+
+/* One option with its value; false: wrong. */
+static bool
+option_take(struct arguments *arguments, int option, const char *value)
+{
+	switch (option) {
+	case 's':
+		arguments->sender = value;
+		return true;
+	case 't':
+		arguments->to[arguments->to_count++] = value;
+		return true;
+	case 'l':
+		arguments->login = *value != '\0' ? value : NULL;
+		return true;
+	case 'c':
+		return client_parse(value, &arguments->client);
+	case 'w':
+		return time_parse(value, &arguments->time);
+	default:
+		return false;
+	}
+}
+
 /* The command line; false: wrong. Options may stand before and behind the file. */
 static bool
 arguments_parse(
@@ -82,6 +126,7 @@ arguments_parse(
 		{ "recipient", required_argument, NULL, 't' },
 		{ "login", required_argument, NULL, 'l' },
 		{ "client", required_argument, NULL, 'c' },
+		{ "time", required_argument, NULL, 'w' },
 		{ NULL, 0, NULL, 0 },
 	};
 	int option;
@@ -90,16 +135,9 @@ arguments_parse(
 	if (arguments->to == NULL)
 		return false;
 	optind = 0; /* starts anew: main() has used getopt for its own options */
-	while ((option = getopt_long(argc, argv, "", options, NULL)) != -1) {
-		if (option == 's')
-			arguments->sender = optarg;
-		else if (option == 't')
-			arguments->to[arguments->to_count++] = optarg;
-		else if (option == 'l')
-			arguments->login = optarg;
-		else if (option != 'c' || !client_parse(optarg, &arguments->client))
+	while ((option = getopt_long(argc, argv, "", options, NULL)) != -1)
+		if (!option_take(arguments, option, optarg))
 			return false;
-	}
 	if (optind + 1 != argc)
 		return false;
 	arguments->file = argv[optind];
@@ -345,27 +383,48 @@ print_score(const struct policy_facts *asked, const struct judge_facts *facts,
 	return result;
 }
 
+/* What is usual for the sender, and for the person at work if that is somebody else. */
+static enum base_result
+recall(const struct explainer *site, struct base_arena *arena, struct judge_facts *facts,
+    struct memory_recall *known_r, struct memory_recall *personal_r, const char **why_r)
+{
+	const struct identity *identity = facts->identity;
+	enum base_result result = memory_recall(site->memory, site->key, arena,
+	    identity->actor, facts->transaction, known_r, why_r);
+
+	if (result != BASE_OK || identity->person[0] == '\0')
+		return result;
+	result = memory_recall(site->memory, site->key, arena, identity->person,
+	    facts->transaction, personal_r, why_r);
+	if (result == BASE_OK)
+		facts->personal = personal_r->profile;
+	return result;
+}
+
 /* Recalls, judges and prints. */
 static int
 explain(const struct settings *settings, const struct explainer *site,
     struct base_arena *arena, const struct arguments *arguments,
     struct mail_transaction *transaction, bool with_rules)
 {
-	struct identity_peer peer = { .login = transaction->envelope_sender };
+	struct identity_peer peer = { .login = arguments->login != NULL
+						   ? arguments->login
+						   : transaction->envelope_sender };
 	struct identity identity;
 	struct audience audience;
-	struct memory_recall recall;
+	struct memory_recall known, personal;
 	struct judge_facts facts = { .transaction = transaction,
 		.identity = &identity,
 		.audience = &audience,
-		.recall = &recall,
+		.recall = &known,
 		.has_body = true };
 	struct policy_facts asked = { .settings = settings,
 		.transaction = transaction,
 		.login = arguments->login == NULL ? "" : arguments->login,
 		.client = &arguments->client,
 		.audience = &audience,
-		.moment = policy_moment_of(transaction->time) };
+		.moment = policy_moment_of(
+		    arguments->time != 0 ? arguments->time : transaction->time) };
 	struct memory_calibration calibration = judge_calibration(settings);
 	const char *why = "";
 	enum base_result result;
@@ -376,8 +435,7 @@ explain(const struct settings *settings, const struct explainer *site,
 		identity.actor = transaction->envelope_sender;
 	asked.actor = identity.actor;
 	audience_count(site->audience, transaction, &audience);
-	result = memory_recall(
-	    site->memory, site->key, arena, identity.actor, transaction, &recall, &why);
+	result = recall(site, arena, &facts, &known, &personal, &why);
 	if (result != BASE_OK) {
 		fprintf(stderr, "oopsctl: %s\n", why);
 		return EX_IOERR;
@@ -429,7 +487,7 @@ oopsctl_explain(const struct settings *settings, int argc, char **argv)
 {
 	return run(settings, argc, argv,
 	    "usage: oopsctl [-c FILE] explain MESSAGE-FILE [--sender ADDRESS] "
-	    "[--to ADDRESS]...\n",
+	    "[--to ADDRESS]... [--login NAME]\n",
 	    false);
 }
 
@@ -439,6 +497,6 @@ oopsctl_policy(const struct settings *settings, int argc, char **argv)
 {
 	return run(settings, argc, argv,
 	    "usage: oopsctl [-c FILE] policy MESSAGE-FILE [--sender ADDRESS] "
-	    "[--recipient ADDRESS]... [--login NAME] [--client IP]\n",
+	    "[--recipient ADDRESS]... [--login NAME] [--client IP] [--time UNIX-TIME]\n",
 	    true);
 }

@@ -1,5 +1,6 @@
 """Who is really sending: what the client's name, its address and the DNS are asked for."""
 import os
+import re
 import tempfile
 import time
 
@@ -59,11 +60,20 @@ def test_wrong_account():
     """Anna writes to a colleague of hers, but sends as the shared mailbox."""
     with Site({"policy": ({"action": "tag", "threshold": 0.0, "tag_threshold": 0.0},)}) as site:
         story.teach(site)
+        path = site.folder / "message.eml"
         for login, wanted in (("anna", True), ("info", False)):
             message = Message("info@example.com", COLLEAGUES[:1])
+            path.write_text(message.text(), encoding="utf-8")
+            told = [site.oopsctl(command, path, "--login", login, check=True).stdout
+                    for command in ("explain", "policy")]
             queue_id = site.send(message, login=login)
             line = until(lambda: site.audit("judge", queue_id=queue_id), 10, "the judgement")[0]
             assert ("wrong_account:" in line["reasons"]) == wanted, line["reasons"]
+            # the admin saw what the milter sees
+            assert ("whom you only write to as anna@" in told[0]) == wanted, told[0]
+            score = float(re.search(r"^score ([0-9.]+):", told[1], re.M)[1])
+            assert abs(score - float(line["score"])) < 0.01, (line, told)
+            time.sleep(story.LEARNED_SECONDS)
 
 
 def test_an_international_domain_in_the_settings():

@@ -1,6 +1,7 @@
 """Whose rule it is: exemptions, officers, and what oopsctl tells."""
 import pathlib
 import tempfile
+import time
 
 from lab import story, web
 from lab.mail import Message, until
@@ -72,6 +73,32 @@ def test_oopsctl_tells_which_rule_decides():
         text = told(0, "--sender", NEWS)
         assert "everybody" not in text and "officers" not in text
         told(64, "--client", "nonsense")
+
+
+def test_oopsctl_tries_another_time():
+    rules = ({"name": "at night", "match": {"hours": "22:00-06:00"}, "action": "tag"},
+             {"name": "sunday", "match": {"weekday": "sun"}, "action": "pass"},
+             {"name": "else", "action": "confirm"})
+    with Site({"policy": rules}) as site:
+        path = site.folder / "message.eml"
+        path.write_text(f"From: {ANNA}\nTo: {COLLEAGUES[0]}\nSubject: Hi\n\nHi\n",
+                        encoding="utf-8")
+
+        def told(code, *arguments):
+            done = site.oopsctl("policy", path, *arguments)
+            assert done.returncode == code, done.stdout + done.stderr
+            return done.stdout + done.stderr
+
+        def at(*moment):
+            return str(int(time.mktime((*moment, 0, 0, 0, -1))))
+        assert "hours: it is 12:00" in told(0, "--time", at(2026, 11, 26, 12, 0))
+        assert '"at night" (line ' in told(0, "--time", at(2026, 11, 26, 23, 30))
+        assert "fits" in told(0, "--time", at(2026, 11, 26, 23, 30)).splitlines()[2]
+        text = told(0, "--time", at(2026, 11, 26, 12, 0))
+        assert "weekday: it is Thursday" in text and '"else"' in text
+        assert '"else"' not in told(0, "--time", at(2026, 11, 29, 12, 0))
+        for wrong in ("", "0", "noon", "-5", "99999999999"):
+            told(64, "--time", wrong)
 
 
 def test_a_rule_has_words_of_its_own():
