@@ -10,6 +10,7 @@
 
 #define SITE_SCORE_LOW (-8.0) /* the middle of the first bin */
 #define SITE_SCORE_STEP 0.05
+#define SITE_TAIL 2 /* times the share that is asked for: the tail that tells its place */
 #define SITE_GAIN_MAX 1e12f
 
 /* The bin of a score. */
@@ -26,11 +27,11 @@ score_bin(double score)
 	return bin >= MEMORY_SCORE_BINS ? MEMORY_SCORE_BINS - 1 : (size_t)bin;
 }
 
-/* The highest score of a bin. */
+/* The score at a place of the histogram; a bin begins at its own number. */
 static double
-score_of_bin(size_t bin)
+score_at(double place)
 {
-	double odds = SITE_SCORE_LOW + ((double)bin + 0.5) * SITE_SCORE_STEP;
+	double odds = SITE_SCORE_LOW + (place - 0.5) * SITE_SCORE_STEP;
 
 	return 1 / (1 + exp(-odds));
 }
@@ -124,19 +125,52 @@ memory_site_learn(struct memory_site *site, const struct memory_lesson *lesson,
 	}
 }
 
-/* The score that a share of recent sends stay below. */
+/* The highest scores: as many bins as hold at most `most` of the weight. */
+struct site_tail {
+	double sum;    /* their weight */
+	double excess; /* above the lowest one that is not empty, in bins, by weight */
+	size_t lowest; /* the lowest one that is not empty */
+	size_t below;  /* the highest one that is not in it, plus one */
+};
+
+static struct site_tail
+site_tail_find(const struct memory_site *site, double most)
+{
+	struct site_tail tail = { .below = MEMORY_SCORE_BINS };
+
+	while (tail.below > 0 && tail.sum + (double)site->scores[tail.below - 1] <= most) {
+		double weight = (double)site->scores[--tail.below];
+
+		if (weight <= 0)
+			continue;
+		if (tail.sum > 0)
+			tail.excess += tail.sum * (double)(tail.lowest - tail.below);
+		tail.lowest = tail.below;
+		tail.excess += weight / 2;
+		tail.sum += weight;
+	}
+	return tail;
+}
+
+/*
+ * The score that a share of recent sends stay below. One send in a thousand means a handful
+ * of sends, and a bar that a handful sets jumps about. So it is set by a wider tail, whose
+ * excess over its own beginning falls off about exponentially: 1 / e of it is more than
+ * its mean excess above.
+ */
 double
 memory_site_score(
     const struct memory_site *site, const struct memory_calibration *calibration)
 {
-	double above = (1 - calibration->quantile) * calibration->margin *
-		       (double)site->score_total,
-	       sum = 0;
-	size_t bin = MEMORY_SCORE_BINS;
+	double share = (1 - calibration->quantile) * (double)site->score_total;
+	double above = share * calibration->margin;
+	struct site_tail tail;
 
 	if (site->sends < calibration->needed || site->score_total <= 0)
 		return 0;
-	while (bin > 0 && sum + (double)site->scores[bin - 1] <= above)
-		sum += (double)site->scores[--bin];
-	return bin == 0 ? 0 : score_of_bin(bin - 1);
+	tail = site_tail_find(site, share * SITE_TAIL);
+	if (tail.sum <= above)
+		return tail.below == 0 ? 0 : score_at((double)tail.below);
+	return score_at(
+	    (double)tail.lowest + tail.excess / tail.sum * log(tail.sum / above));
 }

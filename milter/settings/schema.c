@@ -109,7 +109,7 @@ const struct settings_key settings_keys[] = {
 	    .max = 100 },
 	{ "judge.tag_quantile", &settings_type_fraction, AT(judge.tag_quantile), "0.99",
 	    .min = 50, .max = 100 },
-	{ "judge.margin", &settings_type_fraction, AT(judge.margin), "0.85", .min = 1,
+	{ "judge.margin", &settings_type_fraction, AT(judge.margin), "0.8", .min = 1,
 	    .max = 100 },
 	{ "judge.half_life", &settings_type_count, AT(judge.half_life), "3000", .min = 100,
 	    .max = 10000000 },

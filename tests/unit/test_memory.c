@@ -487,6 +487,31 @@ START_TEST(site_score_is_the_percentile)
 }
 END_TEST
 
+/*
+ * Two of 2,000 are one in a thousand, of which 0.8 is used: 1.6. The tail is twice as wide:
+ * four, at log odds of 5, 5.2, 5.4 and 9, of which the mean excess over 5 is 1.15. So the bar is
+ * at 5 + 1.15 * ln(4 / 1.6) = 6.05, and not where one of the four happens to be.
+ */
+START_TEST(site_score_is_told_by_its_tail)
+{
+	static const double tail[] = { 5, 5.2, 5.4, 9 };
+	struct memory_site site = { 0 };
+	struct memory_lesson lesson = {
+		.time = 1700000000, .recipient_count = 1, .people_count = 1
+	};
+	struct memory_answer answer = { 0 };
+	struct memory_calibration calibration = MEMORY_CALIBRATION;
+	double score;
+
+	for (int i = 0; i < 2000; i++) {
+		lesson.score = i < 4 ? 1 / (1 + exp(-tail[i])) : 0.05;
+		memory_site_learn(&site, &lesson, &answer, 1e9);
+	}
+	score = memory_site_score(&site, &calibration);
+	ck_assert_double_eq_tol(log(score / (1 - score)), 6.05, 0.03);
+}
+END_TEST
+
 /* A send of this score is learned. */
 static void
 scored_send(struct history *history, double score)
@@ -523,8 +548,7 @@ START_TEST(tag_percentile_is_settable)
 		facts = history_facts(
 		    &history, history_mail(&history, ME, "p5@example.com", "r@x", ""));
 		ck_assert_double_eq_tol(facts.recall->site_score, 0.95, 0.005);
-		ck_assert_double_eq_tol(
-		    facts.recall->site_tag_score, rows[i].score, 0.005);
+		ck_assert_double_eq_tol(facts.recall->site_tag_score, rows[i].score, 0.005);
 	}
 	history_end(&history);
 }
@@ -982,9 +1006,15 @@ END_TEST
 START_TEST(copied_are_remembered)
 {
 	struct base_arena *arena = base_arena_new(1u << 20);
-	struct memory_thread thread = { .originator = 5, .size = 3, .time = 9,
-		.members = { 5, 6, 7 }, .member_count = 3, .copied = { 7 },
-		.copied_count = 1, .knows_copied = true, .has_header = true };
+	struct memory_thread thread = { .originator = 5,
+		.size = 3,
+		.time = 9,
+		.members = { 5, 6, 7 },
+		.member_count = 3,
+		.copied = { 7 },
+		.copied_count = 1,
+		.knows_copied = true,
+		.has_header = true };
 	struct memory_thread *again;
 	const void *data;
 	size_t length;
@@ -1024,6 +1054,7 @@ main(void)
 	tcase_add_test(record, keys_differ_per_site);
 	tcase_add_test(record, inbound_teaches_threads);
 	tcase_add_test(record, site_score_is_the_percentile);
+	tcase_add_test(record, site_score_is_told_by_its_tail);
 	tcase_add_test(record, tag_percentile_is_settable);
 	tcase_add_test(store, store_keeps_what_was_learned);
 	tcase_add_test(store, learning_shows_soon);
