@@ -18,8 +18,15 @@
 #include "milter/judge/internal.h"
 
 #define TRAIN_ROUNDS 60
-#define TRAIN_SIGNAL_PULL 5.0 /* examples that pull a cell of a signal towards 0 */
-#define TRAIN_PAIR_PULL 10.0
+/*
+ * What pulls a cell towards 0, as a share of all examples' weight, and at least so many examples.
+ * Strongest for pairs: what a few histories say of a rare cell is not what the next organisation
+ * does.
+ */
+#define TRAIN_SIGNAL_PULL (1.0 / 12000)
+#define TRAIN_SIGNAL_PULL_LEAST 5.0
+#define TRAIN_PAIR_PULL (1.0 / 2000)
+#define TRAIN_PAIR_PULL_LEAST 10.0
 #define TRAIN_STEP 1.0 /* largest step of a cell in one round */
 #define TRAIN_SCALE 20.0
 /*
@@ -52,7 +59,7 @@ enum train_kind {
  * its real sends.
  */
 static const double train_shares[TRAIN_KINDS] = {
-	[TRAIN_TO_ALL] = 0.007,
+	[TRAIN_TO_ALL] = 0.014,
 	[TRAIN_LIST] = 0.0035,
 	[TRAIN_PERSON] = 0.0001,
 };
@@ -76,6 +83,7 @@ struct judge_trainer {
 	size_t begin; /* of the present history */
 	uint16_t histories;
 	double base;
+	double weight; /* of all examples */
 	double *points[TRAIN_FEATURES];
 };
 
@@ -229,6 +237,7 @@ judge_trainer_end_history(struct judge_trainer *trainer, size_t *real_r, size_t 
 			weight = train_shares[example->kind] * real /
 				 (double)counts[example->kind];
 		example->weight = (float)(weight < 1 ? weight : 1);
+		trainer->weight += (double)example->weight;
 		example->history = trainer->histories;
 	}
 	trainer->begin = trainer->count;
@@ -322,12 +331,23 @@ trend_apply(const struct judge_block *block, double *points, const double *weigh
 		points[i] *= sign;
 }
 
+/* How many examples pull a cell of a feature towards 0. */
+static double
+feature_pull(const struct judge_trainer *trainer, size_t feature)
+{
+	bool is_pair = feature >= trainer->signal_count;
+	double share = is_pair ? TRAIN_PAIR_PULL : TRAIN_SIGNAL_PULL;
+	double least = is_pair ? TRAIN_PAIR_PULL_LEAST : TRAIN_SIGNAL_PULL_LEAST;
+
+	return fmax(trainer->weight * share, least);
+}
+
 /* One Newton step of every cell of a feature. */
 static void
 feature_fit(struct judge_trainer *trainer, size_t feature, struct slopes *slopes)
 {
 	bool is_pair = feature >= trainer->signal_count;
-	double pull = is_pair ? TRAIN_PAIR_PULL : TRAIN_SIGNAL_PULL;
+	double pull = feature_pull(trainer, feature);
 	size_t cells = is_pair ? TRAIN_CELLS : JUDGE_MAX_RANGES + 1;
 	double *points = trainer->points[feature], old[TRAIN_CELLS];
 
