@@ -9,6 +9,7 @@ import os
 import pathlib
 import pwd
 import re
+import shutil
 import signal
 import subprocess
 
@@ -88,6 +89,8 @@ postlog   unix-dgram n - n - 1 postlogd
 PRIVATE_FOLDERS = ("active", "bounce", "corrupt", "defer", "deferred", "flush", "hold",
                    "incoming", "private", "saved", "trace")
 DROP_FOLDERS = {"maildrop": 0o730, "public": 0o710}
+
+LETTERS = "BCDFGHJKLMNPQRSTVWXYZbcdfghjkl"  # some of those that queue ids are made of
 
 
 class Postfix:
@@ -223,6 +226,16 @@ class Postfix:
         self.run("postsuper", "-d", queue_id, "hold")
         file, = pathlib.Path(self.folder, "spool", "hold").rglob(other)
         file.rename(file.with_name(queue_id))
+
+    def multiply(self, queue_id, count):
+        """Copies a held mail many times, each with a queue id of its own: a crowded queue."""
+        file, = pathlib.Path(self.folder, "spool", "hold").rglob(queue_id)
+        for number in range(count):
+            # a long id: the second, four letters of a microsecond, "z" and the inode
+            letters = "".join(LETTERS[number // base % 30] for base in (27000, 900, 30, 1))
+            copy = file.with_name(queue_id[:6] + letters + queue_id[10:])
+            shutil.copy2(file, copy)
+            os.chown(copy, file.stat().st_uid, file.stat().st_gid)
 
     def reload(self, **changes):
         self.configure(**changes)

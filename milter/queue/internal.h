@@ -13,7 +13,6 @@
 
 #include "milter/queue/queue.h"
 
-
 /* --- wire.c: lines over a socket, and their grammar --------------------------------- */
 
 #define QUEUE_MAX_LINE 200         /* bytes, with LF */
@@ -82,23 +81,30 @@ struct queue_mqueue {
 	char patterns[QUEUE_MAX_PATTERNS][QUEUE_MAX_PATH];
 };
 
+/* What is asked about one queue file, and what was found. */
+struct queue_look {
+	const char *queue_id;
+	/* what the MTA made of the same mail under other ids counts too if it is of this hold;
+	 * NULL: it does not */
+	const char *hold_id;
+	enum queue_status status; /* output */
+	char found[BASE_ID_SIZE]; /* output: the hold id of a file that is HELD or MOVING */
+};
+
 /* The MTA that is served, and what was asked of it once. */
 struct queue_mta {
 	const struct queue_server_options *options;
 	char queue_directory[QUEUE_MAX_PATH]; /* Postfix's */
-	struct queue_mqueue mqueue;	      /* Sendmail's */
+	struct queue_mqueue mqueue;           /* Sendmail's */
 };
 
 struct queue_driver {
 	const char *kind;
 	/* Fills in what the MTA knows of itself. */
 	enum base_result (*open)(struct queue_mta *mta, const char **why_r);
-	/*
-	 * HELD or MOVING with hold_id_r filled in, else FOREIGN, GONE or FAILED. What the MTA made
-	 * of the same mail under other ids counts too if it is of `hold_id`, unless that is NULL.
-	 */
-	enum queue_status (*look)(const struct queue_mta *mta, const char *queue_id,
-	    const char *hold_id, int64_t deadline, char hold_id_r[BASE_ID_SIZE]);
+	/* Fills in each of them; any number at once. */
+	void (*look)(const struct queue_mta *mta, struct queue_look *looks, size_t count,
+	    int64_t deadline);
 	/*
 	 * Acts on the items whose status is HELD, prods those that are MOVING, and sets the
 	 * status of both.
@@ -149,7 +155,7 @@ enum base_result queue_mqueue_each(const struct queue_mqueue *mqueue, queue_visi
 
 /* --- qf.c: Sendmail's control file of one message ------------------------------------- */
 
-#define QUEUE_QF_VERSION 8	  /* the newest that is known here: Sendmail 8.13 to 8.18 */
+#define QUEUE_QF_VERSION 8       /* the newest that is known here: Sendmail 8.13 to 8.18 */
 #define QUEUE_MAX_QF (16u << 20) /* bytes: thousands of recipients */
 
 struct queue_qf {
@@ -157,8 +163,8 @@ struct queue_qf {
 	int64_t created; /* seconds since 1970 */
 	bool has_sender;
 	bool is_complete;
-	bool has_tag;		    /* the first tag header was seen */
-	char hold_id[BASE_ID_SIZE]; /* what it says, "" if it is not one of ours */
+	bool has_tag;                   /* the first tag header was seen */
+	char hold_id[BASE_ID_SIZE];     /* what it says, "" if it is not one of ours */
 	char directory[QUEUE_MAX_PATH]; /* of the data file, "" if it is not elsewhere */
 };
 
@@ -179,8 +185,9 @@ void queue_qf_rewrite(const char *data, size_t length, bool is_returned, int64_t
 /* Open, with what its control file says. Close it with queue_message_close(). */
 struct queue_message {
 	const char *queue_id;
-	struct queue_directory directory; /* its own descriptors; df where its data file is */
-	int control;			  /* hf or qf */
+	struct queue_directory
+	    directory; /* its own descriptors; df where its data file is */
+	int control;   /* hf or qf */
 	bool is_held;
 	struct queue_qf qf;
 	struct base_buffer text; /* of the control file */
@@ -215,19 +222,24 @@ enum base_result queue_message_body(
 
 /* --- postfix.c, for its tests -------------------------------------------------------- */
 
-/* Reads the output of `postcat -e -h`, line by line. */
+/*
+ * Reads the output of `postcat -e -h -q ID...`, line by line, into the looks of these files.
+ * A stranger's header may imitate the line that begins a file's part, but not take one away:
+ * so the parts are told apart only where each file has one such line, in the order asked.
+ */
 struct queue_postcat {
-	const char *queue_id;
+	struct queue_look **looks;
+	size_t count, begun; /* of the files; of those whose part has begun */
 	enum {
 		QUEUE_POSTCAT_NOTHING,
 		QUEUE_POSTCAT_ENVELOPE,
 		QUEUE_POSTCAT_HEADER,
 		QUEUE_POSTCAT_END
-	} place;
-	bool is_held;               /* it lies in the hold queue */
-	bool is_missing;            /* postcat found no such file */
-	bool has_tag;               /* the first tag header was seen */
-	char hold_id[BASE_ID_SIZE]; /* what it says, "" if it is not one of ours */
+	} place;         /* in the part of the last one that has begun */
+	bool is_held;    /* it lies in the hold queue */
+	bool has_tag;    /* its first tag header was seen */
+	bool is_odd;     /* a file began out of order */
+	bool is_missing; /* postcat found no such file */
 };
 
 /* A callback of struct queue_lines; its context is a struct queue_postcat. */

@@ -5,6 +5,8 @@
 
 #include "milter/queue/internal.h"
 
+#define LOOK_MAX 100 /* files that one postcat looks at */
+
 void
 queue_lines_output(void *context, const char *data, size_t length)
 {
@@ -57,25 +59,51 @@ run(const struct queue_mta *mta, struct base_tool *tool, const char **why_r)
 
 /* --- looking ---------------------------------------------------------------------- */
 
-/* "*** ENVELOPE RECORDS hold/ID ***": does it name our file, and the hold queue? */
+/* "*** ENVELOPE RECORDS hold/ID ***": does it name this file? `name` begins behind RECORDS. */
+static bool
+is_name_of(const char *name, const char *queue_id)
+{
+	/* With hashed queues there are more directories between the two. */
+	const char *slash = strrchr(name, '/'), *end = strchr(name, ' ');
+	size_t length = strlen(queue_id);
+
+	return slash != NULL && end != NULL && slash < end &&
+	       length == (size_t)(end - slash - 1) &&
+	       strncmp(slash + 1, queue_id, length) == 0;
+}
+
+/* Is it the line that begins a file's part? Then it must be the next file's. */
 static bool
 envelope_line(struct queue_postcat *postcat, const char *line)
 {
 	static const char start[] = "*** ENVELOPE RECORDS ";
-	const char *name, *slash, *end;
+	const char *name = line + sizeof(start) - 1;
 
 	if (strncmp(line, start, sizeof(start) - 1) != 0)
 		return false;
-	name = line + sizeof(start) - 1;
-	/* With hashed queues there are more directories between the two. */
-	slash = strrchr(name, '/');
-	end = strchr(name, ' ');
-	if (slash == NULL || end == NULL || slash > end ||
-	    strlen(postcat->queue_id) != (size_t)(end - slash - 1) ||
-	    strncmp(slash + 1, postcat->queue_id, strlen(postcat->queue_id)) != 0)
-		return false;
+	if (postcat->begun == postcat->count ||
+	    !is_name_of(name, postcat->looks[postcat->begun]->queue_id)) {
+		postcat->is_odd = true;
+		if (postcat->place == QUEUE_POSTCAT_HEADER)
+			postcat->place = QUEUE_POSTCAT_END;
+		return true;
+	}
+	postcat->looks[postcat->begun++]->status = QUEUE_FAILED;
+	postcat->place = QUEUE_POSTCAT_ENVELOPE;
 	postcat->is_held = strncmp(name, "hold/", 5) == 0;
+	postcat->has_tag = false;
 	return true;
+}
+
+/* "postcat: fatal: open queue file ID: No such file or directory" */
+static bool
+is_missing_line(const char *line)
+{
+	static const char missing[] = ": No such file or directory";
+	size_t length = strlen(line), end = sizeof(missing) - 1;
+
+	return length >= end && strcmp(line + length - end, missing) == 0 &&
+	       strstr(line, "open queue file") != NULL;
 }
 
 /* The first tag header decides: what stands below it was there before us, or is forged. */
@@ -83,34 +111,33 @@ static void
 header_line(struct queue_postcat *postcat, const char *line)
 {
 	static const char name[] = QUEUE_TAG_NAME ":";
+	struct queue_look *look = postcat->looks[postcat->begun - 1];
 
 	if (postcat->has_tag || strncasecmp(line, name, sizeof(name) - 1) != 0)
 		return;
 	postcat->has_tag = true;
-	if (queue_tag_parse(line + sizeof(name) - 1, postcat->hold_id) != BASE_OK)
-		postcat->hold_id[0] = '\0';
+	if (queue_tag_parse(line + sizeof(name) - 1, look->found) == BASE_OK)
+		look->status = postcat->is_held ? QUEUE_HELD : QUEUE_MOVING;
 }
 
 void
 queue_postcat_line(void *context, const char *line)
 {
-	static const char missing[] = ": No such file or directory";
 	struct queue_postcat *postcat = context;
-	size_t length = strlen(line);
 
+	if (envelope_line(postcat, line))
+		return;
 	switch (postcat->place) {
 	case QUEUE_POSTCAT_NOTHING:
-		if (envelope_line(postcat, line))
-			postcat->place = QUEUE_POSTCAT_ENVELOPE;
-		else if (length >= sizeof(missing) - 1 &&
-			 strcmp(line + length - (sizeof(missing) - 1), missing) == 0 &&
-			 strstr(line, "open queue file") != NULL)
+		if (is_missing_line(line))
 			postcat->is_missing = true;
 		break;
 	case QUEUE_POSTCAT_ENVELOPE:
 		/* No record of an envelope is printed without its name before it. */
-		if (strncmp(line, "*** MESSAGE CONTENTS ", 21) == 0)
-			postcat->place = QUEUE_POSTCAT_HEADER;
+		if (strncmp(line, "*** MESSAGE CONTENTS ", 21) != 0)
+			break;
+		postcat->looks[postcat->begun - 1]->status = QUEUE_FOREIGN;
+		postcat->place = QUEUE_POSTCAT_HEADER;
 		break;
 	case QUEUE_POSTCAT_HEADER:
 		if (line[0] == '\0' || strncmp(line, "*** ", 4) == 0)
@@ -123,36 +150,77 @@ queue_postcat_line(void *context, const char *line)
 	}
 }
 
-/* Where one file is, and whose it is. */
-static enum queue_status
-look(const struct queue_mta *mta, const char *queue_id, const char *hold_id,
-    int64_t deadline, char hold_id_r[BASE_ID_SIZE])
+/* Reads the headers of some files in one run of postcat. */
+static enum base_result
+postcat_run(const struct queue_mta *mta, struct queue_postcat *postcat, int64_t deadline,
+    const char **why_r)
 {
-	const char *argv[] = { "postcat", "-c", mta->options->config_directory, "-e", "-h",
-		"-q", queue_id, NULL };
-	struct queue_postcat postcat = { .queue_id = queue_id };
-	struct queue_lines lines = { .each = queue_postcat_line, .context = &postcat };
+	const char *argv[LOOK_MAX + 7] = { "postcat", "-c", mta->options->config_directory,
+		"-e", "-h", "-q" };
+	struct queue_lines lines = { .each = queue_postcat_line, .context = postcat };
 	struct base_tool tool = { .argv = argv,
 		.output = queue_lines_output,
 		.context = &lines,
 		.with_errors = true,
 		.deadline = deadline };
+
+	for (size_t i = 0; i < postcat->count; i++) {
+		argv[6 + i] = postcat->looks[i]->queue_id;
+		postcat->looks[i]->status = QUEUE_FAILED;
+	}
+	argv[6 + postcat->count] = NULL;
+	return run(mta, &tool, why_r);
+}
+
+/* One file by itself: nothing that its header says can be about another one. */
+static void
+look_alone(const struct queue_mta *mta, struct queue_look *look, int64_t deadline)
+{
+	struct queue_postcat postcat = { .looks = &look, .count = 1 };
 	const char *why;
 
-	(void)hold_id; /* Postfix never splits a message */
-	if (!queue_spool_has(mta->queue_directory, queue_id))
-		return QUEUE_GONE;
-	if (run(mta, &tool, &why) != BASE_OK)
-		return postcat.place == QUEUE_POSTCAT_NOTHING && postcat.is_missing
-			   ? QUEUE_GONE
-			   : QUEUE_FAILED;
-	if (postcat.place == QUEUE_POSTCAT_NOTHING ||
-	    postcat.place == QUEUE_POSTCAT_ENVELOPE)
-		return QUEUE_FAILED;
-	if (postcat.hold_id[0] == '\0')
-		return QUEUE_FOREIGN;
-	memcpy(hold_id_r, postcat.hold_id, BASE_ID_SIZE);
-	return postcat.is_held ? QUEUE_HELD : QUEUE_MOVING;
+	if (postcat_run(mta, &postcat, deadline, &why) != BASE_OK)
+		look->status = postcat.place == QUEUE_POSTCAT_NOTHING && postcat.is_missing
+				   ? QUEUE_GONE
+				   : QUEUE_FAILED;
+}
+
+/*
+ * Up to LOOK_MAX files at once. Where anything is odd, as when one of them left meanwhile, which
+ * ends postcat, each is looked at alone.
+ */
+static void
+look_together(
+    const struct queue_mta *mta, struct queue_look **looks, size_t count, int64_t deadline)
+{
+	struct queue_postcat postcat = { .looks = looks, .count = count };
+	bool is_whole = false;
+	const char *why;
+
+	if (count > 1)
+		is_whole = postcat_run(mta, &postcat, deadline, &why) == BASE_OK &&
+			   postcat.begun == count && !postcat.is_odd;
+	for (size_t i = 0; i < count; i++)
+		if (!is_whole || looks[i]->status == QUEUE_FAILED)
+			look_alone(mta, looks[i], deadline);
+}
+
+/* Where the files are, and whose they are. Postfix never splits a message. */
+static void
+look(const struct queue_mta *mta, struct queue_look *looks, size_t count, int64_t deadline)
+{
+	struct queue_look *there[LOOK_MAX];
+	size_t found = 0;
+
+	for (size_t i = 0; i < count; i++) {
+		looks[i].status = QUEUE_GONE;
+		if (queue_spool_has(mta->queue_directory, looks[i].queue_id))
+			there[found++] = &looks[i];
+		if (found == LOOK_MAX || i + 1 == count) {
+			look_together(mta, there, found, deadline);
+			found = 0;
+		}
+	}
 }
 
 /* --- acting ----------------------------------------------------------------------- */

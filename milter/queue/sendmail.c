@@ -41,15 +41,14 @@ look_one(const struct queue_mta *mta, const char *queue_id, char hold_id_r[BASE_
 
 /* Held while one of its pieces is; there while one of them is. */
 static enum queue_status
-look(const struct queue_mta *mta, const char *queue_id, const char *hold_id,
-    int64_t deadline, char hold_id_r[BASE_ID_SIZE])
+look_whole(const struct queue_mta *mta, const char *queue_id, const char *hold_id,
+    char hold_id_r[BASE_ID_SIZE])
 {
 	enum queue_status status = look_one(mta, queue_id, hold_id_r), other;
 	char other_id[BASE_ID_SIZE], *rest, *id;
 	struct base_buffer ids;
 	const char *why;
 
-	(void)deadline;
 	if (hold_id == NULL || (status != QUEUE_MOVING && status != QUEUE_GONE) ||
 	    (status == QUEUE_MOVING && strcmp(hold_id_r, hold_id) != 0))
 		return status;
@@ -68,6 +67,15 @@ look(const struct queue_mta *mta, const char *queue_id, const char *hold_id,
 	}
 	base_buffer_free(&ids);
 	return status;
+}
+
+static void
+look(const struct queue_mta *mta, struct queue_look *looks, size_t count, int64_t deadline)
+{
+	(void)deadline;
+	for (size_t i = 0; i < count; i++)
+		looks[i].status =
+		    look_whole(mta, looks[i].queue_id, looks[i].hold_id, looks[i].found);
 }
 
 /* Does the verb to one held message; whose it is is asked again, under the lock. */
@@ -166,7 +174,7 @@ act_on_all(const struct queue_mta *mta, enum queue_verb verb, struct queue_item 
 	/* It may have gone along with another part of the same hold, a moment ago. */
 	if (result == BASE_OK && item->status == QUEUE_HELD) {
 		enum queue_status now =
-		    look(mta, item->queue_id, item->hold_id, deadline, hold_id);
+		    look_whole(mta, item->queue_id, item->hold_id, hold_id);
 
 		*why_r = base_why("%s is not ours any more", item->queue_id);
 		if (now == QUEUE_MOVING || now == QUEUE_GONE)

@@ -27,6 +27,7 @@ struct server {
 struct request {
 	struct queue_request head;
 	struct queue_item items[QUEUE_MAX_ITEMS];
+	struct queue_look looks[QUEUE_MAX_ITEMS];
 	char lines[QUEUE_MAX_ITEMS][QUEUE_MAX_LINE];
 };
 
@@ -184,18 +185,24 @@ hear(struct server *server, struct request *request, const char **why_r)
 	return result;
 }
 
-/* Where a file is; FOREIGN unless its own tag carries the hold id asked for. */
-static enum queue_status
-look(struct server *server, const struct queue_item *item)
+/* Where the files are; FOREIGN unless its own tag carries the hold id asked for. */
+static void
+look(struct server *server, struct request *request)
 {
-	char hold_id[BASE_ID_SIZE];
-	enum queue_status status = server->driver->look(
-	    &server->mta, item->queue_id, item->hold_id, server->wire.deadline, hold_id);
+	struct queue_item *items = request->items;
+	struct queue_look *looks = request->looks;
+	size_t count = request->head.count;
 
-	if ((status == QUEUE_HELD || status == QUEUE_MOVING) &&
-	    strcmp(hold_id, item->hold_id) != 0)
-		return QUEUE_FOREIGN;
-	return status;
+	for (size_t i = 0; i < count; i++)
+		looks[i] = (struct queue_look){ .queue_id = items[i].queue_id,
+			.hold_id = items[i].hold_id };
+	server->driver->look(&server->mta, looks, count, server->wire.deadline);
+	for (size_t i = 0; i < count; i++) {
+		items[i].status = looks[i].status;
+		if ((looks[i].status == QUEUE_HELD || looks[i].status == QUEUE_MOVING) &&
+		    strcmp(looks[i].found, items[i].hold_id) != 0)
+			items[i].status = QUEUE_FOREIGN;
+	}
 }
 
 /* STATUS, RELEASE, RETURN, DELETE: look, then act on all of ours in one go. */
@@ -209,8 +216,8 @@ serve_verb(struct server *server, struct request *request)
 	struct base_buffer answer;
 	const char *why = "";
 
+	look(server, request);
 	for (size_t i = 0; i < count; i++) {
-		items[i].status = look(server, &items[i]);
 		ours += items[i].status == QUEUE_HELD || items[i].status == QUEUE_MOVING;
 		if (items[i].status == QUEUE_FOREIGN)
 			base_log(BASE_LOG_WARNING, "%s %s: not our file, left alone",
@@ -238,14 +245,17 @@ serve_verb(struct server *server, struct request *request)
 
 /* READ: the message of one file of ours. */
 static void
-serve_read(struct server *server, const struct queue_item *item)
+serve_read(struct server *server, struct request *request)
 {
-	enum queue_status status = look(server, item);
+	const struct queue_item *item = &request->items[0];
+	enum queue_status status;
 	struct base_buffer message;
 	char line[QUEUE_MAX_LINE];
 	const char *why;
 	int n;
 
+	look(server, request);
+	status = item->status;
 	base_buffer_init(&message, QUEUE_MAX_READ);
 	if ((status == QUEUE_HELD || status == QUEUE_MOVING) &&
 	    server->driver->read(&server->mta, item->queue_id, server->wire.deadline,
@@ -267,41 +277,59 @@ serve_read(struct server *server, const struct queue_item *item)
 	base_buffer_free(&message);
 }
 
-/* One file of a SCAN; the answer goes out line by line, so that it needs no memory. */
+/* Some files of a SCAN; the answer goes out line by line, so that it needs no memory. */
 static enum base_result
-scan_one(struct server *server, const char *queue_id, const char **why_r)
+scan_some(struct server *server, struct queue_look *looks, size_t count, const char **why_r)
 {
-	char hold_id[BASE_ID_SIZE], line[QUEUE_MAX_LINE];
-	enum queue_status status = server->driver->look(
-	    &server->mta, queue_id, NULL, server->wire.deadline, hold_id);
+	enum base_result result = BASE_OK;
+	char line[QUEUE_MAX_LINE];
 	int n;
 
-	if (status == QUEUE_FAILED) {
-		*why_r = "the MTA's tools do not answer";
-		return BASE_RETRY;
+	server->driver->look(&server->mta, looks, count, server->wire.deadline);
+	for (size_t i = 0; result == BASE_OK && i < count; i++) {
+		if (looks[i].status == QUEUE_FAILED) {
+			*why_r = "the MTA's tools do not answer";
+			result = BASE_RETRY;
+		} else if (looks[i].status == QUEUE_HELD) {
+			n = snprintf(line, sizeof(line), "%s %s\n", looks[i].queue_id,
+			    looks[i].found);
+			result = queue_wire_send(&server->wire, line, (size_t)n, why_r);
+		}
 	}
-	if (status != QUEUE_HELD)
-		return BASE_OK;
-	n = snprintf(line, sizeof(line), "%s %s\n", queue_id, hold_id);
-	return queue_wire_send(&server->wire, line, (size_t)n, why_r);
+	return result;
+}
+
+/* Every file whose id is in the text, one a line. */
+static enum base_result
+scan_all(struct server *server, struct queue_look *looks, char *ids, const char **why_r)
+{
+	enum base_result result = BASE_OK;
+	size_t count = 0;
+	char *id;
+
+	while (result == BASE_OK && ids != NULL && (id = strsep(&ids, "\n")) != NULL) {
+		if (*id != '\0')
+			looks[count++] = (struct queue_look){ .queue_id = id };
+		if (count == QUEUE_MAX_ITEMS || ids == NULL) {
+			result = scan_some(server, looks, count, why_r);
+			count = 0;
+		}
+	}
+	return result;
 }
 
 /* SCAN: every file on hold that carries our tag. */
 static void
-serve_scan(struct server *server)
+serve_scan(struct server *server, struct request *request)
 {
 	enum base_result result;
 	struct base_buffer ids;
 	const char *why = "";
-	char *rest, *id;
 
 	base_buffer_init(&ids, MAX_SCAN * (QUEUE_MAX_ID + 1));
 	result = server->driver->held(&server->mta, server->wire.deadline, &ids, &why);
-	rest = ids.data;
-	while (result == BASE_OK && rest != NULL && (id = strsep(&rest, "\n")) != NULL) {
-		if (*id != '\0')
-			result = scan_one(server, id, &why);
-	}
+	if (result == BASE_OK)
+		result = scan_all(server, request->looks, ids.data, &why);
 	base_buffer_free(&ids);
 	if (result == BASE_OK) {
 		queue_wire_send(&server->wire, "END\n", 4, &why);
@@ -335,10 +363,10 @@ serve_request(struct server *server)
 		serve_verb(server, request);
 		break;
 	case QUEUE_KIND_READ:
-		serve_read(server, &request->items[0]);
+		serve_read(server, request);
 		break;
 	case QUEUE_KIND_SCAN:
-		serve_scan(server);
+		serve_scan(server, request);
 		break;
 	}
 	free(request);

@@ -243,7 +243,8 @@ static const struct {
 
 START_TEST(test_postcat)
 {
-	struct queue_postcat postcat = { .queue_id = "5E3D7A" };
+	struct queue_look look = { .queue_id = "5E3D7A" }, *looks = &look;
+	struct queue_postcat postcat = { .looks = &looks, .count = 1 };
 	struct queue_lines lines = { .each = queue_postcat_line, .context = &postcat };
 	const char *output = postcats[_i].output;
 
@@ -255,7 +256,54 @@ START_TEST(test_postcat)
 	    postcats[_i].is_seen);
 	ck_assert_int_eq(postcat.is_held, postcats[_i].is_held);
 	ck_assert_int_eq(postcat.is_missing, postcats[_i].is_missing);
-	ck_assert_str_eq(postcat.hold_id, postcats[_i].hold_id);
+	ck_assert_str_eq(look.found, postcats[_i].hold_id);
+}
+END_TEST
+
+#define PART(id, header) ENVELOPE("hold", id) "sender: a\n" CONTENTS("hold", id) header
+
+static const struct {
+	const char *output; /* of a run for AAAAA1, AAAAA2 and AAAAA3 */
+	bool is_whole;
+	const char *found[3];
+} batches[] = {
+	{ PART("AAAAA1", TAG(HOLD_A)) PART("AAAAA2", OTHER) PART("AAAAA3", TAG(HOLD_B)),
+	    true, { HOLD_A, "", HOLD_B } },
+	/* what one says in its body or in a folded line is nobody's header */
+	{ PART("AAAAA1", OTHER "\n" TAG(HOLD_A)) PART("AAAAA2", "X: y\n " TAG(HOLD_A))
+		PART("AAAAA3", TAG(HOLD_B)),
+	    true, { "", "", HOLD_B } },
+	/* one says that another one began: there is one beginning too many */
+	{ PART("AAAAA1", OTHER PART("AAAAA2", TAG(HOLD_B))) PART("AAAAA2", OTHER)
+		PART("AAAAA3", OTHER),
+	    false, { "", "", "" } },
+	{ PART("AAAAA1", OTHER) PART("AAAAA2", PART("AAAAA3", TAG(HOLD_B)))
+		PART("AAAAA3", OTHER),
+	    false, { "", "", "" } },
+	{ PART("AAAAA1", OTHER) PART("AAAAA2", OTHER)
+		PART("AAAAA3", PART("AAAAA1", TAG(HOLD_A))),
+	    false, { "", "", "" } },
+	/* one left before its turn came, or all are told in another order */
+	{ PART(
+	      "AAAAA1", TAG(HOLD_A)) "postcat: fatal: open queue file AAAAA2: No such file "
+				     "or directory\n",
+	    false, { "", "", "" } },
+	{ PART("AAAAA1", TAG(HOLD_A)) PART("AAAAA3", TAG(HOLD_B)) PART("AAAAA2", OTHER),
+	    false, { "", "", "" } },
+};
+
+START_TEST(test_postcat_batch)
+{
+	struct queue_look looks[] = { { .queue_id = "AAAAA1" }, { .queue_id = "AAAAA2" },
+		{ .queue_id = "AAAAA3" } };
+	struct queue_look *three[] = { &looks[0], &looks[1], &looks[2] };
+	struct queue_postcat postcat = { .looks = three, .count = 3 };
+	struct queue_lines lines = { .each = queue_postcat_line, .context = &postcat };
+
+	queue_lines_output(&lines, batches[_i].output, strlen(batches[_i].output));
+	ck_assert_int_eq(postcat.begun == 3 && !postcat.is_odd, batches[_i].is_whole);
+	for (size_t i = 0; batches[_i].is_whole && i < 3; i++)
+		ck_assert_str_eq(looks[i].found, batches[_i].found[i]);
 }
 END_TEST
 
@@ -429,10 +477,11 @@ END_TEST
  */
 static const char *const scripts[][2] = {
 	{ "postconf", "echo $PWD" },
-	{ "postcat", "for id; do :; done\n"
+	{ "postcat", "echo >>runs; while [ $1 != -q ]; do shift; done; shift\n"
+		     "for id; do\n"
 		     "cat hold/$id 2>/dev/null || cat active/$id 2>/dev/null || {\n"
 		     "echo postcat: fatal: open queue file $id: No such file or directory "
-		     ">&2; exit 1; }" },
+		     ">&2; exit 1; }; done" },
 	{ "postsuper", "[ $4 = - ] && [ $5 = hold ] || exit 64\n"
 		       "while read id; do case $3 in\n"
 		       "-H|-f) sed s/hold/active/ hold/$id >active/$id; rm hold/$id\n"
@@ -655,6 +704,54 @@ START_TEST(test_server_read_and_scan)
 }
 END_TEST
 
+/* How often postcat ran. */
+static off_t
+runs_of(const struct site *site)
+{
+	char path[256];
+	struct stat status;
+
+	snprintf(path, sizeof(path), "%s/runs", site->folder);
+	return stat(path, &status) == 0 ? status.st_size : 0;
+}
+
+/* Many files on hold, all but one of them somebody else's. */
+static void
+put_many(const struct site *site, int count)
+{
+	char id[16];
+
+	for (int i = 0; i < count; i++) {
+		snprintf(id, sizeof(id), "AAAA%03d", i);
+		put_mail(site, "hold", id, i == 7 ? TAG(HOLD_A) : "");
+	}
+}
+
+START_TEST(test_server_scan_many)
+{
+	struct base_arena *arena = base_arena_new(1 << 20);
+	struct queue_item *items = NULL;
+	const char *why = "";
+	struct site site;
+	size_t count = 99;
+
+	site_start(&site);
+	put_many(&site, 250);
+	ck_assert_int_eq(queue_scan(site.client, arena, &items, &count, &why), BASE_OK);
+	ck_assert_uint_eq(count, 1);
+	ck_assert_str_eq(items[0].queue_id, "AAAA007");
+	ck_assert_int_eq(runs_of(&site), 3);
+	/* a stranger says what is another file's to say: nobody of that run is believed */
+	put_mail(&site, "hold", "AAAA001", OTHER PART("AAAA002", TAG(HOLD_B)));
+	ck_assert_int_eq(queue_scan(site.client, arena, &items, &count, &why), BASE_OK);
+	ck_assert_uint_eq(count, 1);
+	ck_assert_str_eq(items[0].hold_id, HOLD_A);
+	ck_assert_int_eq(runs_of(&site), 3 + 3 + 100);
+	site_stop(&site);
+	base_arena_free(&arena);
+}
+END_TEST
+
 START_TEST(test_server_tool_fails)
 {
 	struct queue_item item = { "AAAAA1", HOLD_A, 0 };
@@ -852,6 +949,7 @@ queue_suite(void)
 	tcase_add_loop_test(pure, test_tag_parse, 0, COUNT_OF(tags));
 	tcase_add_test(pure, test_tag_format);
 	tcase_add_loop_test(pure, test_postcat, 0, COUNT_OF(postcats));
+	tcase_add_loop_test(pure, test_postcat_batch, 0, COUNT_OF(batches));
 	tcase_add_test(pure, test_lines_long);
 	tcase_add_test(pure, test_wire_line);
 	tcase_add_test(pure, test_wire_silence);
@@ -861,6 +959,7 @@ queue_suite(void)
 	tcase_add_test(processes, test_tool);
 	tcase_add_test(processes, test_server_verbs);
 	tcase_add_test(processes, test_server_read_and_scan);
+	tcase_add_test(processes, test_server_scan_many);
 	tcase_add_test(processes, test_server_tool_fails);
 	tcase_add_test(processes, test_server_garbage);
 	tcase_add_test(processes, test_server_uid);

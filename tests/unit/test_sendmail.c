@@ -276,13 +276,12 @@ soon(void)
 static enum queue_status
 look(const char *queue_id)
 {
-	char hold_id[BASE_ID_SIZE] = HOLD_A;
-	enum queue_status status =
-	    queue_sendmail.look(&mta, queue_id, HOLD_A, soon(), hold_id);
+	struct queue_look look = { .queue_id = queue_id, .hold_id = HOLD_A };
 
-	if (status == QUEUE_HELD || status == QUEUE_MOVING)
-		ck_assert_str_eq(hold_id, HOLD_A);
-	return status;
+	queue_sendmail.look(&mta, &look, 1, soon());
+	if (look.status == QUEUE_HELD || look.status == QUEUE_MOVING)
+		ck_assert_str_eq(look.found, HOLD_A);
+	return look.status;
 }
 
 /* One verb on one held message. */
