@@ -170,17 +170,17 @@ check_queued(struct oopsctl_check *check)
 {
 	const char *path = check->settings->mta.queue_socket, *why = "no memory";
 	struct queue_client *client = queue_client_new(path, QUEUE_TIMEOUT_MS);
-	struct queue_item *items = NULL;
-	size_t count = 0;
 	enum base_result result = BASE_BROKEN;
 
 	if (client != NULL)
-		result = queue_scan(client, check->arena, &items, &count, &why);
+		result = queue_scan(
+		    client, check->arena, &check->files, &check->file_count, &why);
 	queue_client_free(&client);
-	if (result == BASE_OK || result == BASE_NONE)
+	check->has_files = result == BASE_OK;
+	if (check->has_files)
 		oopsctl_check_ok(check,
 		    "oops-queued: answers at %s, %zu queue files are on hold for us", path,
-		    count);
+		    check->file_count);
 	else
 		oopsctl_check_fault(check,
 		    result == BASE_REFUSE ? "run oopsctl as root, or mta.queue_user"

@@ -11,6 +11,7 @@
 #define OOPS_OOPSCTL_CHECK_H
 
 #include "milter/base/base.h"
+#include "milter/queue/queue.h"
 #include "milter/settings/settings.h"
 
 struct oopsctl_check {
@@ -19,6 +20,10 @@ struct oopsctl_check {
 	struct base_buffer text;  /* the lines */
 	char worst[256];          /* the first fault, or the first warning */
 	unsigned faults, warnings;
+	/* the queue files on hold for us, once oops-queued told them; they are asked for once */
+	struct queue_item *files;
+	size_t file_count;
+	bool has_files;
 	bool milter_answers; /* at its socket: if not, others need not tell it again */
 };
 

@@ -82,38 +82,57 @@ check_rows(struct oopsctl_check *check, struct hold *hold)
 
 /* --- queue files ------------------------------------------------------------------ */
 
-/* Is it still on hold? What was scanned may have left since. */
-static bool
-is_held(struct queue_client *queue, const struct queue_item *item)
-{
-	struct queue_item again = *item;
-	const char *why;
+/* A file that no open hold watches over. */
+struct suspect {
+	struct queue_item item;
+	struct tally *tally; /* where it counts if it is still on hold */
+};
 
-	return queue_ask(queue, QUEUE_STATUS, &again, 1, &why) == BASE_OK &&
-	       again.status == QUEUE_HELD;
+/* Counts those that are still on hold: what was scanned may have left since. */
+static enum base_result
+count_held(struct queue_client *queue, const struct suspect *suspects, size_t count,
+    const char **why_r)
+{
+	struct queue_item items[QUEUE_MAX_ITEMS];
+	enum base_result result;
+	size_t i;
+
+	if (count == 0)
+		return BASE_OK;
+	for (i = 0; i < count; i++)
+		items[i] = suspects[i].item;
+	result = queue_ask(queue, QUEUE_STATUS, items, count, why_r);
+	for (i = 0; result == BASE_OK && i < count; i++)
+		if (items[i].status == QUEUE_HELD)
+			tally_add(suspects[i].tally, items[i].queue_id);
+	return result;
 }
 
 /* Counts those that no hold watches over, and those that were put on hold by others. */
 static enum base_result
-count_files(struct hold *hold, struct queue_client *queue, struct base_arena *arena,
-    struct tally *lost, struct tally *over, const char **why_r)
+count_files(const struct oopsctl_check *check, struct hold *hold,
+    struct queue_client *queue, struct tally *lost, struct tally *over, const char **why_r)
 {
-	struct queue_item *items = NULL;
-	size_t count = 0, i;
-	enum base_result result = queue_scan(queue, arena, &items, &count, why_r);
+	struct suspect suspects[QUEUE_MAX_ITEMS];
+	enum base_result result = BASE_OK;
+	size_t count = 0;
 
-	if (result == BASE_NONE)
-		result = BASE_OK;
-	for (i = 0; result == BASE_OK && i < count; i++) {
+	for (size_t i = 0; result == BASE_OK && i < check->file_count; i++) {
+		const struct queue_item *item = &check->files[i];
 		enum hold_care care = HOLD_CARE_OPEN;
 
-		result = hold_care(hold, items[i].hold_id, items[i].queue_id, &care, why_r);
-		if (care == HOLD_CARE_OPEN || !is_held(queue, &items[i]))
+		result = hold_care(hold, item->hold_id, item->queue_id, &care, why_r);
+		if (result != BASE_OK || care == HOLD_CARE_OPEN)
 			continue;
-		tally_add(care == HOLD_CARE_NONE || care == HOLD_CARE_LOST ? lost : over,
-		    items[i].queue_id);
+		suspects[count].item = *item;
+		suspects[count++].tally =
+		    care == HOLD_CARE_NONE || care == HOLD_CARE_LOST ? lost : over;
+		if (count < QUEUE_MAX_ITEMS)
+			continue;
+		result = count_held(queue, suspects, count, why_r);
+		count = 0;
 	}
-	return result;
+	return result == BASE_OK ? count_held(queue, suspects, count, why_r) : result;
 }
 
 /* Files with our tag on hold that nobody will ever release. */
@@ -127,11 +146,12 @@ check_queue_files(struct oopsctl_check *check, struct hold *hold)
 	enum base_result result = BASE_BROKEN;
 
 	if (queue != NULL)
-		result = count_files(hold, queue, check->arena, &lost, &over, &why);
+		result = count_files(check, hold, queue, &lost, &over, &why);
 	queue_client_free(&queue);
 	if (result != BASE_OK)
-		return; /* told with oops-queued */
-	if (lost.count > 0)
+		oopsctl_check_fault(check, "run oopsctl check again",
+		    "held mail: cannot tell whether each queue file is in care: %s", why);
+	else if (lost.count > 0)
 		oopsctl_check_fault(check, "run oopsctl adopt",
 		    "held mail: %zu queue files are on hold that no hold watches over: %s",
 		    lost.count, lost.names);
@@ -154,6 +174,7 @@ oopsctl_check_held(struct oopsctl_check *check)
 	if (oopsctl_hold_open(check->settings, &hold, &why) != BASE_OK)
 		return; /* told with the store */
 	check_rows(check, hold);
-	check_queue_files(check, hold);
+	if (check->has_files) /* told with oops-queued */
+		check_queue_files(check, hold);
 	hold_close(&hold);
 }

@@ -1,7 +1,9 @@
 """Held mail that no row watches over comes back into care: oopsctl adopt."""
+import time
+
 from lab import story, web
-from lab.mail import never, until
-from lab.site import Site
+from lab.mail import Message, never, until
+from lab.site import Site, only
 from lab.story import ANNA
 
 SETTINGS = {"policy": ({"match": {"sender": ANNA}, "action": "undo", "threshold": 0.5},
@@ -57,6 +59,24 @@ def test_after_the_database_was_lost_the_author_is_asked_again():
         story.reaches(site, message)
         until(lambda: "sent" in run(site, 0, "show", hold), 5, "the state is sent")
         run(site, 0, "check")
+
+
+@only("postfix")
+def test_check_of_a_crowded_queue():
+    """A thousand held mails that no row knows, and a thousand of others: check tells it."""
+    with Site({**SETTINGS, "undo": {"window": "1h"}}) as site:
+        _, queue_id, _ = slip(site)
+        site.mta.multiply(queue_id, 1000)
+        site.mta.hold_fields = ("X-Hold",)
+        site.mta.reload()
+        other = site.send(Message("boss@elsewhere.example", [ANNA], headers=[("X-Hold", "1")]))
+        until(lambda: site.mta.queued(other), 10, "it is queued")
+        site.mta.multiply(other, 1000)
+        began = time.monotonic()
+        said = run(site, 69, "check")
+        print(f"check with 2002 files on hold: {time.monotonic() - began:.1f} s")
+        assert "answers at" in said and "1001 queue files are on hold for us" in said, said
+        assert "1000 queue files are on hold that no hold watches over" in said, said
 
 
 def test_nothing_to_adopt_and_nobody_to_ask():
