@@ -201,28 +201,53 @@ name_find(struct session_acts *acts, const unsigned char id[BASE_MAC_SIZE])
 	return NULL;
 }
 
-/*
- * An act that this mail may be a part of although its name is another one: everything is
- * alike, and nobody would get it twice. With a body, that must be the same, too.
- */
+/* May this mail be a part of that act? Not if somebody would get it twice. */
+static bool
+is_alike(const struct act *act, const struct session_act_names *names,
+    const struct mail_addresses *recipients)
+{
+	return mac_equals(act->like, names->like) && act->name_count < PART_NAMES &&
+	       act_each(act, is_not_in, (void *)recipients);
+}
+
+/* An act that this mail may be a part of although its name is another one; NULL: none. */
 static struct act *
 like_find(struct session_acts *acts, const struct session_act_names *names,
-    const struct mail_addresses *recipients, const unsigned char *body)
+    const struct mail_addresses *recipients)
 {
 	struct act *act;
 
 	if (!names->has_like)
 		return NULL;
 	LIST_FOREACH(act, &acts->by_like[bucket_of(names->like)], in_bucket)
-	{
-		if (!mac_equals(act->like, names->like) || act->name_count >= PART_NAMES)
-			continue;
-		if (body != NULL && (!act->has_body || !mac_equals(act->body, body)))
-			continue;
-		if (act_each(act, is_not_in, (void *)recipients))
-			return act;
-	}
+	if (is_alike(act, names, recipients))
+		return act;
 	return NULL;
+}
+
+/*
+ * The one among these that has the same body; or else one that passed before its body was
+ * read. `own` is the mail's own act.
+ */
+static struct act *
+body_find(struct session_acts *acts, const struct session_act_names *names,
+    const struct mail_addresses *recipients, const unsigned char *body,
+    const struct act *own)
+{
+	struct act *act, *unread = NULL;
+
+	if (!names->has_like)
+		return NULL;
+	LIST_FOREACH(act, &acts->by_like[bucket_of(names->like)], in_bucket)
+	{
+		if (act == own || !is_alike(act, names, recipients))
+			continue;
+		if (act->has_body && mac_equals(act->body, body))
+			return act;
+		if (!act->has_body)
+			unread = act;
+	}
+	return unread;
 }
 
 /* --- joining ---------------------------------------------------------------------- */
@@ -258,7 +283,7 @@ enter(struct session_acts *acts, struct base_arena *arena,
 	if (name != NULL)
 		return act_join(acts, arena, name, recipients, part_r);
 	memcpy(part.act, names->id, BASE_MAC_SIZE);
-	part.wants_body = like_find(acts, names, recipients, NULL) != NULL;
+	part.wants_body = like_find(acts, names, recipients) != NULL;
 	if (!part.wants_body) {
 		act = act_new(acts, names, now);
 		if (act == NULL)
@@ -300,20 +325,21 @@ settle(struct session_acts *acts, const struct session_act_names *names,
     const struct mail_addresses *recipients, const unsigned char *body, int64_t now)
 {
 	struct act_name *name = name_find(acts, names->id);
-	struct act *act = NULL;
+	struct act *own = name != NULL ? name->act : NULL, *act = NULL;
 
-	if (name != NULL && name->act->has_body)
+	if (own != NULL && own->has_body)
 		return name;
-	if (name == NULL || name->act->part_count == 1)
-		act = like_find(acts, names, recipients, body);
+	if (own == NULL || own->part_count == 1)
+		act = body_find(acts, names, recipients, body, own);
 	if (act != NULL)
-		return act_merge(acts, name, act, names);
-	act = name != NULL ? name->act : act_new(acts, names, now);
-	if (act == NULL)
+		name = act_merge(acts, name, act, names);
+	else if (own == NULL && act_new(acts, names, now) != NULL)
+		name = name_find(acts, names->id);
+	if (name == NULL)
 		return NULL;
-	act->has_body = true;
-	memcpy(act->body, body, BASE_MAC_SIZE);
-	return name_find(acts, names->id);
+	name->act->has_body = true;
+	memcpy(name->act->body, body, BASE_MAC_SIZE);
+	return name;
 }
 
 enum base_result

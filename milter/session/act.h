@@ -7,7 +7,9 @@
  *	of them was held, so that all parts are judged as one audience and share one decision.
  *	Two mails are parts of one act when they have the same name (sender, Message-ID, subject
  *	and Date); or when a client gave each part a Message-ID of its own: the same sender,
- *	subject, Date, To, Cc and start of the body, and nobody who got two of them.
+ *	subject, Date and start of the body, and nobody who got two of them. A first part that
+ *	passed at the end of its header has no body that is known: it takes the one of the next
+ *	part, so at most two mails that are alike but for their text are taken for one act.
  *
  * WHAT IT NEVER DOES
  *	It keeps nothing on disk. Names are keyed hashes; addresses are kept as long as the act.
@@ -35,14 +37,14 @@
 /* What a mail is called; all keyed hashes. */
 struct session_act_names {
 	unsigned char id[BASE_MAC_SIZE];   /* sender, Message-ID, subject, Date */
-	unsigned char like[BASE_MAC_SIZE]; /* sender, subject, Date, To, Cc */
-	bool has_like;                     /* there is a Date, without which nothing is alike */
+	unsigned char like[BASE_MAC_SIZE]; /* sender, subject, Date */
+	bool has_like; /* there is a Date, without which nothing is alike */
 };
 
 /* What is known of a mail's act. */
 struct session_act_part {
 	unsigned char act[BASE_MAC_SIZE]; /* the act's name, the same for all its parts */
-	struct mail_addresses others; /* who got the parts before; in the arena given */
+	struct mail_addresses others;     /* who got the parts before; in the arena given */
 	bool wants_body; /* only the body can tell whether it is a part of an act */
 	enum settings_action held; /* what a part was held for; PASS: none was */
 };

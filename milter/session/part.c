@@ -12,7 +12,6 @@
 /* The keyed hash of some texts, none of which can be taken for a piece of another. */
 static bool
 name_make(const struct base_key *key, const char *const *texts, size_t count,
-    const struct mail_addresses *const *sets, size_t set_count,
     unsigned char name_r[BASE_MAC_SIZE])
 {
 	struct base_buffer whole;
@@ -21,12 +20,6 @@ name_make(const struct base_key *key, const char *const *texts, size_t count,
 	base_buffer_init(&whole, MAX_NAME_BYTES);
 	for (size_t i = 0; i < count; i++)
 		base_buffer_append(&whole, texts[i], strlen(texts[i]) + 1);
-	for (size_t set = 0; set < set_count; set++) {
-		for (size_t i = 0; i < sets[set]->count; i++)
-			base_buffer_append(
-			    &whole, sets[set]->items[i], strlen(sets[set]->items[i]) + 1);
-		base_buffer_append(&whole, "", 1);
-	}
 	is_whole = !whole.failed;
 	base_key_mac(key, BASE_KEY_ACT, base_buffer_text(&whole), whole.length, name_r);
 	base_buffer_free(&whole);
@@ -45,11 +38,10 @@ names_make(const struct session_connection *connection, struct session_act_names
 		has_id ? transaction->message_id : transaction->queue_id,
 		transaction->subject, transaction->date };
 	const char *like[] = { actor, "like", transaction->subject, transaction->date };
-	const struct mail_addresses *visible[] = { &transaction->to, &transaction->cc };
 
-	name_make(key, id, sizeof(id) / sizeof(*id), NULL, 0, names_r->id);
+	name_make(key, id, sizeof(id) / sizeof(*id), names_r->id);
 	names_r->has_like =
-	    name_make(key, like, sizeof(like) / sizeof(*like), visible, 2, names_r->like) &&
+	    name_make(key, like, sizeof(like) / sizeof(*like), names_r->like) &&
 	    transaction->date[0] != '\0';
 }
 

@@ -111,6 +111,34 @@ def test_hidden_recipients_are_counted_over_the_parts():
         assert set(ids[first:]) <= joined, "all parts from then on are in it"
 
 
+def test_two_hidden_halves_with_message_ids_of_their_own():
+    """Thirty and thirty are sixty, although neither id nor header says that they belong together."""
+    crowd = {"match": {"people_min": 50}, "action": "confirm", "threshold": 0.01}
+    with Site({"policy": (crowd, {"action": "pass"})}) as site:
+        story.teach(site)
+        strangers = [f"stranger{number}@example.org" for number in range(90)]
+        for to in ("undisclosed-recipients:;", None):  # None: each half names its first one
+            halves = []
+            first = Message(ANNA, [to or strangers[0]], f"Hello {to}", "Hello all!\n")
+            with Submission(site.mta.port, ANNA) as submission:
+                for start in (0, 30, 60):
+                    half = renamed(first)
+                    half.to = [to or strangers[start]]
+                    halves.append(submission.send(half, recipients=strangers[start:start + 30]))
+            holds = {line["id"] for line in site.audit("hold", was="-")
+                     if line["queue_id"] in halves}
+            assert len(holds) == 1, holds
+            hold = holds.pop()
+            assert [story.hold_of(site, one) for one in halves[1:]] == [hold, hold]
+            assert not [line for line in site.audit("hold") if line["queue_id"] == halves[0]]
+            assert site.audit("judge", queue_id=halves[1])[0]["people"].rstrip("+") == "60"
+            assert site.audit("judge", queue_id=halves[2])[0]["people"].rstrip("+") == "90"
+            until(lambda: site.audit("hold", id=hold, now="HELD"), 10)
+            site.letters(ANNA)
+            never(lambda: len(site.letters(ANNA)) > 1, 1, "a second letter")
+            site.receiver.forget()
+
+
 def test_after_undo_a_late_part_is_not_sent():
     with Site() as site:
         message = slip(site)

@@ -85,22 +85,34 @@ static const struct step {
 	{ "m6", "y", "e", NULL, 5, "", false, "" },
 	{ NULL },
 }, header_only[] = {
-	/* the first passed unread: nothing proves that the second belongs to it */
+	/* the first passed unread: it takes the body of the second, and only of that one */
 	{ "m1", "x", "a b", NULL, 0, "", false, "" },
 	{ "m2", "x", "c", NULL, 0, "", true, "" },
-	{ "m2", "x", "c", "hi", 0, "", false, "" },
-	{ "m3", "x", "d", "hi", 0, "c", false, "m2" },
+	{ "m2", "x", "c", "hi", 0, "a b", false, "m1" },
+	{ "m3", "x", "d", "hi", 0, "a b c", false, "m1" },
+	{ "m4", "x", "e", "ho", 0, "", false, "" },
+	{ "m5", "x", "f", "ho", 0, "e", false, "m4" },
+	{ NULL },
+}, unread[] = {
+	/* two passed unread: the one with the same body comes first, whatever its age */
+	{ "m1", "x", "a", NULL, 0, "", false, "" },
+	{ "m2", "x", "a b", NULL, 0, "", false, "" }, /* a got it already */
+	{ "m2", "x", "a b", "hi", 0, "a b", false, "" },
+	{ "m3", "x", "c", "hi", 0, "a b", false, "m2" },
+	{ "m4", "x", "d", "ho", 0, "a", false, "m1" },
+	{ "m5", "x", "e", "ha", 0, "", false, "" },
 	{ NULL },
 }, side_by_side[] = {
 	/* over two connections: whoever ends second joins the first */
 	{ "m1", "x", "a b", NULL, 0, "", false, "" },
 	{ "m2", "x", "c", NULL, 0, "", true, "" },
-	{ "m2", "x", "c", "hi", 0, "", false, "" },
-	{ "m1", "x", "a b", "hi", 0, "c", false, "m2" },
+	{ "m2", "x", "c", "hi", 0, "a b", false, "m1" },
+	{ "m1", "x", "a b", "hi", 0, "a b c", false, "" },
 	{ NULL },
 };
 
-static const struct step *const stories[] = { one_name, alike, header_only, side_by_side };
+static const struct step *const stories[] = { one_name, alike, header_only, unread,
+	side_by_side };
 
 START_TEST(parts_find_each_other)
 {
