@@ -9,6 +9,9 @@
  *	Changes the key file alone. The programs go on with the key that they have until they
  *	are told: on several hosts the file has to reach all of them first.
  *
+ * AUDIT
+ *	event=config with the key file and what=key, or why it is refused.
+ *
  * DIAGNOSTICS
  *	EX_USAGE; EX_CONFIG: the key file is none, or keeps as many earlier keys as it can;
  *	EX_IOERR: it cannot be replaced.
@@ -16,6 +19,7 @@
 #include <stdio.h>
 #include <sysexits.h>
 
+#include "milter/audit/audit.h"
 #include "milter/oopsctl.h"
 
 /* oopsctl rotate-key */
@@ -33,6 +37,10 @@ oopsctl_rotate_key(const struct settings *settings, int argc, char **argv)
 		return EX_USAGE;
 	}
 	result = base_key_rotate(settings->key_file, keeps, now, &why);
+	audit_event(AUDIT_CONFIG, NULL, { "program", "oopsctl" },
+	    { "file", settings->key_file },
+	    { "answer", result == BASE_OK ? "ok" : "refused" },
+	    { "what", result == BASE_OK ? "key" : why });
 	if (result != BASE_OK) {
 		fprintf(stderr, "oopsctl: %s\n", why);
 		return result == BASE_REFUSE ? EX_CONFIG : EX_IOERR;

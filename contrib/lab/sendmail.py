@@ -359,16 +359,16 @@ class Sendmail:
 
     # --- the log --------------------------------------------------------------------------
 
-    def _logged(self):
+    def _logged(self, program="sendmail"):
         try:
             with open(f"{self.folder}/maillog", encoding="utf-8", errors="replace") as file:
-                return [line for line in file.read().splitlines() if " sendmail[" in line]
+                return [line for line in file.read().splitlines() if f" {program}[" in line]
         except FileNotFoundError:
             return []
 
-    def log(self):
-        """Sendmail's part of the system log so far, line by line, as a syslogd writes it."""
-        return [re.sub(r"^<\d+>(.{15}) ", r"\1 mx ", line) for line in self._logged()]
+    def log(self, program="sendmail"):
+        """A program's part of the system log so far, line by line, as a syslogd writes it."""
+        return [re.sub(r"^<\d+>(.{15}) ", r"\1 mx ", line) for line in self._logged(program)]
 
     def complaints(self):
         """Lines of the log that tell of trouble: errors and worse."""

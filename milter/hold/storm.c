@@ -64,27 +64,51 @@ blob_of(const unsigned char mac[BASE_MAC_SIZE])
 	return (struct store_blob){ mac, BASE_MAC_SIZE };
 }
 
+/* Is there a brake on this topic, a lifted one, or an answer that still counts? */
+static enum base_result
+topic_look(struct hold *hold, struct base_arena *arena,
+    const struct hold_storm_limits *limits, const struct store_blob *topic, int64_t now,
+    const char **why_r)
+{
+	struct store_storm *storm = NULL;
+	size_t answers = 0, answerers = 0;
+	enum base_result result =
+	    store_storm_by_topic(hold->store, arena, topic, now, &storm, why_r);
+
+	if (result == BASE_NONE)
+		result = store_answer_count(hold->store, topic, now - limits->window * 1000,
+		    &answers, &answerers, why_r);
+	return result == BASE_OK && storm == NULL && answers == 0 ? BASE_NONE : result;
+}
+
 /*
- * What an answer is about: its list; or the thread that one of the mails it answers was
- * counted in; or a thread that begins with the first of them.
+ * What an answer is about: the thread that one of the mails it answers was counted in; or its
+ * list, or the first of these mails, by the key that named it when something was counted.
  */
 static enum base_result
 topic_find(struct hold *hold, struct base_arena *arena,
-    const struct hold_storm_answer *answer, struct store_blob *topic_r, const char **why_r)
+    const struct hold_storm_limits *limits, const struct hold_storm_answer *answer,
+    int64_t now, struct store_blob *topic_r, const char **why_r)
 {
-	if (answer->id_count == 0) {
-		*topic_r = blob_of(answer->topic);
-		return BASE_OK;
-	}
+	enum base_result result = BASE_NONE;
+	struct store_blob topic;
+
 	for (size_t i = 0; i < answer->id_count; i++) {
 		struct store_blob id = blob_of(answer->ids[i]);
-		enum base_result result =
-		    store_answer_topic(hold->store, arena, &id, topic_r, why_r);
 
+		result = store_answer_topic(hold->store, arena, &id, topic_r, why_r);
 		if (result != BASE_NONE)
 			return result;
 	}
-	*topic_r = blob_of(answer->ids[0]);
+	for (size_t i = answer->topic_count; i-- > 1;) {
+		topic = blob_of(answer->topics[i]);
+		result = topic_look(hold, arena, limits, &topic, now, why_r);
+		if (result == BASE_OK)
+			*topic_r = topic;
+		if (result != BASE_NONE)
+			return result;
+	}
+	*topic_r = blob_of(answer->topics[0]);
 	return BASE_OK;
 }
 
@@ -109,11 +133,12 @@ struct standing {
 
 static enum base_result
 standing_find(struct hold *hold, struct base_arena *arena,
-    const struct hold_storm_answer *answer, int64_t now, struct standing *standing,
-    const char **why_r)
+    const struct hold_storm_limits *limits, const struct hold_storm_answer *answer,
+    int64_t now, struct standing *standing, const char **why_r)
 {
 	struct store_blob act = blob_of(answer->act);
-	enum base_result result = topic_find(hold, arena, answer, &standing->topic, why_r);
+	enum base_result result =
+	    topic_find(hold, arena, limits, answer, now, &standing->topic, why_r);
 
 	if (result != BASE_OK)
 		return result;
@@ -210,7 +235,7 @@ ask_write(struct hold *hold, struct base_arena *arena,
 
 	if (result != BASE_OK)
 		return result;
-	result = standing_find(hold, arena, answer, now, &standing, why_r);
+	result = standing_find(hold, arena, limits, answer, now, &standing, why_r);
 	if (result == BASE_OK && standing.storm == NULL)
 		result = answer_write(
 		    hold, arena, limits, answer, &standing, now, &begun, &has_begun, why_r);
@@ -241,7 +266,7 @@ ask(struct hold *hold, struct base_arena *arena, const struct hold_storm_limits 
 {
 	struct standing standing = { .storm = NULL };
 	enum base_result result =
-	    standing_find(hold, arena, answer, base_now_ms(), &standing, why_r);
+	    standing_find(hold, arena, limits, answer, base_now_ms(), &standing, why_r);
 
 	if (result != BASE_OK)
 		return result;

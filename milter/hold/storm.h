@@ -37,7 +37,7 @@ enum hold_storm_state { HOLD_STORM_ON = 1, HOLD_STORM_LIFTED, HOLD_STORM_OVER };
 
 const char *hold_storm_state_str(enum hold_storm_state state);
 
-#define HOLD_STORM_IDS 4 /* message ids by which a thread is known */
+#define HOLD_STORM_IDS (4 * BASE_KEY_MAX) /* message ids by which a thread is known */
 /* Answers are forgotten after this; no window is longer. */
 #define HOLD_STORM_MAX_WINDOW 86400
 
@@ -48,14 +48,18 @@ struct hold_storm_limits {
 	enum hold_end on_end; /* of what it holds: RETURN or SEND */
 };
 
-/* One answer to everybody. What is named by hashes is a keyed MAC. */
+/*
+ * One answer to everybody. What is named by hashes is a keyed MAC; what may have been named
+ * before by an earlier key of the site comes by each of them, by the current one first.
+ */
 struct hold_storm_answer {
 	const char *list;			/* address, "" when the topic is a thread */
-	unsigned char topic[BASE_MAC_SIZE];	/* of a list */
-	unsigned char ids[HOLD_STORM_IDS][BASE_MAC_SIZE]; /* of a thread: its first mail first */
+	unsigned char topics[BASE_KEY_MAX][BASE_MAC_SIZE]; /* the list, or the first mail */
+	size_t topic_count;
+	unsigned char ids[HOLD_STORM_IDS][BASE_MAC_SIZE]; /* of a thread: what it answers */
 	size_t id_count;
 	unsigned char message[BASE_MAC_SIZE];	/* the answer itself, made as ids are */
-	unsigned char act[BASE_MAC_SIZE];	/* the same for its parts */
+	unsigned char act[BASE_MAC_SIZE];	/* the same for its parts, by whichever key */
 	unsigned char sender[BASE_MAC_SIZE];
 	unsigned long people;
 	const char *owner;			/* who is told when a brake begins, "" nobody */

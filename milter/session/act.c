@@ -26,7 +26,7 @@ struct act {
 	TAILQ_ENTRY(act) in_age;
 	LIST_ENTRY(act) in_bucket; /* by what makes it alike, if there is that */
 	int64_t began;
-	unsigned char act[BASE_MAC_SIZE]; /* the name of its first part */
+	unsigned char act[BASE_MAC_SIZE]; /* of its first part's names */
 	unsigned char like[BASE_MAC_SIZE];
 	bool has_like;
 	unsigned char body[BASE_MAC_SIZE];
@@ -41,6 +41,7 @@ struct act {
 LIST_HEAD(act_bucket, act);
 
 struct session_acts {
+	struct base_key *key;
 	pthread_mutex_t lock;
 	TAILQ_HEAD(, act) by_age;
 	struct act_names by_id[BUCKETS];
@@ -111,7 +112,7 @@ act_new(struct session_acts *acts, const struct session_act_names *names, int64_
 		return NULL;
 	act->began = now;
 	act->held = SETTINGS_PASS;
-	memcpy(act->act, names->id, BASE_MAC_SIZE);
+	memcpy(act->act, names->act, BASE_MAC_SIZE);
 	memcpy(act->like, names->like, BASE_MAC_SIZE);
 	act->has_like = names->has_like;
 	base_buffer_init(&act->recipients, SESSION_ACT_BYTES / 8);
@@ -282,7 +283,7 @@ enter(struct session_acts *acts, struct base_arena *arena,
 
 	if (name != NULL)
 		return act_join(acts, arena, name, recipients, part_r);
-	memcpy(part.act, names->id, BASE_MAC_SIZE);
+	memcpy(part.act, names->act, BASE_MAC_SIZE);
 	part.wants_body = like_find(acts, names, recipients) != NULL;
 	if (!part.wants_body) {
 		act = act_new(acts, names, now);
@@ -362,13 +363,13 @@ session_acts_settle(struct session_acts *acts, struct base_arena *arena,
 /* --- what became of it ------------------------------------------------------------ */
 
 void
-session_acts_held(struct session_acts *acts, const unsigned char act[BASE_MAC_SIZE],
+session_acts_held(struct session_acts *acts, const struct session_act_names *names,
     enum settings_action action)
 {
 	struct act_name *name;
 
 	pthread_mutex_lock(&acts->lock);
-	name = name_find(acts, act);
+	name = name_find(acts, names->id);
 	if (name != NULL && name->act->held < action)
 		name->act->held = action;
 	pthread_mutex_unlock(&acts->lock);
@@ -394,6 +395,17 @@ session_acts_teach(
 	return before;
 }
 
+/* A key that nobody else has, and that ends with the table. */
+static struct base_key *
+key_new(void)
+{
+	struct base_key *key = NULL;
+	unsigned char bytes[32];
+
+	base_random(bytes, sizeof(bytes));
+	return base_key_from_bytes(bytes, &key) == BASE_OK ? key : NULL;
+}
+
 struct session_acts *
 session_acts_new(void)
 {
@@ -401,9 +413,20 @@ session_acts_new(void)
 
 	if (acts == NULL)
 		return NULL;
+	acts->key = key_new();
+	if (acts->key == NULL) {
+		free(acts);
+		return NULL;
+	}
 	pthread_mutex_init(&acts->lock, NULL);
 	TAILQ_INIT(&acts->by_age);
 	return acts;
+}
+
+const struct base_key *
+session_acts_key(const struct session_acts *acts)
+{
+	return acts->key;
 }
 
 void
@@ -416,6 +439,7 @@ session_acts_free(struct session_acts **acts)
 	while ((act = TAILQ_FIRST(&(*acts)->by_age)) != NULL)
 		act_remove(*acts, act);
 	pthread_mutex_destroy(&(*acts)->lock);
+	base_key_free(&(*acts)->key);
 	free(*acts);
 	*acts = NULL;
 }

@@ -13,6 +13,7 @@
  *
  * WHAT IT NEVER DOES
  *	It keeps nothing on disk. Names are keyed hashes; addresses are kept as long as the act.
+ *	The key is the table's own, so that a new key of the site parts no act that is going on.
  *
  * BOUNDS
  *	SESSION_ACT_MAX acts and SESSION_ACT_BYTES of addresses; the oldest go first.
@@ -34,8 +35,10 @@
 #define SESSION_ACT_MAX 8192
 #define SESSION_ACT_BYTES (8u << 20) /* of all acts' addresses */
 
-/* What a mail is called; all keyed hashes. */
+/* What a mail is called; all hashes by session_acts_key(), but one. */
 struct session_act_names {
+	unsigned char
+	    act[BASE_MAC_SIZE]; /* by the site's key: what it is if it is the first */
 	unsigned char id[BASE_MAC_SIZE];   /* sender, Message-ID, subject, Date */
 	unsigned char like[BASE_MAC_SIZE]; /* sender, subject, Date */
 	bool has_like; /* there is a Date, without which nothing is alike */
@@ -43,7 +46,7 @@ struct session_act_names {
 
 /* What is known of a mail's act. */
 struct session_act_part {
-	unsigned char act[BASE_MAC_SIZE]; /* the act's name, the same for all its parts */
+	unsigned char act[BASE_MAC_SIZE]; /* of its first part's names: the same for all */
 	struct mail_addresses others;     /* who got the parts before; in the arena given */
 	bool wants_body; /* only the body can tell whether it is a part of an act */
 	enum settings_action held; /* what a part was held for; PASS: none was */
@@ -53,6 +56,7 @@ struct session_acts;
 
 struct session_acts *session_acts_new(void);
 void session_acts_free(struct session_acts **acts);
+const struct base_key *session_acts_key(const struct session_acts *acts);
 
 /* End of the header: joins the act of this name or begins one. `now` in seconds. */
 enum base_result session_acts_enter(struct session_acts *acts, struct base_arena *arena,
@@ -63,7 +67,7 @@ enum base_result session_acts_settle(struct session_acts *acts, struct base_aren
     const struct session_act_names *names, const struct mail_addresses *recipients,
     const unsigned char body[BASE_MAC_SIZE], int64_t now, struct session_act_part *part_r);
 /* A part was held: later ones share its fate. */
-void session_acts_held(struct session_acts *acts, const unsigned char act[BASE_MAC_SIZE],
+void session_acts_held(struct session_acts *acts, const struct session_act_names *names,
     enum settings_action action);
 
 /* What was learned of an act before. */

@@ -30,7 +30,7 @@ name_make(const struct base_key *key, const char *const *texts, size_t count,
 static void
 names_make(const struct session_connection *connection, struct session_act_names *names_r)
 {
-	const struct base_key *key = connection->site->key;
+	const struct base_key *key = session_acts_key(session_acts());
 	const struct mail_transaction *transaction = connection->mail.transaction;
 	const char *actor = connection->mail.identity.actor;
 	bool has_id = transaction->message_id[0] != '\0';
@@ -39,6 +39,7 @@ names_make(const struct session_connection *connection, struct session_act_names
 		transaction->subject, transaction->date };
 	const char *like[] = { actor, "like", transaction->subject, transaction->date };
 
+	name_make(connection->site->key, id, sizeof(id) / sizeof(*id), names_r->act);
 	name_make(key, id, sizeof(id) / sizeof(*id), names_r->id);
 	names_r->has_like =
 	    name_make(key, like, sizeof(like) / sizeof(*like), names_r->like) &&
@@ -134,7 +135,7 @@ session_part_enter(struct session_connection *connection)
 
 	names_make(connection, &mail->names);
 	memset(&mail->part, 0, sizeof(mail->part));
-	memcpy(mail->part.act, mail->names.id, sizeof(mail->part.act));
+	memcpy(mail->part.act, mail->names.act, sizeof(mail->part.act));
 	/* without memory for it, it is an act of its own */
 	(void)session_acts_enter(session_acts(), connection->arena, &mail->names,
 	    &mail->transaction->recipients, base_now(), &mail->part);
@@ -148,8 +149,8 @@ session_part_settle(struct session_connection *connection)
 	size_t before = mail->judged->recipients.count;
 	unsigned char body[BASE_MAC_SIZE];
 
-	base_key_mac(connection->site->key, BASE_KEY_ACT, mail->transaction->body_start,
-	    mail->transaction->body_start_length, body);
+	base_key_mac(session_acts_key(session_acts()), BASE_KEY_ACT,
+	    mail->transaction->body_start, mail->transaction->body_start_length, body);
 	(void)session_acts_settle(session_acts(), connection->arena, &mail->names,
 	    &mail->transaction->recipients, body, base_now(), &mail->part);
 	judged_make(connection);
@@ -161,7 +162,7 @@ session_part_held(struct session_connection *connection)
 {
 	struct session_mail *mail = &connection->mail;
 
-	session_acts_held(session_acts(), mail->part.act,
+	session_acts_held(session_acts(), &mail->names,
 	    mail->is_stormy && mail->verdict.action < SETTINGS_UNDO ? SETTINGS_UNDO
 								    : mail->verdict.action);
 	(void)session_acts_teach(

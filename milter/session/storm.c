@@ -16,18 +16,17 @@
 
 /* --- which topic -------------------------------------------------------------------- */
 
-/* A keyed hash of two texts. */
+/* A hash of two texts by one of the site's keys. */
 static void
-mac_make(const struct session_connection *connection, const char *kind, const char *text,
-    unsigned char mac_r[BASE_MAC_SIZE])
+mac_make(const struct session_connection *connection, const struct base_key *key,
+    const char *kind, const char *text, unsigned char mac_r[BASE_MAC_SIZE])
 {
 	const char *whole =
 	    base_arena_printf(connection->arena, "storm\n%s\n%s", kind, text);
 
 	memset(mac_r, 0, BASE_MAC_SIZE);
 	if (whole != NULL)
-		base_key_mac(
-		    connection->site->key, BASE_KEY_ACT, whole, strlen(whole), mac_r);
+		base_key_mac(key, BASE_KEY_ACT, whole, strlen(whole), mac_r);
 }
 
 /* How many people are behind one recipient; 0 unless it is a list. */
@@ -64,27 +63,56 @@ list_find(const struct session_connection *connection)
 	return list;
 }
 
-/* Adds a message id to those by which the thread is known. */
+/* What the answer is about, by one more key. */
 static void
-thread_add(const struct session_connection *connection, const char *id,
-    struct hold_storm_answer *answer)
+topic_add(const struct session_connection *connection, const struct base_key *key,
+    const char *kind, const char *text, struct hold_storm_answer *answer)
 {
-	if (id[0] != '\0' && answer->id_count < HOLD_STORM_IDS)
-		mac_make(connection, "thread", id, answer->ids[answer->id_count++]);
+	mac_make(connection, key, kind, text, answer->topics[answer->topic_count++]);
 }
 
-/* The thread's first mail first: it is the one that all answers name. */
+/* Adds a message id to those by which the thread is known. */
 static void
-thread_find(const struct session_connection *connection, struct hold_storm_answer *answer)
+thread_add(const struct session_connection *connection, const struct base_key *key,
+    const char *id, struct hold_storm_answer *answer)
+{
+	if (id[0] != '\0' && answer->id_count < HOLD_STORM_IDS)
+		mac_make(connection, key, "thread", id, answer->ids[answer->id_count++]);
+}
+
+/* The thread by one key; its first mail is the one that all answers name. */
+static void
+thread_find(const struct session_connection *connection, const struct base_key *key,
+    struct hold_storm_answer *answer)
 {
 	const struct mail_transaction *transaction = connection->mail.transaction;
 	size_t count = transaction->reference_count;
+	const char *first =
+	    count > 0 ? transaction->references[0] : transaction->in_reply_to;
 
-	if (count > 0)
-		thread_add(connection, transaction->references[0], answer);
-	thread_add(connection, transaction->in_reply_to, answer);
+	if (first[0] == '\0')
+		return;
+	topic_add(connection, key, "thread", first, answer);
+	thread_add(connection, key, first, answer);
+	if (first != transaction->in_reply_to)
+		thread_add(connection, key, transaction->in_reply_to, answer);
 	if (count > 1)
-		thread_add(connection, transaction->references[count - 1], answer);
+		thread_add(connection, key, transaction->references[count - 1], answer);
+}
+
+/* The list or the thread, by each key that may have named it: a brake outlives a new key. */
+static void
+topic_find(const struct session_connection *connection, struct hold_storm_answer *answer)
+{
+	const struct base_key *keys[BASE_KEY_MAX];
+	size_t count = base_key_valid(connection->site->key, base_now(), keys);
+
+	while (count-- > 0) {
+		if (answer->list[0] != '\0')
+			topic_add(connection, keys[count], "list", answer->list, answer);
+		else
+			thread_find(connection, keys[count], answer);
+	}
 }
 
 /* --- who ------------------------------------------------------------------------------ */
@@ -170,26 +198,23 @@ answer_make(const struct session_connection *connection, struct hold_storm_answe
 {
 	const struct session_mail *mail = &connection->mail;
 	const struct mail_transaction *transaction = mail->transaction;
+	const struct base_key *key = connection->site->key;
 	struct hold_storm_answer answer = { .list = list_find(connection),
 		.people = mail->audience.people,
 		.subject = transaction->subject,
 		.language = connection->site->settings->notice.language };
 
-	if (answer.list[0] != '\0')
-		mac_make(connection, "list", answer.list, answer.topic);
-	else
-		thread_find(connection, &answer);
+	topic_find(connection, &answer);
 	answer.owner = owner_find(connection, answer.list);
-	if ((answer.list[0] == '\0' && answer.id_count == 0) ||
-	    is_from(connection, answer.owner))
+	if (answer.topic_count == 0 || is_from(connection, answer.owner))
 		return false;
 	if (is_only_tagged(connection))
 		answer.owner = ""; /* nothing is held: there is nothing to lift */
-	mac_make(connection, "thread",
+	mac_make(connection, key, "thread",
 	    transaction->message_id[0] != '\0' ? transaction->message_id
 					       : transaction->queue_id,
 	    answer.message);
-	mac_make(connection, "sender", mail->identity.actor, answer.sender);
+	mac_make(connection, key, "sender", mail->identity.actor, answer.sender);
 	memcpy(answer.act, mail->part.act, sizeof(answer.act));
 	*answer_r = answer;
 	return true;

@@ -2,10 +2,11 @@
 import signal
 import threading
 
+import storm
 from lab import story, web
 from lab.mail import Message, Submission, until
 from lab.milter import Milter
-from lab.site import Site
+from lab.site import Site, only
 
 ANNA = "anna@example.com"
 PROGRAMS = ("oops-milter", "oops-web")
@@ -200,3 +201,69 @@ def test_a_new_key_loses_neither_links_nor_habits():
         assert site.link(ANNA) != old
         assert web.press(old, "send").status == 303
         story.reaches(site, first)
+
+
+def rotate(site):
+    site.oopsctl("rotate-key", check=True)
+    reload(site)
+
+
+def test_a_new_key_ends_no_storm():
+    """Counted before, counted after; and who answers under a third key waits for the same."""
+    with storm.stormy() as site:
+        announcement = storm.announce(site)
+        for number in range(2):
+            counted, _ = storm.answer(site, announcement, number)
+            story.reaches(site, counted)
+        rotate(site)
+        for number in range(2, storm.STORM["replies"]):
+            story.reaches(site, storm.answer(site, announcement, number)[0])
+        _, queue_id = storm.answer(site, announcement, 10)
+        story.hold_of(site, queue_id)
+        rotate(site)
+        # one that answers an answer from before, and does not name the thread's first mail
+        counted.parent = None
+        second = counted.reply_all(storm.EVERYBODY[11], "Me too\n")
+        for message in (second, announcement.reply_all(storm.EVERYBODY[12], "Me too\n")):
+            story.hold_of(site, site.send(message))
+        began = site.audit("storm", what="started")
+        assert len(began) == 1 and began[0]["answers"] == "4", began
+
+
+def test_a_new_key_ends_no_storm_of_a_list():
+    everyone = "everyone@example.com"
+    with storm.stormy(lists=({"address": everyone, "members": 412},)) as site:
+        threads = [Message(storm.CLARA, [everyone], f"News {number}") for number in range(6)]
+        for thread in threads:
+            site.send(thread)
+        for number in range(storm.STORM["replies"] + 1):
+            if number == 2:
+                rotate(site)
+            message = Message(storm.EVERYBODY[number], [everyone], "Re: News",
+                              parent=threads[number])
+            queue_id = site.send(message)
+        story.hold_of(site, queue_id)
+
+
+def test_a_new_key_parts_no_mail_that_is_arriving():
+    with Site() as site:
+        story.teach(site)
+        message = story.announce(site).reply_all(ANNA)
+        people = message.recipients()
+        first = site.send(message, recipients=people[:20])
+        hold = story.hold_of(site, first)
+        rotate(site)
+        assert story.hold_of(site, site.send(message, recipients=people[20:])) == hold
+
+
+@only("sendmail")  # whose site has a system log of its own, where oopsctl writes
+def test_a_new_key_is_audited():
+    with Site() as site:
+        key = site.folder / "secret.key"
+        audited = f"event=config id=- program=oopsctl file={key} "
+        site.oopsctl("rotate-key", check=True)
+        lines = lambda: "\n".join(site.mta.log("oopsctl"))
+        until(lambda: audited + "answer=ok what=key" in lines(), 5)
+        key.write_text("none\n", encoding="ascii")
+        assert site.oopsctl("rotate-key").returncode == 78
+        until(lambda: audited + "answer=refused what=" in lines(), 5)

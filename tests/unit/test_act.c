@@ -38,6 +38,8 @@ names_make(const char *id, const char *like)
 	struct session_act_names names = { .has_like = like != NULL };
 
 	name_make(id, names.id);
+	name_make(id, names.act);
+	names.act[BASE_MAC_SIZE - 1] = 'A'; /* by another key */
 	name_make(like != NULL ? like : "", names.like);
 	return names;
 }
@@ -128,6 +130,7 @@ START_TEST(parts_find_each_other)
 
 		name_make(step->body != NULL ? step->body : "", body);
 		name_make(*step->act != '\0' ? step->act : step->id, act);
+		act[BASE_MAC_SIZE - 1] = 'A';
 		result = step->body != NULL ? session_acts_settle(acts, arena, &names, &to,
 						  body, NOW + step->after, &part)
 					    : session_acts_enter(acts, arena, &names, &to,
@@ -161,8 +164,8 @@ START_TEST(parts_share_a_fate)
 	session_acts_enter(acts, arena, &first, &a, NOW, &part);
 	ck_assert_int_eq(part.held, SETTINGS_PASS);
 	session_acts_settle(acts, arena, &first, &a, body, NOW, &part);
-	session_acts_held(acts, part.act, SETTINGS_CONFIRM);
-	session_acts_held(acts, part.act, SETTINGS_UNDO); /* the stricter one stays */
+	session_acts_held(acts, &first, SETTINGS_CONFIRM);
+	session_acts_held(acts, &first, SETTINGS_UNDO); /* the stricter one stays */
 	session_acts_enter(acts, arena, &first, &b, NOW, &part);
 	ck_assert_int_eq(part.held, SETTINGS_CONFIRM);
 	session_acts_settle(acts, arena, &second, &b, body, NOW, &part);
@@ -230,7 +233,7 @@ part_come(void *context)
 		name_make("hi", body);
 		session_acts_enter(acts, arena, &names, &to, NOW, &part);
 		session_acts_settle(acts, arena, &names, &to, body, NOW, &part);
-		session_acts_held(acts, part.act, SETTINGS_UNDO);
+		session_acts_held(acts, &names, SETTINGS_UNDO);
 		base_arena_free(&arena);
 	}
 	return NULL;
@@ -263,7 +266,11 @@ main(void)
 	Suite *suite = suite_create("act");
 	TCase *tests = tcase_create("acts");
 	SRunner *runner = srunner_create(suite);
+	const char *why;
 	int failed;
+
+	if (base_crypto_start(&why) != BASE_OK)
+		return EXIT_FAILURE;
 
 	tcase_add_loop_test(
 	    tests, parts_find_each_other, 0, sizeof(stories) / sizeof(*stories));
