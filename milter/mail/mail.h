@@ -96,6 +96,12 @@ enum base_result mail_text_decode(
 	struct base_arena *arena, const char *value, size_t max_bytes, const char **text_r);
 
 /*
+ * Does a decoded subject begin as answers do: "Re:", "AW:", "[list] Re[2]:" and the like? It may
+ * be anybody's own words; where there is a thread, believe that.
+ */
+bool mail_subject_is_answer(const char *subject);
+
+/*
  * The message ids in a value (RFC 5322 3.6.4), without <>, at most `room`; how many. When there
  * are more, the first and the last ones: a thread's beginning and its newest mails.
  */

@@ -7,7 +7,6 @@
 #include "milter/session/internal.h"
 
 #include <string.h>
-#include <strings.h>
 
 #include "milter/audience/audience.h"
 #include "milter/mail/mail.h"
@@ -122,7 +121,7 @@ static bool
 is_answer(const struct mail_transaction *transaction)
 {
 	return transaction->in_reply_to[0] != '\0' ||
-	       strncasecmp(transaction->subject, "re:", 3) == 0;
+	       mail_subject_is_answer(transaction->subject);
 }
 
 /* Did this sender begin what is answered? They may well have to say something to all. */

@@ -171,8 +171,9 @@ def test_a_list_has_one_storm_over_all_its_threads():
 
         def reply(number):
             parent = threads[number % 2]
-            message = Message(EVERYBODY[number], [everyone], "Re: " + parent.subject,
-                              parent=parent)
+            # some programs do not say what they answer, but in the words of their language
+            message = Message(EVERYBODY[number], [everyone], ("Re: ", "AW: ")[number % 2]
+                              + parent.subject, parent=(parent, None)[number % 2])
             return message, site.send(message)
         for number in range(STORM["replies"]):
             message, _ = reply(number)

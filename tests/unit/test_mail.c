@@ -898,6 +898,52 @@ START_TEST(extensions_are_folded)
 }
 END_TEST
 
+/* --- subjects ----------------------------------------------------------------------- */
+
+static const struct {
+	const char *subject;
+	bool is_answer;
+} subjects[] = {
+	{ "Re: Cake", true },
+	{ "RE: Cake", true },
+	{ "re:Cake", true },
+	{ "AW: Kuchen", true },
+	{ "Antw: Taart", true },
+	{ "SV: Kaka", true },
+	{ "VS: Kakku", true },
+	{ "RES: Bolo", true },
+	{ "RIF: Torta", true },
+	{ "R: Torta", true },
+	{ "Odp: Ciasto", true },
+	{ "Re[2]: Cake", true },
+	{ "Re(3): Cake", true },
+	{ "Re^2: Cake", true },
+	{ "RE : Gateau", true },
+	{ "[staff] Re: Cake", true },
+	{ "[a] [b] AW: Cake", true },
+	{ "回复：蛋糕", true },
+	{ "  Re: Cake", true },
+	{ "", false },
+	{ "Re", false },
+	{ "[", false },
+	{ "[staff] Cake", false },
+	{ "Reminder: Cake", false },
+	{ "Resolved: Cake", false },
+	{ "Fwd: Re: Cake", false },
+	{ "WG: Cake", false },
+	{ "Cake re: kitchen", false },
+	{ "Re[2] Cake", false },
+	{ "Svalbard: Cake", false },
+};
+
+START_TEST(subjects_tell_answers)
+{
+	ck_assert_msg(
+	    mail_subject_is_answer(subjects[_i].subject) == subjects[_i].is_answer, "%s",
+	    subjects[_i].subject);
+}
+END_TEST
+
 START_TEST(a_transaction_is_folded_whole)
 {
 	struct mail_transaction *t = mail_transaction_new(arena, 1);
@@ -935,6 +981,7 @@ case_parsers(void)
 	tcase_add_test(tcase, limits_of_lengths_are_exact);
 	tcase_add_loop_test(
 	    tcase, extensions_are_folded, 0, (int)(sizeof(folds) / sizeof(*folds)));
+	tcase_add_loop_test(tcase, subjects_tell_answers, 0, COUNT(subjects));
 	tcase_add_test(tcase, a_transaction_is_folded_whole);
 	tcase_add_test(tcase, domains_are_compared_whole_label_by_label);
 	tcase_add_test(tcase, a_set_keeps_order_and_counts_on_when_it_is_full);
