@@ -22,8 +22,10 @@
  * --------------------------------------------------- */
 
 static struct {
-	atomic_int due; /* letters that wait */
+	atomic_int due;  /* letters that wait */
+	bool is_endless; /* when one is over, the next one waits */
 	enum hold_state state;
+	enum hold_action action;
 	const char *sender;
 	enum base_result token, done;
 	char tokens[8][BASE_TOKEN_SIZE];
@@ -41,7 +43,8 @@ hold_letter_next(struct hold *hold, struct base_arena *arena, struct hold_view *
 		return BASE_NONE;
 	*view_r = (struct hold_view){ .id = base_arena_strdup(arena, ID),
 		.state = play.state,
-		.action = HOLD_CONFIRM,
+		.action = play.action,
+		.author = "",
 		.sender = play.sender,
 		.subject = "Lunch\n.\nQUIT",
 		.recipients = "",
@@ -74,7 +77,7 @@ hold_letter_done(struct hold *hold, const char *id, const char **why_r)
 	(void)hold;
 	ck_assert_str_eq(id, ID);
 	*why_r = "the disk is full";
-	if (play.done == BASE_OK)
+	if (play.done == BASE_OK && !play.is_endless)
 		atomic_store(&play.due, 0);
 	atomic_fetch_add(&play.done_count, 1);
 	return play.done;
@@ -114,7 +117,7 @@ static struct {
 	pthread_t thread;
 	const char *rcpt_answer; /* NULL: says nothing at all */
 	atomic_int letters;
-	char envelope[400]; /* MAIL and RCPT lines */
+	char envelope[400]; /* of the last letter: EHLO, MAIL and RCPT */
 	char data[65536];   /* of the last letter */
 } server;
 
@@ -136,7 +139,7 @@ serve_one(FILE *in, int out)
 			dprintf(out, "250 2.0.0 queued as 4ABC\r\n");
 		} else if (!strncasecmp(line, "EHLO", 4)) {
 			dprintf(out, "250-test\r\n250 SIZE\r\n");
-			strcat(server.envelope, line);
+			strcpy(server.envelope, line);
 		} else if (!strncasecmp(line, "MAIL", 4) || !strncasecmp(line, "RCPT", 4)) {
 			strcat(server.envelope, line);
 			if (*line == 'R' && !server.rcpt_answer)
@@ -205,6 +208,7 @@ setup(void)
 	memset(&play, 0, sizeof(play));
 	memset(&server, 0, sizeof(server));
 	play.state = HOLD_HELD;
+	play.action = HOLD_CONFIRM;
 	play.sender = "anna@example.com";
 	server.rcpt_answer = "250 ok";
 	server.listener = socket(AF_INET, SOCK_STREAM, 0);
@@ -359,6 +363,25 @@ START_TEST(test_odd_sender)
 }
 END_TEST
 
+/* Many letters of a storm go out at a pace; those about people's own mail do not wait so. */
+START_TEST(test_pace)
+{
+	int64_t start = base_now_ms();
+	int storm;
+
+	play.is_endless = true;
+	play.action = HOLD_STORM;
+	work(1500, &play.done_count, 1000);
+	storm = atomic_load(&server.letters);
+	ck_assert_int_ge(storm, 1);
+	ck_assert_int_le(storm, 2 + (base_now_ms() - start) / 200);
+	play.action = HOLD_CONFIRM;
+	atomic_store(&play.done_count, 0);
+	work(10000, &play.done_count, 4 * storm);
+	ck_assert_int_ge(atomic_load(&play.done_count), 4 * storm);
+}
+END_TEST
+
 int
 main(void)
 {
@@ -377,6 +400,7 @@ main(void)
 	tcase_add_test(tcase, test_no_token);
 	tcase_add_test(tcase, test_not_written_down);
 	tcase_add_test(tcase, test_odd_sender);
+	tcase_add_test(tcase, test_pace);
 	suite_add_tcase(suite, tcase);
 	srunner_run_all(runner, CK_NORMAL);
 	failed = srunner_ntests_failed(runner);

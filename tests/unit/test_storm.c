@@ -1,0 +1,217 @@
+/*
+ * hold/storm: a thousand people answer everybody within a minute. What that costs those who
+ * have nothing to do with it: one letter to the list's owner, and no delay for other letters.
+ */
+#include <check.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "milter/base/base.h"
+#include "milter/hold/internal.h"
+#include "milter/hold/storm.h"
+#include "milter/store/store.h"
+
+#define PEOPLE 1000
+#define REPLIES 4
+#define OWNER "owner@example.com"
+
+static char directory[64];
+static struct base_arena *arena;
+static struct hold *hold;
+static const char *why;
+
+static const struct hold_storm_limits limits = {
+	.replies = REPLIES, .window = 600, .span = 3600, .on_end = HOLD_END_RETURN
+};
+
+#define OK(call) must_be(BASE_OK, call, #call)
+#define NONE(call) must_be(BASE_NONE, call, #call)
+
+static void
+must_be(enum base_result expected, enum base_result result, const char *call)
+{
+	ck_assert_msg(result == expected, "%s: %s, not %s (%s)", call,
+	    base_result_str(result), base_result_str(expected), why);
+}
+
+static void
+setup(void)
+{
+	struct hold_options options = { "sqlite", directory, "mx1", true };
+
+	strcpy(directory, "/tmp/oops-storm-XXXXXX");
+	ck_assert_ptr_nonnull(mkdtemp(directory));
+	ck_assert_int_eq(base_crypto_start(&why), BASE_OK);
+	arena = base_arena_new(16u << 20);
+	why = "";
+	OK(hold_open(&options, &hold, &why));
+}
+
+static void
+teardown(void)
+{
+	char command[128];
+
+	hold_close(&hold);
+	base_arena_free(&arena);
+	snprintf(command, sizeof(command), "rm -rf %s", directory);
+	ck_assert_int_eq(system(command), 0);
+}
+
+/* A text that stands for a keyed hash. */
+static void
+mac_make(const char *text, int number, unsigned char mac_r[BASE_MAC_SIZE])
+{
+	memset(mac_r, 0, BASE_MAC_SIZE);
+	snprintf((char *)mac_r, BASE_MAC_SIZE, "%s %d", text, number);
+}
+
+/* What person `number` answers to the whole list; its topic by one key. */
+static struct hold_storm_answer
+answer_make(int number, const char *topic)
+{
+	struct hold_storm_answer answer = { .list = "everyone@example.com",
+		.topic_count = 1,
+		.people = 2100,
+		.owner = OWNER,
+		.subject = "Re: Cake",
+		.language = "en" };
+
+	mac_make(topic, 0, answer.topics[0]);
+	mac_make("message", number, answer.message);
+	mac_make("act", number, answer.act);
+	mac_make("sender", number, answer.sender);
+	return answer;
+}
+
+/* --- one letter to the owner, and nobody waits --------------------------------------- */
+
+/* Writes a held mail whose letter is due; `storm` "" for one that is held for its own sake. */
+static void
+row_put(int number, const char *storm)
+{
+	char id[BASE_ID_SIZE], sender[64];
+	struct store_hold row = { .id = id,
+		.node = "mx1",
+		.state = HOLD_HELD,
+		.action = *storm == '\0' ? HOLD_CONFIRM : HOLD_STORM,
+		.act = { id, BASE_ID_LENGTH },
+		.sender = sender,
+		.storm = storm,
+		.created = base_now_ms(),
+		.deadline = base_now_ms() + 3600000,
+		.letter_due = base_now_ms() };
+
+	base_id_new(id);
+	snprintf(sender, sizeof(sender), "person%d@example.com", number);
+	OK(store_hold_insert(hold->store, &row, &why));
+}
+
+/* Everybody answers; the brake's id. All but the first few are held. */
+static void
+everybody_answers(char brake_r[BASE_ID_SIZE])
+{
+	struct hold_storm_brake brake;
+
+	for (int number = 0; number < PEOPLE; number++) {
+		struct hold_storm_answer answer = answer_make(number, "list");
+		enum base_result expected = number < REPLIES ? BASE_NONE : BASE_OK;
+
+		must_be(expected, hold_storm_ask(hold, &limits, &answer, &brake, &why),
+		    "hold_storm_ask");
+	}
+	ck_assert_uint_eq(brake.answers, REPLIES);
+	memcpy(brake_r, brake.id, BASE_ID_SIZE);
+	OK(store_begin(hold->store, &why));
+	for (int number = REPLIES; number < PEOPLE; number++)
+		row_put(number, brake_r);
+	OK(store_commit(hold->store, &why));
+}
+
+/* Takes the next letter as the postman does; what it is about. */
+static enum hold_action
+letter_take(void)
+{
+	struct hold_view view;
+	enum hold_action action;
+
+	base_arena_reset(arena);
+	OK(hold_letter_next(hold, arena, &view, &why));
+	action = view.action;
+	if (action == HOLD_BRAKE)
+		ck_assert_str_eq(view.sender, OWNER);
+	OK(hold_letter_done(hold, view.id, &why));
+	return action;
+}
+
+START_TEST(a_thousand_answers_are_one_letter_to_the_owner)
+{
+	size_t letters[HOLD_BRAKE + 1] = { 0 };
+	char brake[BASE_ID_SIZE];
+	struct hold_view view;
+
+	everybody_answers(brake);
+	row_put(1, ""); /* somebody's own slip, found last */
+	ck_assert_int_eq(letter_take(), HOLD_CONFIRM);
+	ck_assert_int_eq(letter_take(), HOLD_BRAKE);
+	for (int number = REPLIES; number < PEOPLE; number++) {
+		if (number % 100 == 0) { /* and others in the middle of it */
+			row_put(number, "");
+			ck_assert_int_eq(letter_take(), HOLD_CONFIRM);
+		}
+		letters[letter_take()]++;
+	}
+	NONE(hold_letter_next(hold, arena, &view, &why));
+	ck_assert_uint_eq(letters[HOLD_STORM], PEOPLE - REPLIES);
+	ck_assert_uint_eq(letters[HOLD_BRAKE], 0);
+}
+END_TEST
+
+/* --- topics by several keys ----------------------------------------------------------- */
+
+/* Person `number` answers; the topic by the current key and by an earlier one, NULL: none. */
+static enum base_result
+ask(int number, const char *current, const char *earlier, struct hold_storm_brake *brake_r)
+{
+	struct hold_storm_answer answer = answer_make(number, current);
+
+	if (earlier != NULL)
+		mac_make(earlier, 0, answer.topics[answer.topic_count++]);
+	return hold_storm_ask(hold, &limits, &answer, brake_r, &why);
+}
+
+START_TEST(a_topic_keeps_the_name_it_has)
+{
+	struct hold_storm_brake first, brake;
+
+	NONE(ask(1, "old", NULL, &brake));
+	NONE(ask(2, "old", NULL, &brake));
+	NONE(ask(3, "new", "old", &brake)); /* counted with those before */
+	NONE(ask(4, "new", "old", &brake)); /* the last one that may */
+	OK(ask(5, "new", "old", &first));
+	OK(ask(6, "newer", "old", &brake));
+	ck_assert_str_eq(first.id, brake.id);
+	NONE(ask(7, "new", NULL, &brake)); /* the earlier key's time is over */
+	NONE(ask(8, "other", "new", &brake));
+}
+END_TEST
+
+int
+main(void)
+{
+	Suite *suite = suite_create("storm");
+	TCase *tests = tcase_create("storm");
+	SRunner *runner = srunner_create(suite);
+	int failed;
+
+	tcase_set_timeout(tests, 60);
+	tcase_add_checked_fixture(tests, setup, teardown);
+	tcase_add_test(tests, a_thousand_answers_are_one_letter_to_the_owner);
+	tcase_add_test(tests, a_topic_keeps_the_name_it_has);
+	suite_add_tcase(suite, tests);
+	srunner_run_all(runner, CK_NORMAL);
+	failed = srunner_ntests_failed(runner);
+	srunner_free(runner);
+	return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+}
