@@ -1,11 +1,12 @@
 """Too many answers to everybody: further ones wait, kindly."""
+import concurrent.futures
 import email
 import time
 
 from lab import story, web
 from lab.mail import Message, Submission, never, until
 from lab.milter import Milter, fields_of
-from lab.site import Site
+from lab.site import Site, only
 from lab.story import CLARA, COLLEAGUES
 
 OWNER = "owner@example.com"
@@ -255,3 +256,33 @@ def test_letters_come_one_after_the_other():
                          if one.header("Auto-Submitted") and OWNER not in one.recipients)
         assert len(letters) == 25
         assert letters[-1] - letters[0] > 24 * 0.19, "all at once"
+
+
+@only("postfix")
+def test_a_thousand_real_answers_delay_no_other_letter():
+    """Real queue files: the owner is told once, and who is asked about an own slip at once."""
+    everyone, number_of_answers = "everyone@example.com", 1000
+    slip = {"match": {"sender": CLARA, "people_min": 5}, "action": "confirm", "threshold": 0.01}
+    changes = {"storm": STORM, "lists": ({"address": everyone, "members": 2100},),
+               "policy": (slip, {"action": "confirm", "threshold": 1.0, "tag_threshold": 2.0})}
+    with Site(changes) as site:
+        story.teach(site, CLARA)
+        thread = Message(COLLEAGUES[0], [everyone], "News")
+        site.send(thread)
+
+        def answer_many(first):
+            with Submission(site.mta.port, f"staff{first}@example.com") as submission:
+                for number in range(first, number_of_answers, 4):
+                    who = f"staff{number:03}@example.com"
+                    submission.send(Message(who, [everyone], "Re: News", parent=thread))
+        with concurrent.futures.ThreadPoolExecutor(4) as pool:
+            list(pool.map(answer_many, range(4)))
+        assert len(site.held()) == number_of_answers - STORM["replies"]
+        until(lambda: len(site.audit("hold", action="storm", now="HELD")) > 900, 30, "all seen")
+        site.letters(OWNER)
+        slip = Message(CLARA, COLLEAGUES[:9], "Oh")
+        story.hold_of(site, site.send(slip))
+        site.letters(CLARA, 30)
+        letters = [one for one in site.receiver.received() if one.header("Auto-Submitted")]
+        assert len(letters) < 900, "the letters of the storm still go out one after the other"
+        assert len(site.letters(OWNER)) == 1
