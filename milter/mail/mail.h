@@ -91,6 +91,13 @@ typedef bool mail_mailbox_fn(void *context, const char *name, const char *normal
 enum base_result mail_each_mailbox(
 	struct base_arena *arena, const char *value, mail_mailbox_fn *each, void *context);
 
+/*
+ * The same for what looks like an address in a text that is no header, with names of "": where
+ * a mail quotes another one it says whose that is. At most `most` at signs are looked at.
+ */
+void mail_text_each_address(struct base_arena *arena, const char *text, size_t length,
+	size_t most, mail_mailbox_fn *each, void *context);
+
 /* Encoded words of RFC 2047 and folding resolved to one line of valid UTF-8. */
 enum base_result mail_text_decode(
 	struct base_arena *arena, const char *value, size_t max_bytes, const char **text_r);

@@ -522,6 +522,22 @@ recipients_hash(const struct base_key *key, struct base_arena *arena,
 	return hashes;
 }
 
+/* The oldest key's history is whole; that of a later one begins with it. */
+static const struct base_key *
+recall_key(const struct base_key *key)
+{
+	const struct base_key *valid[BASE_KEY_MAX];
+
+	(void)base_key_valid(key, base_now(), valid);
+	return valid[0];
+}
+
+uint64_t
+memory_recall_hash(const struct base_key *key, const char *address)
+{
+	return memory_hash(recall_key(key), address);
+}
+
 /* What is known about a sender, the message answered, and the site. */
 enum base_result
 memory_recall(struct memory *memory, const struct base_key *key, struct base_arena *arena,
@@ -529,13 +545,10 @@ memory_recall(struct memory *memory, const struct base_key *key, struct base_are
     struct memory_recall *recall_r, const char **why_r)
 {
 	struct memory_recall recall = { 0 };
-	const struct base_key *valid[BASE_KEY_MAX];
 	enum base_result result;
 	uint64_t parent;
 
-	/* The oldest key's history is whole; that of a later one begins with it. */
-	(void)base_key_valid(key, base_now(), valid);
-	key = valid[0];
+	key = recall_key(key);
 	parent = *transaction->in_reply_to ? memory_hash(key, transaction->in_reply_to) : 0;
 	recall.actor = *actor ? memory_hash(key, actor) : 0;
 	recall.recipients = recipients_hash(key, arena, &transaction->recipients);

@@ -55,6 +55,9 @@ enum base_result memory_recall(struct memory *memory, const struct base_key *key
     struct base_arena *arena, const char *actor, const struct mail_transaction *transaction,
     struct memory_recall *recall_r, const char **why_r);
 
+/* The hash of an address as a recall tells them now: by the oldest valid key. */
+uint64_t memory_recall_hash(const struct base_key *key, const char *address);
+
 /*
  * What would be learned if this send really leaves, as bytes that hold no address: to be
  * given to memory_learn() now, or later by the keeper. `actor` "" for mail that is not a

@@ -129,6 +129,12 @@ enum base_result session_storm_ask(
 void session_storm_request(
     const struct session_connection *connection, struct hold_request *request);
 
+/*
+ * author.c: the address of who began the thread that is answered, if they get the mail, or its
+ * header or the start of its body name them; else "".
+ */
+const char *session_author_find(const struct session_connection *connection);
+
 /* place.c: what is done to a mail that does not simply pass. */
 enum session_answer session_tag(struct session_connection *connection, SMFICTX *context);
 enum session_answer session_hold(struct session_connection *connection, SMFICTX *context);

@@ -132,20 +132,6 @@ is_originator(const struct memory_recall *recall)
 	       recall->thread->originator == recall->actor;
 }
 
-/* Whom the mail answers, if they are among those it goes to; else "". */
-static const char *
-author_find(const struct session_mail *mail)
-{
-	const struct memory_recall *recall = &mail->recall;
-
-	for (size_t i = 0; recall->thread != NULL && i < recall->recipient_count &&
-			   i < mail->judged->recipients.count;
-	     i++)
-		if (recall->recipients[i] == recall->thread->originator)
-			return mail->judged->recipients.items[i];
-	return "";
-}
-
 /* Who is told when a brake begins; "" for nobody. */
 static const char *
 owner_find(const struct session_connection *connection, const char *list)
@@ -286,7 +272,7 @@ session_storm_request(
 
 	request->action = HOLD_STORM;
 	request->storm = mail->brake.id;
-	request->author = author_find(mail);
+	request->author = session_author_find(connection);
 	request->answered = mail->brake.answerers;
 	request->window = left > 0 ? left : 0;
 	request->on_end = mail->brake.on_end;

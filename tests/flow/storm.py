@@ -179,10 +179,18 @@ def test_a_list_has_one_storm_over_all_its_threads():
         for number in range(STORM["replies"]):
             message, _ = reply(number)
             until(lambda: site.receiver.received(message.id), 10)
-        _, queue_id = reply(7)
+        message, queue_id = reply(7)
         story.hold_of(site, queue_id)
+        said = text_of(site.letters(message.sender)[0])
+        assert CLARA not in said and "to the author alone" in said, said
         storm = site.audit("storm", what="started")
         assert len(storm) == 1 and (storm[0]["list"], storm[0]["people"]) == (everyone, "412")
+        # who is named in the text can be written to alone, if it is who began the thread
+        quoting = Message(EVERYBODY[9], [everyone], "Re: News", parent=threads[0], body=(
+            f"Me too\n\nOn Monday, Bert <bert@example.com>, Clara <{CLARA}> wrote:\n> News\n"))
+        story.hold_of(site, site.send(quoting))
+        said = text_of(site.letters(quoting.sender)[0])
+        assert f"an answer to {CLARA} alone" in said and "bert" not in said, said
         officer, _ = reply(8)  # whose rule says "pass"
         until(lambda: site.receiver.received(officer.id), 10, "the officer's word")
         assert everyone in text_of(site.letters(OWNER)[0])

@@ -898,6 +898,62 @@ START_TEST(extensions_are_folded)
 }
 END_TEST
 
+/* --- addresses in a text ------------------------------------------------------------ */
+
+static const struct {
+	const char *text, *addresses;
+} quotes[] = {
+	{ "On Monday, Clara <Clara@Example.com> wrote:\n> Cake!", "clara@example.com " },
+	{ "From: Clara [mailto:clara@example.com]\nTo: all@example.com; b@c.example",
+	    "clara@example.com all@example.com b@c.example " },
+	{ "&lt;<a href=\"mailto:o'hara+x@example.com\">", "o'hara+x@example.com " },
+	{ "Write to clara@example.com.", "clara@example.com " },
+	{ "clara@example.com- or @home or a@ b, a@@b, @", "clara@example.com " },
+	{ "no address", "" },
+	{ "", "" },
+};
+
+/* A mail_mailbox_fn that writes them one after the other. */
+static bool
+address_write(void *context, const char *name, const char *normal)
+{
+	ck_assert_str_eq(name, "");
+	strcat(context, normal);
+	strcat(context, " ");
+	return strcmp(normal, "stop@example.com") != 0;
+}
+
+START_TEST(addresses_in_a_text)
+{
+	char found[500] = "";
+
+	mail_text_each_address(
+	    arena, quotes[_i].text, strlen(quotes[_i].text), 10, address_write, found);
+	ck_assert_str_eq(found, quotes[_i].addresses);
+}
+END_TEST
+
+START_TEST(addresses_in_a_text_have_bounds)
+{
+	static const char text[] = "a@b.example stop@example.com c@d.example";
+	char found[500] = "", *many = malloc(100000);
+
+	mail_text_each_address(arena, text, strlen(text), 10, address_write, found);
+	ck_assert_str_eq(found, "a@b.example stop@example.com ");
+	found[0] = '\0';
+	mail_text_each_address(arena, text, strlen(text), 1, address_write, found);
+	ck_assert_str_eq(found, "a@b.example ");
+	found[0] = '\0';
+	memset(many, '@', 100000);
+	mail_text_each_address(arena, many, 100000, 32, address_write, found);
+	memset(many, 'x', 100000);
+	many[50000] = '@';
+	mail_text_each_address(arena, many, 100000, 32, address_write, found);
+	ck_assert_str_eq(found, "");
+	free(many);
+}
+END_TEST
+
 /* --- subjects ----------------------------------------------------------------------- */
 
 static const struct {
@@ -982,6 +1038,8 @@ case_parsers(void)
 	tcase_add_loop_test(
 	    tcase, extensions_are_folded, 0, (int)(sizeof(folds) / sizeof(*folds)));
 	tcase_add_loop_test(tcase, subjects_tell_answers, 0, COUNT(subjects));
+	tcase_add_loop_test(tcase, addresses_in_a_text, 0, COUNT(quotes));
+	tcase_add_test(tcase, addresses_in_a_text_have_bounds);
 	tcase_add_test(tcase, a_transaction_is_folded_whole);
 	tcase_add_test(tcase, domains_are_compared_whole_label_by_label);
 	tcase_add_test(tcase, a_set_keeps_order_and_counts_on_when_it_is_full);
