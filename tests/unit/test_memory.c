@@ -767,6 +767,57 @@ START_TEST(import_outlives_its_key)
 }
 END_TEST
 
+/* A store_record_each() function that counts. */
+static bool
+row_count(void *context, uint64_t key, const void *data, size_t length)
+{
+	(void)key, (void)data, (void)length;
+	++*(size_t *)context;
+	return true;
+}
+
+/* How many profiles the store has once what is over at `now` is gone. */
+static size_t
+profiles_at(int64_t now)
+{
+	struct store_options options = { .driver = "sqlite", .directory = directory };
+	struct store *store = NULL;
+	const char *why = "";
+	size_t count = 0;
+
+	ck_assert_int_eq(store_open(&options, STORE_MEMORY, &store, &why), BASE_OK);
+	ck_assert_int_eq(store_record_expire(store, now, &why), BASE_OK);
+	ck_assert_int_eq(
+	    store_record_each(store, STORE_PROFILE, row_count, &count, &why), BASE_OK);
+	store_close(&store);
+	return count;
+}
+
+/* Nobody can read what was learned under a key that is gone: it goes in its time. */
+START_TEST(profiles_outlive_their_key_by_400_days_at_most)
+{
+	struct history history;
+	const char *why = "";
+	int64_t now;
+
+	directory_make();
+	history_begin(&history);
+	now = history.now = base_now();
+	memory_reopen(&history);
+	key_change(&history, OLD_KEY "\n");
+	history_send(&history, ME, "p1@example.com", "a@x", "");
+	key_change(&history, NEW_KEY "\n" OLD_KEY " replaced 1 until 2\n");
+	history.now = now + 2 * 86400;
+	history_send(&history, ME, "p1@example.com", "b@x", "");
+	ck_assert_int_eq(memory_flush(history.memory, &why), BASE_OK);
+	ck_assert_uint_eq(profiles_at(now + 399 * 86400), 4);
+	ck_assert_uint_eq(profiles_at(now + 401 * 86400), 2);
+	ck_assert_uint_eq(profiles_at(now + 403 * 86400), 0);
+	history_end(&history);
+	directory_remove();
+}
+END_TEST
+
 /* Two writers of the same profile lose nothing of each other's. */
 START_TEST(import_beside_the_daemon_loses_nothing)
 {
@@ -1063,6 +1114,7 @@ main(void)
 	tcase_add_test(store, import_learns_once);
 	tcase_add_test(store, import_outlives_its_key);
 	tcase_add_test(store, import_beside_the_daemon_loses_nothing);
+	tcase_add_test(store, profiles_outlive_their_key_by_400_days_at_most);
 	tcase_add_test(store, older_mail_moves_nothing_back);
 	tcase_add_test(store, forget_leaves_no_trace);
 	tcase_add_loop_test(store, forget_finds_every_key, 0, 2);
