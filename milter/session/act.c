@@ -9,6 +9,7 @@
 #include "milter/mail/mail.h"
 
 #define BUCKETS 4096  /* a power of two */
+#define LIKE_LOOKS 64 /* acts that are compared, the latest first */
 #define PART_NAMES 64 /* names of one act; a part beyond them is an act of its own */
 
 /* One name of an act: each part may have a Message-ID of its own. */
@@ -211,39 +212,28 @@ is_alike(const struct act *act, const struct session_act_names *names,
 	       act_each(act, is_not_in, (void *)recipients);
 }
 
-/* An act that this mail may be a part of although its name is another one; NULL: none. */
-static struct act *
-like_find(struct session_acts *acts, const struct session_act_names *names,
-    const struct mail_addresses *recipients)
-{
-	struct act *act;
-
-	if (!names->has_like)
-		return NULL;
-	LIST_FOREACH(act, &acts->by_like[bucket_of(names->like)], in_bucket)
-	if (is_alike(act, names, recipients))
-		return act;
-	return NULL;
-}
-
 /*
- * The one among these that has the same body; or else one that passed before its body was
- * read. `own` is the mail's own act.
+ * An act that this mail may be a part of although its name is another one; NULL: none. When
+ * `body` is known, the one that has the same, or else one that passed before its body was read.
+ * `own` is the mail's own act. Somebody who sends many such mails at once is not looked through.
  */
 static struct act *
-body_find(struct session_acts *acts, const struct session_act_names *names,
+like_find(struct session_acts *acts, const struct session_act_names *names,
     const struct mail_addresses *recipients, const unsigned char *body,
     const struct act *own)
 {
 	struct act *act, *unread = NULL;
+	size_t looks = 0;
 
 	if (!names->has_like)
 		return NULL;
 	LIST_FOREACH(act, &acts->by_like[bucket_of(names->like)], in_bucket)
 	{
+		if (looks++ == LIKE_LOOKS)
+			break;
 		if (act == own || !is_alike(act, names, recipients))
 			continue;
-		if (act->has_body && mac_equals(act->body, body))
+		if (body == NULL || (act->has_body && mac_equals(act->body, body)))
 			return act;
 		if (!act->has_body)
 			unread = act;
@@ -284,7 +274,7 @@ enter(struct session_acts *acts, struct base_arena *arena,
 	if (name != NULL)
 		return act_join(acts, arena, name, recipients, part_r);
 	memcpy(part.act, names->act, BASE_MAC_SIZE);
-	part.wants_body = like_find(acts, names, recipients) != NULL;
+	part.wants_body = like_find(acts, names, recipients, NULL, NULL) != NULL;
 	if (!part.wants_body) {
 		act = act_new(acts, names, now);
 		if (act == NULL)
@@ -331,7 +321,7 @@ settle(struct session_acts *acts, const struct session_act_names *names,
 	if (own != NULL && own->has_body)
 		return name;
 	if (own == NULL || own->part_count == 1)
-		act = body_find(acts, names, recipients, body, own);
+		act = like_find(acts, names, recipients, body, own);
 	if (act != NULL)
 		name = act_merge(acts, name, act, names);
 	else if (own == NULL && act_new(acts, names, now) != NULL)

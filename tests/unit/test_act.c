@@ -211,6 +211,32 @@ START_TEST(bounded)
 }
 END_TEST
 
+/* Who sends many mails that are alike, to the same one, costs no more than a few looks each. */
+START_TEST(looks_are_bounded)
+{
+	struct session_acts *acts = session_acts_new();
+	struct base_arena *arena = base_arena_new(1 << 20);
+	struct mail_addresses a = set_make(arena, "a"), b = set_make(arena, "b");
+	struct session_act_names names = names_make("first", "x");
+	struct session_act_part part;
+	unsigned char body[BASE_MAC_SIZE];
+	char id[32];
+
+	name_make("first", body);
+	session_acts_settle(acts, arena, &names, &b, body, NOW, &part);
+	for (int i = 0; i < 100; i++) {
+		snprintf(id, sizeof(id), "m%d", i);
+		names = names_make(id, "x");
+		session_acts_enter(acts, arena, &names, &a, NOW, &part);
+		ck_assert_int_eq(part.wants_body, i < 64);
+		name_make(id, body);
+		session_acts_settle(acts, arena, &names, &a, body, NOW, &part);
+	}
+	base_arena_free(&arena);
+	session_acts_free(&acts);
+}
+END_TEST
+
 /* One of many parts that come at the same time. */
 static void *
 part_come(void *context)
@@ -276,6 +302,7 @@ main(void)
 	    tests, parts_find_each_other, 0, sizeof(stories) / sizeof(*stories));
 	tcase_add_test(tests, parts_share_a_fate);
 	tcase_add_test(tests, bounded);
+	tcase_add_test(tests, looks_are_bounded);
 	tcase_add_test(tests, side_by_side_threads);
 	suite_add_tcase(suite, tests);
 	srunner_run_all(runner, CK_NORMAL);
