@@ -75,6 +75,8 @@ check_value(struct base_arena *arena, const char *value, size_t length)
 		check_line(text);
 		must(strlen(text) <= 100, "decoded text is bounded");
 	}
+	mail_text_each_address(arena, value, length, 10, check_mailbox, arena);
+	(void)mail_subject_is_answer(value);
 	count = mail_message_ids(arena, value, ids, 3);
 	must(count <= 3, "ids are bounded");
 	for (i = 0; i < count; i++)
