@@ -84,8 +84,14 @@ class Alone:
         return 0
 
     def descriptors(self):
-        """How many files and sockets it has open."""
-        return len(os.listdir(f"/proc/{self.process.pid}/fd"))
+        """The files and sockets that it has open: number -> what it is."""
+        folder, found = f"/proc/{self.process.pid}/fd", {}
+        for number in os.listdir(folder):
+            try:
+                found[int(number)] = os.readlink(f"{folder}/{number}")
+            except FileNotFoundError:  # closed since
+                pass
+        return found
 
     def ask(self, question, *values):
         """A question to its database of held mail."""

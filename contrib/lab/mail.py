@@ -9,6 +9,9 @@ import time
 
 _numbers = itertools.count(1)
 
+# Limits are written for a quiet machine. A busy one may be so many times slower.
+PATIENCE = 3
+
 
 def free_port():
     """A TCP port on 127.0.0.1 that nobody listened on a moment ago."""
@@ -24,14 +27,18 @@ def _caller():
 
 
 def until(condition, seconds=10, what=None, every=0.02):
-    """Asks again and again until condition() is true; its value. AssertionError if never."""
-    end = time.monotonic() + seconds
+    """
+    Asks again and again until condition() is true; its value. AssertionError if never. The
+    seconds are a quiet machine's, see PATIENCE; what may be text, or a function that makes it.
+    """
+    end = time.monotonic() + seconds * PATIENCE
     while True:
         value = condition()
         if value:
             return value
         if time.monotonic() > end:
-            raise AssertionError(f"not within {seconds} s: {what or _caller()}")
+            what = what() if callable(what) else what or _caller()
+            raise AssertionError(f"not within {seconds * PATIENCE} s: {what}")
         time.sleep(every)
 
 

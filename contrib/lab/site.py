@@ -10,6 +10,7 @@ badly or complained about something the test did not expect.
 
 The MTA is a Postfix, or a Sendmail when $OOPS_MTA says so (tests/flow/run --mta).
 """
+import contextlib
 import os
 import pathlib
 import pwd
@@ -18,6 +19,7 @@ import shlex
 import shutil
 import signal
 import socket
+import sqlite3
 import subprocess
 import tempfile
 
@@ -298,7 +300,14 @@ class Site:
         self.send(probe)
         delivery = mail.until(lambda: self.receiver.received(probe.id), 20, "probe arrives")[0]
         assert delivery.header("Oops-Milter") is None, "the MTA does not reach the milter"
+        mail.until(self.threads, 10, "the history begins")  # with the probe
         self.receiver.forget()
+
+    def threads(self):
+        """How many messages the history knows."""
+        with contextlib.closing(sqlite3.connect(f"file:{self.folder}/state/memory.db?mode=ro",
+                                                uri=True)) as database:
+            return database.execute("SELECT count(*) FROM thread").fetchone()[0]
 
     def held(self):
         """Queue ids on hold."""

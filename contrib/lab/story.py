@@ -3,19 +3,25 @@
 Anna writes to a colleague or two and answers authors alone. Clara writes to everybody. One day
 Anna answers everybody: the slip.
 """
-import time
-
 from lab.mail import Message, Submission, until
 
 ANNA, CLARA = "anna@example.com", "clara@example.com"
 COLLEAGUES = [f"colleague{number:02}@example.com" for number in range(1, 40)]
 
-# The writer of the history commits every few hundred milliseconds and tells nobody.
+# The writer of the history commits every few hundred milliseconds. It tells nobody, so this is
+# for what must not be learned; learned() waits for what must.
 LEARNED_SECONDS = 1
+
+
+def learned(site, threads):
+    """Waits until so many messages are in the history; each has a thread of its own."""
+    until(lambda: site.threads() >= threads, 10,
+          lambda: f"{threads} messages are learned, not {site.threads()}")
 
 
 def teach(site, sender=ANNA, mails=26):
     """Gives a sender the habit of writing to one to three people, in threads of their own."""
+    before = site.threads()
     with Submission(site.mta.port, sender) as submission:
         for number in range(mails):
             few = COLLEAGUES[number % 5:number % 5 + 1 + number % 3]
@@ -30,16 +36,17 @@ def teach(site, sender=ANNA, mails=26):
     with Submission(site.mta.port, sender) as submission:
         for question in questions:
             submission.send(question.reply(sender))
-    time.sleep(LEARNED_SECONDS)
+    learned(site, before + mails + 2 + 2 * len(questions))
     site.receiver.forget()
 
 
 def announce(site, sender=CLARA, to=ANNA, subject="Cake in the kitchen"):
     """A mail to 40 people, all in To; it has arrived when this returns."""
+    before = site.threads()
     message = Message(sender, [to] + COLLEAGUES, subject, "Cake for everybody!\n")
     site.send(message)
     until(lambda: site.receiver.received(message.id), 20, "announcement arrives")
-    time.sleep(LEARNED_SECONDS)
+    learned(site, before + 1)
     site.receiver.forget()
     return message
 

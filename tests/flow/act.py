@@ -2,7 +2,6 @@
 import concurrent.futures
 import copy
 import threading
-import time
 
 from lab import story, web
 from lab.mail import Message, Submission, never, new_id, until
@@ -198,10 +197,11 @@ def test_parts_teach_one_audience():
     """What was sent in four parts is usual as a whole from then on."""
     with Site() as site:
         message = slip(site)
+        before = site.threads()
         with Submission(site.mta.port, ANNA) as submission:
             ids = [submission.send(message, recipients=part) for part in split(message)]
         one_decision(site, [message], ids)
-        time.sleep(story.LEARNED_SECONDS)
+        story.learned(site, before + 1)
         again = Message(ANNA, message.recipients(), "Cake, the second")
         queue_id = site.send(again)
         story.reaches(site, again)

@@ -2,7 +2,7 @@
 import time
 
 from lab import story, web
-from lab.mail import never, until
+from lab.mail import PATIENCE, never, until
 from lab.site import Site
 from lab.story import ANNA
 
@@ -15,8 +15,9 @@ def undo_site(window, **more):
 
 def held_slip(site):
     story.teach(site)
-    message, queue_id = story.slip(site, story.announce(site))
-    held = time.time()
+    announcement = story.announce(site)
+    held = time.time()  # or a little later, never earlier
+    message, queue_id = story.slip(site, announcement)
     return message, queue_id, story.hold_of(site, queue_id), held
 
 
@@ -26,7 +27,8 @@ def test_leaves_by_itself_on_time():
         link = site.link(ANNA)
         story.reaches(site, message)
         arrived = site.receiver.received(message.id)[0].time
-        assert 3.5 <= arrived - held <= 5, f"left after {arrived - held:.2f} s instead of 4"
+        late = arrived - held - 4
+        assert -0.1 <= late <= 1 * PATIENCE, f"left {late:.2f} s after its time"
         until(lambda: site.audit("sent", id=hold), 5)
         page = web.get(link)
         stamp = time.strftime("%H:%M", time.localtime(arrived))
@@ -39,10 +41,10 @@ def test_leaves_by_itself_on_time():
 
 
 def test_click_two_seconds_before_the_end_is_honoured():
-    with undo_site(6) as site:
+    with undo_site(4 + 2 * PATIENCE) as site:
         message, queue_id, hold, held = held_slip(site)
         link = site.link(ANNA)
-        time.sleep(max(0, held + 4 - time.time()))
+        time.sleep(max(0, held + 2 + 2 * PATIENCE - time.time()))
         assert web.press(link, "undo").status == 303
         never(lambda: site.receiver.received(message.id), 4, "an undone mail left")
         assert site.mta.queued(queue_id) == "hold"
@@ -54,7 +56,7 @@ def test_send_now_ends_the_window():
         message, _, _, held = held_slip(site)
         web.press(site.link(ANNA), "send")
         story.reaches(site, message)
-        assert time.time() - held < 20
+        assert time.time() - held < 50, "it waited for the window's end"
 
 
 def test_undo_can_be_undone():
