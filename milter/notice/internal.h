@@ -20,8 +20,8 @@ bool notice_mime_quoted(struct base_buffer *out, const char *text);
 /* "Mon, 23 Nov 2026 09:00:00 +0100", local time. */
 bool notice_mime_date(struct base_buffer *out, int64_t time);
 /*
- * A normalised address as it is written in a field or an envelope, without <>: its local
- * part quoted if need be. False: a control character, a bracket or nothing; `out` is
+ * An address as it is written in a field or an envelope, without <>: its local part quoted if
+ * need be and not done yet. False: a control character, a bracket or nothing; `out` is
  * untouched.
  */
 bool notice_mime_address(struct base_buffer *out, const char *normal);

@@ -13,7 +13,8 @@
 /* The characters of a field that is not ASCII go into words of at most 75, RFC 2047 2. */
 #define MIME_WORD_START "=?UTF-8?Q?"
 #define MIME_WORD_END "?="
-#define MIME_WORD_ROOM 54 /* of encoded text, so that "Subject: " fits on the first line   \
+#define MIME_WORD_ROOM                                                                     \
+	54 /* of encoded text, so that "Subject: " fits on the first line   \
 			   */
 
 /* How many bytes the character that starts here has; text is valid UTF-8. */
@@ -202,6 +203,23 @@ mime_is_dot_atom(const char *text, size_t length)
 	return true;
 }
 
+/* Is it a quoted string already (RFC 5322 3.2.4), which ends where the text ends? */
+static bool
+mime_is_quoted(const char *text, size_t length)
+{
+	size_t i;
+
+	if (length < 3 || text[0] != '"' || text[length - 1] != '"')
+		return false;
+	for (i = 1; i + 1 < length; i++) {
+		if (text[i] == '"')
+			return false;
+		if (text[i] == '\\')
+			i++;
+	}
+	return i + 1 == length;
+}
+
 /* An address on the wire. */
 bool
 notice_mime_address(struct base_buffer *out, const char *normal)
@@ -215,7 +233,7 @@ notice_mime_address(struct base_buffer *out, const char *normal)
 	if (!local || !base_is_utf8(normal, strlen(normal)) ||
 	    (at && strpbrk(at, " <>\",;\\")))
 		return false;
-	if (mime_is_dot_atom(normal, local))
+	if (mime_is_dot_atom(normal, local) || mime_is_quoted(normal, local))
 		return base_buffer_puts(out, normal);
 	base_buffer_puts(out, "\"");
 	for (p = normal; p < normal + local; p++)

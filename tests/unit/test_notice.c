@@ -334,6 +334,12 @@ static const struct {
 	{ "a b@example.com", "\"a b\"@example.com" },
 	{ "a\"b@example.com", "\"a\\\"b\"@example.com" },
 	{ "a@b@example.com", "\"a@b\"@example.com" },
+	{ "Jos\xC3\xA9@example.com", "Jos\xC3\xA9@example.com" },
+	/* quoted already, as addresses are normalised and written; or not really */
+	{ "\"a b\"@example.com", "\"a b\"@example.com" },
+	{ "\"a\\\"b\\\\\"@example.com", "\"a\\\"b\\\\\"@example.com" },
+	{ "\"a\">,evil\"@example.com", "\"\\\"a\\\">,evil\\\"\"@example.com" },
+	{ "\"a\\\"@example.com", "\"\\\"a\\\\\\\"\"@example.com" },
 	{ ".a@example.com", "\".a\"@example.com" },
 	{ "a>,evil@example.com", "\"a>,evil\"@example.com" },
 	{ "a@example.com>\r\nBcc: x", NULL },
