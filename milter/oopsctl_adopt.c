@@ -109,6 +109,7 @@ adopt_message(struct adopter *adopter, const struct queue_item *item,
 		.act = item->hold_id,
 		.act_length = strlen(item->hold_id),
 		.sender = transaction->from,
+		.mailbox = transaction->from_written,
 		.subject = transaction->subject,
 		.recipients = visible,
 		.people_kind = HOLD_PEOPLE_AT_LEAST, /* Bcc is not in the file's header */

@@ -129,6 +129,12 @@ class Refused(Exception):
         self.code = code
 
 
+def _xtext(value):
+    """As XCLIENT takes a value (RFC 3461 4)."""
+    return "".join(chr(byte) if 33 <= byte <= 126 and byte not in b"+=" else f"+{byte:02X}"
+                   for byte in value.encode())
+
+
 class Submission:
     """One SMTP connection; several mails may go over it.
 
@@ -155,7 +161,7 @@ class Submission:
 
     def _xclient(self, login, address):
         attributes = [("LOGIN", login), ("ADDR", address)]
-        given = [f"{name}={value}" for name, value in attributes if value]
+        given = [f"{name}={_xtext(value)}" for name, value in attributes if value]
         if given:
             self._must(220, *self.smtp.docmd("XCLIENT", " ".join(given)))
             self.smtp.ehlo()
@@ -174,8 +180,10 @@ class Submission:
     def send(self, message, sender=None, recipients=None, data=None):
         """Sends it; the queue id it got. Refused when any step is refused."""
         envelope_sender = message.sender if sender is None else sender
-        self._must(250, *self.smtp.mail(envelope_sender))
-        for recipient in recipients or message.recipients():
+        recipients = recipients or message.recipients()
+        needs_utf8 = not (envelope_sender + "".join(recipients) + message.sender).isascii()
+        self._must(250, *self.smtp.mail(envelope_sender, ["SMTPUTF8"] if needs_utf8 else []))
+        for recipient in recipients:
             self._must(250, *self.smtp.rcpt(recipient))
         answer = self._must(250, *self.smtp.data(message.data() if data is None else data))
         # "2.0.0 Ok: queued as ID", or "2.0.0 ID Message accepted for delivery"

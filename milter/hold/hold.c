@@ -204,6 +204,7 @@ hold_view_make(struct hold *hold, struct base_arena *arena, const struct store_h
 		.state = row->state,
 		.action = row->action,
 		.sender = row->sender,
+		.mailbox = *row->mailbox != '\0' ? row->mailbox : row->sender,
 		.subject = row->subject,
 		.recipients = row->recipients,
 		.recipient_count = (size_t)row->recipient_count,

@@ -110,7 +110,9 @@ struct hold_request {
 	const char *queue_id;
 	const void *act; /* what makes transactions one human act */
 	size_t act_length;
-	const char *sender;
+	const char *sender;  /* normalised: whose budget it is */
+	const char *mailbox; /* the same as it was written: where the letter goes; NULL or "":
+				unknown, to sender */
 	const char *subject;
 	const char **recipients; /* those that every recipient can see (To, Cc); bounded here */
 	size_t recipients_visible;
@@ -175,7 +177,8 @@ struct hold_view {
 	const char *node;
 	enum hold_state state;
 	enum hold_action action;
-	const char *sender;
+	const char *sender;	/* normalised */
+	const char *mailbox;	/* the same as it was written: where letters go */
 	const char *subject;	/* "" once it is over */
 	const char *recipients; /* visible ones, one a line; "" once it is over */
 	size_t recipient_count;

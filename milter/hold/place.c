@@ -76,6 +76,20 @@ line_make(struct base_arena *arena, const char *text, size_t max_bytes)
 	return copy;
 }
 
+/*
+ * Where the letter goes, byte by byte; "" stands for the sender. A letter is no place for an
+ * address that is longer than one can be.
+ */
+static const char *
+mailbox_of(const struct hold_request *request)
+{
+	bool is_known = request->mailbox != NULL &&
+			strcmp(request->mailbox, request->sender) != 0 &&
+			strlen(request->mailbox) <= HOLD_MAX_SENDER;
+
+	return is_known ? request->mailbox : "";
+}
+
 /* The recipients that are shown, one a line, whole ones only. */
 static const char *
 recipients_make(struct base_arena *arena, const struct hold_request *request)
@@ -125,6 +139,7 @@ hold_row_make(struct hold *hold, struct base_arena *arena,
 		.action = request->action,
 		.act = { request->act, request->act_length },
 		.sender = request->sender,
+		.mailbox = mailbox_of(request),
 		.subject = line_make(arena, request->subject, HOLD_MAX_SUBJECT),
 		.recipients = recipients_make(arena, request),
 		.recipient_count = (int64_t)request->recipient_count,

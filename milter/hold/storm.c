@@ -410,6 +410,7 @@ hold_storm_view_make(const struct store_storm *storm, struct hold_view *view_r)
 		.state = storm->state == HOLD_STORM_ON ? HOLD_HELD : HOLD_SENT,
 		.action = HOLD_BRAKE,
 		.sender = storm->owner,
+		.mailbox = storm->owner,
 		.subject = storm->subject,
 		.recipients = storm->list,
 		.recipient_count = *storm->list != '\0' ? 1 : 0,

@@ -124,6 +124,14 @@ find_spf_actor(const struct mail_transaction *transaction)
 	return envelope;
 }
 
+/* The actor's address as it was written; what could not be read is not written to either. */
+static const char *
+find_mailbox(const struct mail_transaction *transaction, const char *actor)
+{
+	return actor == transaction->from ? transaction->from_written
+					  : transaction->envelope_written;
+}
+
 /* The login as an address of ours; one without a domain is taken to be in the actor's. */
 static const char *
 login_address(const struct settings *settings, struct base_arena *arena, const char *login,
@@ -170,7 +178,9 @@ identity_find(const struct settings *settings, struct identity_spf *spf,
 		identity_r->actor = find_spf_actor(transaction);
 	}
 	identity_r->is_local = identity_r->actor[0] != '\0';
-	identity_r->person = "";
+	identity_r->person = identity_r->mailbox = "";
+	if (identity_r->is_local)
+		identity_r->mailbox = find_mailbox(transaction, identity_r->actor);
 	if (identity_r->is_local)
 		identity_r->person =
 		    find_person(settings, arena, peer, transaction, identity_r->actor);

@@ -28,6 +28,7 @@ struct identity {
 	 * else from the envelope sender.
 	 */
 	const char *actor;
+	const char *mailbox; /* the actor's address as it was written: where letters go */
 	/*
 	 * Who is really at work, when that is another of the site's people than the actor: the
 	 * login as an address in a local domain, else the envelope sender. "" otherwise. Only its

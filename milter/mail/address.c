@@ -3,8 +3,11 @@
 
 #include <arpa/inet.h>
 #include <idn2.h>
+#include <stdlib.h>
 #include <string.h>
 #include <strings.h>
+#include <unicase.h>
+#include <uninorm.h>
 
 #define MAX_LABEL 63 /* bytes, RFC 1035 2.3.4 */
 
@@ -248,27 +251,63 @@ domain_to_ascii(const char *domain, char ascii[MAIL_MAX_DOMAIN + 1])
 	return domain;
 }
 
+/*
+ * A local part as it is compared: without case, as Postfix folds it for its own tables, and
+ * with its accents in one form (NFC, RFC 6532 3.1). What would not fit any more stays as it
+ * is, but for the case of its ASCII letters.
+ */
+static void
+local_fold(const char *local, char folded_r[MAIL_MAX_DOMAIN + 1])
+{
+	uint8_t room[MAIL_MAX_DOMAIN], *folded;
+	size_t length = sizeof(room), i;
+	bool is_ascii = true;
+
+	for (i = 0; local[i] != '\0'; i++) {
+		folded_r[i] = mail_lower(local[i]);
+		is_ascii = is_ascii && (local[i] & 0x80) == 0;
+	}
+	folded_r[i] = '\0';
+	if (is_ascii)
+		return;
+	folded = u8_casefold((const uint8_t *)local, i, NULL, UNINORM_NFC, room, &length);
+	if (folded != NULL && length <= MAIL_MAX_DOMAIN) {
+		memcpy(folded_r, folded, length);
+		folded_r[length] = '\0';
+	}
+	if (folded != room)
+		free(folded);
+}
+
 void
-mail_normal_write(const char *local, const char *domain, char normal_r[MAIL_NORMAL_SIZE])
+mail_address_write(const char *local, const char *domain, char text_r[MAIL_NORMAL_SIZE])
 {
 	bool is_plain = is_plain_local(local);
-	char *out = normal_r, ascii[MAIL_MAX_DOMAIN + 1];
+	char *out = text_r;
 
 	if (!is_plain)
 		*out++ = '"';
 	for (; *local != '\0'; local++) {
 		if (*local == '"' || *local == '\\')
 			*out++ = '\\';
-		*out++ = mail_lower(*local);
+		*out++ = *local;
 	}
 	if (!is_plain)
 		*out++ = '"';
 	if (*domain != '\0')
 		*out++ = '@';
-	domain = domain_to_ascii(domain, ascii);
 	for (; *domain != '\0'; domain++)
 		*out++ = mail_lower(*domain);
 	*out = '\0';
+}
+
+void
+mail_normal_write(const char *local, const char *domain, char normal_r[MAIL_NORMAL_SIZE])
+{
+	char folded[MAIL_MAX_DOMAIN + 1], ascii[MAIL_MAX_DOMAIN + 1];
+
+	local_fold(local, folded);
+	mail_address_write(folded, domain_to_ascii(domain, ascii), normal_r);
 }
 
 /* Cuts white space, the angle brackets and a source route off a path. */
@@ -303,38 +342,55 @@ path_trim(const char **text, size_t *length, const char **why_r)
 	return BASE_OK;
 }
 
+/* A path without a domain: the name of a local user. */
+static enum base_result
+split_user(const char *path, size_t length, struct mail_split *split_r, const char **why_r)
+{
+	struct mail_split split = { .domain = "" };
+
+	if (length > MAIL_MAX_LOCAL || !base_is_utf8(path, length)) {
+		*why_r = "the local part is too long or not UTF-8 text";
+		return BASE_REFUSE;
+	}
+	if (split_local(path, length, MAIL_ENVELOPE, split.local, why_r) != length) {
+		*why_r = "neither an address nor a local part";
+		return BASE_REFUSE;
+	}
+	*split_r = split;
+	return BASE_OK;
+}
+
 enum base_result
-mail_path_normal(const char *path, char normal_r[MAIL_NORMAL_SIZE], const char **why_r)
+mail_path_split(const char *path, struct mail_split *split_r, const char **why_r)
 {
 	size_t length = strlen(path);
-	struct mail_split split;
 	enum base_result result = path_trim(&path, &length, why_r);
 
 	if (result != BASE_OK)
 		return result;
 	if (length == 0) {
-		normal_r[0] = '\0';
+		split_r->local[0] = split_r->domain[0] = '\0';
 		return BASE_OK;
 	}
-	if (memchr(path, '@', length) == NULL) {
-		if (length > MAIL_MAX_LOCAL || !base_is_utf8(path, length)) {
-			*why_r = "the local part is too long or not UTF-8 text";
-			return BASE_REFUSE;
-		}
-		if (split_local(path, length, MAIL_ENVELOPE, split.local, why_r) !=
-		    length) {
-			*why_r = "neither an address nor a local part";
-			return BASE_REFUSE;
-		}
-		mail_normal_write(split.local, "", normal_r);
-		return BASE_OK;
-	}
+	if (memchr(path, '@', length) == NULL)
+		return split_user(path, length, split_r, why_r);
 	if (path[length - 1] == '.')
 		length--; /* the root's dot: MTAs take it */
-	result = mail_split_address(path, length, MAIL_ENVELOPE, &split, why_r);
-	if (result == BASE_OK)
+	return mail_split_address(path, length, MAIL_ENVELOPE, split_r, why_r);
+}
+
+enum base_result
+mail_path_normal(const char *path, char normal_r[MAIL_NORMAL_SIZE], const char **why_r)
+{
+	struct mail_split split;
+	enum base_result result = mail_path_split(path, &split, why_r);
+
+	if (result != BASE_OK)
+		return result;
+	normal_r[0] = '\0';
+	if (split.local[0] != '\0' || split.domain[0] != '\0')
 		mail_normal_write(split.local, split.domain, normal_r);
-	return result;
+	return BASE_OK;
 }
 
 enum base_result

@@ -11,10 +11,10 @@ is_whole(const char *normal, size_t length)
 	static const char request[] = "-request";
 	size_t tail = sizeof(request) - 1;
 
-	return strncmp(normal, "owner-", 6) == 0 ||
-	       strncmp(normal, "mailer-daemon@", 14) == 0 ||
-	       strncmp(normal, "double-bounce@", 14) == 0 ||
-	       (length > tail && memcmp(normal + length - tail, request, tail) == 0);
+	return strncasecmp(normal, "owner-", 6) == 0 ||
+	       strncasecmp(normal, "mailer-daemon@", 14) == 0 ||
+	       strncasecmp(normal, "double-bounce@", 14) == 0 ||
+	       (length > tail && strncasecmp(normal + length - tail, request, tail) == 0);
 }
 
 const char *
@@ -32,6 +32,13 @@ mail_address_fold(struct base_arena *arena, const char *normal, const char *deli
 	if (normal[cut] == '-' && is_whole(normal, local))
 		return normal;
 	return base_arena_printf(arena, "%.*s@%s", (int)cut, normal, domain);
+}
+
+/* An address as it was written; what is in quotes stays whole. */
+static const char *
+written_fold(struct base_arena *arena, const char *written, const char *delimiters)
+{
+	return *written == '"' ? written : mail_address_fold(arena, written, delimiters);
 }
 
 /* A set anew: two that were different may be the same now. */
@@ -60,7 +67,7 @@ enum base_result
 mail_transaction_fold(
     struct base_arena *arena, struct mail_transaction *transaction, const char *delimiters)
 {
-	const char *sender, *from, *author;
+	const char *sender, *from, *author, *from_written, *author_written;
 	enum base_result result;
 
 	if (*delimiters == '\0')
@@ -68,8 +75,13 @@ mail_transaction_fold(
 	author = mail_address_fold(arena, transaction->envelope_sender, delimiters);
 	from = mail_address_fold(arena, transaction->from, delimiters);
 	sender = mail_address_fold(arena, transaction->sender, delimiters);
-	if (author == NULL || from == NULL || sender == NULL)
+	author_written = written_fold(arena, transaction->envelope_written, delimiters);
+	from_written = written_fold(arena, transaction->from_written, delimiters);
+	if (author == NULL || from == NULL || sender == NULL || author_written == NULL ||
+	    from_written == NULL)
 		return BASE_BROKEN;
+	transaction->envelope_written = author_written;
+	transaction->from_written = from_written;
 	transaction->envelope_sender = author;
 	transaction->from = from;
 	transaction->sender = sender;

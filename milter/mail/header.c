@@ -26,6 +26,8 @@ mail_comment_end(const char *at)
 struct list {
 	struct base_arena *arena;
 	mail_mailbox_fn *each;
+	char *
+	    written; /* of the mailbox in hand, if the caller wants to know: MAIL_NORMAL_SIZE */
 	void *context;
 	bool wants_names;
 	enum base_result result;
@@ -74,6 +76,8 @@ list_emit(struct list *list)
 	if ((list->has_angle || list->is_in_angle) && list->name.length > 0)
 		name = &list->name;
 	mail_normal_write(split.local, split.domain, normal_text);
+	if (list->written != NULL)
+		mail_address_write(split.local, split.domain, list->written);
 	list->result = BASE_OK;
 	if (list->wants_names) {
 		normal = base_arena_strdup(list->arena, normal_text);
@@ -250,6 +254,28 @@ mail_each_mailbox(
 	return mail_list_each(arena, value, true, each, context);
 }
 
+/* Reads the whole value, or as much of it as the caller wants. */
+static enum base_result
+list_read(struct list *list, const char *value)
+{
+	size_t max = 2 * strlen(value) + 8;
+
+	base_buffer_init(&list->name, max);
+	base_buffer_init(&list->comment, max);
+	base_buffer_init(&list->address, max);
+	while (*value != '\0' && !list->is_stopped)
+		value = list_token(list, value);
+	if (!list->is_stopped)
+		list_emit(list);
+	if (list->result == BASE_OK &&
+	    (list->name.failed || list->comment.failed || list->address.failed))
+		list->result = BASE_BROKEN;
+	base_buffer_free(&list->name);
+	base_buffer_free(&list->comment);
+	base_buffer_free(&list->address);
+	return list->result;
+}
+
 enum base_result
 mail_list_each(struct base_arena *arena, const char *value, bool wants_names,
     mail_mailbox_fn *each, void *context)
@@ -257,22 +283,41 @@ mail_list_each(struct base_arena *arena, const char *value, bool wants_names,
 	struct list list = {
 		.arena = arena, .each = each, .context = context, .wants_names = wants_names
 	};
-	size_t max = 2 * strlen(value) + 8;
 
-	base_buffer_init(&list.name, max);
-	base_buffer_init(&list.comment, max);
-	base_buffer_init(&list.address, max);
-	while (*value != '\0' && !list.is_stopped)
-		value = list_token(&list, value);
-	if (!list.is_stopped)
-		list_emit(&list);
-	if (list.result == BASE_OK &&
-	    (list.name.failed || list.comment.failed || list.address.failed))
-		list.result = BASE_BROKEN;
-	base_buffer_free(&list.name);
-	base_buffer_free(&list.comment);
-	base_buffer_free(&list.address);
-	return list.result;
+	return list_read(&list, value);
+}
+
+/* Takes one mailbox and no more. */
+static bool
+take_first(void *context, const char *name, const char *normal)
+{
+	struct mail_mailbox *first = context;
+
+	first->name = name;
+	first->normal = normal;
+	return false;
+}
+
+enum base_result
+mail_first_mailbox(
+    struct base_arena *arena, const char *value, struct mail_mailbox *first_r)
+{
+	char written[MAIL_NORMAL_SIZE] = "";
+	struct mail_mailbox first = { .name = "", .normal = "" };
+	struct list list = { .arena = arena,
+		.each = take_first,
+		.context = &first,
+		.wants_names = true,
+		.written = written };
+	enum base_result result = list_read(&list, value);
+
+	if (result != BASE_OK)
+		return result;
+	first.written = base_arena_strdup(arena, written);
+	if (first.written == NULL)
+		return BASE_BROKEN;
+	*first_r = first;
+	return BASE_OK;
 }
 
 /* How long the id after a < is, up to its >; 0 if there is none. */

@@ -21,8 +21,15 @@ enum mail_grammar {
 /* Takes "local@domain" apart; no comments or white space. REFUSE: not in the grammar. */
 enum base_result mail_split_address(const char *text, size_t length,
     enum mail_grammar grammar, struct mail_split *split_r, const char **why_r);
+/* "local@domain" as it stands, the local part quoted where it must be, the domain in lower case. */
+void mail_address_write(
+    const char *local, const char *domain, char text_r[MAIL_NORMAL_SIZE]);
 /* "local@domain" in the form in which addresses are compared. */
-void mail_normal_write(const char *local, const char *domain, char normal_r[MAIL_NORMAL_SIZE]);
+void mail_normal_write(
+    const char *local, const char *domain, char normal_r[MAIL_NORMAL_SIZE]);
+/* An envelope path taken apart: "" and "" of the null path, no domain of a local user. */
+enum base_result mail_path_split(
+    const char *path, struct mail_split *split_r, const char **why_r);
 /* mail_path_parse() on the stack. */
 enum base_result mail_path_normal(
     const char *path, char normal_r[MAIL_NORMAL_SIZE], const char **why_r);
@@ -44,8 +51,17 @@ mail_is_space(char c)
  * mail_each_mailbox(); unless names are wanted they are "", and the address lives for the
  * call only, so that a long list costs no arena.
  */
-enum base_result mail_list_each(struct base_arena *arena, const char *value, bool wants_names,
-    mail_mailbox_fn *each, void *context);
+enum base_result mail_list_each(struct base_arena *arena, const char *value,
+    bool wants_names, mail_mailbox_fn *each, void *context);
+
+/* The first mailbox of an address-list. */
+struct mail_mailbox {
+	const char *name;    /* display name, UTF-8 */
+	const char *normal;  /* "" when there is none */
+	const char *written; /* the address as its author wrote it, without comments */
+};
+enum base_result mail_first_mailbox(
+    struct base_arena *arena, const char *value, struct mail_mailbox *first_r);
 
 /* The end of the comment that begins at `at`, NULL if it is not closed. */
 const char *mail_comment_end(const char *at);

@@ -51,9 +51,10 @@ enum base_result mail_path_parse(struct base_arena *arena, const char *path,
 
 /*
  * "local@domain", the form in which addresses are compared everywhere: domain and local part
- * in lower case (RFC 5321 allows case to matter in local parts; no site in the field uses
- * that, and people type either), an internationalised domain as A-labels (RFC 5890: "xn--..."),
- * a local part quoted only where it must be. Local parts in UTF-8 are compared byte by byte.
+ * without case (RFC 5321 allows case to matter in local parts; no site in the field uses
+ * that, and people type either), Unicode's case folding included, accents in one form (NFC,
+ * RFC 6532 3.1), an internationalised domain as A-labels (RFC 5890: "xn--..."), a local part
+ * quoted only where it must be. Mail is sent to what was written, never to this form.
  */
 enum base_result mail_address_normal(struct base_arena *arena,
 	const struct mail_address *address, const char **normal_r, const char **why_r);

@@ -18,6 +18,7 @@ mail_transaction_new(struct base_arena *arena, int64_t time)
 	transaction->time = time;
 	transaction->queue_id = transaction->envelope_sender = "";
 	transaction->from = transaction->from_name = transaction->sender = "";
+	transaction->envelope_written = transaction->from_written = "";
 	transaction->subject = transaction->message_id = transaction->in_reply_to = "";
 	transaction->date = transaction->body_start = "";
 	return transaction;
@@ -49,14 +50,19 @@ enum base_result
 mail_transaction_sender(
     struct base_arena *arena, struct mail_transaction *transaction, const char *path)
 {
-	char normal[MAIL_NORMAL_SIZE];
-	char *copy;
+	char normal[MAIL_NORMAL_SIZE], written[MAIL_NORMAL_SIZE] = "";
+	const char *copy, *written_copy, *why;
+	struct mail_split split;
 
 	path_or_text(path, normal);
+	if (normal[0] != '\0' && mail_path_split(path, &split, &why) == BASE_OK)
+		mail_address_write(split.local, split.domain, written);
 	copy = base_arena_strdup(arena, normal);
-	if (copy == NULL)
+	written_copy = base_arena_strdup(arena, written);
+	if (copy == NULL || written_copy == NULL)
 		return BASE_BROKEN;
 	transaction->envelope_sender = copy;
+	transaction->envelope_written = written_copy;
 	return BASE_OK;
 }
 
@@ -76,21 +82,8 @@ mail_transaction_recipient(
 struct field_target {
 	struct base_arena *arena;
 	struct mail_addresses *set;
-	const char *name;
-	const char *address;
 	enum base_result result;
 };
-
-/* Takes the first mailbox of a field and no more. */
-static bool
-take_first(void *context, const char *name, const char *normal)
-{
-	struct field_target *target = context;
-
-	target->name = name;
-	target->address = normal;
-	return false;
-}
 
 /* Takes every mailbox of a field. */
 static bool
@@ -111,16 +104,17 @@ static enum base_result
 field_from(
     struct base_arena *arena, struct mail_transaction *transaction, const char *value)
 {
-	struct field_target target = { .name = "", .address = "" };
+	struct mail_mailbox first;
 	enum base_result result;
 
 	if (*transaction->from != '\0')
 		return BASE_OK;
-	result = mail_each_mailbox(arena, value, take_first, &target);
+	result = mail_first_mailbox(arena, value, &first);
 	if (result != BASE_OK)
 		return result;
-	transaction->from = target.address;
-	transaction->from_name = target.name;
+	transaction->from = first.normal;
+	transaction->from_name = first.name;
+	transaction->from_written = first.written;
 	return BASE_OK;
 }
 
@@ -129,14 +123,14 @@ static enum base_result
 field_sender(
     struct base_arena *arena, struct mail_transaction *transaction, const char *value)
 {
-	struct field_target target = { .address = "" };
+	struct mail_mailbox first;
 	enum base_result result;
 
 	if (*transaction->sender != '\0')
 		return BASE_OK;
-	result = mail_each_mailbox(arena, value, take_first, &target);
+	result = mail_first_mailbox(arena, value, &first);
 	if (result == BASE_OK)
-		transaction->sender = target.address;
+		transaction->sender = first.normal;
 	return result;
 }
 

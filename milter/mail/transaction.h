@@ -38,9 +38,11 @@ struct mail_transaction {
 	int64_t time;			  /* when it came, seconds since 1970 */
 	const char *queue_id;		  /* the MTA's, "" while unknown */
 	const char *envelope_sender;	  /* normalised; "" for the null reverse-path */
+	const char *envelope_written;	  /* the same as the client wrote it, "" if it is no path */
 	struct mail_addresses recipients; /* of the envelope, before alias expansion */
 
 	const char *from;		/* first address of From, normalised */
+	const char *from_written;	/* the same as its author wrote it */
 	const char *from_name;		/* its display name, UTF-8 */
 	const char *sender;		/* Sender, normalised */
 	struct mail_addresses to;	/* of To, normalised */

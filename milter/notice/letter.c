@@ -367,7 +367,7 @@ letter_header(struct base_buffer *out, const struct letter *letter,
 	if (!notice_mime_address(out, options->from))
 		return false;
 	base_buffer_puts(out, ">\r\nTo: <");
-	if (!notice_mime_address(out, letter->view->sender))
+	if (!notice_mime_address(out, letter->view->mailbox))
 		return false;
 	base_buffer_puts(out, ">\r\n");
 	letter_put_subject(out, letter);
@@ -435,7 +435,7 @@ letter_check(const struct hold_view *view, const struct notice_letter_options *o
 	bool is_sender, is_from;
 
 	base_buffer_init(&address, 1024);
-	is_sender = notice_mime_address(&address, view->sender);
+	is_sender = notice_mime_address(&address, view->mailbox);
 	is_from = notice_mime_address(&address, options->from);
 	base_buffer_free(&address);
 	if (!is_sender)

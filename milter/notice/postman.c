@@ -239,7 +239,7 @@ postman_carry(struct notice_postman *postman, const struct hold_view *view,
 	base_buffer_init(&letter, POSTMAN_MAX_LETTER);
 	base_buffer_init(&address, 1024);
 	result = postman_write(postman, view, token, &letter, why_r);
-	if (result == BASE_OK && notice_mime_address(&address, view->sender))
+	if (result == BASE_OK && notice_mime_address(&address, view->mailbox))
 		result = postman_deliver(
 		    postman, base_buffer_text(&address), &letter, answer_r, why_r);
 	base_buffer_free(&address);
@@ -254,7 +254,7 @@ postman_audit(const struct hold_view *view, const char *answer, unsigned tries)
 	char number[16];
 
 	snprintf(number, sizeof(number), "%u", tries);
-	audit_event(AUDIT_NOTICE, view->id, { "to", view->sender }, { "answer", answer },
+	audit_event(AUDIT_NOTICE, view->id, { "to", view->mailbox }, { "answer", answer },
 	    { "tries", number });
 }
 

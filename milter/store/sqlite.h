@@ -21,7 +21,7 @@ struct store_sqlite {
 /* The schema of each kind: statement `n` leads from version n to n + 1. */
 extern const char *const store_sqlite_holds_schema[];
 extern const char *const store_sqlite_memory_schema[];
-#define STORE_SQLITE_HOLDS_VERSION 3
+#define STORE_SQLITE_HOLDS_VERSION 4
 #define STORE_SQLITE_MEMORY_VERSION 2
 
 /* Values bound one after the other; the first failure is kept for store_sqlite_bound(). */

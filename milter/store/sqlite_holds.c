@@ -59,6 +59,8 @@ const char *const store_sqlite_holds_schema[] = {
 	"CREATE INDEX answer_time ON answer (time);",
 	/* 3: letters in a site's own words */
 	"ALTER TABLE hold ADD COLUMN template TEXT NOT NULL DEFAULT '';",
+	/* 4: addresses as they were written */
+	"ALTER TABLE hold ADD COLUMN mailbox TEXT NOT NULL DEFAULT '';",
 };
 
 /* The order of hold_bind() and hold_read(). */
@@ -67,9 +69,9 @@ const char *const store_sqlite_holds_schema[] = {
 	"people,"                                                                          \
 	" people_kind, score, reasons, policy, language, created, due, deadline, window,"  \
 	" grace, on_end, then_end, settled, moved, by, tries, letter_due, letter_tries,"   \
-	" letter_sent, storm, author, answered, template"
-#define HOLD_COLUMN_COUNT 33
-#define HOLD_EXPECTED "?34" /* the parameter after them */
+	" letter_sent, storm, author, answered, template, mailbox"
+#define HOLD_COLUMN_COUNT 34
+#define HOLD_EXPECTED "?35" /* the parameter after them */
 
 enum slot {
 	HOLD_INSERT,
@@ -109,7 +111,7 @@ _Static_assert(SLOT_COUNT <= STORE_SQLITE_STORM_SLOT, "more statements than slot
 static const char *const statements[] = {
 	[HOLD_INSERT] =
 	    "INSERT INTO hold (" HOLD_COLUMNS ") VALUES (?, ?, ?, ?, ?, ?, ?, ?,"
-	    " ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+	    " ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
 	[HOLD_GET] = "SELECT " HOLD_COLUMNS " FROM hold WHERE id = ?",
 	[HOLD_BY_TOKEN] = "SELECT " HOLD_COLUMNS " FROM hold WHERE id ="
 			  " (SELECT hold_id FROM token WHERE hash = ? AND expires > ?)",
@@ -117,7 +119,7 @@ static const char *const statements[] = {
 			" AND node = ?1 ORDER BY created DESC LIMIT 1",
 	[HOLD_UPDATE] =
 	    "UPDATE hold SET (" HOLD_COLUMNS ") = (?, ?, ?, ?, ?, ?, ?, ?,"
-	    " ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
+	    " ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
 	    " WHERE id = ?1 AND state = " HOLD_EXPECTED,
 	[HOLD_DUE] = "SELECT " HOLD_COLUMNS " FROM hold WHERE node = ? AND due <> 0"
 		     " AND due <= ? ORDER BY due LIMIT ?",
@@ -209,6 +211,7 @@ hold_bind(struct store_sqlite_call *call, const struct store_hold *hold)
 	store_sqlite_text(call, hold->author);
 	store_sqlite_int(call, hold->answered);
 	store_sqlite_text(call, hold->template);
+	store_sqlite_text(call, hold->mailbox);
 }
 
 /* The row that the statement stands on; false: the arena is full. */
@@ -234,6 +237,7 @@ hold_read(
 		{ 29, &hold_r->storm },
 		{ 30, &hold_r->author },
 		{ 32, &hold_r->template },
+		{ 33, &hold_r->mailbox },
 	};
 
 	for (size_t i = 0; i < sizeof(texts) / sizeof(*texts); i++) {

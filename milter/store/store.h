@@ -88,7 +88,7 @@ struct store_hold {
 	int state;	      /* enum hold_state */
 	int action;	      /* enum hold_action */
 	struct store_blob act; /* which transactions belong to this act */
-	const char *sender;   /* who gets the letter */
+	const char *sender;   /* whose mail it is, normalised */
 	const char *subject;  /* emptied when it is over */
 	const char *recipients; /* visible ones, one a line, bounded; emptied when it is over */
 	int64_t recipient_count;
@@ -116,6 +116,7 @@ struct store_hold {
 	const char *author;    /* whom it answers, "" unknown; emptied when it is over */
 	int64_t answered;      /* people who had answered everybody before */
 	const char *template;  /* name of the site's own sentences, "" for none */
+	const char *mailbox;   /* where the letter goes, "": to sender; emptied when it is over */
 };
 
 /* One queue file of a hold. What memory learns if it is sent lies beside it, see below. */

@@ -262,6 +262,7 @@ sample(const char *queue_id, const char *act)
 		.act = act,
 		.act_length = strlen(act),
 		.sender = "jo@example.com",
+		.mailbox = "SECRET-JO@example.com",
 		.subject = "SECRET-SUBJECT\r\nX: y",
 		.recipients = visible,
 		.recipients_visible = 2,
@@ -560,6 +561,7 @@ START_TEST(placed_is_durable_and_whole)
 	ck_assert_int_eq(view.action, HOLD_CONFIRM);
 	ck_assert_str_eq(view.node, "mx1");
 	ck_assert_str_eq(view.sender, "jo@example.com");
+	ck_assert_str_eq(view.mailbox, "SECRET-JO@example.com");
 	ck_assert_str_eq(view.subject, "SECRET-SUBJECT  X: y");
 	ck_assert_str_eq(view.recipients, "a@example.com\nSECRET-RECIPIENT@example.com");
 	ck_assert_uint_eq(view.recipient_count, 40);
@@ -576,6 +578,27 @@ START_TEST(placed_is_durable_and_whole)
 	ck_assert_str_eq(view.queue_ids[0], "4QABC");
 	ck_assert_int_eq(view.settled, 0);
 	NONE(hold_find(hold, arena, "aaaaaaaaaaaaaaaa", &view, &why));
+	hold_close(&hold);
+}
+END_TEST
+
+/* Who is not known as written, or by what is no address any more, is written to as sender. */
+START_TEST(a_letter_has_somewhere_to_go)
+{
+	static const char *const acts[] = { "a", "b", "c", "d" };
+	char id[BASE_ID_SIZE], longest[400];
+	const char *const mailboxes[] = { NULL, "", "jo@example.com", longest };
+	struct hold *hold = must_open();
+
+	memset(longest, 'a', sizeof(longest) - 1);
+	longest[sizeof(longest) - 1] = '\0';
+	for (size_t i = 0; i < sizeof(mailboxes) / sizeof(*mailboxes); i++) {
+		struct hold_request request = sample("4QABC", acts[i]);
+
+		request.mailbox = mailboxes[i];
+		OK(hold_place(hold, &request, id, &why));
+		ck_assert_str_eq(look(hold, id).mailbox, "jo@example.com");
+	}
 	hold_close(&hold);
 }
 END_TEST
@@ -1682,6 +1705,7 @@ main(void)
 	tcase_set_timeout(life, 60);
 	tcase_add_checked_fixture(life, setup, teardown);
 	tcase_add_test(life, placed_is_durable_and_whole);
+	tcase_add_test(life, a_letter_has_somewhere_to_go);
 	tcase_add_test(life, impossible_requests_are_refused);
 	tcase_add_test(life, long_text_is_cut_not_refused);
 	tcase_add_test(life, fifty_place_at_once);

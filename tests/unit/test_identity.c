@@ -105,7 +105,9 @@ START_TEST(test_find)
 	struct identity_peer peer = { .login = cases[_i].login,
 		.is_local_submission = cases[_i].is_local_submission };
 	struct mail_transaction transaction = { .envelope_sender = cases[_i].envelope,
-		.from = cases[_i].from };
+		.from = cases[_i].from,
+		.envelope_written = "written in the envelope",
+		.from_written = "written in From" };
 	struct base_arena *arena = base_arena_new(1 << 16);
 	struct identity identity;
 
@@ -115,6 +117,12 @@ START_TEST(test_find)
 	    identity_proof_str(identity.proof), identity_proof_str(cases[_i].proof));
 	ck_assert_str_eq(identity.actor, cases[_i].actor);
 	ck_assert(identity.is_local == (cases[_i].actor[0] != '\0'));
+	if (!identity.is_local)
+		ck_assert_str_eq(identity.mailbox, "");
+	else if (strcmp(identity.actor, cases[_i].from) == 0)
+		ck_assert_str_eq(identity.mailbox, "written in From");
+	else
+		ck_assert_str_eq(identity.mailbox, "written in the envelope");
 	base_arena_free(&arena);
 }
 END_TEST

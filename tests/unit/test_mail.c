@@ -64,7 +64,21 @@ static const struct {
 	{ "<a@[IPv6:2001:DB8::1]>", "a@[ipv6:2001:db8::1]" },
 	{ "<a@b.example.>", "a@b.example" },
 	{ "<a@b.example..>", NULL },
-	/* internationalised domains, in either spelling; local parts as they are */
+	/* internationalised local parts: no case, accents in one form */
+	{ "<jos\xC3\xA9@b.example>", "jos\xC3\xA9@b.example" },
+	{ "<jose\xCC\x81@b.example>", "jos\xC3\xA9@b.example" },
+	{ "<JOS\xC3\x89@b.example>", "jos\xC3\xA9@b.example" },
+	{ "<JOSE\xCC\x81@b.example>", "jos\xC3\xA9@b.example" },
+	{ "<\xCE\x9F\xCE\x94\xCE\x9F\xCE\xA3@b.example>",
+	    "\xCE\xBF\xCE\xB4\xCE\xBF\xCF\x83@b.example" },
+	{ "<\xCE\xBF\xCE\xB4\xCE\xBF\xCF\x82@b.example>",
+	    "\xCE\xBF\xCE\xB4\xCE\xBF\xCF\x83@b.example" },
+	{ "<jose@b.example>", "jose@b.example" },
+	{ "JOS\xC3\x89", "jos\xC3\xA9" },
+	/* a Greek question mark is a semicolon, which must be quoted */
+	{ "<a\xCD\xBE" "b@b.example>", "\"a;b\"@b.example" },
+	{ "<\"a;B\"@b.example>", "\"a;b\"@b.example" },
+	/* internationalised domains, in either spelling */
 	{ "<j\xC3\xB8rn@\xC3\xA6.example>", "j\xC3\xB8rn@xn--6ca.example" },
 	{ "<a@B\xC3\x9C" "CHER.example>", "a@xn--bcher-kva.example" },
 	{ "<a@bu\xCC\x88" "cher.example>", "a@xn--bcher-kva.example" },
@@ -89,6 +103,14 @@ static const struct {
 	{ "<a>b", NULL },
 };
 
+static bool
+keep_one(void *context, const char *name, const char *normal)
+{
+	(void)name;
+	*(const char **)context = normal;
+	return true;
+}
+
 START_TEST(a_path_becomes_an_address)
 {
 	const char *address = "untouched";
@@ -99,6 +121,25 @@ START_TEST(a_path_becomes_an_address)
 	    address, paths[_i].normal == NULL ? "untouched" : paths[_i].normal);
 	if (paths[_i].normal == NULL)
 		ck_assert_ptr_nonnull(why);
+}
+END_TEST
+
+/* What has more bytes than a local part may have once it is folded keeps all but ASCII's case. */
+START_TEST(what_grows_too_long_is_not_folded)
+{
+	char text[600], wanted[600];
+	const char *address;
+
+	/* a musical note of 4 bytes that NFC writes as 8 */
+	snprintf(text, sizeof(text), "A%s@b.example", repeat("\xF0\x9D\x85\x9E", 15));
+	snprintf(wanted, sizeof(wanted), "a%s@b.example",
+	    repeat("\xF0\x9D\x85\x97\xF0\x9D\x85\xA5", 15));
+	ck_assert_int_eq(mail_path_parse(arena, text, &address, &why), BASE_OK);
+	ck_assert_str_eq(address, wanted);
+	snprintf(text, sizeof(text), "From: A%s@b.example", repeat("\xF0\x9D\x85\x9E", 40));
+	snprintf(wanted, sizeof(wanted), "a%s@b.example", repeat("\xF0\x9D\x85\x9E", 40));
+	ck_assert_int_eq(mail_each_mailbox(arena, text + 6, keep_one, &address), BASE_OK);
+	ck_assert_str_eq(address, wanted);
 }
 END_TEST
 
@@ -393,6 +434,28 @@ START_TEST(of_many_ids_the_first_and_the_last_stay)
 END_TEST
 
 /* --- transactions ----------------------------------------------------------------- */
+
+/* What is compared is not what is written to. */
+START_TEST(addresses_are_kept_as_they_were_written)
+{
+	struct mail_transaction *t = mail_transaction_new(arena, 7);
+
+	ck_assert_str_eq(t->envelope_written, "");
+	ck_assert_str_eq(t->from_written, "");
+	mail_transaction_sender(arena, t, "<@relay.example:JOSE\xCC\x81+News@B\xC3\xBC" "cher.example>");
+	mail_transaction_field(arena, t, "From",
+	    " \"J, E\" (x) <\"J. \xC3\x89\".a (y) @B\xC3\xBC" "cher.example>, other@b.example");
+	ck_assert_str_eq(t->envelope_sender, "jos\xC3\xA9+news@xn--bcher-kva.example");
+	ck_assert_str_eq(t->envelope_written, "JOSE\xCC\x81+News@b\xC3\xBC" "cher.example");
+	ck_assert_str_eq(t->from, "\"j. \xC3\xA9.a\"@xn--bcher-kva.example");
+	ck_assert_str_eq(t->from_written, "\"J. \xC3\x89.a\"@b\xC3\xBC" "cher.example");
+	mail_transaction_sender(arena, t, "<>");
+	ck_assert_str_eq(t->envelope_written, "");
+	mail_transaction_sender(arena, t, "<Odd One@x_y>");
+	ck_assert_str_eq(t->envelope_sender, "odd one@x_y");
+	ck_assert_str_eq(t->envelope_written, "");
+}
+END_TEST
 
 START_TEST(a_transaction_is_built_field_by_field)
 {
@@ -1004,16 +1067,21 @@ START_TEST(a_transaction_is_folded_whole)
 {
 	struct mail_transaction *t = mail_transaction_new(arena, 1);
 
-	mail_transaction_sender(arena, t, "<anna+out@example.com>");
+	mail_transaction_sender(arena, t, "<\"Anna +\"@example.com>");
+	ck_assert_int_eq(mail_transaction_fold(arena, t, "+"), BASE_OK);
+	ck_assert_str_eq(t->envelope_written, "\"Anna +\"@example.com");
+	mail_transaction_sender(arena, t, "<Anna+out@example.com>");
 	mail_transaction_recipient(arena, t, "<ben+a@example.com>");
 	mail_transaction_recipient(arena, t, "<ben+b@example.com>");
 	mail_transaction_recipient(arena, t, "<cleo@example.com>");
-	mail_transaction_field(arena, t, "From", "Anna <anna+x@example.com>");
+	mail_transaction_field(arena, t, "From", "Anna <ANNA+x@example.com>");
 	mail_transaction_field(arena, t, "To", "ben+a@example.com, ben+b@example.com");
 	mail_transaction_field(arena, t, "Cc", "Cleo <cleo+z@example.com>");
 	ck_assert_int_eq(mail_transaction_fold(arena, t, "+"), BASE_OK);
 	ck_assert_str_eq(t->envelope_sender, "anna@example.com");
 	ck_assert_str_eq(t->from, "anna@example.com");
+	ck_assert_str_eq(t->envelope_written, "Anna@example.com");
+	ck_assert_str_eq(t->from_written, "ANNA@example.com");
 	ck_assert_uint_eq(t->recipients.count, 2);
 	ck_assert_uint_eq(t->recipients.seen, 3);
 	ck_assert(mail_addresses_has(&t->recipients, "ben@example.com"));
@@ -1034,6 +1102,7 @@ case_parsers(void)
 
 	tcase_add_checked_fixture(tcase, setup, teardown);
 	tcase_add_loop_test(tcase, a_path_becomes_an_address, 0, COUNT(paths));
+	tcase_add_test(tcase, what_grows_too_long_is_not_folded);
 	tcase_add_test(tcase, limits_of_lengths_are_exact);
 	tcase_add_loop_test(
 	    tcase, extensions_are_folded, 0, (int)(sizeof(folds) / sizeof(*folds)));
@@ -1061,6 +1130,7 @@ case_transactions(void)
 
 	tcase_set_timeout(tcase, 60);
 	tcase_add_checked_fixture(tcase, setup, teardown);
+	tcase_add_test(tcase, addresses_are_kept_as_they_were_written);
 	tcase_add_test(tcase, a_transaction_is_built_field_by_field);
 	tcase_add_loop_test(tcase, what_no_person_sent_is_known, 0, COUNT(kinds));
 	tcase_add_test(tcase, a_stranger_cannot_make_a_transaction_grow);

@@ -384,6 +384,7 @@ new_view(enum hold_action action)
 		.state = HOLD_HELD,
 		.action = action,
 		.sender = "anna@example.com",
+		.mailbox = "Anna@example.com",
 		.subject = "Lunch",
 		.recipients =
 		    "bob@example.com\ncarl@example.com\ndora@example.com\nemil@example.com",
@@ -505,7 +506,7 @@ START_TEST(test_letter_confirm)
 	const char *letter = compose(&view), *text, *html;
 
 	has(letter,
-	    "From: \"oops-milter\" <oops@example.com>\r\nTo: <anna@example.com>\r\n");
+	    "From: \"oops-milter\" <oops@example.com>\r\nTo: <Anna@example.com>\r\n");
 	has(flat(letter),
 	    "Subject: Not sent yet: your mail \"Lunch\" to 40 people is waiting for you");
 	has(letter, "\r\nDate: Mon, 23 Nov 2026 11:40:10 +0100\r\nMessage-ID: "
@@ -598,19 +599,19 @@ END_TEST
 
 START_TEST(test_letter_refused)
 {
-	static const char *const senders[] = { "", "a@b\r\nBcc: c@d", "a@b>, <c" };
+	static const char *const mailboxes[] = { "", "a@b\r\nBcc: c@d", "a@b>, <c" };
 	struct hold_view view = new_view(HOLD_CONFIRM);
 	struct base_buffer letter;
 	const char *why = NULL;
 
 	base_buffer_init(&letter, 1 << 18);
-	view.sender = senders[_i];
+	view.mailbox = mailboxes[_i];
 	ck_assert_int_eq(
 	    notice_letter_compose(&letter, &view, &options, &why), BASE_REFUSE);
 	ck_assert_ptr_nonnull(why);
 	ck_assert_uint_eq(letter.length, 0);
 	base_buffer_free(&letter);
-	view.sender = "a@b";
+	view.mailbox = "a@b";
 	base_buffer_init(&letter, 500);
 	ck_assert_int_eq(
 	    notice_letter_compose(&letter, &view, &options, &why), BASE_BROKEN);

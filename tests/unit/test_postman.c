@@ -26,7 +26,7 @@ static struct {
 	bool is_endless; /* when one is over, the next one waits */
 	enum hold_state state;
 	enum hold_action action;
-	const char *sender;
+	const char *sender, *mailbox;
 	enum base_result token, done;
 	char tokens[8][BASE_TOKEN_SIZE];
 	int64_t expires;
@@ -46,6 +46,7 @@ hold_letter_next(struct hold *hold, struct base_arena *arena, struct hold_view *
 		.action = play.action,
 		.author = "",
 		.sender = play.sender,
+		.mailbox = play.mailbox,
 		.subject = "Lunch\n.\nQUIT",
 		.recipients = "",
 		.recipient_count = 40,
@@ -210,6 +211,7 @@ setup(void)
 	play.state = HOLD_HELD;
 	play.action = HOLD_CONFIRM;
 	play.sender = "anna@example.com";
+	play.mailbox = "Anna@example.com";
 	server.rcpt_answer = "250 ok";
 	server.listener = socket(AF_INET, SOCK_STREAM, 0);
 	ck_assert_int_eq(bind(server.listener, (struct sockaddr *)&address, length), 0);
@@ -278,10 +280,10 @@ START_TEST(test_delivered)
 	ck_assert_int_eq(atomic_load(&play.failed_count), 0);
 	ck_assert_str_eq(play.answer, "250 2.0.0 queued as 4ABC");
 	ck_assert_str_eq(play.tries, "1");
-	ck_assert_str_eq(play.to, "anna@example.com");
+	ck_assert_str_eq(play.to, "Anna@example.com"); /* as she wrote it */
 	ck_assert_msg(!strncmp(server.envelope, "EHLO example.com\r\nMAIL FROM:<>", 30),
 	    "%s", server.envelope);
-	ck_assert_ptr_nonnull(strstr(server.envelope, "RCPT TO:<anna@example.com>\r\n"));
+	ck_assert_ptr_nonnull(strstr(server.envelope, "RCPT TO:<Anna@example.com>\r\n"));
 	ck_assert_ptr_nonnull(strstr(server.data, play.tokens[0]));
 	ck_assert_int_gt(play.expires, base_now() + 3600 + 1090);
 	ck_assert_int_le(play.expires, base_now() + 3600 + 1100);
@@ -357,7 +359,7 @@ END_TEST
 
 START_TEST(test_odd_sender)
 {
-	play.sender = "a b@example.com";
+	play.mailbox = "\"a b\"@example.com";
 	work(5000, &play.done_count, 1);
 	ck_assert_ptr_nonnull(strstr(server.envelope, "RCPT TO:<\"a b\"@example.com>\r\n"));
 }

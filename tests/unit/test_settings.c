@@ -508,7 +508,7 @@ START_TEST(test_whole)
 	    "};\n"
 	    "identity: { local_domains = ( \"Example.com\" );\n"
 	    "  trusted_networks = ( \"127.0.0.0/8\", \"::1/128\" ); spf = false; };\n"
-	    "lists: ( { address = \"All-Staff@example.com\"; members = 2100; },\n"
+	    "lists: ( { address = \"All-\xC3\x89quipe@example.com\"; members = 2100; },\n"
 	    "  { aliases = \"/etc/aliases\"; }, { folder = \"/lists\"; domain = "
 	    "\"A.example\"; },\n"
 	    "  { virtual = \"/virtual\"; },\n"
@@ -518,8 +518,10 @@ START_TEST(test_whole)
 	    "undo: { window = 120; };\n"
 	    "confirm: { expires = \"3d\"; on_expiry = \"return\"; };\n"
 	    "notice: { smtp = \"smtp://127.0.0.1:25\"; from = \"oops@example.com\"; };\n"
-	    "policy: ( { match: { sender = \"@example.com\"; }; action = \"confirm\"; "
-	    "threshold = 0.9; } );\n");
+	    "policy: ( { match: { sender = ( \"@Example.com\", \"JOSE\xCC\x81@example.com\", "
+	    "\"A@b_c.example\" );\n"
+	    "  recipient = \"JOS\xC3\x89@B\xC3\x9C" "CHER.example\"; };\n"
+	    "  action = \"confirm\"; threshold = 0.9; } );\n");
 	s = load();
 	ck_assert_str_eq(s->path, path);
 	ck_assert_str_eq(s->node, "mx1");
@@ -532,7 +534,7 @@ START_TEST(test_whole)
 	ck_assert_uint_eq(s->identity.trusted_networks[1].prefix, 128);
 	ck_assert(!s->identity.spf);
 	ck_assert_uint_eq(s->list_count, 5);
-	ck_assert_str_eq(s->lists[0].address, "all-staff@example.com");
+	ck_assert_str_eq(s->lists[0].address, "all-\xC3\xA9quipe@example.com");
 	ck_assert_uint_eq(s->lists[0].members, 2100);
 	ck_assert_ptr_null(s->lists[0].aliases);
 	ck_assert_ptr_null(s->lists[1].address);
@@ -546,7 +548,12 @@ START_TEST(test_whole)
 	ck_assert_str_eq(s->judge.scorecard, "/etc/oops-milter/scorecard.conf");
 	ck_assert_uint_eq(s->policy_count, 2);
 	ck_assert_str_eq(s->policies[0].name, "rule 1");
+	ck_assert_uint_eq(s->policies[0].match.sender_count, 3);
 	ck_assert_str_eq(s->policies[0].match.senders[0], "@example.com");
+	ck_assert_str_eq(s->policies[0].match.senders[1], "jos\xC3\xA9@example.com");
+	ck_assert_str_eq(s->policies[0].match.senders[2], "a@b_c.example");
+	ck_assert_str_eq(
+	    s->policies[0].match.recipients[0], "jos\xC3\xA9@xn--bcher-kva.example");
 	ck_assert_int_eq(s->policies[0].line, 20);
 	ck_assert_str_eq(s->policies[1].name, "built-in");
 	settings_free(&s);

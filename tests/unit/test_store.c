@@ -96,6 +96,7 @@ sample(const char *id)
 		.policy = "rule 1",
 		.language = "en",
 		.template = "/etc/en.letter",
+		.mailbox = "Jo@example.com",
 		.created = 1000,
 		.due = 1150,
 		.deadline = 121000,
@@ -133,6 +134,7 @@ same_hold(const struct store_hold *a, const struct store_hold *b)
 	ck_assert_str_eq(a->policy, b->policy);
 	ck_assert_str_eq(a->language, b->language);
 	ck_assert_str_eq(a->template, b->template);
+	ck_assert_str_eq(a->mailbox, b->mailbox);
 	ck_assert_int_eq(a->created, b->created);
 	ck_assert_int_eq(a->due, b->due);
 	ck_assert_int_eq(a->deadline, b->deadline);
@@ -203,6 +205,7 @@ START_TEST(update_writes_all_or_is_lost)
 		.policy = "p",
 		.language = "de",
 		.template = "/etc/de.letter",
+		.mailbox = "S",
 		.created = 3,
 		.due = 4,
 		.deadline = 5,
@@ -752,7 +755,7 @@ START_TEST(newer_schema_is_refused)
 	int version = 0;
 
 	OK(store_check(store, &version, &why));
-	ck_assert_int_eq(version, 3);
+	ck_assert_int_eq(version, 4);
 	store_close(&store);
 	path_of(STORE_HOLDS_PATH, path);
 	ck_assert_int_eq(sqlite3_open(path, &raw), SQLITE_OK);

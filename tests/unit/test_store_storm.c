@@ -587,6 +587,7 @@ old_hold_is(const struct store_hold *hold, int i)
 	ck_assert_str_eq(hold->storm, "");
 	ck_assert_str_eq(hold->author, "");
 	ck_assert_int_eq(hold->answered, 0);
+	ck_assert_str_eq(hold->mailbox, "");
 }
 
 static void
@@ -600,7 +601,7 @@ old_holds_are_there(struct store *store)
 	int version = 0;
 
 	OK(store_check(store, &version, &why));
-	ck_assert_int_eq(version, 3);
+	ck_assert_int_eq(version, 4);
 	OK(store_hold_list(store, arena, true, NULL, &holds, OLD_HOLDS + 1, &count, &why));
 	ck_assert_uint_eq(count, OLD_HOLDS);
 	for (int i = 0; i < OLD_HOLDS; i++)
