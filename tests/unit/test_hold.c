@@ -292,11 +292,14 @@ look(struct hold *hold, const char *id)
 	return view;
 }
 
+/* Limits are a quiet machine's; a busy one may be so many times slower. */
+#define PATIENCE 3
+
 /* Waits until a hold is in a state. */
 static struct hold_view
 wait_for(struct hold *hold, const char *id, enum hold_state state, int64_t milliseconds)
 {
-	int64_t end = base_now_ms() + milliseconds;
+	int64_t end = base_now_ms() + PATIENCE * milliseconds;
 	struct hold_view view = look(hold, id);
 
 	while (view.state != state && base_now_ms() < end) {
