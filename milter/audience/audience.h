@@ -7,7 +7,8 @@
  *	virtual(5) files, files with one member a line, Postfix's tables by way of postmap,
  *	commands that print a size) by the number of people behind them,
  *	each person counted once where members are known.
- *	The fixed sizes are added as they are, and win over a file that has the same address.
+ *	A fixed size wins over a file that has the same address. Whoever else is written to may
+ *	be on that list: beside other recipients the largest size makes the answer AT_LEAST.
  *	A name in a file stands for that name in every local domain. A command behind a name
  *	counts as one and makes the answer AT_LEAST: it may be a list of its own. UNKNOWN:
  *	the recipients are nothing but lists of which nothing is known.

@@ -234,6 +234,8 @@ struct walk {
 	unsigned char *seen;        /* a bit per entry: expanded as a list */
 	unsigned char *counted;     /* a bit per entry: counted as a person */
 	unsigned long people;
+	unsigned long largest; /* of the sizes of lists whose members nobody knows */
+	unsigned long sizes;   /* how many of those there are */
 	bool is_partial;
 	unsigned long known; /* people and sizes that are not guesses */
 };
@@ -284,7 +286,9 @@ walk_entry(struct walk *walk, const struct audience_entry *entry, unsigned depth
 		return;
 	walk_ask(walk, entry);
 	if (entry->fixed > 0) {
-		walk->people += entry->fixed;
+		if (walk->largest < entry->fixed)
+			walk->largest = entry->fixed;
+		walk->sizes++;
 		walk->known++;
 		return;
 	}
@@ -322,6 +326,19 @@ is_many(const struct audience_entry *entry)
 		entry = entry->members->to;
 	}
 	return false;
+}
+
+/*
+ * Takes in the lists that are known by their size alone. Everybody else, and everybody of the
+ * smaller ones, may be on the largest: no more than that one, or the people, is certain.
+ */
+static void
+walk_end(struct walk *walk)
+{
+	if (walk->sizes > 1 || (walk->sizes == 1 && walk->people > 0))
+		walk->is_partial = true;
+	if (walk->people < walk->largest)
+		walk->people = walk->largest;
 }
 
 /* When there is no memory to tell people apart: every recipient is somebody. */
@@ -365,6 +382,7 @@ audience_table_count(const struct audience_table *table,
 		walk_entry(&walk, entry, 0);
 	}
 	free(walk.seen);
+	walk_end(&walk);
 	if (walk.people == 0 && recipients->count > 0) {
 		walk.people = 1;
 		walk.is_partial = true;

@@ -205,8 +205,14 @@ static const struct {
 	/* fixed sizes */
 	{ "all-staff@example.com", "2100 exact 1" },
 	{ "all-staff@example.org", "1 exact 0" },
-	{ "all-staff@example.com board@elsewhere.example x@example.com", "2108 exact 2" },
-	{ "staff2@example.com all-staff@example.com", "2101 exact 2" },
+	/* who else gets it may be on the list: never the sum */
+	{ "all-staff@example.com board@elsewhere.example x@example.com", "2100 at-least 2" },
+	{ "board@elsewhere.example all-staff@example.com", "2100 at-least 2" },
+	{ "staff2@example.com all-staff@example.com", "2100 at-least 2" },
+	{ "all-staff@example.com all-staff@example.com", "2100 exact 2" },
+	{ "board@elsewhere.example a@x.example b@x.example c@x.example d@x.example"
+	  " e@x.example f@x.example g@x.example h@x.example",
+	    "8 at-least 1" },
 };
 
 START_TEST(test_count)
