@@ -333,7 +333,7 @@ line_mailbox(void *context, const char *name, const char *normal)
 	return true;
 }
 
-/* The one member of a line: an address, "Name <address>" or a local name. */
+/* The one member of a line: an address, "Name <address>", a local name, or AUDIENCE_MORE. */
 static enum base_result
 add_line(struct source *source, struct base_arena *scratch, struct audience_entry *list)
 {
@@ -345,6 +345,10 @@ add_line(struct source *source, struct base_arena *scratch, struct audience_entr
 	while (length > 0 && strchr(BLANKS, text[length - 1]) != NULL)
 		text[--length] = '\0';
 	base_arena_reset(scratch);
+	if (strcmp(text, AUDIENCE_MORE) == 0) {
+		list->is_partial = true;
+		return BASE_OK;
+	}
 	if (is_local_name(text)) {
 		entry = audience_address_entry(source->table, scratch, text);
 	} else {

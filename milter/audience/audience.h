@@ -9,6 +9,7 @@
  *	each person counted once where members are known.
  *	A fixed size wins over a file that has the same address. Whoever else is written to may
  *	be on that list: beside other recipients the largest size makes the answer AT_LEAST.
+ *	A line "..." among the members of a file says that there are more than are named.
  *	A name in a file stands for that name in every local domain. A command behind a name
  *	counts as one and makes the answer AT_LEAST: it may be a list of its own. UNKNOWN:
  *	the recipients are nothing but lists of which nothing is known.

@@ -106,6 +106,7 @@ enum audience_form {
 };
 
 #define AUDIENCE_INCLUDE ":include:"
+#define AUDIENCE_MORE "..." /* as a line of AUDIENCE_MEMBERS: there are more than are named */
 
 /* Reads one file; `list` gets the members where the form has no names. */
 enum base_result audience_file_read(struct audience_table *table, enum audience_form form,

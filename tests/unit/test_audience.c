@@ -68,7 +68,7 @@ static void
 clear_lists(void)
 {
 	static const char *const names[] = { "choir", "band@lists.example.com", ".hidden",
-		"choir~", "late" };
+		"choir~", "late", "some", "more" };
 
 	for (int i = 0; i < COUNT(names); i++)
 		unlink(list_path(names[i]));
@@ -290,6 +290,8 @@ write_sources(void)
 	    list_path("band@lists.example.com"), "bob\nx@else.example\ny@else.example\n");
 	write_file(list_path(".hidden"), "not a member\n");
 	write_file(list_path("choir~"), "not a member\n");
+	write_file(list_path("some"), "jane\n ... \nbob\n");
+	write_file(list_path("more"), "...\n");
 }
 
 static const struct {
@@ -308,6 +310,9 @@ static const struct {
 	{ "people@example.com bob@example.com all@example.com zoe@else.example",
 	    "5 exact 2" },
 	{ "choir@example.org", "2 exact 1" },
+	{ "some@example.org", "2 at-least 1" },
+	{ "some@example.org choir@example.org ida@x.example", "3 at-least 2" },
+	{ "more@example.org", "1 unknown 1" },
 	{ "choir@example.com", "1 exact 0" },
 	{ "band@lists.example.com choir@example.org", "4 exact 2" },
 	{ "hidden@example.org", "1 exact 0" },
