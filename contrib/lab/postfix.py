@@ -67,6 +67,7 @@ MASTER_CF = """\
 pickup    unix n - n 60 1 pickup
 cleanup   unix n - n - 0 cleanup
 qmgr      unix n - n 300 1 qmgr
+tlsmgr    unix - - n 1000? 1 tlsmgr
 rewrite   unix - - n - - trivial-rewrite
 bounce    unix - - n - 0 bounce
 defer     unix - - n - 0 bounce
@@ -93,17 +94,27 @@ DROP_FOLDERS = {"maildrop": 0o730, "public": 0o710}
 LETTERS = "BCDFGHJKLMNPQRSTVWXYZbcdfghjkl"  # some of those that queue ids are made of
 
 
+def _entries(text):
+    """The entries of a master.cf, each with its further lines, by (name, type)."""
+    lines = [line for line in text.splitlines(keepends=True)
+             if line.strip() and not line.startswith("#")]
+    found = re.findall(r"^\S.*\n(?:[ \t].*\n)*", "".join(lines), re.MULTILINE)
+    return {tuple(entry.split()[:2]): entry for entry in found}
+
+
 class Postfix:
     """
     start(), use .port, stop(). `milters` are endpoints: unix:PATH or inet:PORT. `extra` are
-    parameters of main.cf by name. Mail with one of hold_fields in its header is held.
+    parameters of main.cf by name; `services` is text of a master.cf, whose entries are added or
+    take the place of ours: .ports has what `inet` ones other than smtp listen on. Mail with one of
+    hold_fields in its header is held.
     """
 
     kind = "postfix"
 
     def __init__(self, folder, receiver_port, smtpd_milters="", non_smtpd_milters="",
                  milter_default_action="tempfail", long_queue_ids=True, extra=None,
-                 milters=(), hold_fields=()):
+                 milters=(), hold_fields=(), services=""):
         if milters:
             smtpd_milters = non_smtpd_milters = self._endpoints(milters)
         self.folder, self.port = str(folder), free_port()
@@ -115,6 +126,7 @@ class Postfix:
             "long_queue_ids": "yes" if long_queue_ids else "no",
         }
         self.extra, self.hold_fields = dict(extra or {}), hold_fields
+        self.services, self.ports = services, {}
 
     def mta_settings(self):
         """What oops-queued must know."""
@@ -136,7 +148,17 @@ class Postfix:
             main += f"header_checks = regexp:{self.folder}/etc/hold\n"
             self._write("etc/hold", f"/^({'|'.join(self.hold_fields)}):/ HOLD\n")
         self._write("etc/main.cf", main)
-        self._write("etc/master.cf", MASTER_CF.format(port=self.port))
+        self._write("etc/master.cf", self._master())
+
+    def _master(self):
+        """master.cf, with the services of the test in the place of our own."""
+        entries = _entries(MASTER_CF.format(port=self.port))
+        for (name, kind), entry in _entries(self.services).items():
+            if kind == "inet":
+                port = self.port if name == "smtp" else self.ports.setdefault(name, free_port())
+                name, entry = f"127.0.0.1:{port}", entry.replace(name, f"127.0.0.1:{port}", 1)
+            entries[name, kind] = entry
+        return "".join(entries.values())
 
     def _write(self, name, text):
         path = pathlib.Path(self.folder, name)

@@ -166,12 +166,13 @@ class _Log:
                 file.write(data.rstrip(b"\0\n") + b"\n")
 
 
-class _Passwords:
+class Passwords:
     """saslauthd: every name has every password."""
 
     def __init__(self, path):
         self.listener = socket.socket(socket.AF_UNIX)
         self.listener.bind(path)
+        os.chmod(path, 0o666)
         self.listener.listen(64)
         threading.Thread(target=self._serve, daemon=True).start()
 
@@ -194,7 +195,7 @@ class Sendmail:
     kind = "sendmail"
 
     def __init__(self, folder, receiver_port, build, milters=(), default_action="tempfail",
-                 hold_fields=(), envelope_recipients=0):
+                 hold_fields=(), envelope_recipients=0, sample=""):
         self.folder, self.port = str(folder), free_port()
         packages = unpack(build)
         self.program = str(packages / "usr/libexec/sendmail/sendmail")
@@ -202,6 +203,7 @@ class Sendmail:
         self.config, self.submit = self.folder + "/etc/sendmail.cf", self.folder + "/etc/submit.cf"
         self.receiver_port, self.milters = receiver_port, list(milters)
         self.default_action, self.hold_fields = default_action, hold_fields
+        self.sample = sample  # lines of a sendmail.mc, in the place of our milters
         self.envelope_recipients = envelope_recipients  # Sendmail splits what has more; 0: never
         self.daemon = self._log = self._passwords = None
 
@@ -220,8 +222,8 @@ class Sendmail:
         fields = "".join(f"H{name}: $>LabHold\n" for name in self.hold_fields)
         groups = (f"QUEUE_GROUP(`mqueue', `P={self.folder}/spool/q*, "
                   f"r={self.envelope_recipients}')dnl\n" if self.envelope_recipients else "")
-        values = {"groups": groups, "cf": self.cf, "folder": self.folder, "port": self.port, "milters": milters,
-                  "receiver_port": self.receiver_port,
+        values = {"groups": groups, "cf": self.cf, "folder": self.folder, "port": self.port,
+                  "milters": self.sample or milters, "receiver_port": self.receiver_port,
                   "rules": HOLD_RULES.format(fields=fields) if fields else ""}
         self._make(SENDMAIL_MC.format(**values), self.config)
         self._make(SUBMIT_MC.format(**values), self.submit)
@@ -253,7 +255,7 @@ class Sendmail:
             f"pwcheck_method: saslauthd\nsaslauthd_path: {self.folder}/passwords\n"
             "mech_list: PLAIN\n", "ascii")
         self._log = self._log or _Log(self.folder + "/maillog")
-        self._passwords = self._passwords or _Passwords(self.folder + "/passwords")
+        self._passwords = self._passwords or Passwords(self.folder + "/passwords")
         self.configure()
         self._start_daemon()
         return self

@@ -229,8 +229,10 @@ class Site:
         assert code is None, f"{name} ended with {code}: {self.log_path(name).read_text()}"
         if name == "oops-web":
             return _connects(socket.AF_INET, ("127.0.0.1", self.web_port))
-        path = {"oops-queued": "queue.sock", "oops-milter": "milter.sock"}[name]
-        return _connects(socket.AF_UNIX, f"{self.folder}/run/{path}")
+        settings = merge(self.settings(), self.changes)
+        path = {"oops-queued": settings["mta"]["queue_socket"],
+                "oops-milter": settings["milter"]["socket"].removeprefix("unix:")}[name]
+        return _connects(socket.AF_UNIX, path)
 
     def end(self, name, by=signal.SIGTERM):
         """Ends one program and gives its exit code; by=SIGKILL is the power cut."""
