@@ -186,7 +186,9 @@ struct judge_scorecard {
 
 /* The bin of a value: 0 unknown, else 1 + range. */
 size_t judge_axis_bin(const struct judge_axis *axis, bool is_known, double value);
-/* "unknown", "below 2", "2 to 5", "5 or more". */
+/* A finite number, in the fewest digits (6 or more) that read back as the same. */
+void judge_number_print(double number, struct base_buffer *text_r);
+/* "unknown", "-inf..2", "2..5", "5..inf"; it reads back as the same range. */
 void judge_axis_name(const struct judge_axis *axis, size_t bin, struct base_buffer *text_r);
 
 /* The text of conf/scorecard.conf, made at build time. */

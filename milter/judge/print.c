@@ -4,7 +4,15 @@
  */
 #include "milter/judge/internal.h"
 
-/* One range and its points. */
+/* A number after a word. */
+static void
+points_print(double points, struct base_buffer *text)
+{
+	base_buffer_puts(text, " ");
+	judge_number_print(points, text);
+}
+
+/* One range, before its points. */
 static void
 range_print(const struct judge_axis *axis, size_t bin, struct base_buffer *text)
 {
@@ -24,7 +32,8 @@ signal_print(const struct judge_block *block, size_t i, struct base_buffer *text
 	    judge_signals[i].unit, judge_signals[i].name, trends[block->trend]);
 	for (size_t bin = 0; bin <= block->axis.range_count; bin++) {
 		range_print(&block->axis, bin, text);
-		base_buffer_printf(text, " %g\n", block->points[bin]);
+		points_print(block->points[bin], text);
+		base_buffer_puts(text, "\n");
 	}
 }
 
@@ -42,8 +51,8 @@ pair_print(const struct judge_pair *pair, struct base_buffer *text)
 	for (size_t row = 0; row <= pair->row_axis.range_count; row++) {
 		range_print(&pair->row_axis, row, text);
 		for (size_t column = 0; column <= pair->column_axis.range_count; column++)
-			base_buffer_printf(text, " %g",
-			    pair->points[row * (JUDGE_MAX_RANGES + 1) + column]);
+			points_print(
+			    pair->points[row * (JUDGE_MAX_RANGES + 1) + column], text);
 		base_buffer_puts(text, "\n");
 	}
 }
@@ -53,8 +62,11 @@ enum base_result
 judge_scorecard_print(
     const struct judge_scorecard *scorecard, struct base_buffer *text_r, const char **why_r)
 {
-	base_buffer_printf(
-	    text_r, "base %g\nscale %g\n", scorecard->base, scorecard->scale);
+	base_buffer_puts(text_r, "base");
+	points_print(scorecard->base, text_r);
+	base_buffer_puts(text_r, "\nscale");
+	points_print(scorecard->scale, text_r);
+	base_buffer_puts(text_r, "\n");
 	for (size_t i = 0; i < judge_signal_count; i++)
 		if (scorecard->blocks[i].is_there)
 			signal_print(&scorecard->blocks[i], i, text_r);

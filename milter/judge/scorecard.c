@@ -2,11 +2,12 @@
  * NAME
  *	judge/scorecard - the file of points
  *
- * Line by line: `base`, `signal` and `pair` open a block; indented or not, the lines that
- * follow are its ranges. A block is checked as a whole when the next one opens: its ranges
- * must touch each other and reach from -inf to inf, and `unknown` must be there.
+ * Line by line: `signal` and `pair` open a block; indented or not, the lines that follow are
+ * its ranges. A block is checked as a whole when another one opens, or at `base` and `scale`:
+ * its ranges must touch each other and reach from -inf to inf, and `unknown` must be there.
  */
 #include <math.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -35,6 +36,7 @@ struct card_reader {
 	const char *about; /* the block's signal */
 	struct card_ranges ranges;
 	bool has_base;
+	bool has_scale;
 	bool has_columns;
 	size_t column_bins[CARD_MAX_WORDS]; /* the bin of each column as written */
 	size_t column_count;
@@ -219,6 +221,16 @@ signal_begin(struct card_reader *reader, char **words, size_t count)
 	return BASE_OK;
 }
 
+/* Is there a pair of these two signals, in this order? */
+static bool
+has_pair(const struct judge_scorecard *card, size_t rows, size_t columns)
+{
+	for (size_t i = 0; i < card->pair_count; i++)
+		if (card->pairs[i].rows == rows && card->pairs[i].columns == columns)
+			return true;
+	return false;
+}
+
 /* "pair NAME NAME" */
 static enum base_result
 pair_begin(struct card_reader *reader, char **words, size_t count)
@@ -235,6 +247,8 @@ pair_begin(struct card_reader *reader, char **words, size_t count)
 	if (pair->rows == judge_signal_count || pair->columns == judge_signal_count)
 		return REFUSED(reader, "unknown signal \"%s\"",
 		    pair->rows == judge_signal_count ? words[1] : words[2]);
+	if (has_pair(card, pair->rows, pair->columns))
+		return REFUSED(reader, "a second pair %s %s", words[1], words[2]);
 	pair->points = calloc(
 	    (JUDGE_MAX_RANGES + 1) * (size_t)(JUDGE_MAX_RANGES + 1), sizeof(*pair->points));
 	if (!pair->points) {
@@ -334,6 +348,9 @@ scale_take(struct card_reader *reader, char **words, size_t count)
 	if (count != 2 || !number_parse(words[1], &reader->card->scale) ||
 	    !(reader->card->scale > 0))
 		return REFUSED(reader, "scale takes one number above 0");
+	if (reader->has_scale)
+		return REFUSED(reader, "a second scale");
+	reader->has_scale = true;
 	reader->block = CARD_NONE;
 	return BASE_OK;
 }
@@ -343,7 +360,7 @@ static enum base_result
 line_take(struct card_reader *reader, char **words, size_t count)
 {
 	bool opens = strcmp(words[0], "signal") == 0 || strcmp(words[0], "pair") == 0 ||
-		     strcmp(words[0], "base") == 0;
+		     strcmp(words[0], "base") == 0 || strcmp(words[0], "scale") == 0;
 	enum base_result result = opens ? block_end(reader) : BASE_OK;
 
 	if (result != BASE_OK)
@@ -469,6 +486,19 @@ judge_axis_bin(const struct judge_axis *axis, bool is_known, double value)
 	return low + 1;
 }
 
+/* The fewest digits that read back as the same number. */
+void
+judge_number_print(double number, struct base_buffer *text_r)
+{
+	char text[32];
+	int digits = 5;
+
+	do
+		snprintf(text, sizeof(text), "%.*g", ++digits, number);
+	while (digits < 17 && strtod(text, NULL) != number);
+	base_buffer_puts(text_r, text);
+}
+
 /* A bin as the file writes it. */
 void
 judge_axis_name(const struct judge_axis *axis, size_t bin, struct base_buffer *text_r)
@@ -479,10 +509,12 @@ judge_axis_name(const struct judge_axis *axis, size_t bin, struct base_buffer *t
 	}
 	if (bin == 1)
 		base_buffer_puts(text_r, "-inf..");
-	else
-		base_buffer_printf(text_r, "%g..", axis->edges[bin - 2]);
+	else {
+		judge_number_print(axis->edges[bin - 2], text_r);
+		base_buffer_puts(text_r, "..");
+	}
 	if (bin == axis->range_count)
 		base_buffer_puts(text_r, "inf");
 	else
-		base_buffer_printf(text_r, "%g", axis->edges[bin - 1]);
+		judge_number_print(axis->edges[bin - 1], text_r);
 }

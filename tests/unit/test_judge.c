@@ -63,6 +63,29 @@ static const struct {
 	    "card:3: missing range 5..inf of sender_seen" },
 	{ "base 0\npair audience_size sender_seen\ncolumns unknown -inf..inf\nunknown 0\n",
 	    "card:4: 1 points for 2 columns" },
+	/* what ends a block ends it whole */
+	{ "base 0\nsignal audience_size\nunknown 0\nscale 20\n",
+	    "card:4: missing range -inf..inf of audience_size" },
+	{ "base 0\nsignal audience_size\nunknown 0\n-inf..2 0\nscale 20\n",
+	    "card:5: missing range 2..inf of audience_size" },
+	{ "base 0\nsignal audience_size\n-inf..inf 0\nscale 20\n",
+	    "card:4: missing range unknown of audience_size" },
+	{ "base 0\npair audience_size sender_seen\nscale 20\n",
+	    "card:3: missing columns of pair audience_size" },
+	{ "base 0\npair audience_size sender_seen\ncolumns unknown -inf..inf\nscale 20\n",
+	    "card:4: missing range unknown of audience_size" },
+	{ "signal audience_size\nunknown 0\nbase 0\n",
+	    "card:3: missing range -inf..inf of audience_size" },
+	/* nothing is said twice */
+	{ "base 0\nscale 20\nscale 20\n", "card:3: a second scale" },
+	{ "base 0\nscale 20\nbase 0\n", "card:3: a second base" },
+	{ "base 0\npair audience_size sender_seen\ncolumns unknown -inf..inf\n"
+	  "unknown 0 0\n-inf..inf 0 0\npair audience_size sender_seen\n",
+	    "card:6: a second pair audience_size sender_seen" },
+	{ "base 0\npair audience_size sender_seen\ncolumns unknown -inf..inf\n"
+	  "unknown 0 0\n-inf..inf 0 0\npair sender_seen audience_size\n"
+	  "columns unknown -inf..inf\nunknown 0 0\n-inf..inf 0 0\n",
+	    NULL },
 };
 
 START_TEST(scorecard_is_checked)
@@ -80,6 +103,42 @@ START_TEST(scorecard_is_checked)
 		ck_assert_msg(result == BASE_OK, "%s", why);
 	}
 	judge_scorecard_free(&card);
+}
+END_TEST
+
+/* What is printed reads back as the same card, whatever digits its numbers have. */
+START_TEST(scorecard_reads_back)
+{
+	static const char text[] =
+	    "base -1234567e-5\nscale 0.1\n"
+	    "signal audience_size rising\nunknown 0.1234567890123\n"
+	    "-inf..1234567.25 -999.9999999\n1234567.25..1e300 1e-300\n1e300..inf 0.3\n"
+	    "pair audience_size sender_seen\ncolumns unknown -inf..0.1000001 "
+	    "0.1000001..inf\n"
+	    "unknown 0 0.333333333 1\n-inf..inf 123.4567891 2 -0.1\n";
+	struct judge_scorecard *cards_read[2] = { NULL };
+	struct base_buffer printed;
+	const char *why = "";
+
+	base_buffer_init(&printed, 100000);
+	ck_assert_int_eq(
+	    judge_scorecard_parse(text, strlen(text), "card", &cards_read[0], &why),
+	    BASE_OK);
+	ck_assert_int_eq(judge_scorecard_print(cards_read[0], &printed, &why), BASE_OK);
+	ck_assert_msg(judge_scorecard_parse(base_buffer_text(&printed), printed.length,
+			  "printed", &cards_read[1], &why) == BASE_OK,
+	    "%s", why);
+	ck_assert_double_eq(cards_read[0]->base, cards_read[1]->base);
+	ck_assert_double_eq(cards_read[0]->scale, cards_read[1]->scale);
+	ck_assert_mem_eq(
+	    cards_read[0]->blocks, cards_read[1]->blocks, sizeof(cards_read[0]->blocks));
+	ck_assert_mem_eq(&cards_read[0]->pairs[0].column_axis,
+	    &cards_read[1]->pairs[0].column_axis, sizeof(struct judge_axis));
+	ck_assert_mem_eq(cards_read[0]->pairs[0].points, cards_read[1]->pairs[0].points,
+	    2 * (JUDGE_MAX_RANGES + 1) * sizeof(double));
+	for (size_t i = 0; i < 2; i++)
+		judge_scorecard_free(&cards_read[i]);
+	base_buffer_free(&printed);
 }
 END_TEST
 
@@ -889,6 +948,7 @@ main(void)
 
 	tcase_add_loop_test(
 	    card, scorecard_is_checked, 0, (int)(sizeof(cards) / sizeof(*cards)));
+	tcase_add_test(card, scorecard_reads_back);
 	tcase_add_test(card, ranges_are_half_open);
 	tcase_add_test(card, arithmetic_is_by_hand);
 	tcase_add_test(scenario, slip_is_stopped_once);
