@@ -7,8 +7,8 @@
  *
  * DIAGNOSTICS
  *	EX_USAGE; EX_NOINPUT: no such file; EX_DATAERR: not a format known here, or a malformed
- *	line of a history; EX_TEMPFAIL: the store is busy; EX_CONFIG: key or scorecard;
- *	EX_IOERR: the store or reading failed. What was learned by then stays learned: run it
+ *	line of a history; EX_TEMPFAIL: the store is busy; EX_CONFIG: key, scorecard or
+ *	lists; EX_IOERR: the store or reading failed. What was learned by then stays learned: run it
  *	again, and it goes on.
  */
 #include <getopt.h>
@@ -16,6 +16,7 @@
 #include <sysexits.h>
 #include <unistd.h>
 
+#include "milter/audience/audience.h"
 #include "milter/audit/audit.h"
 #include "milter/oopsctl.h"
 #include "milter/replay/import.h"
@@ -28,6 +29,7 @@ struct learning {
 	const struct settings *settings;
 	struct base_key *key;
 	struct judge_scorecard *scorecard;
+	struct audience_directory *audience;
 	struct memory *memory;
 	struct replay_import *import;
 	enum replay_format format;
@@ -63,11 +65,13 @@ learning_open(struct learning *learning)
 	int status = EX_CONFIG;
 
 	if (base_key_load(settings->key_file, &learning->key, &why) == BASE_OK &&
-	    site_scorecard_load(settings, &learning->scorecard, &why) == BASE_OK) {
+	    site_scorecard_load(settings, &learning->scorecard, &why) == BASE_OK &&
+	    audience_directory_new(settings, &learning->audience, &why) == BASE_OK) {
 		status = EX_IOERR;
 		if (memory_open(&memory, &learning->memory, &why) == BASE_OK) {
 			options.key = learning->key;
 			options.scorecard = learning->scorecard;
+			options.audience = learning->audience;
 			options.memory = learning->memory;
 			learning->import = replay_import_new(&options);
 		}
@@ -84,6 +88,7 @@ learning_close(struct learning *learning)
 {
 	replay_import_free(&learning->import);
 	memory_close(&learning->memory);
+	audience_directory_free(&learning->audience);
 	judge_scorecard_free(&learning->scorecard);
 	base_key_free(&learning->key);
 }
@@ -126,6 +131,16 @@ count_tell(const struct learning *learning, const struct replay_count *count, in
 	    count->learned, count->known, count->skipped, count->malformed);
 }
 
+/* Lists that could not be read or asked were counted as they were before, or as one. */
+static void
+trouble_tell(const struct learning *learning)
+{
+	const char *why = "";
+
+	if (audience_trouble(learning->audience, &why) != BASE_NONE)
+		fprintf(stderr, "oopsctl: lists: %s\n", why);
+}
+
 /* Learns all files, in their order. */
 static int
 files_learn(struct learning *learning, int count, char **files)
@@ -148,6 +163,7 @@ files_learn(struct learning *learning, int count, char **files)
 	}
 	if (result != BASE_OK)
 		fprintf(stderr, "oopsctl: %s\n", why);
+	trouble_tell(learning);
 	count_tell(learning, &counted, status_of(result));
 	return status_of(result);
 }

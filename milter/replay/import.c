@@ -100,18 +100,17 @@ batch_end(struct replay_import *import, const char **why_r)
 /* What the judge would have said, for the site's own percentile. */
 static enum base_result
 mail_judge(struct replay_import *import, struct base_arena *arena, const char *actor,
-    const struct mail_transaction *transaction, double *score_r, const char **why_r)
+    const struct mail_transaction *transaction, const struct audience *audience,
+    double *score_r, const char **why_r)
 {
 	const struct replay_import_options *options = &import->options;
 	struct identity identity = {
 		.proof = IDENTITY_LOGIN, .actor = actor, .is_local = true
 	};
-	struct audience audience = { .kind = AUDIENCE_EXACT,
-		.people = transaction->recipients.count };
 	struct memory_recall recall;
 	struct judge_facts facts = { .transaction = transaction,
 		.identity = &identity,
-		.audience = &audience,
+		.audience = audience,
 		.recall = &recall };
 	struct judge_verdict verdict;
 	enum base_result result = memory_recall(
@@ -127,14 +126,15 @@ mail_judge(struct replay_import *import, struct base_arena *arena, const char *a
 /* Learns a mail that was not known, inside a batch. */
 static enum base_result
 mail_learn(struct replay_import *import, struct base_arena *arena, const char *actor,
-    const struct mail_transaction *transaction, const char **why_r)
+    const struct mail_transaction *transaction, const struct audience *audience,
+    const char **why_r)
 {
 	const struct replay_import_options *options = &import->options;
+	size_t people = audience_people(audience, 0), length;
 	const void *lesson;
-	size_t length;
 	double score = -1;
-	enum base_result result = memory_lesson(
-	    options->key, arena, actor, transaction, 0, score, &lesson, &length, why_r);
+	enum base_result result = memory_lesson(options->key, arena, actor, transaction,
+	    people, score, &lesson, &length, why_r);
 
 	if (result == BASE_OK)
 		result = memory_import_known(
@@ -145,10 +145,11 @@ mail_learn(struct replay_import *import, struct base_arena *arena, const char *a
 		return result;
 	result = BASE_OK;
 	if (*actor)
-		result = mail_judge(import, arena, actor, transaction, &score, why_r);
+		result =
+		    mail_judge(import, arena, actor, transaction, audience, &score, why_r);
 	if (result == BASE_OK)
-		result = memory_lesson(options->key, arena, actor, transaction, 0, score,
-		    &lesson, &length, why_r);
+		result = memory_lesson(options->key, arena, actor, transaction, people,
+		    score, &lesson, &length, why_r);
 	if (result == BASE_OK)
 		result =
 		    memory_import(options->memory, options->key, lesson, length, why_r);
@@ -167,12 +168,27 @@ is_of_no_use(const struct replay_import *import, const struct mail_transaction *
 	       transaction->time > import->now + IMPORT_FUTURE;
 }
 
+/* How many people a local person's mail goes to. Of other mail the daemon does not ask either. */
+static struct audience
+mail_count(const struct replay_import *import, const char *actor,
+    const struct mail_transaction *transaction)
+{
+	struct audience audience = { .kind = AUDIENCE_EXACT,
+		.people = transaction->recipients.count };
+
+	if (*actor && import->options.audience)
+		audience_count(import->options.audience, transaction, &audience);
+	return audience;
+}
+
 /* One mail, in the order in which they come. */
 static enum base_result
 mail_take(void *context, struct base_arena *arena, struct mail_transaction *transaction,
     const char **why_r)
 {
 	struct replay_import *import = context;
+	struct audience audience;
+	const char *actor;
 	enum base_result result;
 
 	if (mail_transaction_fold(arena, transaction,
@@ -184,10 +200,11 @@ mail_take(void *context, struct base_arena *arena, struct mail_transaction *tran
 		import->count.skipped++;
 		return BASE_OK;
 	}
+	actor = actor_find(import->options.settings, transaction);
+	audience = mail_count(import, actor, transaction);
 	result = batch_begin(import, why_r);
 	if (result == BASE_OK)
-		result = mail_learn(import, arena,
-		    actor_find(import->options.settings, transaction), transaction, why_r);
+		result = mail_learn(import, arena, actor, transaction, &audience, why_r);
 	if (result != BASE_OK || !memory_import_is_full(import->options.memory))
 		return result;
 	result = batch_end(import, why_r);

@@ -9,6 +9,9 @@
  *	learned before, by an import or by the daemon, is passed over: so an import that was
  *	killed is simply run again.
  *
+ *	Lists count as they do for the daemon: by the people who are behind them today. Those
+ *	of the day when a mail was sent are not known.
+ *
  * FORMATS
  *	log: lines of RFC 3164 (the year is the latest that is not after the file's last
  *	change) or with ISO 8601 stamps. A mail is learned when Postfix has removed it, or
@@ -26,6 +29,7 @@
 
 #include <stdio.h>
 
+#include "milter/audience/audience.h"
 #include "milter/judge/judge.h"
 #include "milter/mail/transaction.h"
 #include "milter/memory/memory.h"
@@ -54,7 +58,8 @@ struct replay_import_options {
 	const struct settings *settings;
 	const struct base_key *key;
 	const struct judge_scorecard *scorecard;
-	struct memory *memory; /* that learns at once */
+	struct audience_directory *audience; /* NULL: no lists are known */
+	struct memory *memory;               /* that learns at once */
 	void (*progress)(
 	    void *context, int64_t done, int64_t total); /* bytes; may be NULL */
 	void *context;

@@ -1,10 +1,11 @@
 """What the past tells: oopsctl learn from the log of a real MTA, and oopsctl forget."""
 import subprocess
+import time
 
 from lab import story
-from lab.mail import until
+from lab.mail import Message, until
 from lab.site import Site
-from lab.story import ANNA
+from lab.story import ANNA, COLLEAGUES
 
 SETTINGS = {"policy": ({"match": {"sender": ANNA}, "action": "confirm", "threshold": 0.5},
                        {"action": "pass"})}
@@ -61,3 +62,32 @@ def test_what_cannot_be_learned_is_said():
         assert "zcat" in run(site, 65, "learn", f"{bad}.gz")
         assert "usage" in run(site, 64, "forget")
         assert "no address" in run(site, 65, "forget", "<>")
+
+
+def history(list_address):
+    """Half a year of Anna's: notes to one to three colleagues, and a mail a week to a list."""
+    now, week = int(time.time()), 7 * 86400
+    lines = []
+    for number in range(26):
+        begin = now - (27 - number) * week
+        few = ",".join(COLLEAGUES[number % 5:number % 5 + 1 + number % 3])
+        lines.append(f"{begin}\t{ANNA}\t{few}\t<note{number}@x>\t-\tsend\n")
+        lines.append(f"{begin + 60}\t{ANNA}\t{list_address}\t<week{number}@x>\t-\tsend\n")
+    return "".join(lines)
+
+
+def test_a_list_of_the_past_counts_as_its_people():
+    weekly, other = "weekly@example.com", "other@example.com"
+    lists = ({"address": weekly, "members": 40}, {"address": other, "members": 40})
+    with Site({**SETTINGS, "lists": lists}) as site:
+        path = site.folder / "history"
+        path.write_text(history(weekly), encoding="utf-8")
+        assert "learned: 52 " in run(site, 0, "learn", str(path))
+        news = Message(ANNA, [weekly], "News")
+        explained = site.folder / "message"
+        explained.write_text(news.text(), encoding="utf-8")
+        said = run(site, 0, "explain", str(explained))
+        assert "40 people" in said and "\npass (" in said, said
+        site.send(news)
+        until(lambda: site.receiver.received(news.id), 20, "the usual list is no slip")
+        story.hold_of(site, site.send(Message(ANNA, [other], "News")))

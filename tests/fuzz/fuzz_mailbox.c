@@ -141,6 +141,16 @@ judge_score(const struct judge_facts *facts, const struct judge_scorecard *score
 	return BASE_OK;
 }
 
+/* Lists are known to nobody. */
+void
+audience_count(struct audience_directory *directory,
+    const struct mail_transaction *transaction, struct audience *audience_r)
+{
+	(void)directory;
+	(void)transaction;
+	(void)audience_r;
+}
+
 /* --- the target -------------------------------------------------------------------- */
 
 /* How many messages an mbox can have at most: one a "From " line, and one before the first. */

@@ -7,6 +7,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "milter/mail/mail.h"
 #include "milter/replay/import.h"
 #include "milter/store/store.h"
 
@@ -217,6 +218,7 @@ struct site {
 	struct settings *settings;
 	struct base_key *key;
 	struct judge_scorecard *scorecard;
+	struct audience_directory *audience;
 	struct memory *memory;
 	struct replay_import *import;
 	int signal; /* written to at each batch, -1: nowhere */
@@ -230,6 +232,20 @@ batch_signal(void *context, int64_t done, int64_t total)
 	ck_assert_int_le(done, total);
 	if (site->signal >= 0)
 		ck_assert_int_eq(write(site->signal, "+", 1), 1);
+}
+
+/* The site's people, and a list of theirs. */
+static void
+settings_lists(struct settings *settings)
+{
+	static struct settings_list lists[] = { { .address = "staff@example.com",
+	    .members = 40 } };
+	static const char *domains[] = { "example.com" };
+
+	settings->lists = lists;
+	settings->list_count = 1;
+	settings->identity.local_domains = domains;
+	settings->identity.local_domain_count = 1;
 }
 
 static void
@@ -248,11 +264,15 @@ site_open(struct site *site, const char *name, int signal)
 	site->signal = signal;
 	ck_assert_int_eq(base_crypto_start(&why), BASE_OK);
 	import.settings = site->settings = settings_defaults();
+	settings_lists(site->settings);
 	ck_assert_int_eq(base_key_from_bytes(bytes, &site->key), BASE_OK);
 	ck_assert_int_eq(judge_scorecard_default(&site->scorecard, &why), BASE_OK);
 	ck_assert_msg(memory_open(&options, &site->memory, &why) == BASE_OK, "%s", why);
 	import.key = site->key;
 	import.scorecard = site->scorecard;
+	ck_assert_int_eq(
+	    audience_directory_new(site->settings, &site->audience, &why), BASE_OK);
+	import.audience = site->audience;
 	import.memory = site->memory;
 	site->import = replay_import_new(&import);
 	ck_assert_ptr_nonnull(site->import);
@@ -264,6 +284,7 @@ site_close(struct site *site)
 {
 	replay_import_free(&site->import);
 	memory_close(&site->memory);
+	audience_directory_free(&site->audience);
 	judge_scorecard_free(&site->scorecard);
 	base_key_free(&site->key);
 	settings_free(&site->settings);
@@ -474,6 +495,37 @@ START_TEST(files_of_all_kinds)
 }
 END_TEST
 
+/* A list counts as the people behind it: mail to it is an audience written to before. */
+START_TEST(lists_count_as_their_people)
+{
+	struct base_arena *arena = base_arena_new(1 << 20);
+	struct site site;
+	struct memory_recall recall;
+	struct mail_transaction *mail = mail_transaction_new(arena, base_now());
+	const char *why = "";
+	FILE *file;
+
+	directory_make();
+	file = file_make("weekly");
+	for (int week = 8; week > 0; week--)
+		fprintf(file, "%ld\tp1@example.com\tstaff@example.com\t-\t-\tsend\n",
+		    (long)base_now() - week * 7 * 86400L);
+	fclose(file);
+	ck_assert_uint_eq(
+	    import("weekly.d", "weekly", REPLAY_TSV, BASE_OK, NULL).learned, 8);
+	site_open(&site, "weekly.d", -1);
+	ck_assert_int_eq(memory_recall(site.memory, site.key, arena, "p1@example.com", mail,
+			     &recall, &why),
+	    BASE_OK);
+	ck_assert_uint_eq(recall.profile->largest, 40);
+	ck_assert_uint_eq(recall.profile->sent_count, 1);
+	ck_assert_uint_eq(recall.profile->sent[0].count, 8);
+	site_close(&site);
+	directory_remove();
+	base_arena_free(&arena);
+}
+END_TEST
+
 int
 main(void)
 {
@@ -489,6 +541,7 @@ main(void)
 	tcase_add_test(files, import_twice_changes_nothing);
 	tcase_add_test(files, import_goes_on_after_it_was_killed);
 	tcase_add_test(files, files_of_all_kinds);
+	tcase_add_test(files, lists_count_as_their_people);
 	suite_add_tcase(suite, pure);
 	suite_add_tcase(suite, files);
 	srunner_run_all(runner, CK_ENV);
