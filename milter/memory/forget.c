@@ -85,7 +85,6 @@ lesson_lessen(struct memory_lesson *lesson, const struct memory_person *person)
 	lesson->member_sum -= person->hash;
 	if (person->places & MEMORY_IN_ENVELOPE) {
 		lesson->recipient_count--;
-		lesson->people_count -= lesson->people_count > 0;
 		lesson->recipient_sum -= person->hash;
 		lesson->people_count -= lesson->people_count > 0;
 	}

@@ -883,7 +883,42 @@ START_TEST(older_mail_moves_nothing_back)
 }
 END_TEST
 
+/* --- forgetting -------------------------------------------------------------------- */
+
 #define GONE "p3@example.com"
+
+/* One person less, in every count. */
+START_TEST(lesson_forgets_one_person)
+{
+	struct memory_person people[] = {
+		{ 10, MEMORY_IN_ENVELOPE },
+		{ 20, MEMORY_IN_ENVELOPE | MEMORY_IN_TO },
+		{ 30, MEMORY_IN_ENVELOPE },
+	};
+	struct memory_lesson lesson = { .time = 100,
+		.is_send = true,
+		.sender = 1,
+		.recipient_count = 3,
+		.recipient_sum = 60,
+		.people_count = 3,
+		.member_count = 4,
+		.member_sum = 61,
+		.people = people,
+		.person_count = 3 };
+	struct memory_forgotten forgotten;
+	const char *why = "";
+
+	ck_assert_int_eq(base_crypto_start(&why), BASE_OK);
+	forgotten = memory_forgotten_new(20, 200);
+	memory_lesson_forget(&lesson, &forgotten, 1);
+	ck_assert_uint_eq(lesson.person_count, 2);
+	ck_assert_uint_eq(lesson.recipient_count, 2);
+	ck_assert_uint_eq(lesson.recipient_sum, 40);
+	ck_assert_uint_eq(lesson.people_count, 2);
+	ck_assert_uint_eq(lesson.member_count, 3);
+	ck_assert_uint_eq(lesson.member_sum, 41);
+}
+END_TEST
 
 /* No trace in any file; what others know of others stays. */
 START_TEST(forget_leaves_no_trace)
@@ -1107,6 +1142,7 @@ main(void)
 	tcase_add_test(record, site_score_is_the_percentile);
 	tcase_add_test(record, site_score_is_told_by_its_tail);
 	tcase_add_test(record, tag_percentile_is_settable);
+	tcase_add_test(record, lesson_forgets_one_person);
 	tcase_add_test(store, store_keeps_what_was_learned);
 	tcase_add_test(store, learning_shows_soon);
 	tcase_add_test(store, parts_teach_one_audience);
