@@ -113,53 +113,92 @@ memory_lesson_forget(
 
 /* --- profiles ---------------------------------------------------------------------- */
 
-/* Removes an audience written to; the last one takes its place, and its bit. */
-static void
-sent_remove(struct memory_profile *profile, size_t slot)
-{
-	size_t last = --profile->sent_count;
+/* What the contacts tell of the audiences written to. */
+struct sent_known {
+	uint64_t sums[MEMORY_MAX_SENT];
+	uint32_t counts[MEMORY_MAX_SENT];
+};
 
-	profile->sent[slot] = profile->sent[last];
+static void
+sent_know(const struct memory_profile *profile, struct sent_known *known_r)
+{
+	memset(known_r, 0, sizeof(*known_r));
 	for (size_t i = 0; i < profile->contact_count; i++) {
-		uint64_t *audiences = &profile->contacts[i].audiences;
-		uint64_t had = *audiences >> last & 1;
+		const struct memory_contact *contact = &profile->contacts[i];
 
-		*audiences &= ~(UINT64_C(1) << slot | UINT64_C(1) << last);
-		if (slot != last)
-			*audiences |= had << slot;
+		for (uint64_t left = contact->audiences; left; left &= left - 1) {
+			size_t slot = (size_t)__builtin_ctzll(left);
+
+			known_r->sums[slot] += contact->hash;
+			known_r->counts[slot]++;
+		}
 	}
 }
 
-/* Takes a contact's hash out of the audiences that it belongs to. */
-static void
-sent_forget(struct memory_profile *profile, const struct memory_contact *contact)
+/* Is this person the only one of an audience whom no contact stands for? Then the sum tells. */
+static bool
+is_missing(const struct memory_profile *profile, size_t slot,
+    const struct sent_known *known, uint64_t hash)
 {
-	uint64_t audiences = contact->audiences, hash = contact->hash;
+	const struct memory_sent *sent = &profile->sent[slot];
 
-	for (size_t slot = profile->sent_count; slot-- > 0;) {
-		struct memory_sent *sent = &profile->sent[slot];
-
-		if (!(audiences >> slot & 1))
-			continue;
-		sent->sum -= hash;
-		if (sent->size > 2)
-			sent->size--;
-		else /* the one who is left is no audience; the sum would be a hash */
-			sent_remove(profile, slot);
-	}
+	return known->counts[slot] + 1 == sent->size &&
+	       sent->sum - known->sums[slot] == hash;
 }
 
-/* Removes the person from the contacts. */
+/* Takes the hash out of one audience. */
+static void
+slot_forget(struct memory_profile *profile, size_t slot, uint64_t hash)
+{
+	struct memory_sent *sent = &profile->sent[slot];
+
+	sent->sum -= hash;
+	if (sent->size > 2)
+		sent->size--;
+	else /* the one who is left is no audience; the sum would be a hash */
+		memory_sent_remove(profile, slot);
+}
+
+/* Takes the hash out of the audiences that it belongs to; those of its contact are known. */
+static bool
+sent_forget(struct memory_profile *profile, uint64_t audiences, uint64_t hash)
+{
+	struct sent_known known;
+	bool is_changed = false;
+
+	sent_know(profile, &known);
+	for (size_t slot = profile->sent_count; slot-- > 0;) {
+		if (!(audiences >> slot & 1) && !is_missing(profile, slot, &known, hash))
+			continue;
+		slot_forget(profile, slot, hash);
+		is_changed = true;
+	}
+	return is_changed;
+}
+
+bool
+memory_profile_tells(const struct memory_profile *profile, uint64_t hash)
+{
+	struct sent_known known;
+	bool tells = false;
+
+	sent_know(profile, &known);
+	for (size_t slot = 0; slot < profile->sent_count; slot++)
+		tells |= is_missing(profile, slot, &known, hash);
+	return tells;
+}
+
+/* Removes the person from the contacts and the audiences written to. */
 static bool
 contact_forget(struct memory_profile *profile, uint64_t hash)
 {
 	const struct memory_contact *found = memory_contact_find(profile, hash);
+	bool is_changed = sent_forget(profile, found ? found->audiences : 0, hash);
 	size_t place;
 
 	if (!found)
-		return false;
+		return is_changed;
 	place = (size_t)(found - profile->contacts);
-	sent_forget(profile, found);
 	profile->contact_count--;
 	memmove(&profile->contacts[place], &profile->contacts[place + 1],
 	    (profile->contact_count - place) * sizeof(*profile->contacts));
@@ -261,20 +300,34 @@ memory_thread_forget(struct memory_thread *thread, uint64_t hash)
 struct forget_keys {
 	uint64_t hash;
 	enum store_record kind;
-	struct base_buffer keys; /* uint64_t, one after the other */
+	struct base_arena *arena; /* of one record */
+	struct base_buffer keys;  /* uint64_t, one after the other */
 };
+
+/* Does a profile tell the hash without having it: by an audience's sum and the others'? */
+static bool
+profile_tells(struct base_arena *arena, const void *data, size_t length, uint64_t hash)
+{
+	struct memory_profile *profile;
+
+	base_arena_reset(arena);
+	return memory_profile_decode(arena, data, length, &profile) == BASE_OK &&
+	       memory_profile_tells(profile, hash);
+}
 
 /* Do these bytes hold the hash, or the half of it that a profile keeps of many? */
 static bool
-may_hold(enum store_record kind, const void *data, size_t length, uint64_t hash)
+may_hold(const struct forget_keys *found, const void *data, size_t length)
 {
 	unsigned char bytes[8];
 	struct memory_wire wire = { .data = bytes, .room = sizeof(bytes) };
 
-	memory_put(&wire, hash, 8);
+	memory_put(&wire, found->hash, 8);
 	if (memmem(data, length, bytes, sizeof(bytes)))
 		return true;
-	return kind == STORE_PROFILE && memmem(data, length, bytes + 4, 4);
+	return found->kind == STORE_PROFILE &&
+	       (memmem(data, length, bytes + 4, 4) ||
+		   profile_tells(found->arena, data, length, found->hash));
 }
 
 /* Notes the key of a record that may have to be changed. */
@@ -283,7 +336,7 @@ key_add(void *context, uint64_t key, const void *data, size_t length)
 {
 	struct forget_keys *found = context;
 
-	if (key != found->hash && may_hold(found->kind, data, length, found->hash))
+	if (key != found->hash && may_hold(found, data, length))
 		return base_buffer_append(&found->keys, &key, sizeof(key));
 	return true;
 }
@@ -395,7 +448,7 @@ static enum base_result
 kind_forget(struct store *store, struct base_arena *arena, enum store_record kind,
     uint64_t hash, struct memory_forgotten_count *count, const char **why_r)
 {
-	struct forget_keys found = { .hash = hash, .kind = kind };
+	struct forget_keys found = { .hash = hash, .kind = kind, .arena = arena };
 	enum base_result result;
 
 	base_buffer_init(&found.keys, FORGET_MAX_KEYS);

@@ -112,6 +112,8 @@ enum base_result memory_profile_sent(struct base_arena *arena,
 /* A recipient's profile learns that it was written to. */
 enum base_result memory_profile_heard(struct base_arena *arena,
     struct memory_profile *profile, uint64_t owner, const struct memory_lesson *lesson);
+/* Removes an audience written to; the last one takes its place. */
+void memory_sent_remove(struct memory_profile *profile, size_t slot);
 /* `thread` is zeroed when new. `parent` may be NULL. */
 void memory_thread_learn(struct memory_thread *thread, const struct memory_lesson *lesson,
     const struct memory_thread *parent, const struct memory_answer *answer);
@@ -147,6 +149,8 @@ bool memory_forgotten_decode(
 /* Takes those who were forgotten since out of a lesson; without its sender it is empty. */
 void memory_lesson_forget(
     struct memory_lesson *lesson, const struct memory_forgotten *forgotten, size_t count);
+/* Does an audience written to tell the person's hash, though no contact of them is there? */
+bool memory_profile_tells(const struct memory_profile *profile, uint64_t hash);
 /* Take a person out of a record; false: the record is as it was. */
 bool memory_profile_forget(struct memory_profile *profile, uint64_t hash);
 bool memory_thread_forget(struct memory_thread *thread, uint64_t hash);

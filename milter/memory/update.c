@@ -115,6 +115,35 @@ contact_worth(
 	       0.5 * exp2((double)(last - now) / MEMORY_HALF_LIFE * 2);
 }
 
+/* Removes an audience written to; the last one takes its place, and its bit. */
+void
+memory_sent_remove(struct memory_profile *profile, size_t slot)
+{
+	size_t last = --profile->sent_count;
+
+	profile->sent[slot] = profile->sent[last];
+	for (size_t i = 0; i < profile->contact_count; i++) {
+		uint64_t *audiences = &profile->contacts[i].audiences;
+		uint64_t had = *audiences >> last & 1;
+
+		*audiences &= ~(UINT64_C(1) << slot | UINT64_C(1) << last);
+		if (slot != last)
+			*audiences |= had << slot;
+	}
+}
+
+/*
+ * Removes the audiences of one or two that a contact belongs to, before it goes: their sum is
+ * its hash, or tells it by the other one's, and nobody would know any more whose it is.
+ */
+static void
+sent_small_remove(struct memory_profile *profile, uint64_t audiences)
+{
+	for (size_t slot = profile->sent_count; slot-- > 0;)
+		if (audiences >> slot & 1 && profile->sent[slot].size <= 2)
+			memory_sent_remove(profile, slot);
+}
+
 /* Makes room in a full profile: the contact of least worth goes. */
 static void
 contact_evict(struct memory_profile *profile, int64_t now)
@@ -130,6 +159,7 @@ contact_evict(struct memory_profile *profile, int64_t now)
 			least = i;
 		}
 	}
+	sent_small_remove(profile, profile->contacts[least].audiences);
 	profile->contact_count--;
 	memmove(&profile->contacts[least], &profile->contacts[least + 1],
 	    (profile->contact_count - least) * sizeof(*profile->contacts));
@@ -319,22 +349,13 @@ sent_count(struct memory_sent *sent, float weight, int64_t now)
 		sent->count++;
 }
 
-/* The contacts of one send, and the audience they make. */
+/* Everybody of one send becomes a contact; they are the first of the recipients. */
 static enum base_result
 profile_contacts(struct base_arena *arena, struct memory_profile *profile,
     const struct memory_lesson *lesson, const uint64_t *recipients, size_t count,
     float weight)
 {
-	size_t slot = MEMORY_NO_SLOT;
-
-	if (lesson->recipient_count >= 1 && lesson->people_count >= 2) {
-		slot = sent_slot(arena, profile, lesson->recipient_sum,
-		    lesson->recipient_count, lesson->time);
-		if (slot == MEMORY_MAX_SENT)
-			return BASE_BROKEN;
-		sent_count(&profile->sent[slot], weight, lesson->time);
-	}
-	for (size_t i = 0; i < count && i < MEMORY_SAMPLE; i++) {
+	for (size_t i = 0; i < count; i++) {
 		struct memory_contact *contact =
 		    contact_get(arena, profile, recipients[i], lesson->time);
 
@@ -344,8 +365,31 @@ profile_contacts(struct base_arena *arena, struct memory_profile *profile,
 		later(&contact->last_sent, lesson->time);
 		if (lesson->recipient_count == 1 && lesson->people_count == 1)
 			contact->alone += weight;
-		if (slot != MEMORY_NO_SLOT)
-			contact->audiences |= UINT64_C(1) << slot;
+	}
+	return BASE_OK;
+}
+
+/* The audience that they make. After the contacts: one that goes can take audiences along. */
+static enum base_result
+profile_audience(struct base_arena *arena, struct memory_profile *profile,
+    const struct memory_lesson *lesson, const uint64_t *recipients, size_t count,
+    float weight)
+{
+	size_t slot;
+
+	if (lesson->recipient_count < 1 || lesson->people_count < 2)
+		return BASE_OK;
+	slot = sent_slot(
+	    arena, profile, lesson->recipient_sum, lesson->recipient_count, lesson->time);
+	if (slot == MEMORY_MAX_SENT)
+		return BASE_BROKEN;
+	sent_count(&profile->sent[slot], weight, lesson->time);
+	for (size_t i = 0; i < count; i++) {
+		size_t place = memory_contact_place(profile, recipients[i]);
+
+		if (place < profile->contact_count &&
+		    profile->contacts[place].hash == recipients[i])
+			profile->contacts[place].audiences |= UINT64_C(1) << slot;
 	}
 	return BASE_OK;
 }
@@ -374,8 +418,11 @@ memory_profile_sent(struct base_arena *arena, struct memory_profile *profile,
     const struct memory_lesson *lesson, const uint64_t *recipients, size_t count,
     const struct memory_answer *answer)
 {
+	enum base_result result;
 	float weight;
 
+	if (count > MEMORY_SAMPLE)
+		count = MEMORY_SAMPLE;
 	profile_renew(profile, lesson->time);
 	weight = weight_now(profile->epoch, lesson->time);
 	if (answer->is_choice) {
@@ -395,7 +442,11 @@ memory_profile_sent(struct base_arena *arena, struct memory_profile *profile,
 		profile->largest = lesson->people_count;
 	profile->sizes[memory_size_class(lesson->people_count)] += weight;
 	profile->total += weight;
-	return profile_contacts(arena, profile, lesson, recipients, count, weight);
+	result = profile_contacts(arena, profile, lesson, recipients, count, weight);
+	if (result == BASE_OK)
+		result =
+		    profile_audience(arena, profile, lesson, recipients, count, weight);
+	return result;
 }
 
 /* --- a recipient's profile --------------------------------------------------------- */

@@ -920,6 +920,128 @@ START_TEST(lesson_forgets_one_person)
 }
 END_TEST
 
+/* An audience written to may outlive a contact of it; its sum must not. */
+START_TEST(sums_forget_whom_no_contact_stands_for)
+{
+	static const struct {
+		uint64_t sum;
+		uint32_t size;
+		uint64_t audiences[2]; /* of the contacts 10 and 20 */
+		uint64_t gone;
+		size_t count; /* of audiences left */
+		uint64_t left;
+	} rows[] = {
+		{ 30, 1, { 0, 0 }, 30, 0, 0 },  /* a list that was the only recipient */
+		{ 40, 2, { 1, 0 }, 30, 0, 0 },  /* and 10 */
+		{ 60, 3, { 1, 1 }, 30, 1, 30 }, /* and 10 and 20 */
+		{ 60, 3, { 1, 1 }, 40, 1, 60 }, /* another's */
+		{ 60, 3, { 1, 1 }, 20, 1, 40 }, /* a contact's */
+		{ 30, 2, { 1, 1 }, 20, 0, 0 },
+		{ 90, 4, { 1, 1 }, 30, 1, 90 }, /* two are missing: it tells of neither */
+	};
+
+	for (size_t i = 0; i < sizeof(rows) / sizeof(*rows); i++) {
+		struct memory_sent sent[] = { { .sum = rows[i].sum,
+		    .size = rows[i].size } };
+		struct memory_contact contacts[] = {
+			{ .hash = 10, .audiences = rows[i].audiences[0] },
+			{ .hash = 20, .audiences = rows[i].audiences[1] }
+		};
+		struct memory_profile profile = { .contacts = contacts,
+			.contact_count = 2,
+			.sent = sent,
+			.sent_count = 1 };
+
+		(void)memory_profile_forget(&profile, rows[i].gone);
+		ck_assert_msg(profile.sent_count == rows[i].count, "row %zu", i);
+		if (profile.sent_count)
+			ck_assert_uint_eq(profile.sent[0].sum, rows[i].left);
+		ck_assert(!memory_profile_tells(&profile, rows[i].gone));
+	}
+}
+END_TEST
+
+/* Does no sum of an audience tell the hash: alone, or by the hashes of others in the record? */
+static bool
+sums_check(void *context, uint64_t key, const void *data, size_t length)
+{
+	struct base_arena *arena = base_arena_new(1u << 20);
+	uint64_t hash = *(uint64_t *)context;
+	struct memory_profile *profile;
+
+	(void)key;
+	ck_assert_int_eq(memory_profile_decode(arena, data, length, &profile), BASE_OK);
+	for (size_t i = 0; i < profile->sent_count; i++) {
+		uint64_t left = profile->sent[i].sum;
+
+		ck_assert_uint_ne(left, hash);
+		for (size_t j = 0; j < profile->contact_count; j++) {
+			const struct memory_contact *contact = &profile->contacts[j];
+
+			ck_assert_uint_ne(profile->sent[i].sum - contact->hash, hash);
+			if (contact->audiences >> i & 1)
+				left -= contact->hash;
+		}
+		ck_assert_uint_ne(left, hash);
+	}
+	base_arena_free(&arena);
+	return true;
+}
+
+/* The same of all profiles in the file. */
+static void
+sums_scan(const struct base_key *key, const char *address)
+{
+	struct store_options options = { .driver = "sqlite", .directory = directory };
+	uint64_t hash = memory_hash(key, address);
+	struct store *store;
+	const char *why = "";
+
+	ck_assert_int_eq(store_open(&options, STORE_MEMORY, &store, &why), BASE_OK);
+	ck_assert_int_eq(
+	    store_record_each(store, STORE_PROFILE, sums_check, &hash, &why), BASE_OK);
+	store_close(&store);
+}
+
+/* Three people who wrote once to GONE, and then to so many others that the contact went. */
+static void
+evict(struct history *history)
+{
+	static const char *const with[] = { "", "p8@example.com,",
+		"p7@example.com,p8@example.com," };
+
+	for (int i = 0; i < 3; i++) {
+		const char *owner = base_arena_printf(history->arena, "owner%d@x", i);
+
+		history->people = i == 0 ? 40 : 0; /* GONE is a list's address */
+		history_send(history, owner,
+		    base_arena_printf(history->arena, "%s" GONE, with[i]), "", "");
+		history->people = 0;
+		for (unsigned first = 0; first < 600; first += 20)
+			history_send(history, owner,
+			    base_arena_printf(history->arena, "%s%s", with[i],
+				history_people(history->arena, 1000 + first, 20)),
+			    "", "");
+	}
+}
+
+/* They have no contact any more, nor an audience that is nobody else's. */
+static void
+evicted_check(struct history *history)
+{
+	static const size_t audiences[] = { 30, 30, 31 };
+
+	for (int i = 0; i < 3; i++) {
+		const char *owner = base_arena_printf(history->arena, "owner%d@x", i);
+		struct judge_facts facts =
+		    history_facts(history, history_mail(history, owner, GONE, "", ""));
+
+		ck_assert_ptr_null(memory_contact_find(
+		    facts.recall->profile, memory_hash(history->key, GONE)));
+		ck_assert_uint_eq(facts.recall->profile->sent_count, audiences[i]);
+	}
+}
+
 /* No trace in any file; what others know of others stays. */
 START_TEST(forget_leaves_no_trace)
 {
@@ -945,6 +1067,7 @@ START_TEST(forget_leaves_no_trace)
 		    base_arena_printf(history.arena, ME ",%s", all),
 		    base_arena_printf(history.arena, "d%d@x", i), "");
 	}
+	evict(&history);
 	for (int i = 10; i < 2000; i++) /* so that pages were split and filled again */
 		history_send(&history,
 		    base_arena_printf(history.arena, "p%d@example.com", i),
@@ -954,12 +1077,14 @@ START_TEST(forget_leaves_no_trace)
 	ck_assert_int_eq(
 	    import(&history, importer, GONE, "p2@example.com", "e@x"), BASE_OK);
 	memory_close(&importer);
+	evicted_check(&history);
 	scan(history.key, GONE, true);
 	ck_assert_msg(
 	    memory_forget(&options, history.key, GONE, &count, &why) == BASE_OK, "%s", why);
 	ck_assert_uint_ge(count.removed, 20);
 	ck_assert_uint_ge(count.changed, 200);
 	scan(history.key, GONE, false);
+	sums_scan(history.key, GONE);
 	scan(history.key, "p1@example.com", true);
 	facts = history_facts(&history, history_mail(&history, ME, all, "r@x", ""));
 	ck_assert_uint_eq(facts.recall->profile->sends, 20);
@@ -1143,6 +1268,7 @@ main(void)
 	tcase_add_test(record, site_score_is_told_by_its_tail);
 	tcase_add_test(record, tag_percentile_is_settable);
 	tcase_add_test(record, lesson_forgets_one_person);
+	tcase_add_test(record, sums_forget_whom_no_contact_stands_for);
 	tcase_add_test(store, store_keeps_what_was_learned);
 	tcase_add_test(store, learning_shows_soon);
 	tcase_add_test(store, parts_teach_one_audience);
