@@ -87,13 +87,13 @@ time_parse(const char *text, int64_t *time_r)
 	return true;
 }
 
-/* An address or id: visible bytes, not too many; ASCII letters become lower case. */
+/* An address: visible bytes, not too many; "-" is none. ASCII letters become lower case. */
 static bool
 word_normal(char *word)
 {
 	size_t length = strlen(word);
 
-	if (length == 0 || length > READER_MAX_ADDRESS)
+	if (length == 0 || length > READER_MAX_ADDRESS || strcmp(word, "-") == 0)
 		return false;
 	for (char *at = word; *at; at++) {
 		if ((unsigned char)*at <= ' ' || *at == 0x7f)
@@ -134,6 +134,18 @@ recipients_parse(struct replay_reader *reader, struct base_arena *arena, char *t
 	return BASE_OK;
 }
 
+/* An id as the daemon keeps it: the angle brackets that it stands in do not belong to it. */
+static char *
+id_bare(char *text)
+{
+	size_t length = strlen(text);
+
+	if (length < 2 || text[0] != '<' || text[length - 1] != '>')
+		return text;
+	text[length - 1] = '\0';
+	return text + 1;
+}
+
 /* A message id, or "-" for none. */
 static enum base_result
 id_parse(struct replay_reader *reader, char *text, const char *field, const char **id_r)
@@ -145,6 +157,7 @@ id_parse(struct replay_reader *reader, char *text, const char *field, const char
 	for (const char *at = text; *at; at++)
 		if ((unsigned char)*at < ' ')
 			return MALFORMED(reader, "%s holds a control character", field);
+	text = id_bare(text);
 	if (*text == '\0')
 		return MALFORMED(reader, "%s is empty (\"-\" for none)", field);
 	*id_r = text;

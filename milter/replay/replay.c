@@ -16,6 +16,8 @@ struct replay {
 	struct replay_reader *reader;
 	const struct settings *settings;
 	const struct judge_scorecard *scorecard;
+	const char *name;
+	int64_t time; /* of the line before */
 	replay_fn *each;
 	void *context;
 };
@@ -35,6 +37,21 @@ line_decide(const struct replay *replay, const struct judge_facts *facts,
 	if (replay->settings->policy_count > 1) /* else no rule asks for the time */
 		asked.moment = policy_moment_of(transaction->time);
 	(void)policy_decide(&asked, facts, verdict);
+}
+
+/* Is it not before the line before? What is usual is what was sent until then. */
+static enum base_result
+line_order(struct replay *replay, const struct replay_line *line, const char **why_r)
+{
+	int64_t time = line->transaction->time;
+
+	if (time < replay->time) {
+		*why_r = base_why("%s:%zu: time %lld is before that of the line before",
+		    replay->name, line->number, (long long)time);
+		return BASE_REFUSE;
+	}
+	replay->time = time;
+	return BASE_OK;
 }
 
 /* Recalls and judges one line. */
@@ -138,6 +155,7 @@ replay_run(FILE *input, const char *name, const struct settings *settings,
     const char **why_r)
 {
 	struct replay replay = {
+		.name = name,
 		.settings = settings,
 		.scorecard = scorecard,
 		.each = each,
@@ -149,6 +167,8 @@ replay_run(FILE *input, const char *name, const struct settings *settings,
 	while (result == BASE_OK) {
 		base_arena_reset(replay.arena);
 		result = replay_reader_next(replay.reader, replay.arena, &line, why_r);
+		if (result == BASE_OK)
+			result = line_order(&replay, &line, why_r);
 		if (result == BASE_OK)
 			result = line_run(&replay, &line, why_r);
 	}

@@ -7,7 +7,8 @@
  *
  *	unix_time  sender  recipients,with,commas  message_id or -  in_reply_to or -  mode
  *
- *	where mode is `send` (judged, then learned) or `probe` (only judged). Runs the very
+ *	where mode is `send` (judged, then learned) or `probe` (only judged). Angle brackets
+ *	around an id do not belong to it. Runs the very
  *	code that the daemon runs, over an empty memory of its own that nothing else sees.
  *
  * WHAT IT NEVER DOES
@@ -15,7 +16,8 @@
  *	exactly as above ends the run.
  *
  * DIAGNOSTICS
- *	REFUSE: a malformed line, "NAME:LINE: text". BROKEN: no memory, or reading or writing
+ *	REFUSE: a malformed line, "NAME:LINE: text"; in a run also one whose time is before
+ *	that of the line before. BROKEN: no memory, or reading or writing
  *	failed.
  */
 #ifndef OOPS_REPLAY_H

@@ -495,6 +495,54 @@ START_TEST(files_of_all_kinds)
 }
 END_TEST
 
+/* Learns a message as the daemon does. */
+static void
+daemon_learn(const char *name, const char *message)
+{
+	struct base_arena *arena = base_arena_new(1 << 20);
+	struct mail_transaction *mail = mail_transaction_new(arena, base_now());
+	struct site site;
+	const void *lesson;
+	size_t length;
+	const char *why = "";
+
+	site_open(&site, name, -1);
+	ck_assert_int_eq(mail_transaction_sender(arena, mail, "<p1@example.com>"), BASE_OK);
+	ck_assert_int_eq(
+	    mail_transaction_recipient(arena, mail, "<p2@example.com>"), BASE_OK);
+	ck_assert_int_eq(
+	    mail_transaction_message(arena, mail, message, strlen(message), &why), BASE_OK);
+	ck_assert_int_eq(memory_lesson(site.key, arena, "p1@example.com", mail, 0, 0.1,
+			     &lesson, &length, &why),
+	    BASE_OK);
+	ck_assert_int_eq(memory_learn(site.memory, lesson, length, &why), BASE_OK);
+	site_close(&site);
+	base_arena_free(&arena);
+}
+
+/* An id of a history is the one that the daemon saw, in brackets or without. */
+START_TEST(ids_are_those_of_the_daemon)
+{
+	static const char *const ids[] = { "<m1@x>", "m1@x" };
+	struct replay_count count;
+	FILE *file;
+
+	directory_make();
+	daemon_learn("ids.d", "From: p1@example.com\nTo: p2@example.com\n"
+			      "Message-ID: <m1@x>\n\nhello\n");
+	for (size_t i = 0; i < 2; i++) {
+		file = file_make("ids");
+		fprintf(file, "%ld\tp1@example.com\tp2@example.com\t%s\t-\tsend\n",
+		    (long)base_now(), ids[i]);
+		fclose(file);
+		count = import("ids.d", "ids", REPLAY_TSV, BASE_OK, NULL);
+		ck_assert_uint_eq(count.known, 1);
+		ck_assert_uint_eq(count.learned, 0);
+	}
+	directory_remove();
+}
+END_TEST
+
 /* A list counts as the people behind it: mail to it is an audience written to before. */
 START_TEST(lists_count_as_their_people)
 {
@@ -541,6 +589,7 @@ main(void)
 	tcase_add_test(files, import_twice_changes_nothing);
 	tcase_add_test(files, import_goes_on_after_it_was_killed);
 	tcase_add_test(files, files_of_all_kinds);
+	tcase_add_test(files, ids_are_those_of_the_daemon);
 	tcase_add_test(files, lists_count_as_their_people);
 	suite_add_tcase(suite, pure);
 	suite_add_tcase(suite, files);
