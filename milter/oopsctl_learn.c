@@ -3,7 +3,7 @@
  *	oopsctl learn - learns mail of the past
  *
  * SYNOPSIS
- *	oopsctl [-c FILE] learn [--format auto|tsv|log|mbox|maildir] FILE...
+ *	oopsctl [-c FILE] learn [--format auto|tsv|log|mbox|maildir|message] FILE...
  *
  * DIAGNOSTICS
  *	EX_USAGE; EX_NOINPUT: no such file; EX_DATAERR: not a format known here, or a malformed
@@ -186,7 +186,7 @@ oopsctl_learn(const struct settings *settings, int argc, char **argv)
 			   replay_format_find(optarg, &learning.format) == BASE_OK;
 	if (!is_right || optind >= argc) {
 		fputs("usage: oopsctl [-c FILE] learn "
-		      "[--format auto|tsv|log|mbox|maildir] FILE...\n",
+		      "[--format auto|tsv|log|mbox|maildir|message] FILE...\n",
 		    stderr);
 		return EX_USAGE;
 	}

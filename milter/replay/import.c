@@ -4,6 +4,7 @@
  */
 #include "milter/replay/import.h"
 
+#include <ctype.h>
 #include <dirent.h>
 #include <errno.h>
 #include <stdlib.h>
@@ -15,7 +16,8 @@
 
 #define IMPORT_ARENA (64u << 20)    /* of one mail */
 #define IMPORT_MESSAGE (512u << 10) /* bytes of a message that are read: its header */
-#define IMPORT_LOOK 4096            /* bytes that tell the format */
+#define IMPORT_LOOK 256             /* bytes that tell the format */
+#define IMPORT_LINE (4u << 20)      /* of the first line, whose tabs are counted */
 #define IMPORT_TRIES 12     /* for the store's lock, each as long as its busy time */
 #define IMPORT_PAUSE_MS 20  /* between batches: the daemon's turn */
 #define IMPORT_FUTURE 86400 /* seconds */
@@ -36,6 +38,7 @@ static const char *const format_names[] = {
 	[REPLAY_LOG] = "log",
 	[REPLAY_MBOX] = "mbox",
 	[REPLAY_MAILDIR] = "maildir",
+	[REPLAY_MESSAGE] = "message",
 };
 
 #define FORMATS (sizeof(format_names) / sizeof(*format_names))
@@ -389,28 +392,36 @@ mbox_read(struct replay_import *import, FILE *input, const char **why_r)
 	return result == BASE_NONE ? BASE_OK : result;
 }
 
+/* A file that is one message. */
+static enum base_result
+message_read(struct replay_import *import, FILE *input, const char **why_r)
+{
+	char *data = malloc(IMPORT_MESSAGE);
+	size_t length;
+	enum base_result result;
+
+	if (!data) {
+		*why_r = "no memory for a message";
+		return BASE_BROKEN;
+	}
+	length = fread(data, 1, IMPORT_MESSAGE, input);
+	result = message_take(import, data, length, why_r);
+	free(data);
+	return result;
+}
+
 /* One file of a Maildir. */
 static enum base_result
 maildir_message(struct replay_import *import, const char *path, const char **why_r)
 {
 	FILE *input = fopen(path, "r");
-	char *data;
-	size_t length;
-	enum base_result result = BASE_OK;
+	enum base_result result;
 
 	if (!input) { /* it was moved meanwhile: its new name comes, or the next run */
 		import->count.malformed++;
 		return BASE_OK;
 	}
-	data = malloc(IMPORT_MESSAGE);
-	if (data) {
-		length = fread(data, 1, IMPORT_MESSAGE, input);
-		result = message_take(import, data, length, why_r);
-	} else {
-		*why_r = "no memory for a message";
-		result = BASE_BROKEN;
-	}
-	free(data);
+	result = message_read(import, input, why_r);
 	fclose(input);
 	return result;
 }
@@ -462,22 +473,60 @@ maildir_folder(
 
 /* How many tabs the first line has. */
 static size_t
-tabs_of(const char *text)
+tabs_of(FILE *input)
 {
-	size_t count = 0;
+	size_t count = 0, length = 0;
+	int byte;
 
-	for (; *text && *text != '\n'; text++)
-		count += *text == '\t';
+	while (
+	    length++ < IMPORT_LINE && (byte = getc_unlocked(input)) != EOF && byte != '\n')
+		count += byte == '\t';
+	rewind(input);
 	return count;
 }
 
-/* Which format the first bytes are of. */
+/* Does a text begin with a field of a message's header? No stamp of a log has a letter there. */
+static bool
+is_field(const char *text)
+{
+	size_t length = 0;
+
+	while (isalnum((unsigned char)text[length]) || text[length] == '-')
+		length++;
+	return isalpha((unsigned char)*text) && text[length] == ':';
+}
+
+/* Which format a file is of, by its first bytes and its first line. */
 static enum replay_format
-format_guess(const char *text)
+format_guess(FILE *input, const char *text)
 {
 	if (strncmp(text, "From ", 5) == 0)
 		return REPLAY_MBOX;
-	return tabs_of(text) == 5 ? REPLAY_TSV : REPLAY_LOG;
+	if (is_field(text))
+		return REPLAY_MESSAGE;
+	return tabs_of(input) == 5 ? REPLAY_TSV : REPLAY_LOG;
+}
+
+/* What unpacks a file that begins like this; NULL: it is not packed. */
+static const char *
+unpacker_of(const char *text, size_t length)
+{
+	static const struct {
+		const char *magic;
+		size_t length;
+		const char *program;
+	} packers[] = {
+		{ "\x1f\x8b", 2, "zcat" },
+		{ "\xfd\x37zXZ", 5, "xzcat" },
+		{ "BZh", 3, "bzcat" },
+		{ "\x28\xb5\x2f\xfd", 4, "zstdcat" },
+	};
+
+	for (size_t i = 0; i < sizeof(packers) / sizeof(*packers); i++)
+		if (length >= packers[i].length &&
+		    memcmp(text, packers[i].magic, packers[i].length) == 0)
+			return packers[i].program;
+	return NULL;
 }
 
 /* Looks at the beginning; the file can be rewound, a pipe cannot. */
@@ -485,6 +534,7 @@ static enum base_result
 file_look(FILE *input, const char *name, enum replay_format *format, const char **why_r)
 {
 	char text[IMPORT_LOOK + 1] = "";
+	const char *unpacker;
 	size_t length;
 
 	if (fseeko(input, 0, SEEK_CUR) != 0) {
@@ -495,14 +545,35 @@ file_look(FILE *input, const char *name, enum replay_format *format, const char 
 	}
 	length = fread(text, 1, IMPORT_LOOK, input);
 	rewind(input);
-	if (length >= 2 && memcmp(text, "\x1f\x8b", 2) == 0) {
+	unpacker = unpacker_of(text, length);
+	if (unpacker) {
 		*why_r = base_why(
-		    "%s is compressed: zcat it and give \"-\" with --format", name);
+		    "%s is compressed: %s it and give \"-\" with --format", name, unpacker);
 		return BASE_REFUSE;
 	}
 	if (*format == REPLAY_AUTO)
-		*format = format_guess(text);
+		*format = format_guess(input, text);
 	return BASE_OK;
+}
+
+/* Was what was read a log at all? Else nothing was learned of it, and nobody would know. */
+static enum base_result
+log_check(const struct replay_import *import, const char *name, bool is_guessed,
+    struct replay_log_seen before, const char **why_r)
+{
+	struct replay_log_seen seen = replay_log_seen(import->log);
+
+	if (import->done == 0) /* a day without a line */
+		return BASE_OK;
+	if (is_guessed ? seen.servers > before.servers : seen.stamps > before.stamps)
+		return BASE_OK;
+	*why_r =
+	    is_guessed
+		? base_why("%s is no history, mailbox or message, and has no line of a "
+			   "mail server's log",
+		      name)
+		: base_why("%s is no log: no line has a time stamp", name);
+	return BASE_REFUSE;
 }
 
 /* A file that is open. */
@@ -510,9 +581,15 @@ static enum base_result
 file_read(struct replay_import *import, FILE *input, const char *name,
     enum replay_format format, const char **why_r)
 {
+	bool is_guessed = format == REPLAY_AUTO;
+	struct replay_log_seen before = replay_log_seen(import->log);
 	enum base_result result = file_look(input, name, &format, why_r);
 	struct stat status;
 
+	if (result == BASE_OK && format == REPLAY_MAILDIR) {
+		*why_r = base_why("%s is no folder", name);
+		result = BASE_REFUSE;
+	}
 	if (result != BASE_OK)
 		return result;
 	import->done = 0;
@@ -521,8 +598,12 @@ file_read(struct replay_import *import, FILE *input, const char *name,
 		result = tsv_read(import, input, name, why_r);
 	else if (format == REPLAY_MBOX)
 		result = mbox_read(import, input, why_r);
+	else if (format == REPLAY_MESSAGE)
+		result = message_read(import, input, why_r);
 	else
 		result = log_read(import, input, why_r);
+	if (result == BASE_OK && format == REPLAY_LOG)
+		result = log_check(import, name, is_guessed, before, why_r);
 	if (result == BASE_OK && ferror(input)) {
 		*why_r = base_why("%s: %s", name, strerror(errno));
 		result = BASE_BROKEN;

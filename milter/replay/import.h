@@ -17,10 +17,13 @@
  *	change) or with ISO 8601 stamps. A mail is learned when Postfix has removed it, or
  *	Sendmail has tried all `nrcpts` of it; its recipients are those with status=sent or
  *	stat=Sent. Files are given in their order: a mail may begin in one and end in the
- *	next. mbox, Maildir: the envelope is not known; recipients are To, Cc and Bcc.
+ *	next. mbox, Maildir, a single message: the envelope is not known; recipients are To,
+ *	Cc and Bcc. Which format it is tells the beginning of a file: a "From " line, a header
+ *	field, a first line with five tabs; what else there is must have a mail server's line.
  *
  * DIAGNOSTICS
- *	REFUSE: not a format known here, compressed, or a malformed line of a history. RETRY:
+ *	REFUSE: not a format known here, compressed, or a malformed line of a history. A file
+ *	that is said to be a log must have one line with a stamp, unless it is empty. RETRY:
  *	the store was busy for a minute. BROKEN: memory, store, or reading failed. In logs and
  *	mailboxes what is malformed is counted and passed over.
  */
@@ -41,6 +44,7 @@ enum replay_format {
 	REPLAY_LOG,
 	REPLAY_MBOX,
 	REPLAY_MAILDIR,
+	REPLAY_MESSAGE,
 };
 
 const char *replay_format_str(enum replay_format format);
@@ -93,6 +97,12 @@ struct replay_log *replay_log_new(
 void replay_log_free(struct replay_log **log);
 /* When the lines end: their stamps have no year. Seconds since 1970. */
 void replay_log_until(struct replay_log *log, int64_t until);
+/* What was seen so far. */
+struct replay_log_seen {
+	size_t stamps;  /* lines of a log, whoever wrote them */
+	size_t servers; /* of a mail server's, readable or not */
+};
+struct replay_log_seen replay_log_seen(const struct replay_log *log);
 /* One line without its newline. REFUSE: a mail server's line that cannot be read. */
 enum base_result replay_log_line(
     struct replay_log *log, const char *line, size_t length, const char **why_r);

@@ -32,6 +32,7 @@ struct replay_log {
 	replay_mail_fn *each;
 	void *context;
 	int64_t until;
+	struct replay_log_seen seen;
 	void *mails; /* a tree of struct log_mail */
 	size_t count;
 };
@@ -89,6 +90,12 @@ void
 replay_log_until(struct replay_log *log, int64_t until)
 {
 	log->until = until;
+}
+
+struct replay_log_seen
+replay_log_seen(const struct replay_log *log)
+{
+	return log->seen;
 }
 
 /* --- one line ---------------------------------------------------------------------- */
@@ -167,21 +174,26 @@ program_find(const char *name, size_t length, bool *is_postfix_r)
  * server's line whose stamp cannot be read.
  */
 static enum base_result
-line_cut(const char *text, int64_t until, struct log_line *line_r)
+line_cut(struct replay_log *log, const char *text, struct log_line *line_r)
 {
 	const char *at = isdigit((unsigned char)*text)
 			     ? stamp_iso(text, &line_r->time)
-			     : stamp_old(text, until, &line_r->time);
+			     : stamp_old(text, log->until, &line_r->time);
 	const char *host = at, *program, *id;
 	size_t host_length, id_length;
 
-	if (!at)
-		return strstr(text, " postfix/") || strstr(text, " sm-mta[") ? BASE_REFUSE
-									     : BASE_NONE;
+	if (!at && !strstr(text, " postfix/") && !strstr(text, " sm-mta["))
+		return BASE_NONE;
+	log->seen.stamps++;
+	if (!at) {
+		log->seen.servers++;
+		return BASE_REFUSE;
+	}
 	host_length = strcspn(host, " ");
 	program = host[host_length] ? host + host_length + 1 : "";
 	if (!program_find(program, strcspn(program, "[: "), &line_r->is_postfix))
 		return BASE_NONE;
+	log->seen.servers++;
 	id = strstr(program, ": ");
 	if (!id)
 		return BASE_REFUSE;
@@ -411,7 +423,7 @@ replay_log_line(struct replay_log *log, const char *text, size_t length, const c
 	*why_r = "not a mail server's line";
 	if (length > REPLAY_LOG_MAX_LINE || memchr(text, '\0', length))
 		return BASE_REFUSE;
-	result = line_cut(text, log->until, &line);
+	result = line_cut(log, text, &line);
 	if (result != BASE_OK)
 		return result == BASE_NONE ? BASE_OK : result;
 	if (line.is_postfix && strncmp(line.rest, "message-id=", 11) == 0)

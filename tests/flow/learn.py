@@ -60,6 +60,10 @@ def test_what_cannot_be_learned_is_said():
         assert f"{bad}:1: " in run(site, 65, "learn", "--format", "tsv", str(bad))
         subprocess.run(["gzip", str(bad)], check=True)
         assert "zcat" in run(site, 65, "learn", f"{bad}.gz")
+        junk = site.folder / "junk"
+        junk.write_text("some words\n")
+        assert "no line of a mail server" in run(site, 65, "learn", str(junk))
+        assert "no line has a time stamp" in run(site, 65, "learn", "--format", "log", str(junk))
         assert "usage" in run(site, 64, "forget")
         assert "no address" in run(site, 65, "forget", "<>")
 

@@ -486,11 +486,88 @@ START_TEST(files_of_all_kinds)
 	fclose(file);
 	count = import("bad.d", "bad", REPLAY_TSV, BASE_REFUSE, "bad:2: ");
 	ck_assert_uint_eq(count.learned, 1);
-	file = file_make("gz");
-	fputs("\x1f\x8b\x08 and so on", file);
+	(void)import("none.d", "nothing", REPLAY_AUTO, BASE_NONE, "No such file");
+	directory_remove();
+}
+END_TEST
+
+#define UNKNOWN "is no history, mailbox or message, and has no line of a mail server's log"
+#define STAMP "2026-11-23T10:00:00+01:00 mx "
+
+/* What a file is taken for, and that one which is nothing is not learned without a word. */
+static const struct {
+	enum replay_format format;
+	const char *text;
+	size_t length;   /* 0: up to its NUL */
+	const char *why; /* NULL: it is read */
+	size_t malformed;
+} kinds[] = {
+	{ REPLAY_AUTO, "\x1f\x8b\x08 and so on", 0, "is compressed: zcat it", 0 },
+	{ REPLAY_AUTO, "\xfd\x37zXZ\0\0", 7, "is compressed: xzcat it", 0 },
+	{ REPLAY_LOG, "\xfd\x37zXZ\0\0", 7, "is compressed: xzcat it", 0 },
+	{ REPLAY_AUTO, "BZh91AY", 0, "is compressed: bzcat it", 0 },
+	{ REPLAY_AUTO, "\x28\xb5\x2f\xfd\x04", 0, "is compressed: zstdcat it", 0 },
+	{ REPLAY_AUTO, "some words\nand more\n", 0, UNKNOWN, 0 },
+	{ REPLAY_AUTO, "\1\2\0\3\n\4", 6, UNKNOWN, 1 },
+	{ REPLAY_AUTO, STAMP "sshd[1]: hello\n", 0, UNKNOWN, 0 },
+	{ REPLAY_AUTO, "a\tb\tc\n", 0, UNKNOWN, 0 },
+	{ REPLAY_AUTO, STAMP "postfix/qmgr[1]: ABCDEF: removed\n", 0, NULL, 0 },
+	{ REPLAY_AUTO, "Xxx 99 mx postfix/qmgr[1]: ABCDEF: removed\n", 0, NULL, 1 },
+	{ REPLAY_AUTO, "", 0, NULL, 0 },
+	{ REPLAY_LOG, "", 0, NULL, 0 },
+	{ REPLAY_LOG, STAMP "sshd[1]: hello\n", 0, NULL, 0 },
+	{ REPLAY_LOG, "some words\n", 0, "is no log: no line has a time stamp", 0 },
+	{ REPLAY_LOG, "\1\2\0\3\n\4", 6, "is no log: no line has a time stamp", 1 },
+	{ REPLAY_AUTO, "Subject: no date\nFrom: anna@example.com\n\nhello\n", 0, NULL, 1 },
+	{ REPLAY_MBOX, "rubbish", 0, NULL, 1 },
+	{ REPLAY_MESSAGE, "rubbish", 0, NULL, 1 },
+	{ REPLAY_MAILDIR, "rubbish", 0, "is no folder", 0 },
+};
+
+START_TEST(files_are_what_they_look_like)
+{
+	size_t length = kinds[_i].length ? kinds[_i].length : strlen(kinds[_i].text);
+	struct replay_count count;
+	FILE *file;
+
+	directory_make();
+	file = file_make("file");
+	ck_assert_uint_eq(fwrite(kinds[_i].text, 1, length, file), length);
 	fclose(file);
-	(void)import("gz.d", "gz", REPLAY_AUTO, BASE_REFUSE, "zcat");
-	(void)import("gz.d", "nothing", REPLAY_AUTO, BASE_NONE, "No such file");
+	count = import("kind.d", "file", kinds[_i].format,
+	    kinds[_i].why ? BASE_REFUSE : BASE_OK, kinds[_i].why);
+	ck_assert_uint_eq(count.learned, 0);
+	ck_assert_uint_eq(count.malformed, kinds[_i].malformed);
+	directory_remove();
+}
+END_TEST
+
+/* A message alone, and a history whose first line is long, are known by their beginning. */
+START_TEST(messages_and_long_lines_are_known)
+{
+	char date[60];
+	time_t now = (time_t)base_now();
+	FILE *file;
+
+	directory_make();
+	strftime(date, sizeof(date), "%d %b %Y %H:%M:%S +0000", gmtime(&now));
+	file = file_make("one.eml");
+	fprintf(file,
+	    "Return-Path: <anna@example.com>\nDate: %s\nFrom: anna@example.com\n"
+	    "To: b@example.com\nMessage-ID: <1@x>\n\nFrom here on\n",
+	    date);
+	fclose(file);
+	ck_assert_uint_eq(
+	    import("one.d", "one.eml", REPLAY_AUTO, BASE_OK, NULL).learned, 1);
+	ck_assert_uint_eq(
+	    import("one.d", "one.eml", REPLAY_MESSAGE, BASE_OK, NULL).known, 1);
+	file = file_make("long");
+	fprintf(file, "%ld\tp0@example.com\tp1@example.com", (long)now);
+	for (int i = 2; i < 1000; i++)
+		fprintf(file, ",p%d@example.com", i);
+	fputs("\t-\t-\tsend\n", file);
+	fclose(file);
+	ck_assert_uint_eq(import("one.d", "long", REPLAY_AUTO, BASE_OK, NULL).learned, 1);
 	directory_remove();
 }
 END_TEST
@@ -589,6 +666,9 @@ main(void)
 	tcase_add_test(files, import_twice_changes_nothing);
 	tcase_add_test(files, import_goes_on_after_it_was_killed);
 	tcase_add_test(files, files_of_all_kinds);
+	tcase_add_loop_test(
+	    files, files_are_what_they_look_like, 0, sizeof(kinds) / sizeof(*kinds));
+	tcase_add_test(files, messages_and_long_lines_are_known);
 	tcase_add_test(files, ids_are_those_of_the_daemon);
 	tcase_add_test(files, lists_count_as_their_people);
 	suite_add_tcase(suite, pure);
