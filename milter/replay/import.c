@@ -29,7 +29,7 @@ struct replay_import {
 	struct replay_count count;
 	int64_t now;
 	bool is_begun;
-	int64_t done, total; /* bytes of the present file */
+	int64_t done, total; /* bytes of the present file, or mails of the Maildir */
 };
 
 static const char *const format_names[] = {
@@ -76,6 +76,26 @@ actor_find(const struct settings *settings, const struct mail_transaction *trans
 				settings->identity.local_domains[d]) == 0)
 				return names[i];
 	return "";
+}
+
+/* How far the present file is read; a last line without its end was counted with it. */
+static void
+progress_tell(const struct replay_import *import)
+{
+	bool is_over = import->total && import->done > import->total;
+
+	if (import->options.progress)
+		import->options.progress(import->options.context,
+		    is_over ? import->total : import->done, import->total);
+}
+
+/* The present file is read. */
+static void
+progress_end(struct replay_import *import, enum base_result result)
+{
+	if (result == BASE_OK)
+		import->done = import->total;
+	progress_tell(import);
 }
 
 /* Begins a batch, however long somebody else writes. */
@@ -211,9 +231,7 @@ mail_take(void *context, struct base_arena *arena, struct mail_transaction *tran
 	if (result != BASE_OK || !memory_import_is_full(import->options.memory))
 		return result;
 	result = batch_end(import, why_r);
-	if (import->options.progress)
-		import->options.progress(
-		    import->options.context, import->done, import->total);
+	progress_tell(import);
 	base_sleep_ms(IMPORT_PAUSE_MS);
 	return result;
 }
@@ -433,39 +451,80 @@ is_shown(const struct dirent *entry)
 	return entry->d_name[0] != '.';
 }
 
-/* new/ or cur/ of a Maildir; names begin with the time of delivery, so that is the order. */
-static enum base_result
-maildir_folder(
-    struct replay_import *import, const char *path, const char *folder, const char **why_r)
-{
+/* The mails of one folder of a Maildir. */
+struct maildir_folder {
+	char *path;
 	struct dirent **entries;
-	char *name = NULL;
-	enum base_result result = BASE_OK;
 	int count;
+};
 
-	if (asprintf(&name, "%s/%s", path, folder) < 0) {
-		*why_r = "no memory";
+static void
+folder_free(struct maildir_folder *folder)
+{
+	for (int i = 0; i < folder->count; i++)
+		free(folder->entries[i]);
+	free(folder->entries);
+	free(folder->path);
+}
+
+/* Lists new/ or cur/; names begin with the time of delivery, so that is the order. */
+static enum base_result
+folder_list(
+    const char *path, const char *name, struct maildir_folder *folder_r, const char **why_r)
+{
+	struct maildir_folder folder = { 0 };
+
+	if (asprintf(&folder.path, "%s/%s", path, name) < 0) {
+		*why_r = base_why("no memory");
 		return BASE_BROKEN;
 	}
-	count = scandir(name, &entries, is_shown, versionsort);
-	if (count < 0) {
-		*why_r = base_why("%s: %s", name, strerror(errno));
-		free(name);
+	folder.count = scandir(folder.path, &folder.entries, is_shown, versionsort);
+	if (folder.count < 0) {
+		*why_r = base_why("%s: %s", folder.path, strerror(errno));
+		free(folder.path);
 		return BASE_REFUSE;
 	}
-	import->total = count;
-	for (int i = 0; i < count; i++) {
+	*folder_r = folder;
+	return BASE_OK;
+}
+
+/* Learns what was listed. */
+static enum base_result
+folder_read(
+    struct replay_import *import, const struct maildir_folder *folder, const char **why_r)
+{
+	enum base_result result = BASE_OK;
+
+	for (int i = 0; i < folder->count && result == BASE_OK; i++) {
 		char *file = NULL;
 
-		import->done = i;
-		if (result == BASE_OK &&
-		    asprintf(&file, "%s/%s", name, entries[i]->d_name) >= 0)
-			result = maildir_message(import, file, why_r);
+		if (asprintf(&file, "%s/%s", folder->path, folder->entries[i]->d_name) <
+		    0) {
+			*why_r = base_why("no memory");
+			return BASE_BROKEN;
+		}
+		result = maildir_message(import, file, why_r);
+		import->done++;
 		free(file);
-		free(entries[i]);
 	}
-	free(entries);
-	free(name);
+	return result;
+}
+
+/* A Maildir: what was read by somebody, then what is new. One bar for both. */
+static enum base_result
+maildir_read(struct replay_import *import, const char *path, const char **why_r)
+{
+	struct maildir_folder folders[2] = { 0 };
+	enum base_result result = folder_list(path, "cur", &folders[0], why_r);
+
+	if (result == BASE_OK)
+		result = folder_list(path, "new", &folders[1], why_r);
+	import->done = 0;
+	import->total = folders[0].count + folders[1].count;
+	for (size_t i = 0; i < 2 && result == BASE_OK; i++)
+		result = folder_read(import, &folders[i], why_r);
+	for (size_t i = 0; i < 2; i++)
+		folder_free(&folders[i]);
 	return result;
 }
 
@@ -621,9 +680,8 @@ replay_import_file(struct replay_import *import, const char *path,
 	enum base_result result;
 
 	if (!is_standard && stat(path, &status) == 0 && S_ISDIR(status.st_mode)) {
-		result = maildir_folder(import, path, "cur", why_r);
-		if (result == BASE_OK)
-			result = maildir_folder(import, path, "new", why_r);
+		result = maildir_read(import, path, why_r);
+		progress_end(import, result);
 		return result;
 	}
 	input = is_standard ? stdin : fopen(path, "r");
@@ -633,6 +691,7 @@ replay_import_file(struct replay_import *import, const char *path,
 	}
 	result = file_read(
 	    import, input, is_standard ? "(standard input)" : path, format, why_r);
+	progress_end(import, result);
 	if (!is_standard)
 		fclose(input);
 	return result;

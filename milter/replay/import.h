@@ -64,8 +64,11 @@ struct replay_import_options {
 	const struct judge_scorecard *scorecard;
 	struct audience_directory *audience; /* NULL: no lists are known */
 	struct memory *memory;               /* that learns at once */
-	void (*progress)(
-	    void *context, int64_t done, int64_t total); /* bytes; may be NULL */
+	/*
+	 * After each batch and each input: bytes, or the mails of a Maildir. `done` only
+	 * grows within one input; `total` is 0 when it is not known. May be NULL.
+	 */
+	void (*progress)(void *context, int64_t done, int64_t total);
 	void *context;
 };
 

@@ -1,4 +1,7 @@
 """What the past tells: oopsctl learn from the log of a real MTA, and oopsctl forget."""
+import os
+import pty
+import re
 import subprocess
 import time
 
@@ -95,3 +98,37 @@ def test_a_list_of_the_past_counts_as_its_people():
         site.send(news)
         until(lambda: site.receiver.received(news.id), 20, "the usual list is no slip")
         story.hold_of(site, site.send(Message(ANNA, [other], "News")))
+
+
+def on_terminal(site, *arguments):
+    """A command whose standard error is a terminal: its exit code, and what it wrote there."""
+    ours, theirs = pty.openpty()
+    with subprocess.Popen([str(site.build / "oopsctl"), "-c", str(site.conf), *arguments],
+                          stdout=subprocess.DEVNULL, stderr=theirs) as process:
+        os.close(theirs)
+        said = b""
+        try:
+            while part := os.read(ours, 65536):
+                said += part
+        except OSError:  # nobody has the other end open any more
+            pass
+    os.close(ours)
+    return process.returncode, said.decode()
+
+
+def test_a_bar_shows_how_far_it_is():
+    with Site(SETTINGS) as site:
+        path = site.folder / "history"
+        path.write_text(history("weekly@example.com"), encoding="utf-8")
+        code, said = on_terminal(site, "learn", str(path))
+        shares = [int(share) for share in re.findall(r"\] +(\d+)% ", said)]
+        assert code == 0 and shares and shares[-1] == 100 and shares == sorted(shares), said
+        assert f"\r[{'#' * 40}] 100% {str(path)[:30]}" in said, said
+        assert said.endswith("\r\x1b[K"), said  # the line is left empty
+        code, said = on_terminal(site, "learn", "/nonexistent")
+        assert code == 66 and "%" not in said, said
+        # Where nobody watches there is no bar.
+        assert "%" not in run(site, 0, "learn", str(path))
+
+
+test_a_bar_shows_how_far_it_is.only = "postfix"  # Sendmail's own root has no terminals

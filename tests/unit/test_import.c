@@ -221,7 +221,9 @@ struct site {
 	struct audience_directory *audience;
 	struct memory *memory;
 	struct replay_import *import;
-	int signal; /* written to at each batch, -1: nowhere */
+	int signal;          /* written to at each batch, -1: nowhere */
+	int64_t done, total; /* as told last */
+	size_t told;
 };
 
 static void
@@ -230,6 +232,12 @@ batch_signal(void *context, int64_t done, int64_t total)
 	struct site *site = context;
 
 	ck_assert_int_le(done, total);
+	if (site->told++) {
+		ck_assert_int_ge(done, site->done);
+		ck_assert_int_eq(total, site->total);
+	}
+	site->done = done;
+	site->total = total;
 	if (site->signal >= 0)
 		ck_assert_int_eq(write(site->signal, "+", 1), 1);
 }
@@ -261,7 +269,7 @@ site_open(struct site *site, const char *name, int signal)
 
 	ck_assert_int_gt(asprintf(&path, "%s/%s", directory, name), 0);
 	options.directory = path;
-	site->signal = signal;
+	*site = (struct site){ .signal = signal };
 	ck_assert_int_eq(base_crypto_start(&why), BASE_OK);
 	import.settings = site->settings = settings_defaults();
 	settings_lists(site->settings);
@@ -307,6 +315,8 @@ import(const char *name, const char *file, enum replay_format format,
 	if (expected_why)
 		ck_assert_ptr_nonnull(strstr(why, expected_why));
 	ck_assert_int_eq(replay_import_end(site.import, &count, &why), BASE_OK);
+	if (expected == BASE_OK)
+		ck_assert_int_eq(site.done, site.total);
 	site_close(&site);
 	return count;
 }
@@ -572,6 +582,34 @@ START_TEST(messages_and_long_lines_are_known)
 }
 END_TEST
 
+/* Many mails in both folders of a Maildir: one count for both, which only grows. */
+START_TEST(maildir_has_one_progress)
+{
+	char date[60], name[40];
+	time_t now = (time_t)base_now();
+	char command[200];
+
+	directory_make();
+	snprintf(
+	    command, sizeof(command), "mkdir -p %s/md/cur %s/md/new", directory, directory);
+	ck_assert_int_eq(system(command), 0);
+	strftime(date, sizeof(date), "%d %b %Y %H:%M:%S +0000", gmtime(&now));
+	for (int i = 0; i < 4000; i++) {
+		FILE *file;
+
+		snprintf(name, sizeof(name), "md/%s/%d.x", i % 2 ? "cur" : "new", i);
+		file = file_make(name);
+		fprintf(file,
+		    "From: p%d@example.com\nTo: p%d@example.com\nDate: %s\n"
+		    "Message-ID: <%d@x>\n\nhello\n",
+		    i % 40, i % 39, date, i);
+		fclose(file);
+	}
+	ck_assert_uint_eq(import("md.d", "md", REPLAY_AUTO, BASE_OK, NULL).learned, 4000);
+	directory_remove();
+}
+END_TEST
+
 /* Learns a message as the daemon does. */
 static void
 daemon_learn(const char *name, const char *message)
@@ -668,6 +706,7 @@ main(void)
 	tcase_add_test(files, files_of_all_kinds);
 	tcase_add_loop_test(
 	    files, files_are_what_they_look_like, 0, sizeof(kinds) / sizeof(*kinds));
+	tcase_add_test(files, maildir_has_one_progress);
 	tcase_add_test(files, messages_and_long_lines_are_known);
 	tcase_add_test(files, ids_are_those_of_the_daemon);
 	tcase_add_test(files, lists_count_as_their_people);
