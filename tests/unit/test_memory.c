@@ -655,6 +655,71 @@ scan(const struct base_key *key, const char *address, bool is_there)
 	ck_assert_msg(has_half == is_there, "%s: half there: %d", address, has_half);
 }
 
+/* Is a hash in a file of the directory: as records hold it, or as SQLite writes a key? */
+static bool
+is_there(uint64_t hash)
+{
+	static const char *const names[] = { "memory.db", "memory.db-wal" };
+	uint64_t swapped = __builtin_bswap64(hash);
+	bool is = false;
+
+	for (size_t i = 0; i < 2; i++) {
+		size_t length;
+		char *data = file_read(names[i], &length);
+
+		is |= memmem(data, length, &hash, 8) != NULL ||
+		      memmem(data, length, &swapped, 8) != NULL;
+		free(data);
+	}
+	return is;
+}
+
+/* A site with this key learns the mail that the other one learns. */
+static void
+site_make(struct history *history, unsigned char first_byte)
+{
+	unsigned char bytes[32] = { first_byte };
+	const char *why = "";
+
+	directory_make();
+	history_begin(history);
+	base_key_free(&history->key);
+	ck_assert_int_eq(base_key_from_bytes(bytes, &history->key), BASE_OK);
+	history->now = base_now() - 86400;
+	memory_reopen(history);
+	history_send(history, "p1@example.com", "p0@example.com,p2@example.com", "1@x", "");
+	history_send(
+	    history, "p0@example.com", "p1@example.com,p2@example.com", "2@x", "1@x");
+	ck_assert_int_eq(memory_flush(history->memory, &why), BASE_OK);
+}
+
+/* Two sites with the same mail have no hash in common: nobody can join their histories. */
+START_TEST(stores_of_two_sites_have_nothing_in_common)
+{
+	static const char *const names[] = { "p0@example.com", "p1@example.com",
+		"p2@example.com", "1@x", "2@x" };
+	struct history sites[2];
+	char directories[2][sizeof(directory)];
+
+	for (int i = 0; i < 2; i++) {
+		site_make(&sites[i], (unsigned char)(1 + i));
+		memcpy(directories[i], directory, sizeof(directory));
+	}
+	for (int i = 0; i < 2; i++) {
+		memcpy(directory, directories[i], sizeof(directory));
+		for (size_t name = 0; name < sizeof(names) / sizeof(*names); name++) {
+			ck_assert(is_there(memory_hash(sites[i].key, names[name])));
+			ck_assert(!is_there(memory_hash(sites[!i].key, names[name])));
+		}
+	}
+	for (int i = 0; i < 2; i++) {
+		memcpy(directory, directories[i], sizeof(directory));
+		history_end(&sites[i]);
+		directory_remove();
+	}
+}
+END_TEST
+
 /* An import's memory, over the same directory. */
 static struct memory *
 importer_open(void)
@@ -1269,6 +1334,7 @@ main(void)
 	tcase_add_test(record, tag_percentile_is_settable);
 	tcase_add_test(record, lesson_forgets_one_person);
 	tcase_add_test(record, sums_forget_whom_no_contact_stands_for);
+	tcase_add_test(store, stores_of_two_sites_have_nothing_in_common);
 	tcase_add_test(store, store_keeps_what_was_learned);
 	tcase_add_test(store, learning_shows_soon);
 	tcase_add_test(store, parts_teach_one_audience);
