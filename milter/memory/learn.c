@@ -1,0 +1,179 @@
+/*
+ * NAME
+ *	memory/learn - lessons, queued behind the answer or learned at once
+ */
+#include <stdlib.h>
+#include <string.h>
+
+#include "milter/memory/handle.h"
+
+#define MEMORY_QUEUE_BYTES (16u << 20) /* of all of them */
+
+/* What would be learned if this send really leaves. */
+enum base_result
+memory_lesson(const struct base_key *key, struct base_arena *arena, const char *actor,
+    const struct mail_transaction *transaction, size_t people, double score,
+    const void **lesson_r, size_t *length_r, const char **why_r)
+{
+	const struct base_key *valid[BASE_KEY_MAX];
+	struct store_blob parts[BASE_KEY_MAX] = { 0 };
+	size_t count = base_key_valid(key, base_now(), valid);
+	enum base_result result = BASE_OK;
+
+	for (size_t i = 0; i < count && result == BASE_OK; i++) {
+		struct memory_lesson lesson;
+
+		result = memory_lesson_make(
+		    arena, valid[i], actor, transaction, people, score, &lesson, why_r);
+		if (result == BASE_OK)
+			result = memory_lesson_encode(
+			    arena, &lesson, &parts[i].data, &parts[i].length);
+	}
+	if (result == BASE_OK)
+		result = memory_lessons_join(arena, parts, count, lesson_r, length_r);
+	if (result == BASE_BROKEN)
+		*why_r = base_why("no memory for a lesson");
+	return result;
+}
+
+/* Learns in the calling thread; what is known stays in the table until there is much of it.
+ */
+static enum base_result
+learn_at_once(struct memory *memory, const void *lesson, size_t length, const char **why_r)
+{
+	enum base_result result = BASE_OK;
+
+	if (memory_table_is_full(memory->table))
+		result = memory_table_write(memory->table, why_r);
+	if (result == BASE_OK)
+		result = memory_table_begin(memory->table, why_r);
+	if (result == BASE_OK)
+		memory_calibration_apply(memory);
+	if (result == BASE_OK)
+		result = memory_table_learn(memory->table, lesson, length, why_r);
+	return result;
+}
+
+/* Puts a copy into the queue, with the lock held. */
+static enum base_result
+queue_add(struct memory *memory, const void *lesson, size_t length, const char **why_r)
+{
+	struct memory_queued *place =
+	    &memory->queue[(memory->first + memory->count) % MEMORY_QUEUE_MAX];
+
+	if (memory->count == MEMORY_QUEUE_MAX ||
+	    memory->bytes + length > MEMORY_QUEUE_BYTES) {
+		*why_r = base_why("%zu lessons are waiting to be written", memory->count);
+		memory->dropped++;
+		return BASE_RETRY;
+	}
+	place->data = malloc(length);
+	if (!place->data) {
+		*why_r = base_why("no memory for a lesson");
+		memory->dropped++;
+		return BASE_RETRY;
+	}
+	memory->bytes += length;
+	memcpy(place->data, lesson, length);
+	place->length = length;
+	memory->count++;
+	memory->learned++;
+	if (memory->count == 1 || memory->count >= MEMORY_BATCH)
+		pthread_cond_signal(&memory->wake);
+	return BASE_OK;
+}
+
+/*
+ * Puts a copy in the place of a lesson that waits, with the lock held; false: none does. Only
+ * the newest are looked at: what is older waits no longer, or a lot of others came since.
+ */
+static bool
+queue_replace(struct memory *memory, const void *lesson, size_t length)
+{
+	size_t looked = memory->count < MEMORY_BATCH ? memory->count : MEMORY_BATCH;
+
+	for (size_t i = 1; i <= looked; i++) {
+		struct memory_queued *place =
+		    &memory->queue[(memory->first + memory->count - i) % MEMORY_QUEUE_MAX];
+		void *copy;
+
+		if (!memory_lesson_is_of_same(place->data, place->length, lesson, length))
+			continue;
+		copy = malloc(length);
+		if (!copy)
+			return false;
+		memcpy(copy, lesson, length);
+		free(place->data);
+		memory->bytes += length - place->length;
+		*place = (struct memory_queued){ .data = copy, .length = length };
+		return true;
+	}
+	return false;
+}
+
+/* Tells once that an earlier batch failed, with the lock held. */
+static enum base_result
+failure_tell(struct memory *memory, const char **why_r)
+{
+	if (!memory->has_failed)
+		return BASE_OK;
+	memory->has_failed = false;
+	*why_r = base_why("cannot write what was learned: %s", memory->failure);
+	return BASE_BROKEN;
+}
+
+/* Learns a lesson. */
+enum base_result
+memory_learn(struct memory *memory, const void *lesson, size_t length, const char **why_r)
+{
+	enum base_result result;
+
+	if (length == 0) {
+		*why_r = base_why("an empty lesson");
+		return BASE_REFUSE;
+	}
+	if (memory->learns_at_once)
+		return learn_at_once(memory, lesson, length, why_r);
+	pthread_mutex_lock(&memory->lock);
+	result = queue_add(memory, lesson, length, why_r);
+	if (result == BASE_OK)
+		result = failure_tell(memory, why_r);
+	pthread_mutex_unlock(&memory->lock);
+	return result;
+}
+
+/* Learns more of what was taught a moment ago. */
+enum base_result
+memory_learn_instead(
+    struct memory *memory, const void *lesson, size_t length, const char **why_r)
+{
+	bool is_done;
+
+	if (memory->learns_at_once)
+		return memory_learn(memory, lesson, length, why_r);
+	pthread_mutex_lock(&memory->lock);
+	is_done = queue_replace(memory, lesson, length);
+	pthread_mutex_unlock(&memory->lock);
+	return is_done ? BASE_OK : memory_learn(memory, lesson, length, why_r);
+}
+
+/* Waits until everything queued before is written. */
+enum base_result
+memory_flush(struct memory *memory, const char **why_r)
+{
+	enum base_result result = BASE_OK;
+	uint64_t goal;
+
+	if (memory->learns_at_once)
+		return memory_table_write(memory->table, why_r);
+	pthread_mutex_lock(&memory->lock);
+	goal = memory->learned;
+	memory->flushers++;
+	pthread_cond_signal(&memory->wake);
+	while (memory->written < goal && !memory->has_failed)
+		pthread_cond_wait(&memory->done, &memory->lock);
+	memory->flushers--;
+	result = failure_tell(memory, why_r);
+	pthread_mutex_unlock(&memory->lock);
+	return result;
+}
