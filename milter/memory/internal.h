@@ -1,12 +1,12 @@
 /*
  * NAME
- *	memory/internal - lessons, codecs and updates, for the files of this room and its
- *tests
+ *	memory/internal - lessons, codecs and updates, for the files of this room and its tests
  *
  * WHAT IT DOES
  *	codec.c turns records into bytes and back; any bytes are accepted safely. lesson.c
- *does the same for what is to be learned. update.c applies a lesson to one record; table.c
- *	holds decoded records between two writes.
+ *	does the same for what is to be learned. update_sent.c, update_heard.c and
+ *	update_thread.c apply a lesson to one record, forget_record.c takes a person out of
+ *	one; table.c holds decoded records between two writes.
  */
 #ifndef OOPS_MEMORY_INTERNAL_H
 #define OOPS_MEMORY_INTERNAL_H

@@ -1,0 +1,29 @@
+/*
+ * NAME
+ *	memory/update - what the files that change a profile share
+ */
+#ifndef OOPS_MEMORY_UPDATE_H
+#define OOPS_MEMORY_UPDATE_H
+
+#include "milter/memory/internal.h"
+
+/* What one event at `now` adds to weights of `epoch`. */
+float memory_weight_now(int64_t epoch, int64_t now);
+/* Moves a profile's epoch when it is time. */
+void memory_profile_renew(struct memory_profile *profile, int64_t now);
+/* Mail is not always learned in its order: a time only ever moves on. */
+void memory_later(uint32_t *time, int64_t now);
+/*
+ * Room for one more element: the list itself, a larger copy, or NULL when the arena is full.
+ * `room` is how many there is room for; it grows up to `max`.
+ */
+void *memory_list_grown(struct base_arena *arena, void *list, size_t count, size_t *room,
+    size_t max, size_t size);
+/*
+ * The contact, made if need be; in a full profile the one of least worth goes, and its small
+ * audiences with it, so slots may move. NULL: arena full.
+ */
+struct memory_contact *memory_contact_get(
+    struct base_arena *arena, struct memory_profile *profile, uint64_t hash, int64_t now);
+
+#endif

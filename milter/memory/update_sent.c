@@ -1,0 +1,177 @@
+/*
+ * NAME
+ *	memory/update_sent - what a send changes in its sender's own profile
+ */
+#include "milter/memory/update.h"
+
+#define UPDATE_GAP_SHARE 0.3f
+
+/* The slot of least worth among the audiences written to. */
+static size_t
+sent_least(const struct memory_profile *profile, int64_t now)
+{
+	double fade = memory_fade(profile->epoch, now), least_worth = INFINITY;
+	size_t least = 0;
+
+	for (size_t i = 0; i < profile->sent_count; i++) {
+		const struct memory_sent *sent = &profile->sent[i];
+		double worth =
+		    (double)sent->weight * fade +
+		    exp2(((double)sent->last - (double)now) / MEMORY_HALF_LIFE * 4);
+
+		if (worth < least_worth) {
+			least_worth = worth;
+			least = i;
+		}
+	}
+	return least;
+}
+
+/* The slot of an audience written to, made if need be; MEMORY_MAX_SENT: arena full. */
+static size_t
+sent_slot(struct base_arena *arena, struct memory_profile *profile, uint64_t sum,
+    uint32_t size, int64_t now)
+{
+	size_t slot;
+	struct memory_sent *list;
+
+	for (slot = 0; slot < profile->sent_count; slot++)
+		if (profile->sent[slot].sum == sum && profile->sent[slot].size == size)
+			return slot;
+	if (profile->sent_count < MEMORY_MAX_SENT) {
+		list = memory_list_grown(arena, profile->sent, profile->sent_count,
+		    &profile->sent_room, MEMORY_MAX_SENT, sizeof(*list));
+		if (!list)
+			return MEMORY_MAX_SENT;
+		profile->sent = list;
+		slot = profile->sent_count++;
+	} else {
+		slot = sent_least(profile, now);
+		for (size_t i = 0; i < profile->contact_count; i++)
+			profile->contacts[i].audiences &= ~(UINT64_C(1) << slot);
+	}
+	profile->sent[slot] =
+	    (struct memory_sent){ .sum = sum, .size = size, .first = (uint32_t)now };
+	return slot;
+}
+
+/* Counts a send in an audience's own record. */
+static void
+sent_count(struct memory_sent *sent, float weight, int64_t now)
+{
+	if (sent->last && now >= sent->last) {
+		float gap = (float)now - (float)sent->last;
+
+		if (sent->count == 1) {
+			sent->gap = gap;
+		} else {
+			sent->deviation +=
+			    UPDATE_GAP_SHARE * (fabsf(gap - sent->gap) - sent->deviation);
+			sent->gap += UPDATE_GAP_SHARE * (gap - sent->gap);
+		}
+	}
+	sent->weight += weight;
+	memory_later(&sent->last, now);
+	if (sent->count < UINT32_MAX)
+		sent->count++;
+}
+
+/* Everybody of one send becomes a contact; they are the first of the recipients. */
+static enum base_result
+profile_contacts(struct base_arena *arena, struct memory_profile *profile,
+    const struct memory_lesson *lesson, const uint64_t *recipients, size_t count,
+    float weight)
+{
+	for (size_t i = 0; i < count; i++) {
+		struct memory_contact *contact =
+		    memory_contact_get(arena, profile, recipients[i], lesson->time);
+
+		if (!contact)
+			return BASE_BROKEN;
+		contact->sent += weight;
+		memory_later(&contact->last_sent, lesson->time);
+		if (lesson->recipient_count == 1 && lesson->people_count == 1)
+			contact->alone += weight;
+	}
+	return BASE_OK;
+}
+
+/* The audience that they make. After the contacts: one that goes can take audiences along. */
+static enum base_result
+profile_audience(struct base_arena *arena, struct memory_profile *profile,
+    const struct memory_lesson *lesson, const uint64_t *recipients, size_t count,
+    float weight)
+{
+	size_t slot;
+
+	if (lesson->recipient_count < 1 || lesson->people_count < 2)
+		return BASE_OK;
+	slot = sent_slot(
+	    arena, profile, lesson->recipient_sum, lesson->recipient_count, lesson->time);
+	if (slot == MEMORY_MAX_SENT)
+		return BASE_BROKEN;
+	sent_count(&profile->sent[slot], weight, lesson->time);
+	for (size_t i = 0; i < count; i++) {
+		size_t place = memory_contact_place(profile, recipients[i]);
+
+		if (place < profile->contact_count &&
+		    profile->contacts[place].hash == recipients[i])
+			profile->contacts[place].audiences |= UINT64_C(1) << slot;
+	}
+	return BASE_OK;
+}
+
+/* The owner answered all of an audience received from, or its author alone. */
+static void
+heard_answered(struct memory_profile *profile, const struct memory_answer *answer)
+{
+	bool is_to_all = memory_answer_is_to_all(answer);
+
+	for (size_t i = 0; i < profile->heard_count; i++) {
+		struct memory_heard *heard = &profile->heard[i];
+
+		if (!answer->kind || answer->is_small || heard->sum != answer->sum)
+			continue;
+		if (is_to_all && heard->answered < UINT8_MAX)
+			heard->answered++;
+		if (!is_to_all && answer->is_choice && heard->declined < UINT8_MAX)
+			heard->declined++;
+	}
+}
+
+/* The sender's profile learns a send. */
+enum base_result
+memory_profile_sent(struct base_arena *arena, struct memory_profile *profile,
+    const struct memory_lesson *lesson, const uint64_t *recipients, size_t count,
+    const struct memory_answer *answer)
+{
+	enum base_result result;
+	float weight;
+
+	if (count > MEMORY_SAMPLE)
+		count = MEMORY_SAMPLE;
+	memory_profile_renew(profile, lesson->time);
+	weight = memory_weight_now(profile->epoch, lesson->time);
+	if (answer->is_choice) {
+		unsigned size_class = memory_parent_class(answer->others);
+
+		profile->could[size_class] += weight;
+		if (answer->taken >= MEMORY_WHOLE)
+			profile->did[size_class] += weight;
+	}
+	heard_answered(profile, answer);
+	if (!profile->first || lesson->time < profile->first)
+		profile->first = (uint32_t)lesson->time;
+	memory_later(&profile->last, lesson->time);
+	if (profile->sends < UINT32_MAX)
+		profile->sends++;
+	if (lesson->people_count > profile->largest)
+		profile->largest = lesson->people_count;
+	profile->sizes[memory_size_class(lesson->people_count)] += weight;
+	profile->total += weight;
+	result = profile_contacts(arena, profile, lesson, recipients, count, weight);
+	if (result == BASE_OK)
+		result =
+		    profile_audience(arena, profile, lesson, recipients, count, weight);
+	return result;
+}
