@@ -216,11 +216,12 @@ value_find(const char *rest, const char *name)
 {
 	size_t length = strlen(name);
 
-	for (const char *at = rest; at; at = strstr(at, ", ")) {
-		if (at != rest)
-			at += 2;
+	for (const char *at = rest; at;) {
 		if (strncmp(at, name, length) == 0 && at[length] == '=')
 			return at + length + 1;
+		at = strstr(at, ", ");
+		if (at)
+			at += 2;
 	}
 	return NULL;
 }

@@ -79,6 +79,7 @@ static const struct {
 	{ Q "1 mx postfix/qmgr[8]: 4AB12C: from=<a@x\n", "", 1 },
 	{ BEGUN Q "2 mx postfix/smtp[7]: 4AB12C: to=<b@x\n" REMOVED, "", 1 },
 	{ BEGUN Q "2 mx postfix/smtp[7]: 4AB12C: to=<>, status=sent\n" REMOVED, "", 1 },
+	{ Q "2 mx postfix/smtp[7]: 4AB12C: , , dsn=2.0.0, status=sent (ok)\n", "", 0 },
 };
 
 static enum base_result
