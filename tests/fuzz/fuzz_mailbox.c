@@ -9,6 +9,8 @@
  * FUZZ-SOURCES: milter/mail milter/base
  */
 #include "milter/replay/import.c"
+#include "milter/replay/import_files.c"
+#include "milter/replay/import_format.c"
 #include "milter/replay/import_log.c"
 #include "milter/replay/import_mail.c"
 #include "milter/replay/reader.c"
@@ -98,7 +100,7 @@ memory_lesson(const struct base_key *key, struct base_arena *arena, const char *
 	(void)why_r;
 	must(transaction->recipients.count > 0, "a mail has recipients");
 	must(*transaction->from != '\0', "a mail has a sender");
-	must(transaction->time > 0 && transaction->time <= NOW + IMPORT_FUTURE,
+	must(transaction->time > 0 && transaction->time <= NOW + REPLAY_IMPORT_FUTURE,
 	    "a mail has a date that can be");
 	must(*actor == '\0' || strcmp(mail_domain_of(actor), "example.com") == 0,
 	    "an actor is local");

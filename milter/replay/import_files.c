@@ -1,0 +1,355 @@
+/*
+ * NAME
+ *	replay/import_files - the files that mail of the past is in
+ */
+#include <dirent.h>
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#include "milter/replay/internal.h"
+#include "milter/replay/replay.h"
+
+#define IMPORT_MESSAGE (512u << 10) /* bytes of a message that are read: its header */
+
+/* A history in lines: a malformed one ends it. */
+static enum base_result
+tsv_read(struct replay_import *import, FILE *input, const char *name, const char **why_r)
+{
+	struct replay_reader *reader = replay_reader_new(input, name);
+	struct replay_line line;
+	enum base_result result = reader ? BASE_OK : BASE_BROKEN;
+
+	*why_r = "no memory";
+	while (result == BASE_OK) {
+		base_arena_reset(import->arena);
+		result = replay_reader_next(reader, import->arena, &line, why_r);
+		import->done = ftello(input);
+		if (result == BASE_OK && line.is_probe)
+			import->count.skipped++;
+		else if (result == BASE_OK)
+			result = replay_import_mail(
+			    import, import->arena, line.transaction, why_r);
+	}
+	replay_reader_free(&reader);
+	return result == BASE_NONE ? BASE_OK : result;
+}
+
+/*
+ * One line, without its newline and bounded: of a longer one the rest is passed over.
+ * NONE: the file has ended.
+ */
+static enum base_result
+line_read(FILE *input, char *line_r, size_t room, size_t *length_r)
+{
+	size_t length = 0;
+	int byte;
+
+	while ((byte = getc_unlocked(input)) != EOF && byte != '\n')
+		if (length + 1 < room)
+			line_r[length++] = (char)byte;
+	if (byte == EOF && length == 0)
+		return BASE_NONE;
+	if (length && line_r[length - 1] == '\r')
+		length--;
+	line_r[length] = '\0';
+	*length_r = length;
+	return BASE_OK;
+}
+
+/* A log: a malformed line is counted. */
+static enum base_result
+log_read(struct replay_import *import, FILE *input, const char **why_r)
+{
+	char *line = malloc(REPLAY_LOG_MAX_LINE);
+	size_t length;
+	enum base_result result = line ? BASE_OK : BASE_BROKEN;
+	struct stat status;
+
+	*why_r = "no memory";
+	replay_log_until(import->log,
+	    fstat(fileno(input), &status) == 0 && S_ISREG(status.st_mode) ? status.st_mtime
+									  : import->now);
+	while (result == BASE_OK) {
+		result = line_read(input, line, REPLAY_LOG_MAX_LINE, &length);
+		if (result != BASE_OK)
+			break;
+		import->done += (int64_t)length + 1;
+		result = replay_log_line(import->log, line, length, why_r);
+		if (result == BASE_REFUSE) {
+			import->count.malformed++;
+			result = BASE_OK;
+		}
+	}
+	free(line);
+	return result == BASE_NONE ? BASE_OK : result;
+}
+
+/* One whole message: what is malformed is counted. */
+static enum base_result
+message_take(
+    struct replay_import *import, const char *data, size_t length, const char **why_r)
+{
+	struct mail_transaction *transaction;
+	enum base_result result;
+
+	base_arena_reset(import->arena);
+	result = replay_message_read(import->arena, data, length, &transaction, why_r);
+	if (result == BASE_OK)
+		return replay_import_mail(import, import->arena, transaction, why_r);
+	if (result == BASE_REFUSE)
+		import->count.malformed++;
+	return result == BASE_REFUSE ? BASE_OK : result;
+}
+
+/* Messages that begin with a "From " line after an empty one. */
+static enum base_result
+mbox_read(struct replay_import *import, FILE *input, const char **why_r)
+{
+	struct base_buffer message;
+	char *line = malloc(REPLAY_LOG_MAX_LINE);
+	size_t length = 0;
+	bool was_empty = true;
+	enum base_result result = line ? BASE_OK : BASE_BROKEN;
+
+	*why_r = "no memory";
+	base_buffer_init(&message, IMPORT_MESSAGE);
+	while (result == BASE_OK) {
+		bool is_over;
+
+		result = line_read(input, line, REPLAY_LOG_MAX_LINE, &length);
+		is_over =
+		    result == BASE_NONE || (was_empty && strncmp(line, "From ", 5) == 0);
+		if (is_over && message.length) {
+			enum base_result taken =
+			    message_take(import, message.data, message.length, why_r);
+
+			if (taken != BASE_OK)
+				result = taken;
+			base_buffer_clear(&message);
+		}
+		if (result != BASE_OK || is_over) {
+			was_empty = false;
+			continue;
+		}
+		import->done += (int64_t)length + 1;
+		was_empty = length == 0;
+		if (!message.failed && base_buffer_append(&message, line, length))
+			base_buffer_puts(&message, "\n");
+	}
+	base_buffer_free(&message);
+	free(line);
+	return result == BASE_NONE ? BASE_OK : result;
+}
+
+/* A file that is one message. */
+static enum base_result
+message_read(struct replay_import *import, FILE *input, const char **why_r)
+{
+	char *data = malloc(IMPORT_MESSAGE);
+	size_t length;
+	enum base_result result;
+
+	if (!data) {
+		*why_r = "no memory for a message";
+		return BASE_BROKEN;
+	}
+	length = fread(data, 1, IMPORT_MESSAGE, input);
+	result = message_take(import, data, length, why_r);
+	free(data);
+	return result;
+}
+
+/* One file of a Maildir. */
+static enum base_result
+maildir_message(struct replay_import *import, const char *path, const char **why_r)
+{
+	FILE *input = fopen(path, "r");
+	enum base_result result;
+
+	if (!input) { /* it was moved meanwhile: its new name comes, or the next run */
+		import->count.malformed++;
+		return BASE_OK;
+	}
+	result = message_read(import, input, why_r);
+	fclose(input);
+	return result;
+}
+
+/* Hidden files are none of ours. */
+static int
+is_shown(const struct dirent *entry)
+{
+	return entry->d_name[0] != '.';
+}
+
+/* The mails of one folder of a Maildir. */
+struct maildir_folder {
+	char *path;
+	struct dirent **entries;
+	int count;
+};
+
+static void
+folder_free(struct maildir_folder *folder)
+{
+	for (int i = 0; i < folder->count; i++)
+		free(folder->entries[i]);
+	free(folder->entries);
+	free(folder->path);
+}
+
+/* Lists new/ or cur/; names begin with the time of delivery, so that is the order. */
+static enum base_result
+folder_list(
+    const char *path, const char *name, struct maildir_folder *folder_r, const char **why_r)
+{
+	struct maildir_folder folder = { 0 };
+
+	if (asprintf(&folder.path, "%s/%s", path, name) < 0) {
+		*why_r = base_why("no memory");
+		return BASE_BROKEN;
+	}
+	folder.count = scandir(folder.path, &folder.entries, is_shown, versionsort);
+	if (folder.count < 0) {
+		*why_r = base_why("%s: %s", folder.path, strerror(errno));
+		free(folder.path);
+		return BASE_REFUSE;
+	}
+	*folder_r = folder;
+	return BASE_OK;
+}
+
+/* Learns what was listed. */
+static enum base_result
+folder_read(
+    struct replay_import *import, const struct maildir_folder *folder, const char **why_r)
+{
+	enum base_result result = BASE_OK;
+
+	for (int i = 0; i < folder->count && result == BASE_OK; i++) {
+		char *file = NULL;
+
+		if (asprintf(&file, "%s/%s", folder->path, folder->entries[i]->d_name) <
+		    0) {
+			*why_r = base_why("no memory");
+			return BASE_BROKEN;
+		}
+		result = maildir_message(import, file, why_r);
+		import->done++;
+		free(file);
+	}
+	return result;
+}
+
+/* A Maildir: what was read by somebody, then what is new. One bar for both. */
+static enum base_result
+maildir_read(struct replay_import *import, const char *path, const char **why_r)
+{
+	struct maildir_folder folders[2] = { 0 };
+	enum base_result result = folder_list(path, "cur", &folders[0], why_r);
+
+	if (result == BASE_OK)
+		result = folder_list(path, "new", &folders[1], why_r);
+	import->done = 0;
+	import->total = folders[0].count + folders[1].count;
+	for (size_t i = 0; i < 2 && result == BASE_OK; i++)
+		result = folder_read(import, &folders[i], why_r);
+	for (size_t i = 0; i < 2; i++)
+		folder_free(&folders[i]);
+	return result;
+}
+
+/* --- a file ------------------------------------------------------------------------ */
+
+/* The present file is read. */
+static void
+progress_end(struct replay_import *import, enum base_result result)
+{
+	if (result == BASE_OK)
+		import->done = import->total;
+	replay_import_progress(import);
+}
+
+/* Was what was read a log at all? Else nothing was learned of it, and nobody would know. */
+static enum base_result
+log_check(const struct replay_import *import, const char *name, bool is_guessed,
+    struct replay_log_seen before, const char **why_r)
+{
+	struct replay_log_seen seen = replay_log_seen(import->log);
+
+	if (import->done == 0) /* a day without a line */
+		return BASE_OK;
+	if (is_guessed ? seen.servers > before.servers : seen.stamps > before.stamps)
+		return BASE_OK;
+	*why_r =
+	    is_guessed
+		? base_why("%s is no history, mailbox or message, and has no line of a "
+			   "mail server's log",
+		      name)
+		: base_why("%s is no log: no line has a time stamp", name);
+	return BASE_REFUSE;
+}
+
+/* A file that is open. */
+static enum base_result
+file_read(struct replay_import *import, FILE *input, const char *name,
+    enum replay_format format, const char **why_r)
+{
+	bool is_guessed = format == REPLAY_AUTO;
+	struct replay_log_seen before = replay_log_seen(import->log);
+	enum base_result result = replay_format_look(input, name, &format, why_r);
+	struct stat status;
+
+	if (result == BASE_OK && format == REPLAY_MAILDIR) {
+		*why_r = base_why("%s is no folder", name);
+		result = BASE_REFUSE;
+	}
+	if (result != BASE_OK)
+		return result;
+	import->done = 0;
+	import->total = fstat(fileno(input), &status) == 0 ? status.st_size : 0;
+	if (format == REPLAY_TSV)
+		result = tsv_read(import, input, name, why_r);
+	else if (format == REPLAY_MBOX)
+		result = mbox_read(import, input, why_r);
+	else if (format == REPLAY_MESSAGE)
+		result = message_read(import, input, why_r);
+	else
+		result = log_read(import, input, why_r);
+	if (result == BASE_OK && format == REPLAY_LOG)
+		result = log_check(import, name, is_guessed, before, why_r);
+	if (result == BASE_OK && ferror(input)) {
+		*why_r = base_why("%s: %s", name, strerror(errno));
+		result = BASE_BROKEN;
+	}
+	return result;
+}
+
+enum base_result
+replay_import_file(struct replay_import *import, const char *path,
+    enum replay_format format, const char **why_r)
+{
+	bool is_standard = strcmp(path, "-") == 0;
+	struct stat status;
+	FILE *input;
+	enum base_result result;
+
+	if (!is_standard && stat(path, &status) == 0 && S_ISDIR(status.st_mode)) {
+		result = maildir_read(import, path, why_r);
+		progress_end(import, result);
+		return result;
+	}
+	input = is_standard ? stdin : fopen(path, "r");
+	if (!input) {
+		*why_r = base_why("%s: %s", path, strerror(errno));
+		return BASE_NONE;
+	}
+	result = file_read(
+	    import, input, is_standard ? "(standard input)" : path, format, why_r);
+	progress_end(import, result);
+	if (!is_standard)
+		fclose(input);
+	return result;
+}
