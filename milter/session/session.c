@@ -263,8 +263,9 @@ session_open(const struct session_rooms *rooms, const char **why_r)
 }
 
 /*
- * libmilter's loop, which only ends by itself when it can go on no longer. It must not begin
- * before pthread_create() is over, which keeps the main thread from taking signals.
+ * libmilter's loop. It must not begin before pthread_create() is over, which keeps the main
+ * thread from taking signals. It fails when it can go on no longer; it succeeds when its own
+ * thread for signals was faster than ours to take the one that asks for the end.
  */
 static void *
 serve(void *begin)
@@ -272,8 +273,7 @@ serve(void *begin)
 	while (sem_wait(begin) != 0)
 		continue;
 	session_signals_block();
-	(void)smfi_main();
-	note(0);
+	note(smfi_main() == MI_SUCCESS ? SIGTERM : 0);
 	return NULL;
 }
 
