@@ -11,14 +11,6 @@
 	   */
 #define REPLY_CLASS_WORTH 2
 
-/* Does this answer all of a large audience? */
-static bool
-is_to_all(const struct judge_view *view)
-{
-	return view->answer.kind && view->answer.others >= MEMORY_LARGE_PARENT &&
-	       view->answer.taken >= MEMORY_WHOLE;
-}
-
 /* How often people here answer all when they could. */
 static double
 site_habit(const struct judge_view *view)
@@ -81,11 +73,11 @@ bool
 judge_measure_reply_kind(
     const struct judge_view *view, double *value_r, const char **person_r)
 {
-	if (view->count == 1 || is_to_all(view))
+	if (view->count == 1 || memory_answer_is_to_all(&view->answer))
 		name_originator(view, person_r);
 	if (!view->answer.kind)
 		*value_r = 0;
-	else if (is_to_all(view))
+	else if (memory_answer_is_to_all(&view->answer))
 		*value_r = view->is_answer_exact ? 3 : 4;
 	else if (*judge_view_person_of(view, view->answer.originator))
 		*value_r = view->answer.others >= MEMORY_LARGE_PARENT ? 2 : 1;
@@ -344,7 +336,7 @@ judge_measure_reached_by_bcc(
 	const struct memory_thread *thread = view->facts->recall->thread;
 
 	name_originator(view, person_r);
-	if (!thread || !thread->has_header || !is_to_all(view))
+	if (!thread || !thread->has_header || !memory_answer_is_to_all(&view->answer))
 		return false;
 	*value_r = memory_hash_has(thread->hidden, thread->hidden_count, view->self);
 	return true;
@@ -377,7 +369,7 @@ judge_measure_reached_as(
 	const struct memory_thread *thread = view->facts->recall->thread;
 
 	name_originator(view, person_r);
-	if (!thread || !thread->knows_copied || !is_to_all(view) ||
+	if (!thread || !thread->knows_copied || !memory_answer_is_to_all(&view->answer) ||
 	    thread->originator == view->self ||
 	    memory_hash_has(thread->hidden, thread->hidden_count, view->self) ||
 	    !is_kept(

@@ -797,6 +797,29 @@ START_TEST(list_leaves_a_mark)
 }
 END_TEST
 
+/* What is only guessed to be an answer, because the mail's audience is forgotten, is not to all. */
+START_TEST(a_guess_is_no_answer_to_all)
+{
+	struct history history;
+	struct judge_facts facts;
+	struct judge_measure measure;
+
+	history_begin(&history);
+	history_send(&history, "boss@example.com", ME "," SEVEN, "list@x", "");
+	for (unsigned i = 0; i < 2 * MEMORY_MAX_HEARD; i++)
+		history_send(&history, "q1@example.com",
+		    base_arena_printf(history.arena, "p0@example.com,%s",
+			history_people(history.arena, 100 + i, 20)),
+		    "", "");
+	facts = history_facts(&history,
+	    history_mail(&history, ME, "boss@example.com," TEAM "," STRANGERS, "now@x", ""));
+	measure = signal_measure(&history, "reply_kind", &facts);
+	ck_assert_double_eq(measure.value, 2);
+	ck_assert_str_eq(measure.person, "");
+	history_end(&history);
+}
+END_TEST
+
 /* Among few people, a reason that is about nobody names who is least expected. */
 START_TEST(first_reason_names_the_stranger)
 {
@@ -965,6 +988,7 @@ main(void)
 	tcase_add_test(signal, lists_count_their_people);
 	tcase_add_test(signal, group_habit_is_remembered);
 	tcase_add_test(signal, list_leaves_a_mark);
+	tcase_add_test(signal, a_guess_is_no_answer_to_all);
 	tcase_add_test(scenario, first_reason_names_the_stranger);
 	tcase_add_test(scenario, site_score_raises_the_tag);
 	tcase_add_test(scenario, body_is_wanted_when_it_matters);
