@@ -84,7 +84,7 @@ reason_compare(const void *a, const void *b)
 
 	if (left->points != right->points)
 		return left->points > right->points ? -1 : 1;
-	return left->signal < right->signal ? -1 : left->signal > right->signal;
+	return strcmp(left->signal, right->signal);
 }
 
 /* The signal's value and range, for the auditor. */
@@ -217,23 +217,51 @@ judge_action(const struct judge_facts *facts, const struct settings_policy *rule
 	return rule->action;
 }
 
+/* The most that one signal's own ranges could still add. */
+static double
+block_body_points(const struct judge_block *block)
+{
+	double most = 0;
+
+	for (size_t bin = 1; block->is_there && bin <= block->axis.range_count; bin++)
+		if (block->points[bin] - block->points[0] > most)
+			most = block->points[bin] - block->points[0];
+	return most;
+}
+
+/* The most that a pair could still add, one of whose signals reads the body. */
+static double
+pair_body_points(const struct judge_pair *pair, const struct judge_measure *measures)
+{
+	size_t now = judge_pair_cell(pair, measures), width = JUDGE_MAX_RANGES + 1;
+	bool rows_move = judge_signals[pair->rows].reads_body;
+	bool columns_move = judge_signals[pair->columns].reads_body;
+	double most = pair->points[now];
+
+	for (size_t row = 0; row <= pair->row_axis.range_count; row++)
+		for (size_t column = 0; column <= pair->column_axis.range_count; column++)
+			if ((rows_move || row == now / width) &&
+			    (columns_move || column == now % width) &&
+			    pair->points[row * width + column] > most)
+				most = pair->points[row * width + column];
+	return most - pair->points[now];
+}
+
 /* The most that signals which read the body could still add. */
 static double
-body_points(const struct judge_facts *facts, const struct judge_scorecard *scorecard)
+body_points(const struct judge_score *score, const struct judge_scorecard *scorecard)
 {
 	double sum = 0;
 
-	for (size_t i = 0; i < judge_signal_count && !facts->has_body; i++) {
-		const struct judge_block *block = &scorecard->blocks[i];
-		double most = 0;
-
-		if (!judge_signals[i].reads_body || !block->is_there)
-			continue;
-		for (size_t bin = 1; bin <= block->axis.range_count; bin++)
-			if (block->points[bin] - block->points[0] > most)
-				most = block->points[bin] - block->points[0];
-		sum += most;
-	}
+	if (score->view.facts->has_body)
+		return 0;
+	for (size_t i = 0; i < judge_signal_count; i++)
+		if (judge_signals[i].reads_body)
+			sum += block_body_points(&scorecard->blocks[i]);
+	for (size_t i = 0; i < scorecard->pair_count; i++)
+		if (judge_signals[scorecard->pairs[i].rows].reads_body ||
+		    judge_signals[scorecard->pairs[i].columns].reads_body)
+			sum += pair_body_points(&scorecard->pairs[i], score->measures);
 	return sum;
 }
 
@@ -283,7 +311,7 @@ judge_score(const struct judge_facts *facts, const struct judge_scorecard *score
 	verdict.score = score.score;
 	verdict.is_usual = score.view.same != NULL;
 	verdict.body_may_tell = !facts->has_body && score.view.people >= JUDGE_BODY_MIN;
-	score.points += body_points(facts, scorecard);
+	score.points += body_points(&score, scorecard);
 	verdict.body_score = 1 / (1 + exp(-score.points / scorecard->scale));
 	result = reasons_make(&score, scorecard, arena, &verdict);
 	if (result != BASE_OK) {

@@ -223,6 +223,76 @@ START_TEST(arithmetic_is_by_hand)
 }
 END_TEST
 
+/* Signals with the same points come by name, however they lie in memory. */
+START_TEST(ties_are_told_by_name)
+{
+	static const char text[] = "base 0\n"
+				   "signal sender_seen\nunknown 9\n-inf..inf 2\n"
+				   "signal reply_kind\nunknown 9\n-inf..inf 2\n"
+				   "signal big_sends\nunknown 9\n-inf..inf 2\n"
+				   "signal familiarity\nunknown 9\n-inf..inf 2\n"
+				   "signal audience_size\nunknown 9\n-inf..inf 2\n";
+	static const char *const order[] = { "audience_size", "big_sends", "familiarity",
+		"reply_kind", "sender_seen" };
+	struct history history;
+	struct judge_verdict verdict;
+	const char *why = "";
+
+	history_begin(&history);
+	judge_scorecard_free(&history.card);
+	ck_assert_msg(judge_scorecard_parse(
+			  text, strlen(text), "card", &history.card, &why) == BASE_OK,
+	    "%s", why);
+	verdict =
+	    history_judge(&history, ME, history_people(history.arena, 1, 5), "a@x", "");
+	ck_assert_uint_eq(verdict.reason_count, 5);
+	for (size_t i = 0; i < 5; i++)
+		ck_assert_str_eq(verdict.reasons[i].signal, order[i]);
+	history_end(&history);
+}
+END_TEST
+
+/* Before the body is read, what it could add counts in pairs too: 3 and 5 at the most. */
+static const struct {
+	const char *card;
+	double points; /* with all that the body can add */
+} bodies[] = {
+	{ "base 1\nscale 1\nsignal greeting_to_one\nunknown 2\n-inf..1 0\n1..inf 5\n", 6 },
+	{ "base 1\nscale 1\npair greeting_to_one audience_size\ncolumns unknown -inf..20 "
+	  "20..inf\n"
+	  "unknown 9 2 9\n-inf..1 9 0 9\n1..inf 9 5 9\n",
+	    6 },
+	{ "base 1\nscale 1\npair audience_size brief_answer\ncolumns unknown -inf..4 "
+	  "4..inf\n"
+	  "unknown 9 9 9\n-inf..20 0 3 -1\n20..inf 9 9 9\n",
+	    4 },
+	{ "base 1\nscale 1\npair greeting_to_one brief_answer\ncolumns unknown -inf..inf\n"
+	  "unknown -1 2\n-inf..1 3 4\n1..inf 0 7\n",
+	    8 },
+	{ "base 1\nscale 1\npair audience_size sender_seen\ncolumns unknown -inf..inf\n"
+	  "unknown 9 9\n-inf..20 9 0\n20..inf 9 9\n",
+	    1 },
+};
+
+START_TEST(body_can_add_in_pairs)
+{
+	const char *text = bodies[_i].card, *why = "";
+	struct history history;
+	struct judge_verdict verdict;
+
+	history_begin(&history);
+	judge_scorecard_free(&history.card);
+	ck_assert_msg(judge_scorecard_parse(
+			  text, strlen(text), "card", &history.card, &why) == BASE_OK,
+	    "%s", why);
+	verdict =
+	    history_judge(&history, ME, history_people(history.arena, 1, 12), "a@x", "");
+	ck_assert_double_eq_tol(
+	    log(verdict.body_score / (1 - verdict.body_score)), bodies[_i].points, 1e-9);
+	history_end(&history);
+}
+END_TEST
+
 /* --- scenarios --------------------------------------------------------------------- */
 
 /* Known sender, known thread: all 40 answered is a stop; after one confirmed send it is
@@ -974,6 +1044,9 @@ main(void)
 	tcase_add_test(card, scorecard_reads_back);
 	tcase_add_test(card, ranges_are_half_open);
 	tcase_add_test(card, arithmetic_is_by_hand);
+	tcase_add_test(card, ties_are_told_by_name);
+	tcase_add_loop_test(
+	    card, body_can_add_in_pairs, 0, (int)(sizeof(bodies) / sizeof(*bodies)));
 	tcase_add_test(scenario, slip_is_stopped_once);
 	tcase_add_test(scenario, new_sender_is_not_held);
 	tcase_add_test(scenario, judging_is_pure);
