@@ -310,7 +310,8 @@ judge_score(const struct judge_facts *facts, const struct judge_scorecard *score
 	verdict.points = score.points;
 	verdict.score = score.score;
 	verdict.is_usual = score.view.same != NULL;
-	verdict.body_may_tell = !facts->has_body && score.view.people >= JUDGE_BODY_MIN;
+	verdict.body_may_tell = !facts->has_body && !facts->transaction->is_base64 &&
+				score.view.people >= JUDGE_BODY_MIN;
 	score.points += body_points(&score, scorecard);
 	verdict.body_score = 1 / (1 + exp(-score.points / scorecard->scale));
 	result = reasons_make(&score, scorecard, arena, &verdict);

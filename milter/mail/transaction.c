@@ -300,6 +300,17 @@ field_type(
 	return BASE_OK;
 }
 
+/* Content-Transfer-Encoding */
+static enum base_result
+field_encoding(
+    struct base_arena *arena, struct mail_transaction *transaction, const char *value)
+{
+	(void)arena;
+	if (begins_with(value, "base64"))
+		transaction->is_base64 = true;
+	return BASE_OK;
+}
+
 static const struct {
 	const char *name;
 	field_fn *take;
@@ -319,6 +330,7 @@ static const struct {
 	{ "List-Post", field_list },
 	{ "List-Unsubscribe", field_list },
 	{ "Content-Type", field_type },
+	{ "Content-Transfer-Encoding", field_encoding },
 	{ "Resent-From", field_resent },
 	{ "Resent-To", field_resent },
 	{ "Resent-Date", field_resent },

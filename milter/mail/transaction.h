@@ -57,6 +57,7 @@ struct mail_transaction {
 	bool is_auto;	/* Auto-Submitted other than "no" (RFC 3834 5), Precedence bulk/junk/list */
 	bool is_list;	/* List-Id, List-Post or List-Unsubscribe (RFC 2919, RFC 2369) */
 	bool is_report; /* multipart/report (RFC 6522) */
+	bool is_base64; /* Content-Transfer-Encoding: the body is no text as it stands */
 	bool is_resent; /* Resent-*: To and Cc tell of an earlier send (RFC 5322 3.6.6) */
 
 	size_t field_count;		/* header fields offered */

@@ -721,6 +721,21 @@ static const struct {
 	    "--b\r\nContent-Type: text/plain\r\n\r\nHello Bob!\r\n", 1, "" },
 	{ "greeting_to_one", GROUP, "", "--b\nContent-Transfer-Encoding: base64\n\nSGk=\n",
 	    UNKNOWN, "" },
+	{ "greeting_to_one", GROUP, "",
+	    "--b\r\nContent-Transfer-Encoding:BASE64\r\n\r\nHi Bob,\r\n", UNKNOWN, "" },
+	{ "greeting_to_one", GROUP, "",
+	    "--b\r\nContent-Transfer-Encoding : \t base64\r\n\r\nHi Bob,\r\n", UNKNOWN, "" },
+	{ "greeting_to_one", GROUP, "",
+	    "--b\r\nContent-Transfer-Encoding:\r\n base64\r\n\r\nHi Bob,\r\n", UNKNOWN, "" },
+	{ "greeting_to_one", GROUP, "",
+	    "--b\r\nContent-Transfer-Encoding: 8bit\r\n base64\r\n\r\nHi Bob,\r\n", UNKNOWN,
+	    "" },
+	{ "greeting_to_one", GROUP, "",
+	    "--b\r\nContent-Transfer-Encoding: 8bit\r\nContent-Language: base64\r\n\r\nHi "
+	    "Bob,\r\n",
+	    1, "" },
+	{ "greeting_to_one", GROUP, "",
+	    "--b\r\nContent-Description:\r\n base64\r\n\r\nHi Bob,\r\n", 1, "" },
 	{ "greeting_to_one", GROUP, "", "", UNKNOWN, "" },
 	{ "brief_answer", GROUP, "g1@x", "Thanks, Jo!\n\n> Cake\n", UNKNOWN, "" },
 	{ "brief_answer", MANY, "many@x", "Thanks, Jo!\n\n> Cake\n", 2, "" },
@@ -777,6 +792,28 @@ START_TEST(text_values)
 		ck_assert_double_eq(measure.value, texts[_i].value);
 		ck_assert_str_eq(measure.person, texts[_i].person);
 	}
+	history_end(&history);
+}
+END_TEST
+
+/* What a whole body in base64 says is not in its bytes. */
+START_TEST(base64_is_not_read)
+{
+	struct history history;
+	struct judge_facts facts;
+	struct mail_transaction *mail;
+
+	history_begin(&history);
+	text_history(&history);
+	mail = history_mail(&history, ME, MANY, "now@x", "many@x");
+	mail->to = history_addresses(history.arena, MANY);
+	mail->body_start = "SGkgQW5uYSwK\n";
+	mail->body_start_length = strlen(mail->body_start);
+	facts = history_facts(&history, mail);
+	facts.has_body = true;
+	ck_assert_double_eq(signal_measure(&history, "brief_answer", &facts).value, 1);
+	mail->is_base64 = true;
+	ck_assert(!signal_measure(&history, "brief_answer", &facts).is_known);
 	history_end(&history);
 }
 END_TEST
@@ -1056,6 +1093,7 @@ main(void)
 	    signal, signal_values, 0, (int)(sizeof(signals) / sizeof(*signals)));
 	tcase_add_loop_test(signal, signal_sentences, 0, (int)judge_signal_count);
 	tcase_add_loop_test(signal, text_values, 0, (int)(sizeof(texts) / sizeof(*texts)));
+	tcase_add_test(signal, base64_is_not_read);
 	tcase_add_loop_test(signal, wrong_account, 0, (int)(sizeof(accounts) / sizeof(*accounts)));
 	tcase_add_test(signal, newsletter_is_regular);
 	tcase_add_test(signal, lists_count_their_people);

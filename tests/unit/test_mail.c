@@ -529,6 +529,29 @@ START_TEST(what_no_person_sent_is_known)
 }
 END_TEST
 
+/* A body that is base64 as a whole says so in the header of the message. */
+START_TEST(a_whole_base64_body_is_known)
+{
+	static const struct {
+		const char *name, *value;
+		bool is_base64;
+	} rows[] = {
+		{ "Content-Transfer-Encoding", " base64", true },
+		{ "content-transfer-encoding", "\r\n\t(so) BASE64", true },
+		{ "Content-Transfer-Encoding", "quoted-printable", false },
+		{ "Content-Transfer-Encoding", "8bit", false },
+		{ "Content-Type", "base64", false },
+	};
+
+	for (size_t i = 0; i < sizeof(rows) / sizeof(*rows); i++) {
+		struct mail_transaction *t = mail_transaction_new(arena, 0);
+
+		mail_transaction_field(arena, t, rows[i].name, rows[i].value);
+		ck_assert(t->is_base64 == rows[i].is_base64);
+	}
+}
+END_TEST
+
 START_TEST(a_stranger_cannot_make_a_transaction_grow)
 {
 	struct base_arena *own = base_arena_new(4 << 20);
@@ -1133,6 +1156,7 @@ case_transactions(void)
 	tcase_add_test(tcase, addresses_are_kept_as_they_were_written);
 	tcase_add_test(tcase, a_transaction_is_built_field_by_field);
 	tcase_add_loop_test(tcase, what_no_person_sent_is_known, 0, COUNT(kinds));
+	tcase_add_test(tcase, a_whole_base64_body_is_known);
 	tcase_add_test(tcase, a_stranger_cannot_make_a_transaction_grow);
 	tcase_add_loop_test(
 	    tcase, messages_are_read_as_they_lie_on_disk, 0, COUNT(messages));
