@@ -2,11 +2,15 @@
  * NAME
  *	judge/signals_group - signals about who the recipients are to the sender
  */
+#include <math.h>
+
 #include "milter/judge/internal.h"
 
 #define GROUP_MIN 3         /* people from which shares mean something */
 #define GROUP_NAMED_MAX 12  /* recipients among whom one is named */
 #define GROUP_REGULAR_MIN 4 /* sends that make an interval */
+#define GROUP_LIKE 0.6      /* likeness from which a group is called like another */
+#define GROUP_ALMOST 0.9    /* likeness from which it is called almost the same */
 
 /* Among few recipients the least expected one is named. */
 static void
@@ -35,19 +39,38 @@ share_of(const struct judge_view *view, size_t in_sample, double *value_r)
 	return true;
 }
 
-/* "37 of these 41 people", for a count in the sample. */
+/*
+ * "37 of these 41 people", for a count in the sample that is not 0; a sample's is a guess. `all`
+ * is what all of them are called: "any of ", "all of ".
+ */
 static void
-say_count(const struct judge_view *view, size_t in_sample, struct base_buffer *text)
+say_count(const struct judge_view *view, size_t in_sample, const char *all,
+    struct base_buffer *text)
 {
 	char these[JUDGE_PEOPLE_SIZE];
 
+	judge_view_these(view, these);
 	if (view->count == 1)
-		base_buffer_puts(text, "the recipient");
+		base_buffer_puts(text, these);
 	else if (in_sample == view->sample)
-		base_buffer_printf(text, "any of %s", judge_view_these(view, these));
+		base_buffer_printf(text, "%s%s", all, these);
 	else
-		base_buffer_printf(text, "%.0f of %s", of_all(view, in_sample),
-		    judge_view_these(view, these));
+		base_buffer_printf(text, "%s%.0f of %s",
+		    view->sample < view->count ? "about " : "", of_all(view, in_sample),
+		    these);
+}
+
+/* "You have ... any of these 4 people.", or when it holds of nobody, what holds of all. */
+static void
+say_of(const struct judge_view *view, size_t in_sample, const char *of_some,
+    const char *of_nobody, struct base_buffer *text)
+{
+	bool is_some = in_sample > 0;
+
+	base_buffer_puts(text, is_some ? of_some : of_nobody);
+	say_count(view, is_some ? in_sample : view->sample, is_some ? "any of " : "all of ",
+	    text);
+	base_buffer_puts(text, ".");
 }
 
 bool
@@ -63,9 +86,8 @@ judge_say_never_written_share(
     const struct judge_view *view, double value, struct base_buffer *text_r)
 {
 	(void)value;
-	base_buffer_puts(text_r, "You have never written to ");
-	say_count(view, view->never, text_r);
-	base_buffer_puts(text_r, ".");
+	say_of(view, view->never, "You have never written to ",
+	    "You have written before to ", text_r);
 }
 
 bool
@@ -97,9 +119,8 @@ judge_say_stranger_share(
     const struct judge_view *view, double value, struct base_buffer *text_r)
 {
 	(void)value;
-	base_buffer_puts(text_r, "You have neither written to nor heard from ");
-	say_count(view, view->strange, text_r);
-	base_buffer_puts(text_r, ".");
+	say_of(view, view->strange, "You have neither written to nor heard from ",
+	    "You have written to or heard from ", text_r);
 }
 
 bool
@@ -116,9 +137,8 @@ judge_say_familiarity(
     const struct judge_view *view, double value, struct base_buffer *text_r)
 {
 	(void)value;
-	base_buffer_puts(text_r, "You seldom or never write to ");
-	say_count(view, view->weak, text_r);
-	base_buffer_puts(text_r, ".");
+	say_of(view, view->weak, "You seldom or never write to ",
+	    "You have written lately, if not often, to ", text_r);
 }
 
 bool
@@ -136,8 +156,14 @@ judge_say_one_to_one_share(
 	char these[JUDGE_PEOPLE_SIZE];
 
 	(void)value;
-	base_buffer_printf(text_r, "You usually write to %.0f of %s one by one.",
-	    of_all(view, view->alone), judge_view_these(view, these));
+	if (view->alone == 0) {
+		base_buffer_printf(text_r, "You do not write to %s%s alone.",
+		    view->count == 1 ? "" : "any of ", judge_view_these(view, these));
+		return;
+	}
+	base_buffer_puts(text_r, "You also write one by one to ");
+	say_count(view, view->alone, "all of ", text_r);
+	base_buffer_puts(text_r, ".");
 }
 
 bool
@@ -154,10 +180,20 @@ judge_say_covered_by_one(
     const struct judge_view *view, double value, struct base_buffer *text_r)
 {
 	char these[JUDGE_PEOPLE_SIZE];
+	double most = round(value * (double)view->count);
 
-	base_buffer_printf(text_r,
-	    "No group you wrote to before holds more than %.0f of %s.",
-	    value * (double)view->count, judge_view_these(view, these));
+	judge_view_these(view, these);
+	if (value >= 1)
+		base_buffer_printf(
+		    text_r, "A group you wrote to before holds all of %s.", these);
+	else if (value <= 0)
+		base_buffer_printf(text_r, "No group you wrote to before holds %s%s.",
+		    view->count == 1 ? "" : "any of ", these);
+	else
+		base_buffer_printf(text_r,
+		    "No group you wrote to before holds more than %s%.0f of %s.",
+		    view->sample < view->count ? "about " : "",
+		    fmax(1, fmin(most, (double)view->count - 1)), these);
 }
 
 bool
@@ -175,9 +211,23 @@ judge_say_closest_sent(
 {
 	char these[JUDGE_PEOPLE_SIZE];
 
-	(void)value;
-	base_buffer_printf(text_r, "You have not written to a group like %s.",
-	    judge_view_these(view, these));
+	judge_view_these(view, these);
+	if (value <= 0)
+		base_buffer_printf(
+		    text_r, "You have not written to a group with anybody of %s.", these);
+	else if (view->count == 1)
+		base_buffer_printf(text_r, "You have %swritten to %s alone before.",
+		    value >= 1 ? "" : "not ", these);
+	else if (value < GROUP_LIKE)
+		base_buffer_printf(
+		    text_r, "You have not written to a group like %s.", these);
+	else if (value < GROUP_ALMOST)
+		base_buffer_printf(text_r,
+		    "You have written to a group like %s, but not to quite the same.",
+		    these);
+	else
+		base_buffer_printf(text_r, "You have written to %s%s before.",
+		    value >= 1 ? "" : "almost exactly ", these);
 }
 
 bool
@@ -217,7 +267,9 @@ void
 judge_say_weak_share(
     const struct judge_view *view, double value, struct base_buffer *text_r)
 {
-	judge_say_familiarity(view, value, text_r);
+	(void)value;
+	say_of(view, view->weak, "You seldom or never write to ",
+	    "You have written lately to ", text_r);
 }
 
 /* The Friday newsletter: the same audience at a steady interval. */
@@ -262,7 +314,15 @@ judge_say_cohesion(const struct judge_view *view, double value, struct base_buff
 {
 	char these[JUDGE_PEOPLE_SIZE];
 
-	base_buffer_printf(text_r,
-	    "Of %s you wrote to only %.0f together with another of them.",
-	    judge_view_these(view, these), value * (double)view->count);
+	judge_view_these(view, these);
+	if (view->count == 1 || value <= 0)
+		base_buffer_printf(
+		    text_r, "You have not written to any two of %s together.", these);
+	else if (value >= 1)
+		base_buffer_printf(text_r,
+		    "You have written to each of %s together with another of them.", these);
+	else
+		base_buffer_printf(text_r,
+		    "Of %s you wrote to only %.0f together with another of them.", these,
+		    value * (double)view->count);
 }

@@ -41,6 +41,10 @@ judge_say_stranger_among_known(
 	bool is_known_group = value >= 10;
 	double who = is_known_group ? value - 10 : value;
 
+	if (who >= 4) {
+		base_buffer_printf(text_r, "You know the others better than %s.", person);
+		return;
+	}
 	base_buffer_printf(text_r, "You have %s %s",
 	    who < 2   ? "never written to"
 	    : who < 3 ? "only heard from"
@@ -87,9 +91,12 @@ judge_say_wrong_account(
 {
 	const struct identity *identity = view->facts->identity;
 
-	base_buffer_printf(text_r,
-	    "This goes out as %s, %s people whom you only write to as %s.", identity->actor,
-	    value >= 1 ? "to" : "also to", identity->person);
+	if (value <= 0)
+		base_buffer_printf(text_r, "This goes out as %s.", identity->actor);
+	else
+		base_buffer_printf(text_r,
+		    "This goes out as %s, %s people whom you only write to as %s.",
+		    identity->actor, value >= 1 ? "to" : "also to", identity->person);
 }
 
 /* Somebody never written to whose address is almost that of somebody who is. */
@@ -117,8 +124,11 @@ judge_say_look_alike_contact(
 {
 	const char *person = "";
 
-	judge_measure_look_alike_contact(view, &value, &person);
-	base_buffer_printf(text_r,
-	    "You have never written to %s, which looks like somebody you write to.",
-	    person);
+	if (value > 0 && judge_measure_look_alike_contact(view, &value, &person) && *person)
+		base_buffer_printf(text_r,
+		    "You have never written to %s, which looks like somebody you write to.",
+		    person);
+	else
+		base_buffer_puts(
+		    text_r, "No new address looks like that of somebody you write to.");
 }

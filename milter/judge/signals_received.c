@@ -37,9 +37,14 @@ void
 judge_say_received_as(
     const struct judge_view *view, double value, struct base_buffer *text_r)
 {
+	bool is_everybody =
+	    view->answer.sum == view->sum + view->self || view->answer.sum == view->sum;
+
 	if (value >= 3)
 		base_buffer_printf(text_r, "This goes to %s who got the mail you answer.",
-		    value > 3 ? "everybody" : "most of those");
+		    value < 4      ? "most of those"
+		    : is_everybody ? "everybody"
+				   : "almost everybody");
 	else
 		judge_say_received_match(view, view->heard_overlap, text_r);
 }
@@ -58,14 +63,19 @@ judge_say_received_match(
     const struct judge_view *view, double value, struct base_buffer *text_r)
 {
 	char these[JUDGE_PEOPLE_SIZE];
+	const char *but = view->same || view->best_overlap >= RECEIVED_LIKE
+			      ? ""
+			      : "; you do not write to that group";
 
-	if (value >= RECEIVED_LIKE)
-		base_buffer_printf(text_r,
-		    "You get mail with %s; you do not write to that group.",
-		    judge_view_these(view, these));
+	judge_view_these(view, these);
+	if (value >= 1)
+		base_buffer_printf(text_r, "You get mail with %s%s.", these, but);
+	else if (value >= RECEIVED_ALIKE)
+		base_buffer_printf(
+		    text_r, "You get mail with a group like %s%s.", these, but);
 	else
-		base_buffer_printf(text_r, "You do not get mail with a group like %s.",
-		    judge_view_these(view, these));
+		base_buffer_printf(
+		    text_r, "You do not get mail with a group like %s.", these);
 }
 
 bool
@@ -83,11 +93,17 @@ void
 judge_say_group_voices(
     const struct judge_view *view, double value, struct base_buffer *text_r)
 {
-	if (value == 1)
-		base_buffer_printf(
-		    text_r, "Only one person writes to this group of %zu.", view->count);
+	if (value < 1)
+		base_buffer_printf(text_r,
+		    "Nobody is known to write to a group like this one of %zu.",
+		    view->count);
+	else if (value < MEMORY_MAX_VOICES)
+		base_buffer_printf(text_r,
+		    "Only %.0f %s known to write to this group of %zu.", value,
+		    value == 1 ? "person is" : "people are", view->count);
 	else
-		base_buffer_printf(text_r, "Few write to this group of %zu.", view->count);
+		base_buffer_printf(
+		    text_r, "Several people write to this group of %zu.", view->count);
 }
 
 /* The audience received from that is exactly this one; NULL: none, or its record is gone. */
@@ -117,8 +133,11 @@ judge_say_group_turns(
     const struct judge_view *view, double value, struct base_buffer *text_r)
 {
 	base_buffer_printf(text_r,
-	    value > 0 ? "In this group of %zu people few answer everybody."
-		      : "In this group of %zu people only one person writes to everybody.",
+	    value <= 0 ? "In this group of %zu people one person writes to all others."
+	    : value < 0.5
+		? "In this group of %zu people mostly the same person writes to "
+		  "everybody."
+		: "In this group of %zu people several write to everybody in turn.",
 	    view->count);
 }
 
@@ -166,8 +185,17 @@ void
 judge_say_group_declined(
     const struct judge_view *view, double value, struct base_buffer *text_r)
 {
-	base_buffer_printf(text_r,
-	    "You answered mails to these %zu people %.0f %s before, each time the author "
-	    "alone.",
-	    view->count, value, value == 1 ? "time" : "times");
+	bool is_always = view->heard && view->heard->answered == 0;
+
+	if (value < 1)
+		base_buffer_printf(text_r,
+		    "You have not yet answered the author alone of a mail to these %zu "
+		    "people.",
+		    view->count);
+	else
+		base_buffer_printf(text_r,
+		    "You answered mails to these %zu people %.0f %s before%s the author "
+		    "alone.",
+		    view->count, value, value == 1 ? "time" : "times",
+		    is_always && value > 1 ? ", each time" : " to");
 }

@@ -10,18 +10,31 @@
 	3 /* replies that the site's habit counts among the sender's own                   \
 	   */
 #define REPLY_CLASS_WORTH 2
+#define REPLY_KNOWN                                                                        \
+	1 /* replies that could have gone to all: from here on there is a habit */
+#define REPLY_LIFT 0.3 /* bits from which a habit is not like the others' */
+
+/* The site's recent replies to all of large mails, and those that could have been. */
+static double
+site_did(const struct judge_view *view, double *could_r)
+{
+	const struct memory_site *site = view->facts->recall->site;
+	double did = 0;
+
+	*could_r = 0;
+	for (unsigned i = 0; site && i < MEMORY_PARENT_CLASSES; i++) {
+		*could_r += (double)site->could[i] * view->site_fade;
+		did += (double)site->did[i] * view->site_fade;
+	}
+	return did;
+}
 
 /* How often people here answer all when they could. */
 static double
 site_habit(const struct judge_view *view)
 {
-	const struct memory_site *site = view->facts->recall->site;
-	double could = 0, did = 0;
+	double could, did = site_did(view, &could);
 
-	for (unsigned i = 0; site && i < MEMORY_PARENT_CLASSES; i++) {
-		could += (double)site->could[i] * view->site_fade;
-		did += (double)site->did[i] * view->site_fade;
-	}
 	return (did + 0.2) / (could + 10);
 }
 
@@ -47,6 +60,17 @@ sender_habit(const struct judge_view *view)
 	double could, did = sender_did(view, &could);
 
 	return (did + REPLY_SITE_WORTH * site_habit(view)) / (could + REPLY_SITE_WORTH);
+}
+
+/* A share of all that could have been, in words. */
+static const char *
+how_often(double share)
+{
+	return share < 0.05   ? "almost never"
+	       : share < 0.2  ? "seldom"
+	       : share < 0.5  ? "now and then"
+	       : share < 0.95 ? "often, but not always,"
+			      : "almost always";
 }
 
 /* Names the originator if the mail goes to them. */
@@ -92,14 +116,17 @@ judge_say_reply_kind(
 {
 	char people[JUDGE_PEOPLE_SIZE];
 
+	judge_view_people(view, people);
 	if (value == 3 || value == 4)
 		base_buffer_printf(text_r,
 		    "This answers not only %s but everybody who got the mail: %s%s.",
-		    originator(view), judge_view_people(view, people),
-		    value == 4 ? ", and more" : "");
+		    originator(view), people, value == 4 ? ", and more" : "");
+	else if (value == 5 && !view->answer.is_own)
+		base_buffer_printf(text_r,
+		    "This answers a mail and does not go to its author, but to %s.",
+		    people);
 	else
-		base_buffer_printf(
-		    text_r, "This goes to %s.", judge_view_people(view, people));
+		base_buffer_printf(text_r, "This goes to %s.", people);
 }
 
 bool
@@ -133,24 +160,35 @@ void
 judge_say_habit_answer_all(
     const struct judge_view *view, double value, struct base_buffer *text_r)
 {
-	base_buffer_printf(text_r,
-	    "You %s answer everybody of a large mail: you usually answer %s alone.",
-	    value < 0.05 ? "almost never" : "seldom", originator(view));
+	double could, did = sender_did(view, &could);
+
+	(void)value; /* the site's habit is in it too */
+	if (could >= REPLY_KNOWN)
+		base_buffer_printf(text_r, "You %s answer everybody of a large mail.",
+		    how_often(did / could));
+	else
+		base_buffer_puts(text_r,
+		    "You are not known to have answered everybody of a large mail lately.");
+}
+
+/* The sender's recent replies to all of mails about as large, and those that could have been. */
+static double
+class_did(const struct judge_view *view, double *could_r)
+{
+	const struct memory_profile *profile = view->facts->recall->profile;
+	unsigned size_class = memory_parent_class(view->answer.others);
+
+	*could_r = profile ? (double)profile->could[size_class] * view->fade : 0;
+	return profile ? (double)profile->did[size_class] * view->fade : 0;
 }
 
 bool
 judge_measure_habit_answer_all_size(
     const struct judge_view *view, double *value_r, const char **person_r)
 {
-	const struct memory_profile *profile = view->facts->recall->profile;
-	unsigned size_class = memory_parent_class(view->answer.others);
-	double could = 0, did = 0;
+	double could, did = class_did(view, &could);
 
 	name_originator(view, person_r);
-	if (profile) {
-		could = (double)profile->could[size_class] * view->fade;
-		did = (double)profile->did[size_class] * view->fade;
-	}
 	*value_r =
 	    (did + REPLY_CLASS_WORTH * sender_habit(view)) / (could + REPLY_CLASS_WORTH);
 	return view->is_answer_exact;
@@ -160,11 +198,21 @@ void
 judge_say_habit_answer_all_size(
     const struct judge_view *view, double value, struct base_buffer *text_r)
 {
-	base_buffer_printf(text_r, "You %s answer everybody when a mail went to %s people.",
-	    value < 0.05 ? "almost never" : "seldom",
-	    view->answer.others < 10   ? "5 to 9"
-	    : view->answer.others < 25 ? "10 to 24"
-				       : "25 or more");
+	const char *size = view->answer.others < 10   ? "5 to 9"
+			   : view->answer.others < 25 ? "10 to 24"
+						      : "25 or more";
+	double could, did = class_did(view, &could);
+
+	(void)value; /* other habits are in it too */
+	if (could >= REPLY_KNOWN)
+		base_buffer_printf(text_r,
+		    "You %s answer everybody when a mail went to %s people.",
+		    how_often(did / could), size);
+	else
+		base_buffer_printf(text_r,
+		    "You are not known to have answered everybody lately when a mail went "
+		    "to %s people.",
+		    size);
 }
 
 bool
@@ -181,12 +229,11 @@ judge_say_habit_lift(
     const struct judge_view *view, double value, struct base_buffer *text_r)
 {
 	(void)view;
-	if (value < 0)
-		base_buffer_puts(
-		    text_r, "You answer everybody less often than others here do.");
-	else
-		base_buffer_puts(
-		    text_r, "You answer everybody about as often as others here.");
+	base_buffer_printf(text_r, "You answer everybody %s others here%s.",
+	    value < -REPLY_LIFT  ? "less often than"
+	    : value > REPLY_LIFT ? "more often than"
+				 : "about as often as",
+	    value < -REPLY_LIFT || value > REPLY_LIFT ? " do" : "");
 }
 
 bool
@@ -205,13 +252,17 @@ judge_say_answered_all_before(
     const struct judge_view *view, double value, struct base_buffer *text_r)
 {
 	(void)view;
-	if (value < 0.5)
-		base_buffer_puts(text_r,
-		    "In recent months you have not answered a large mail to everybody.");
+	if (value < 0.01)
+		base_buffer_puts(
+		    text_r, "You have not answered a large mail to everybody.");
+	else if (value < 0.5)
+		base_buffer_puts(
+		    text_r, "It is long ago that you answered a large mail to everybody.");
 	else
 		base_buffer_printf(text_r,
-		    "In recent months you answered a large mail to everybody %s.",
-		    value < 1.5 ? "once" : "a few times");
+		    "In recent months you answered a large mail to everybody about %.0f "
+		    "%s.",
+		    value, value < 1.5 ? "time" : "times");
 }
 
 /* The sender's own mails to the originator alone. */
@@ -231,8 +282,11 @@ void
 judge_say_one_to_one_author(
     const struct judge_view *view, double value, struct base_buffer *text_r)
 {
-	(void)value;
-	base_buffer_printf(text_r, "You often write to %s alone; this goes to everybody.",
+	base_buffer_printf(text_r, "You %s to %s alone; this goes to everybody.",
+	    value < 0.05  ? "hardly ever write"
+	    : value < 0.5 ? "have written"
+	    : value < 5   ? "now and then write"
+			  : "often write",
 	    originator(view));
 }
 
@@ -258,9 +312,11 @@ judge_say_author_alone_share(
 
 	base_buffer_printf(text_r,
 	    "%s your mails to %s went to that person alone; this one goes to %s.",
-	    value > 0.95  ? "All"
-	    : value > 0.6 ? "Most of"
-			  : "Some of",
+	    value >= 1      ? "All"
+	    : value > 0.95  ? "Almost all"
+	    : value > 0.5   ? "Most of"
+	    : value >= 0.05 ? "Some of"
+			    : "Hardly any of",
 	    originator(view), judge_view_people(view, people));
 }
 
@@ -277,13 +333,16 @@ void
 judge_say_others_answered_all(
     const struct judge_view *view, double value, struct base_buffer *text_r)
 {
-	(void)view;
-	if (value < 1)
-		base_buffer_puts(
-		    text_r, "Nobody else has answered this mail to everybody.");
+	if (view->answer.kind == MEMORY_ANSWER_INFERRED)
+		base_buffer_puts(text_r,
+		    value < 1 ? "Nobody else is known to have answered this mail to "
+				"everybody."
+			      : "Others wrote to everybody before.");
+	else if (value < 1)
+		base_buffer_puts(text_r, "Nobody has yet answered this mail to everybody.");
 	else
-		base_buffer_printf(
-		    text_r, "%.0f answers to everybody came before yours.", value);
+		base_buffer_printf(text_r, "%.0f %s to everybody came before this one.",
+		    value, value == 1 ? "answer" : "answers");
 }
 
 bool
@@ -299,13 +358,16 @@ void
 judge_say_minutes_since_parent(
     const struct judge_view *view, double value, struct base_buffer *text_r)
 {
+	double hours = value / 60;
+	bool is_minutes = value < 120, is_days = hours >= 48;
+	double many = round(is_minutes ? fmax(value, 0) : is_days ? hours / 24 : hours);
+
 	(void)view;
-	if (value < 60)
-		base_buffer_printf(text_r, "The mail you answer is %.0f minutes old.",
-		    value < 0 ? 0 : value);
-	else
-		base_buffer_printf(
-		    text_r, "The mail you answer is %.0f hours old.", value / 60);
+	base_buffer_printf(text_r, "The mail you answer is %.0f %s%s old.", many,
+	    is_minutes ? "minute"
+	    : is_days  ? "day"
+		       : "hour",
+	    many == 1 ? "" : "s");
 }
 
 bool
@@ -322,11 +384,16 @@ judge_say_site_reply_all(
     const struct judge_view *view, double value, struct base_buffer *text_r)
 {
 	char people[JUDGE_PEOPLE_SIZE];
+	double could, did = site_did(view, &could);
 
-	(void)value;
-	base_buffer_printf(text_r,
-	    "This answers everybody who got the mail, %s; hardly anybody here does that.",
+	(void)value; /* a guess is in it for as long as the site is new */
+	base_buffer_printf(text_r, "This answers everybody who got the mail, %s; ",
 	    judge_view_people(view, people));
+	if (could >= REPLY_KNOWN)
+		base_buffer_printf(
+		    text_r, "people here %s do that.", how_often(did / could));
+	else
+		base_buffer_puts(text_r, "nobody here is known to do that.");
 }
 
 bool
@@ -348,10 +415,13 @@ judge_say_reached_by_bcc(
 {
 	char people[JUDGE_PEOPLE_SIZE];
 
-	(void)value;
-	base_buffer_printf(text_r,
-	    "You got the mail as a blind copy: answering tells %s that you have it.",
-	    judge_view_people(view, people));
+	if (value > 0)
+		base_buffer_printf(text_r,
+		    "You got the mail as a blind copy: answering tells %s that you have "
+		    "it.",
+		    judge_view_people(view, people));
+	else
+		base_buffer_puts(text_r, "You did not get the mail as a blind copy.");
 }
 
 /* Is it certain that a sorted list with a maximum does not have a hash only for want of room? */

@@ -8,6 +8,8 @@
 
 #define SIZE_SITE_WORTH 2 /* sends that the site's habit counts among the sender's own */
 #define SIZE_USUAL 0.8    /* share of sends that is called usual */
+#define SIZE_RARE 3       /* bits from which sends are few: 1 of 8 */
+#define SIZE_LITTLE 50    /* sends of which it is said that little is known */
 
 static const unsigned size_low[MEMORY_SIZE_CLASSES] = { 1, 2, 3, 5, 8, 11, 15, 25, 50, 100,
 	250, 1000 };
@@ -62,9 +64,9 @@ surprise(double share)
 	return -log2(share > 1e-5 ? share : 1e-5);
 }
 
-/* "1-4 people": the classes that most of the sender's mail falls in. */
+/* The classes that most of the sender's mail falls in. */
 static void
-usual_sizes(const struct memory_profile *profile, struct base_buffer *text)
+usual_classes(const struct memory_profile *profile, unsigned *low_r, unsigned *high_r)
 {
 	unsigned low = 0, high = 0;
 	double sum, goal = SIZE_USUAL * (double)profile->total;
@@ -81,6 +83,17 @@ usual_sizes(const struct memory_profile *profile, struct base_buffer *text)
 		else
 			sum += (double)profile->sizes[++high];
 	}
+	*low_r = low;
+	*high_r = high;
+}
+
+/* "1-4 people" */
+static void
+usual_sizes(const struct memory_profile *profile, struct base_buffer *text)
+{
+	unsigned low, high;
+
+	usual_classes(profile, &low, &high);
 	if (size_high[high] == 0)
 		base_buffer_printf(text, "%u people or more", size_low[low]);
 	else if (size_low[low] == size_high[high])
@@ -88,6 +101,44 @@ usual_sizes(const struct memory_profile *profile, struct base_buffer *text)
 		    text, "%u %s", size_low[low], size_low[low] == 1 ? "person" : "people");
 	else
 		base_buffer_printf(text, "%u-%u people", size_low[low], size_high[high]);
+}
+
+/* Is this size among those that the sender's mail mostly has? */
+static bool
+is_among_usual(const struct judge_view *view)
+{
+	unsigned low, high, now = memory_size_class(view->people);
+
+	usual_classes(view->facts->recall->profile, &low, &high);
+	return now >= low && now <= high;
+}
+
+/* Does most of the sender's mail go to fewer people than this? */
+static bool
+goes_to_fewer(const struct judge_view *view)
+{
+	const struct memory_profile *profile = view->facts->recall->profile;
+
+	return sizes_from(profile->sizes, memory_size_class(view->people)) <
+	       (double)profile->total / 2;
+}
+
+/* What can be said of a sender whose mail is not known. */
+static void
+say_new_sender(const struct judge_view *view, double value, struct base_buffer *text)
+{
+	const struct memory_site *site = view->facts->recall->site;
+	char people[JUDGE_PEOPLE_SIZE];
+
+	if (site && site->total > 0 && value >= SIZE_RARE)
+		base_buffer_printf(text,
+		    "You are new here, and few mails here go to as many as %s.",
+		    judge_view_people(view, people));
+	else
+		base_buffer_printf(text,
+		    "You are new here: how many people you usually write to is not known "
+		    "yet; this goes to %s.",
+		    judge_view_number(view, people));
 }
 
 bool
@@ -125,10 +176,15 @@ judge_say_size_for_sender(
 	const struct memory_profile *profile = view->facts->recall->profile;
 	char number[JUDGE_PEOPLE_SIZE];
 
-	(void)value;
 	if (!profile || profile->total <= 0) {
-		base_buffer_printf(text_r,
-		    "You are new here, and few people write to %zu at once.", view->people);
+		say_new_sender(view, value, text_r);
+		return;
+	}
+	if (is_among_usual(view)) {
+		base_buffer_printf(text_r, "This goes to %s; %s.",
+		    judge_view_people(view, number),
+		    goes_to_fewer(view) ? "most of your mails go to fewer"
+					: "not all of your mails go to as many");
 		return;
 	}
 	base_buffer_puts(text_r, "You usually write to ");
@@ -153,13 +209,23 @@ void
 judge_say_size_vs_max(
     const struct judge_view *view, double value, struct base_buffer *text_r)
 {
-	char number[JUDGE_PEOPLE_SIZE];
+	const struct memory_profile *profile = view->facts->recall->profile;
+	char number[JUDGE_PEOPLE_SIZE], people[JUDGE_PEOPLE_SIZE];
+	unsigned largest = profile ? profile->largest : 0;
 
-	(void)value;
-	base_buffer_printf(text_r,
-	    "The most people you have ever written to at once is %u; this goes to %s.",
-	    view->facts->recall->profile ? view->facts->recall->profile->largest : 0,
-	    judge_view_number(view, number));
+	if (value == 1)
+		base_buffer_printf(text_r,
+		    "This goes to %s; none of your mails so far went to more.",
+		    judge_view_people(view, people));
+	else if (value > 1)
+		base_buffer_printf(text_r,
+		    "The most people you have ever written to at once is %u; this goes to "
+		    "%s.",
+		    largest, judge_view_number(view, number));
+	else
+		base_buffer_printf(text_r,
+		    "The largest of your mails so far went to %u people; this goes to %s.",
+		    largest, judge_view_number(view, number));
 }
 
 bool
@@ -174,13 +240,20 @@ judge_measure_site_size(
 void
 judge_say_site_size(const struct judge_view *view, double value, struct base_buffer *text_r)
 {
+	const struct memory_site *site = view->facts->recall->site;
 	double share = exp2(-value) * 1000;
+	char people[JUDGE_PEOPLE_SIZE];
 
-	base_buffer_printf(text_r, "Here, %s in 1,000 mails %s to as many people as %zu.",
-	    share < 1    ? "fewer than 1"
-	    : share < 10 ? "only a few"
-			 : "some",
-	    share < 1 ? "goes" : "go", view->people);
+	judge_view_people(view, people);
+	if (!site || site->total <= 0)
+		base_buffer_printf(text_r,
+		    "How many mails here go to as many as %s is not known yet.", people);
+	else if (share < 1)
+		base_buffer_printf(text_r,
+		    "Here, fewer than 1 in 1,000 mails goes to as many as %s.", people);
+	else
+		base_buffer_printf(text_r,
+		    "Here, about %.0f in 1,000 mails go to as many as %s.", share, people);
 }
 
 /* Sends to at least half as many people. */
@@ -205,12 +278,14 @@ judge_say_big_sends(const struct judge_view *view, double value, struct base_buf
 {
 	if (value < 0.5)
 		base_buffer_printf(text_r,
-		    "In recent months you have not written to as many as %zu people.",
+		    "In recent months you have hardly written to half as many people as "
+		    "%zu at once.",
 		    view->people);
 	else
 		base_buffer_printf(text_r,
-		    "In recent months you wrote to about as many people as %zu only %s.",
-		    view->people, value < 1.5 ? "once" : "a few times");
+		    "In recent months you wrote to half as many people as %zu or more "
+		    "about %.0f %s.",
+		    view->people, value, value < 1.5 ? "time" : "times");
 }
 
 bool
@@ -226,7 +301,13 @@ void
 judge_say_sender_seen(
     const struct judge_view *view, double value, struct base_buffer *text_r)
 {
+	const char *mails = value == 1 ? "mail" : "mails";
+
 	(void)view;
-	base_buffer_printf(
-	    text_r, "Little is known of your habits yet (%.0f mails).", value);
+	if (value < SIZE_LITTLE)
+		base_buffer_printf(
+		    text_r, "Little is known of your habits yet (%.0f %s).", value, mails);
+	else
+		base_buffer_printf(
+		    text_r, "What is usual for you is known from %.0f %s.", value, mails);
 }

@@ -77,7 +77,11 @@ judge_say_outside_domains(
     const struct judge_view *view, double value, struct base_buffer *text_r)
 {
 	(void)view;
-	base_buffer_printf(text_r, "It leaves your organisation for %.0f others.", value);
+	if (value < 1)
+		base_buffer_puts(text_r, "It stays within your organisation.");
+	else
+		base_buffer_printf(text_r, "It leaves your organisation for %.0f other %s.",
+		    value, value == 1 ? "domain" : "domains");
 }
 
 /* A thread of one domain that somebody from outside gets to see. */
@@ -101,9 +105,10 @@ judge_say_outsider_joins(
     const struct judge_view *view, double value, struct base_buffer *text_r)
 {
 	(void)view;
-	(void)value;
-	base_buffer_puts(text_r, "So far only people of your organisation took part; now "
-				 "somebody from outside does.");
+	base_buffer_puts(text_r,
+	    value > 0 ? "So far only people of your organisation took part; now somebody "
+			"from outside does."
+		      : "Only people of your organisation take part.");
 }
 
 /* Edits (insert, delete, replace, swap) between two short words; stops at more than `most`. */
@@ -179,9 +184,10 @@ judge_say_look_alike_domain(
     const struct judge_view *view, double value, struct base_buffer *text_r)
 {
 	(void)view;
-	(void)value;
-	base_buffer_puts(
-	    text_r, "One address looks almost like one that you know; it may be misspelt.");
+	base_buffer_puts(text_r,
+	    value > 0
+		? "One address looks almost like one that you know; it may be misspelt."
+		: "No address looks almost like one that you know.");
 }
 
 /* --- the body ---------------------------------------------------------------------- */
@@ -361,9 +367,8 @@ judge_say_greeting_to_one(
 {
 	char people[JUDGE_PEOPLE_SIZE];
 
-	(void)value;
-	base_buffer_printf(text_r, "It greets one person by name and goes to %s.",
-	    judge_view_people(view, people));
+	base_buffer_printf(text_r, "It %s one person by name and goes to %s.",
+	    value > 0 ? "greets" : "does not greet", judge_view_people(view, people));
 }
 
 bool

@@ -1036,6 +1036,211 @@ START_TEST(body_is_wanted_when_it_matters)
 }
 END_TEST
 
+/* --- sentences --------------------------------------------------------------------- */
+
+/* What p0 has done besides: known people, some of them hardly, and two groups. */
+static void
+sentence_history(struct history *history)
+{
+	text_history(history);
+	history_send(history, ME, "w1@else.org", "", "");
+	history_send(history, ME, "w2@else.org", "", "");
+	history_send(history, ME, "w3@else.org", "", "");
+	history_send(history, "p19@example.com", ME "," STRANGERS "," TEAM, "", "");
+	history_send(history, "p30@example.com", "p31@example.com", "", "");
+	for (int i = 0; i < 3; i++) {
+		history_send(history, "p7@example.com",
+		    ME "," STRANGERS ",p8@example.com,p9@example.com", "seven@x", "");
+		history_send(history, "p9@example.com",
+		    ME ",p7@example.com," STRANGERS ",p8@example.com", "", "seven@x");
+	}
+	history->now += 1800;
+}
+
+#define ALICE "alice@example.com"
+#define P30 "p30@example.com"
+
+/* What is said of facts must be true of them, whatever the points are. */
+static const struct {
+	const char *signal;
+	const char *sender;
+	const char *recipients; /* all in To */
+	const char *parent;
+	const char *text;
+	const char *evidence; /* its end; NULL: as it may be */
+} said[] = {
+	{ "audience_size", ME, "p1@example.com", "", "This goes to 1 person.",
+	    ": 1 people in -inf..inf, +1.00" },
+	{ "size_for_sender", ME, "p1@example.com,p2@example.com", "",
+	    "This goes to 2 people; most of your mails go to fewer.", NULL },
+	{ "size_for_sender", ME, GROUP, "",
+	    "You usually write to 1-4 people; this goes to 20.", NULL },
+	{ "size_for_sender", ALICE, "p1@example.com", "",
+	    "You are new here: how many people you usually write to is not known yet; this "
+	    "goes to 1.",
+	    NULL },
+	{ "size_for_sender", ALICE, GROUP, "",
+	    "You are new here, and few mails here go to as many as 20 people.", NULL },
+	{ "size_vs_max", P30, "p31@example.com", "",
+	    "This goes to 1 person; none of your mails so far went to more.",
+	    ": 1 times in -inf..inf, +1.00" },
+	{ "size_vs_max", ME, GROUP, "",
+	    "The most people you have ever written to at once is 6; this goes to 20.", NULL },
+	{ "size_vs_max", ME, "p1@example.com,p2@example.com,p3@example.com", "",
+	    "The largest of your mails so far went to 6 people; this goes to 3.",
+	    ": 0.5 times in -inf..inf, +1.00" },
+	{ "sender_seen", P30, "p31@example.com", "",
+	    "Little is known of your habits yet (1 mail).", NULL },
+	{ "big_sends", ME, MANY, "",
+	    "In recent months you have hardly written to half as many people as 27 at once.",
+	    NULL },
+	{ "big_sends", ME, TEAM, "",
+	    "In recent months you wrote to half as many people as 6 or more about 8 times.",
+	    NULL },
+	{ "never_written_share", ME, TEAM, "", "You have written before to all of these 6 people.",
+	    ": 0 share in -inf..inf, +1.00" },
+	{ "never_written_share", ME, STRANGERS, "",
+	    "You have never written to any of these 4 people.", NULL },
+	{ "never_written_share", ME, STRANGERS ",p1@example.com", "",
+	    "You have never written to 4 of these 5 people.",
+	    ": 0.8 share in -inf..inf, +1.00" },
+	{ "stranger_share", ME, TEAM ",p20@example.com", "",
+	    "You have written to or heard from all of these 7 people.", NULL },
+	{ "stranger_share", ALICE, STRANGERS, "",
+	    "You have neither written to nor heard from any of these 4 people.", NULL },
+	{ "familiarity", ME, "w1@else.org,w2@else.org,w3@else.org", "",
+	    "You have written lately, if not often, to all of these 3 people.",
+	    ": 0.4985 0..1 in -inf..inf, +1.00" },
+	{ "familiarity", ME, STRANGERS ",p1@example.com", "",
+	    "You seldom or never write to 4 of these 5 people.", NULL },
+	{ "one_to_one_share", ME, STRANGERS, "",
+	    "You do not write to any of these 4 people alone.", NULL },
+	{ "one_to_one_share", ME, STRANGERS ",p1@example.com", "",
+	    "You also write one by one to 1 of these 5 people.", NULL },
+	{ "covered_by_one", ME, STRANGERS, "",
+	    "No group you wrote to before holds any of these 4 people.",
+	    ": 0 share in -inf..inf, +1.00" },
+	{ "covered_by_one", ME, TEAM ",s1@else.org,s2@else.org", "",
+	    "No group you wrote to before holds more than 6 of these 8 people.", NULL },
+	{ "covered_by_one", ME, TEAM, "",
+	    "A group you wrote to before holds all of these 6 people.", NULL },
+	{ "closest_sent", ME, STRANGERS, "",
+	    "You have not written to a group with anybody of these 4 people.", NULL },
+	{ "closest_sent", ME, STRANGERS ",p10@example.com", "",
+	    "You have not written to a group like these 5 people.", NULL },
+	{ "closest_sent", ME, TEAM ",s1@else.org", "",
+	    "You have written to a group like these 7 people, but not to quite the same.",
+	    NULL },
+	{ "closest_sent", ME, TEAM, "", "You have written to these 6 people before.", NULL },
+	{ "exact_before", ME, TEAM, "", "You wrote to exactly these 6 people 2 times.", NULL },
+	{ "cohesion", ME, STRANGERS, "",
+	    "You have not written to any two of these 4 people together.", NULL },
+	{ "cohesion", ME, TEAM, "",
+	    "You have written to each of these 6 people together with another of them.",
+	    NULL },
+	{ "received_as", ME, GROUP, "g1@x",
+	    "This goes to everybody who got the mail you answer.", NULL },
+	{ "received_as", ME, REST ",s1@else.org,s2@else.org", "",
+	    "This goes to most of those who got the mail you answer.",
+	    NULL },
+	{ "received_as", ME, TEAM, "", "You do not get mail with a group like these 6 people.",
+	    NULL },
+	{ "group_voices", ME, TEAM, "",
+	    "Nobody is known to write to a group like this one of 6.", NULL },
+	{ "group_voices", ME, GROUP, "",
+	    "Only 2 people are known to write to this group of 20.", NULL },
+	{ "group_turns", ME, GROUP, "g1@x",
+	    "In this group of 20 people several write to everybody in turn.", NULL },
+	{ "group_declined", ME, SEVEN, "",
+	    "You answered mails to these 7 people 12 times before, each time the author alone.",
+	    NULL },
+	{ "group_declined", ME, GROUP, "",
+	    "You have not yet answered the author alone of a mail to these 20 people.", NULL },
+	{ "reply_kind", ME, "s1@else.org", "g1@x",
+	    "This answers a mail and does not go to its author, but to 1 person.", NULL },
+	{ "reply_kind", ME, "john.smith@else.org", "john@x", "This goes to 1 person.", NULL },
+	{ "habit_answer_all", ME, GROUP, "g1@x",
+	    "You almost never answer everybody of a large mail.", NULL },
+	{ "habit_answer_all", P30, STRANGERS "," ME ",p7@example.com,p8@example.com,p9@example.com", "seven@x",
+	    "You are not known to have answered everybody of a large mail lately.", NULL },
+	{ "habit_answer_all", "p9@example.com",
+	    "p7@example.com," STRANGERS ",p8@example.com," ME, "seven@x",
+	    "You almost always answer everybody of a large mail.", NULL },
+	{ "habit_answer_all_size", ME, GROUP, "g1@x",
+	    "You are not known to have answered everybody lately when a mail went to 10 to "
+	    "24 people.",
+	    NULL },
+	{ "habit_lift", ME, GROUP, "g1@x", "You answer everybody less often than others here do.",
+	    NULL },
+	{ "habit_lift", ALICE, GROUP ","ME, "g1@x",
+	    "You answer everybody about as often as others here.", NULL },
+	{ "answered_all_before", ME, GROUP, "g1@x",
+	    "You have not answered a large mail to everybody.", NULL },
+	{ "one_to_one_author", ME, SEVEN, "theirs-0@x",
+	    "You often write to p1@example.com alone; this goes to everybody.", NULL },
+	{ "one_to_one_author", ME, GROUP, "g1@x",
+	    "You hardly ever write to p20@example.com alone; this goes to everybody.", NULL },
+	{ "others_answered_all", ME, GROUP, "g1@x",
+	    "1 answer to everybody came before this one.", NULL },
+	{ "others_answered_all", ME, SEVEN, "theirs-0@x",
+	    "Nobody has yet answered this mail to everybody.", NULL },
+	{ "minutes_since_parent", ME, "p7@example.com," STRANGERS ",p8@example.com,p9@example.com", "seven@x",
+	    "The mail you answer is 90 minutes old.", NULL },
+	{ "site_reply_all", ME, GROUP, "g1@x",
+	    "This answers everybody who got the mail, 20 people; people here now "
+	    "and then do that.",
+	    NULL },
+	{ "outside_domains", ME, "a@one.org,p1@example.com", "",
+	    "It leaves your organisation for 1 other domain.",
+	    ": 1 domains in -inf..inf, +1.00" },
+	{ "outside_domains", ME, "p1@example.com", "", "It stays within your organisation.",
+	    NULL },
+	{ "stranger_among_known", ME, "p1@example.com,p2@example.com,s1@else.org", "",
+	    "You have never written to s1@else.org, while you know the others well.", NULL },
+	{ "stranger_among_known", ME, "p20@example.com,p1@example.com", "",
+	    "You have only heard from p20@example.com, while you know the others well.", NULL },
+	{ "stranger_among_known", ME, "p1@example.com,p2@example.com", "",
+	    "You know the others better than p2@example.com.", NULL },
+	{ "look_alike_domain", ME, "p1@example.com", "",
+	    "No address looks almost like one that you know.", NULL },
+};
+
+START_TEST(what_is_said_is_true)
+{
+	struct history history;
+	struct mail_transaction *mail;
+	struct judge_facts facts;
+	struct judge_verdict verdict;
+	const char *text, *why = "";
+
+	history_begin(&history);
+	sentence_history(&history);
+	judge_scorecard_free(&history.card);
+	text = base_arena_printf(history.arena,
+	    "base 0\nscale 1\nsignal %s\nunknown 0\n-inf..inf 1\n", said[_i].signal);
+	ck_assert_msg(judge_scorecard_parse(
+			  text, strlen(text), "card", &history.card, &why) == BASE_OK,
+	    "%s", why);
+	mail = history_mail(
+	    &history, said[_i].sender, said[_i].recipients, "now@x", said[_i].parent);
+	mail->to = history_addresses(history.arena, said[_i].recipients);
+	facts = history_facts(&history, mail);
+	ck_assert_int_eq(judge_send(&facts, history.card, &history.policy, history.arena,
+			     &verdict, &why),
+	    BASE_OK);
+	ck_assert_msg(verdict.reason_count == 1, "%s is unknown", said[_i].signal);
+	ck_assert_str_eq(verdict.reasons[0].text, said[_i].text);
+	if (said[_i].evidence) {
+		const char *end = verdict.reasons[0].evidence;
+
+		ck_assert_uint_gt(strlen(end), strlen(said[_i].evidence));
+		end += strlen(end) - strlen(said[_i].evidence);
+		ck_assert_str_eq(end, said[_i].evidence);
+	}
+	history_end(&history);
+}
+END_TEST
+
 /* Every signal says one sentence, and is in the table above. */
 START_TEST(signal_sentences)
 {
@@ -1093,6 +1298,8 @@ main(void)
 	    signal, signal_values, 0, (int)(sizeof(signals) / sizeof(*signals)));
 	tcase_add_loop_test(signal, signal_sentences, 0, (int)judge_signal_count);
 	tcase_add_loop_test(signal, text_values, 0, (int)(sizeof(texts) / sizeof(*texts)));
+	tcase_add_loop_test(
+	    signal, what_is_said_is_true, 0, (int)(sizeof(said) / sizeof(*said)));
 	tcase_add_test(signal, base64_is_not_read);
 	tcase_add_loop_test(signal, wrong_account, 0, (int)(sizeof(accounts) / sizeof(*accounts)));
 	tcase_add_test(signal, newsletter_is_regular);
