@@ -332,6 +332,7 @@ print_rules(const struct policy_facts *asked, const struct judge_facts *facts,
 	const struct settings *settings = asked->settings;
 	const struct settings_policy *chosen;
 	struct judge_verdict verdict;
+	struct base_buffer text;
 	enum base_result result =
 	    judge_score(facts, site->scorecard, arena, &verdict, why_r);
 	char room[256];
@@ -355,9 +356,10 @@ print_rules(const struct policy_facts *asked, const struct judge_facts *facts,
 		oopsctl_print_text(misfit == NULL ? "fits, and decides" : misfit, 300);
 		puts("");
 	}
-	printf("score %.4f: %s (%s from %.4g, tag from %.4g)\n", verdict.score,
-	    settings_action_str(verdict.action), settings_action_str(chosen->action),
-	    chosen->threshold, chosen->tag_threshold);
+	base_buffer_init(&text, TEXT_BYTES);
+	judge_explain_bars(facts, chosen, &verdict, &text);
+	printf("score %.4f: %s", verdict.score, base_buffer_text(&text));
+	base_buffer_free(&text);
 	if (verdict.action > SETTINGS_TAG && settings->monitor)
 		puts("monitor: it would only be tagged");
 	return BASE_OK;

@@ -56,18 +56,98 @@ explain_score(const struct judge_score *score, const struct judge_scorecard *sco
 	    score->points, scorecard->scale, score->score);
 }
 
-/* What the policy made of it. */
+/* The numbers that a score was compared with. */
+struct explain_bar {
+	enum judge_bar bar; /* that it did not pass */
+	double score;
+	double threshold;
+	double site_score; /* 0: not known */
+};
+
+/* A bar as words; what the score is compared with, and what came of it. */
+static void
+explain_bar(const struct explain_bar *about, const struct settings_policy *rule,
+    struct base_buffer *text)
+{
+	if (about->threshold > 1)
+		base_buffer_puts(text, "never");
+	else if (about->bar == JUDGE_BAR_THRESHOLD)
+		base_buffer_printf(text, "no: %.6f is below the threshold %.6g",
+		    about->score, about->threshold);
+	else if (about->bar == JUDGE_BAR_SITE)
+		base_buffer_printf(text,
+		    "no: %.6f is not above the site's own percentile %.6f", about->score,
+		    about->site_score);
+	else if (about->bar == JUDGE_BAR_NEW_SITE)
+		base_buffer_printf(text,
+		    "no: %.6f is below %.6f, %g times the odds of the threshold %.6g, as "
+		    "the "
+		    "site is new",
+		    about->score, judge_new_site_bar(rule, about->threshold),
+		    rule->learning.new_site_odds, about->threshold);
+	else if (about->site_score > 0)
+		base_buffer_printf(text,
+		    "%.6f is above the threshold %.6g and the site's own percentile %.6f",
+		    about->score, about->threshold, about->site_score);
+	else
+		base_buffer_printf(text,
+		    "%.6f is above %.6f, %g times the odds of the threshold %.6g, as the "
+		    "site "
+		    "is new",
+		    about->score, judge_new_site_bar(rule, about->threshold),
+		    rule->learning.new_site_odds, about->threshold);
+}
+
+/* Why a score that is high enough does not stop the send all the same. */
+static void
+explain_mercy(const struct judge_facts *facts, const struct settings_policy *rule,
+    enum judge_bar bar, struct base_buffer *text)
+{
+	const struct memory_profile *profile = facts->recall->profile;
+
+	if (bar == JUDGE_BAR_RULE)
+		base_buffer_puts(text, ", but the rule holds nothing");
+	else if (bar == JUDGE_BAR_LEARNING)
+		base_buffer_printf(text,
+		    ", but only %u of %lu sends of this sender are known",
+		    profile ? profile->sends : 0, judge_sends_needed(facts->recall, rule));
+	else if (bar == JUDGE_BAR_USUAL)
+		base_buffer_puts(text, ", but this very audience was written to before");
+}
+
+/* What the policy made of it, and which bar decided. */
+void
+judge_explain_bars(const struct judge_facts *facts, const struct settings_policy *rule,
+    const struct judge_verdict *verdict, struct base_buffer *text_r)
+{
+	struct judge_bars bars;
+	struct explain_bar stop = { .score = verdict->score,
+		.threshold = rule->threshold,
+		.site_score = facts->recall->site_score };
+	struct explain_bar tag = { .score = verdict->score,
+		.threshold = rule->tag_threshold,
+		.site_score = facts->recall->site_tag_score };
+
+	base_buffer_printf(text_r, "%s (%s: %s from %.4g, tag from %.4g)\n",
+	    settings_action_str(judge_decide(facts, rule, verdict, verdict->score, &bars)),
+	    rule->name, settings_action_str(rule->action), rule->threshold,
+	    rule->tag_threshold);
+	stop.bar = bars.stop;
+	tag.bar = bars.tag;
+	base_buffer_puts(text_r, "  hold: ");
+	explain_bar(&stop, rule, text_r);
+	explain_mercy(facts, rule, bars.stop, text_r);
+	base_buffer_puts(text_r, "\n  tag: ");
+	explain_bar(&tag, rule, text_r);
+	base_buffer_puts(text_r, "\n");
+}
+
+/* The verdict and what is said of it. */
 static void
 explain_verdict(const struct judge_facts *facts, const struct settings_policy *policy,
     const struct judge_verdict *verdict, struct base_buffer *text)
 {
-	base_buffer_printf(text, "%s (%s: %s from %.4g, tag from %.4g",
-	    settings_action_str(verdict->action), policy->name,
-	    settings_action_str(policy->action), policy->threshold, policy->tag_threshold);
-	if (facts->recall->site_score > 0)
-		base_buffer_printf(
-		    text, "; and above the site's own %.4f", facts->recall->site_score);
-	base_buffer_puts(text, ")\n");
+	judge_explain_bars(facts, policy, verdict, text);
 	for (size_t i = 0; i < verdict->reason_count; i++)
 		base_buffer_printf(text, "  %+.2f %s\n", verdict->reasons[i].points,
 		    verdict->reasons[i].text);

@@ -213,6 +213,12 @@ struct judge_score {
 	double score;
 };
 
+/* How much a score must be while the site's own percentile is not known: clearly above a bar. */
+double judge_new_site_bar(const struct settings_policy *rule, double bar);
+/* How many sends of a sender must be known before one is held. */
+unsigned long judge_sends_needed(
+    const struct memory_recall *recall, const struct settings_policy *rule);
+
 enum base_result judge_score_make(const struct judge_facts *facts,
     const struct judge_scorecard *scorecard, struct base_arena *arena,
     struct judge_score *score_r, const char **why_r);

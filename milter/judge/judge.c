@@ -174,47 +174,82 @@ reasons_make(const struct judge_score *score, const struct judge_scorecard *scor
 
 /* --- verdict ----------------------------------------------------------------------- */
 
+unsigned long
+judge_sends_needed(const struct memory_recall *recall, const struct settings_policy *rule)
+{
+	return recall->site_score > 0 ? rule->learning.sends
+				      : rule->learning.sends_new_site;
+}
+
 /* Is too little known of this sender to hold mail? */
 static bool
 is_learning(const struct memory_recall *recall, const struct settings_policy *rule)
 {
-	uint32_t needed =
-	    recall->site_score > 0 ? rule->learning.sends : rule->learning.sends_new_site;
+	unsigned long needed = judge_sends_needed(recall, rule);
 
 	return needed > 0 && (!recall->profile || recall->profile->sends < needed);
 }
 
-/*
- * Is a score above the rule's bar, and above the site's own percentile? While that is not known
- * yet: clearly above the bar.
- */
-static bool
-is_above(const struct settings_policy *rule, double score, double bar, double site_score)
+double
+judge_new_site_bar(const struct settings_policy *rule, double bar)
+{
+	double odds = rule->learning.new_site_odds * bar / (1 - bar);
+
+	return bar >= 1 ? bar : odds / (1 + odds);
+}
+
+/* The bar that a score is not above: the rule's, or the site's own. */
+static enum judge_bar
+bar_find(const struct settings_policy *rule, double score, double bar, double site_score)
 {
 	if (score < bar)
-		return false;
+		return JUDGE_BAR_THRESHOLD;
 	if (site_score > 0)
-		return score > site_score;
-	return score >= 1 ||
-	       score / (1 - score) >= rule->learning.new_site_odds * bar / (1 - bar);
+		return score > site_score ? JUDGE_BAR_NONE : JUDGE_BAR_SITE;
+	if (score >= 1 ||
+	    score / (1 - score) >= rule->learning.new_site_odds * bar / (1 - bar))
+		return JUDGE_BAR_NONE;
+	return JUDGE_BAR_NEW_SITE;
+}
+
+/* What keeps a send from being stopped whatever its score is. Confirming teaches. */
+static enum judge_bar
+stop_bar(const struct judge_facts *facts, const struct settings_policy *rule,
+    const struct judge_verdict *verdict)
+{
+	if (rule->action <= SETTINGS_TAG)
+		return JUDGE_BAR_RULE;
+	if (is_learning(facts->recall, rule))
+		return JUDGE_BAR_LEARNING;
+	return verdict->is_usual ? JUDGE_BAR_USUAL : JUDGE_BAR_NONE;
+}
+
+/* What a rule does, and why not more. */
+enum settings_action
+judge_decide(const struct judge_facts *facts, const struct settings_policy *rule,
+    const struct judge_verdict *verdict, double score, struct judge_bars *bars_r)
+{
+	const struct memory_recall *recall = facts->recall;
+	enum settings_action action;
+
+	bars_r->tag = bar_find(rule, score, rule->tag_threshold, recall->site_tag_score);
+	action = bars_r->tag == JUDGE_BAR_NONE ? SETTINGS_TAG : SETTINGS_PASS;
+	bars_r->stop = bar_find(rule, score, rule->threshold, recall->site_score);
+	if (bars_r->stop != JUDGE_BAR_NONE)
+		return action;
+	bars_r->stop = stop_bar(facts, rule, verdict);
+	if (bars_r->stop == JUDGE_BAR_RULE)
+		return rule->action > action ? rule->action : action;
+	return bars_r->stop == JUDGE_BAR_NONE ? rule->action : SETTINGS_TAG;
 }
 
 enum settings_action
 judge_action(const struct judge_facts *facts, const struct settings_policy *rule,
     const struct judge_verdict *verdict, double score)
 {
-	enum settings_action action = SETTINGS_PASS;
+	struct judge_bars bars;
 
-	if (is_above(rule, score, rule->tag_threshold, facts->recall->site_tag_score))
-		action = SETTINGS_TAG;
-	if (!is_above(rule, score, rule->threshold, facts->recall->site_score) ||
-	    rule->action <= action)
-		return action;
-	/* Confirming teaches: the same audience is not stopped twice. */
-	if (rule->action > SETTINGS_TAG &&
-	    (is_learning(facts->recall, rule) || verdict->is_usual))
-		return SETTINGS_TAG;
-	return rule->action;
+	return judge_decide(facts, rule, verdict, score, &bars);
 }
 
 /* The most that one signal's own ranges could still add. */

@@ -79,7 +79,28 @@ struct judge_verdict {
 enum base_result judge_score(const struct judge_facts *facts,
     const struct judge_scorecard *scorecard, struct base_arena *arena,
     struct judge_verdict *verdict_r, const char **why_r);
+/* What a score must pass before anything is done about it, in this order. */
+enum judge_bar {
+	JUDGE_BAR_NONE,      /* passed all of them */
+	JUDGE_BAR_THRESHOLD, /* the rule's own */
+	JUDGE_BAR_SITE,      /* the percentile of the site's recent scores */
+	JUDGE_BAR_NEW_SITE,  /* while that is not known: clearly above the threshold */
+	JUDGE_BAR_RULE,      /* the rule stops nothing, or does not even tag */
+	JUDGE_BAR_LEARNING,  /* too little is known of this sender */
+	JUDGE_BAR_USUAL,     /* this very audience was written to before */
+};
+
+/* Which bar a send did not pass, so that its verdict can be worked out again. */
+struct judge_bars {
+	enum judge_bar stop;
+	enum judge_bar tag;
+};
+
 /* What a rule does about a score, the verdict's own or another one. */
+enum settings_action judge_decide(const struct judge_facts *facts,
+    const struct settings_policy *rule, const struct judge_verdict *verdict, double score,
+    struct judge_bars *bars_r);
+/* The same where nobody asks why. */
 enum settings_action judge_action(const struct judge_facts *facts,
     const struct settings_policy *rule, const struct judge_verdict *verdict, double score);
 /* Could the start of the body make a rule hold a send that `now` is less for? */
@@ -99,6 +120,10 @@ enum base_result judge_send(const struct judge_facts *facts,
 enum base_result judge_explain(const struct judge_facts *facts,
     const struct judge_scorecard *scorecard, const struct settings_policy *policy,
     struct base_buffer *text_r, const char **why_r);
+
+/* The verdict of one rule and the bars that decided, as a few lines. */
+void judge_explain_bars(const struct judge_facts *facts, const struct settings_policy *rule,
+    const struct judge_verdict *verdict, struct base_buffer *text_r);
 
 /* --- training ----------------------------------------------------------------------- */
 

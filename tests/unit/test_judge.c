@@ -427,6 +427,102 @@ START_TEST(site_score_raises_the_bar)
 }
 END_TEST
 
+/* --- bars -------------------------------------------------------------------------- */
+
+/* Threshold 0.9, tag from 0.5, 3 sends (10 on a new site), 5 times the odds. */
+static const struct {
+	enum settings_action rule, action;
+	double score, site, site_tag;
+	unsigned sends;
+	bool is_usual;
+	enum judge_bar stop, tag;
+	const char *said; /* what explain says of them */
+} bars[] = {
+	{ SETTINGS_CONFIRM, SETTINGS_PASS, 0.4, 0.7, 0.6, 50, false, JUDGE_BAR_THRESHOLD,
+	    JUDGE_BAR_THRESHOLD,
+	    "pass (test: confirm from 0.9, tag from 0.5)\n"
+	    "  hold: no: 0.400000 is below the threshold 0.9\n"
+	    "  tag: no: 0.400000 is below the threshold 0.5\n" },
+	{ SETTINGS_CONFIRM, SETTINGS_PASS, 0.55, 0.7, 0.6, 50, false, JUDGE_BAR_THRESHOLD,
+	    JUDGE_BAR_SITE,
+	    "pass (test: confirm from 0.9, tag from 0.5)\n"
+	    "  hold: no: 0.550000 is below the threshold 0.9\n"
+	    "  tag: no: 0.550000 is not above the site's own percentile 0.600000\n" },
+	{ SETTINGS_CONFIRM, SETTINGS_PASS, 0.7, 0, 0, 50, false, JUDGE_BAR_THRESHOLD,
+	    JUDGE_BAR_NEW_SITE,
+	    "pass (test: confirm from 0.9, tag from 0.5)\n"
+	    "  hold: no: 0.700000 is below the threshold 0.9\n"
+	    "  tag: no: 0.700000 is below 0.833333, 5 times the odds of the threshold 0.5, as the "
+	    "site is new\n" },
+	{ SETTINGS_CONFIRM, SETTINGS_TAG, 0.95, 0.97, 0.6, 50, false, JUDGE_BAR_SITE,
+	    JUDGE_BAR_NONE,
+	    "tag (test: confirm from 0.9, tag from 0.5)\n"
+	    "  hold: no: 0.950000 is not above the site's own percentile 0.970000\n"
+	    "  tag: 0.950000 is above the threshold 0.5 and the site's own percentile 0.600000\n" },
+	{ SETTINGS_CONFIRM, SETTINGS_TAG, 0.95, 0, 0, 50, false, JUDGE_BAR_NEW_SITE,
+	    JUDGE_BAR_NONE,
+	    "tag (test: confirm from 0.9, tag from 0.5)\n"
+	    "  hold: no: 0.950000 is below 0.978261, 5 times the odds of the threshold 0.9, as the "
+	    "site is new\n"
+	    "  tag: 0.950000 is above 0.833333, 5 times the odds of the threshold 0.5, as the site "
+	    "is new\n" },
+	{ SETTINGS_CONFIRM, SETTINGS_TAG, 0.98, 0.97, 0.6, 2, false, JUDGE_BAR_LEARNING,
+	    JUDGE_BAR_NONE,
+	    "tag (test: confirm from 0.9, tag from 0.5)\n"
+	    "  hold: 0.980000 is above the threshold 0.9 and the site's own percentile 0.970000, "
+	    "but only 2 of 3 sends of this sender are known\n"
+	    "  tag: 0.980000 is above the threshold 0.5 and the site's own percentile 0.600000\n" },
+	{ SETTINGS_UNDO, SETTINGS_TAG, 0.98, 0.97, 0.6, 3, true, JUDGE_BAR_USUAL,
+	    JUDGE_BAR_NONE,
+	    "tag (test: undo from 0.9, tag from 0.5)\n"
+	    "  hold: 0.980000 is above the threshold 0.9 and the site's own percentile 0.970000, "
+	    "but this very audience was written to before\n"
+	    "  tag: 0.980000 is above the threshold 0.5 and the site's own percentile 0.600000\n" },
+	{ SETTINGS_TAG, SETTINGS_TAG, 0.98, 0.97, 0.6, 50, false, JUDGE_BAR_RULE,
+	    JUDGE_BAR_NONE,
+	    "tag (test: tag from 0.9, tag from 0.5)\n"
+	    "  hold: 0.980000 is above the threshold 0.9 and the site's own percentile 0.970000, "
+	    "but the rule holds nothing\n"
+	    "  tag: 0.980000 is above the threshold 0.5 and the site's own percentile 0.600000\n" },
+	{ SETTINGS_CONFIRM, SETTINGS_CONFIRM, 0.98, 0, 0, 10, false, JUDGE_BAR_NONE,
+	    JUDGE_BAR_NONE,
+	    "confirm (test: confirm from 0.9, tag from 0.5)\n"
+	    "  hold: 0.980000 is above 0.978261, 5 times the odds of the threshold 0.9, as the site "
+	    "is new\n"
+	    "  tag: 0.980000 is above 0.833333, 5 times the odds of the threshold 0.5, as the site "
+	    "is new\n" },
+};
+
+/* A verdict can be worked out again from what is said of it. */
+START_TEST(bars_are_told)
+{
+	struct memory_profile profile = { .sends = bars[_i].sends };
+	struct memory_recall recall = { .profile = &profile,
+		.site_score = bars[_i].site,
+		.site_tag_score = bars[_i].site_tag };
+	struct judge_facts facts = { .recall = &recall };
+	struct settings_policy rule = { .name = "test",
+		.action = bars[_i].rule,
+		.threshold = 0.9,
+		.tag_threshold = 0.5,
+		.learning = { .sends = 3, .sends_new_site = 10, .new_site_odds = 5 } };
+	struct judge_verdict verdict = {
+		.score = bars[_i].score, .is_usual = bars[_i].is_usual
+	};
+	struct judge_bars told;
+	struct base_buffer text;
+
+	ck_assert_int_eq(
+	    judge_decide(&facts, &rule, &verdict, verdict.score, &told), bars[_i].action);
+	ck_assert_int_eq(told.stop, bars[_i].stop);
+	ck_assert_int_eq(told.tag, bars[_i].tag);
+	base_buffer_init(&text, 1000);
+	judge_explain_bars(&facts, &rule, &verdict, &text);
+	ck_assert_str_eq(base_buffer_text(&text), bars[_i].said);
+	base_buffer_free(&text);
+}
+END_TEST
+
 /* --- signals ----------------------------------------------------------------------- */
 
 /* What p0 did before each row of the table below. */
@@ -1289,6 +1385,8 @@ main(void)
 	tcase_add_test(card, ties_are_told_by_name);
 	tcase_add_loop_test(
 	    card, body_can_add_in_pairs, 0, (int)(sizeof(bodies) / sizeof(*bodies)));
+	tcase_add_loop_test(
+	    scenario, bars_are_told, 0, (int)(sizeof(bars) / sizeof(*bars)));
 	tcase_add_test(scenario, slip_is_stopped_once);
 	tcase_add_test(scenario, new_sender_is_not_held);
 	tcase_add_test(scenario, judging_is_pure);
