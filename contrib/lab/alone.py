@@ -17,6 +17,7 @@ web: {{ base_url = "http://127.0.0.1:{port}"; }};
 identity: {{ local_domains = ( "example.com" ); trusted_networks = ( "192.0.2.0/24" );
             spf = {spf}; }};
 notice: {{ smtp = "smtp://127.0.0.1:{port}"; from = "oops@example.com"; }};
+judge: {{ learning_site_sends = 0; }};
 policy: ( {policy} );
 """
 

@@ -107,6 +107,10 @@ explain_mercy(const struct judge_facts *facts, const struct settings_policy *rul
 
 	if (bar == JUDGE_BAR_RULE)
 		base_buffer_puts(text, ", but the rule holds nothing");
+	else if (bar == JUDGE_BAR_LEARNING_SITE)
+		base_buffer_printf(text, ", but only %u of %lu sends of the site are known",
+		    facts->recall->site ? facts->recall->site->sends : 0,
+		    rule->learning.site_sends);
 	else if (bar == JUDGE_BAR_LEARNING)
 		base_buffer_printf(text,
 		    ", but only %u of %lu sends of this sender are known",

@@ -212,6 +212,15 @@ bar_find(const struct settings_policy *rule, double score, double bar, double si
 	return JUDGE_BAR_NEW_SITE;
 }
 
+/* Is too little known of the whole site? */
+static bool
+is_learning_site(const struct memory_recall *recall, const struct settings_policy *rule)
+{
+	unsigned long needed = rule->learning.site_sends;
+
+	return needed > 0 && (!recall->site || recall->site->sends < needed);
+}
+
 /* What keeps a send from being stopped whatever its score is. Confirming teaches. */
 static enum judge_bar
 stop_bar(const struct judge_facts *facts, const struct settings_policy *rule,
@@ -219,6 +228,8 @@ stop_bar(const struct judge_facts *facts, const struct settings_policy *rule,
 {
 	if (rule->action <= SETTINGS_TAG)
 		return JUDGE_BAR_RULE;
+	if (is_learning_site(facts->recall, rule))
+		return JUDGE_BAR_LEARNING_SITE;
 	if (is_learning(facts->recall, rule))
 		return JUDGE_BAR_LEARNING;
 	return verdict->is_usual ? JUDGE_BAR_USUAL : JUDGE_BAR_NONE;

@@ -86,6 +86,7 @@ enum judge_bar {
 	JUDGE_BAR_SITE,      /* the percentile of the site's recent scores */
 	JUDGE_BAR_NEW_SITE,  /* while that is not known: clearly above the threshold */
 	JUDGE_BAR_RULE,      /* the rule stops nothing, or does not even tag */
+	JUDGE_BAR_LEARNING_SITE, /* too little is known of the whole site */
 	JUDGE_BAR_LEARNING,  /* too little is known of this sender */
 	JUDGE_BAR_USUAL,     /* this very audience was written to before */
 };

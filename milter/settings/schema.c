@@ -103,6 +103,8 @@ const struct settings_key settings_keys[] = {
 	    .min = 0, .max = 100000 },
 	{ "judge.learning_sends_new_site", &settings_type_count,
 	    AT(judge.learning.sends_new_site), "10", .min = 0, .max = 100000 },
+	{ "judge.learning_site_sends", &settings_type_count, AT(judge.learning.site_sends),
+	    "100", .min = 0, .max = 10000000 },
 	{ "judge.new_site_odds", &settings_type_fraction, AT(judge.learning.new_site_odds),
 	    "5", .min = 100, .max = 100000 },
 	{ "judge.quantile", &settings_type_fraction, AT(judge.quantile), "0.999", .min = 50,

@@ -98,6 +98,7 @@ struct settings_match {
 struct settings_learning {
 	unsigned long sends;	      /* of a sender; 0: nothing */
 	unsigned long sends_new_site; /* the same, while the site's own scores are unknown */
+	unsigned long site_sends;     /* of the site as a whole; 0: nothing */
 	double new_site_odds;	      /* times the threshold's odds, until then */
 };
 

@@ -80,7 +80,7 @@ def test_wrong_settings_leave_the_old_in_force():
         wrong_stays_out(site, f"{site.conf}:{last}: ", text="colour = \"red\";\n")
         card = site.folder / "card.conf"
         card.write_text("version 1\nnonsense\n", encoding="ascii")
-        wrong_stays_out(site, f"{card}:", text=f"judge: {{ scorecard = \"{card}\"; }};\n")
+        wrong_stays_out(site, f"{card}:", {"judge": {"scorecard": str(card)}})
         aliases = site.folder / "aliases"
         aliases.write_text("good: anna\nnot an alias\n", encoding="ascii")
         wrong_stays_out(site, f"{aliases}:2: ", text=f"lists: ( {{ aliases = \"{aliases}\"; }} );\n")

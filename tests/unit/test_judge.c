@@ -434,57 +434,72 @@ static const struct {
 	enum settings_action rule, action;
 	double score, site, site_tag;
 	unsigned sends;
+	unsigned site_sends; /* 200 are needed */
 	bool is_usual;
 	enum judge_bar stop, tag;
 	const char *said; /* what explain says of them */
 } bars[] = {
-	{ SETTINGS_CONFIRM, SETTINGS_PASS, 0.4, 0.7, 0.6, 50, false, JUDGE_BAR_THRESHOLD,
+	{ SETTINGS_CONFIRM, SETTINGS_PASS, 0.4, 0.7, 0.6, 50, 200, false, JUDGE_BAR_THRESHOLD,
 	    JUDGE_BAR_THRESHOLD,
 	    "pass (test: confirm from 0.9, tag from 0.5)\n"
 	    "  hold: no: 0.400000 is below the threshold 0.9\n"
 	    "  tag: no: 0.400000 is below the threshold 0.5\n" },
-	{ SETTINGS_CONFIRM, SETTINGS_PASS, 0.55, 0.7, 0.6, 50, false, JUDGE_BAR_THRESHOLD,
+	{ SETTINGS_CONFIRM, SETTINGS_PASS, 0.55, 0.7, 0.6, 50, 200, false, JUDGE_BAR_THRESHOLD,
 	    JUDGE_BAR_SITE,
 	    "pass (test: confirm from 0.9, tag from 0.5)\n"
 	    "  hold: no: 0.550000 is below the threshold 0.9\n"
 	    "  tag: no: 0.550000 is not above the site's own percentile 0.600000\n" },
-	{ SETTINGS_CONFIRM, SETTINGS_PASS, 0.7, 0, 0, 50, false, JUDGE_BAR_THRESHOLD,
+	{ SETTINGS_CONFIRM, SETTINGS_PASS, 0.7, 0, 0, 50, 200, false, JUDGE_BAR_THRESHOLD,
 	    JUDGE_BAR_NEW_SITE,
 	    "pass (test: confirm from 0.9, tag from 0.5)\n"
 	    "  hold: no: 0.700000 is below the threshold 0.9\n"
 	    "  tag: no: 0.700000 is below 0.833333, 5 times the odds of the threshold 0.5, as the "
 	    "site is new\n" },
-	{ SETTINGS_CONFIRM, SETTINGS_TAG, 0.95, 0.97, 0.6, 50, false, JUDGE_BAR_SITE,
+	{ SETTINGS_CONFIRM, SETTINGS_TAG, 0.95, 0.97, 0.6, 50, 200, false, JUDGE_BAR_SITE,
 	    JUDGE_BAR_NONE,
 	    "tag (test: confirm from 0.9, tag from 0.5)\n"
 	    "  hold: no: 0.950000 is not above the site's own percentile 0.970000\n"
 	    "  tag: 0.950000 is above the threshold 0.5 and the site's own percentile 0.600000\n" },
-	{ SETTINGS_CONFIRM, SETTINGS_TAG, 0.95, 0, 0, 50, false, JUDGE_BAR_NEW_SITE,
+	{ SETTINGS_CONFIRM, SETTINGS_TAG, 0.95, 0, 0, 50, 200, false, JUDGE_BAR_NEW_SITE,
 	    JUDGE_BAR_NONE,
 	    "tag (test: confirm from 0.9, tag from 0.5)\n"
 	    "  hold: no: 0.950000 is below 0.978261, 5 times the odds of the threshold 0.9, as the "
 	    "site is new\n"
 	    "  tag: 0.950000 is above 0.833333, 5 times the odds of the threshold 0.5, as the site "
 	    "is new\n" },
-	{ SETTINGS_CONFIRM, SETTINGS_TAG, 0.98, 0.97, 0.6, 2, false, JUDGE_BAR_LEARNING,
+	{ SETTINGS_CONFIRM, SETTINGS_TAG, 0.98, 0.97, 0.6, 2, 200, false, JUDGE_BAR_LEARNING,
 	    JUDGE_BAR_NONE,
 	    "tag (test: confirm from 0.9, tag from 0.5)\n"
 	    "  hold: 0.980000 is above the threshold 0.9 and the site's own percentile 0.970000, "
 	    "but only 2 of 3 sends of this sender are known\n"
 	    "  tag: 0.980000 is above the threshold 0.5 and the site's own percentile 0.600000\n" },
-	{ SETTINGS_UNDO, SETTINGS_TAG, 0.98, 0.97, 0.6, 3, true, JUDGE_BAR_USUAL,
+	{ SETTINGS_CONFIRM, SETTINGS_TAG, 0.98, 0, 0, 50, 199, false,
+	    JUDGE_BAR_LEARNING_SITE, JUDGE_BAR_NONE,
+	    "tag (test: confirm from 0.9, tag from 0.5)\n"
+	    "  hold: 0.980000 is above 0.978261, 5 times the odds of the threshold 0.9, as the site "
+	    "is new, but only 199 of 200 sends of the site are known\n"
+	    "  tag: 0.980000 is above 0.833333, 5 times the odds of the threshold 0.5, as the site "
+	    "is new\n" },
+	{ SETTINGS_CONFIRM, SETTINGS_TAG, 0.99, 0, 0, 50, 0, false, JUDGE_BAR_LEARNING_SITE,
+	    JUDGE_BAR_NONE,
+	    "tag (test: confirm from 0.9, tag from 0.5)\n"
+	    "  hold: 0.990000 is above 0.978261, 5 times the odds of the threshold 0.9, as the site "
+	    "is new, but only 0 of 200 sends of the site are known\n"
+	    "  tag: 0.990000 is above 0.833333, 5 times the odds of the threshold 0.5, as the site "
+	    "is new\n" },
+	{ SETTINGS_UNDO, SETTINGS_TAG, 0.98, 0.97, 0.6, 3, 200, true, JUDGE_BAR_USUAL,
 	    JUDGE_BAR_NONE,
 	    "tag (test: undo from 0.9, tag from 0.5)\n"
 	    "  hold: 0.980000 is above the threshold 0.9 and the site's own percentile 0.970000, "
 	    "but this very audience was written to before\n"
 	    "  tag: 0.980000 is above the threshold 0.5 and the site's own percentile 0.600000\n" },
-	{ SETTINGS_TAG, SETTINGS_TAG, 0.98, 0.97, 0.6, 50, false, JUDGE_BAR_RULE,
+	{ SETTINGS_TAG, SETTINGS_TAG, 0.98, 0.97, 0.6, 50, 200, false, JUDGE_BAR_RULE,
 	    JUDGE_BAR_NONE,
 	    "tag (test: tag from 0.9, tag from 0.5)\n"
 	    "  hold: 0.980000 is above the threshold 0.9 and the site's own percentile 0.970000, "
 	    "but the rule holds nothing\n"
 	    "  tag: 0.980000 is above the threshold 0.5 and the site's own percentile 0.600000\n" },
-	{ SETTINGS_CONFIRM, SETTINGS_CONFIRM, 0.98, 0, 0, 10, false, JUDGE_BAR_NONE,
+	{ SETTINGS_CONFIRM, SETTINGS_CONFIRM, 0.98, 0, 0, 10, 200, false, JUDGE_BAR_NONE,
 	    JUDGE_BAR_NONE,
 	    "confirm (test: confirm from 0.9, tag from 0.5)\n"
 	    "  hold: 0.980000 is above 0.978261, 5 times the odds of the threshold 0.9, as the site "
@@ -497,7 +512,9 @@ static const struct {
 START_TEST(bars_are_told)
 {
 	struct memory_profile profile = { .sends = bars[_i].sends };
+	struct memory_site site = { .sends = bars[_i].site_sends };
 	struct memory_recall recall = { .profile = &profile,
+		.site = site.sends ? &site : NULL,
 		.site_score = bars[_i].site,
 		.site_tag_score = bars[_i].site_tag };
 	struct judge_facts facts = { .recall = &recall };
@@ -505,7 +522,10 @@ START_TEST(bars_are_told)
 		.action = bars[_i].rule,
 		.threshold = 0.9,
 		.tag_threshold = 0.5,
-		.learning = { .sends = 3, .sends_new_site = 10, .new_site_odds = 5 } };
+		.learning = { .sends = 3,
+		    .sends_new_site = 10,
+		    .site_sends = 200,
+		    .new_site_odds = 5 } };
 	struct judge_verdict verdict = {
 		.score = bars[_i].score, .is_usual = bars[_i].is_usual
 	};

@@ -200,7 +200,10 @@ START_TEST(test_wants_body)
 	struct mail_transaction transaction = { .recipients = {
 						    &recipient, 1, 1, 0, false } };
 	struct memory_profile profile = { .sends = 100 };
-	struct memory_recall recall = { .profile = &profile, .site_score = 0.3 };
+	struct memory_site site = { .sends = 1000 };
+	struct memory_recall recall = {
+		.profile = &profile, .site = &site, .site_score = 0.3
+	};
 	struct judge_facts judged = { .recall = &recall };
 	struct judge_verdict verdict = {
 		.score = 0.4, .body_score = 0.7, .body_may_tell = true
