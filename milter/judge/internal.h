@@ -103,6 +103,7 @@ JUDGE_SIGNAL(size_vs_max);
 JUDGE_SIGNAL(site_size);
 JUDGE_SIGNAL(big_sends);
 JUDGE_SIGNAL(sender_seen);
+JUDGE_SIGNAL(size_class_first);
 /* signals_group.c */
 JUDGE_SIGNAL(never_written_share);
 JUDGE_SIGNAL(never_written_count);

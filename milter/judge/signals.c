@@ -23,6 +23,9 @@ const struct judge_signal judge_signals[] = {
 	    "-log2 of the share of the site's sends that go to as many or more"),
 	SIGNAL(big_sends, "sends", "recent sends to at least half as many people"),
 	SIGNAL(sender_seen, "sends", "sends learned of this sender"),
+	SIGNAL(size_class_first, "kind",
+	    "0 sends to about as many are known, 1 none are, 2 none are to as many or "
+	    "more"),
 	/* who */
 	SIGNAL(never_written_share, "share", "recipients never written to"),
 	SIGNAL(never_written_count, "people", "recipients never written to"),

@@ -9,6 +9,7 @@
 #define SIZE_SITE_WORTH 2 /* sends that the site's habit counts among the sender's own */
 #define SIZE_USUAL 0.8    /* share of sends that is called usual */
 #define SIZE_RARE 3       /* bits from which sends are few: 1 of 8 */
+#define SIZE_KNOWN 10     /* sends of a sender from which a first time means something */
 #define SIZE_LITTLE 50    /* sends of which it is said that little is known */
 
 static const unsigned size_low[MEMORY_SIZE_CLASSES] = { 1, 2, 3, 5, 8, 11, 15, 25, 50, 100,
@@ -310,4 +311,32 @@ judge_say_sender_seen(
 	else
 		base_buffer_printf(
 		    text_r, "What is usual for you is known from %.0f %s.", value, mails);
+}
+
+/* Has this sender ever written to about as many people? */
+bool
+judge_measure_size_class_first(
+    const struct judge_view *view, double *value_r, const char **person_r)
+{
+	const struct memory_profile *profile = view->facts->recall->profile;
+	unsigned now = memory_size_class(view->people);
+
+	(void)person_r;
+	if (!profile || profile->sends < SIZE_KNOWN)
+		return false;
+	*value_r = sizes_from(profile->sizes, now) <= 0 ? 2 : profile->sizes[now] <= 0;
+	return true;
+}
+
+void
+judge_say_size_class_first(
+    const struct judge_view *view, double value, struct base_buffer *text_r)
+{
+	char people[JUDGE_PEOPLE_SIZE];
+
+	base_buffer_printf(text_r,
+	    value >= 2   ? "You have never written to as many as %s before."
+	    : value >= 1 ? "You have never written to about as many as %s before."
+			 : "You have written to about as many as %s before.",
+	    judge_view_people(view, people));
 }

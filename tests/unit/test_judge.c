@@ -609,6 +609,9 @@ static const struct {
 	{ "big_sends", TEAM, "", 2, 20, "" },
 	{ "big_sends", GROUP, "", 0, 0, "" },
 	{ "sender_seen", TEAM, "", 27, 27, "" },
+	{ "size_class_first", TEAM, "", 0, 0, "" },
+	{ "size_class_first", "p1@example.com", "", 0, 0, "" },
+	{ "size_class_first", GROUP, "", 2, 2, "" },
 	{ "never_written_share", "p1@example.com,p2@example.com", "", UNKNOWN, 0, "" },
 	{ "never_written_share", TEAM, "", 0, 0, NULL },
 	{ "never_written_share", STRANGERS, "", 1, 1, NULL },
@@ -1205,6 +1208,10 @@ static const struct {
 	{ "size_vs_max", ME, "p1@example.com,p2@example.com,p3@example.com", "",
 	    "The largest of your mails so far went to 6 people; this goes to 3.",
 	    ": 0.5 times in -inf..inf, +1.00" },
+	{ "size_class_first", ME, GROUP, "", "You have never written to as many as 20 people before.",
+	    ": 2 kind in -inf..inf, +1.00" },
+	{ "size_class_first", ME, TEAM, "",
+	    "You have written to about as many as 6 people before.", NULL },
 	{ "sender_seen", P30, "p31@example.com", "",
 	    "Little is known of your habits yet (1 mail).", NULL },
 	{ "big_sends", ME, MANY, "",
@@ -1357,6 +1364,147 @@ START_TEST(what_is_said_is_true)
 }
 END_TEST
 
+/* Signals that the shipped scorecard gives no points, each of them by decision. */
+static const char *const pointless[] = { "site_size", "big_sends", "sender_seen",
+	"size_class_first", "never_written_count", "stranger_share", "weak_share",
+	"one_to_one_share", "cohesion", "received_match", "answered_audience",
+	"habit_answer_all_size" };
+
+START_TEST(signal_has_points_or_is_known_to_have_none)
+{
+	struct judge_scorecard *card;
+	const char *why = "";
+	bool is_listed = false, is_there;
+
+	ck_assert_int_eq(judge_scorecard_default(&card, &why), BASE_OK);
+	is_there = card->blocks[_i].is_there;
+	for (size_t i = 0; i < card->pair_count; i++)
+		is_there |= card->pairs[i].rows == (size_t)_i ||
+			    card->pairs[i].columns == (size_t)_i;
+	for (size_t i = 0; i < sizeof(pointless) / sizeof(*pointless); i++)
+		is_listed |= strcmp(pointless[i], judge_signals[_i].name) == 0;
+	ck_assert_msg(is_there != is_listed, "%s is %s", judge_signals[_i].name,
+	    is_there ? "in the scorecard now" : "in no block");
+	judge_scorecard_free(&card);
+}
+END_TEST
+
+/* A history of sends that nobody chose. */
+static const char *
+random_people(struct history *history, unsigned most, unsigned world)
+{
+	unsigned count = 1 + (unsigned)random() % most;
+	struct base_buffer text;
+	const char *copy;
+
+	base_buffer_init(&text, 4096);
+	for (unsigned i = 0; i < count; i++)
+		base_buffer_printf(&text, "%sp%u@%s", i ? "," : "",
+		    (unsigned)random() % world,
+		    random() % 4 ? "example.com" : "else.org");
+	copy = base_arena_strdup(history->arena, base_buffer_text(&text));
+	base_buffer_free(&text);
+	return copy;
+}
+
+static void
+random_history(struct history *history)
+{
+	for (int i = 0; i < 600; i++) {
+		unsigned parent = (unsigned)random() % 600;
+		struct mail_transaction *mail;
+
+		history->now += 1 + random() % 40000;
+		mail = history_mail(history,
+		    base_arena_printf(
+			history->arena, "p%u@example.com", (unsigned)random() % 8),
+		    random_people(history, random() % 4 ? 4 : 40, 60),
+		    base_arena_printf(history->arena, "%d@x", i),
+		    random() % 2 ? base_arena_printf(history->arena, "%u@x", parent) : "");
+		if (random() % 2)
+			mail->to = mail->recipients;
+		history_learn(history, mail->envelope_sender, mail);
+	}
+}
+
+/* The same addresses in another order. */
+static struct mail_addresses
+shuffled(struct base_arena *arena, const struct mail_addresses *list)
+{
+	struct mail_addresses copy = *list;
+
+	copy.items = base_arena_array(arena, list->count + 1, sizeof(*copy.items));
+	for (size_t i = 0; i < list->count; i++) {
+		size_t place = (size_t)random() % (i + 1);
+
+		copy.items[i] = copy.items[place];
+		copy.items[place] = list->items[i];
+	}
+	return copy;
+}
+
+static void
+verdicts_equal(const struct judge_verdict *a, const struct judge_verdict *b)
+{
+	ck_assert(a->score == b->score && a->points == b->points);
+	ck_assert_int_eq(a->action, b->action);
+	ck_assert_uint_eq(a->reason_count, b->reason_count);
+	for (size_t i = 0; i < a->reason_count; i++) {
+		ck_assert_str_eq(a->reasons[i].signal, b->reasons[i].signal);
+		ck_assert_str_eq(a->reasons[i].text, b->reasons[i].text);
+		ck_assert_str_eq(a->reasons[i].person, b->reasons[i].person);
+	}
+}
+
+static struct judge_verdict
+mail_judged(struct history *history, const struct mail_transaction *mail)
+{
+	struct judge_facts facts = history_facts(history, mail);
+	struct judge_verdict verdict;
+	const char *why = "";
+
+	facts.has_body = mail->body_start_length > 0;
+	ck_assert_int_eq(judge_send(&facts, history->card, &history->policy,
+			     history->arena, &verdict, &why),
+	    BASE_OK);
+	return verdict;
+}
+
+/* Whatever the facts are: judged twice, and in another order, they give the same. */
+START_TEST(order_does_not_matter)
+{
+	struct history history;
+
+	srandom(20);
+	history_begin(&history);
+	random_history(&history);
+	for (int i = 0; i < 1000; i++) {
+		struct mail_transaction *mail = history_mail(&history,
+		    base_arena_printf(history.arena, "p%u@example.com",
+			(unsigned)random() % 10),
+		    random_people(&history, random() % 2 ? 5 : 60, 80), "now@x",
+		    base_arena_printf(
+			history.arena, "%u@x", (unsigned)random() % 700));
+		struct judge_verdict first, again, other;
+
+		if (random() % 2)
+			mail->to = mail->recipients;
+		if (random() % 2) {
+			mail->body_start = "Hi Anna,\n\nthanks.\n";
+			mail->body_start_length = strlen(mail->body_start);
+		}
+		first = mail_judged(&history, mail);
+		again = mail_judged(&history, mail);
+		verdicts_equal(&first, &again);
+		mail->recipients = shuffled(history.arena, &mail->recipients);
+		mail->to = shuffled(history.arena, &mail->to);
+		other = mail_judged(&history, mail);
+		verdicts_equal(&first, &other);
+	}
+	history_end(&history);
+}
+END_TEST
+
 /* Every signal says one sentence, and is in the table above. */
 START_TEST(signal_sentences)
 {
@@ -1415,6 +1563,9 @@ main(void)
 	tcase_add_loop_test(
 	    signal, signal_values, 0, (int)(sizeof(signals) / sizeof(*signals)));
 	tcase_add_loop_test(signal, signal_sentences, 0, (int)judge_signal_count);
+	tcase_add_loop_test(signal, signal_has_points_or_is_known_to_have_none, 0,
+	    (int)judge_signal_count);
+	tcase_add_test(scenario, order_does_not_matter);
 	tcase_add_loop_test(signal, text_values, 0, (int)(sizeof(texts) / sizeof(*texts)));
 	tcase_add_loop_test(
 	    signal, what_is_said_is_true, 0, (int)(sizeof(said) / sizeof(*said)));
