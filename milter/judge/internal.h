@@ -144,6 +144,7 @@ JUDGE_SIGNAL(look_alike_contact);
 /* signals_text.c */
 JUDGE_SIGNAL(outside_domains);
 JUDGE_SIGNAL(outsider_joins);
+JUDGE_SIGNAL(outside_domain_first);
 JUDGE_SIGNAL(look_alike_domain);
 JUDGE_SIGNAL(greeting_to_one);
 JUDGE_SIGNAL(brief_answer);

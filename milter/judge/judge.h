@@ -70,9 +70,10 @@ struct judge_verdict {
 	bool wants_body; /* the start of the body could change the action */
 
 	/* What deciding needs besides. */
-	bool is_usual;      /* this very audience was written to before */
-	bool body_may_tell; /* the start of the body is not read yet, and could be worth it */
-	double body_score;  /* the score if the body added the most that it can */
+	bool is_usual; /* this very audience was written to before */
+	bool
+	    body_may_tell; /* the start of the body is not read yet, and could be worth it */
+	double body_score; /* the score if the body added the most that it can */
 };
 
 /* Points, score and reasons: they depend on no rule. No action yet (PASS). */
@@ -81,14 +82,14 @@ enum base_result judge_score(const struct judge_facts *facts,
     struct judge_verdict *verdict_r, const char **why_r);
 /* What a score must pass before anything is done about it, in this order. */
 enum judge_bar {
-	JUDGE_BAR_NONE,      /* passed all of them */
-	JUDGE_BAR_THRESHOLD, /* the rule's own */
-	JUDGE_BAR_SITE,      /* the percentile of the site's recent scores */
-	JUDGE_BAR_NEW_SITE,  /* while that is not known: clearly above the threshold */
-	JUDGE_BAR_RULE,      /* the rule stops nothing, or does not even tag */
+	JUDGE_BAR_NONE,          /* passed all of them */
+	JUDGE_BAR_THRESHOLD,     /* the rule's own */
+	JUDGE_BAR_SITE,          /* the percentile of the site's recent scores */
+	JUDGE_BAR_NEW_SITE,      /* while that is not known: clearly above the threshold */
+	JUDGE_BAR_RULE,          /* the rule stops nothing, or does not even tag */
 	JUDGE_BAR_LEARNING_SITE, /* too little is known of the whole site */
-	JUDGE_BAR_LEARNING,  /* too little is known of this sender */
-	JUDGE_BAR_USUAL,     /* this very audience was written to before */
+	JUDGE_BAR_LEARNING,      /* too little is known of this sender */
+	JUDGE_BAR_USUAL,         /* this very audience was written to before */
 };
 
 /* Which bar a send did not pass, so that its verdict can be worked out again. */

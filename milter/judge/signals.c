@@ -76,6 +76,10 @@ const struct judge_signal judge_signals[] = {
 	SIGNAL(outside_domains, "domains", "recipients' domains other than the sender's"),
 	SIGNAL(outsider_joins, "yes or no",
 	    "1 when a thread of one domain goes to another domain for the first time"),
+	SIGNAL(outside_domain_first, "kind",
+	    "an outside domain never written to: 0 none, 1 one, 2 while all others are of "
+	    "the "
+	    "sender's own domain"),
 	SIGNAL(look_alike_domain, "yes or no",
 	    "1 when a new recipient's domain is almost a known one"),
 	BODY_SIGNAL(

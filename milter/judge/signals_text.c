@@ -10,6 +10,7 @@
 
 #include "milter/judge/internal.h"
 
+#define TEXT_DOMAIN_SENDS 20 /* sends from which a domain's first time means something */
 #define TEXT_MAX_LINE 80     /* bytes of a line that can be a greeting */
 #define TEXT_MAX_LINES 40    /* lines looked at */
 #define TEXT_MAX_DOMAIN 64   /* bytes of domains that are compared */
@@ -109,6 +110,72 @@ judge_say_outsider_joins(
 	    value > 0 ? "So far only people of your organisation took part; now somebody "
 			"from outside does."
 		      : "Only people of your organisation take part.");
+}
+
+/* How many recipients, of the sample, have a domain of this kind. */
+static size_t
+domain_count(const struct judge_view *view, enum memory_domain whose)
+{
+	size_t count = 0;
+
+	for (size_t i = 0; i < view->sample; i++)
+		count += view->facts->recall->domains[view->places[i]] == whose;
+	return count;
+}
+
+/* The first recipient never written to at an outside domain never written to; or `sample`. */
+static size_t
+domain_stranger(const struct judge_view *view)
+{
+	size_t i = 0;
+
+	while (i < view->sample &&
+	       (view->facts->recall->domains[view->places[i]] != MEMORY_DOMAIN_NEW ||
+		   (view->contacts[i] && view->contacts[i]->last_sent)))
+		i++;
+	return i;
+}
+
+/*
+ * Does it go to an outside domain that this sender never wrote to? 0 no, 1 yes, 2 yes, while all
+ * others are of the sender's own domain.
+ */
+bool
+judge_measure_outside_domain_first(
+    const struct judge_view *view, double *value_r, const char **person_r)
+{
+	const struct memory_recall *recall = view->facts->recall;
+	size_t stranger;
+
+	if (!has_header(view) || !recall->domains ||
+	    recall->profile->domain_sends < TEXT_DOMAIN_SENDS)
+		return false;
+	stranger = domain_stranger(view);
+	*person_r = judge_view_person(view, stranger);
+	if (stranger == view->sample)
+		*value_r = 0;
+	else
+		*value_r = domain_count(view, MEMORY_DOMAIN_OWN) > 0 &&
+				   domain_count(view, MEMORY_DOMAIN_KNOWN) == 0
+			       ? 2
+			       : 1;
+	return true;
+}
+
+void
+judge_say_outside_domain_first(
+    const struct judge_view *view, double value, struct base_buffer *text_r)
+{
+	const struct memory_recall *recall = view->facts->recall;
+	size_t stranger = recall->domains ? domain_stranger(view) : view->sample;
+
+	if (value <= 0 || stranger == view->sample)
+		base_buffer_puts(
+		    text_r, "It goes to no outside domain that is new to you.");
+	else
+		base_buffer_printf(text_r, "You have never written to anybody at %s%s.",
+		    domain_of(judge_view_person(view, stranger)),
+		    value >= 2 ? "; all others are of your own domain" : "");
 }
 
 /* Edits (insert, delete, replace, swap) between two short words; stops at more than `most`. */

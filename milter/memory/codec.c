@@ -10,7 +10,8 @@
 #include "milter/memory/internal.h"
 #include "milter/memory/wire.h"
 
-#define CODEC_VERSION 2
+#define CODEC_VERSION 3 /* of a profile 2 has no domains; the others did not change */
+#define CODEC_OLDEST 2
 
 enum codec_kind { CODEC_PROFILE = 'p', CODEC_THREAD = 't', CODEC_SITE = 's' };
 enum codec_half { CODEC_SENT = 1, CODEC_RECEIVED = 2 };
@@ -39,11 +40,15 @@ record_end(const struct memory_wire *wire, const void **data_r, size_t *length_r
 	return BASE_OK;
 }
 
-/* Is this a record of this kind? */
-static bool
+/* The version of a record of this kind, 0 when it is none. */
+static unsigned
 record_open(struct memory_wire *wire, enum codec_kind kind)
 {
-	return memory_take(wire, 1) == CODEC_VERSION && memory_take(wire, 1) == kind;
+	uint64_t version = memory_take(wire, 1), is = memory_take(wire, 1);
+
+	return version >= CODEC_OLDEST && version <= CODEC_VERSION && is == kind
+		   ? (unsigned)version
+		   : 0;
 }
 
 /* Several weights. */
@@ -60,30 +65,6 @@ take_floats(struct memory_wire *wire, float *values_r, size_t count)
 {
 	for (size_t i = 0; i < count; i++)
 		values_r[i] = memory_take_float(wire);
-}
-
-/* Several hashes. */
-static void
-put_hashes(struct memory_wire *wire, const uint64_t *hashes, size_t count)
-{
-	memory_put(wire, count, 1);
-	for (size_t i = 0; i < count; i++)
-		memory_put(wire, hashes[i], 8);
-}
-
-/* Several hashes; more than `room` fails. */
-static uint8_t
-take_hashes(struct memory_wire *wire, uint64_t *hashes_r, size_t room)
-{
-	size_t count = memory_take(wire, 1);
-
-	if (count > room) {
-		wire->failed = true;
-		return 0;
-	}
-	for (size_t i = 0; i < count; i++)
-		hashes_r[i] = memory_take(wire, 8);
-	return (uint8_t)count;
 }
 
 /* Are hashes sorted and distinct? */
@@ -177,7 +158,7 @@ static void
 heard_put(struct memory_wire *wire, const struct memory_heard *heard)
 {
 	memory_put(wire, heard->sum, 8);
-	put_hashes(wire, heard->voices, heard->voice_count);
+	memory_put_hashes(wire, heard->voices, heard->voice_count);
 	memory_put(wire, heard->last_voice, 8);
 	memory_put(wire, heard->size, 4);
 	memory_put(wire, heard->last, 4);
@@ -197,7 +178,7 @@ heard_take(struct memory_wire *wire, struct memory_heard *heard_r)
 	size_t count;
 
 	heard_r->sum = memory_take(wire, 8);
-	heard_r->voice_count = take_hashes(wire, heard_r->voices, MEMORY_MAX_VOICES);
+	heard_r->voice_count = memory_take_hashes(wire, heard_r->voices, MEMORY_MAX_VOICES);
 	heard_r->last_voice = memory_take(wire, 8);
 	heard_r->size = (uint32_t)memory_take(wire, 4);
 	heard_r->last = (uint32_t)memory_take(wire, 4);
@@ -235,7 +216,8 @@ list_take(struct memory_wire *wire, struct memory_list *list_r)
 static size_t
 profile_room(const struct memory_profile *profile)
 {
-	return 160 + profile->contact_count * 39 + profile->sent_count * 36 +
+	return 168 + profile->domain_count * 8 + profile->contact_count * 39 +
+	       profile->sent_count * 36 +
 	       profile->heard_count * (34 + MEMORY_MAX_VOICES * 8 + MEMORY_SKETCH * 4) +
 	       profile->list_count * 8;
 }
@@ -264,6 +246,8 @@ memory_profile_encode(struct base_arena *arena, const struct memory_profile *pro
 	memory_put(&wire, profile->heard_count, 1);
 	memory_put(&wire, profile->list_count, 2);
 	memory_put(&wire, profile->list_next, 2);
+	memory_put(&wire, profile->domain_count, 1);
+	memory_put(&wire, profile->domain_sends, 4);
 	for (size_t i = 0; i < profile->contact_count; i++)
 		contact_put(&wire, &profile->contacts[i]);
 	for (size_t i = 0; i < profile->sent_count; i++)
@@ -272,6 +256,8 @@ memory_profile_encode(struct base_arena *arena, const struct memory_profile *pro
 		heard_put(&wire, &profile->heard[i]);
 	for (size_t i = 0; i < profile->list_count; i++)
 		list_put(&wire, &profile->lists[i]);
+	for (size_t i = 0; i < profile->domain_count; i++)
+		memory_put(&wire, profile->domains[i], 8);
 	return record_end(&wire, data_r, length_r);
 }
 
@@ -283,6 +269,7 @@ profile_lists_new(struct base_arena *arena, struct memory_profile *profile)
 	profile->sent_room = profile->sent_count;
 	profile->heard_room = profile->heard_count;
 	profile->list_room = profile->list_count;
+	profile->domain_room = profile->domain_count;
 	profile->contacts =
 	    base_arena_array(arena, profile->contact_count + 1, sizeof(*profile->contacts));
 	profile->sent =
@@ -291,7 +278,10 @@ profile_lists_new(struct base_arena *arena, struct memory_profile *profile)
 	    base_arena_array(arena, profile->heard_count + 1, sizeof(*profile->heard));
 	profile->lists =
 	    base_arena_array(arena, profile->list_count + 1, sizeof(*profile->lists));
-	return profile->contacts && profile->sent && profile->heard && profile->lists;
+	profile->domains =
+	    base_arena_array(arena, profile->domain_count + 1, sizeof(*profile->domains));
+	return profile->contacts && profile->sent && profile->heard && profile->lists &&
+	       profile->domains;
 }
 
 /* Reads the lists; false unless they are what an encoder writes. */
@@ -309,12 +299,15 @@ profile_lists_take(struct memory_wire *wire, struct memory_profile *profile)
 		heard_take(wire, &profile->heard[i]);
 	for (size_t i = 0; i < profile->list_count && !wire->failed; i++)
 		list_take(wire, &profile->lists[i]);
+	for (size_t i = 0; i < profile->domain_count; i++)
+		profile->domains[i] = memory_take(wire, 8);
 	return memory_wire_is_done(wire);
 }
 
 /* The fixed part of a profile. */
 static void
-profile_head_take(struct memory_wire *wire, struct memory_profile *profile)
+profile_head_take(
+    struct memory_wire *wire, unsigned version, struct memory_profile *profile)
 {
 	profile->epoch = (int64_t)memory_take(wire, 8);
 	profile->first = (uint32_t)memory_take(wire, 4);
@@ -331,6 +324,23 @@ profile_head_take(struct memory_wire *wire, struct memory_profile *profile)
 	profile->heard_count = memory_take(wire, 1);
 	profile->list_count = memory_take(wire, 2);
 	profile->list_next = memory_take(wire, 2);
+	if (version < 3)
+		return;
+	profile->domain_count = memory_take(wire, 1);
+	profile->domain_sends = (uint32_t)memory_take(wire, 4);
+}
+
+/* Is there no more in a profile than there may be? */
+static bool
+profile_head_is_sane(const struct memory_profile *profile)
+{
+	return profile->epoch >= 0 && profile->epoch <= UINT32_MAX &&
+	       profile->contact_count <= MEMORY_MAX_CONTACTS &&
+	       profile->sent_count <= MEMORY_MAX_SENT &&
+	       profile->heard_count <= MEMORY_MAX_HEARD &&
+	       profile->list_count <= MEMORY_MAX_LISTS &&
+	       profile->list_next < MEMORY_MAX_LISTS &&
+	       profile->domain_count <= MEMORY_MAX_DOMAINS;
 }
 
 /* Bytes as a profile. */
@@ -340,18 +350,14 @@ memory_profile_decode(struct base_arena *arena, const void *data, size_t length,
 {
 	struct memory_wire wire = memory_wire_over(data, length);
 	struct memory_profile *profile = base_arena_alloc(arena, sizeof(*profile));
+	unsigned version = record_open(&wire, CODEC_PROFILE);
 
 	if (!profile)
 		return BASE_BROKEN;
-	if (!record_open(&wire, CODEC_PROFILE))
+	if (!version)
 		return BASE_NONE;
-	profile_head_take(&wire, profile);
-	if (wire.failed || profile->epoch < 0 || profile->epoch > UINT32_MAX ||
-	    profile->contact_count > MEMORY_MAX_CONTACTS ||
-	    profile->sent_count > MEMORY_MAX_SENT ||
-	    profile->heard_count > MEMORY_MAX_HEARD ||
-	    profile->list_count > MEMORY_MAX_LISTS ||
-	    profile->list_next >= MEMORY_MAX_LISTS)
+	profile_head_take(&wire, version, profile);
+	if (wire.failed || !profile_head_is_sane(profile))
 		return BASE_NONE;
 	if (!profile_lists_new(arena, profile))
 		return BASE_BROKEN;
@@ -383,11 +389,11 @@ memory_thread_encode(struct base_arena *arena, const struct memory_thread *threa
 	    (thread->has_header ? 1 : 0) | (thread->is_one_domain ? 2 : 0) |
 		(thread->knows_copied ? 4 : 0),
 	    1);
-	put_hashes(&wire, thread->members, thread->member_count);
-	put_hashes(&wire, thread->hidden, thread->hidden_count);
-	put_hashes(&wire, thread->answerers, thread->answerer_count);
+	memory_put_hashes(&wire, thread->members, thread->member_count);
+	memory_put_hashes(&wire, thread->hidden, thread->hidden_count);
+	memory_put_hashes(&wire, thread->answerers, thread->answerer_count);
 	if (thread->knows_copied)
-		put_hashes(&wire, thread->copied, thread->copied_count);
+		memory_put_hashes(&wire, thread->copied, thread->copied_count);
 	return record_end(&wire, data_r, length_r);
 }
 
@@ -412,14 +418,15 @@ memory_thread_decode(struct base_arena *arena, const void *data, size_t length,
 	flags = memory_take(&wire, 1);
 	thread->has_header = flags & 1;
 	thread->is_one_domain = flags & 2;
-	thread->member_count = take_hashes(&wire, thread->members, MEMORY_MAX_MEMBERS);
-	thread->hidden_count = take_hashes(&wire, thread->hidden, MEMORY_MAX_HIDDEN);
+	thread->member_count =
+	    memory_take_hashes(&wire, thread->members, MEMORY_MAX_MEMBERS);
+	thread->hidden_count = memory_take_hashes(&wire, thread->hidden, MEMORY_MAX_HIDDEN);
 	thread->answerer_count =
-	    take_hashes(&wire, thread->answerers, MEMORY_MAX_ANSWERERS);
+	    memory_take_hashes(&wire, thread->answerers, MEMORY_MAX_ANSWERERS);
 	thread->knows_copied = flags & 4;
 	if (thread->knows_copied)
 		thread->copied_count =
-		    take_hashes(&wire, thread->copied, MEMORY_MAX_HIDDEN);
+		    memory_take_hashes(&wire, thread->copied, MEMORY_MAX_HIDDEN);
 	if (!memory_wire_is_done(&wire) || thread->size < thread->member_count ||
 	    !is_sorted(thread->members, thread->member_count) ||
 	    !is_sorted(thread->hidden, thread->hidden_count) ||

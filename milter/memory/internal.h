@@ -17,8 +17,9 @@
 /* --- lessons ----------------------------------------------------------------------- */
 
 #define MEMORY_LESSON_PEOPLE                                                               \
-	1024                     /* kept: the lowest hashes; counts and sums are of all    \
+	1024 /* kept: the lowest hashes; counts and sums are of all    \
 				  */
+#define MEMORY_LESSON_DOMAINS 16
 #define MEMORY_LESSON_TAUGHT 256 /* recipients whose own profile learns of a send */
 
 enum memory_place {
@@ -45,8 +46,12 @@ struct memory_lesson {
 	    people_count; /* behind the recipients; they themselves where no list is known */
 	uint32_t member_count; /* envelope, To, Cc and the sender */
 	uint64_t member_sum;
-	bool has_header;              /* To or Cc was there, so who is hidden is known */
-	bool is_one_domain;           /* everybody has the sender's domain */
+	bool has_header;    /* To or Cc was there, so who is hidden is known */
+	bool is_one_domain; /* everybody has the sender's domain */
+	bool knows_domains; /* false: a lesson of before they were kept */
+	uint64_t
+	    domains[MEMORY_LESSON_DOMAINS]; /* hashes of the recipients' outside ones */
+	uint8_t domain_count;
 	struct memory_person *people; /* sorted by hash, sender left out */
 	size_t person_count;
 };
@@ -75,6 +80,16 @@ bool memory_lesson_is_of_same(
 enum base_result memory_lesson_recipients(struct base_arena *arena,
     const struct memory_lesson *lesson, uint64_t **hashes_r, size_t *count_r);
 uint64_t memory_hash(const struct base_key *key, const char *text);
+
+/* --- domains ----------------------------------------------------------------------- */
+
+/* The outside domains of the recipients, for a sender's address. */
+void memory_lesson_domains(const struct base_key *key, const char *sender,
+    const struct mail_addresses *recipients, struct memory_lesson *lesson);
+/* Fills in `recall->domains`; the profile is there. BROKEN: arena full. */
+enum base_result memory_domains_find(struct base_arena *arena, const struct base_key *key,
+    const char *actor, const struct mail_transaction *transaction,
+    struct memory_recall *recall, const char **why_r);
 
 /* --- look-alikes ------------------------------------------------------------------- */
 

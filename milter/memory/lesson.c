@@ -9,7 +9,7 @@
 #include "milter/memory/internal.h"
 #include "milter/memory/wire.h"
 
-#define LESSON_VERSION 2 /* 1 has no people_count */
+#define LESSON_VERSION 3 /* 1 has no people_count, 2 no domains */
 
 /* Keyed hash of an address or a message id; never 0. */
 uint64_t
@@ -121,6 +121,7 @@ memory_lesson_make(struct base_arena *arena, const struct base_key *key, const c
 	lesson.is_one_domain = is_one_domain(&transaction->recipients, domain) &&
 			       is_one_domain(&transaction->to, domain) &&
 			       is_one_domain(&transaction->cc, domain);
+	memory_lesson_domains(key, sender, &transaction->recipients, &lesson);
 	if (*transaction->message_id)
 		lesson.message = memory_hash(key, transaction->message_id);
 	if (*transaction->in_reply_to)
@@ -169,14 +170,15 @@ enum base_result
 memory_lesson_encode(struct base_arena *arena, const struct memory_lesson *lesson,
     const void **data_r, size_t *length_r)
 {
-	struct memory_wire wire = memory_wire_new(arena, 80 + lesson->person_count * 9);
+	struct memory_wire wire = memory_wire_new(
+	    arena, 80 + lesson->domain_count * 8u + lesson->person_count * 9);
 
 	if (!wire.data)
 		return BASE_BROKEN;
 	memory_put(&wire, LESSON_VERSION, 1);
 	memory_put(&wire,
 	    (lesson->is_send ? 1 : 0) | (lesson->has_header ? 2 : 0) |
-		(lesson->is_one_domain ? 4 : 0),
+		(lesson->is_one_domain ? 4 : 0) | (lesson->knows_domains ? 8 : 0),
 	    1);
 	memory_put(&wire, (uint64_t)lesson->time, 8);
 	memory_put_double(&wire, lesson->score);
@@ -188,6 +190,7 @@ memory_lesson_encode(struct base_arena *arena, const struct memory_lesson *lesso
 	memory_put(&wire, lesson->people_count, 4);
 	memory_put(&wire, lesson->member_count, 4);
 	memory_put(&wire, lesson->member_sum, 8);
+	memory_put_hashes(&wire, lesson->domains, lesson->domain_count);
 	memory_put(&wire, lesson->person_count, 2);
 	for (size_t i = 0; i < lesson->person_count; i++) {
 		memory_put(&wire, lesson->people[i].hash, 8);
@@ -226,6 +229,7 @@ memory_lesson_decode(struct base_arena *arena, const void *data, size_t length,
 	lesson.is_send = flags & 1;
 	lesson.has_header = flags & 2;
 	lesson.is_one_domain = flags & 4;
+	lesson.knows_domains = flags & 8;
 	lesson.time = (int64_t)memory_take(&wire, 8);
 	lesson.score = memory_take_double(&wire);
 	lesson.sender = memory_take(&wire, 8);
@@ -237,6 +241,9 @@ memory_lesson_decode(struct base_arena *arena, const void *data, size_t length,
 	    version == 1 ? lesson.recipient_count : (uint32_t)memory_take(&wire, 4);
 	lesson.member_count = (uint32_t)memory_take(&wire, 4);
 	lesson.member_sum = memory_take(&wire, 8);
+	if (version > 2)
+		lesson.domain_count =
+		    memory_take_hashes(&wire, lesson.domains, MEMORY_LESSON_DOMAINS);
 	lesson.person_count = memory_take(&wire, 2);
 	if (wire.failed || lesson.person_count > MEMORY_LESSON_PEOPLE || lesson.time < 0 ||
 	    lesson.time > UINT32_MAX)

@@ -2,6 +2,8 @@
  * NAME
  *	memory/update_sent - what a send changes in its sender's own profile
  */
+#include <string.h>
+
 #include "milter/memory/update.h"
 
 #define UPDATE_GAP_SHARE 0.3f
@@ -139,6 +141,45 @@ heard_answered(struct memory_profile *profile, const struct memory_answer *answe
 	}
 }
 
+/* An outside domain was written to: it becomes the latest, and of too many the oldest goes. */
+static bool
+domain_learn(struct base_arena *arena, struct memory_profile *profile, uint64_t hash)
+{
+	uint64_t *domains = profile->domains;
+	size_t place = 0;
+
+	while (place < profile->domain_count && domains[place] != hash)
+		place++;
+	if (place == profile->domain_count && place < MEMORY_MAX_DOMAINS) {
+		domains = memory_list_grown(arena, domains, profile->domain_count,
+		    &profile->domain_room, MEMORY_MAX_DOMAINS, sizeof(*domains));
+		if (!domains)
+			return false;
+		profile->domains = domains;
+		domains[profile->domain_count++] = hash;
+		return true;
+	}
+	if (place == profile->domain_count)
+		place = 0;
+	memmove(&domains[place], &domains[place + 1],
+	    (profile->domain_count - place - 1) * sizeof(*domains));
+	domains[profile->domain_count - 1] = hash;
+	return true;
+}
+
+/* The outside domains that a send goes to. */
+static enum base_result
+profile_domains(struct base_arena *arena, struct memory_profile *profile,
+    const struct memory_lesson *lesson)
+{
+	if (lesson->knows_domains && profile->domain_sends < UINT32_MAX)
+		profile->domain_sends++;
+	for (size_t i = 0; i < lesson->domain_count; i++)
+		if (!domain_learn(arena, profile, lesson->domains[i]))
+			return BASE_BROKEN;
+	return BASE_OK;
+}
+
 /* The sender's profile learns a send. */
 enum base_result
 memory_profile_sent(struct base_arena *arena, struct memory_profile *profile,
@@ -169,6 +210,8 @@ memory_profile_sent(struct base_arena *arena, struct memory_profile *profile,
 		profile->largest = lesson->people_count;
 	profile->sizes[memory_size_class(lesson->people_count)] += weight;
 	profile->total += weight;
+	if (profile_domains(arena, profile, lesson) != BASE_OK)
+		return BASE_BROKEN;
 	result = profile_contacts(arena, profile, lesson, recipients, count, weight);
 	if (result == BASE_OK)
 		result =

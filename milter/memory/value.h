@@ -14,7 +14,8 @@
  *	Every record is bounded, however much was learned: MEMORY_MAX_RECORD bytes encoded.
  *
  * PRIVACY
- *	No address and no message id, only keyed 64-bit hashes of them.
+ *	No address and no message id, only keyed 64-bit hashes of them. Of outside domains
+ *written to there are hashes too; who forgets an address does not forget its domain.
  */
 #ifndef OOPS_MEMORY_VALUE_H
 #define OOPS_MEMORY_VALUE_H
@@ -31,6 +32,7 @@
 #define MEMORY_MAX_SENT 64      /* audiences written to; one bit each in a contact */
 #define MEMORY_MAX_HEARD 32     /* audiences received from */
 #define MEMORY_MAX_LISTS 512    /* marks of large ones */
+#define MEMORY_MAX_DOMAINS 64   /* outside domains written to */
 #define MEMORY_MAX_VOICES 4     /* who wrote to an audience received from */
 #define MEMORY_SKETCH 16        /* members kept of an audience received from */
 #define MEMORY_SAMPLE 128     /* recipients that stand for an audience: the lowest hashes */
@@ -128,7 +130,11 @@ struct memory_profile {
 	struct memory_list *lists;
 	size_t list_count;
 	size_t list_room;
-	size_t list_next; /* when full: which one goes next */
+	size_t list_next;  /* when full: which one goes next */
+	uint64_t *domains; /* outside domains written to, the latest last */
+	size_t domain_count;
+	size_t domain_room;
+	uint32_t domain_sends; /* sends whose domains were learned */
 };
 
 /* One message that others may answer. */
@@ -188,6 +194,13 @@ struct memory_calibration {
 		.half_life = 3000, .needed = 1000                                          \
 	}
 
+/* Whose domain a recipient has. */
+enum memory_domain {
+	MEMORY_DOMAIN_OWN,   /* the sender's, one below or above it, or none */
+	MEMORY_DOMAIN_KNOWN, /* an outside one that the sender wrote to before */
+	MEMORY_DOMAIN_NEW, /* an outside one that the sender is not known to have written to */
+};
+
 /* What was found for one send; NULL: never seen. */
 struct memory_recall {
 	const struct memory_profile *profile;
@@ -202,6 +215,8 @@ struct memory_recall {
 	 * almost the same, 0 for none. NULL: not searched (no header, or many recipients).
 	 */
 	const uint64_t *alike;
+	const uint8_t
+	    *domains; /* of each recipient an enum memory_domain; NULL: not known */
 	double
 	    site_score; /* the site's own high percentile of scores; 0: not enough seen */
 	double site_tag_score; /* a lower one, for tags; 0: not enough seen */

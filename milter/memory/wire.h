@@ -67,6 +67,30 @@ memory_take(struct memory_wire *wire, size_t bytes)
 	return value;
 }
 
+/* Several hashes, at most 255. */
+static inline void
+memory_put_hashes(struct memory_wire *wire, const uint64_t *hashes, size_t count)
+{
+	memory_put(wire, count, 1);
+	for (size_t i = 0; i < count; i++)
+		memory_put(wire, hashes[i], 8);
+}
+
+/* Several hashes; more than `room` fails. */
+static inline uint8_t
+memory_take_hashes(struct memory_wire *wire, uint64_t *hashes_r, size_t room)
+{
+	size_t count = memory_take(wire, 1);
+
+	if (count > room) {
+		wire->failed = true;
+		return 0;
+	}
+	for (size_t i = 0; i < count; i++)
+		hashes_r[i] = memory_take(wire, 8);
+	return (uint8_t)count;
+}
+
 static inline void
 memory_put_float(struct memory_wire *wire, float value)
 {

@@ -665,6 +665,7 @@ static const struct {
 	{ "stranger_among_known", "p1@example.com,p2@example.com,s1@else.org", "", 0, 10,
 	    "s1@else.org" },
 	{ "stranger_among_known", "p1@example.com", "", UNKNOWN, 0, "" },
+	{ "outside_domain_first", STRANGERS, "", UNKNOWN, 0, "" }, /* no To or Cc */
 };
 
 /* One signal's value on facts. */
@@ -811,6 +812,14 @@ static const struct {
 	{ "outsider_joins", "p1@example.com,a@one.org", "in@x", NULL, 1, "a@one.org" },
 	{ "outsider_joins", "p1@example.com", "in@x", NULL, 0, "" },
 	{ "outsider_joins", "p1@example.com,a@one.org", "open@x", NULL, UNKNOWN, "" },
+	{ "outside_domain_first", "p1@example.com,a@new.org", "", NULL, 2, "a@new.org" },
+	{ "outside_domain_first", "a@new.org", "", NULL, 1, "a@new.org" },
+	{ "outside_domain_first", "p1@example.com,john.smith@else.org,a@new.org", "", NULL, 1,
+	    "a@new.org" },
+	{ "outside_domain_first", "p1@example.com,x@else.org", "", NULL, 0, "" },
+	{ "outside_domain_first", "p1@example.com,x@mail.example.com", "", NULL, 0, "" },
+	{ "outside_domain_first", "p1@example.com,x@notexample.com", "", NULL, 2,
+	    "x@notexample.com" },
 	{ "look_alike_domain", "p1@example.com,a@exmaple.com", "", NULL, 1,
 	    "a@exmaple.com" },
 	{ "look_alike_domain", "p1@example.com,a@example.org", "", NULL, 0, "" },
@@ -933,6 +942,29 @@ START_TEST(base64_is_not_read)
 	ck_assert_double_eq(signal_measure(&history, "brief_answer", &facts).value, 1);
 	mail->is_base64 = true;
 	ck_assert(!signal_measure(&history, "brief_answer", &facts).is_known);
+	history_end(&history);
+}
+END_TEST
+
+/* Who is hardly known has written to no domain before, and that means nothing. */
+START_TEST(a_first_domain_needs_a_habit)
+{
+	struct history history;
+	struct judge_facts facts;
+	struct mail_transaction *mail;
+
+	history_begin(&history);
+	for (int i = 0; i < 20; i++) {
+		mail = history_mail(&history, ME, "p1@example.com,a@new.org", "now@x", "");
+		mail->to = mail->recipients;
+		facts = history_facts(&history, mail);
+		ck_assert(
+		    !signal_measure(&history, "outside_domain_first", &facts).is_known);
+		history_send(&history, ME, "p1@example.com", "", "");
+	}
+	facts = history_facts(&history, mail);
+	ck_assert_double_eq(
+	    signal_measure(&history, "outside_domain_first", &facts).value, 2);
 	history_end(&history);
 }
 END_TEST
@@ -1320,6 +1352,13 @@ static const struct {
 	    NULL },
 	{ "stranger_among_known", ME, "p1@example.com,p2@example.com,s1@else.org", "",
 	    "You have never written to s1@else.org, while you know the others well.", NULL },
+	{ "outside_domain_first", ME, "p1@example.com,a@new.org", "",
+	    "You have never written to anybody at new.org; all others are of your own domain.",
+	    ": 2 kind in -inf..inf, +1.00" },
+	{ "outside_domain_first", ME, "a@new.org", "",
+	    "You have never written to anybody at new.org.", NULL },
+	{ "outside_domain_first", ME, "a@else.org", "",
+	    "It goes to no outside domain that is new to you.", NULL },
 	{ "stranger_among_known", ME, "p20@example.com,p1@example.com", "",
 	    "You have only heard from p20@example.com, while you know the others well.", NULL },
 	{ "stranger_among_known", ME, "p1@example.com,p2@example.com", "",
@@ -1570,6 +1609,7 @@ main(void)
 	tcase_add_loop_test(
 	    signal, what_is_said_is_true, 0, (int)(sizeof(said) / sizeof(*said)));
 	tcase_add_test(signal, base64_is_not_read);
+	tcase_add_test(signal, a_first_domain_needs_a_habit);
 	tcase_add_loop_test(signal, wrong_account, 0, (int)(sizeof(accounts) / sizeof(*accounts)));
 	tcase_add_test(signal, newsletter_is_regular);
 	tcase_add_test(signal, lists_count_their_people);

@@ -108,6 +108,10 @@ START_TEST(profile_round_trips_and_is_bounded)
 		struct memory_lesson lesson =
 		    lesson_random(people, count, 20000, 1000000000 + (int64_t)i * 600);
 
+		lesson.knows_domains = true;
+		lesson.domain_count = i % 3;
+		lesson.domains[0] = next() % 200;
+		lesson.domains[1] = next();
 		profile_learn(arena, profile, &lesson);
 		if (i % 50000 != 0)
 			continue;
@@ -124,6 +128,7 @@ START_TEST(profile_round_trips_and_is_bounded)
 	ck_assert_uint_eq(profile->sent_count, MEMORY_MAX_SENT);
 	ck_assert_uint_eq(profile->heard_count, MEMORY_MAX_HEARD);
 	ck_assert_uint_eq(profile->list_count, MEMORY_MAX_LISTS);
+	ck_assert_uint_eq(profile->domain_count, MEMORY_MAX_DOMAINS);
 	ck_assert_uint_gt(largest, 10000);
 	ck_assert_uint_le(largest, MEMORY_MAX_RECORD);
 	/* Nineteen years later the weights are still those of recent months. */
@@ -231,7 +236,99 @@ START_TEST(lesson_round_trips_and_holds_no_address)
 }
 END_TEST
 
-/* A lesson of a version that did not count people is still worth something. */
+#define PROFILE_HEAD 114 /* bytes of a profile up to where its domains are counted */
+
+/* What a program of before domains were kept has written. */
+static size_t
+profile_older(const void *data, size_t length, unsigned char *old_r)
+{
+	memcpy(old_r, data, PROFILE_HEAD);
+	memcpy(old_r + PROFILE_HEAD, (const unsigned char *)data + PROFILE_HEAD + 5,
+	    length - PROFILE_HEAD - 5);
+	old_r[0] = 2;
+	return length - 5;
+}
+
+START_TEST(older_profiles_are_understood)
+{
+	struct base_arena *arena = base_arena_new(1u << 20);
+	struct memory_profile *profile = memory_profile_new(arena, 1000000000), *again;
+	struct memory_person people[4];
+	struct memory_lesson lesson = lesson_random(people, 4, 100, 1000000000);
+	unsigned char old[4000];
+	const void *data;
+	size_t length;
+
+	profile_learn(arena, profile, &lesson);
+	ck_assert_int_eq(memory_profile_encode(arena, profile, &data, &length), BASE_OK);
+	ck_assert_uint_le(length, sizeof(old));
+	length = profile_older(data, length, old);
+	ck_assert_int_eq(memory_profile_decode(arena, old, length, &again), BASE_OK);
+	ck_assert_uint_eq(again->sends, 1);
+	ck_assert_uint_eq(again->contact_count, profile->contact_count);
+	ck_assert_uint_eq(again->list_count, profile->list_count);
+	ck_assert_uint_eq(again->domain_count, 0);
+	ck_assert_uint_eq(again->domain_sends, 0);
+	for (unsigned version = 0; version < 256; version++) {
+		old[0] = (unsigned char)version;
+		if (version != 2)
+			ck_assert_int_eq(
+			    memory_profile_decode(arena, old, length, &again), BASE_NONE);
+	}
+	base_arena_free(&arena);
+}
+END_TEST
+
+/* Who writes to ever new domains keeps the latest ones. */
+START_TEST(domains_are_remembered)
+{
+	struct history history;
+	struct judge_facts facts;
+	const struct memory_profile *profile;
+	struct memory_profile *again;
+	const void *data;
+	size_t length;
+
+	history_begin(&history);
+	history_send(&history, ME, "p1@example.com,x@mail.example.com,local", "", "");
+	for (unsigned i = 0; i < MEMORY_MAX_DOMAINS + 5; i++) {
+		history_send(&history, ME,
+		    base_arena_printf(
+			history.arena, "a@o%u.org,b@o%u.org,p1@example.com", i, i),
+		    "", "");
+		history_send(&history, ME, "a@o0.org", "", "");
+	}
+	history_send(&history, "a@o3.org", ME ",b@o9.com", "", "");
+	facts = history_facts(&history,
+	    history_mail(&history, ME,
+		"p2@example.com,a@o0.org,c@o1.org,d@o68.org,e@o9.com,local,f@example.com.org",
+		"", ""));
+	profile = facts.recall->profile;
+	ck_assert_uint_eq(profile->domain_count, MEMORY_MAX_DOMAINS);
+	ck_assert_uint_eq(profile->domain_sends, 1 + 2 * (MEMORY_MAX_DOMAINS + 5));
+	ck_assert_uint_eq(facts.recall->domains[0], MEMORY_DOMAIN_OWN);
+	ck_assert_uint_eq(facts.recall->domains[1], MEMORY_DOMAIN_KNOWN);
+	ck_assert_uint_eq(facts.recall->domains[2], MEMORY_DOMAIN_NEW);
+	ck_assert_uint_eq(facts.recall->domains[3], MEMORY_DOMAIN_KNOWN);
+	ck_assert_uint_eq(facts.recall->domains[4], MEMORY_DOMAIN_NEW);
+	ck_assert_uint_eq(facts.recall->domains[5], MEMORY_DOMAIN_OWN);
+	ck_assert_uint_eq(facts.recall->domains[6], MEMORY_DOMAIN_NEW);
+	ck_assert_int_eq(
+	    memory_profile_encode(history.arena, profile, &data, &length), BASE_OK);
+	ck_assert_int_eq(
+	    memory_profile_decode(history.arena, data, length, &again), BASE_OK);
+	ck_assert_uint_eq(again->domain_sends, profile->domain_sends);
+	ck_assert_mem_eq(again->domains, profile->domains,
+	    MEMORY_MAX_DOMAINS * sizeof(*profile->domains));
+	/* a stranger's profile knows of none */
+	facts = history_facts(
+	    &history, history_mail(&history, "new@example.com", "a@o0.org", "", ""));
+	ck_assert_ptr_null(facts.recall->domains);
+	history_end(&history);
+}
+END_TEST
+
+/* Lessons of versions that did not count people or domains are still worth something. */
 START_TEST(older_lessons_are_understood)
 {
 	struct base_arena *arena = base_arena_new(1u << 16);
@@ -243,14 +340,22 @@ START_TEST(older_lessons_are_understood)
 
 	ck_assert_int_eq(memory_lesson_encode(arena, &lesson, &data, &length), BASE_OK);
 	ck_assert_uint_le(length, sizeof(old));
-	memcpy(old, data, 54);
-	memcpy(old + 54, (const unsigned char *)data + 58, length - 58);
+	/* 2: no domains */
+	memcpy(old, data, 70);
+	memcpy(old + 70, (const unsigned char *)data + 71, length - 71);
+	old[0] = 2;
+	ck_assert_int_eq(memory_lesson_decode(arena, old, length - 1, &again), BASE_OK);
+	ck_assert_uint_eq(again.people_count, lesson.people_count);
+	ck_assert_uint_eq(again.person_count, lesson.person_count);
+	ck_assert(!again.knows_domains);
+	/* 1: nor people */
+	memmove(old + 54, old + 58, length - 58);
 	old[0] = 1;
-	ck_assert_int_eq(memory_lesson_decode(arena, old, length - 4, &again), BASE_OK);
+	ck_assert_int_eq(memory_lesson_decode(arena, old, length - 5, &again), BASE_OK);
 	ck_assert_uint_eq(again.people_count, lesson.recipient_count);
 	ck_assert_uint_eq(again.member_sum, lesson.member_sum);
-	old[0] = 3;
-	ck_assert_int_eq(memory_lesson_decode(arena, old, length - 4, &again), BASE_REFUSE);
+	old[0] = 4;
+	ck_assert_int_eq(memory_lesson_decode(arena, old, length - 5, &again), BASE_REFUSE);
 	base_arena_free(&arena);
 }
 END_TEST
@@ -1327,6 +1432,8 @@ main(void)
 	tcase_add_test(record, corrupt_records_are_unknown);
 	tcase_add_test(record, lesson_round_trips_and_holds_no_address);
 	tcase_add_test(record, older_lessons_are_understood);
+	tcase_add_test(record, older_profiles_are_understood);
+	tcase_add_test(record, domains_are_remembered);
 	tcase_add_test(record, keys_differ_per_site);
 	tcase_add_test(record, inbound_teaches_threads);
 	tcase_add_test(record, site_score_is_the_percentile);

@@ -1,0 +1,108 @@
+/*
+ * NAME
+ *	memory/domain - which outside domains a sender writes to
+ *
+ * A profile keeps the keyed hashes of the outside domains written to, the latest last. A domain
+ * is hashed with its '@', so that no address can have the same hash.
+ */
+#include <string.h>
+
+#include "milter/mail/mail.h"
+#include "milter/memory/internal.h"
+
+/* An address from its last '@' on; "" when it has no domain. */
+static const char *
+domain_name(const char *address)
+{
+	const char *domain = mail_domain_of(address);
+
+	return *domain ? domain - 1 : "";
+}
+
+/* Is this the domain of another organisation than the sender's? */
+static bool
+is_outside(const char *address, const char *own)
+{
+	const char *domain = mail_domain_of(address);
+
+	return *own && *domain && !mail_domain_is_within(domain, own) &&
+	       !mail_domain_is_within(own, domain);
+}
+
+/* Adds a hash once; false: there is no more room. */
+static bool
+hash_add(uint64_t *hashes, uint8_t *count, size_t room, uint64_t hash)
+{
+	for (size_t i = 0; i < *count; i++)
+		if (hashes[i] == hash)
+			return true;
+	if (*count == room)
+		return false;
+	hashes[(*count)++] = hash;
+	return true;
+}
+
+/* The outside domains of a mail's envelope, the first ones when there are many. */
+void
+memory_lesson_domains(const struct base_key *key, const char *sender,
+    const struct mail_addresses *recipients, struct memory_lesson *lesson)
+{
+	const char *own = mail_domain_of(sender), *last = "";
+
+	lesson->knows_domains = true;
+	for (size_t i = 0; i < recipients->count; i++) {
+		const char *domain = mail_domain_of(recipients->items[i]);
+
+		if (strcmp(domain, last) == 0 || !is_outside(recipients->items[i], own))
+			continue;
+		last = domain;
+		if (!hash_add(lesson->domains, &lesson->domain_count, MEMORY_LESSON_DOMAINS,
+			memory_hash(key, domain_name(recipients->items[i]))))
+			return;
+	}
+}
+
+/* Was this outside domain written to before? */
+static bool
+is_known(const struct memory_profile *profile, uint64_t hash)
+{
+	for (size_t i = profile->domain_count; i-- > 0;)
+		if (profile->domains[i] == hash)
+			return true;
+	return false;
+}
+
+/* For each recipient, whose domain it has. */
+enum base_result
+memory_domains_find(struct base_arena *arena, const struct base_key *key, const char *actor,
+    const struct mail_transaction *transaction, struct memory_recall *recall,
+    const char **why_r)
+{
+	const struct mail_addresses *recipients = &transaction->recipients;
+	const char *own = mail_domain_of(actor), *last = "";
+	enum memory_domain whose = MEMORY_DOMAIN_OWN;
+	uint8_t *domains;
+
+	if (!recall->profile || recall->profile->domain_sends == 0)
+		return BASE_OK;
+	domains = base_arena_array(arena, recipients->count + 1, sizeof(*domains));
+	if (!domains) {
+		*why_r = "no memory for recipients' domains";
+		return BASE_BROKEN;
+	}
+	for (size_t i = 0; i < recipients->count; i++) {
+		const char *domain = mail_domain_of(recipients->items[i]);
+
+		if (!is_outside(recipients->items[i], own))
+			continue;
+		if (strcmp(domain, last) != 0)
+			whose = is_known(recall->profile,
+				    memory_hash(key, domain_name(recipients->items[i])))
+				    ? MEMORY_DOMAIN_KNOWN
+				    : MEMORY_DOMAIN_NEW;
+		last = domain;
+		domains[i] = (uint8_t)whose;
+	}
+	recall->domains = domains;
+	return BASE_OK;
+}
