@@ -141,6 +141,7 @@ JUDGE_SIGNAL(reached_as);
 JUDGE_SIGNAL(stranger_among_known);
 JUDGE_SIGNAL(wrong_account);
 JUDGE_SIGNAL(look_alike_contact);
+JUDGE_SIGNAL(look_alike_name);
 /* signals_text.c */
 JUDGE_SIGNAL(outside_domains);
 JUDGE_SIGNAL(outsider_joins);

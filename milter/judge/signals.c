@@ -96,6 +96,8 @@ const struct judge_signal judge_signals[] = {
 	    "to"),
 	SIGNAL(look_alike_contact, "yes or no",
 	    "1 when a recipient never written to has almost a usual contact's address"),
+	SIGNAL(look_alike_name, "yes or no",
+	    "1 when a recipient never written to has the display name of a usual contact"),
 };
 
 const size_t judge_signal_count = sizeof(judge_signals) / sizeof(*judge_signals);

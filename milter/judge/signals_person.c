@@ -2,6 +2,8 @@
  * NAME
  *	judge/signals_person - signals that name one recipient
  */
+#include <string.h>
+
 #include "milter/judge/internal.h"
 
 #define PERSON_MAX_GROUP 12  /* recipients among whom one stands out */
@@ -99,23 +101,38 @@ judge_say_wrong_account(
 		    identity->actor, value >= 1 ? "to" : "also to", identity->person);
 }
 
+/* The first recipient who is marked in a list of recall's; `sample` when nobody is. */
+static size_t
+first_marked(const struct judge_view *view, const uint64_t *marks)
+{
+	size_t i = 0;
+
+	while (i < view->sample && marks[view->places[i]] == 0)
+		i++;
+	return i;
+}
+
+/* Is anybody marked? Names the first one. */
+static bool
+measure_marked(const struct judge_view *view, const uint64_t *marks, double *value_r,
+    const char **person_r)
+{
+	size_t first;
+
+	if (marks == NULL)
+		return false;
+	first = first_marked(view, marks);
+	*value_r = first < view->sample;
+	*person_r = judge_view_person(view, first < view->sample ? first : view->count);
+	return true;
+}
+
 /* Somebody never written to whose address is almost that of somebody who is. */
 bool
 judge_measure_look_alike_contact(
     const struct judge_view *view, double *value_r, const char **person_r)
 {
-	const struct memory_recall *recall = view->facts->recall;
-
-	*value_r = 0;
-	if (recall->alike == NULL)
-		return false;
-	for (size_t i = 0; i < view->sample && *value_r == 0; i++) {
-		if (recall->alike[view->places[i]] != 0) {
-			*value_r = 1;
-			*person_r = judge_view_person(view, i);
-		}
-	}
-	return true;
+	return measure_marked(view, view->facts->recall->alike, value_r, person_r);
 }
 
 void
@@ -131,4 +148,39 @@ judge_say_look_alike_contact(
 	else
 		base_buffer_puts(
 		    text_r, "No new address looks like that of somebody you write to.");
+}
+
+/* Somebody never written to who has the display name of somebody who is. */
+bool
+judge_measure_look_alike_name(
+    const struct judge_view *view, double *value_r, const char **person_r)
+{
+	return measure_marked(view, view->facts->recall->alike_name, value_r, person_r);
+}
+
+/* The display name that To or Cc gives an address. */
+static const char *
+display_name(const struct judge_view *view, const char *address)
+{
+	const struct mail_transaction *transaction = view->facts->transaction;
+
+	for (size_t i = 0; i < transaction->name_count; i++)
+		if (strcmp(transaction->names[i].address, address) == 0)
+			return transaction->names[i].name;
+	return address;
+}
+
+void
+judge_say_look_alike_name(
+    const struct judge_view *view, double value, struct base_buffer *text_r)
+{
+	const char *person = "";
+
+	if (value > 0 && judge_measure_look_alike_name(view, &value, &person) && *person)
+		base_buffer_printf(text_r,
+		    "You usually write to another address of \"%s\"; this one is %s.",
+		    display_name(view, person), person);
+	else
+		base_buffer_puts(
+		    text_r, "No new address has the name of somebody you write to.");
 }

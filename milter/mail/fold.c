@@ -63,6 +63,23 @@ set_fold(struct base_arena *arena, struct mail_addresses *set, const char *delim
 	return BASE_OK;
 }
 
+/* The addresses that display names stand with. */
+static enum base_result
+names_fold(
+    struct base_arena *arena, struct mail_transaction *transaction, const char *delimiters)
+{
+	size_t i;
+
+	for (i = 0; i < transaction->name_count; i++) {
+		struct mail_name *name = &transaction->names[i];
+
+		name->address = mail_address_fold(arena, name->address, delimiters);
+		if (name->address == NULL)
+			return BASE_BROKEN;
+	}
+	return BASE_OK;
+}
+
 enum base_result
 mail_transaction_fold(
     struct base_arena *arena, struct mail_transaction *transaction, const char *delimiters)
@@ -90,5 +107,7 @@ mail_transaction_fold(
 		result = set_fold(arena, &transaction->to, delimiters);
 	if (result == BASE_OK)
 		result = set_fold(arena, &transaction->cc, delimiters);
+	if (result == BASE_OK)
+		result = names_fold(arena, transaction, delimiters);
 	return result;
 }

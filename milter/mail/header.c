@@ -29,7 +29,7 @@ struct list {
 	char *
 	    written; /* of the mailbox in hand, if the caller wants to know: MAIL_NORMAL_SIZE */
 	void *context;
-	bool wants_names;
+	size_t names; /* that are still read */
 	enum base_result result;
 	bool is_stopped;
 	bool is_quoting_over; /* a quote was left open: those that follow are plain bytes */
@@ -79,7 +79,8 @@ list_emit(struct list *list)
 	if (list->written != NULL)
 		mail_address_write(split.local, split.domain, list->written);
 	list->result = BASE_OK;
-	if (list->wants_names) {
+	if (list->names == MAIL_ALL_NAMES || (list->names > 0 && name->length > 0)) {
+		list->names -= list->names != MAIL_ALL_NAMES;
 		normal = base_arena_strdup(list->arena, normal_text);
 		list->result =
 		    mail_text_decode(list->arena, base_buffer_text(name), MAX_NAME, &text);
@@ -251,7 +252,7 @@ enum base_result
 mail_each_mailbox(
     struct base_arena *arena, const char *value, mail_mailbox_fn *each, void *context)
 {
-	return mail_list_each(arena, value, true, each, context);
+	return mail_list_each(arena, value, MAIL_ALL_NAMES, each, context);
 }
 
 /* Reads the whole value, or as much of it as the caller wants. */
@@ -277,11 +278,11 @@ list_read(struct list *list, const char *value)
 }
 
 enum base_result
-mail_list_each(struct base_arena *arena, const char *value, bool wants_names,
+mail_list_each(struct base_arena *arena, const char *value, size_t names,
     mail_mailbox_fn *each, void *context)
 {
 	struct list list = {
-		.arena = arena, .each = each, .context = context, .wants_names = wants_names
+		.arena = arena, .each = each, .context = context, .names = names
 	};
 
 	return list_read(&list, value);
@@ -307,7 +308,7 @@ mail_first_mailbox(
 	struct list list = { .arena = arena,
 		.each = take_first,
 		.context = &first,
-		.wants_names = true,
+		.names = MAIL_ALL_NAMES,
 		.written = written };
 	enum base_result result = list_read(&list, value);
 

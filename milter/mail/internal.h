@@ -47,12 +47,15 @@ mail_is_space(char c)
 	return c == ' ' || c == '\t' || c == '\r' || c == '\n';
 }
 
+#define MAIL_ALL_NAMES SIZE_MAX
+
 /*
- * mail_each_mailbox(); unless names are wanted they are "", and the address lives for the
- * call only, so that a long list costs no arena.
+ * mail_each_mailbox(); the names of no more than so many mailboxes are read, or of all. Where
+ * it is not, or where there is none, the name is "" and the address lives for the call only,
+ * so that a long list costs no arena.
  */
-enum base_result mail_list_each(struct base_arena *arena, const char *value,
-    bool wants_names, mail_mailbox_fn *each, void *context);
+enum base_result mail_list_each(struct base_arena *arena, const char *value, size_t names,
+    mail_mailbox_fn *each, void *context);
 
 /* The first mailbox of an address-list. */
 struct mail_mailbox {

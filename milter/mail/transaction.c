@@ -82,6 +82,7 @@ mail_transaction_recipient(
 struct field_target {
 	struct base_arena *arena;
 	struct mail_addresses *set;
+	struct mail_transaction *transaction;
 	enum base_result result;
 };
 
@@ -91,7 +92,11 @@ take_all(void *context, const char *name, const char *normal)
 {
 	struct field_target *target = context;
 
-	(void)name;
+	struct mail_transaction *transaction = target->transaction;
+
+	if (*name != '\0')
+		transaction->names[transaction->name_count++] =
+		    (struct mail_name){ .address = normal, .name = name };
 	target->result = mail_addresses_add(target->arena, target->set, normal);
 	return target->result == BASE_OK;
 }
@@ -136,10 +141,14 @@ field_sender(
 
 /* To or Cc, however many of them there are. */
 static enum base_result
-field_addresses(struct base_arena *arena, struct mail_addresses *set, const char *value)
+field_addresses(struct base_arena *arena, struct mail_transaction *transaction,
+    struct mail_addresses *set, const char *value)
 {
-	struct field_target target = { .arena = arena, .set = set, .result = BASE_OK };
-	enum base_result result = mail_list_each(arena, value, false, take_all, &target);
+	struct field_target target = {
+		.arena = arena, .set = set, .transaction = transaction, .result = BASE_OK
+	};
+	enum base_result result = mail_list_each(
+	    arena, value, MAIL_MAX_NAMES - transaction->name_count, take_all, &target);
 
 	return result == BASE_OK ? target.result : result;
 }
@@ -148,14 +157,14 @@ field_addresses(struct base_arena *arena, struct mail_addresses *set, const char
 static enum base_result
 field_to(struct base_arena *arena, struct mail_transaction *transaction, const char *value)
 {
-	return field_addresses(arena, &transaction->to, value);
+	return field_addresses(arena, transaction, &transaction->to, value);
 }
 
 /* Cc */
 static enum base_result
 field_cc(struct base_arena *arena, struct mail_transaction *transaction, const char *value)
 {
-	return field_addresses(arena, &transaction->cc, value);
+	return field_addresses(arena, transaction, &transaction->cc, value);
 }
 
 /* Subject */

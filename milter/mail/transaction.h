@@ -23,6 +23,7 @@
 #define MAIL_MAX_FIELDS 500		/* header fields looked at */
 #define MAIL_MAX_HEADER_BYTES 262144	/* of all header fields looked at */
 #define MAIL_MAX_REFERENCES 50		/* message ids kept of References */
+#define MAIL_MAX_NAMES 32		/* display names kept of To and Cc */
 #define MAIL_MAX_BODY_START 4096	/* bytes kept of the body */
 
 /* A set of normalised addresses ("local@domain", see mail.h), in order of appearance. */
@@ -32,6 +33,12 @@ struct mail_addresses {
 	size_t seen;	/* offered, repeats and those over the maximum included */
 	size_t room;	/* for mail_addresses_add() only; 0 in a set made by hand */
 	bool capped;
+};
+
+/* The display name of a mailbox in To or Cc. */
+struct mail_name {
+	const char *address; /* normalised */
+	const char *name;    /* UTF-8 */
 };
 
 struct mail_transaction {
@@ -47,6 +54,8 @@ struct mail_transaction {
 	const char *sender;		/* Sender, normalised */
 	struct mail_addresses to;	/* of To, normalised */
 	struct mail_addresses cc;	/* of Cc */
+	struct mail_name names[MAIL_MAX_NAMES]; /* of To and Cc, of the first that have one */
+	size_t name_count;
 	const char *subject;		/* decoded to UTF-8, one line, at most 200 bytes */
 	const char *date;		/* Date as its author's program wrote it, at most 100 bytes */
 	const char *message_id;		/* without <>, "" when absent */

@@ -4,7 +4,7 @@
  *
  * A profile holds hashes, so addresses cannot be compared. Those that a slip of the finger
  * makes of the stranger's are hashed instead, and looked up. Digits are left alone: numbered
- * addresses are neighbours by intent.
+ * addresses are neighbours by intent. Names are compared as they are, by their hashes.
  */
 #include <ctype.h>
 #include <string.h>
@@ -138,28 +138,75 @@ is_stranger(const struct memory_recall *recall, size_t i)
 	return recall->recipients[i] != recall->actor && (!contact || !contact->last_sent);
 }
 
+/* Is there anything to search for? */
+static bool
+is_searched(const struct mail_transaction *transaction, const struct memory_recall *recall)
+{
+	return recall->profile && transaction->to.count + transaction->cc.count > 0 &&
+	       recall->recipient_count <= MEMORY_MAX_ALIKE;
+}
+
+/* The hash of a recipient's display name, 0 for none. */
+static uint32_t
+recipient_name(
+    const struct base_key *key, const struct mail_transaction *transaction, size_t i)
+{
+	for (size_t j = 0; j < transaction->name_count; j++)
+		if (strcmp(transaction->names[j].address,
+			transaction->recipients.items[i]) == 0)
+			return memory_name_hash(key, transaction->names[j].name);
+	return 0;
+}
+
+/* The contact written to that is known by this name, 0 for none. */
+static uint64_t
+name_alike(const struct memory_recall *recall, uint32_t name)
+{
+	const struct memory_profile *profile = recall->profile;
+
+	for (size_t i = 0; name && i < profile->contact_count; i++)
+		if (profile->contacts[i].name == name &&
+		    is_usual(recall, profile->contacts[i].hash))
+			return profile->contacts[i].hash;
+	return 0;
+}
+
 /* For each recipient the contact that it is alike; local parts first. */
-enum base_result
-memory_alike_find(struct base_arena *arena, const struct base_key *key,
-    const struct mail_transaction *transaction, struct memory_recall *recall,
-    const char **why_r)
+static void
+addresses_alike(const struct base_key *key, const struct mail_transaction *transaction,
+    const struct memory_recall *recall, uint64_t *found)
 {
 	struct alike alike = { .key = key, .recall = recall, .tries = ALIKE_MAX_TRIES };
-	uint64_t *found;
 
-	if (!recall->profile || transaction->to.count + transaction->cc.count == 0 ||
-	    recall->recipient_count > MEMORY_MAX_ALIKE)
-		return BASE_OK;
-	found = base_arena_array(arena, recall->recipient_count + 1, sizeof(*found));
-	if (!found) {
-		*why_r = "no memory for recipients' look-alikes";
-		return BASE_BROKEN;
-	}
 	for (int by_domain = 0; by_domain <= 1; by_domain++)
 		for (size_t i = 0; i < recall->recipient_count; i++)
 			if (!found[i] && is_stranger(recall, i))
 				found[i] = address_alike(
 				    &alike, transaction->recipients.items[i], by_domain);
+}
+
+/* By address and by name. */
+enum base_result
+memory_alike_find(struct base_arena *arena, const struct base_key *key,
+    const struct mail_transaction *transaction, struct memory_recall *recall,
+    const char **why_r)
+{
+	size_t count = recall->recipient_count;
+	uint64_t *found, *named;
+
+	if (!is_searched(transaction, recall))
+		return BASE_OK;
+	found = base_arena_array(arena, count + 1, sizeof(*found));
+	named = base_arena_array(arena, count + 1, sizeof(*named));
+	if (!found || !named) {
+		*why_r = "no memory for recipients' look-alikes";
+		return BASE_BROKEN;
+	}
+	addresses_alike(key, transaction, recall, found);
+	for (size_t i = 0; i < count; i++)
+		if (is_stranger(recall, i))
+			named[i] = name_alike(recall, recipient_name(key, transaction, i));
 	recall->alike = found;
+	recall->alike_name = named;
 	return BASE_OK;
 }

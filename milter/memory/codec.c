@@ -3,7 +3,7 @@
  *	memory/codec - records as bytes and back
  *
  * A record opens with its version and kind. Numbers are little-endian; a contact writes
- *only the half (sent, received) that it has. What cannot be read whole is not a record.
+ *only the parts (sent, received, name) that it has. What cannot be read whole is not a record.
  */
 #include <string.h>
 
@@ -14,7 +14,7 @@
 #define CODEC_OLDEST 2
 
 enum codec_kind { CODEC_PROFILE = 'p', CODEC_THREAD = 't', CODEC_SITE = 's' };
-enum codec_half { CODEC_SENT = 1, CODEC_RECEIVED = 2 };
+enum codec_part { CODEC_SENT = 1, CODEC_RECEIVED = 2, CODEC_NAMED = 4 };
 
 /* Opens a record for writing. */
 static struct memory_wire
@@ -83,46 +83,51 @@ is_sorted(const uint64_t *hashes, size_t count)
 static void
 contact_put(struct memory_wire *wire, const struct memory_contact *contact)
 {
-	unsigned halves = (contact->last_sent ? CODEC_SENT : 0) |
-			  (contact->last_received ? CODEC_RECEIVED : 0);
+	unsigned parts = (contact->last_sent ? CODEC_SENT : 0) |
+			 (contact->last_received ? CODEC_RECEIVED : 0) |
+			 (contact->name ? CODEC_NAMED : 0);
 
 	memory_put(wire, contact->hash, 8);
-	memory_put(wire, halves, 1);
-	if (halves & CODEC_SENT) {
+	memory_put(wire, parts, 1);
+	if (parts & CODEC_SENT) {
 		memory_put_float(wire, contact->sent);
 		memory_put_float(wire, contact->alone);
 		memory_put(wire, contact->last_sent, 4);
 		memory_put(wire, contact->audiences, 8);
 	}
-	if (halves & CODEC_RECEIVED) {
+	if (parts & CODEC_RECEIVED) {
 		memory_put_float(wire, contact->received);
 		memory_put(wire, contact->last_received, 4);
 		memory_put(wire, contact->heard, 1);
 		memory_put(wire, contact->heard_size, 1);
 	}
+	if (parts & CODEC_NAMED)
+		memory_put(wire, contact->name, 4);
 }
 
 /* One contact. */
 static void
 contact_take(struct memory_wire *wire, struct memory_contact *contact_r)
 {
-	unsigned halves;
+	unsigned parts;
 
 	contact_r->hash = memory_take(wire, 8);
 	contact_r->heard = MEMORY_NO_SLOT;
-	halves = (unsigned)memory_take(wire, 1);
-	if (halves & CODEC_SENT) {
+	parts = (unsigned)memory_take(wire, 1);
+	if (parts & CODEC_SENT) {
 		contact_r->sent = memory_take_float(wire);
 		contact_r->alone = memory_take_float(wire);
 		contact_r->last_sent = (uint32_t)memory_take(wire, 4);
 		contact_r->audiences = memory_take(wire, 8);
 	}
-	if (halves & CODEC_RECEIVED) {
+	if (parts & CODEC_RECEIVED) {
 		contact_r->received = memory_take_float(wire);
 		contact_r->last_received = (uint32_t)memory_take(wire, 4);
 		contact_r->heard = (uint8_t)memory_take(wire, 1);
 		contact_r->heard_size = (uint8_t)memory_take(wire, 1);
 	}
+	if (parts & CODEC_NAMED)
+		contact_r->name = (uint32_t)memory_take(wire, 4);
 }
 
 /* One audience written to. */
@@ -216,7 +221,7 @@ list_take(struct memory_wire *wire, struct memory_list *list_r)
 static size_t
 profile_room(const struct memory_profile *profile)
 {
-	return 168 + profile->domain_count * 8 + profile->contact_count * 39 +
+	return 168 + profile->domain_count * 8 + profile->contact_count * 43 +
 	       profile->sent_count * 36 +
 	       profile->heard_count * (34 + MEMORY_MAX_VOICES * 8 + MEMORY_SKETCH * 4) +
 	       profile->list_count * 8;

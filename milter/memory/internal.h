@@ -30,16 +30,18 @@ enum memory_place {
 
 struct memory_person {
 	uint64_t hash;
+	uint32_t name;  /* of its display name, 0 for none */
 	uint8_t places; /* enum memory_place */
 };
 
 struct memory_lesson {
 	int64_t time;
-	double score;     /* negative: not judged */
-	bool is_send;     /* of a local person: habits are learned, not only the thread */
-	uint64_t sender;  /* actor, or who is heard from; 0 for nobody */
-	uint64_t message; /* its id, 0 for none */
-	uint64_t parent;  /* the id it answers, 0 for none */
+	double score;    /* negative: not judged */
+	bool is_send;    /* of a local person: habits are learned, not only the thread */
+	uint64_t sender; /* actor, or who is heard from; 0 for nobody */
+	uint32_t sender_name;     /* hash of the sender's display name, 0 for none */
+	uint64_t message;         /* its id, 0 for none */
+	uint64_t parent;          /* the id it answers, 0 for none */
 	uint32_t recipient_count; /* of the envelope, sender left out */
 	uint64_t recipient_sum;
 	uint32_t
@@ -91,9 +93,14 @@ enum base_result memory_domains_find(struct base_arena *arena, const struct base
     const char *actor, const struct mail_transaction *transaction,
     struct memory_recall *recall, const char **why_r);
 
+/* --- names ------------------------------------------------------------------------- */
+
+/* Of a display name, whatever its case and the order of its words; 0: no person's name. */
+uint32_t memory_name_hash(const struct base_key *key, const char *text);
+
 /* --- look-alikes ------------------------------------------------------------------- */
 
-/* Fills in `recall->alike`; the rest of it is there. BROKEN: arena full. */
+/* Fills in `recall->alike` and `alike_name`; the profile is there. BROKEN: arena full. */
 enum base_result memory_alike_find(struct base_arena *arena, const struct base_key *key,
     const struct mail_transaction *transaction, struct memory_recall *recall,
     const char **why_r);

@@ -9,7 +9,8 @@
 #include "milter/memory/internal.h"
 #include "milter/memory/wire.h"
 
-#define LESSON_VERSION 3 /* 1 has no people_count, 2 no domains */
+#define LESSON_VERSION 3  /* 1 has no people_count, 2 neither domains nor names */
+#define LESSON_NAMED 0x80 /* among a person's places: a name follows */
 
 /* Keyed hash of an address or a message id; never 0. */
 uint64_t
@@ -59,6 +60,24 @@ people_join(struct memory_person *people, size_t count, uint64_t sender)
 			people[kept++] = people[i];
 	}
 	return kept;
+}
+
+/* The display names of To and Cc, and of the author if that is who sends. */
+static void
+lesson_names(const struct base_key *key, const char *sender,
+    const struct mail_transaction *transaction, struct memory_lesson *lesson)
+{
+	if (strcmp(transaction->from, sender) == 0)
+		lesson->sender_name = memory_name_hash(key, transaction->from_name);
+	for (size_t i = 0; i < transaction->name_count; i++) {
+		struct memory_person about = { .hash = memory_hash(
+						   key, transaction->names[i].address) };
+		struct memory_person *person = bsearch(&about, lesson->people,
+		    lesson->person_count, sizeof(about), person_compare);
+
+		if (person)
+			person->name = memory_name_hash(key, transaction->names[i].name);
+	}
 }
 
 /* Counts and sums over all people, before the list is cut. */
@@ -136,6 +155,7 @@ memory_lesson_make(struct base_arena *arena, const struct base_key *key, const c
 	count = people_add(lesson.people, count, key, &transaction->to, MEMORY_IN_TO);
 	count = people_add(lesson.people, count, key, &transaction->cc, MEMORY_IN_CC);
 	lesson.person_count = people_join(lesson.people, count, lesson.sender);
+	lesson_names(key, sender, transaction, &lesson);
 	lesson_sum(&lesson);
 	lesson.people_count = people == 0           ? lesson.recipient_count
 			      : people < UINT32_MAX ? (uint32_t)people
@@ -171,7 +191,7 @@ memory_lesson_encode(struct base_arena *arena, const struct memory_lesson *lesso
     const void **data_r, size_t *length_r)
 {
 	struct memory_wire wire = memory_wire_new(
-	    arena, 80 + lesson->domain_count * 8u + lesson->person_count * 9);
+	    arena, 80 + lesson->domain_count * 8u + lesson->person_count * 13);
 
 	if (!wire.data)
 		return BASE_BROKEN;
@@ -191,10 +211,15 @@ memory_lesson_encode(struct base_arena *arena, const struct memory_lesson *lesso
 	memory_put(&wire, lesson->member_count, 4);
 	memory_put(&wire, lesson->member_sum, 8);
 	memory_put_hashes(&wire, lesson->domains, lesson->domain_count);
+	memory_put(&wire, lesson->sender_name, 4);
 	memory_put(&wire, lesson->person_count, 2);
 	for (size_t i = 0; i < lesson->person_count; i++) {
 		memory_put(&wire, lesson->people[i].hash, 8);
-		memory_put(&wire, lesson->people[i].places, 1);
+		memory_put(&wire,
+		    lesson->people[i].places | (lesson->people[i].name ? LESSON_NAMED : 0),
+		    1);
+		if (lesson->people[i].name)
+			memory_put(&wire, lesson->people[i].name, 4);
 	}
 	*data_r = wire.data;
 	*length_r = wire.length;
@@ -208,6 +233,9 @@ people_decode(struct memory_wire *wire, struct memory_lesson *lesson)
 	for (size_t i = 0; i < lesson->person_count; i++) {
 		lesson->people[i].hash = memory_take(wire, 8);
 		lesson->people[i].places = (uint8_t)memory_take(wire, 1);
+		if (lesson->people[i].places & LESSON_NAMED)
+			lesson->people[i].name = (uint32_t)memory_take(wire, 4);
+		lesson->people[i].places &= (uint8_t)~LESSON_NAMED;
 		if (i && lesson->people[i].hash <= lesson->people[i - 1].hash)
 			return false;
 	}
@@ -241,9 +269,11 @@ memory_lesson_decode(struct base_arena *arena, const void *data, size_t length,
 	    version == 1 ? lesson.recipient_count : (uint32_t)memory_take(&wire, 4);
 	lesson.member_count = (uint32_t)memory_take(&wire, 4);
 	lesson.member_sum = memory_take(&wire, 8);
-	if (version > 2)
+	if (version > 2) {
 		lesson.domain_count =
 		    memory_take_hashes(&wire, lesson.domains, MEMORY_LESSON_DOMAINS);
+		lesson.sender_name = (uint32_t)memory_take(&wire, 4);
+	}
 	lesson.person_count = memory_take(&wire, 2);
 	if (wire.failed || lesson.person_count > MEMORY_LESSON_PEOPLE || lesson.time < 0 ||
 	    lesson.time > UINT32_MAX)

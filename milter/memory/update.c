@@ -187,3 +187,11 @@ memory_contact_get(
 	contacts[place] = (struct memory_contact){ .hash = hash, .heard = MEMORY_NO_SLOT };
 	return &contacts[place];
 }
+
+/* The name that was seen last is the one under which a contact is known. */
+void
+memory_name_learn(struct memory_contact *contact, uint32_t name)
+{
+	if (name)
+		contact->name = name;
+}

@@ -25,5 +25,7 @@ void *memory_list_grown(struct base_arena *arena, void *list, size_t count, size
  */
 struct memory_contact *memory_contact_get(
     struct base_arena *arena, struct memory_profile *profile, uint64_t hash, int64_t now);
+/* The name that was seen last is the one under which a contact is known; 0: none was seen. */
+void memory_name_learn(struct memory_contact *contact, uint32_t name);
 
 #endif

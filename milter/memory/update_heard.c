@@ -133,6 +133,7 @@ memory_profile_heard(struct base_arena *arena, struct memory_profile *profile,
 	if (!contact)
 		return BASE_BROKEN;
 	contact->received += memory_weight_now(profile->epoch, lesson->time);
+	memory_name_learn(contact, lesson->sender_name);
 	if (lesson->time < contact->last_received)
 		return BASE_OK;
 	contact->last_received = (uint32_t)lesson->time;

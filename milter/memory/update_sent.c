@@ -78,6 +78,25 @@ sent_count(struct memory_sent *sent, float weight, int64_t now)
 		sent->count++;
 }
 
+/* The display name that a mail gives a recipient. */
+static uint32_t
+person_name(const struct memory_lesson *lesson, uint64_t hash)
+{
+	size_t low = 0, high = lesson->person_count;
+
+	while (low < high) {
+		size_t middle = (low + high) / 2;
+
+		if (lesson->people[middle].hash == hash)
+			return lesson->people[middle].name;
+		if (lesson->people[middle].hash < hash)
+			low = middle + 1;
+		else
+			high = middle;
+	}
+	return 0;
+}
+
 /* Everybody of one send becomes a contact; they are the first of the recipients. */
 static enum base_result
 profile_contacts(struct base_arena *arena, struct memory_profile *profile,
@@ -91,6 +110,7 @@ profile_contacts(struct base_arena *arena, struct memory_profile *profile,
 		if (!contact)
 			return BASE_BROKEN;
 		contact->sent += weight;
+		memory_name_learn(contact, person_name(lesson, recipients[i]));
 		memory_later(&contact->last_sent, lesson->time);
 		if (lesson->recipient_count == 1 && lesson->people_count == 1)
 			contact->alone += weight;

@@ -15,7 +15,8 @@
  *
  * PRIVACY
  *	No address and no message id, only keyed 64-bit hashes of them. Of outside domains
- *written to there are hashes too; who forgets an address does not forget its domain.
+ *written to there are hashes too; who forgets an address does not forget its domain. Of a
+ *contact's display name there is a keyed hash of 32 bits, which goes with the contact.
  */
 #ifndef OOPS_MEMORY_VALUE_H
 #define OOPS_MEMORY_VALUE_H
@@ -64,6 +65,7 @@ struct memory_contact {
 	float received;     /* weight of mails from this person */
 	uint32_t last_sent; /* seconds since 1970, 0 never */
 	uint32_t last_received;
+	uint32_t name;      /* keyed hash of the display name last seen, 0 for none */
 	uint8_t heard;      /* heard[] of the last mail received, MEMORY_NO_SLOT if small */
 	uint8_t heard_size; /* recipients of the last mail received, at most 255 */
 };
@@ -215,8 +217,10 @@ struct memory_recall {
 	 * almost the same, 0 for none. NULL: not searched (no header, or many recipients).
 	 */
 	const uint64_t *alike;
-	const uint8_t
-	    *domains; /* of each recipient an enum memory_domain; NULL: not known */
+	/* The same of a contact written to who has the recipient's display name. */
+	const uint64_t *alike_name;
+	/* Of each recipient an enum memory_domain; NULL: not known. */
+	const uint8_t *domains;
 	double
 	    site_score; /* the site's own high percentile of scores; 0: not enough seen */
 	double site_tag_score; /* a lower one, for tags; 0: not enough seen */

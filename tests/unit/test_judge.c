@@ -946,6 +946,64 @@ START_TEST(base64_is_not_read)
 }
 END_TEST
 
+/* Somebody else of the same name is told apart by the address. */
+START_TEST(look_alike_name)
+{
+	static const struct {
+		const char *name, *address;
+		double value;
+		const char *text;
+	} rows[] = {
+		{ "Smith, Ann", "ann.smith@gmail.example", 1,
+		    "You usually write to another address of \"Smith, Ann\"; this one is "
+		    "ann.smith@gmail.example." },
+		{ "Ann Smith", "ann@else.org", 0,
+		    "No new address has the name of somebody you write to." },
+		{ "Ben Smith", "ben@gmail.example", 0,
+		    "No new address has the name of somebody you write to." },
+	};
+
+	for (size_t i = 0; i < sizeof(rows) / sizeof(*rows); i++) {
+		struct history history;
+		struct judge_facts facts;
+		struct judge_view view;
+		struct judge_measure measure;
+		struct mail_transaction *mail;
+		struct base_buffer text;
+		const char *why = "";
+
+		history_begin(&history);
+		mail = history_mail(&history, ME, "ann@else.org", "", "");
+		mail->names[mail->name_count++] =
+		    (struct mail_name){ .address = "ann@else.org", .name = "Ann Smith" };
+		history_learn(&history, ME, mail);
+		mail = history_mail(&history, ME,
+		    base_arena_printf(
+			history.arena, "p1@example.com,%s", rows[i].address),
+		    "", "");
+		facts = history_facts(&history, mail);
+		ck_assert(!signal_measure(&history, "look_alike_name", &facts).is_known);
+		mail->to = mail->recipients;
+		mail->names[mail->name_count++] = (struct mail_name){
+			.address = rows[i].address, .name = rows[i].name
+		};
+		facts = history_facts(&history, mail);
+		measure = signal_measure(&history, "look_alike_name", &facts);
+		ck_assert(measure.is_known);
+		ck_assert_double_eq(measure.value, rows[i].value);
+		ck_assert_double_eq(measure.points, rows[i].value * 25);
+		ck_assert_str_eq(measure.person, rows[i].value > 0 ? rows[i].address : "");
+		ck_assert_int_eq(
+		    judge_view_make(&facts, history.arena, &view, &why), BASE_OK);
+		base_buffer_init(&text, 600);
+		judge_say_look_alike_name(&view, measure.value, &text);
+		ck_assert_str_eq(base_buffer_text(&text), rows[i].text);
+		base_buffer_free(&text);
+		history_end(&history);
+	}
+}
+END_TEST
+
 /* Who is hardly known has written to no domain before, and that means nothing. */
 START_TEST(a_first_domain_needs_a_habit)
 {
@@ -1551,7 +1609,8 @@ START_TEST(signal_sentences)
 	struct judge_facts facts;
 	struct judge_view view;
 	const char *why = "";
-	bool is_tested = strcmp(judge_signals[_i].name, "wrong_account") == 0;
+	bool is_tested = strcmp(judge_signals[_i].name, "wrong_account") == 0 ||
+			 strcmp(judge_signals[_i].name, "look_alike_name") == 0;
 
 	history_begin(&history);
 	signal_history(&history);
@@ -1609,6 +1668,7 @@ main(void)
 	tcase_add_loop_test(
 	    signal, what_is_said_is_true, 0, (int)(sizeof(said) / sizeof(*said)));
 	tcase_add_test(signal, base64_is_not_read);
+	tcase_add_test(signal, look_alike_name);
 	tcase_add_test(signal, a_first_domain_needs_a_habit);
 	tcase_add_loop_test(signal, wrong_account, 0, (int)(sizeof(accounts) / sizeof(*accounts)));
 	tcase_add_test(signal, newsletter_is_regular);

@@ -529,6 +529,37 @@ START_TEST(what_no_person_sent_is_known)
 }
 END_TEST
 
+/* The display names of To and Cc, of the first mailboxes that have one. */
+START_TEST(display_names_are_kept)
+{
+	struct mail_transaction *t = mail_transaction_new(arena, 0);
+	char text[64];
+
+	mail_transaction_field(arena, t, "To",
+	    "\"Smith, Ann\" <ann+x@b.example>, plain@b.example,\r\n "
+	    "=?utf-8?q?J=C3=BCrgen?= Meier <j@b.example>");
+	mail_transaction_field(arena, t, "Cc", "c@b.example (Carl Cole), <d@b.example>");
+	ck_assert_uint_eq(t->to.count, 3);
+	ck_assert_uint_eq(t->cc.count, 2);
+	ck_assert_uint_eq(t->name_count, 3);
+	ck_assert_str_eq(t->names[0].name, "Smith, Ann");
+	ck_assert_str_eq(t->names[0].address, "ann+x@b.example");
+	ck_assert_str_eq(t->names[1].name, "J\xC3\xBCrgen Meier");
+	ck_assert_str_eq(t->names[1].address, "j@b.example");
+	ck_assert_str_eq(t->names[2].name, "Carl Cole");
+	ck_assert_str_eq(t->names[2].address, "c@b.example");
+	ck_assert_int_eq(mail_transaction_fold(arena, t, "+"), BASE_OK);
+	ck_assert_str_eq(t->names[0].address, "ann@b.example");
+	for (int i = 0; i < 2 * MAIL_MAX_NAMES; i++) {
+		snprintf(text, sizeof(text), "Name %d <n%d@b.example>, b@b.example", i, i);
+		mail_transaction_field(arena, t, "To", text);
+	}
+	ck_assert_uint_eq(t->name_count, MAIL_MAX_NAMES);
+	ck_assert_str_eq(t->names[MAIL_MAX_NAMES - 1].name, "Name 28");
+	ck_assert_uint_eq(t->to.count, 3 + 2 * MAIL_MAX_NAMES + 1);
+}
+END_TEST
+
 /* A body that is base64 as a whole says so in the header of the message. */
 START_TEST(a_whole_base64_body_is_known)
 {
@@ -1157,6 +1188,7 @@ case_transactions(void)
 	tcase_add_test(tcase, a_transaction_is_built_field_by_field);
 	tcase_add_loop_test(tcase, what_no_person_sent_is_known, 0, COUNT(kinds));
 	tcase_add_test(tcase, a_whole_base64_body_is_known);
+	tcase_add_test(tcase, display_names_are_kept);
 	tcase_add_test(tcase, a_stranger_cannot_make_a_transaction_grow);
 	tcase_add_loop_test(
 	    tcase, messages_are_read_as_they_lie_on_disk, 0, COUNT(messages));

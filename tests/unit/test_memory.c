@@ -48,6 +48,7 @@ lesson_random(struct memory_person *people, size_t count, uint64_t world, int64_
 			.hash = (2 + next() % (next() % 16 ? 400 : world)) *
 				UINT64_C(0x9e3779b97f4a7c15),
 			.places = MEMORY_IN_ENVELOPE,
+			.name = (uint32_t)next(),
 		};
 	qsort(people, count, sizeof(*people), hash_compare);
 	for (size_t i = 0; i < count; i++)
@@ -212,11 +213,14 @@ START_TEST(lesson_round_trips_and_holds_no_address)
 	history_begin(&history);
 	mail = history_mail(
 	    &history, ME, history_people(history.arena, 0, 2000), "id@x", "up@x");
+	mail->names[0] =
+	    (struct mail_name){ .address = "list@example.com", .name = "Example Ann" };
+	mail->name_count = 1;
 	mail->to = history_addresses(history.arena, "p1@example.com,list@example.com");
 	ck_assert_int_eq(memory_lesson(history.key, history.arena, ME, mail, 0, 0.25, &data,
 			     &length, &why),
 	    BASE_OK);
-	ck_assert_uint_le(length, 80 + 9 * MEMORY_LESSON_PEOPLE);
+	ck_assert_uint_le(length, 85 + 9 * MEMORY_LESSON_PEOPLE);
 	ck_assert_ptr_null(memmem(data, length, "example", 7));
 	ck_assert_int_eq(
 	    memory_lesson_decode(history.arena, data, length, &lesson), BASE_OK);
@@ -276,6 +280,125 @@ START_TEST(older_profiles_are_understood)
 			    memory_profile_decode(arena, old, length, &again), BASE_NONE);
 	}
 	base_arena_free(&arena);
+}
+END_TEST
+
+/* --- names ------------------------------------------------------------------------- */
+
+static const struct {
+	const char *one, *other;
+	bool is_same;
+} spellings[] = {
+	{ "Ann Smith", "ann  SMITH", true },
+	{ "Ann Smith", "Smith, Ann", true },
+	{ "Ann Smith", "\"Ann\" Smith (Sales)", true },
+	{ "Ann Smith", "Ann Smith | Example Ltd", true },
+	{ "Anne-Marie O'Neil", "anne marie o\xE2\x80\x99neil", true },
+	{ "J\xC3\x9CRGEN \xC5\x81OZI\xC5\x83SKI", "j\xC3\xBCrgen \xC5\x82ozi\xC5\x84ski",
+	    true },
+	{ "\xD0\x90\xD0\xBD\xD0\xBD\xD0\xB0 \xD0\x81\xD0\xB6",
+	    "\xD0\xB0\xD0\xBD\xD0\xBD\xD0\xB0 \xD1\x91\xD0\xB6", true },
+	{ "Ann Smith", "Ann Smyth", false },
+	{ "Ann Smith", "Ann B Smith", false },
+};
+
+START_TEST(names_are_alike_in_any_form)
+{
+	static const char *const none[] = { "", "Ann", "a@b.example", "Ann ann@b.example",
+		"A B", "Ann Smith via List", "one two three four five six seven", "\xC3",
+		"\xE2\x80", "\xFF\xFE \x80\x80",
+		"aaaaaaaaaabbbbbbbbbbccccccccccddddddddddeeeee Smith" };
+	struct history history;
+
+	history_begin(&history);
+	for (size_t i = 0; i < sizeof(spellings) / sizeof(*spellings); i++) {
+		uint32_t one = memory_name_hash(history.key, spellings[i].one);
+
+		ck_assert_uint_ne(one, 0);
+		ck_assert_msg(
+		    (one == memory_name_hash(history.key, spellings[i].other)) ==
+			spellings[i].is_same,
+		    "%s and %s", spellings[i].one, spellings[i].other);
+	}
+	for (size_t i = 0; i < sizeof(none) / sizeof(*none); i++)
+		ck_assert_msg(
+		    memory_name_hash(history.key, none[i]) == 0, "%s is a name", none[i]);
+	history_end(&history);
+}
+END_TEST
+
+/* A mail to one named person. */
+static struct mail_transaction *
+mail_named(struct history *history, const char *sender, const char *name, const char *address)
+{
+	struct mail_transaction *mail = history_mail(history, sender, address, "", "");
+
+	mail->to = mail->recipients;
+	mail->names[0] = (struct mail_name){ .address = address, .name = name };
+	mail->name_count = 1;
+	return mail;
+}
+
+/* The contact that p0 knows by the name in this mail. */
+static uint64_t
+name_found(struct history *history, const char *name, const char *address)
+{
+	struct judge_facts facts =
+	    history_facts(history, mail_named(history, ME, name, address));
+
+	ck_assert_ptr_nonnull(facts.recall->alike_name);
+	return facts.recall->alike_name[0];
+}
+
+/* Own mails tell names in To and Cc, received ones in From. */
+START_TEST(names_are_learned)
+{
+	struct history history;
+	struct judge_facts facts;
+	struct mail_transaction *mail;
+	struct memory_profile *again;
+	const void *data;
+	size_t length;
+	uint64_t ann, bob;
+
+	history_begin(&history);
+	ann = memory_hash(history.key, "ann@else.org");
+	bob = memory_hash(history.key, "bob@else.org");
+	history_learn(
+	    &history, ME, mail_named(&history, ME, "Ann Smith", "ann@else.org"));
+	ck_assert_uint_eq(name_found(&history, "Smith, Ann", "ann@other.org"), ann);
+	ck_assert_uint_eq(name_found(&history, "Ann Smith", "ann@else.org"), 0);
+	ck_assert_uint_eq(name_found(&history, "Ann Jones", "ann@other.org"), 0);
+	ck_assert_uint_eq(name_found(&history, "Ann", "ann@other.org"), 0);
+	/* who was only heard from is no usual contact */
+	mail = history_mail(&history, "bob@else.org", ME, "", "");
+	mail->from_name = "Bob Brown";
+	history_learn(&history, "", mail);
+	ck_assert_uint_eq(name_found(&history, "Bob Brown", "bob@other.org"), 0);
+	history_send(&history, ME, "bob@else.org", "", "");
+	ck_assert_uint_eq(name_found(&history, "Bob Brown", "bob@other.org"), bob);
+	/* the name of somebody else's From is not the sender's */
+	mail = history_mail(&history, "bob@else.org", ME, "", "");
+	mail->from = "eve@else.org";
+	mail->from_name = "Eve Black";
+	history_learn(&history, "bob@else.org", mail);
+	ck_assert_uint_eq(name_found(&history, "Eve Black", "eve@other.org"), 0);
+	/* both are recipients: no mistake */
+	mail = mail_named(&history, ME, "Ann Smith", "ann@other.org");
+	mail->recipients = history_addresses(history.arena, "ann@other.org,ann@else.org");
+	facts = history_facts(&history, mail);
+	ck_assert_uint_eq(facts.recall->alike_name[0], 0);
+
+	ck_assert_int_eq(memory_profile_encode(
+			     history.arena, facts.recall->profile, &data, &length),
+	    BASE_OK);
+	ck_assert_int_eq(
+	    memory_profile_decode(history.arena, data, length, &again), BASE_OK);
+	ck_assert_uint_eq(memory_contact_find(again, ann)->name,
+	    memory_name_hash(history.key, "Ann Smith"));
+	ck_assert_uint_eq(memory_contact_find(again, bob)->name,
+	    memory_name_hash(history.key, "Bob Brown"));
+	history_end(&history);
 }
 END_TEST
 
@@ -340,22 +463,22 @@ START_TEST(older_lessons_are_understood)
 
 	ck_assert_int_eq(memory_lesson_encode(arena, &lesson, &data, &length), BASE_OK);
 	ck_assert_uint_le(length, sizeof(old));
-	/* 2: no domains */
+	/* 2: neither domains nor names */
 	memcpy(old, data, 70);
-	memcpy(old + 70, (const unsigned char *)data + 71, length - 71);
+	memcpy(old + 70, (const unsigned char *)data + 75, length - 75);
 	old[0] = 2;
-	ck_assert_int_eq(memory_lesson_decode(arena, old, length - 1, &again), BASE_OK);
+	ck_assert_int_eq(memory_lesson_decode(arena, old, length - 5, &again), BASE_OK);
 	ck_assert_uint_eq(again.people_count, lesson.people_count);
 	ck_assert_uint_eq(again.person_count, lesson.person_count);
 	ck_assert(!again.knows_domains);
 	/* 1: nor people */
 	memmove(old + 54, old + 58, length - 58);
 	old[0] = 1;
-	ck_assert_int_eq(memory_lesson_decode(arena, old, length - 5, &again), BASE_OK);
+	ck_assert_int_eq(memory_lesson_decode(arena, old, length - 9, &again), BASE_OK);
 	ck_assert_uint_eq(again.people_count, lesson.recipient_count);
 	ck_assert_uint_eq(again.member_sum, lesson.member_sum);
 	old[0] = 4;
-	ck_assert_int_eq(memory_lesson_decode(arena, old, length - 5, &again), BASE_REFUSE);
+	ck_assert_int_eq(memory_lesson_decode(arena, old, length - 9, &again), BASE_REFUSE);
 	base_arena_free(&arena);
 }
 END_TEST
@@ -1061,9 +1184,9 @@ END_TEST
 START_TEST(lesson_forgets_one_person)
 {
 	struct memory_person people[] = {
-		{ 10, MEMORY_IN_ENVELOPE },
-		{ 20, MEMORY_IN_ENVELOPE | MEMORY_IN_TO },
-		{ 30, MEMORY_IN_ENVELOPE },
+		{ .hash = 10, .places = MEMORY_IN_ENVELOPE },
+		{ .hash = 20, .places = MEMORY_IN_ENVELOPE | MEMORY_IN_TO },
+		{ .hash = 30, .places = MEMORY_IN_ENVELOPE },
 	};
 	struct memory_lesson lesson = { .time = 100,
 		.is_send = true,
@@ -1434,6 +1557,8 @@ main(void)
 	tcase_add_test(record, older_lessons_are_understood);
 	tcase_add_test(record, older_profiles_are_understood);
 	tcase_add_test(record, domains_are_remembered);
+	tcase_add_test(record, names_are_alike_in_any_form);
+	tcase_add_test(record, names_are_learned);
 	tcase_add_test(record, keys_differ_per_site);
 	tcase_add_test(record, inbound_teaches_threads);
 	tcase_add_test(record, site_score_is_the_percentile);
