@@ -115,6 +115,8 @@ explain_mercy(const struct judge_facts *facts, const struct settings_policy *rul
 		base_buffer_printf(text,
 		    ", but only %u of %lu sends of this sender are known",
 		    profile ? profile->sends : 0, judge_sends_needed(facts->recall, rule));
+	else if (bar == JUDGE_BAR_REGULAR)
+		base_buffer_puts(text, ", but it is a regular mailing, and due");
 	else if (bar == JUDGE_BAR_USUAL)
 		base_buffer_puts(text, ", but this very audience was written to before");
 }

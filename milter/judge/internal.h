@@ -42,7 +42,9 @@ struct judge_view {
 	double fade;      /* brings the profile's weights to now */
 	double site_fade; /* the site's */
 	struct memory_answer answer;
-	const struct memory_sent *same; /* this exact audience, written to before */
+	const struct memory_sent *same;     /* this exact audience, written to before */
+	const struct memory_rhythm *rhythm; /* of the latest almost like this one */
+	bool is_regular;     /* one of the sender's regular mailings, and due about now */
 	double best_cover;   /* largest share covered by one audience written to */
 	double best_overlap; /* largest likeness (Jaccard) with one */
 	const struct memory_heard *heard; /* audience received from that is most like it */

@@ -232,6 +232,8 @@ stop_bar(const struct judge_facts *facts, const struct settings_policy *rule,
 		return JUDGE_BAR_LEARNING_SITE;
 	if (is_learning(facts->recall, rule))
 		return JUDGE_BAR_LEARNING;
+	if (verdict->is_regular)
+		return JUDGE_BAR_REGULAR;
 	return verdict->is_usual ? JUDGE_BAR_USUAL : JUDGE_BAR_NONE;
 }
 
@@ -355,7 +357,8 @@ judge_score(const struct judge_facts *facts, const struct judge_scorecard *score
 		return result;
 	verdict.points = score.points;
 	verdict.score = score.score;
-	verdict.is_usual = score.view.same != NULL;
+	verdict.is_regular = score.view.same == NULL && score.view.is_regular;
+	verdict.is_usual = score.view.same != NULL || score.view.is_regular;
 	verdict.body_may_tell = !facts->has_body && !facts->transaction->is_base64 &&
 				score.view.people >= JUDGE_BODY_MIN;
 	score.points += body_points(&score, scorecard);

@@ -38,7 +38,7 @@ const struct judge_signal judge_signals[] = {
 	    closest_sent, "0..1", "likeness with the closest audience written to before"),
 	SIGNAL(exact_before, "sends", "recent sends to exactly this audience"),
 	SIGNAL(regular_mailing, "share",
-	    "how far the interval between sends to exactly this audience varies"),
+	    "how far the interval between sends to this audience varies"),
 	SIGNAL(cohesion, "share", "recipients written to together with another of them"),
 	SIGNAL(received_as, "kind",
 	    "0 no audience received from, 1 alike, 2 exactly one, 3 most of the answered "

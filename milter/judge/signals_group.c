@@ -6,11 +6,12 @@
 
 #include "milter/judge/internal.h"
 
-#define GROUP_MIN 3         /* people from which shares mean something */
-#define GROUP_NAMED_MAX 12  /* recipients among whom one is named */
-#define GROUP_REGULAR_MIN 4 /* sends that make an interval */
-#define GROUP_LIKE 0.6      /* likeness from which a group is called like another */
-#define GROUP_ALMOST 0.9    /* likeness from which it is called almost the same */
+#define GROUP_MIN 3           /* people from which shares mean something */
+#define GROUP_NAMED_MAX 12    /* recipients among whom one is named */
+#define GROUP_REGULAR_MIN 4   /* sends that make an interval */
+#define GROUP_REGULAR_SPAN 60 /* seconds from the first to the last: less is one occasion */
+#define GROUP_LIKE 0.6        /* likeness from which a group is called like another */
+#define GROUP_ALMOST 0.9      /* likeness from which it is called almost the same */
 
 /* Among few recipients the least expected one is named. */
 static void
@@ -277,10 +278,15 @@ bool
 judge_measure_regular_mailing(
     const struct judge_view *view, double *value_r, const char **person_r)
 {
+	const struct memory_sent *same = view->same;
+
 	(void)person_r;
-	if (!view->same || view->same->count < GROUP_REGULAR_MIN || view->same->gap <= 0)
+	if (!same || same->count < GROUP_REGULAR_MIN ||
+	    same->last - same->first < GROUP_REGULAR_SPAN)
 		return false;
-	*value_r = (double)view->same->deviation / (double)view->same->gap;
+	*value_r = same->rhythm.gap > 0
+		       ? (double)same->rhythm.deviation / (double)same->rhythm.gap
+		       : 1;
 	return true;
 }
 
@@ -289,10 +295,17 @@ judge_say_regular_mailing(
     const struct judge_view *view, double value, struct base_buffer *text_r)
 {
 	char these[JUDGE_PEOPLE_SIZE];
+	unsigned count = view->same ? view->same->count : 0;
 
 	(void)value;
-	base_buffer_printf(text_r, "You wrote to exactly %s %u times.",
-	    judge_view_these(view, these), view->same ? view->same->count : 0);
+	judge_view_these(view, these);
+	if (view->same && memory_rhythm_is_steady(&view->same->rhythm))
+		base_buffer_printf(text_r, "You write to %s about every %.0f days.", these,
+		    fmax(1, (double)view->same->rhythm.gap / 86400));
+	else
+		base_buffer_printf(text_r,
+		    "You wrote to exactly %s %u %s, at no steady interval.", these, count,
+		    count == 1 ? "time" : "times");
 }
 
 /* The share of recipients that other recipients were written to with. */

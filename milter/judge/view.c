@@ -8,10 +8,13 @@
 
 #include "milter/judge/internal.h"
 
-#define VIEW_WEAK 0.7       /* sends, halved as they age: less is hardly known */
-#define VIEW_ALONE 0.5      /* sends to this person alone */
-#define VIEW_HEARD_MIN 4    /* recipients from which audiences received from are compared */
-#define VIEW_WHOLE 0.95     /* of an answered mail's audience, and no more others */
+#define VIEW_WEAK 0.7      /* sends, halved as they age: less is hardly known */
+#define VIEW_ALONE 0.5     /* sends to this person alone */
+#define VIEW_HEARD_MIN 4   /* recipients from which audiences received from are compared */
+#define VIEW_WHOLE 0.95    /* of an answered mail's audience, and no more others */
+#define VIEW_REGULAR_MIN 5 /* people from which a size class has a rhythm */
+#define VIEW_REGULAR_HEARD                                                                 \
+	0.6                 /* likeness with an audience received from that is too much */
 #define VIEW_PARENT_WORTH 3 /* a recipient who was in the parent's audience is expected */
 
 struct placed {
@@ -98,24 +101,46 @@ static void
 view_sent(struct judge_view *view)
 {
 	const struct memory_profile *profile = view->facts->recall->profile;
-	double count = (double)view->count;
 
 	for (size_t i = 0; profile && view->sample && i < profile->sent_count; i++) {
 		const struct memory_sent *sent = &profile->sent[i];
-		double cover = (double)view->covered[i] / (double)view->sample;
-		double common = cover * count, overlap;
+		double cover = (double)view->covered[i] / (double)view->sample, overlap;
 
 		if (sent->size == 0)
 			continue;
-		overlap = common > sent->size ? sent->size / count
-					      : common / (count + sent->size - common);
+		overlap =
+		    memory_sent_likeness(sent, view->covered[i], view->sample, view->count);
 		if (sent->sum == view->sum && sent->size == view->count)
 			view->same = sent;
 		if (cover > view->best_cover)
 			view->best_cover = cover;
 		if (overlap > view->best_overlap)
 			view->best_overlap = overlap;
+		if (overlap >= MEMORY_ALMOST &&
+		    (!view->rhythm || sent->rhythm.last > view->rhythm->last))
+			view->rhythm = &sent->rhythm;
 	}
+}
+
+/*
+ * Is it a regular mailing that is due: to almost the same audience, or to about as many people
+ * whoever they are? No answer to a mail of somebody else's is one; and a group that the sender
+ * gets mail with is one only if it was written to.
+ */
+static bool
+is_regular(const struct judge_view *view)
+{
+	const struct memory_profile *profile = view->facts->recall->profile;
+
+	if (!profile || (view->is_answer_exact && !view->answer.is_own))
+		return false;
+	if (view->rhythm && memory_rhythm_is_due(view->rhythm, view->now))
+		return true;
+	return view->people >= VIEW_REGULAR_MIN &&
+	       view->heard_overlap < VIEW_REGULAR_HEARD &&
+	       (!view->answer.kind || view->answer.is_own) &&
+	       memory_rhythm_is_due(
+		   &profile->rhythms[memory_size_class(view->people)], view->now);
 }
 
 /* How like an audience received from this one is: 1 when it is the same. */
@@ -266,6 +291,7 @@ judge_view_make(const struct judge_facts *facts, struct base_arena *arena,
 	view_sent(&view);
 	view_heard(&view);
 	view_suspect(&view);
+	view.is_regular = is_regular(&view);
 	*view_r = view;
 	return BASE_OK;
 }

@@ -10,7 +10,8 @@
 #include "milter/memory/internal.h"
 #include "milter/memory/wire.h"
 
-#define CODEC_VERSION 3 /* of a profile 2 has no domains; the others did not change */
+#define CODEC_VERSION                                                                      \
+	3 /* of a profile 2 has neither domains nor rhythms; the others did not change */
 #define CODEC_OLDEST 2
 
 enum codec_kind { CODEC_PROFILE = 'p', CODEC_THREAD = 't', CODEC_SITE = 's' };
@@ -130,6 +131,26 @@ contact_take(struct memory_wire *wire, struct memory_contact *contact_r)
 		contact_r->name = (uint32_t)memory_take(wire, 4);
 }
 
+/* When sends come. */
+static void
+rhythm_put(struct memory_wire *wire, const struct memory_rhythm *rhythm)
+{
+	memory_put(wire, rhythm->count, 4);
+	memory_put(wire, rhythm->last, 4);
+	memory_put_float(wire, rhythm->gap);
+	memory_put_float(wire, rhythm->deviation);
+}
+
+/* When sends come. */
+static void
+rhythm_take(struct memory_wire *wire, struct memory_rhythm *rhythm_r)
+{
+	rhythm_r->count = (uint32_t)memory_take(wire, 4);
+	rhythm_r->last = (uint32_t)memory_take(wire, 4);
+	rhythm_r->gap = memory_take_float(wire);
+	rhythm_r->deviation = memory_take_float(wire);
+}
+
 /* One audience written to. */
 static void
 sent_put(struct memory_wire *wire, const struct memory_sent *sent)
@@ -140,13 +161,12 @@ sent_put(struct memory_wire *wire, const struct memory_sent *sent)
 	memory_put(wire, sent->last, 4);
 	memory_put(wire, sent->count, 4);
 	memory_put_float(wire, sent->weight);
-	memory_put_float(wire, sent->gap);
-	memory_put_float(wire, sent->deviation);
+	rhythm_put(wire, &sent->rhythm);
 }
 
 /* One audience written to. */
 static void
-sent_take(struct memory_wire *wire, struct memory_sent *sent_r)
+sent_take(struct memory_wire *wire, unsigned version, struct memory_sent *sent_r)
 {
 	sent_r->sum = memory_take(wire, 8);
 	sent_r->size = (uint32_t)memory_take(wire, 4);
@@ -154,8 +174,14 @@ sent_take(struct memory_wire *wire, struct memory_sent *sent_r)
 	sent_r->last = (uint32_t)memory_take(wire, 4);
 	sent_r->count = (uint32_t)memory_take(wire, 4);
 	sent_r->weight = memory_take_float(wire);
-	sent_r->gap = memory_take_float(wire);
-	sent_r->deviation = memory_take_float(wire);
+	if (version > 2) {
+		rhythm_take(wire, &sent_r->rhythm);
+		return;
+	}
+	sent_r->rhythm =
+	    (struct memory_rhythm){ .count = sent_r->count, .last = sent_r->last };
+	sent_r->rhythm.gap = memory_take_float(wire);
+	sent_r->rhythm.deviation = memory_take_float(wire);
 }
 
 /* One audience received from. */
@@ -221,8 +247,8 @@ list_take(struct memory_wire *wire, struct memory_list *list_r)
 static size_t
 profile_room(const struct memory_profile *profile)
 {
-	return 168 + profile->domain_count * 8 + profile->contact_count * 43 +
-	       profile->sent_count * 36 +
+	return 168 + MEMORY_SIZE_CLASSES * 16 + profile->domain_count * 8 +
+	       profile->contact_count * 43 + profile->sent_count * 44 +
 	       profile->heard_count * (34 + MEMORY_MAX_VOICES * 8 + MEMORY_SKETCH * 4) +
 	       profile->list_count * 8;
 }
@@ -253,6 +279,8 @@ memory_profile_encode(struct base_arena *arena, const struct memory_profile *pro
 	memory_put(&wire, profile->list_next, 2);
 	memory_put(&wire, profile->domain_count, 1);
 	memory_put(&wire, profile->domain_sends, 4);
+	for (size_t i = 0; i < MEMORY_SIZE_CLASSES; i++)
+		rhythm_put(&wire, &profile->rhythms[i]);
 	for (size_t i = 0; i < profile->contact_count; i++)
 		contact_put(&wire, &profile->contacts[i]);
 	for (size_t i = 0; i < profile->sent_count; i++)
@@ -291,7 +319,8 @@ profile_lists_new(struct base_arena *arena, struct memory_profile *profile)
 
 /* Reads the lists; false unless they are what an encoder writes. */
 static bool
-profile_lists_take(struct memory_wire *wire, struct memory_profile *profile)
+profile_lists_take(
+    struct memory_wire *wire, unsigned version, struct memory_profile *profile)
 {
 	for (size_t i = 0; i < profile->contact_count && !wire->failed; i++) {
 		contact_take(wire, &profile->contacts[i]);
@@ -299,7 +328,7 @@ profile_lists_take(struct memory_wire *wire, struct memory_profile *profile)
 			return false;
 	}
 	for (size_t i = 0; i < profile->sent_count && !wire->failed; i++)
-		sent_take(wire, &profile->sent[i]);
+		sent_take(wire, version, &profile->sent[i]);
 	for (size_t i = 0; i < profile->heard_count && !wire->failed; i++)
 		heard_take(wire, &profile->heard[i]);
 	for (size_t i = 0; i < profile->list_count && !wire->failed; i++)
@@ -333,6 +362,8 @@ profile_head_take(
 		return;
 	profile->domain_count = memory_take(wire, 1);
 	profile->domain_sends = (uint32_t)memory_take(wire, 4);
+	for (size_t i = 0; i < MEMORY_SIZE_CLASSES; i++)
+		rhythm_take(wire, &profile->rhythms[i]);
 }
 
 /* Is there no more in a profile than there may be? */
@@ -366,7 +397,7 @@ memory_profile_decode(struct base_arena *arena, const void *data, size_t length,
 		return BASE_NONE;
 	if (!profile_lists_new(arena, profile))
 		return BASE_BROKEN;
-	if (!profile_lists_take(&wire, profile))
+	if (!profile_lists_take(&wire, version, profile))
 		return BASE_NONE;
 	*profile_r = profile;
 	return BASE_OK;

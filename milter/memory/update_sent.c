@@ -6,8 +6,6 @@
 
 #include "milter/memory/update.h"
 
-#define UPDATE_GAP_SHARE 0.3f
-
 /* The slot of least worth among the audiences written to. */
 static size_t
 sent_least(const struct memory_profile *profile, int64_t now)
@@ -57,21 +55,40 @@ sent_slot(struct base_arena *arena, struct memory_profile *profile, uint64_t sum
 	return slot;
 }
 
+/* When this audience, or the latest that is almost the same, was written to before. */
+static struct memory_rhythm
+rhythm_before(const struct memory_profile *profile, const struct memory_lesson *lesson,
+    const uint64_t *recipients, size_t count)
+{
+	size_t covered[MEMORY_MAX_SENT] = { 0 };
+	struct memory_rhythm latest = { 0 };
+
+	for (size_t i = 0; i < count; i++) {
+		const struct memory_contact *contact =
+		    memory_contact_find(profile, recipients[i]);
+		uint64_t bits = contact ? contact->audiences : 0;
+
+		for (; bits; bits &= bits - 1)
+			covered[__builtin_ctzll(bits)]++;
+	}
+	for (size_t i = 0; count && i < profile->sent_count; i++) {
+		const struct memory_sent *sent = &profile->sent[i];
+
+		if (sent->rhythm.last >= latest.last &&
+		    memory_sent_likeness(
+			sent, covered[i], count, lesson->recipient_count) >= MEMORY_ALMOST)
+			latest = sent->rhythm;
+	}
+	return latest;
+}
+
 /* Counts a send in an audience's own record. */
 static void
-sent_count(struct memory_sent *sent, float weight, int64_t now)
+sent_count(
+    struct memory_sent *sent, const struct memory_rhythm *before, float weight, int64_t now)
 {
-	if (sent->last && now >= sent->last) {
-		float gap = (float)now - (float)sent->last;
-
-		if (sent->count == 1) {
-			sent->gap = gap;
-		} else {
-			sent->deviation +=
-			    UPDATE_GAP_SHARE * (fabsf(gap - sent->gap) - sent->deviation);
-			sent->gap += UPDATE_GAP_SHARE * (gap - sent->gap);
-		}
-	}
+	sent->rhythm = *before;
+	memory_rhythm_learn(&sent->rhythm, now);
 	sent->weight += weight;
 	memory_later(&sent->last, now);
 	if (sent->count < UINT32_MAX)
@@ -124,15 +141,17 @@ profile_audience(struct base_arena *arena, struct memory_profile *profile,
     const struct memory_lesson *lesson, const uint64_t *recipients, size_t count,
     float weight)
 {
+	struct memory_rhythm before;
 	size_t slot;
 
 	if (lesson->recipient_count < 1 || lesson->people_count < 2)
 		return BASE_OK;
+	before = rhythm_before(profile, lesson, recipients, count);
 	slot = sent_slot(
 	    arena, profile, lesson->recipient_sum, lesson->recipient_count, lesson->time);
 	if (slot == MEMORY_MAX_SENT)
 		return BASE_BROKEN;
-	sent_count(&profile->sent[slot], weight, lesson->time);
+	sent_count(&profile->sent[slot], &before, weight, lesson->time);
 	for (size_t i = 0; i < count; i++) {
 		size_t place = memory_contact_place(profile, recipients[i]);
 
@@ -229,6 +248,8 @@ memory_profile_sent(struct base_arena *arena, struct memory_profile *profile,
 	if (lesson->people_count > profile->largest)
 		profile->largest = lesson->people_count;
 	profile->sizes[memory_size_class(lesson->people_count)] += weight;
+	memory_rhythm_learn(
+	    &profile->rhythms[memory_size_class(lesson->people_count)], lesson->time);
 	profile->total += weight;
 	if (profile_domains(arena, profile, lesson) != BASE_OK)
 		return BASE_BROKEN;

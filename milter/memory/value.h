@@ -70,6 +70,17 @@ struct memory_contact {
 	uint8_t heard_size; /* recipients of the last mail received, at most 255 */
 };
 
+/* When the sends of one kind come. Several within hours are one occasion. */
+struct memory_rhythm {
+	uint32_t count;  /* occasions */
+	uint32_t last;   /* seconds since 1970 */
+	float gap;       /* seconds between two, smoothed */
+	float deviation; /* of the gap, smoothed */
+};
+
+/* Likeness of two audiences from which they are taken for one that has changed a little. */
+#define MEMORY_ALMOST 0.9
+
 /* An audience of two or more that the owner wrote to; a list may be the only recipient. */
 struct memory_sent {
 	uint64_t sum;  /* of the recipients' hashes, owner left out */
@@ -78,8 +89,8 @@ struct memory_sent {
 	uint32_t last; /* seconds since 1970 */
 	uint32_t count;
 	float weight;
-	float gap;       /* seconds between two sends, smoothed */
-	float deviation; /* of the gap, smoothed */
+	struct memory_rhythm
+	    rhythm; /* of this audience and those before it, almost the same */
 };
 
 /* An audience that the owner received mail with. */
@@ -137,6 +148,7 @@ struct memory_profile {
 	size_t domain_count;
 	size_t domain_room;
 	uint32_t domain_sends; /* sends whose domains were learned */
+	struct memory_rhythm rhythms[MEMORY_SIZE_CLASSES]; /* of sends to about as many */
 };
 
 /* One message that others may answer. */
@@ -192,8 +204,8 @@ struct memory_calibration {
 #define MEMORY_CALIBRATION                                                                 \
 	(struct memory_calibration)                                                        \
 	{                                                                                  \
-		.quantile = 0.999, .tag_quantile = 0.99, .margin = 0.8,                   \
-		.half_life = 3000, .needed = 1000                                          \
+		.quantile = 0.999, .tag_quantile = 0.99, .margin = 0.8, .half_life = 3000, \
+		.needed = 1000                                                             \
 	}
 
 /* Whose domain a recipient has. */
@@ -231,6 +243,28 @@ static inline double
 memory_fade(int64_t epoch, int64_t now)
 {
 	return exp2((double)(epoch - now) / MEMORY_HALF_LIFE);
+}
+
+/* A send passed. */
+void memory_rhythm_learn(struct memory_rhythm *rhythm, int64_t now);
+/* Do the sends come at a steady interval? */
+bool memory_rhythm_is_steady(const struct memory_rhythm *rhythm);
+/* Is the next one of them due about now? */
+bool memory_rhythm_is_due(const struct memory_rhythm *rhythm, int64_t now);
+
+/*
+ * Likeness (Jaccard) of `count` recipients with an audience written to, when `covered` of a
+ * sample of them are in it.
+ */
+static inline double
+memory_sent_likeness(
+    const struct memory_sent *sent, size_t covered, size_t sample, size_t count)
+{
+	double cover = (double)covered / (double)sample, all = (double)count;
+	double common = cover * all;
+
+	return common > sent->size ? sent->size / all
+				   : common / (all + sent->size - common);
 }
 
 /* 1; 2; 3-4; 5-7; 8-10; 11-14; 15-24; 25-49; 50-99; 100-249; 250-999; more. */

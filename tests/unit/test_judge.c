@@ -1208,6 +1208,108 @@ START_TEST(newsletter_is_regular)
 }
 END_TEST
 
+/* Why a send that scores enough for anything is not stopped now. */
+static enum judge_bar
+regular_bar(struct history *history, const char *recipients, const char *parent)
+{
+	struct judge_facts facts = history_facts(
+	    history, history_mail(history, ME, recipients, "now@x", parent));
+	struct settings_policy rule = { .action = SETTINGS_CONFIRM };
+	struct judge_verdict verdict;
+	struct judge_bars told;
+	const char *why = "";
+
+	ck_assert_int_eq(
+	    judge_score(&facts, history->card, history->arena, &verdict, &why), BASE_OK);
+	ck_assert_int_eq(judge_decide(&facts, &rule, &verdict, 1, &told),
+	    told.stop == JUDGE_BAR_NONE ? SETTINGS_CONFIRM : SETTINGS_TAG);
+	return told.stop;
+}
+
+/*
+ * Every Friday to twenty readers, one of whom changes: the next Friday's is usual. Other mail
+ * to as many goes on any day.
+ */
+START_TEST(friday_newsletter_passes)
+{
+	struct history history;
+	const char *readers, *twice;
+	int64_t begin;
+
+	history_begin(&history);
+	begin = history.now;
+	for (unsigned week = 0; week < 4; week++) {
+		history.now = begin + week * 7 * 86400;
+		ck_assert_int_eq(
+		    regular_bar(&history, history_people(history.arena, 100 + week, 20), ""),
+		    week < 3 ? JUDGE_BAR_NONE : JUDGE_BAR_REGULAR);
+		history_send(
+		    &history, ME, history_people(history.arena, 100 + week, 20), "", "");
+		for (unsigned other = 0; other < week; other++) {
+			history.now += (1 + week) * 30000;
+			history_send(&history, ME,
+			    history_people(history.arena, 500 + 30 * week + 90 * other, 20),
+			    "", "");
+		}
+	}
+	history.now = begin + 3 * 7 * 86400;
+	readers = history_people(history.arena, 104, 20);
+	twice = history_people(history.arena, 104, 40);
+	history.now += 4 * 86400; /* a Tuesday */
+	ck_assert_int_eq(regular_bar(&history, readers, ""), JUDGE_BAR_NONE);
+	ck_assert_int_eq(regular_bar(&history, twice, ""), JUDGE_BAR_NONE);
+	ck_assert_int_eq(regular_bar(&history, history_people(history.arena, 103, 20), ""),
+	    JUDGE_BAR_USUAL);
+	history.now += 3 * 86400;
+	ck_assert_int_eq(regular_bar(&history, readers, ""), JUDGE_BAR_REGULAR);
+	ck_assert_int_eq(regular_bar(&history, twice, ""), JUDGE_BAR_NONE);
+	/* nor is it the newsletter when it answers one of the readers and all others */
+	history_send(&history, "p104@example.com",
+	    base_arena_printf(
+		history.arena, "%s," ME, history_people(history.arena, 105, 19)),
+	    "theirs@x", "");
+	ck_assert_int_eq(regular_bar(&history, readers, "theirs@x"), JUDGE_BAR_NONE);
+	history_end(&history);
+}
+END_TEST
+
+/* Every Friday to other people, but always about twenty. */
+START_TEST(regular_size_class_passes)
+{
+	struct history history;
+	const char *people;
+
+	history_begin(&history);
+	for (unsigned week = 0; week < 4; week++) {
+		history.now += 7 * 86400 - 3600;
+		history_send(&history, ME,
+		    history_people(history.arena, 100 + 50 * week, 16 + week), "", "");
+	}
+	history_send(&history, "boss@example.com",
+	    base_arena_printf(
+		history.arena, "%s,p0@example.com", history_people(history.arena, 800, 18)),
+	    "theirs@x", "");
+	people = history_people(history.arena, 500, 18);
+	history.now += 3 * 86400;
+	ck_assert_int_eq(regular_bar(&history, people, ""), JUDGE_BAR_NONE);
+	history.now += 4 * 86400;
+	ck_assert_int_eq(regular_bar(&history, people, ""), JUDGE_BAR_REGULAR);
+	/* of another size; to a group that only others write to; an answer to everybody */
+	ck_assert_int_eq(regular_bar(&history, history_people(history.arena, 500, 40), ""),
+	    JUDGE_BAR_NONE);
+	ck_assert_int_eq(regular_bar(&history, history_people(history.arena, 800, 18), ""),
+	    JUDGE_BAR_NONE);
+	people = base_arena_printf(history.arena, "%s,boss@example.com",
+	    history_people(history.arena, 800, 18));
+	ck_assert_int_eq(regular_bar(&history, people, "theirs@x"), JUDGE_BAR_NONE);
+	people = base_arena_printf(history.arena, "%s,boss@example.com",
+	    history_people(history.arena, 500, 17));
+	ck_assert_int_eq(regular_bar(&history, people, ""), JUDGE_BAR_NONE);
+	ck_assert_int_eq(regular_bar(&history, people, "theirs@x"), JUDGE_BAR_NONE);
+	history_end(&history);
+}
+END_TEST
+
 /* A body that could change the action is asked for, and does change it. */
 START_TEST(body_is_wanted_when_it_matters)
 {
@@ -1672,6 +1774,8 @@ main(void)
 	tcase_add_test(signal, a_first_domain_needs_a_habit);
 	tcase_add_loop_test(signal, wrong_account, 0, (int)(sizeof(accounts) / sizeof(*accounts)));
 	tcase_add_test(signal, newsletter_is_regular);
+	tcase_add_test(scenario, friday_newsletter_passes);
+	tcase_add_test(scenario, regular_size_class_passes);
 	tcase_add_test(signal, lists_count_their_people);
 	tcase_add_test(signal, group_habit_is_remembered);
 	tcase_add_test(signal, list_leaves_a_mark);

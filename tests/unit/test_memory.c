@@ -240,17 +240,37 @@ START_TEST(lesson_round_trips_and_holds_no_address)
 }
 END_TEST
 
-#define PROFILE_HEAD 114 /* bytes of a profile up to where its domains are counted */
+#define PROFILE_HEAD 114                           /* bytes up to where domains are counted */
+#define PROFILE_NEW (5 + MEMORY_SIZE_CLASSES * 16) /* of what version 2 has not, from there */
+#define PROFILE_SENT 28                            /* of an audience, up to its rhythm */
 
-/* What a program of before domains were kept has written. */
+/* Bytes of a profile's contacts. */
 static size_t
-profile_older(const void *data, size_t length, unsigned char *old_r)
+contacts_length(const struct memory_profile *profile)
 {
-	memcpy(old_r, data, PROFILE_HEAD);
-	memcpy(old_r + PROFILE_HEAD, (const unsigned char *)data + PROFILE_HEAD + 5,
-	    length - PROFILE_HEAD - 5);
+	size_t length = 0;
+
+	for (size_t i = 0; i < profile->contact_count; i++)
+		length += 9 + (profile->contacts[i].last_sent ? 20 : 0) +
+			  (profile->contacts[i].last_received ? 10 : 0) +
+			  (profile->contacts[i].name ? 4 : 0);
+	return length;
+}
+
+/* What a program of before domains and rhythms were kept has written, of one audience. */
+static size_t
+profile_older(const struct memory_profile *profile, const unsigned char *data,
+    size_t length, unsigned char *old_r)
+{
+	unsigned char *at = old_r;
+	size_t head = PROFILE_HEAD + PROFILE_NEW;
+	size_t sent = head + contacts_length(profile) + PROFILE_SENT;
+
+	at = mempcpy(at, data, PROFILE_HEAD);
+	at = mempcpy(at, data + head, sent - head);
+	at = mempcpy(at, data + sent + 8, length - sent - 8);
 	old_r[0] = 2;
-	return length - 5;
+	return (size_t)(at - old_r);
 }
 
 START_TEST(older_profiles_are_understood)
@@ -263,12 +283,22 @@ START_TEST(older_profiles_are_understood)
 	const void *data;
 	size_t length;
 
-	profile_learn(arena, profile, &lesson);
+	seed = 3;
+	lesson = lesson_random(people, 4, 100, 1000000000);
+	for (int week = 0; week < 3; week++) {
+		profile_learn(arena, profile, &lesson);
+		lesson.time += 7 * 86400;
+	}
 	ck_assert_int_eq(memory_profile_encode(arena, profile, &data, &length), BASE_OK);
 	ck_assert_uint_le(length, sizeof(old));
-	length = profile_older(data, length, old);
+	ck_assert_uint_eq(profile->sent_count, 1);
+	length = profile_older(profile, data, length, old);
 	ck_assert_int_eq(memory_profile_decode(arena, old, length, &again), BASE_OK);
-	ck_assert_uint_eq(again->sends, 1);
+	ck_assert_uint_eq(again->sends, 3);
+	ck_assert_uint_eq(again->sent[0].rhythm.count, 3);
+	ck_assert_uint_eq(again->sent[0].rhythm.last, 1000000000 + 14 * 86400);
+	ck_assert_double_eq(again->sent[0].rhythm.gap, 7 * 86400);
+	ck_assert_uint_eq(again->rhythms[2].count, 0);
 	ck_assert_uint_eq(again->contact_count, profile->contact_count);
 	ck_assert_uint_eq(again->list_count, profile->list_count);
 	ck_assert_uint_eq(again->domain_count, 0);
@@ -280,6 +310,55 @@ START_TEST(older_profiles_are_understood)
 			    memory_profile_decode(arena, old, length, &again), BASE_NONE);
 	}
 	base_arena_free(&arena);
+}
+END_TEST
+
+/* --- rhythms ----------------------------------------------------------------------- */
+
+#define WHEN_MAX 10
+
+/* Sends on these days; is there a rhythm, and is the next one due on another day? */
+static const struct {
+	double days[WHEN_MAX]; /* the last one 0 */
+	bool is_steady;
+	double day;
+	bool is_due;
+} rhythms[] = {
+	{ { 5, 12, 19 }, true, 26, true },
+	{ { 5, 12 }, false, 19, false },
+	{ { 5, 12, 19 }, true, 25.1, true },
+	{ { 5, 12, 19 }, true, 23, false }, /* a Tuesday */
+	{ { 5, 12, 19 }, true, 29, false },
+	{ { 5, 12, 19 }, true, 19.3, false },
+	{ { 5, 12, 19 }, true, 33, true },  /* one was left out */
+	{ { 5, 12, 19 }, true, 61, false }, /* over long ago */
+	{ { 5, 12, 19.1, 25.9, 33 }, true, 40, true },
+	{ { 5, 12, 19, 33, 40 }, true, 47, true }, /* a holiday between */
+	{ { 5, 12, 12.1, 19, 19.2 }, true, 26, true }, /* with corrections */
+	{ { 1, 2, 3, 4, 5, 8, 9, 10, 11 }, true, 12, true },
+	{ { 1, 2, 3, 4, 5, 8, 9, 10, 11 }, true, 12.5, false },
+	{ { 1, 31, 61, 92, 122 }, true, 153, true },
+	{ { 1, 1.3, 1.6, 1.9, 2.2, 2.5 }, false, 2.8, false }, /* all day long */
+	{ { 1, 4, 5, 11, 12, 20, 22, 23, 31 }, false, 35, false },
+	{ { 5, 12, 14 }, false, 21, false },
+};
+
+START_TEST(rhythms_are_found)
+{
+	struct memory_rhythm rhythm = { 0 };
+	int64_t begin = 1700000000;
+
+	for (size_t i = 0; i < WHEN_MAX && rhythms[_i].days[i] > 0; i++)
+		memory_rhythm_learn(
+		    &rhythm, begin + (int64_t)(rhythms[_i].days[i] * 86400));
+	ck_assert_msg(memory_rhythm_is_steady(&rhythm) == rhythms[_i].is_steady,
+	    "gap %f deviation %f", (double)rhythm.gap / 86400,
+	    (double)rhythm.deviation / 86400);
+	ck_assert(memory_rhythm_is_due(&rhythm,
+		      begin + (int64_t)(rhythms[_i].day * 86400)) == rhythms[_i].is_due);
+	/* older mail that is learned late changes nothing */
+	memory_rhythm_learn(&rhythm, begin);
+	ck_assert(memory_rhythm_is_steady(&rhythm) == rhythms[_i].is_steady);
 }
 END_TEST
 
@@ -1170,7 +1249,7 @@ START_TEST(older_mail_moves_nothing_back)
 	ck_assert_uint_gt(
 	    facts.recall->profile->contacts[0].last_sent, (uint64_t)history.now);
 	ck_assert_uint_eq(facts.recall->profile->sent[0].count, 2);
-	ck_assert_float_eq(facts.recall->profile->sent[0].gap, 0);
+	ck_assert_float_eq(facts.recall->profile->sent[0].rhythm.gap, 0);
 	history_end(&history);
 	directory_remove();
 }
@@ -1557,6 +1636,8 @@ main(void)
 	tcase_add_test(record, older_lessons_are_understood);
 	tcase_add_test(record, older_profiles_are_understood);
 	tcase_add_test(record, domains_are_remembered);
+	tcase_add_loop_test(
+	    record, rhythms_are_found, 0, (int)(sizeof(rhythms) / sizeof(*rhythms)));
 	tcase_add_test(record, names_are_alike_in_any_form);
 	tcase_add_test(record, names_are_learned);
 	tcase_add_test(record, keys_differ_per_site);
