@@ -5,20 +5,35 @@
  * A profile holds hashes, so addresses cannot be compared. Those that a slip of the finger
  * makes of the stranger's are hashed instead, and looked up. Digits are left alone: numbered
  * addresses are neighbours by intent. Names are compared as they are, by their hashes.
+ *
+ * Of the local part, and of a domain that is new to the sender, from 5 bytes on, are found: any
+ * one edit (a byte too many, missing or wrong, two neighbours swapped). From 8 bytes on also any
+ * two of these: bytes too many, swaps, letters typed for one near by on the keyboard or in sound.
+ * A missing byte, or a letter that is not near, is found only alone: with another edit it would
+ * be ten to a hundred times as many. ALIKE_MAX_TRIES is for all recipients of a mail together,
+ * one edit first; so with several long new addresses two edits may be missed.
  */
 #include <ctype.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "milter/mail/mail.h"
 #include "milter/memory/internal.h"
 
 #define ALIKE_MAX_ADDRESS 320
-#define ALIKE_MAX_PART 64    /* bytes of a local part or domain that is varied */
-#define ALIKE_MIN_PART 5     /* shorter ones are alike by chance */
-#define ALIKE_TWICE 8        /* bytes from which two edits are tried */
-#define ALIKE_MAX_TRIES 8192 /* hashes per send: less than a millisecond */
+#define ALIKE_MAX_PART 64     /* bytes of a local part or domain that is varied */
+#define ALIKE_MIN_PART 5      /* shorter ones are alike by chance */
+#define ALIKE_TWICE 8         /* bytes from which two edits are tried */
+#define ALIKE_MAX_TRIES 12288 /* hashes per send: less than a millisecond */
+#define ALIKE_MARKS 8192      /* bits */
 
 static const char alike_letters[] = "abcdefghijklmnopqrstuvwxyz.-_";
+
+/* Of each letter, those that are near on the keyboard, or in sound. */
+static const char *const alike_near[26] = { "qwszeo", "vghnpd", "xdfvks", "serfcxt",
+	"wsdrai", "drtgvc", "ftyhbv", "gyujnb", "uokyel", "huikmg", "jiolmcq", "kopi",
+	"njk", "bhjm", "iklpua", "olb", "wak", "edft", "awedxzc", "rfgyd", "yhjio",
+	"cfgbwf", "qasev", "zsdc", "tughi", "asx" };
 
 struct alike {
 	const struct base_key *key;
@@ -28,6 +43,7 @@ struct alike {
 	size_t head;      /* bytes before it */
 	uint64_t found;   /* 0: not yet */
 	char address[ALIKE_MAX_ADDRESS];
+	uint64_t marks[ALIKE_MARKS / 64]; /* of contacts, so that few are looked up */
 };
 
 /* Is it written to, and not a recipient of this very mail? */
@@ -44,11 +60,25 @@ is_usual(const struct memory_recall *recall, uint64_t hash)
 	return true;
 }
 
+/* Marks the contacts. */
+static void
+marks_make(struct alike *alike)
+{
+	const struct memory_profile *profile = alike->recall->profile;
+
+	for (size_t i = 0; i < profile->contact_count; i++) {
+		size_t bit = profile->contacts[i].hash % ALIKE_MARKS;
+
+		alike->marks[bit / 64] |= UINT64_C(1) << bit % 64;
+	}
+}
+
 /* Looks one variant up; false: it was one, or there are no tries left. */
 static bool
 variant_try(struct alike *alike, const char *part, size_t length)
 {
 	uint64_t hash;
+	size_t bit;
 
 	if (alike->tries == 0 || alike->found)
 		return false;
@@ -56,7 +86,8 @@ variant_try(struct alike *alike, const char *part, size_t length)
 	memcpy(alike->address + alike->head, part, length);
 	strcpy(alike->address + alike->head + length, alike->tail);
 	hash = memory_hash(alike->key, alike->address);
-	if (is_usual(alike->recall, hash))
+	bit = hash % ALIKE_MARKS;
+	if ((alike->marks[bit / 64] >> bit % 64 & 1) && is_usual(alike->recall, hash))
 		alike->found = hash;
 	return !alike->found;
 }
@@ -105,10 +136,58 @@ variants_replace(struct alike *alike, const char *part, size_t length)
 		}
 }
 
+/* The letters that one may be typed instead of. */
+static const char *
+near_of(char letter)
+{
+	if (letter >= 'a' && letter <= 'z')
+		return alike_near[letter - 'a'];
+	return letter == '.' || letter == '-' || letter == '_' ? ".-_" : "";
+}
+
+/* One more byte, from a place on, replaced by a letter that is near. */
+static void
+variants_near_from(struct alike *alike, char *part, size_t length, size_t from)
+{
+	for (size_t i = from; i < length && !alike->found && alike->tries; i++) {
+		char letter = part[i];
+
+		for (const char *near = near_of(letter); *near; near++) {
+			part[i] = *near;
+			if (*near != letter)
+				variant_try(alike, part, length);
+		}
+		part[i] = letter;
+	}
+}
+
+/* One byte replaced by a letter that is near, and another edit. */
+static void
+variants_near(struct alike *alike, const char *part, size_t length)
+{
+	char room[ALIKE_MAX_PART + 2];
+
+	memcpy(room, part, length);
+	for (size_t i = 0; i < length && !alike->found && alike->tries; i++) {
+		for (const char *near = near_of(part[i]); *near; near++) {
+			room[i] = *near;
+			if (*near == part[i])
+				continue;
+			variants_near_from(alike, room, length, i + 1);
+			variants_shift(alike, room, length, 1);
+		}
+		room[i] = part[i];
+	}
+}
+
+/* Which part of an address is varied, and how. */
+enum alike_round { ALIKE_LOCAL, ALIKE_DOMAIN, ALIKE_LOCAL_TWICE, ALIKE_DOMAIN_TWICE };
+
 /* The contact that an address is alike in its local part, or in its domain; 0: none. */
 static uint64_t
-address_alike(struct alike *alike, const char *address, bool by_domain)
+address_alike(struct alike *alike, const char *address, enum alike_round round)
 {
+	bool by_domain = round == ALIKE_DOMAIN || round == ALIKE_DOMAIN_TWICE;
 	const char *domain = mail_domain_of(address);
 	const char *part = by_domain ? domain : address;
 	size_t length = by_domain ? strlen(domain) : (size_t)(domain - address);
@@ -123,8 +202,12 @@ address_alike(struct alike *alike, const char *address, bool by_domain)
 	alike->head = (size_t)(part - address);
 	alike->tail = part + length;
 	memcpy(alike->address, address, alike->head);
-	variants_shift(alike, part, length, length < ALIKE_TWICE ? 1 : 2);
-	variants_replace(alike, part, length);
+	if (round == ALIKE_LOCAL || round == ALIKE_DOMAIN) {
+		variants_shift(alike, part, length, length < ALIKE_TWICE ? 1 : 2);
+		variants_replace(alike, part, length);
+	} else if (length >= ALIKE_TWICE) {
+		variants_near(alike, part, length);
+	}
 	return alike->found;
 }
 
@@ -171,18 +254,46 @@ name_alike(const struct memory_recall *recall, uint32_t name)
 	return 0;
 }
 
-/* For each recipient the contact that it is alike; local parts first. */
+/* A domain that the sender has, or wrote to before, is no slip of the finger. */
+static bool
+is_due(const struct memory_recall *recall, size_t i, int round)
+{
+	return round == ALIKE_LOCAL || round == ALIKE_LOCAL_TWICE || !recall->domains ||
+	       recall->domains[i] == MEMORY_DOMAIN_NEW;
+}
+
+/* Recipients by hash: what is found before the tries are used up depends on no order. */
+static int
+place_compare(const void *a, const void *b, void *context)
+{
+	const struct memory_recall *recall = context;
+	uint64_t left = recall->recipients[*(const size_t *)a];
+	uint64_t right = recall->recipients[*(const size_t *)b];
+
+	return left < right ? -1 : left > right;
+}
+
+/* For each recipient the contact that it is alike; local parts first, one edit first. */
 static void
 addresses_alike(const struct base_key *key, const struct mail_transaction *transaction,
-    const struct memory_recall *recall, uint64_t *found)
+    struct memory_recall *recall, uint64_t *found)
 {
 	struct alike alike = { .key = key, .recall = recall, .tries = ALIKE_MAX_TRIES };
+	size_t places[MEMORY_MAX_ALIKE], count = 0;
 
-	for (int by_domain = 0; by_domain <= 1; by_domain++)
-		for (size_t i = 0; i < recall->recipient_count; i++)
-			if (!found[i] && is_stranger(recall, i))
-				found[i] = address_alike(
-				    &alike, transaction->recipients.items[i], by_domain);
+	for (size_t i = 0; i < recall->recipient_count; i++)
+		if (is_stranger(recall, i))
+			places[count++] = i;
+	if (count == 0)
+		return;
+	qsort_r(places, count, sizeof(*places), place_compare, recall);
+	marks_make(&alike);
+	for (int round = ALIKE_LOCAL; round <= ALIKE_DOMAIN_TWICE; round++)
+		for (size_t i = 0; i < count; i++)
+			if (!found[places[i]] && is_due(recall, places[i], round))
+				found[places[i]] = address_alike(&alike,
+				    transaction->recipients.items[places[i]],
+				    (enum alike_round)round);
 }
 
 /* By address and by name. */

@@ -100,7 +100,10 @@ uint32_t memory_name_hash(const struct base_key *key, const char *text);
 
 /* --- look-alikes ------------------------------------------------------------------- */
 
-/* Fills in `recall->alike` and `alike_name`; the profile is there. BROKEN: arena full. */
+/*
+ * Fills in `recall->alike` and `alike_name`; profile and domains are there. Not every two edits
+ * are found, see alike.c. BROKEN: arena full.
+ */
 enum base_result memory_alike_find(struct base_arena *arena, const struct base_key *key,
     const struct mail_transaction *transaction, struct memory_recall *recall,
     const char **why_r);

@@ -144,10 +144,9 @@ memory_recall(struct memory *memory, const struct base_key *key, struct base_are
 		return result;
 	if (recall.site)
 		site_scores(memory, recall.site, &recall);
-	result = memory_alike_find(arena, key, transaction, &recall, why_r);
+	result = memory_domains_find(arena, key, actor, transaction, &recall, why_r);
 	if (result == BASE_OK)
-		result =
-		    memory_domains_find(arena, key, actor, transaction, &recall, why_r);
+		result = memory_alike_find(arena, key, transaction, &recall, why_r);
 	if (result == BASE_OK)
 		*recall_r = recall;
 	return result;
