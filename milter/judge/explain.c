@@ -117,8 +117,8 @@ explain_mercy(const struct judge_facts *facts, const struct settings_policy *rul
 		    profile ? profile->sends : 0, judge_sends_needed(facts->recall, rule));
 	else if (bar == JUDGE_BAR_REGULAR)
 		base_buffer_puts(text, ", but it is a regular mailing, and due");
-	else if (bar == JUDGE_BAR_USUAL)
-		base_buffer_puts(text, ", but this very audience was written to before");
+	else if (bar == JUDGE_BAR_CONFIRMED)
+		base_buffer_puts(text, ", but this very audience was confirmed before");
 }
 
 /* What the policy made of it, and which bar decided. */

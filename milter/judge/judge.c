@@ -234,7 +234,7 @@ stop_bar(const struct judge_facts *facts, const struct settings_policy *rule,
 		return JUDGE_BAR_LEARNING;
 	if (verdict->is_regular)
 		return JUDGE_BAR_REGULAR;
-	return verdict->is_usual ? JUDGE_BAR_USUAL : JUDGE_BAR_NONE;
+	return verdict->is_confirmed ? JUDGE_BAR_CONFIRMED : JUDGE_BAR_NONE;
 }
 
 /* What a rule does, and why not more. */
@@ -357,8 +357,8 @@ judge_score(const struct judge_facts *facts, const struct judge_scorecard *score
 		return result;
 	verdict.points = score.points;
 	verdict.score = score.score;
-	verdict.is_regular = score.view.same == NULL && score.view.is_regular;
-	verdict.is_usual = score.view.same != NULL || score.view.is_regular;
+	verdict.is_regular = score.view.is_regular;
+	verdict.is_confirmed = score.view.same && score.view.same->is_confirmed;
 	verdict.body_may_tell = !facts->has_body && !facts->transaction->is_base64 &&
 				score.view.people >= JUDGE_BODY_MIN;
 	score.points += body_points(&score, scorecard);

@@ -70,8 +70,9 @@ struct judge_verdict {
 	bool wants_body; /* the start of the body could change the action */
 
 	/* What deciding needs besides. */
-	bool is_usual;   /* this very audience was written to before, or it is regular */
-	bool is_regular; /* no such audience, but a regular mailing that is due */
+	bool
+	    is_confirmed; /* its sender was asked about this very audience before, and sent */
+	bool is_regular; /* a regular mailing that is due */
 	bool
 	    body_may_tell; /* the start of the body is not read yet, and could be worth it */
 	double body_score; /* the score if the body added the most that it can */
@@ -91,7 +92,7 @@ enum judge_bar {
 	JUDGE_BAR_LEARNING_SITE, /* too little is known of the whole site */
 	JUDGE_BAR_LEARNING,      /* too little is known of this sender */
 	JUDGE_BAR_REGULAR,       /* it is a regular mailing, and due */
-	JUDGE_BAR_USUAL,         /* this very audience was written to before */
+	JUDGE_BAR_CONFIRMED,     /* this very audience was confirmed before */
 };
 
 /* Which bar a send did not pass, so that its verdict can be worked out again. */

@@ -161,6 +161,7 @@ sent_put(struct memory_wire *wire, const struct memory_sent *sent)
 	memory_put(wire, sent->last, 4);
 	memory_put(wire, sent->count, 4);
 	memory_put_float(wire, sent->weight);
+	memory_put(wire, sent->is_confirmed, 1);
 	rhythm_put(wire, &sent->rhythm);
 }
 
@@ -175,6 +176,7 @@ sent_take(struct memory_wire *wire, unsigned version, struct memory_sent *sent_r
 	sent_r->count = (uint32_t)memory_take(wire, 4);
 	sent_r->weight = memory_take_float(wire);
 	if (version > 2) {
+		sent_r->is_confirmed = memory_take(wire, 1) != 0;
 		rhythm_take(wire, &sent_r->rhythm);
 		return;
 	}

@@ -51,6 +51,7 @@ struct memory_lesson {
 	bool has_header;    /* To or Cc was there, so who is hidden is known */
 	bool is_one_domain; /* everybody has the sender's domain */
 	bool knows_domains; /* false: a lesson of before they were kept */
+	bool is_confirmed;  /* its sender was asked about this very audience */
 	uint64_t
 	    domains[MEMORY_LESSON_DOMAINS]; /* hashes of the recipients' outside ones */
 	uint8_t domain_count;

@@ -9,11 +9,20 @@
 
 #define MEMORY_QUEUE_BYTES (16u << 20) /* of all of them */
 
-/* What would be learned if this send really leaves. */
-enum base_result
-memory_lesson(const struct base_key *key, struct base_arena *arena, const char *actor,
-    const struct mail_transaction *transaction, size_t people, double score,
-    const void **lesson_r, size_t *length_r, const char **why_r)
+/* What every lesson of one send is made from. */
+struct lesson_source {
+	const char *actor;
+	const struct mail_transaction *transaction;
+	size_t people;
+	double score;
+	bool is_held;
+};
+
+/* One lesson under each valid key, joined. */
+static enum base_result
+lessons_make(const struct base_key *key, struct base_arena *arena,
+    const struct lesson_source *source, const void **lesson_r, size_t *length_r,
+    const char **why_r)
 {
 	const struct base_key *valid[BASE_KEY_MAX];
 	struct store_blob parts[BASE_KEY_MAX] = { 0 };
@@ -23,8 +32,9 @@ memory_lesson(const struct base_key *key, struct base_arena *arena, const char *
 	for (size_t i = 0; i < count && result == BASE_OK; i++) {
 		struct memory_lesson lesson;
 
-		result = memory_lesson_make(
-		    arena, valid[i], actor, transaction, people, score, &lesson, why_r);
+		result = memory_lesson_make(arena, valid[i], source->actor,
+		    source->transaction, source->people, source->score, &lesson, why_r);
+		lesson.is_confirmed = source->is_held;
 		if (result == BASE_OK)
 			result = memory_lesson_encode(
 			    arena, &lesson, &parts[i].data, &parts[i].length);
@@ -34,6 +44,34 @@ memory_lesson(const struct base_key *key, struct base_arena *arena, const char *
 	if (result == BASE_BROKEN)
 		*why_r = base_why("no memory for a lesson");
 	return result;
+}
+
+/* What would be learned if this send really leaves. */
+enum base_result
+memory_lesson(const struct base_key *key, struct base_arena *arena, const char *actor,
+    const struct mail_transaction *transaction, size_t people, double score,
+    const void **lesson_r, size_t *length_r, const char **why_r)
+{
+	const struct lesson_source source = {
+		.actor = actor, .transaction = transaction, .people = people, .score = score
+	};
+
+	return lessons_make(key, arena, &source, lesson_r, length_r, why_r);
+}
+
+/* The same for a send that waits for its sender's word. */
+enum base_result
+memory_lesson_held(const struct base_key *key, struct base_arena *arena, const char *actor,
+    const struct mail_transaction *transaction, size_t people, double score,
+    const void **lesson_r, size_t *length_r, const char **why_r)
+{
+	const struct lesson_source source = { .actor = actor,
+		.transaction = transaction,
+		.people = people,
+		.score = score,
+		.is_held = true };
+
+	return lessons_make(key, arena, &source, lesson_r, length_r, why_r);
 }
 
 /* Learns in the calling thread; what is known stays in the table until there is much of it.

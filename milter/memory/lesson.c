@@ -198,7 +198,8 @@ memory_lesson_encode(struct base_arena *arena, const struct memory_lesson *lesso
 	memory_put(&wire, LESSON_VERSION, 1);
 	memory_put(&wire,
 	    (lesson->is_send ? 1 : 0) | (lesson->has_header ? 2 : 0) |
-		(lesson->is_one_domain ? 4 : 0) | (lesson->knows_domains ? 8 : 0),
+		(lesson->is_one_domain ? 4 : 0) | (lesson->knows_domains ? 8 : 0) |
+		(lesson->is_confirmed ? 16 : 0),
 	    1);
 	memory_put(&wire, (uint64_t)lesson->time, 8);
 	memory_put_double(&wire, lesson->score);
@@ -258,6 +259,7 @@ memory_lesson_decode(struct base_arena *arena, const void *data, size_t length,
 	lesson.has_header = flags & 2;
 	lesson.is_one_domain = flags & 4;
 	lesson.knows_domains = flags & 8;
+	lesson.is_confirmed = flags & 16;
 	lesson.time = (int64_t)memory_take(&wire, 8);
 	lesson.score = memory_take_double(&wire);
 	lesson.sender = memory_take(&wire, 8);

@@ -68,6 +68,13 @@ uint64_t memory_recall_hash(const struct base_key *key, const char *address);
 enum base_result memory_lesson(const struct base_key *key, struct base_arena *arena,
     const char *actor, const struct mail_transaction *transaction, size_t people,
     double score, const void **lesson_r, size_t *length_r, const char **why_r);
+/*
+ * The same for a send that waits for its sender's word: once it is learned, its sender has
+ * confirmed this very audience.
+ */
+enum base_result memory_lesson_held(const struct base_key *key, struct base_arena *arena,
+    const char *actor, const struct mail_transaction *transaction, size_t people,
+    double score, const void **lesson_r, size_t *length_r, const char **why_r);
 enum base_result memory_learn(
     struct memory *memory, const void *lesson, size_t length, const char **why_r);
 /*

@@ -6,6 +6,9 @@
 
 #include "milter/memory/update.h"
 
+/* Sends that an audience is worth for having been confirmed: nobody is asked twice. */
+#define UPDATE_CONFIRMED_WORTH 2
+
 /* The slot of least worth among the audiences written to. */
 static size_t
 sent_least(const struct memory_profile *profile, int64_t now)
@@ -17,7 +20,8 @@ sent_least(const struct memory_profile *profile, int64_t now)
 		const struct memory_sent *sent = &profile->sent[i];
 		double worth =
 		    (double)sent->weight * fade +
-		    exp2(((double)sent->last - (double)now) / MEMORY_HALF_LIFE * 4);
+		    exp2(((double)sent->last - (double)now) / MEMORY_HALF_LIFE * 4) +
+		    (sent->is_confirmed ? UPDATE_CONFIRMED_WORTH : 0);
 
 		if (worth < least_worth) {
 			least_worth = worth;
@@ -84,13 +88,14 @@ rhythm_before(const struct memory_profile *profile, const struct memory_lesson *
 
 /* Counts a send in an audience's own record. */
 static void
-sent_count(
-    struct memory_sent *sent, const struct memory_rhythm *before, float weight, int64_t now)
+sent_count(struct memory_sent *sent, const struct memory_rhythm *before,
+    const struct memory_lesson *lesson, float weight)
 {
 	sent->rhythm = *before;
-	memory_rhythm_learn(&sent->rhythm, now);
+	memory_rhythm_learn(&sent->rhythm, lesson->time);
 	sent->weight += weight;
-	memory_later(&sent->last, now);
+	sent->is_confirmed |= lesson->is_confirmed;
+	memory_later(&sent->last, lesson->time);
 	if (sent->count < UINT32_MAX)
 		sent->count++;
 }
@@ -151,7 +156,7 @@ profile_audience(struct base_arena *arena, struct memory_profile *profile,
 	    arena, profile, lesson->recipient_sum, lesson->recipient_count, lesson->time);
 	if (slot == MEMORY_MAX_SENT)
 		return BASE_BROKEN;
-	sent_count(&profile->sent[slot], &before, weight, lesson->time);
+	sent_count(&profile->sent[slot], &before, lesson, weight);
 	for (size_t i = 0; i < count; i++) {
 		size_t place = memory_contact_place(profile, recipients[i]);
 

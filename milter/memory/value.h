@@ -90,7 +90,8 @@ struct memory_sent {
 	uint32_t count;
 	float weight;
 	struct memory_rhythm
-	    rhythm; /* of this audience and those before it, almost the same */
+	    rhythm;        /* of this audience and those before it, almost the same */
+	bool is_confirmed; /* the owner was asked about it, and sent */
 };
 
 /* An audience that the owner received mail with. */

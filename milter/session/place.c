@@ -153,6 +153,19 @@ reasons_make(struct base_arena *arena, const struct judge_verdict *verdict,
 	return count;
 }
 
+/* What is learned when it is sent after all. A storm asks nobody about an audience. */
+static enum base_result
+lesson_make(
+    struct session_connection *connection, struct hold_request *request, const char **why_r)
+{
+	const struct session_mail *mail = &connection->mail;
+
+	return (mail->is_stormy ? memory_lesson : memory_lesson_held)(connection->site->key,
+	    connection->arena, mail->identity.actor, mail->judged,
+	    audience_people(&mail->audience, 0), mail->verdict.score, &request->lesson,
+	    &request->lesson_length, why_r);
+}
+
 /* What must be durable before the MTA is asked. The arrays are the caller's. */
 static enum base_result
 request_make(struct session_connection *connection, struct hold_request *request_r,
@@ -180,9 +193,7 @@ request_make(struct session_connection *connection, struct hold_request *request
 	request_r->then = hold_ends[settings->undo.then];
 	if (mail->is_stormy)
 		session_storm_request(connection, request_r);
-	return memory_lesson(connection->site->key, connection->arena, mail->identity.actor,
-	    mail->judged, audience_people(&mail->audience, 0), mail->verdict.score,
-	    &request_r->lesson, &request_r->lesson_length, why_r);
+	return lesson_make(connection, request_r, why_r);
 }
 
 /* Writes the hold down. OK: it is durable and may be asked of the MTA. */

@@ -99,7 +99,7 @@ const struct settings_key settings_keys[] = {
 	    .min = 0, .max = DAYS(1) },
 	{ "lists", &settings_type_entries, AT(lists) },
 	{ "judge.scorecard", &settings_type_path_optional, AT(judge.scorecard), "" },
-	{ "judge.learning_sends", &settings_type_count, AT(judge.learning.sends), "3",
+	{ "judge.learning_sends", &settings_type_count, AT(judge.learning.sends), "2",
 	    .min = 0, .max = 100000 },
 	{ "judge.learning_sends_new_site", &settings_type_count,
 	    AT(judge.learning.sends_new_site), "10", .min = 0, .max = 100000 },

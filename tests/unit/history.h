@@ -90,8 +90,7 @@ history_begin(struct history *history)
 	};
 	ck_assert_int_eq(base_crypto_start(&why), BASE_OK);
 	ck_assert_int_eq(base_key_from_bytes(bytes, &history->key), BASE_OK);
-	ck_assert_int_eq(
-	    memory_open(&options, &history->memory, &why), BASE_OK);
+	ck_assert_int_eq(memory_open(&options, &history->memory, &why), BASE_OK);
 	ck_assert_msg(judge_scorecard_default(&history->card, &why) == BASE_OK, "%s", why);
 	history->arena = base_arena_new(64u << 20);
 }
@@ -120,8 +119,8 @@ history_facts(struct history *history, const struct mail_transaction *mail)
 	identity->proof = IDENTITY_LOGIN;
 	audience->people = history->people ? history->people : mail->recipients.count;
 	audience->lists = history->people ? 1 : 0;
-	ck_assert_msg(memory_recall(history->memory, history->key, history->arena, mail->envelope_sender,
-			  mail, recall, &why) == BASE_OK,
+	ck_assert_msg(memory_recall(history->memory, history->key, history->arena,
+			  mail->envelope_sender, mail, recall, &why) == BASE_OK,
 	    "%s", why);
 	return (struct judge_facts){
 		.transaction = mail,
@@ -141,6 +140,25 @@ history_learn(
 
 	ck_assert_msg(memory_lesson(history->key, history->arena, actor, mail,
 			  history->people, 0.01, &lesson, &length, &why) == BASE_OK,
+	    "%s", why);
+	ck_assert_msg(
+	    memory_learn(history->memory, lesson, length, &why) == BASE_OK, "%s", why);
+}
+
+/* A send that was held and that its sender confirmed, an hour after the one before. */
+static inline void
+history_confirm(struct history *history, const char *sender, const char *recipients,
+    const char *id, const char *parent)
+{
+	const struct mail_transaction *mail;
+	const void *lesson;
+	size_t length;
+	const char *why = "";
+
+	history->now += 3600;
+	mail = history_mail(history, sender, recipients, id, parent);
+	ck_assert_msg(memory_lesson_held(history->key, history->arena, sender, mail,
+			  history->people, 0.99, &lesson, &length, &why) == BASE_OK,
 	    "%s", why);
 	ck_assert_msg(
 	    memory_learn(history->memory, lesson, length, &why) == BASE_OK, "%s", why);

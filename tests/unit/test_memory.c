@@ -140,6 +140,39 @@ START_TEST(profile_round_trips_and_is_bounded)
 }
 END_TEST
 
+/* Whom somebody was asked about once stays so, as bytes and beside many later audiences. */
+START_TEST(confirmed_audiences_stay_confirmed)
+{
+	struct base_arena *arena = base_arena_new(16u << 20);
+	struct memory_profile *profile = memory_profile_new(arena, 1000000000), *again;
+	struct memory_person people[30], others[30];
+	struct memory_lesson lesson, taken;
+	size_t length, confirmed = 0;
+	const void *data;
+
+	seed = 5;
+	lesson = lesson_random(people, 20, 400, 1000000000);
+	lesson.is_confirmed = true;
+	ck_assert_int_eq(memory_lesson_encode(arena, &lesson, &data, &length), BASE_OK);
+	ck_assert_int_eq(memory_lesson_decode(arena, data, length, &taken), BASE_OK);
+	profile_learn(arena, profile, &taken);
+	for (int i = 0; i < 100; i++) {
+		taken = lesson_random(others, 20, 400, 1000000000 + i * 86400);
+		profile_learn(arena, profile, &taken);
+	}
+	ck_assert_int_eq(memory_profile_encode(arena, profile, &data, &length), BASE_OK);
+	ck_assert_int_eq(memory_profile_decode(arena, data, length, &again), BASE_OK);
+	ck_assert_uint_eq(again->sent_count, MEMORY_MAX_SENT);
+	for (size_t i = 0; i < again->sent_count; i++)
+		if (again->sent[i].is_confirmed) {
+			ck_assert_uint_eq(again->sent[i].sum, lesson.recipient_sum);
+			confirmed++;
+		}
+	ck_assert_uint_eq(confirmed, 1);
+	base_arena_free(&arena);
+}
+END_TEST
+
 /* Any bytes: a whole record, or none. */
 START_TEST(corrupt_records_are_unknown)
 {
@@ -240,9 +273,10 @@ START_TEST(lesson_round_trips_and_holds_no_address)
 }
 END_TEST
 
-#define PROFILE_HEAD 114                           /* bytes up to where domains are counted */
-#define PROFILE_NEW (5 + MEMORY_SIZE_CLASSES * 16) /* of what version 2 has not, from there */
-#define PROFILE_SENT 28                            /* of an audience, up to its rhythm */
+#define PROFILE_HEAD 114 /* bytes up to where domains are counted */
+#define PROFILE_NEW                                                                        \
+	(5 + MEMORY_SIZE_CLASSES * 16) /* of what version 2 has not, from there */
+#define PROFILE_SENT 28                /* of an audience, up to what is new */
 
 /* Bytes of a profile's contacts. */
 static size_t
@@ -268,7 +302,7 @@ profile_older(const struct memory_profile *profile, const unsigned char *data,
 
 	at = mempcpy(at, data, PROFILE_HEAD);
 	at = mempcpy(at, data + head, sent - head);
-	at = mempcpy(at, data + sent + 8, length - sent - 8);
+	at = mempcpy(at, data + sent + 9, length - sent - 9);
 	old_r[0] = 2;
 	return (size_t)(at - old_r);
 }
@@ -333,7 +367,7 @@ static const struct {
 	{ { 5, 12, 19 }, true, 33, true },  /* one was left out */
 	{ { 5, 12, 19 }, true, 61, false }, /* over long ago */
 	{ { 5, 12, 19.1, 25.9, 33 }, true, 40, true },
-	{ { 5, 12, 19, 33, 40 }, true, 47, true }, /* a holiday between */
+	{ { 5, 12, 19, 33, 40 }, true, 47, true },     /* a holiday between */
 	{ { 5, 12, 12.1, 19, 19.2 }, true, 26, true }, /* with corrections */
 	{ { 1, 2, 3, 4, 5, 8, 9, 10, 11 }, true, 12, true },
 	{ { 1, 2, 3, 4, 5, 8, 9, 10, 11 }, true, 12.5, false },
@@ -394,9 +428,8 @@ START_TEST(names_are_alike_in_any_form)
 		uint32_t one = memory_name_hash(history.key, spellings[i].one);
 
 		ck_assert_uint_ne(one, 0);
-		ck_assert_msg(
-		    (one == memory_name_hash(history.key, spellings[i].other)) ==
-			spellings[i].is_same,
+		ck_assert_msg((one == memory_name_hash(history.key, spellings[i].other)) ==
+				  spellings[i].is_same,
 		    "%s and %s", spellings[i].one, spellings[i].other);
 	}
 	for (size_t i = 0; i < sizeof(none) / sizeof(*none); i++)
@@ -408,7 +441,8 @@ END_TEST
 
 /* A mail to one named person. */
 static struct mail_transaction *
-mail_named(struct history *history, const char *sender, const char *name, const char *address)
+mail_named(
+    struct history *history, const char *sender, const char *name, const char *address)
 {
 	struct mail_transaction *mail = history_mail(history, sender, address, "", "");
 
@@ -443,8 +477,7 @@ START_TEST(names_are_learned)
 	history_begin(&history);
 	ann = memory_hash(history.key, "ann@else.org");
 	bob = memory_hash(history.key, "bob@else.org");
-	history_learn(
-	    &history, ME, mail_named(&history, ME, "Ann Smith", "ann@else.org"));
+	history_learn(&history, ME, mail_named(&history, ME, "Ann Smith", "ann@else.org"));
 	ck_assert_uint_eq(name_found(&history, "Smith, Ann", "ann@other.org"), ann);
 	ck_assert_uint_eq(name_found(&history, "Ann Smith", "ann@else.org"), 0);
 	ck_assert_uint_eq(name_found(&history, "Ann Jones", "ann@other.org"), 0);
@@ -468,8 +501,8 @@ START_TEST(names_are_learned)
 	facts = history_facts(&history, mail);
 	ck_assert_uint_eq(facts.recall->alike_name[0], 0);
 
-	ck_assert_int_eq(memory_profile_encode(
-			     history.arena, facts.recall->profile, &data, &length),
+	ck_assert_int_eq(
+	    memory_profile_encode(history.arena, facts.recall->profile, &data, &length),
 	    BASE_OK);
 	ck_assert_int_eq(
 	    memory_profile_decode(history.arena, data, length, &again), BASE_OK);
@@ -501,10 +534,10 @@ START_TEST(domains_are_remembered)
 		history_send(&history, ME, "a@o0.org", "", "");
 	}
 	history_send(&history, "a@o3.org", ME ",b@o9.com", "", "");
-	facts = history_facts(&history,
-	    history_mail(&history, ME,
-		"p2@example.com,a@o0.org,c@o1.org,d@o68.org,e@o9.com,local,f@example.com.org",
-		"", ""));
+	facts = history_facts(&history, history_mail(&history, ME,
+					    "p2@example.com,a@o0.org,c@o1.org,d@o68.org,e@"
+					    "o9.com,local,f@example.com.org",
+					    "", ""));
 	profile = facts.recall->profile;
 	ck_assert_uint_eq(profile->domain_count, MEMORY_MAX_DOMAINS);
 	ck_assert_uint_eq(profile->domain_sends, 1 + 2 * (MEMORY_MAX_DOMAINS + 5));
@@ -1631,6 +1664,7 @@ main(void)
 	tcase_set_timeout(store, 60);
 	tcase_add_test(record, copied_are_remembered);
 	tcase_add_test(record, profile_round_trips_and_is_bounded);
+	tcase_add_test(record, confirmed_audiences_stay_confirmed);
 	tcase_add_test(record, corrupt_records_are_unknown);
 	tcase_add_test(record, lesson_round_trips_and_holds_no_address);
 	tcase_add_test(record, older_lessons_are_understood);

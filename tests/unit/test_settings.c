@@ -683,7 +683,7 @@ START_TEST(test_values)
 	ck_assert_str_eq(s->policies[1].template, "/t");
 	ck_assert_ptr_null(s->policies[2].template);
 	ck_assert_uint_eq(s->policies[1].learning.sends, 7);
-	ck_assert_uint_eq(s->policies[2].learning.sends, 3);
+	ck_assert_uint_eq(s->policies[2].learning.sends, 2);
 	settings_free(&s);
 }
 END_TEST
