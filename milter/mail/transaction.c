@@ -91,7 +91,6 @@ static bool
 take_all(void *context, const char *name, const char *normal)
 {
 	struct field_target *target = context;
-
 	struct mail_transaction *transaction = target->transaction;
 
 	if (*name != '\0')
