@@ -83,7 +83,7 @@ const char *judge_view_person(const struct judge_view *view, size_t i);
 /* A recipient's address by hash, "" when it is not a recipient. */
 const char *judge_view_person_of(const struct judge_view *view, uint64_t hash);
 
-/* Room for what these write: how many people it goes to, never more than is known. */
+/* Room for what these write, and return: how many people it goes to, as far as is known. */
 #define JUDGE_PEOPLE_SIZE 64
 /* "40 people", "at least 412 people", "an unknown number of people" */
 const char *judge_view_people(const struct judge_view *view, char room[JUDGE_PEOPLE_SIZE]);

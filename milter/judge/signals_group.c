@@ -319,7 +319,7 @@ judge_measure_cohesion(
 	for (size_t i = 0; i < view->sample; i++)
 		together +=
 		    view->contacts[i] && (view->contacts[i]->audiences & view->two) != 0;
-	return share_of(view, together, value_r);
+	return share_of(view, together, value_r) && view->count > 1;
 }
 
 void
@@ -328,7 +328,7 @@ judge_say_cohesion(const struct judge_view *view, double value, struct base_buff
 	char these[JUDGE_PEOPLE_SIZE];
 
 	judge_view_these(view, these);
-	if (view->count == 1 || value <= 0)
+	if (value <= 0)
 		base_buffer_printf(
 		    text_r, "You have not written to any two of %s together.", these);
 	else if (value >= 1)

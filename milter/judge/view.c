@@ -326,9 +326,10 @@ const char *
 judge_view_number(const struct judge_view *view, char room[JUDGE_PEOPLE_SIZE])
 {
 	if (view_kind(view) == AUDIENCE_UNKNOWN)
-		return "an unknown number";
-	snprintf(room, JUDGE_PEOPLE_SIZE, "%s%zu",
-	    view_kind(view) == AUDIENCE_AT_LEAST ? "at least " : "", view->people);
+		snprintf(room, JUDGE_PEOPLE_SIZE, "an unknown number");
+	else
+		snprintf(room, JUDGE_PEOPLE_SIZE, "%s%zu",
+		    view_kind(view) == AUDIENCE_AT_LEAST ? "at least " : "", view->people);
 	return room;
 }
 
@@ -352,8 +353,9 @@ judge_view_these(const struct judge_view *view, char room[JUDGE_PEOPLE_SIZE])
 	if (view_kind(view) == AUDIENCE_UNKNOWN)
 		has_lists = true;
 	if (view->count == 1)
-		return has_lists ? "this list" : "this person";
-	snprintf(room, JUDGE_PEOPLE_SIZE, "these %zu %s", view->count,
-	    has_lists ? "addresses" : "people");
+		snprintf(room, JUDGE_PEOPLE_SIZE, "this %s", has_lists ? "list" : "person");
+	else
+		snprintf(room, JUDGE_PEOPLE_SIZE, "these %zu %s", view->count,
+		    has_lists ? "addresses" : "people");
 	return room;
 }

@@ -722,6 +722,37 @@ START_TEST(signal_values)
 }
 END_TEST
 
+/* Whoever asks how people are called finds it in the room, too. */
+START_TEST(names_of_audiences_fill_their_room)
+{
+	static const struct {
+		enum audience_kind kind;
+		size_t count, lists, people;
+		const char *these, *number;
+	} rows[] = {
+		{ AUDIENCE_EXACT, 1, 0, 1, "this person", "1" },
+		{ AUDIENCE_EXACT, 1, 1, 40, "this list", "40" },
+		{ AUDIENCE_AT_LEAST, 3, 1, 412, "these 3 addresses", "at least 412" },
+		{ AUDIENCE_EXACT, 3, 0, 3, "these 3 people", "3" },
+		{ AUDIENCE_UNKNOWN, 1, 0, 1, "this list", "an unknown number" },
+	};
+
+	for (size_t i = 0; i < sizeof(rows) / sizeof(*rows); i++) {
+		struct audience audience = { .kind = rows[i].kind, .lists = rows[i].lists };
+		struct judge_facts facts = { .audience = &audience };
+		struct judge_view view = {
+			.facts = &facts, .count = rows[i].count, .people = rows[i].people
+		};
+		char room[JUDGE_PEOPLE_SIZE] = "?";
+
+		(void)judge_view_these(&view, room);
+		ck_assert_str_eq(room, rows[i].these);
+		(void)judge_view_number(&view, room);
+		ck_assert_str_eq(room, rows[i].number);
+	}
+}
+END_TEST
+
 /* A list is as many as its people, for the sender's habits and for what is said. */
 START_TEST(lists_count_their_people)
 {
@@ -749,6 +780,8 @@ START_TEST(lists_count_their_people)
 	verdict =
 	    history_judge(&history, ME, "p9@example.com,all@example.com", "a2@x", "a1@x");
 	ck_assert_msg(verdict.action == SETTINGS_CONFIRM, "score %f", verdict.score);
+	/* at a site that is no longer new */
+	history.policy.learning.new_site_odds = 1;
 	verdict = history_judge(&history, ME, "all@example.com", "", "");
 	ck_assert_msg(verdict.action == SETTINGS_CONFIRM, "score %f", verdict.score);
 	/* who leaves the list out does not answer everybody */
@@ -1813,6 +1846,7 @@ main(void)
 	tcase_add_test(scenario, friday_newsletter_passes);
 	tcase_add_test(scenario, regular_size_class_passes);
 	tcase_add_test(signal, lists_count_their_people);
+	tcase_add_test(signal, names_of_audiences_fill_their_room);
 	tcase_add_test(signal, group_habit_is_remembered);
 	tcase_add_test(signal, list_leaves_a_mark);
 	tcase_add_test(signal, a_guess_is_no_answer_to_all);
