@@ -6,10 +6,10 @@
 
 #include "milter/store/driver.h"
 
-#define STORE_SQLITE_SLOTS 56     /* prepared statements a database keeps */
+#define STORE_SQLITE_SLOTS 56      /* prepared statements a database keeps */
 #define STORE_SQLITE_STORM_SLOT 32 /* the first one of sqlite_storm.c */
-#define STORE_SQLITE_BUSY_MS 5000 /* how long another process may keep us waiting */
-#define STORE_SQLITE_PURGE "500"  /* rows one purge or expiry removes at most */
+#define STORE_SQLITE_BUSY_MS 5000  /* how long another process may keep us waiting */
+#define STORE_SQLITE_PURGE "500"   /* rows one purge or expiry removes at most */
 
 struct store_sqlite {
 	sqlite3 *handle;
@@ -24,7 +24,9 @@ extern const char *const store_sqlite_memory_schema[];
 #define STORE_SQLITE_HOLDS_VERSION 4
 #define STORE_SQLITE_MEMORY_VERSION 2
 
-/* Values bound one after the other; the first failure is kept for store_sqlite_bound(). */
+/* --- sqlite_call.c --------------------------------------------------------------- */
+
+/* Values bound one after the other; the first failure is what the step says. */
 struct store_sqlite_call {
 	struct store_sqlite *database;
 	sqlite3_stmt *statement; /* NULL when it could not be prepared */
@@ -53,8 +55,26 @@ const char *store_sqlite_column_text(
     struct store_sqlite_call *call, struct base_arena *arena, int column);
 bool store_sqlite_column_blob(struct store_sqlite_call *call, struct base_arena *arena,
     int column, struct store_blob *blob_r);
+/* Statements that are not kept: one whose rows do not matter ... */
+enum base_result store_sqlite_execute(
+    struct store_sqlite *database, const char *sql, const char **why_r);
+/* ... one whose first row begins with a number ... */
+enum base_result store_sqlite_ask_int(
+    struct store_sqlite *database, const char *sql, int *value_r, const char **why_r);
+/* ... and one whose first row must begin with a text; BROKEN: it does not. */
+enum base_result store_sqlite_expect(struct store_sqlite *database, const char *sql,
+    const char *expected, const char **why_r);
 
-/* The operations of store_driver that are not in sqlite.c. */
+/* --- sqlite_open.c --------------------------------------------------------------- */
+
+/* Opens the file and makes sure of everything that later calls rely on. */
+enum base_result store_sqlite_open(const struct store_options *options,
+    enum store_kind kind, void **database_r, const char **why_r);
+/* Ends the statements and the connection. */
+void store_sqlite_close(void *database);
+
+/* --- the operations of store_driver that are not in sqlite.c ---------------------- */
+
 enum base_result store_sqlite_hold_insert(
     void *database, const struct store_hold *hold, const char **why_r);
 enum base_result store_sqlite_hold_get(void *database, struct base_arena *arena,
@@ -100,21 +120,39 @@ enum base_result store_sqlite_token_insert(void *database,
     const unsigned char hash[BASE_HASH_SIZE], const char *hold_id, int64_t expires,
     const char **why_r);
 
-enum base_result store_sqlite_storm_insert(void *database, const struct store_storm *storm, const char **why_r);
-enum base_result store_sqlite_storm_update(void *database, const struct store_storm *storm, int expected, const char **why_r);
-enum base_result store_sqlite_storm_get(void *database, struct base_arena *arena, const char *id, struct store_storm **storm_r, const char **why_r);
-enum base_result store_sqlite_storm_by_token(void *database, struct base_arena *arena, const unsigned char hash[BASE_HASH_SIZE], int64_t now, struct store_storm **storm_r, const char **why_r);
-enum base_result store_sqlite_storm_by_topic(void *database, struct base_arena *arena, const struct store_blob *topic, int64_t now, struct store_storm **storm_r, const char **why_r);
-enum base_result store_sqlite_storm_some(void *database, struct base_arena *arena, enum store_storm_set set, const char *node, int64_t now, struct store_storm **storms_r, size_t room, size_t *count_r, const char **why_r);
-enum base_result store_sqlite_storm_release(void *database, const char *id, const int states[2], int64_t now, int on_end, const char **why_r);
-enum base_result store_sqlite_storm_held(void *database, const char *id, size_t *count_r, const char **why_r);
-enum base_result store_sqlite_storm_told(void *database, const char *id, const char *sender, const char **why_r);
-enum base_result store_sqlite_storm_forget(void *database, const char *address, const char **why_r);
-enum base_result store_sqlite_storm_purge(void *database, int64_t time, int64_t answers_time, const char **why_r);
-enum base_result store_sqlite_answer_insert(void *database, const struct store_answer *answer, const char **why_r);
-enum base_result store_sqlite_answer_has(void *database, const struct store_blob *topic, const struct store_blob *act, const char **why_r);
-enum base_result store_sqlite_answer_topic(void *database, struct base_arena *arena, const struct store_blob *message, struct store_blob *topic_r, const char **why_r);
-enum base_result store_sqlite_answer_count(void *database, const struct store_blob *topic, int64_t since, size_t *answers_r, size_t *answerers_r, const char **why_r);
+enum base_result store_sqlite_storm_insert(
+    void *database, const struct store_storm *storm, const char **why_r);
+enum base_result store_sqlite_storm_update(
+    void *database, const struct store_storm *storm, int expected, const char **why_r);
+enum base_result store_sqlite_storm_get(void *database, struct base_arena *arena,
+    const char *id, struct store_storm **storm_r, const char **why_r);
+enum base_result store_sqlite_storm_by_token(void *database, struct base_arena *arena,
+    const unsigned char hash[BASE_HASH_SIZE], int64_t now, struct store_storm **storm_r,
+    const char **why_r);
+enum base_result store_sqlite_storm_by_topic(void *database, struct base_arena *arena,
+    const struct store_blob *topic, int64_t now, struct store_storm **storm_r,
+    const char **why_r);
+enum base_result store_sqlite_storm_some(void *database, struct base_arena *arena,
+    enum store_storm_set set, const char *node, int64_t now, struct store_storm **storms_r,
+    size_t room, size_t *count_r, const char **why_r);
+enum base_result store_sqlite_storm_release(void *database, const char *id,
+    const int states[2], int64_t now, int on_end, const char **why_r);
+enum base_result store_sqlite_storm_held(
+    void *database, const char *id, size_t *count_r, const char **why_r);
+enum base_result store_sqlite_storm_told(
+    void *database, const char *id, const char *sender, const char **why_r);
+enum base_result store_sqlite_storm_forget(
+    void *database, const char *address, const char **why_r);
+enum base_result store_sqlite_storm_purge(
+    void *database, int64_t time, int64_t answers_time, const char **why_r);
+enum base_result store_sqlite_answer_insert(
+    void *database, const struct store_answer *answer, const char **why_r);
+enum base_result store_sqlite_answer_has(void *database, const struct store_blob *topic,
+    const struct store_blob *act, const char **why_r);
+enum base_result store_sqlite_answer_topic(void *database, struct base_arena *arena,
+    const struct store_blob *message, struct store_blob *topic_r, const char **why_r);
+enum base_result store_sqlite_answer_count(void *database, const struct store_blob *topic,
+    int64_t since, size_t *answers_r, size_t *answerers_r, const char **why_r);
 
 enum base_result store_sqlite_record_get(void *database, struct base_arena *arena,
     enum store_record kind, uint64_t key, struct store_blob *blob_r, const char **why_r);

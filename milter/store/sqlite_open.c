@@ -1,0 +1,270 @@
+/*
+ * sqlite_open - opening and closing a database of the SQLite driver: files, modes, schema
+ *
+ * Both databases use the write-ahead log, so that readers and the one writer do not wait
+ * for each other. holds.db syncs it at every commit (a hold must survive a power cut once
+ * the MTA has its answer); memory.db does not. SQLite gives the -wal and -shm files the
+ * mode and group of the main file.
+ */
+#include "milter/store/sqlite.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <libgen.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#define HOLDS_DIRECTORY_MODE 02770 /* new files get the group that both daemons share */
+#define HOLDS_MODE 0660
+#define MEMORY_MODE 0600
+
+/* How the two kinds differ. */
+static const struct {
+	const char *name;
+	mode_t mode;
+	const char *synchronous;
+	const char *const *schema;
+	int version;
+} kinds[] = {
+	[STORE_HOLDS] = { STORE_HOLDS_PATH, HOLDS_MODE, "PRAGMA synchronous = FULL",
+	    store_sqlite_holds_schema, STORE_SQLITE_HOLDS_VERSION },
+	[STORE_MEMORY] = { STORE_MEMORY_PATH, MEMORY_MODE, "PRAGMA synchronous = NORMAL",
+	    store_sqlite_memory_schema, STORE_SQLITE_MEMORY_VERSION },
+};
+
+/* A failure of the operating system. */
+static enum base_result
+fail_errno(const char *verb, const char *path, const char **why_r)
+{
+	*why_r = base_why("cannot %s %s: %s", verb, path, strerror(errno));
+	return BASE_BROKEN;
+}
+
+/* Makes a directory unless it is there; the mode holds whatever the umask. */
+static enum base_result
+directory_make(const char *path, mode_t mode, const char **why_r)
+{
+	if (mkdir(path, 0700) != 0)
+		return errno == EEXIST ? BASE_OK : fail_errno("make", path, why_r);
+	return chmod(path, mode) == 0 ? BASE_OK
+				      : fail_errno("set the mode of", path, why_r);
+}
+
+/* Syncs a directory, so that a file just made in it survives a power cut. */
+static enum base_result
+directory_sync(const char *path, const char **why_r)
+{
+	int fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	enum base_result result = BASE_OK;
+
+	if (fd < 0)
+		return fail_errno("open", path, why_r);
+	if (fsync(fd) != 0)
+		result = fail_errno("sync", path, why_r);
+	close(fd);
+	return result;
+}
+
+/* Makes an empty database file with its mode; SQLite would obey the umask. */
+static enum base_result
+file_make(const char *path, mode_t mode, const char **why_r)
+{
+	int fd = open(path, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
+	enum base_result result = BASE_OK;
+
+	if (fd < 0)
+		return errno == EEXIST ? BASE_OK : fail_errno("make", path, why_r);
+	if (fchmod(fd, mode) != 0)
+		result = fail_errno("set the mode of", path, why_r);
+	close(fd);
+	return result;
+}
+
+/* Makes what is missing: directories and an empty file. */
+static enum base_result
+files_make(const struct store_options *options, enum store_kind kind, const char *path,
+    const char **why_r)
+{
+	char *copy = strdup(path);
+	const char *directory;
+	enum base_result result = BASE_BROKEN;
+
+	if (copy == NULL) {
+		*why_r = base_why("no memory to open %s", path);
+		return BASE_BROKEN;
+	}
+	directory = dirname(copy);
+	result = directory_make(options->directory, 0755, why_r);
+	if (result == BASE_OK && kind == STORE_HOLDS)
+		result = directory_make(directory, HOLDS_DIRECTORY_MODE, why_r);
+	if (result == BASE_OK)
+		result = file_make(path, kinds[kind].mode, why_r);
+	if (result == BASE_OK)
+		result = directory_sync(directory, why_r);
+	free(copy);
+	return result;
+}
+
+/* The write-ahead log, once per file; a second opener at the same moment meets BUSY at
+ * once. */
+static enum base_result
+log_start(struct store_sqlite *database, const char **why_r)
+{
+	enum base_result result;
+	int64_t end = base_now_ms() + STORE_SQLITE_BUSY_MS;
+
+	for (;;) {
+		result = store_sqlite_expect(
+		    database, "PRAGMA journal_mode = WAL", "wal", why_r);
+		if (result != BASE_RETRY || base_now_ms() > end)
+			return result;
+		base_sleep_ms(20);
+	}
+}
+
+/* Settings of the connection. */
+static enum base_result
+connection_set(struct store_sqlite *database, enum store_kind kind, const char **why_r)
+{
+	enum base_result result;
+
+	sqlite3_extended_result_codes(database->handle, 1);
+	sqlite3_busy_timeout(database->handle, STORE_SQLITE_BUSY_MS);
+	sqlite3_db_config(database->handle, SQLITE_DBCONFIG_DEFENSIVE, 1, NULL);
+	if (sqlite3_db_readonly(database->handle, "main") != 0) {
+		*why_r = base_why("%s cannot be written to", database->path);
+		return BASE_BROKEN;
+	}
+	result = log_start(database, why_r);
+	if (result == BASE_OK)
+		result = store_sqlite_execute(database, kinds[kind].synchronous, why_r);
+	if (result == BASE_OK)
+		result = store_sqlite_execute(database,
+		    "PRAGMA secure_delete = ON; PRAGMA trusted_schema = OFF;"
+		    "PRAGMA journal_size_limit = 4194304; PRAGMA temp_store = MEMORY",
+		    why_r);
+	return result;
+}
+
+/* Leads the schema from whatever version it has to ours, inside a transaction. */
+static enum base_result
+schema_lead(
+    struct store_sqlite *database, enum store_kind kind, bool create, const char **why_r)
+{
+	char pragma[64];
+	enum base_result result;
+	int version;
+
+	result = store_sqlite_ask_int(database, "PRAGMA user_version", &version, why_r);
+	if (result != BASE_OK)
+		return result;
+	if (version > kinds[kind].version) {
+		*why_r = base_why("%s has schema version %d, this program knows up to %d",
+		    database->path, version, kinds[kind].version);
+		return BASE_REFUSE;
+	}
+	if (version == 0 && !create) {
+		*why_r = base_why("%s has no tables yet", database->path);
+		return BASE_BROKEN;
+	}
+	for (; result == BASE_OK && version < kinds[kind].version; version++)
+		result = store_sqlite_execute(database, kinds[kind].schema[version], why_r);
+	if (result != BASE_OK)
+		return result;
+	sqlite3_snprintf(sizeof(pragma), pragma, "PRAGMA user_version = %d", version);
+	return store_sqlite_execute(database, pragma, why_r);
+}
+
+/* Brings the schema to our version; whoever comes first does it, the others wait. */
+static enum base_result
+schema_bring(
+    struct store_sqlite *database, enum store_kind kind, bool create, const char **why_r)
+{
+	enum base_result result;
+	int version;
+
+	result = store_sqlite_ask_int(database, "PRAGMA user_version", &version, why_r);
+	if (result != BASE_OK || version == kinds[kind].version)
+		return result;
+	result = store_sqlite_execute(database, "BEGIN IMMEDIATE", why_r);
+	if (result != BASE_OK)
+		return result;
+	result = schema_lead(database, kind, create, why_r);
+	if (result == BASE_OK)
+		result = store_sqlite_execute(database, "COMMIT", why_r);
+	if (result != BASE_OK)
+		sqlite3_exec(database->handle, "ROLLBACK", NULL, NULL, NULL);
+	return result;
+}
+
+void
+store_sqlite_close(void *opened)
+{
+	struct store_sqlite *database = opened;
+
+	for (int i = 0; i < STORE_SQLITE_SLOTS; i++)
+		sqlite3_finalize(database->statements[i]);
+	if (database->handle != NULL) { /* what is deleted shall not linger in the log */
+		sqlite3_busy_timeout(database->handle, 0);
+		/* if others are reading, the last one to close does it */
+		sqlite3_wal_checkpoint_v2(
+		    database->handle, "main", SQLITE_CHECKPOINT_TRUNCATE, NULL, NULL);
+		sqlite3_close_v2(database->handle);
+	}
+	free(database->path);
+	free(database);
+}
+
+/* The struct of a database that is not open yet. */
+static struct store_sqlite *
+database_new(const struct store_options *options, enum store_kind kind)
+{
+	struct store_sqlite *database = calloc(1, sizeof(*database));
+	size_t length;
+
+	if (database == NULL)
+		return NULL;
+	length = strlen(options->directory) + strlen(kinds[kind].name) + 2;
+	database->path = malloc(length);
+	if (database->path == NULL) {
+		free(database);
+		return NULL;
+	}
+	sqlite3_snprintf(
+	    (int)length, database->path, "%s/%s", options->directory, kinds[kind].name);
+	return database;
+}
+
+enum base_result
+store_sqlite_open(const struct store_options *options, enum store_kind kind,
+    void **database_r, const char **why_r)
+{
+	struct store_sqlite *database = database_new(options, kind);
+	enum base_result result = BASE_OK;
+	int code;
+
+	if (database == NULL) {
+		*why_r = base_why("no memory to open %s", kinds[kind].name);
+		return BASE_BROKEN;
+	}
+	if (options->create)
+		result = files_make(options, kind, database->path, why_r);
+	if (result == BASE_OK) {
+		code = sqlite3_open_v2(database->path, &database->handle,
+		    SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOMUTEX, NULL);
+		if (code != SQLITE_OK)
+			result = store_sqlite_fail(database, code, why_r);
+	}
+	if (result == BASE_OK)
+		result = connection_set(database, kind, why_r);
+	if (result == BASE_OK)
+		result = schema_bring(database, kind, options->create, why_r);
+	if (result != BASE_OK) {
+		store_sqlite_close(database);
+		return result;
+	}
+	*database_r = database;
+	return BASE_OK;
+}
