@@ -7,6 +7,7 @@
 #include "milter/store/driver.h"
 
 #define STORE_SQLITE_SLOTS 56      /* prepared statements a database keeps */
+#define STORE_SQLITE_PART_SLOT 24  /* the first one of sqlite_parts.c */
 #define STORE_SQLITE_STORM_SLOT 32 /* the first one of sqlite_storm.c */
 #define STORE_SQLITE_BUSY_MS 5000  /* how long another process may keep us waiting */
 #define STORE_SQLITE_PURGE "500"   /* rows one purge or expiry removes at most */
@@ -64,6 +65,39 @@ enum base_result store_sqlite_ask_int(
 /* ... and one whose first row must begin with a text; BROKEN: it does not. */
 enum base_result store_sqlite_expect(struct store_sqlite *database, const char *sql,
     const char *expected, const char **why_r);
+
+/* --- sqlite_rows.c: rows of holds.db --------------------------------------------- */
+
+/* A kind of row: the size of its struct, and how it is read; false: the arena is full. */
+struct store_sqlite_row {
+	size_t size; /* bytes */
+	bool (*read)(struct store_sqlite_call *call, struct base_arena *arena, void *row_r);
+};
+
+/* A column, and where its text belongs. */
+struct store_sqlite_text_column {
+	int column;
+	const char **text_r;
+};
+
+/* BROKEN: rows did not fit in the arena. */
+enum base_result store_sqlite_rows_full(const char **why_r);
+/* Many columns copied to the arena; false: it is full. */
+bool store_sqlite_column_texts(struct store_sqlite_call *call, struct base_arena *arena,
+    const struct store_sqlite_text_column *columns, size_t count);
+/* Each of these ends the statement. One row, or NONE. */
+enum base_result store_sqlite_one(struct store_sqlite_call *call,
+    const struct store_sqlite_row *kind, struct base_arena *arena, void **row_r,
+    const char **why_r);
+/* Up to `room` rows, one behind the other; none is OK with a count of 0. */
+enum base_result store_sqlite_many(struct store_sqlite_call *call,
+    const struct store_sqlite_row *kind, struct base_arena *arena, size_t room,
+    void **rows_r, size_t *count_r, const char **why_r);
+/* The first column of the one row, or NONE. */
+enum base_result store_sqlite_one_int(
+    struct store_sqlite_call *call, int64_t *value_r, const char **why_r);
+enum base_result store_sqlite_one_blob(struct store_sqlite_call *call,
+    struct base_arena *arena, struct store_blob *blob_r, const char **why_r);
 
 /* --- sqlite_open.c --------------------------------------------------------------- */
 

@@ -1,67 +1,7 @@
 /*
- * sqlite_holds - the tables and statements of holds.db
- *
- * What the keeper asks several times a second goes through partial indexes that hold only
- * the rows with something left to do, so that settled holds cost nothing.
+ * sqlite_holds - the statements about holds, in holds.db; the tables are in sqlite_schema.c
  */
 #include "milter/store/sqlite.h"
-
-#include <string.h>
-
-const char *const store_sqlite_holds_schema[] = {
-	"CREATE TABLE hold ("
-	"  id TEXT PRIMARY KEY NOT NULL, node TEXT NOT NULL, state INTEGER NOT NULL,"
-	"  action INTEGER NOT NULL, act BLOB NOT NULL, sender TEXT NOT NULL,"
-	"  subject TEXT NOT NULL, recipients TEXT NOT NULL, recipient_count INTEGER NOT "
-	"NULL,"
-	"  people INTEGER NOT NULL, people_kind INTEGER NOT NULL, score REAL NOT NULL,"
-	"  reasons TEXT NOT NULL, policy TEXT NOT NULL, language TEXT NOT NULL,"
-	"  created INTEGER NOT NULL, due INTEGER NOT NULL, deadline INTEGER NOT NULL,"
-	"  window INTEGER NOT NULL, grace INTEGER NOT NULL, on_end INTEGER NOT NULL,"
-	"  then_end INTEGER NOT NULL, settled INTEGER NOT NULL, moved INTEGER NOT NULL,"
-	"  by TEXT NOT NULL, tries INTEGER NOT NULL, letter_due INTEGER NOT NULL,"
-	"  letter_tries INTEGER NOT NULL, letter_sent INTEGER NOT NULL) STRICT;"
-	"CREATE INDEX hold_due ON hold (node, due) WHERE due <> 0;"
-	"CREATE INDEX hold_letter_due ON hold (node, letter_due) WHERE letter_due <> 0;"
-	"CREATE INDEX hold_act ON hold (act, created);"
-	"CREATE INDEX hold_created ON hold (created, id);"
-	"CREATE INDEX hold_open ON hold (created, id) WHERE settled = 0;"
-	"CREATE INDEX hold_settled ON hold (settled) WHERE settled <> 0;"
-	"CREATE TABLE part ("
-	"  hold_id TEXT NOT NULL, queue_id TEXT NOT NULL, state INTEGER NOT NULL,"
-	"  created INTEGER NOT NULL, lesson BLOB NOT NULL,"
-	"  UNIQUE (hold_id, queue_id)) STRICT;"
-	"CREATE TABLE token ("
-	"  hash BLOB PRIMARY KEY NOT NULL, hold_id TEXT NOT NULL, expires INTEGER NOT NULL)"
-	"  STRICT, WITHOUT ROWID;"
-	"CREATE INDEX token_hold ON token (hold_id);",
-	/* 2: the storm brake */
-	"ALTER TABLE hold ADD COLUMN storm TEXT NOT NULL DEFAULT '';"
-	"ALTER TABLE hold ADD COLUMN author TEXT NOT NULL DEFAULT '';"
-	"ALTER TABLE hold ADD COLUMN answered INTEGER NOT NULL DEFAULT 0;"
-	"CREATE INDEX hold_storm ON hold (storm, sender) WHERE storm <> '';"
-	"CREATE TABLE storm ("
-	"  id TEXT PRIMARY KEY NOT NULL, node TEXT NOT NULL, topic BLOB NOT NULL,"
-	"  list TEXT NOT NULL, owner TEXT NOT NULL, subject TEXT NOT NULL,"
-	"  language TEXT NOT NULL, state INTEGER NOT NULL, people INTEGER NOT NULL,"
-	"  answers INTEGER NOT NULL, answerers INTEGER NOT NULL, started INTEGER NOT NULL,"
-	"  until INTEGER NOT NULL, span INTEGER NOT NULL, on_end INTEGER NOT NULL,"
-	"  ended INTEGER NOT NULL, by TEXT NOT NULL, letter_due INTEGER NOT NULL,"
-	"  letter_tries INTEGER NOT NULL, letter_sent INTEGER NOT NULL) STRICT;"
-	"CREATE INDEX storm_topic ON storm (topic, until);"
-	"CREATE INDEX storm_open ON storm (until) WHERE until <> 0;"
-	"CREATE INDEX storm_letter_due ON storm (node, letter_due) WHERE letter_due <> 0;"
-	"CREATE TABLE answer ("
-	"  topic BLOB NOT NULL, message BLOB NOT NULL, act BLOB NOT NULL,"
-	"  sender BLOB NOT NULL, time INTEGER NOT NULL,"
-	"  PRIMARY KEY (topic, message)) STRICT, WITHOUT ROWID;"
-	"CREATE INDEX answer_message ON answer (message);"
-	"CREATE INDEX answer_time ON answer (time);",
-	/* 3: letters in a site's own words */
-	"ALTER TABLE hold ADD COLUMN template TEXT NOT NULL DEFAULT '';",
-	/* 4: addresses as they were written */
-	"ALTER TABLE hold ADD COLUMN mailbox TEXT NOT NULL DEFAULT '';",
-};
 
 /* The order of hold_bind() and hold_read(). */
 #define HOLD_COLUMNS                                                                       \
@@ -93,16 +33,10 @@ enum slot {
 	REMOVE_PARTS,
 	REMOVE_TOKENS,
 	REMOVE_HOLD,
-	PART_INSERT,
-	PART_UPDATE,
-	PART_LIST,
-	PART_LESSON,
-	PART_WIPE,
-	TOKEN_INSERT,
 	SLOT_COUNT,
 };
 
-_Static_assert(SLOT_COUNT <= STORE_SQLITE_STORM_SLOT, "more statements than slots");
+_Static_assert(SLOT_COUNT <= STORE_SQLITE_PART_SLOT, "more statements than slots");
 
 #define PURGED                                                                             \
 	"(SELECT id FROM hold WHERE settled <> 0 AND settled < ?1"                         \
@@ -111,7 +45,8 @@ _Static_assert(SLOT_COUNT <= STORE_SQLITE_STORM_SLOT, "more statements than slot
 static const char *const statements[] = {
 	[HOLD_INSERT] =
 	    "INSERT INTO hold (" HOLD_COLUMNS ") VALUES (?, ?, ?, ?, ?, ?, ?, ?,"
-	    " ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+	    " ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, "
+	    "?)",
 	[HOLD_GET] = "SELECT " HOLD_COLUMNS " FROM hold WHERE id = ?",
 	[HOLD_BY_TOKEN] = "SELECT " HOLD_COLUMNS " FROM hold WHERE id ="
 			  " (SELECT hold_id FROM token WHERE hash = ? AND expires > ?)",
@@ -138,23 +73,15 @@ static const char *const statements[] = {
 	[PURGE_PARTS] = "DELETE FROM part WHERE hold_id IN " PURGED,
 	[PURGE_TOKENS] = "DELETE FROM token WHERE hold_id IN " PURGED,
 	[PURGE_HOLDS] = "DELETE FROM hold WHERE id IN " PURGED,
-	[HOLD_NAMING] = "SELECT " HOLD_COLUMNS " FROM hold WHERE sender = ?1"
-			" OR author = ?1 OR instr(char(10) || lower(recipients) || char(10),"
-			" char(10) || ?1 || char(10)) OR instr(lower(reasons), ?1)"
-			" OR id IN (SELECT hold_id FROM part WHERE instr(lesson, ?2))"
-			" ORDER BY created, id LIMIT ?3",
+	[HOLD_NAMING] =
+	    "SELECT " HOLD_COLUMNS " FROM hold WHERE sender = ?1"
+	    " OR author = ?1 OR instr(char(10) || lower(recipients) || char(10),"
+	    " char(10) || ?1 || char(10)) OR instr(lower(reasons), ?1)"
+	    " OR id IN (SELECT hold_id FROM part WHERE instr(lesson, ?2))"
+	    " ORDER BY created, id LIMIT ?3",
 	[REMOVE_PARTS] = "DELETE FROM part WHERE hold_id = ?",
 	[REMOVE_TOKENS] = "DELETE FROM token WHERE hold_id = ?",
 	[REMOVE_HOLD] = "DELETE FROM hold WHERE id = ?",
-	[PART_INSERT] = "INSERT INTO part (hold_id, queue_id, state, created, lesson)"
-			" VALUES (?, ?, ?, ?, ?)",
-	[PART_UPDATE] = "UPDATE part SET state = ?3, created = ?4"
-			" WHERE hold_id = ?1 AND queue_id = ?2",
-	[PART_LIST] = "SELECT queue_id, state, created FROM part WHERE hold_id = ?"
-		      " ORDER BY rowid",
-	[PART_LESSON] = "SELECT lesson FROM part WHERE hold_id = ? AND queue_id = ?",
-	[PART_WIPE] = "UPDATE part SET lesson = x'' WHERE hold_id = ?",
-	[TOKEN_INSERT] = "INSERT INTO token (hash, hold_id, expires) VALUES (?, ?, ?)",
 };
 
 /* A statement of this file. */
@@ -162,14 +89,6 @@ static struct store_sqlite_call
 call_new(void *database, enum slot slot)
 {
 	return store_sqlite_call(database, slot, statements[slot]);
-}
-
-/* Says that rows did not fit. */
-static enum base_result
-arena_full(const char **why_r)
-{
-	*why_r = base_why("no memory for rows of " STORE_HOLDS_PATH);
-	return BASE_BROKEN;
 }
 
 /* --- a hold to and from a row ---------------------------------------------------- */
@@ -216,15 +135,12 @@ hold_bind(struct store_sqlite_call *call, const struct store_hold *hold)
 
 /* The row that the statement stands on; false: the arena is full. */
 static bool
-hold_read(
-    struct store_sqlite_call *call, struct base_arena *arena, struct store_hold *hold_r)
+hold_read(struct store_sqlite_call *call, struct base_arena *arena, void *row_r)
 {
+	struct store_hold *hold_r = row_r;
 	sqlite3_stmt *row = call->statement;
 	bool is_whole = store_sqlite_column_blob(call, arena, 4, &hold_r->act);
-	const struct {
-		int column;
-		const char **text_r;
-	} texts[] = {
+	const struct store_sqlite_text_column texts[] = {
 		{ 0, &hold_r->id },
 		{ 1, &hold_r->node },
 		{ 5, &hold_r->sender },
@@ -240,10 +156,8 @@ hold_read(
 		{ 33, &hold_r->mailbox },
 	};
 
-	for (size_t i = 0; i < sizeof(texts) / sizeof(*texts); i++) {
-		*texts[i].text_r = store_sqlite_column_text(call, arena, texts[i].column);
-		is_whole = is_whole && *texts[i].text_r != NULL;
-	}
+	if (!store_sqlite_column_texts(call, arena, texts, sizeof(texts) / sizeof(*texts)))
+		is_whole = false;
 	hold_r->state = sqlite3_column_int(row, 2);
 	hold_r->action = sqlite3_column_int(row, 3);
 	hold_r->recipient_count = sqlite3_column_int64(row, 8);
@@ -267,26 +181,18 @@ hold_read(
 	return is_whole;
 }
 
+static const struct store_sqlite_row hold_row = { sizeof(struct store_hold), hold_read };
+
 /* One row, or NONE. */
 static enum base_result
 hold_one(struct store_sqlite_call *call, struct base_arena *arena,
     struct store_hold **hold_r, const char **why_r)
 {
-	struct store_hold *hold = base_arena_alloc(arena, sizeof(*hold));
-	enum base_result result;
+	void *row = NULL;
+	enum base_result result = store_sqlite_one(call, &hold_row, arena, &row, why_r);
 
-	if (hold == NULL) {
-		store_sqlite_end(call);
-		return arena_full(why_r);
-	}
-	result = store_sqlite_step(call, why_r);
-	if (result != BASE_OK)
-		return result;
-	if (!hold_read(call, arena, hold))
-		result = arena_full(why_r);
-	store_sqlite_end(call);
 	if (result == BASE_OK)
-		*hold_r = hold;
+		*hold_r = row;
 	return result;
 }
 
@@ -295,27 +201,13 @@ static enum base_result
 hold_many(struct store_sqlite_call *call, struct base_arena *arena,
     struct store_hold **holds_r, size_t room, size_t *count_r, const char **why_r)
 {
-	struct store_hold *holds = base_arena_array(arena, room, sizeof(*holds));
-	enum base_result result = BASE_NONE;
-	size_t count = 0;
+	void *rows = NULL;
+	enum base_result result =
+	    store_sqlite_many(call, &hold_row, arena, room, &rows, count_r, why_r);
 
-	if (holds == NULL) {
-		store_sqlite_end(call);
-		return arena_full(why_r);
-	}
-	while (count < room && (result = store_sqlite_step(call, why_r)) == BASE_OK) {
-		if (!hold_read(call, arena, &holds[count])) {
-			store_sqlite_end(call);
-			return arena_full(why_r);
-		}
-		count++;
-	}
-	store_sqlite_end(call);
-	if (result != BASE_OK && result != BASE_NONE)
-		return result;
-	*holds_r = holds;
-	*count_r = count;
-	return BASE_OK;
+	if (result == BASE_OK)
+		*holds_r = rows;
+	return result;
 }
 
 /* --- holds ----------------------------------------------------------------------- */
@@ -427,22 +319,16 @@ store_sqlite_hold_next_due(
 }
 
 enum base_result
-store_sqlite_hold_count(void *database, const char *sender, int64_t since, int64_t *count_r,
-    const char **why_r)
+store_sqlite_hold_count(
+    void *database, const char *sender, int64_t since, int64_t *count_r, const char **why_r)
 {
 	struct store_sqlite_call call =
 	    call_new(database, sender == NULL ? HOLD_COUNT_ALL : HOLD_COUNT_SENDER);
-	enum base_result result;
 
 	store_sqlite_int(&call, since);
 	if (sender != NULL)
 		store_sqlite_text(&call, sender);
-	result = store_sqlite_step(&call, why_r);
-	if (result != BASE_OK)
-		return result;
-	*count_r = sqlite3_column_int64(call.statement, 0);
-	store_sqlite_end(&call);
-	return BASE_OK;
+	return store_sqlite_one_int(&call, count_r, why_r);
 }
 
 enum base_result
@@ -521,121 +407,4 @@ store_sqlite_hold_remove(void *database, const char *id, const char **why_r)
 	static const enum slot slots[] = { REMOVE_PARTS, REMOVE_TOKENS, REMOVE_HOLD };
 
 	return removals_run(database, slots, id, 0, why_r);
-}
-
-/* --- parts and tokens ------------------------------------------------------------ */
-
-enum base_result
-store_sqlite_part_insert(void *database, const struct store_part *part, const void *lesson,
-    size_t lesson_length, const char **why_r)
-{
-	struct store_sqlite_call call = call_new(database, PART_INSERT);
-
-	store_sqlite_text(&call, part->hold_id);
-	store_sqlite_text(&call, part->queue_id);
-	store_sqlite_int(&call, part->state);
-	store_sqlite_int(&call, part->created);
-	store_sqlite_blob(&call, lesson, lesson_length);
-	return store_sqlite_run(&call, why_r);
-}
-
-enum base_result
-store_sqlite_part_update(void *database, const struct store_part *part, const char **why_r)
-{
-	struct store_sqlite_call call = call_new(database, PART_UPDATE);
-
-	store_sqlite_text(&call, part->hold_id);
-	store_sqlite_text(&call, part->queue_id);
-	store_sqlite_int(&call, part->state);
-	store_sqlite_int(&call, part->created);
-	return store_sqlite_run(&call, why_r);
-}
-
-/* Twice the room for parts; NULL when the arena is full. */
-static struct store_part *
-parts_grow(struct base_arena *arena, struct store_part *parts, size_t count, size_t *room)
-{
-	size_t wanted = *room > 0 ? *room * 2 : 4;
-	struct store_part *more = base_arena_array(arena, wanted, sizeof(*more));
-
-	if (more == NULL)
-		return NULL;
-	if (count > 0)
-		memcpy(more, parts, count * sizeof(*more));
-	*room = wanted;
-	return more;
-}
-
-enum base_result
-store_sqlite_part_list(void *database, struct base_arena *arena, const char *hold_id,
-    struct store_part **parts_r, size_t *count_r, const char **why_r)
-{
-	struct store_sqlite_call call = call_new(database, PART_LIST);
-	const char *id = base_arena_strdup(arena, hold_id);
-	struct store_part *parts = NULL;
-	enum base_result result;
-	size_t room = 0;
-	size_t count = 0;
-
-	store_sqlite_text(&call, hold_id);
-	while ((result = store_sqlite_step(&call, why_r)) == BASE_OK) {
-		if (count == room)
-			parts = parts_grow(arena, parts, count, &room);
-		if (parts == NULL || id == NULL)
-			break;
-		parts[count].hold_id = id;
-		parts[count].queue_id = store_sqlite_column_text(&call, arena, 0);
-		parts[count].state = sqlite3_column_int(call.statement, 1);
-		parts[count].created = sqlite3_column_int64(call.statement, 2);
-		if (parts[count].queue_id == NULL)
-			break;
-		count++;
-	}
-	store_sqlite_end(&call);
-	if (result == BASE_OK)
-		return arena_full(why_r);
-	if (result != BASE_NONE)
-		return result;
-	*parts_r = parts;
-	*count_r = count;
-	return BASE_OK;
-}
-
-enum base_result
-store_sqlite_part_lesson(void *database, struct base_arena *arena,
-    const struct store_part *part, struct store_blob *lesson_r, const char **why_r)
-{
-	struct store_sqlite_call call = call_new(database, PART_LESSON);
-	enum base_result result;
-
-	store_sqlite_text(&call, part->hold_id);
-	store_sqlite_text(&call, part->queue_id);
-	result = store_sqlite_step(&call, why_r);
-	if (result != BASE_OK)
-		return result;
-	if (!store_sqlite_column_blob(&call, arena, 0, lesson_r))
-		result = arena_full(why_r);
-	store_sqlite_end(&call);
-	return result;
-}
-
-enum base_result
-store_sqlite_part_wipe(void *database, const char *hold_id, const char **why_r)
-{
-	struct store_sqlite_call call = call_new(database, PART_WIPE);
-
-	store_sqlite_text(&call, hold_id);
-	return store_sqlite_run(&call, why_r);
-}
-
-enum base_result
-store_sqlite_token_insert(void *database, const unsigned char hash[BASE_HASH_SIZE],
-    const char *hold_id, int64_t expires, const char **why_r)
-{
-	struct store_sqlite_call call = call_new(database, TOKEN_INSERT);
-
-	store_sqlite_blob(&call, hash, BASE_HASH_SIZE);
-	store_sqlite_text(&call, hold_id);
-	store_sqlite_int(&call, expires);
-	return store_sqlite_run(&call, why_r);
 }

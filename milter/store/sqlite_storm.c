@@ -1,6 +1,6 @@
 /*
  * sqlite_storm - the statements about storms and answers to everybody, in holds.db; the
- * tables are in sqlite_holds.c
+ * tables are in sqlite_schema.c
  */
 #include "milter/store/sqlite.h"
 
@@ -94,14 +94,6 @@ call_new(void *database, enum slot slot)
 	    database, STORE_SQLITE_STORM_SLOT + (int)slot, statements[slot]);
 }
 
-/* Says that rows did not fit. */
-static enum base_result
-arena_full(const char **why_r)
-{
-	*why_r = base_why("no memory for rows of " STORE_HOLDS_PATH);
-	return BASE_BROKEN;
-}
-
 static void
 bind_blob(struct store_sqlite_call *call, const struct store_blob *blob)
 {
@@ -149,15 +141,12 @@ storm_bind(struct store_sqlite_call *call, const struct store_storm *storm)
 
 /* The row that the statement stands on; false: the arena is full. */
 static bool
-storm_read(
-    struct store_sqlite_call *call, struct base_arena *arena, struct store_storm *storm_r)
+storm_read(struct store_sqlite_call *call, struct base_arena *arena, void *row_r)
 {
+	struct store_storm *storm_r = row_r;
 	sqlite3_stmt *row = call->statement;
 	bool is_whole = store_sqlite_column_blob(call, arena, 2, &storm_r->topic);
-	const struct {
-		int column;
-		const char **text_r;
-	} texts[] = {
+	const struct store_sqlite_text_column texts[] = {
 		{ 0, &storm_r->id },
 		{ 1, &storm_r->node },
 		{ 3, &storm_r->list },
@@ -167,10 +156,8 @@ storm_read(
 		{ 16, &storm_r->by },
 	};
 
-	for (size_t i = 0; i < sizeof(texts) / sizeof(*texts); i++) {
-		*texts[i].text_r = store_sqlite_column_text(call, arena, texts[i].column);
-		is_whole = is_whole && *texts[i].text_r != NULL;
-	}
+	if (!store_sqlite_column_texts(call, arena, texts, sizeof(texts) / sizeof(*texts)))
+		is_whole = false;
 	storm_r->state = sqlite3_column_int(row, 7);
 	storm_r->people = sqlite3_column_int64(row, 8);
 	storm_r->answers = sqlite3_column_int64(row, 9);
@@ -186,47 +173,32 @@ storm_read(
 	return is_whole;
 }
 
-/* Up to `room` rows; none is OK with a count of 0. */
-static enum base_result
-storm_many(struct store_sqlite_call *call, struct base_arena *arena,
-    struct store_storm **storms_r, size_t room, size_t *count_r, const char **why_r)
-{
-	struct store_storm *storms = base_arena_array(arena, room, sizeof(*storms));
-	enum base_result result = BASE_NONE;
-	size_t count = 0;
-
-	if (storms == NULL) {
-		store_sqlite_end(call);
-		return arena_full(why_r);
-	}
-	while (count < room && (result = store_sqlite_step(call, why_r)) == BASE_OK) {
-		if (!storm_read(call, arena, &storms[count])) {
-			store_sqlite_end(call);
-			return arena_full(why_r);
-		}
-		count++;
-	}
-	store_sqlite_end(call);
-	if (result != BASE_OK && result != BASE_NONE)
-		return result;
-	*storms_r = storms;
-	*count_r = count;
-	return BASE_OK;
-}
+static const struct store_sqlite_row storm_row = { sizeof(struct store_storm), storm_read };
 
 /* One row, or NONE. */
 static enum base_result
 storm_one(struct store_sqlite_call *call, struct base_arena *arena,
     struct store_storm **storm_r, const char **why_r)
 {
-	struct store_storm *storm;
-	size_t count = 0;
-	enum base_result result = storm_many(call, arena, &storm, 1, &count, why_r);
+	void *row = NULL;
+	enum base_result result = store_sqlite_one(call, &storm_row, arena, &row, why_r);
 
-	if (result == BASE_OK && count == 0)
-		return BASE_NONE;
 	if (result == BASE_OK)
-		*storm_r = storm;
+		*storm_r = row;
+	return result;
+}
+
+/* Up to `room` rows; none is OK with a count of 0. */
+static enum base_result
+storm_many(struct store_sqlite_call *call, struct base_arena *arena,
+    struct store_storm **storms_r, size_t room, size_t *count_r, const char **why_r)
+{
+	void *rows = NULL;
+	enum base_result result =
+	    store_sqlite_many(call, &storm_row, arena, room, &rows, count_r, why_r);
+
+	if (result == BASE_OK)
+		*storms_r = rows;
 	return result;
 }
 
@@ -324,15 +296,14 @@ enum base_result
 store_sqlite_storm_held(void *database, const char *id, size_t *count_r, const char **why_r)
 {
 	struct store_sqlite_call call = call_new(database, STORM_HELD);
+	int64_t count;
 	enum base_result result;
 
 	store_sqlite_text(&call, id);
-	result = store_sqlite_step(&call, why_r);
-	if (result != BASE_OK)
-		return result;
-	*count_r = (size_t)sqlite3_column_int64(call.statement, 0);
-	store_sqlite_end(&call);
-	return BASE_OK;
+	result = store_sqlite_one_int(&call, &count, why_r);
+	if (result == BASE_OK)
+		*count_r = (size_t)count;
+	return result;
 }
 
 enum base_result
@@ -414,16 +385,9 @@ store_sqlite_answer_topic(void *database, struct base_arena *arena,
     const struct store_blob *message, struct store_blob *topic_r, const char **why_r)
 {
 	struct store_sqlite_call call = call_new(database, ANSWER_TOPIC);
-	enum base_result result;
 
 	bind_blob(&call, message);
-	result = store_sqlite_step(&call, why_r);
-	if (result != BASE_OK)
-		return result;
-	if (!store_sqlite_column_blob(&call, arena, 0, topic_r))
-		result = arena_full(why_r);
-	store_sqlite_end(&call);
-	return result;
+	return store_sqlite_one_blob(&call, arena, topic_r, why_r);
 }
 
 enum base_result

@@ -1,0 +1,62 @@
+/*
+ * sqlite_schema - the tables of holds.db, version by version
+ *
+ * What the keeper asks several times a second goes through partial indexes that hold only
+ * the rows with something left to do, so that settled holds cost nothing.
+ */
+#include "milter/store/sqlite.h"
+
+const char *const store_sqlite_holds_schema[] = {
+	"CREATE TABLE hold ("
+	"  id TEXT PRIMARY KEY NOT NULL, node TEXT NOT NULL, state INTEGER NOT NULL,"
+	"  action INTEGER NOT NULL, act BLOB NOT NULL, sender TEXT NOT NULL,"
+	"  subject TEXT NOT NULL, recipients TEXT NOT NULL, recipient_count INTEGER NOT "
+	"NULL,"
+	"  people INTEGER NOT NULL, people_kind INTEGER NOT NULL, score REAL NOT NULL,"
+	"  reasons TEXT NOT NULL, policy TEXT NOT NULL, language TEXT NOT NULL,"
+	"  created INTEGER NOT NULL, due INTEGER NOT NULL, deadline INTEGER NOT NULL,"
+	"  window INTEGER NOT NULL, grace INTEGER NOT NULL, on_end INTEGER NOT NULL,"
+	"  then_end INTEGER NOT NULL, settled INTEGER NOT NULL, moved INTEGER NOT NULL,"
+	"  by TEXT NOT NULL, tries INTEGER NOT NULL, letter_due INTEGER NOT NULL,"
+	"  letter_tries INTEGER NOT NULL, letter_sent INTEGER NOT NULL) STRICT;"
+	"CREATE INDEX hold_due ON hold (node, due) WHERE due <> 0;"
+	"CREATE INDEX hold_letter_due ON hold (node, letter_due) WHERE letter_due <> 0;"
+	"CREATE INDEX hold_act ON hold (act, created);"
+	"CREATE INDEX hold_created ON hold (created, id);"
+	"CREATE INDEX hold_open ON hold (created, id) WHERE settled = 0;"
+	"CREATE INDEX hold_settled ON hold (settled) WHERE settled <> 0;"
+	"CREATE TABLE part ("
+	"  hold_id TEXT NOT NULL, queue_id TEXT NOT NULL, state INTEGER NOT NULL,"
+	"  created INTEGER NOT NULL, lesson BLOB NOT NULL,"
+	"  UNIQUE (hold_id, queue_id)) STRICT;"
+	"CREATE TABLE token ("
+	"  hash BLOB PRIMARY KEY NOT NULL, hold_id TEXT NOT NULL, expires INTEGER NOT NULL)"
+	"  STRICT, WITHOUT ROWID;"
+	"CREATE INDEX token_hold ON token (hold_id);",
+	/* 2: the storm brake */
+	"ALTER TABLE hold ADD COLUMN storm TEXT NOT NULL DEFAULT '';"
+	"ALTER TABLE hold ADD COLUMN author TEXT NOT NULL DEFAULT '';"
+	"ALTER TABLE hold ADD COLUMN answered INTEGER NOT NULL DEFAULT 0;"
+	"CREATE INDEX hold_storm ON hold (storm, sender) WHERE storm <> '';"
+	"CREATE TABLE storm ("
+	"  id TEXT PRIMARY KEY NOT NULL, node TEXT NOT NULL, topic BLOB NOT NULL,"
+	"  list TEXT NOT NULL, owner TEXT NOT NULL, subject TEXT NOT NULL,"
+	"  language TEXT NOT NULL, state INTEGER NOT NULL, people INTEGER NOT NULL,"
+	"  answers INTEGER NOT NULL, answerers INTEGER NOT NULL, started INTEGER NOT NULL,"
+	"  until INTEGER NOT NULL, span INTEGER NOT NULL, on_end INTEGER NOT NULL,"
+	"  ended INTEGER NOT NULL, by TEXT NOT NULL, letter_due INTEGER NOT NULL,"
+	"  letter_tries INTEGER NOT NULL, letter_sent INTEGER NOT NULL) STRICT;"
+	"CREATE INDEX storm_topic ON storm (topic, until);"
+	"CREATE INDEX storm_open ON storm (until) WHERE until <> 0;"
+	"CREATE INDEX storm_letter_due ON storm (node, letter_due) WHERE letter_due <> 0;"
+	"CREATE TABLE answer ("
+	"  topic BLOB NOT NULL, message BLOB NOT NULL, act BLOB NOT NULL,"
+	"  sender BLOB NOT NULL, time INTEGER NOT NULL,"
+	"  PRIMARY KEY (topic, message)) STRICT, WITHOUT ROWID;"
+	"CREATE INDEX answer_message ON answer (message);"
+	"CREATE INDEX answer_time ON answer (time);",
+	/* 3: letters in a site's own words */
+	"ALTER TABLE hold ADD COLUMN template TEXT NOT NULL DEFAULT '';",
+	/* 4: addresses as they were written */
+	"ALTER TABLE hold ADD COLUMN mailbox TEXT NOT NULL DEFAULT '';",
+};
