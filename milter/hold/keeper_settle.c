@@ -1,0 +1,209 @@
+/*
+ * keeper_settle - what came out of a round of the keeper: lessons, rows, audit lines
+ */
+#include "milter/hold/keeper.h"
+
+/* --- learning -------------------------------------------------------------------- */
+
+/* Hands out the lesson of one part that left. */
+static enum base_result
+lesson_give(struct hold_keeper *keeper, const struct store_part *part, const char **why_r)
+{
+	struct base_arena *arena = base_arena_new(HOLD_MAX_LESSON + HOLD_MAX_ROW);
+	struct store_blob lesson = { NULL, 0 };
+	enum base_result result;
+
+	if (arena == NULL) {
+		*why_r = base_why("no memory for a lesson");
+		return BASE_BROKEN;
+	}
+	result = store_part_lesson(keeper->hold->store, arena, part, &lesson, why_r);
+	if (result == BASE_OK && lesson.length > 0)
+		keeper->options.sent(keeper->options.context, lesson.data, lesson.length);
+	base_arena_free(&arena);
+	return result == BASE_NONE ? BASE_OK : result;
+}
+
+/*
+ * Before the hold says SENT: what was sent is learned. Killed in between it is learned
+ * twice, which weighs less than a lesson that is lost.
+ */
+static enum base_result
+lessons_give(struct hold_keeper *keeper, const struct hold_keeper_step *step, int64_t now,
+    const char **why_r)
+{
+	struct store_part *parts =
+	    base_arena_array(keeper->arena, step->count + 1, sizeof(*parts));
+	enum base_result result = BASE_OK;
+	enum hold_state to;
+
+	if (parts == NULL) {
+		*why_r = base_why("no memory for lessons");
+		return BASE_BROKEN;
+	}
+	for (size_t i = 0; i < step->count; i++) {
+		parts[i] = step->parts[i];
+		if (step->answers[i].is_asked)
+			parts[i].state = hold_step_part(
+			    step->plan.verb, &parts[i], step->answers[i].status, now);
+	}
+	if (!hold_step_end(step->row, step->plan.verb, parts, step->count, now, &to) ||
+	    to != HOLD_SENT)
+		return BASE_OK;
+	for (size_t i = 0; result == BASE_OK && i < step->count; i++)
+		if (parts[i].state == HOLD_PART_DONE)
+			result = lesson_give(keeper, &parts[i], why_r);
+	return result;
+}
+
+/* --- writing what came out ------------------------------------------------------- */
+
+/* The MTA's tool failed for a file: said at the first try. */
+static void
+tell_failure(const struct hold_keeper_step *step)
+{
+	if (step->plan.verb == QUEUE_STATUS || !step->is_reached || step->before.tries > 0)
+		return;
+	for (size_t i = 0; i < step->count; i++) {
+		if (!step->answers[i].is_failure)
+			continue;
+		base_log(BASE_LOG_WARNING, "%s: %s of %s failed, trying again",
+		    step->before.id, queue_verb_str(step->plan.verb),
+		    step->parts[i].queue_id);
+		audit_event(AUDIT_ERROR, step->before.id, { "where", "queue" },
+		    { "what", queue_verb_str(step->plan.verb) },
+		    { "answer", queue_status_str(step->answers[i].status) },
+		    { "queue_id", step->parts[i].queue_id });
+	}
+}
+
+/* Who the audit says it was; NULL: whoever asked for it. */
+static const char *
+move_by(enum hold_state to)
+{
+	switch (to) {
+	case HOLD_HELD:
+	case HOLD_LOST:
+		return "mta";
+	case HOLD_DELETED:
+		return "timer";
+	default:
+		return NULL;
+	}
+}
+
+/* Writes what the answers say of each part; true in *worked_r: all of them were of use. */
+static enum base_result
+parts_write(struct hold_keeper *keeper, struct hold_keeper_step *step,
+    struct store_part *parts, size_t count, int64_t now, bool *worked_r, const char **why_r)
+{
+	enum base_result result = BASE_OK;
+
+	for (size_t i = 0; result == BASE_OK && i < step->count && i < count; i++) {
+		struct hold_answer *answer = &step->answers[i];
+		enum hold_part_state state;
+
+		if (!answer->is_asked)
+			continue;
+		answer->is_failure =
+		    answer->status == QUEUE_FAILED ||
+		    (answer->status == QUEUE_HELD &&
+			hold_step_verb(step->plan.verb, &step->parts[i]) != QUEUE_STATUS);
+		*worked_r = *worked_r && !answer->is_failure;
+		state = hold_step_part(step->plan.verb, &parts[i], answer->status, now);
+		if ((int)state == parts[i].state)
+			continue;
+		parts[i].state = state;
+		result = store_part_update(keeper->hold->store, &parts[i], why_r);
+		if (state == HOLD_PART_LOST)
+			step->lost = base_arena_printf(keeper->arena, "%s%s%s",
+			    step->lost != NULL ? step->lost : "",
+			    step->lost != NULL ? "," : "", parts[i].queue_id);
+	}
+	return result;
+}
+
+/* Writes one hold from what is in the database now, unless somebody moved it meanwhile. */
+static enum base_result
+step_write(struct hold_keeper *keeper, struct hold_keeper_step *step, int64_t now,
+    const char **why_r)
+{
+	struct store *store = keeper->hold->store;
+	struct store_hold *row = NULL;
+	struct store_part *parts = NULL;
+	bool worked = step->is_reached;
+	enum hold_state to;
+	size_t count = 0;
+	enum base_result result =
+	    store_hold_get(store, keeper->arena, step->row->id, &row, why_r);
+
+	if (result == BASE_NONE || (result == BASE_OK && row->state != step->row->state))
+		return BASE_OK;
+	if (result == BASE_OK)
+		result =
+		    store_part_list(store, keeper->arena, row->id, &parts, &count, why_r);
+	if (result != BASE_OK)
+		return result;
+	step->before = *row;
+	result = parts_write(keeper, step, parts, count, now, &worked, why_r);
+	if (result != BASE_OK)
+		return result;
+	step->has_moved = hold_step_end(row, step->plan.verb, parts, count, now, &to);
+	if (step->has_moved)
+		result = hold_move(keeper->hold, keeper->arena, row, to, move_by(to),
+		    hold_has_part(parts, count, HOLD_PART_PLACING), now, why_r);
+	else {
+		hold_step_again(
+		    row, step->plan.verb, parts, count, step->is_reached, worked, now);
+		result = store_hold_update(store, row, row->state, why_r);
+	}
+	step->is_written = result == BASE_OK;
+	step->after = *row;
+	step->parts = parts; /* same order, maybe more of them */
+	step->count = count < step->count ? count : step->count;
+	return result;
+}
+
+/* The audit lines of one hold, after the commit. */
+static void
+step_tell(struct hold_keeper *keeper, const struct hold_keeper_step *step)
+{
+	tell_failure(step);
+	if (step->lost != NULL || (step->has_moved && step->after.state == HOLD_LOST))
+		hold_audit_lost(
+		    step->after.id, step->before.state, step->after.state, step->lost);
+	if (step->has_moved)
+		hold_move_audit(&step->before, &step->after, step->parts, step->count);
+	if (step->has_moved && hold_state_is_final(step->after.state))
+		keeper->is_untidy = true;
+}
+
+enum base_result
+hold_keeper_settle(
+    struct hold_keeper *keeper, struct hold_keeper_round *round, const char **why_r)
+{
+	int64_t now = base_now_ms();
+	enum base_result result = BASE_OK;
+
+	for (size_t i = 0; result == BASE_OK && i < round->count; i++)
+		if (round->steps[i].is_ready && keeper->options.sent != NULL &&
+		    round->steps[i].plan.verb == QUEUE_RELEASE)
+			result = lessons_give(keeper, &round->steps[i], now, why_r);
+	if (result == BASE_OK)
+		result = store_begin(keeper->hold->store, why_r);
+	if (result != BASE_OK)
+		return result;
+	for (size_t i = 0; result == BASE_OK && i < round->count; i++) {
+		round->steps[i].is_written = false;
+		if (round->steps[i].is_ready)
+			result = step_write(keeper, &round->steps[i], now, why_r);
+	}
+	if (result == BASE_OK)
+		result = store_commit(keeper->hold->store, why_r);
+	else
+		store_rollback(keeper->hold->store);
+	for (size_t i = 0; result == BASE_OK && i < round->count; i++)
+		if (round->steps[i].is_written)
+			step_tell(keeper, &round->steps[i]);
+	return result;
+}
