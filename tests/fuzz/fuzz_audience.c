@@ -4,32 +4,15 @@
  *
  * The first byte says in which form the rest is read: 'a' aliases(5), 'v' virtual(5), 'm' one
  * member a line. Whatever comes in, counting ends and says at least one person.
+ * Of the seeds, y_ is a file of lists, n_ is none.
  *
  * FUZZ-SOURCES: milter/audience milter/mail milter/base
  */
 #include "milter/audience/audience.h"
+#include "tests/fuzz/fuzz.h"
 
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
 #include <sys/mman.h>
 #include <unistd.h>
-
-int LLVMFuzzerInitialize(int *argc, char ***argv);
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
-
-/* What tests/fuzz/run says of a seed by its name: y_ is a file of lists, n_ is none. */
-static const char *expected;
-
-/* Ends the program with a report when something is not true. */
-static void
-must(bool is_true, const char *what)
-{
-	if (is_true)
-		return;
-	fprintf(stderr, "fuzz_audience: not true: %s\n", what);
-	abort();
-}
 
 /* How many are behind one address. */
 static void
@@ -58,9 +41,7 @@ check_file(struct settings_list *list)
 	struct audience_directory *directory = NULL;
 	enum base_result result = audience_directory_new(&settings, &directory, &why);
 
-	if (expected != NULL)
-		must((result == BASE_OK) == (expected[0] == 'y'),
-		    "the seed is what it is called");
+	fuzz_expect(result == BASE_OK);
 	if (result != BASE_OK) {
 		must(why != NULL && strpbrk(why, "\r\n") == NULL, "a failure has a reason");
 		return;
@@ -69,15 +50,6 @@ check_file(struct settings_list *list)
 	check_count(directory, "x@example.com");
 	check_count(directory, "x@elsewhere.example");
 	audience_directory_free(&directory);
-}
-
-int
-LLVMFuzzerInitialize(int *argc, char ***argv)
-{
-	(void)argc;
-	(void)argv;
-	expected = getenv("FUZZ_EXPECT");
-	return 0;
 }
 
 int

@@ -4,30 +4,13 @@
  *
  * Built and run by tests/fuzz/run, with libFuzzer. Whatever comes in, the mails that come out
  * have a sender and recipients, and their number is bounded by the lines.
+ * Of the seeds, y_ tells of a mail, n_ of none.
  *
  * FUZZ-SOURCES: milter/mail milter/base
  */
 #include "milter/replay/import_log.c"
-
-#include <stdio.h>
-
 #include "milter/replay/import_mail.c"
-
-int LLVMFuzzerInitialize(int *argc, char ***argv);
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
-
-/* What tests/fuzz/run says of a seed by its name: y_ tells of a mail, n_ of none. */
-static const char *expected;
-
-/* Ends the program with a report when something is not true. */
-static void
-must(bool is_true, const char *what)
-{
-	if (is_true)
-		return;
-	fprintf(stderr, "fuzz_log: not true: %s\n", what);
-	abort();
-}
+#include "tests/fuzz/fuzz.h"
 
 static enum base_result
 mail_check(void *context, struct base_arena *arena, struct mail_transaction *transaction,
@@ -39,15 +22,6 @@ mail_check(void *context, struct base_arena *arena, struct mail_transaction *tra
 	must(transaction->time >= 0, "a mail has a time");
 	++*(size_t *)context;
 	return BASE_OK;
-}
-
-int
-LLVMFuzzerInitialize(int *argc, char ***argv)
-{
-	(void)argc;
-	(void)argv;
-	expected = getenv("FUZZ_EXPECT");
-	return 0;
 }
 
 int
@@ -65,15 +39,16 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	replay_log_until(log, 1795482000);
 	if (replay_date_parse(text, &time))
 		must(time > 0 && time <= UINT32_MAX, "a date is in bounds");
-	if (replay_message_read(arena, (const char *)data, size, &transaction, &why) == BASE_OK)
+	if (replay_message_read(arena, (const char *)data, size, &transaction, &why) ==
+	    BASE_OK)
 		must(transaction->time > 0, "a message has a date");
-	for (char *line = strtok_r(text, "\n", &save); line; line = strtok_r(NULL, "\n", &save)) {
+	for (char *line = strtok_r(text, "\n", &save); line;
+	     line = strtok_r(NULL, "\n", &save)) {
 		lines++;
 		(void)replay_log_line(log, line, strlen(line), &why);
 	}
 	must(mails <= lines, "a line ends one mail at most");
-	if (expected != NULL)
-		must((mails > 0) == (expected[0] == 'y'), "the seed is what it is called");
+	fuzz_expect(mails > 0);
 	replay_log_free(&log);
 	free(text);
 	base_arena_free(&arena);

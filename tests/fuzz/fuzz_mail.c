@@ -4,30 +4,12 @@
  *
  * Built and run by tests/fuzz/run, with libFuzzer. Whatever comes in, what comes out must be
  * bounded, valid UTF-8 on one line, and the same when it is normalised again.
+ * Of the seeds, y_ is a message, n_ is none.
  *
  * FUZZ-SOURCES: milter/mail milter/base
  */
 #include "milter/mail/mail.h"
-
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
-
-int LLVMFuzzerInitialize(int *argc, char ***argv);
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
-
-/* What tests/fuzz/run says of a seed by its name: y_ is a message, n_ is none. */
-static const char *expected;
-
-/* Ends the program with a report when something is not true. */
-static void
-must(bool is_true, const char *what)
-{
-	if (is_true)
-		return;
-	fprintf(stderr, "fuzz_mail: not true: %s\n", what);
-	abort();
-}
+#include "tests/fuzz/fuzz.h"
 
 /* One line of valid UTF-8? */
 static void
@@ -95,8 +77,7 @@ check_message(struct base_arena *arena, const char *data, size_t size)
 	must(t != NULL, "a transaction fits");
 	result = mail_transaction_message(arena, t, data, size, &why);
 	must(result == BASE_OK || why != NULL, "a failure has a reason");
-	if (expected != NULL)
-		must((result == BASE_OK) == (expected[0] == 'y'), "the seed is what it is called");
+	fuzz_expect(result == BASE_OK);
 	check_line(t->from);
 	check_line(t->from_name);
 	check_line(t->sender);
@@ -113,15 +94,6 @@ check_message(struct base_arena *arena, const char *data, size_t size)
 }
 
 int
-LLVMFuzzerInitialize(int *argc, char ***argv)
-{
-	(void)argc;
-	(void)argv;
-	expected = getenv("FUZZ_EXPECT");
-	return 0;
-}
-
-int
 LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	struct base_arena *arena = base_arena_new(4 << 20);
@@ -129,7 +101,7 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 
 	must(arena != NULL && value != NULL, "there is memory");
 	check_message(arena, (const char *)data, size);
-	if (expected == NULL)
+	if (!fuzz_is_seed())
 		check_value(arena, value, strlen(value));
 	free(value);
 	base_arena_free(&arena);

@@ -8,32 +8,18 @@
  * FUZZ-SOURCES: milter/base milter/mail milter/settings milter/judge
  */
 #include <math.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
 
 #include "milter/judge/internal.h"
 /* What the judge asks of the memory; the rest of that room needs a store. */
 #include "milter/memory/answer.c"
+#include "tests/fuzz/fuzz.h"
 
 #define NOW INT64_C(1795482000)
 #define PEOPLE 30
 
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
-
 /* The card that is compiled into the programs is not asked for. */
 const char judge_scorecard_text[] = "base 0\n";
 const size_t judge_scorecard_text_length = sizeof(judge_scorecard_text) - 1;
-
-/* Ends the program with a report when something is not true. */
-static void
-must(bool is_true, const char *what)
-{
-	if (is_true)
-		return;
-	fprintf(stderr, "fuzz_scorecard: not true: %s\n", what);
-	abort();
-}
 
 /* --- every range has its points ---------------------------------------------------- */
 
@@ -213,15 +199,12 @@ check_print(const struct judge_scorecard *card)
 int
 LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-	const char *expected = getenv("FUZZ_EXPECT");
 	struct judge_scorecard *card = NULL;
 	const char *why = "";
 	enum base_result result =
 	    judge_scorecard_parse((const char *)data, size, "card", &card, &why);
 
-	if (expected != NULL)
-		must((result == BASE_OK) == (expected[0] == 'y'),
-		    "the seed is what it is called");
+	fuzz_expect(result == BASE_OK);
 	must(
 	    result == BASE_OK || strncmp(why, "card:", 5) == 0, "a refusal tells its line");
 	if (result != BASE_OK)
