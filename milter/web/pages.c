@@ -134,6 +134,37 @@ page_button(
 	base_buffer_puts(page->out, "</button>\n");
 }
 
+/* A form of one button. */
+static void
+page_form(const struct page *page, enum hold_wish wish, const char *kind, const char *label)
+{
+	base_buffer_puts(page->out, "<form method=\"post\">\n");
+	page_button(page, wish, kind, label);
+	base_buffer_puts(page->out, "</form>\n");
+}
+
+/* To take it back, or to send it all the same. */
+static void
+page_choice(const struct page *page, const char *undo, const char *send)
+{
+	base_buffer_puts(page->out, "<form method=\"post\">\n");
+	page_button(page, HOLD_WISH_UNDO, " class=\"main\"", undo);
+	page_button(page, HOLD_WISH_SEND, "", send);
+	base_buffer_puts(page->out, "</form>\n");
+	page_say(page, "note", page->words->choose_note, "");
+}
+
+/* What becomes of it if nobody decides. */
+static void
+page_end(const struct page *page)
+{
+	if (page->view->deadline)
+		page_say(page, NULL,
+		    page->view->at_deadline == HOLD_END_SEND ? page->words->confirm_send
+							     : page->words->confirm_return,
+		    page->until);
+}
+
 /* --- the states
  * --------------------------------------------------------------------------- */
 
@@ -146,16 +177,8 @@ page_confirm(const struct page *page)
 	page_say(page, NULL, words->confirm_text, "");
 	page_facts(page);
 	page_reasons(page);
-	if (page->view->deadline)
-		page_say(page, NULL,
-		    page->view->at_deadline == HOLD_END_SEND ? words->confirm_send
-							     : words->confirm_return,
-		    page->until);
-	base_buffer_puts(page->out, "<form method=\"post\">\n");
-	page_button(page, HOLD_WISH_UNDO, " class=\"main\"", words->button_undo_confirm);
-	page_button(page, HOLD_WISH_SEND, "", words->button_send_confirm);
-	base_buffer_puts(page->out, "</form>\n");
-	page_say(page, "note", words->choose_note, "");
+	page_end(page);
+	page_choice(page, words->button_undo_confirm, words->button_send_confirm);
 }
 
 /* Leaves by itself in a moment. */
@@ -168,11 +191,7 @@ page_undo(const struct page *page)
 	page_say(page, NULL,
 	    page->view->deadline > page->now ? words->undo_next : words->undo_now,
 	    page->until);
-	base_buffer_puts(page->out, "<form method=\"post\">\n");
-	page_button(page, HOLD_WISH_UNDO, " class=\"main\"", words->button_undo);
-	page_button(page, HOLD_WISH_SEND, "", words->button_send_now);
-	base_buffer_puts(page->out, "</form>\n");
-	page_say(page, "note", words->choose_note, "");
+	page_choice(page, words->button_undo, words->button_send_now);
 	page_facts(page);
 	page_reasons(page);
 }
@@ -220,14 +239,8 @@ page_storm(const struct page *page)
 	page_say(page, NULL, words->storm_text, "");
 	page_say(page, NULL, words->storm_note, "");
 	page_author(page);
-	if (page->view->deadline)
-		page_say(page, NULL,
-		    page->view->at_deadline == HOLD_END_SEND ? words->confirm_send
-							     : words->confirm_return,
-		    page->until);
-	base_buffer_puts(page->out, "<form method=\"post\">\n");
-	page_button(page, HOLD_WISH_UNDO, " class=\"main\"", words->button_undo_storm);
-	base_buffer_puts(page->out, "</form>\n");
+	page_end(page);
+	page_form(page, HOLD_WISH_UNDO, " class=\"main\"", words->button_undo_storm);
 	page_facts(page);
 }
 
@@ -243,9 +256,7 @@ page_brake(const struct page *page)
 	    page->view->at_deadline == HOLD_END_SEND ? words->brake_send
 						     : words->brake_return,
 	    page->until);
-	base_buffer_puts(page->out, "<form method=\"post\">\n");
-	page_button(page, HOLD_WISH_LIFT, "", words->button_lift);
-	base_buffer_puts(page->out, "</form>\n");
+	page_form(page, HOLD_WISH_LIFT, "", words->button_lift);
 	page_say(page, "note", words->brake_note, "");
 }
 
@@ -327,9 +338,7 @@ page_undone(const struct page *page)
 		    page->view->at_deadline == HOLD_END_DELETE ? words->undone_delete
 							       : words->undone_return,
 		    page->until);
-	base_buffer_puts(page->out, "<form method=\"post\">\n");
-	page_button(page, HOLD_WISH_RESTORE, "", words->button_restore);
-	base_buffer_puts(page->out, "</form>\n");
+	page_form(page, HOLD_WISH_RESTORE, "", words->button_restore);
 	page_say(page, "note", words->undone_note, "");
 }
 
