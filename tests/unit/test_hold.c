@@ -22,6 +22,8 @@
 #include "milter/hold/hold.h"
 #include "milter/hold/internal.h"
 #include "milter/store/store.h"
+#include "tests/unit/folder.h"
+#include "tests/unit/result.h"
 
 static char directory[64];
 static struct base_arena *arena;
@@ -170,7 +172,7 @@ static void
 setup(void)
 {
 	strcpy(directory, "/tmp/oops-hold-XXXXXX");
-	ck_assert_ptr_nonnull(mkdtemp(directory));
+	folder_make(directory);
 	snprintf(socket_path, sizeof(socket_path), "%s/queue.sock", directory);
 	queue = mmap(NULL, sizeof(*queue), PROT_READ | PROT_WRITE,
 	    MAP_SHARED | MAP_ANONYMOUS, -1, 0);
@@ -184,24 +186,10 @@ setup(void)
 static void
 teardown(void)
 {
-	char command[128];
-
 	if (server != 0)
 		server_stop();
 	base_arena_free(&arena);
-	snprintf(command, sizeof(command), "rm -rf %s", directory);
-	ck_assert_int_eq(system(command), 0);
-}
-
-#define OK(call) must_be(BASE_OK, call, #call)
-#define NONE(call) must_be(BASE_NONE, call, #call)
-#define REFUSE(call) must_be(BASE_REFUSE, call, #call)
-
-static void
-must_be(enum base_result expected, enum base_result result, const char *call)
-{
-	ck_assert_msg(result == expected, "%s: %s, not %s (%s)", call,
-	    base_result_str(result), base_result_str(expected), why);
+	folder_remove(directory);
 }
 
 static struct hold *
@@ -849,15 +837,6 @@ END_TEST
 
 /* --- lives ----------------------------------------------------------------------- */
 
-static bool
-files_hold(const char *bytes)
-{
-	char command[256];
-
-	snprintf(command, sizeof(command), "grep -rqaF '%s' %s", bytes, directory);
-	return system(command) == 0;
-}
-
 START_TEST(sent_by_wish_and_wiped)
 {
 	struct hold *hold = must_open();
@@ -885,10 +864,11 @@ START_TEST(sent_by_wish_and_wiped)
 	ck_assert_int_ne(view.settled, 0);
 	ck_assert_int_eq(view.deadline, 0);
 	/* nothing of it stays in the files either, while all are open */
-	for (end = base_now_ms() + 8000; files_hold("SECRET") && base_now_ms() < end;)
+	for (end = base_now_ms() + 8000;
+	     folder_holds(directory, "SECRET") && base_now_ms() < end;)
 		base_sleep_ms(200);
-	ck_assert(!files_hold("SECRET"));
-	ck_assert(!files_hold("LeSsOn"));
+	ck_assert(!folder_holds(directory, "SECRET"));
+	ck_assert(!folder_holds(directory, "LeSsOn"));
 	watch_stop(&watch);
 	hold_close(&hold);
 }
@@ -1255,7 +1235,7 @@ START_TEST(letters_and_tokens)
 	NONE(hold_letter_done(hold, "aaaaaaaaaaaaaaaa", &why));
 	base_sleep_ms(2100);
 	NONE(hold_find_token(hold, arena, token, &view, &why));
-	ck_assert(!files_hold(token));
+	ck_assert(!folder_holds(directory, token));
 	watch_stop(&watch);
 	hold_close(&hold);
 }
@@ -1569,7 +1549,7 @@ START_TEST(held_mail_is_not_forgotten)
 		ck_assert_ptr_nonnull(strstr(why, named[i].address));
 	}
 	ck_assert_uint_eq(removed, 99);
-	ck_assert(files_hold("LeSsOn"));
+	ck_assert(folder_holds(directory, "LeSsOn"));
 	ck_assert_str_eq(look(hold, id).sender, "jo@example.com");
 	OK(forget(hold, "nobody@example.com", "nothing", &removed));
 	ck_assert_uint_eq(removed, 0);
@@ -1666,7 +1646,7 @@ START_TEST(mail_that_is_over_is_forgotten)
 	base_token_new(token);
 	OK(hold_token_add(hold, id, token, base_now() + 3600, &why));
 	REFUSE(forget(hold, "jo@example.com", "nothing", &removed));
-	ck_assert(files_hold("clara@example.com")); /* all or nothing */
+	ck_assert(folder_holds(directory, "clara@example.com")); /* all or nothing */
 	OK(hold_wish(hold, id, HOLD_WISH_SEND, "link", &why));
 	wait_for(hold, id, HOLD_SENT, 3000);
 	watch_stop(&watch);
@@ -1676,8 +1656,8 @@ START_TEST(mail_that_is_over_is_forgotten)
 	NONE(hold_find_token(hold, arena, token, &view, &why));
 	ck_assert_str_eq(look(hold, others.id).sender, "al@example.com");
 	ck_assert_str_eq(look(hold, others.id).author, "");
-	ck_assert(!files_hold("jo@example.com"));
-	ck_assert(!files_hold("Jo@example.com"));
+	ck_assert(!folder_holds(directory, "jo@example.com"));
+	ck_assert(!folder_holds(directory, "Jo@example.com"));
 	OK(forget(hold, "jo@example.com", "nothing", &removed)); /* once more */
 	ck_assert_uint_eq(removed, 0);
 	hold_close(&hold);

@@ -10,6 +10,7 @@
 #include "milter/mail/mail.h"
 #include "milter/replay/import.h"
 #include "milter/store/store.h"
+#include "tests/unit/folder.h"
 
 #define UNTIL 1795482000 /* 24 November 2026 01:00 UTC */
 
@@ -381,28 +382,12 @@ history_make(const char *name, int count)
 	fclose(file);
 }
 
-static void
-directory_make(void)
-{
-	memcpy(directory + strlen(directory) - 6, "XXXXXX", 6);
-	ck_assert_ptr_nonnull(mkdtemp(directory));
-}
-
-static void
-directory_remove(void)
-{
-	char command[100];
-
-	snprintf(command, sizeof(command), "rm -rf %s", directory);
-	ck_assert_int_eq(system(command), 0);
-}
-
 START_TEST(import_twice_changes_nothing)
 {
 	struct replay_count count;
 	uint64_t before;
 
-	directory_make();
+	folder_make(directory);
 	history_make("history", 300);
 	count = import("once", "history", REPLAY_AUTO, BASE_OK, NULL);
 	ck_assert_uint_eq(count.learned, 300);
@@ -411,7 +396,7 @@ START_TEST(import_twice_changes_nothing)
 	ck_assert_uint_eq(count.learned, 0);
 	ck_assert_uint_eq(count.known, 300);
 	ck_assert(known("once") == before);
-	directory_remove();
+	folder_remove(directory);
 }
 END_TEST
 
@@ -421,7 +406,7 @@ START_TEST(import_goes_on_after_it_was_killed)
 	char path[200];
 	uint64_t whole;
 
-	directory_make();
+	folder_make(directory);
 	history_make("history", 4000);
 	(void)import("whole", "history", REPLAY_TSV, BASE_OK, NULL);
 	whole = known("whole");
@@ -453,7 +438,7 @@ START_TEST(import_goes_on_after_it_was_killed)
 		(void)import(name, "history", REPLAY_TSV, BASE_OK, NULL);
 		ck_assert(known(name) == whole);
 	}
-	directory_remove();
+	folder_remove(directory);
 }
 END_TEST
 
@@ -466,7 +451,7 @@ START_TEST(files_of_all_kinds)
 	time_t now = (time_t)base_now();
 	char command[200];
 
-	directory_make();
+	folder_make(directory);
 	strftime(date, sizeof(date), "%d %b %Y %H:%M:%S +0000", gmtime(&now));
 	file = file_make("mbox");
 	fprintf(file,
@@ -498,7 +483,7 @@ START_TEST(files_of_all_kinds)
 	count = import("bad.d", "bad", REPLAY_TSV, BASE_REFUSE, "bad:2: ");
 	ck_assert_uint_eq(count.learned, 1);
 	(void)import("none.d", "nothing", REPLAY_AUTO, BASE_NONE, "No such file");
-	directory_remove();
+	folder_remove(directory);
 }
 END_TEST
 
@@ -541,7 +526,7 @@ START_TEST(files_are_what_they_look_like)
 	struct replay_count count;
 	FILE *file;
 
-	directory_make();
+	folder_make(directory);
 	file = file_make("file");
 	ck_assert_uint_eq(fwrite(kinds[_i].text, 1, length, file), length);
 	fclose(file);
@@ -549,7 +534,7 @@ START_TEST(files_are_what_they_look_like)
 	    kinds[_i].why ? BASE_REFUSE : BASE_OK, kinds[_i].why);
 	ck_assert_uint_eq(count.learned, 0);
 	ck_assert_uint_eq(count.malformed, kinds[_i].malformed);
-	directory_remove();
+	folder_remove(directory);
 }
 END_TEST
 
@@ -560,7 +545,7 @@ START_TEST(messages_and_long_lines_are_known)
 	time_t now = (time_t)base_now();
 	FILE *file;
 
-	directory_make();
+	folder_make(directory);
 	strftime(date, sizeof(date), "%d %b %Y %H:%M:%S +0000", gmtime(&now));
 	file = file_make("one.eml");
 	fprintf(file,
@@ -579,7 +564,7 @@ START_TEST(messages_and_long_lines_are_known)
 	fputs("\t-\t-\tsend\n", file);
 	fclose(file);
 	ck_assert_uint_eq(import("one.d", "long", REPLAY_AUTO, BASE_OK, NULL).learned, 1);
-	directory_remove();
+	folder_remove(directory);
 }
 END_TEST
 
@@ -590,7 +575,7 @@ START_TEST(maildir_has_one_progress)
 	time_t now = (time_t)base_now();
 	char command[200];
 
-	directory_make();
+	folder_make(directory);
 	snprintf(
 	    command, sizeof(command), "mkdir -p %s/md/cur %s/md/new", directory, directory);
 	ck_assert_int_eq(system(command), 0);
@@ -607,7 +592,7 @@ START_TEST(maildir_has_one_progress)
 		fclose(file);
 	}
 	ck_assert_uint_eq(import("md.d", "md", REPLAY_AUTO, BASE_OK, NULL).learned, 4000);
-	directory_remove();
+	folder_remove(directory);
 }
 END_TEST
 
@@ -643,7 +628,7 @@ START_TEST(ids_are_those_of_the_daemon)
 	struct replay_count count;
 	FILE *file;
 
-	directory_make();
+	folder_make(directory);
 	daemon_learn("ids.d", "From: p1@example.com\nTo: p2@example.com\n"
 			      "Message-ID: <m1@x>\n\nhello\n");
 	for (size_t i = 0; i < 2; i++) {
@@ -655,7 +640,7 @@ START_TEST(ids_are_those_of_the_daemon)
 		ck_assert_uint_eq(count.known, 1);
 		ck_assert_uint_eq(count.learned, 0);
 	}
-	directory_remove();
+	folder_remove(directory);
 }
 END_TEST
 
@@ -669,7 +654,7 @@ START_TEST(lists_count_as_their_people)
 	const char *why = "";
 	FILE *file;
 
-	directory_make();
+	folder_make(directory);
 	file = file_make("weekly");
 	for (int week = 8; week > 0; week--)
 		fprintf(file, "%ld\tp1@example.com\tstaff@example.com\t-\t-\tsend\n",
@@ -685,7 +670,7 @@ START_TEST(lists_count_as_their_people)
 	ck_assert_uint_eq(recall.profile->sent_count, 1);
 	ck_assert_uint_eq(recall.profile->sent[0].count, 8);
 	site_close(&site);
-	directory_remove();
+	folder_remove(directory);
 	base_arena_free(&arena);
 }
 END_TEST

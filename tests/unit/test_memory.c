@@ -7,6 +7,7 @@
 
 #include "milter/memory/internal.h"
 #include "tests/unit/history.h"
+#include "tests/unit/folder.h"
 
 #define ME "p0@example.com"
 
@@ -617,22 +618,6 @@ END_TEST
 
 static char directory[] = "/tmp/oops-test-memory-XXXXXX";
 
-static void
-directory_make(void)
-{
-	memcpy(directory + strlen(directory) - 6, "XXXXXX", 6);
-	ck_assert_ptr_nonnull(mkdtemp(directory));
-}
-
-static void
-directory_remove(void)
-{
-	char command[100];
-
-	snprintf(command, sizeof(command), "rm -rf %s", directory);
-	ck_assert_int_eq(system(command), 0);
-}
-
 /* The history goes on where it was, in a memory over a store. */
 static void
 memory_reopen(struct history *history)
@@ -653,7 +638,7 @@ START_TEST(store_keeps_what_was_learned)
 	struct judge_facts facts;
 	const char *others, *why = "";
 
-	directory_make();
+	folder_make(directory);
 	history_begin(&history);
 	memory_reopen(&history);
 	history_teach(&history, 25);
@@ -680,7 +665,7 @@ START_TEST(store_keeps_what_was_learned)
 	verdict = history_judge(&history, ME, others, "r2@x", "all@x");
 	ck_assert_int_eq(verdict.action, SETTINGS_PASS);
 	history_end(&history);
-	directory_remove();
+	folder_remove(directory);
 }
 END_TEST
 
@@ -692,7 +677,7 @@ START_TEST(learning_shows_soon)
 	int waited = 0;
 	char command[200];
 
-	directory_make();
+	folder_make(directory);
 	history_begin(&history);
 	memory_reopen(&history);
 	history_send(&history, ME, "someone@example.com", "id@x", "");
@@ -707,7 +692,7 @@ START_TEST(learning_shows_soon)
 	    command, sizeof(command), "! grep -rqi -e example -e someone %s", directory);
 	ck_assert_int_eq(system(command), 0);
 	history_end(&history);
-	directory_remove();
+	folder_remove(directory);
 }
 END_TEST
 
@@ -736,7 +721,7 @@ START_TEST(parts_teach_one_audience)
 	const char *why = "";
 	size_t length;
 
-	directory_make();
+	folder_make(directory);
 	history_begin(&history);
 	memory_reopen(&history);
 	lesson = lesson_of(&history, parts[0], "id@x", &length);
@@ -757,7 +742,7 @@ START_TEST(parts_teach_one_audience)
 	facts = history_facts(&history, history_mail(&history, ME, parts[1], "r@x", ""));
 	ck_assert_uint_eq(facts.recall->profile->sends, 3);
 	history_end(&history);
-	directory_remove();
+	folder_remove(directory);
 }
 END_TEST
 
@@ -936,7 +921,7 @@ START_TEST(history_outlives_its_key)
 {
 	struct history history;
 
-	directory_make();
+	folder_make(directory);
 	history_begin(&history);
 	memory_reopen(&history);
 	key_change(&history, OLD_KEY "\n");
@@ -950,7 +935,7 @@ START_TEST(history_outlives_its_key)
 	key_change(&history, NEW_KEY "\n" OLD_KEY " replaced 1 until 2\n");
 	ck_assert_uint_eq(sends_known(&history), 1);
 	history_end(&history);
-	directory_remove();
+	folder_remove(directory);
 }
 END_TEST
 
@@ -1022,7 +1007,7 @@ site_make(struct history *history, unsigned char first_byte)
 	unsigned char bytes[32] = { first_byte };
 	const char *why = "";
 
-	directory_make();
+	folder_make(directory);
 	history_begin(history);
 	base_key_free(&history->key);
 	ck_assert_int_eq(base_key_from_bytes(bytes, &history->key), BASE_OK);
@@ -1056,7 +1041,7 @@ START_TEST(stores_of_two_sites_have_nothing_in_common)
 	for (int i = 0; i < 2; i++) {
 		memcpy(directory, directories[i], sizeof(directory));
 		history_end(&sites[i]);
-		directory_remove();
+		folder_remove(directory);
 	}
 }
 END_TEST
@@ -1107,7 +1092,7 @@ START_TEST(import_learns_once)
 	struct judge_facts facts;
 	const char *why = "";
 
-	directory_make();
+	folder_make(directory);
 	history_begin(&history);
 	history.now = base_now() - 88 * 86400; /* older threads would expire */
 	memory_reopen(&history);
@@ -1131,7 +1116,7 @@ START_TEST(import_learns_once)
 	    &history, history_mail(&history, ME, "p1@example.com", "r@x", ""));
 	ck_assert_uint_eq(facts.recall->profile->sends, 5);
 	history_end(&history);
-	directory_remove();
+	folder_remove(directory);
 }
 END_TEST
 
@@ -1143,7 +1128,7 @@ START_TEST(import_outlives_its_key)
 	struct history history;
 	struct memory *importer;
 
-	directory_make();
+	folder_make(directory);
 	history_begin(&history);
 	history.now = base_now() - 88 * 86400; /* older threads would expire */
 	memory_reopen(&history);
@@ -1169,7 +1154,7 @@ START_TEST(import_outlives_its_key)
 	memory_close(&importer);
 	ck_assert_uint_eq(sends_known(&history), 4);
 	history_end(&history);
-	directory_remove();
+	folder_remove(directory);
 }
 END_TEST
 
@@ -1206,7 +1191,7 @@ START_TEST(profiles_outlive_their_key_by_400_days_at_most)
 	const char *why = "";
 	int64_t now;
 
-	directory_make();
+	folder_make(directory);
 	history_begin(&history);
 	now = history.now = base_now();
 	memory_reopen(&history);
@@ -1220,7 +1205,7 @@ START_TEST(profiles_outlive_their_key_by_400_days_at_most)
 	ck_assert_uint_eq(profiles_at(now + 401 * 86400), 2);
 	ck_assert_uint_eq(profiles_at(now + 403 * 86400), 0);
 	history_end(&history);
-	directory_remove();
+	folder_remove(directory);
 }
 END_TEST
 
@@ -1233,7 +1218,7 @@ START_TEST(import_beside_the_daemon_loses_nothing)
 	const char *why = "";
 	char id[20];
 
-	directory_make();
+	folder_make(directory);
 	history_begin(&history);
 	history.now = base_now() - 88 * 86400; /* older threads would expire */
 	memory_reopen(&history);
@@ -1252,7 +1237,7 @@ START_TEST(import_beside_the_daemon_loses_nothing)
 	    &history, history_mail(&history, ME, "p1@example.com", "r@x", ""));
 	ck_assert_uint_eq(facts.recall->profile->sends, 600);
 	history_end(&history);
-	directory_remove();
+	folder_remove(directory);
 }
 END_TEST
 
@@ -1264,7 +1249,7 @@ START_TEST(older_mail_moves_nothing_back)
 	struct judge_facts facts;
 	const char *why = "";
 
-	directory_make();
+	folder_make(directory);
 	history_begin(&history);
 	history.now = base_now() - 88 * 86400; /* older threads would expire */
 	memory_reopen(&history);
@@ -1285,7 +1270,7 @@ START_TEST(older_mail_moves_nothing_back)
 	ck_assert_uint_eq(facts.recall->profile->sent[0].count, 2);
 	ck_assert_float_eq(facts.recall->profile->sent[0].rhythm.gap, 0);
 	history_end(&history);
-	directory_remove();
+	folder_remove(directory);
 }
 END_TEST
 
@@ -1458,7 +1443,7 @@ START_TEST(forget_leaves_no_trace)
 	struct memory *importer;
 	const char *all, *why = "";
 
-	directory_make();
+	folder_make(directory);
 	history_begin(&history);
 	history.now = base_now() - 88 * 86400; /* older threads would expire */
 	memory_reopen(&history);
@@ -1500,7 +1485,7 @@ START_TEST(forget_leaves_no_trace)
 	ck_assert_int_eq(memory_forget(&options, history.key, GONE, &count, &why), BASE_OK);
 	ck_assert_uint_eq(count.removed + count.changed, 0);
 	history_end(&history);
-	directory_remove();
+	folder_remove(directory);
 }
 END_TEST
 
@@ -1516,7 +1501,7 @@ START_TEST(forget_finds_every_key)
 	struct history history;
 	const char *why = "";
 
-	directory_make();
+	folder_make(directory);
 	history_begin(&history);
 	history.now = base_now() - 100; /* older rows would expire */
 	memory_reopen(&history);
@@ -1536,7 +1521,7 @@ START_TEST(forget_finds_every_key)
 	scan(keys[1], GONE, false);
 	ck_assert_uint_eq(sends_known(&history), 1);
 	history_end(&history);
-	directory_remove();
+	folder_remove(directory);
 }
 END_TEST
 
@@ -1550,7 +1535,7 @@ START_TEST(forgotten_stays_forgotten)
 	struct memory *importer;
 	const char *why = "";
 
-	directory_make();
+	folder_make(directory);
 	history_begin(&history);
 	memory_reopen(&history);
 	importer = importer_open();
@@ -1570,7 +1555,7 @@ START_TEST(forgotten_stays_forgotten)
 	ck_assert_int_eq(memory_flush(history.memory, &why), BASE_OK);
 	scan(history.key, GONE, true);
 	history_end(&history);
-	directory_remove();
+	folder_remove(directory);
 }
 END_TEST
 
@@ -1596,7 +1581,7 @@ START_TEST(dropped_lessons_are_told)
 	size_t length;
 	const char *why = "";
 
-	directory_make();
+	folder_make(directory);
 	history_begin(&history);
 	ck_assert_int_eq(memory_open(&options, &memory, &why), BASE_OK);
 	importer = importer_open();
@@ -1615,7 +1600,7 @@ START_TEST(dropped_lessons_are_told)
 	ck_assert_uint_gt(refused, 10000);
 	ck_assert_uint_eq(told, refused);
 	history_end(&history);
-	directory_remove();
+	folder_remove(directory);
 }
 END_TEST
 

@@ -13,6 +13,8 @@
 
 #include "milter/base/base.h"
 #include "milter/store/store.h"
+#include "tests/unit/folder.h"
+#include "tests/unit/result.h"
 
 static char directory[64];
 static struct base_arena *arena;
@@ -25,7 +27,7 @@ static void
 setup(void)
 {
 	strcpy(directory, "/tmp/oops-store-XXXXXX");
-	ck_assert_ptr_nonnull(mkdtemp(directory));
+	folder_make(directory);
 	arena = base_arena_new(8u << 20);
 	ck_assert_ptr_nonnull(arena);
 	why = "";
@@ -34,11 +36,8 @@ setup(void)
 static void
 teardown(void)
 {
-	char command[128];
-
 	base_arena_free(&arena);
-	snprintf(command, sizeof(command), "rm -rf %s", directory);
-	ck_assert_int_eq(system(command), 0);
+	folder_remove(directory);
 }
 
 static void
@@ -63,17 +62,6 @@ must_open(enum store_kind kind)
 
 	ck_assert_msg(result == BASE_OK, "%s: %s", base_result_str(result), why);
 	return store;
-}
-
-#define OK(call) must_be(BASE_OK, call, #call)
-#define NONE(call) must_be(BASE_NONE, call, #call)
-#define REFUSE(call) must_be(BASE_REFUSE, call, #call)
-
-static void
-must_be(enum base_result expected, enum base_result result, const char *call)
-{
-	ck_assert_msg(result == expected, "%s: %s, not %s (%s)", call,
-	    base_result_str(result), base_result_str(expected), why);
 }
 
 static struct store_hold
@@ -552,7 +540,7 @@ START_TEST(busy_means_retry)
 	struct store_hold hold = sample("a");
 
 	OK(store_begin(first, &why));
-	must_be(BASE_RETRY, store_begin(second, &why), "begin");
+	must_be(BASE_RETRY, store_begin(second, &why), &why, "begin");
 	ck_assert_int_eq(row_count(second), 0); /* readers do not wait */
 	store_rollback(first);
 	OK(store_hold_insert(second, &hold, &why));
@@ -710,13 +698,13 @@ START_TEST(missing_without_create)
 	struct store *store = NULL;
 	char path[128];
 
-	must_be(BASE_BROKEN, open_kind(STORE_HOLDS, false, &store), "missing");
+	must_be(BASE_BROKEN, open_kind(STORE_HOLDS, false, &store), &why, "missing");
 	ck_assert_ptr_null(store);
 	path_of("holds", path);
 	ck_assert_int_ne(access(path, F_OK), 0);
 	path_of("memory.db", path);
 	fclose(fopen(path, "w"));
-	must_be(BASE_BROKEN, open_kind(STORE_MEMORY, false, &store), "empty");
+	must_be(BASE_BROKEN, open_kind(STORE_MEMORY, false, &store), &why, "empty");
 	ck_assert_ptr_nonnull(strstr(why, "no tables"));
 }
 END_TEST
@@ -742,7 +730,7 @@ START_TEST(garbage_is_not_a_database)
 	for (int i = 0; i < 2000; i++)
 		fputs("not a database ", file);
 	fclose(file);
-	must_be(BASE_BROKEN, open_kind(STORE_MEMORY, true, &store), "garbage");
+	must_be(BASE_BROKEN, open_kind(STORE_MEMORY, true, &store), &why, "garbage");
 	ck_assert_ptr_nonnull(strstr(why, path));
 }
 END_TEST
@@ -774,7 +762,8 @@ START_TEST(unwritable_places)
 	int status;
 	pid_t child;
 
-	must_be(BASE_BROKEN, store_open(&options, STORE_HOLDS, &store, &why), "/proc");
+	must_be(
+	    BASE_BROKEN, store_open(&options, STORE_HOLDS, &store, &why), &why, "/proc");
 	if (geteuid() != 0) {
 		fprintf(stderr, "skipped in part: changing the user needs root\n");
 		return;
@@ -790,7 +779,8 @@ START_TEST(unwritable_places)
 	if (child == 0) {
 		if (setuid(40001) != 0)
 			_exit(1);
-		must_be(BASE_BROKEN, open_kind(STORE_HOLDS, true, &store), "read only");
+		must_be(
+		    BASE_BROKEN, open_kind(STORE_HOLDS, true, &store), &why, "read only");
 		ck_assert_ptr_nonnull(strstr(why, path));
 		_exit(0);
 	}
@@ -857,21 +847,11 @@ START_TEST(removed_under_us_is_broken)
 
 	path_of(STORE_HOLDS_PATH, path);
 	ck_assert_int_eq(unlink(path), 0);
-	must_be(BASE_BROKEN, store_begin(store, &why), "begin");
+	must_be(BASE_BROKEN, store_begin(store, &why), &why, "begin");
 	ck_assert_ptr_nonnull(strstr(why, "moved or removed"));
 	store_close(&store);
 }
 END_TEST
-
-/* Does any file under the directory hold these bytes? */
-static bool
-files_hold(const char *bytes)
-{
-	char command[256];
-
-	snprintf(command, sizeof(command), "grep -rqaF '%s' %s", bytes, directory);
-	return system(command) == 0;
-}
 
 START_TEST(wiped_means_gone_from_the_files)
 {
@@ -887,8 +867,8 @@ START_TEST(wiped_means_gone_from_the_files)
 	OK(store_hold_insert(store, &hold, &why));
 	OK(store_part_insert(store, &part, "SECRET-LESSON", 13, &why));
 	OK(store_tidy(store, &why));
-	ck_assert(files_hold("SECRET-SUBJECT"));
-	ck_assert(files_hold("SECRET-LESSON"));
+	ck_assert(folder_holds(directory, "SECRET-SUBJECT"));
+	ck_assert(folder_holds(directory, "SECRET-LESSON"));
 	hold.subject = "";
 	hold.recipients = "";
 	OK(store_begin(store, &why));
@@ -896,9 +876,9 @@ START_TEST(wiped_means_gone_from_the_files)
 	OK(store_part_wipe(store, "a", &why));
 	OK(store_commit(store, &why));
 	OK(store_tidy(store, &why));
-	ck_assert(!files_hold("SECRET-SUBJECT"));
-	ck_assert(!files_hold("SECRET-RECIPIENT"));
-	ck_assert(!files_hold("SECRET-LESSON"));
+	ck_assert(!folder_holds(directory, "SECRET-SUBJECT"));
+	ck_assert(!folder_holds(directory, "SECRET-RECIPIENT"));
+	ck_assert(!folder_holds(directory, "SECRET-LESSON"));
 	store_close(&store);
 }
 END_TEST

@@ -10,6 +10,8 @@
 
 #include "milter/base/base.h"
 #include "milter/store/store.h"
+#include "tests/unit/folder.h"
+#include "tests/unit/result.h"
 
 static char directory[64];
 static struct base_arena *arena;
@@ -22,7 +24,7 @@ static void
 setup(void)
 {
 	strcpy(directory, "/tmp/oops-storm-XXXXXX");
-	ck_assert_ptr_nonnull(mkdtemp(directory));
+	folder_make(directory);
 	arena = base_arena_new(8u << 20);
 	ck_assert_ptr_nonnull(arena);
 	why = "";
@@ -31,22 +33,8 @@ setup(void)
 static void
 teardown(void)
 {
-	char command[128];
-
 	base_arena_free(&arena);
-	snprintf(command, sizeof(command), "rm -rf %s", directory);
-	ck_assert_int_eq(system(command), 0);
-}
-
-#define OK(call) must_be(BASE_OK, call, #call)
-#define NONE(call) must_be(BASE_NONE, call, #call)
-#define REFUSE(call) must_be(BASE_REFUSE, call, #call)
-
-static void
-must_be(enum base_result expected, enum base_result result, const char *call)
-{
-	ck_assert_msg(result == expected, "%s: %s, not %s (%s)", call,
-	    base_result_str(result), base_result_str(expected), why);
+	folder_remove(directory);
 }
 
 static struct store *

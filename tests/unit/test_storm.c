@@ -11,6 +11,8 @@
 #include "milter/hold/internal.h"
 #include "milter/hold/storm.h"
 #include "milter/store/store.h"
+#include "tests/unit/folder.h"
+#include "tests/unit/result.h"
 
 #define PEOPLE 1000
 #define REPLIES 4
@@ -25,23 +27,13 @@ static const struct hold_storm_limits limits = {
 	.replies = REPLIES, .window = 600, .span = 3600, .on_end = HOLD_END_RETURN
 };
 
-#define OK(call) must_be(BASE_OK, call, #call)
-#define NONE(call) must_be(BASE_NONE, call, #call)
-
-static void
-must_be(enum base_result expected, enum base_result result, const char *call)
-{
-	ck_assert_msg(result == expected, "%s: %s, not %s (%s)", call,
-	    base_result_str(result), base_result_str(expected), why);
-}
-
 static void
 setup(void)
 {
 	struct hold_options options = { "sqlite", directory, "mx1", true };
 
 	strcpy(directory, "/tmp/oops-storm-XXXXXX");
-	ck_assert_ptr_nonnull(mkdtemp(directory));
+	folder_make(directory);
 	ck_assert_int_eq(base_crypto_start(&why), BASE_OK);
 	arena = base_arena_new(16u << 20);
 	why = "";
@@ -51,12 +43,9 @@ setup(void)
 static void
 teardown(void)
 {
-	char command[128];
-
 	hold_close(&hold);
 	base_arena_free(&arena);
-	snprintf(command, sizeof(command), "rm -rf %s", directory);
-	ck_assert_int_eq(system(command), 0);
+	folder_remove(directory);
 }
 
 /* A text that stands for a keyed hash. */
@@ -119,7 +108,7 @@ everybody_answers(char brake_r[BASE_ID_SIZE])
 		enum base_result expected = number < REPLIES ? BASE_NONE : BASE_OK;
 
 		must_be(expected, hold_storm_ask(hold, &limits, &answer, &brake, &why),
-		    "hold_storm_ask");
+		    &why, "hold_storm_ask");
 	}
 	ck_assert_uint_eq(brake.answers, REPLIES);
 	memcpy(brake_r, brake.id, BASE_ID_SIZE);
