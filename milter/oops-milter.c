@@ -28,7 +28,7 @@
 #include "milter/memory/memory.h"
 #include "milter/notice/notice.h"
 #include "milter/queue/queue.h"
-#include "milter/reload.h"
+#include "milter/site/reload.h"
 #include "milter/session/session.h"
 #include "milter/site/site.h"
 
@@ -123,7 +123,7 @@ program_reload(void *context)
 	if (result == BASE_OK)
 		program_calibrate(program);
 	site_drop(&next);
-	reload_tell(program->run, PROGRAM, program->file, result == BASE_OK,
+	site_reload_tell(program->run, PROGRAM, program->file, result == BASE_OK,
 	    base_buffer_text(&faults));
 	base_buffer_free(&faults);
 }
@@ -246,8 +246,8 @@ program_begin(struct program *program, int ready)
 	    program_open(program, site->settings) && program_start(program, site->settings);
 
 	if (is_open) {
-		program->run = reload_open(
-		    site->settings->state_directory, RELOAD_MILTER_DIRECTORY, PROGRAM);
+		program->run = site_run_open(
+		    site->settings->state_directory, SITE_RUN_MILTER, PROGRAM);
 		announce(site->settings, ready);
 	}
 	site_drop(&site);

@@ -12,7 +12,7 @@
 
 #include "milter/base/base.h"
 #include "milter/hold/hold.h"
-#include "milter/reload.h"
+#include "milter/site/reload.h"
 #include "milter/settings/settings.h"
 #include "milter/site/site.h"
 #include "milter/web/web.h"
@@ -128,7 +128,7 @@ reload(struct program *program)
 	} else {
 		settings_free(&next);
 	}
-	reload_tell(
+	site_reload_tell(
 	    program->run, PROGRAM, program->file, is_taken, base_buffer_text(&faults));
 	base_buffer_free(&faults);
 }
@@ -165,8 +165,8 @@ serve(struct program *program, const sigset_t *ends, int ready)
 		&why) != BASE_OK) {
 		complain(ready, why);
 	} else if (is_announced(program->settings, program->web, ready)) {
-		program->run = reload_open(
-		    program->settings->state_directory, RELOAD_WEB_DIRECTORY, PROGRAM);
+		program->run = site_run_open(
+		    program->settings->state_directory, SITE_RUN_WEB, PROGRAM);
 		wait_for_end(program, ends);
 		base_log(BASE_LOG_INFO, "ended");
 		status = EX_OK;

@@ -10,7 +10,8 @@
 #include <sysexits.h>
 #include <unistd.h>
 
-#include "milter/oopsctl.h"
+#include "milter/admin/admin.h"
+#include "milter/check/check.h"
 
 #define DEFAULT_PATH OOPS_SYSCONFDIR "/oops-milter/oops-milter.conf"
 
@@ -21,35 +22,34 @@ static const struct {
 	int (*run)(const struct settings *settings, int argc, char **argv);
 	bool needs_site; /* without -c: the site's own file, not the defaults */
 } commands[] = {
-	{ "init", "", "make the key, the state directory and the databases", oopsctl_init,
+	{ "init", "", "make the key, the state directory and the databases", admin_init,
 	    true },
 	{ "check", "[--monitor]", "is everything in place, and does everybody answer?",
-	    oopsctl_check, true },
+	    check_site, true },
 	{ "adopt", "[--dry-run]", "take held mail into care that no hold watches over",
-	    oopsctl_adopt, true },
-	{ "reload", "", "have the running programs take new settings", oopsctl_reload,
-	    true },
+	    admin_adopt, true },
+	{ "reload", "", "have the running programs take new settings", admin_reload, true },
 	{ "rotate-key", "", "make a new key, and keep the old one for a while",
-	    oopsctl_rotate_key, true },
-	{ "list", "[--all]", "held mail, newest first", oopsctl_list, true },
-	{ "show", "ID", "everything about one held mail", oopsctl_show, true },
-	{ "send", "ID", "send it now", oopsctl_send, true },
-	{ "undo", "ID", "do not send it", oopsctl_undo, true },
-	{ "restore", "ID", "send it after all", oopsctl_restore, true },
-	{ "storm", "list [--all] | lift ID", "storms of answers to everybody",
-	    oopsctl_storm, true },
+	    admin_rotate_key, true },
+	{ "list", "[--all]", "held mail, newest first", admin_list, true },
+	{ "show", "ID", "everything about one held mail", admin_show, true },
+	{ "send", "ID", "send it now", admin_send, true },
+	{ "undo", "ID", "do not send it", admin_undo, true },
+	{ "restore", "ID", "send it after all", admin_restore, true },
+	{ "storm", "list [--all] | lift ID", "storms of answers to everybody", admin_storm,
+	    true },
 	{ "explain", "MESSAGE-FILE [--sender ADDRESS] [--to ADDRESS]... [--login NAME]",
-	    "what the judge says about a message", oopsctl_explain, true },
+	    "what the judge says about a message", admin_explain, true },
 	{ "learn", "[--format FORMAT] FILE...",
-	    "learn mail of the past: logs, mailboxes, histories", oopsctl_learn, true },
+	    "learn mail of the past: logs, mailboxes, histories", admin_learn, true },
 	{ "forget", "ADDRESS", "take one address out of everything that is kept",
-	    oopsctl_forget, true },
+	    admin_forget, true },
 	{ "policy", "MESSAGE-FILE [--sender ADDRESS] [--recipient ADDRESS]...",
-	    "which rule decides about a message", oopsctl_policy, true },
+	    "which rule decides about a message", admin_policy, true },
 	{ "backtest", "--input FILE --output FILE [--scorecard FILE] [--person]",
-	    "judge and learn a history", oopsctl_backtest, false },
+	    "judge and learn a history", admin_backtest, false },
 	{ "train", "[--frame FILE] --output FILE HISTORY...",
-	    "fit the points of a scorecard to histories", oopsctl_train, false },
+	    "fit the points of a scorecard to histories", admin_train, false },
 };
 
 /* All commands. */
@@ -80,8 +80,8 @@ command_run(const char *path, int argc, char **argv)
 		settings =
 		    path != NULL ? settings_load_or_complain(path) : settings_defaults();
 		if (settings == NULL) {
-			if (commands[i].run == oopsctl_reload)
-				oopsctl_reload_refused(path);
+			if (commands[i].run == admin_reload)
+				admin_reload_refused(path);
 			return EX_CONFIG;
 		}
 		status = commands[i].run(settings, argc, argv);

@@ -18,7 +18,7 @@
 #include <time.h>
 
 #include "milter/hold/hold.h"
-#include "milter/oopsctl.h"
+#include "milter/admin/admin.h"
 
 #define VIEW_BYTES (4u << 20)
 #define STATE_BYTES 16
@@ -26,13 +26,13 @@
 
 /* A time as people on this host read it, in ISO 8601; "-" for none. */
 const char *
-oopsctl_time_text(int64_t seconds, char text_r[OOPSCTL_TIME_SIZE])
+admin_time_text(int64_t seconds, char text_r[ADMIN_TIME_SIZE])
 {
 	time_t time = (time_t)seconds;
 	struct tm parts;
 
 	if (seconds == 0 || localtime_r(&time, &parts) == NULL ||
-	    strftime(text_r, OOPSCTL_TIME_SIZE, "%Y-%m-%dT%H:%M:%S%z", &parts) == 0)
+	    strftime(text_r, ADMIN_TIME_SIZE, "%Y-%m-%dT%H:%M:%S%z", &parts) == 0)
 		strcpy(text_r, "-");
 	return text_r;
 }
@@ -51,7 +51,7 @@ state_text(enum hold_state state, char text_r[STATE_BYTES])
 }
 
 void
-oopsctl_print_text(const char *text, size_t max_bytes)
+admin_print_text(const char *text, size_t max_bytes)
 {
 	struct base_buffer line;
 
@@ -63,14 +63,14 @@ oopsctl_print_text(const char *text, size_t max_bytes)
 
 /* The exit code for a store that did not answer; why is printed. */
 int
-oopsctl_store_failed(enum base_result result, const char *why)
+admin_store_failed(enum base_result result, const char *why)
 {
 	fprintf(stderr, "oopsctl: %s\n", why);
 	return result == BASE_RETRY ? EX_TEMPFAIL : EX_IOERR;
 }
 
 enum base_result
-oopsctl_hold_open(const struct settings *settings, struct hold **hold_r, const char **why_r)
+admin_hold_open(const struct settings *settings, struct hold **hold_r, const char **why_r)
 {
 	struct hold_options options = { .driver = settings->store.driver,
 		.directory = settings->state_directory,
@@ -85,7 +85,7 @@ oopsctl_hold_open(const struct settings *settings, struct hold **hold_r, const c
 static bool
 list_line(void *context, const struct hold_view *view)
 {
-	char created[OOPSCTL_TIME_SIZE], deadline[OOPSCTL_TIME_SIZE], state[STATE_BYTES];
+	char created[ADMIN_TIME_SIZE], deadline[ADMIN_TIME_SIZE], state[STATE_BYTES];
 	size_t *count = context;
 
 	if ((*count)++ == 0)
@@ -93,12 +93,12 @@ list_line(void *context, const struct hold_view *view)
 		    "ACTION", "SINCE", "UNTIL", "RECIPIENTS", "SENDER: SUBJECT");
 	printf("%-16s  %-9s  %-7s  %-24s  %-24s  %10zu  ", view->id,
 	    state_text(view->state, state), hold_action_str(view->action),
-	    oopsctl_time_text(view->created, created),
-	    oopsctl_time_text(view->deadline, deadline), view->recipient_count);
-	oopsctl_print_text(view->sender, TEXT_BYTES);
+	    admin_time_text(view->created, created),
+	    admin_time_text(view->deadline, deadline), view->recipient_count);
+	admin_print_text(view->sender, TEXT_BYTES);
 	if (*view->subject != '\0') {
 		fputs(": ", stdout);
-		oopsctl_print_text(view->subject, TEXT_BYTES);
+		admin_print_text(view->subject, TEXT_BYTES);
 	}
 	putchar('\n');
 	return true;
@@ -106,7 +106,7 @@ list_line(void *context, const struct hold_view *view)
 
 /* oopsctl list */
 int
-oopsctl_list(const struct settings *settings, int argc, char **argv)
+admin_list(const struct settings *settings, int argc, char **argv)
 {
 	bool all = argc == 2 && strcmp(argv[1], "--all") == 0;
 	struct hold *hold = NULL;
@@ -118,12 +118,12 @@ oopsctl_list(const struct settings *settings, int argc, char **argv)
 		fputs("usage: oopsctl [-c FILE] list [--all]\n", stderr);
 		return EX_USAGE;
 	}
-	result = oopsctl_hold_open(settings, &hold, &why);
+	result = admin_hold_open(settings, &hold, &why);
 	if (result == BASE_OK)
 		result = hold_each(hold, all, list_line, &count, &why);
 	hold_close(&hold);
 	if (result != BASE_OK && result != BASE_NONE)
-		return oopsctl_store_failed(result, why);
+		return admin_store_failed(result, why);
 	if (count == 0)
 		fputs("nothing is held\n", stderr);
 	return EX_OK;
@@ -154,7 +154,7 @@ with_one(const struct settings *settings, int argc, char **argv, one_fn *act,
 	if (arena == NULL)
 		return EX_OSERR;
 	if (base_is_id(argv[1]))
-		result = oopsctl_hold_open(settings, &hold, &why);
+		result = admin_hold_open(settings, &hold, &why);
 	if (hold != NULL)
 		result = hold_find(hold, arena, argv[1], &view, &why);
 	if (result == BASE_OK) {
@@ -165,7 +165,7 @@ with_one(const struct settings *settings, int argc, char **argv, one_fn *act,
 		    argv[1]);
 		status = EX_NOINPUT;
 	} else {
-		status = oopsctl_store_failed(result, why);
+		status = admin_store_failed(result, why);
 	}
 	hold_close(&hold);
 	base_arena_free(&arena);
@@ -191,20 +191,19 @@ end_text(enum hold_end end)
 static void
 show_times(const struct hold_view *view)
 {
-	char text[OOPSCTL_TIME_SIZE];
+	char text[ADMIN_TIME_SIZE];
 
-	printf("since:       %s\n", oopsctl_time_text(view->created, text));
+	printf("since:       %s\n", admin_time_text(view->created, text));
 	if (view->deadline != 0)
-		printf("until:       %s: then %s\n",
-		    oopsctl_time_text(view->deadline, text), end_text(view->at_deadline));
+		printf("until:       %s: then %s\n", admin_time_text(view->deadline, text),
+		    end_text(view->at_deadline));
 	if (view->settled != 0)
-		printf("over since:  %s\n", oopsctl_time_text(view->settled, text));
+		printf("over since:  %s\n", admin_time_text(view->settled, text));
 	if (view->moved != 0)
-		printf("last moved:  %s by %s\n", oopsctl_time_text(view->moved, text),
+		printf("last moved:  %s by %s\n", admin_time_text(view->moved, text),
 		    view->by);
-	printf("letter sent: %s\n", view->letter_sent != 0
-					? oopsctl_time_text(view->letter_sent, text)
-					: "not yet");
+	printf("letter sent: %s\n",
+	    view->letter_sent != 0 ? admin_time_text(view->letter_sent, text) : "not yet");
 }
 
 /* The visible recipients, one a line in the view. */
@@ -220,7 +219,7 @@ show_recipients(const char *recipients)
 		snprintf(one, sizeof(one), "%.*s", (int)(length < 500 ? length : 500),
 		    recipients);
 		printf("%-13s", label);
-		oopsctl_print_text(one, sizeof(one));
+		admin_print_text(one, sizeof(one));
 		putchar('\n');
 		label = "";
 	}
@@ -241,9 +240,9 @@ show_one(struct hold *hold, const struct hold_view *view, enum hold_wish wish)
 	    view->policy);
 	show_times(view);
 	fputs("sender:      ", stdout);
-	oopsctl_print_text(view->sender, 512);
+	admin_print_text(view->sender, 512);
 	fputs("\nsubject:     ", stdout);
-	oopsctl_print_text(view->subject, 512);
+	admin_print_text(view->subject, 512);
 	printf("\nrecipients:  %zu %s, ", view->recipient_count,
 	    view->recipient_count == 1 ? "address" : "addresses");
 	if (view->people_kind == HOLD_PEOPLE_UNKNOWN)
@@ -257,7 +256,7 @@ show_one(struct hold *hold, const struct hold_view *view, enum hold_wish wish)
 	for (i = 0; i < view->reason_count; i++) {
 		printf("reason:      %6s  %s: ", view->reasons[i].points,
 		    view->reasons[i].name);
-		oopsctl_print_text(view->reasons[i].text, 512);
+		admin_print_text(view->reasons[i].text, 512);
 		putchar('\n');
 	}
 	printf("node:        %s\n", view->node);
@@ -268,7 +267,7 @@ show_one(struct hold *hold, const struct hold_view *view, enum hold_wish wish)
 
 /* oopsctl show */
 int
-oopsctl_show(const struct settings *settings, int argc, char **argv)
+admin_show(const struct settings *settings, int argc, char **argv)
 {
 	return with_one(settings, argc, argv, show_one, HOLD_WISH_SEND);
 }
@@ -289,10 +288,10 @@ is_already(enum hold_state state, enum hold_wish wish)
 static int
 wish_refused(const struct hold_view *view, enum hold_wish wish)
 {
-	char text[OOPSCTL_TIME_SIZE], state[STATE_BYTES];
+	char text[ADMIN_TIME_SIZE], state[STATE_BYTES];
 	int64_t when = view->moved != 0 ? view->moved : view->created;
 
-	oopsctl_time_text(when, text);
+	admin_time_text(when, text);
 	state_text(view->state, state);
 	if (is_already(view->state, wish)) {
 		printf("%s: already %s at %s by %s\n", view->id, state, text, view->by);
@@ -325,7 +324,7 @@ wish_one(struct hold *hold, const struct hold_view *view, enum hold_wish wish)
 	int status;
 
 	if (result == BASE_RETRY || result == BASE_BROKEN)
-		return oopsctl_store_failed(result, why);
+		return admin_store_failed(result, why);
 	arena = base_arena_new(VIEW_BYTES);
 	if (arena == NULL)
 		return EX_OSERR;
@@ -345,21 +344,21 @@ wish_one(struct hold *hold, const struct hold_view *view, enum hold_wish wish)
 
 /* oopsctl send */
 int
-oopsctl_send(const struct settings *settings, int argc, char **argv)
+admin_send(const struct settings *settings, int argc, char **argv)
 {
 	return with_one(settings, argc, argv, wish_one, HOLD_WISH_SEND);
 }
 
 /* oopsctl undo */
 int
-oopsctl_undo(const struct settings *settings, int argc, char **argv)
+admin_undo(const struct settings *settings, int argc, char **argv)
 {
 	return with_one(settings, argc, argv, wish_one, HOLD_WISH_UNDO);
 }
 
 /* oopsctl restore */
 int
-oopsctl_restore(const struct settings *settings, int argc, char **argv)
+admin_restore(const struct settings *settings, int argc, char **argv)
 {
 	return with_one(settings, argc, argv, wish_one, HOLD_WISH_RESTORE);
 }

@@ -1,11 +1,11 @@
-/* oopsctl_postfix - Postfix's own configuration; see oopsctl_postfix.h */
-#include "milter/oopsctl_postfix.h"
+/* check/postconf - Postfix's own configuration; see postconf.h */
+#include "milter/check/postconf.h"
 
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "milter/oopsctl_probe.h"
+#include "milter/check/probe.h"
 
 #define SEPARATORS ", \t\r\n"
 
@@ -16,10 +16,9 @@ ask(const struct postfix *postfix, const char *name, char *value_r, size_t size)
 	const char *why = "";
 
 	value_r[0] = '\0';
-	if (oopsctl_probe_postconf(postfix->check->settings, name, value_r, size, &why) ==
-	    BASE_OK)
+	if (probe_postconf(postfix->check->settings, name, value_r, size, &why) == BASE_OK)
 		return true;
-	oopsctl_check_fault(postfix->check,
+	check_fault(postfix->check,
 	    "mta: { config_directory, command_directory } in the settings", "postfix: %s",
 	    why);
 	return false;

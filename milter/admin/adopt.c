@@ -25,7 +25,7 @@
 
 #include "milter/identity/identity.h"
 #include "milter/mail/mail.h"
-#include "milter/oopsctl.h"
+#include "milter/admin/admin.h"
 
 #define QUEUE_TIMEOUT_MS 60000
 #define SCAN_BYTES (16u << 20)
@@ -166,7 +166,7 @@ adopt_file(struct adopter *adopter, const struct queue_item *item, const char **
 		adopter->adopted++;
 		printf("%s: %s %s ", adopter->is_dry ? "would adopt" : "adopted",
 		    item->queue_id, item->hold_id);
-		oopsctl_print_text(transaction->from, MAIL_MAX_ADDRESS);
+		admin_print_text(transaction->from, MAIL_MAX_ADDRESS);
 		putchar('\n');
 	}
 	return result;
@@ -228,7 +228,7 @@ adopt_run(struct adopter *adopter)
 	adopter->queue =
 	    queue_client_new(adopter->settings->mta.queue_socket, QUEUE_TIMEOUT_MS);
 	if (scan != NULL && adopter->arena != NULL && adopter->queue != NULL &&
-	    oopsctl_hold_open(adopter->settings, &adopter->hold, &why) == BASE_OK)
+	    admin_hold_open(adopter->settings, &adopter->hold, &why) == BASE_OK)
 		status = adopt_all(adopter, scan);
 	else
 		fprintf(stderr, "oopsctl: %s\n", why);
@@ -241,7 +241,7 @@ adopt_run(struct adopter *adopter)
 
 /* oopsctl adopt */
 int
-oopsctl_adopt(const struct settings *settings, int argc, char **argv)
+admin_adopt(const struct settings *settings, int argc, char **argv)
 {
 	struct adopter adopter = { .settings = settings };
 

@@ -20,14 +20,14 @@
 #include <sysexits.h>
 
 #include "milter/audit/audit.h"
-#include "milter/oopsctl.h"
+#include "milter/admin/admin.h"
 
 /* oopsctl rotate-key */
 int
-oopsctl_rotate_key(const struct settings *settings, int argc, char **argv)
+admin_rotate_key(const struct settings *settings, int argc, char **argv)
 {
 	int64_t now = base_now(), keeps = settings->key_keeps;
-	char until[OOPSCTL_TIME_SIZE];
+	char until[ADMIN_TIME_SIZE];
 	const char *why = "";
 	enum base_result result;
 
@@ -48,7 +48,7 @@ oopsctl_rotate_key(const struct settings *settings, int argc, char **argv)
 	printf("%s has a new key\n", settings->key_file);
 	if (keeps > 0)
 		printf("the key before it is kept until %s\n",
-		    oopsctl_time_text(now + keeps, until));
+		    admin_time_text(now + keeps, until));
 	else
 		puts("no earlier key is kept: the history starts from nothing");
 	puts("now run: oopsctl reload");

@@ -7,13 +7,14 @@
  *
  * WHAT IT DOES
  *	Looks at everything the programs need and asks each of them for a sign of life. One line
- *	a finding, see oopsctl_check.h. Changes nothing. --monitor puts a line with the sum of it
+ *	a finding, see internal.h. Changes nothing. --monitor puts a line with the sum of it
  *	first and ends with the codes that monitoring systems know: 0 ok, 1 warning, 2 critical.
  *
  * DIAGNOSTICS
  *	EX_USAGE; EX_UNAVAILABLE: there are faults.
  */
-#include "milter/oopsctl_check.h"
+#include "milter/check/check.h"
+#include "milter/check/internal.h"
 
 #include <errno.h>
 #include <pwd.h>
@@ -26,8 +27,8 @@
 #include <unistd.h>
 
 #include "milter/notice/notice.h"
-#include "milter/oopsctl.h"
-#include "milter/oopsctl_probe.h"
+#include "milter/admin/admin.h"
+#include "milter/check/probe.h"
 #include "milter/queue/queue.h"
 #include "milter/store/store.h"
 
@@ -40,8 +41,8 @@
 
 /* One line; `change` NULL: nothing is to be changed. */
 __attribute__((format(printf, 4, 0))) static void
-report(struct oopsctl_check *check, const char *kind, const char *change,
-    const char *format, va_list arguments)
+report(struct check *check, const char *kind, const char *change, const char *format,
+    va_list arguments)
 {
 	char what[2048];
 
@@ -60,7 +61,7 @@ report(struct oopsctl_check *check, const char *kind, const char *change,
 }
 
 void
-oopsctl_check_ok(struct oopsctl_check *check, const char *format, ...)
+check_ok(struct check *check, const char *format, ...)
 {
 	va_list arguments;
 
@@ -70,7 +71,7 @@ oopsctl_check_ok(struct oopsctl_check *check, const char *format, ...)
 }
 
 void
-oopsctl_check_warn(struct oopsctl_check *check, const char *change, const char *format, ...)
+check_warn(struct check *check, const char *change, const char *format, ...)
 {
 	va_list arguments;
 
@@ -81,8 +82,7 @@ oopsctl_check_warn(struct oopsctl_check *check, const char *change, const char *
 }
 
 void
-oopsctl_check_fault(
-    struct oopsctl_check *check, const char *change, const char *format, ...)
+check_fault(struct check *check, const char *change, const char *format, ...)
 {
 	va_list arguments;
 
@@ -96,7 +96,7 @@ oopsctl_check_fault(
 
 /* One database: there, whole, of our schema. */
 static void
-check_store(struct oopsctl_check *check, enum store_kind kind, const char *name)
+check_store(struct check *check, enum store_kind kind, const char *name)
 {
 	struct store_options options = { .driver = check->settings->store.driver,
 		.directory = check->settings->state_directory };
@@ -109,10 +109,10 @@ check_store(struct oopsctl_check *check, enum store_kind kind, const char *name)
 		result = store_check(store, &version, &why);
 	store_close(&store);
 	if (result == BASE_OK)
-		oopsctl_check_ok(check, "store: %s/%s is whole, schema %d",
-		    options.directory, name, version);
+		check_ok(check, "store: %s/%s is whole, schema %d", options.directory, name,
+		    version);
 	else
-		oopsctl_check_fault(check,
+		check_fault(check,
 		    result == BASE_REFUSE ? "install a newer oops-milter"
 					  : "run oopsctl init, or mend its owner",
 		    "store: %s", why);
@@ -138,7 +138,7 @@ queue_user(const struct settings *settings, uid_t *uid_r)
 
 /* Is the user that oops-queued serves the one that oops-milter runs as? */
 static void
-check_queue_user(struct oopsctl_check *check)
+check_queue_user(struct check *check)
 {
 	const struct settings *settings = check->settings;
 	const char *path = base_arena_printf(
@@ -147,26 +147,25 @@ check_queue_user(struct oopsctl_check *check)
 	uid_t uid;
 
 	if (!queue_user(settings, &uid))
-		oopsctl_check_fault(check,
+		check_fault(check,
 		    "mta: { queue_user = \"NAME\"; } in the settings, a user that exists",
 		    "oops-queued: there is no user %s to serve", settings->mta.queue_user);
 	else if (path == NULL || stat(path, &status) != 0)
 		return; /* told with the store */
 	else if (status.st_uid != uid)
-		oopsctl_check_fault(check,
+		check_fault(check,
 		    "mta: { queue_user = \"NAME\"; } in the settings, or the owner of the "
 		    "state directory",
 		    "oops-queued: it serves user %s alone, but %s belongs to user %u: "
 		    "oops-milter cannot release what it holds",
 		    settings->mta.queue_user, path, (unsigned)status.st_uid);
 	else
-		oopsctl_check_ok(
-		    check, "oops-queued: serves user %s", settings->mta.queue_user);
+		check_ok(check, "oops-queued: serves user %s", settings->mta.queue_user);
 }
 
 /* Does oops-queued answer, and us? */
 static void
-check_queued(struct oopsctl_check *check)
+check_queued(struct check *check)
 {
 	const char *path = check->settings->mta.queue_socket, *why = "no memory";
 	struct queue_client *client = queue_client_new(path, QUEUE_TIMEOUT_MS);
@@ -178,11 +177,11 @@ check_queued(struct oopsctl_check *check)
 	queue_client_free(&client);
 	check->has_files = result == BASE_OK;
 	if (check->has_files)
-		oopsctl_check_ok(check,
+		check_ok(check,
 		    "oops-queued: answers at %s, %zu queue files are on hold for us", path,
 		    check->file_count);
 	else
-		oopsctl_check_fault(check,
+		check_fault(check,
 		    result == BASE_REFUSE ? "run oopsctl as root, or mta.queue_user"
 					  : "start oops-queued",
 		    "oops-queued: %s", why);
@@ -191,15 +190,15 @@ check_queued(struct oopsctl_check *check)
 
 /* Does the milter answer where the settings say? */
 static void
-check_milter(struct oopsctl_check *check)
+check_milter(struct check *check)
 {
 	const char *socket = check->settings->milter.socket, *why = "";
 
-	check->milter_answers = oopsctl_probe_milter(socket, &why) == BASE_OK;
+	check->milter_answers = probe_milter(socket, &why) == BASE_OK;
 	if (check->milter_answers)
-		oopsctl_check_ok(check, "oops-milter: answers at %s", socket);
+		check_ok(check, "oops-milter: answers at %s", socket);
 	else
-		oopsctl_check_fault(
+		check_fault(
 		    check, "start oops-milter, or milter.socket", "oops-milter: %s", why);
 }
 
@@ -207,7 +206,7 @@ check_milter(struct oopsctl_check *check)
 
 /* Where oops-web itself answers, with the path of base_url: what a browser should get. */
 static const char *
-own_url(const struct oopsctl_check *check)
+own_url(const struct check *check)
 {
 	const struct settings *settings = check->settings;
 	const char *host = settings->web.listen_host;
@@ -226,7 +225,7 @@ own_url(const struct oopsctl_check *check)
 
 /* Does base_url lead to the page that oops-web itself shows? */
 static void
-check_base_url(struct oopsctl_check *check, const struct base_buffer *own)
+check_base_url(struct check *check, const struct base_buffer *own)
 {
 	static const char change[] = "web: { base_url = \"URL\"; } in the settings, or the "
 				     "proxy in front of oops-web";
@@ -239,21 +238,20 @@ check_base_url(struct oopsctl_check *check, const struct base_buffer *own)
 	if (url != NULL)
 		result = notice_probe_page(url, &page, &why);
 	if (result != BASE_OK)
-		oopsctl_check_fault(
-		    check, change, "base_url: the links lead nowhere: %s", why);
+		check_fault(check, change, "base_url: the links lead nowhere: %s", why);
 	else if (strcmp(base_buffer_text(&page), base_buffer_text(own)) != 0)
-		oopsctl_check_fault(check, change,
+		check_fault(check, change,
 		    "base_url: the links lead to %s, where something other than oops-web "
 		    "answers",
 		    base_url);
 	else
-		oopsctl_check_ok(check, "base_url: %s leads to oops-web", base_url);
+		check_ok(check, "base_url: %s leads to oops-web", base_url);
 	base_buffer_free(&page);
 }
 
 /* Do the pages answer, and do the links lead there? */
 static void
-check_web(struct oopsctl_check *check)
+check_web(struct check *check)
 {
 	const char *url = own_url(check), *why = "no memory";
 	enum base_result result = BASE_BROKEN;
@@ -263,42 +261,41 @@ check_web(struct oopsctl_check *check)
 	if (url != NULL)
 		result = notice_probe_page(url, &own, &why);
 	if (result == BASE_OK) {
-		oopsctl_check_ok(check, "oops-web: answers at %s:%u",
+		check_ok(check, "oops-web: answers at %s:%u",
 		    check->settings->web.listen_host, check->settings->web.listen_port);
 		check_base_url(check, &own);
 	} else {
-		oopsctl_check_fault(
-		    check, "start oops-web, or web.listen", "oops-web: %s", why);
+		check_fault(check, "start oops-web, or web.listen", "oops-web: %s", why);
 	}
 	base_buffer_free(&own);
 }
 
 /* Does the server for our letters take them, and answers to them? */
 static void
-check_letters(struct oopsctl_check *check)
+check_letters(struct check *check)
 {
 	const struct settings *settings = check->settings;
 	const char *why = "";
 
 	switch (notice_probe_mailbox(settings, settings->notice.from, &why)) {
 	case BASE_OK:
-		oopsctl_check_ok(check, "letters: %s takes mail for %s",
-		    settings->notice.smtp, settings->notice.from);
+		check_ok(check, "letters: %s takes mail for %s", settings->notice.smtp,
+		    settings->notice.from);
 		break;
 	case BASE_REFUSE:
-		oopsctl_check_fault(check,
+		check_fault(check,
 		    "notice: { from = \"ADDRESS\"; } in the settings, a mailbox that "
 		    "exists",
 		    "letters: %s does not take mail for %s: %s", settings->notice.smtp,
 		    settings->notice.from, why);
 		break;
 	case BASE_NONE:
-		oopsctl_check_warn(check, "what the server says, or try again later",
+		check_warn(check, "what the server says, or try again later",
 		    "letters: %s does not take mail for %s now: %s", settings->notice.smtp,
 		    settings->notice.from, why);
 		break;
 	default:
-		oopsctl_check_fault(check,
+		check_fault(check,
 		    "notice: { smtp = \"URL\"; } in the settings, or start that server",
 		    "letters: %s", why);
 	}
@@ -308,9 +305,9 @@ check_letters(struct oopsctl_check *check)
 
 /* Every part, in the order in which an admin would mend them. */
 static void
-check_all(struct oopsctl_check *check)
+check_all(struct check *check)
 {
-	oopsctl_check_settings(check);
+	check_settings(check);
 	check_store(check, STORE_HOLDS, STORE_HOLDS_PATH);
 	check_store(check, STORE_MEMORY, STORE_MEMORY_PATH);
 	check_queued(check);
@@ -318,32 +315,32 @@ check_all(struct oopsctl_check *check)
 	check_letters(check);
 	check_web(check);
 	if (strcmp(check->settings->mta.kind, "postfix") == 0)
-		oopsctl_check_postfix(check);
+		check_postfix(check);
 	else
-		oopsctl_check_sendmail(check);
-	oopsctl_check_held(check);
+		check_sendmail(check);
+	check_held(check);
 }
 
 /* The codes of monitoring plugins; the first line is what their lists show. */
 static int
-print_monitor(const struct oopsctl_check *check)
+print_monitor(const struct check *check)
 {
 	static const char *const words[] = { "OK", "WARNING", "CRITICAL" };
 	int code = check->faults > 0 ? 2 : check->warnings > 0 ? 1 : 0;
 
 	printf("OOPS-MILTER %s: %u faults, %u warnings%s", words[code], check->faults,
 	    check->warnings, code > 0 ? ": " : "");
-	oopsctl_print_text(check->worst, sizeof(check->worst));
+	admin_print_text(check->worst, sizeof(check->worst));
 	printf("\n%s", base_buffer_text(&check->text));
 	return code;
 }
 
 /* oopsctl check */
 int
-oopsctl_check(const struct settings *settings, int argc, char **argv)
+check_site(const struct settings *settings, int argc, char **argv)
 {
 	bool is_monitor = argc == 2 && strcmp(argv[1], "--monitor") == 0;
-	struct oopsctl_check check = { .settings = settings };
+	struct check check = { .settings = settings };
 	int status;
 
 	if (argc > 2 || (argc == 2 && !is_monitor)) {

@@ -1,10 +1,10 @@
-/* oopsctl_check_held - is held mail looked after? see oopsctl_check.h */
+/* check/held - is held mail looked after? see internal.h */
 #include <stdio.h>
 #include <string.h>
 
 #include "milter/hold/hold.h"
-#include "milter/oopsctl.h"
-#include "milter/oopsctl_check.h"
+#include "milter/admin/admin.h"
+#include "milter/check/internal.h"
 #include "milter/queue/queue.h"
 
 #define QUEUE_TIMEOUT_MS 10000
@@ -55,29 +55,29 @@ look_at_row(void *context, const struct hold_view *view)
 
 /* Holds that should be over, and times that have not come yet. */
 static void
-check_rows(struct oopsctl_check *check, struct hold *hold)
+check_rows(struct check *check, struct hold *hold)
 {
 	struct rows rows = { .node = check->settings->node, .now = base_now() };
 	const char *why = "";
 
 	if (hold_each(hold, true, look_at_row, &rows, &why) != BASE_OK) {
-		oopsctl_check_fault(check, "the store", "held mail: %s", why);
+		check_fault(check, "the store", "held mail: %s", why);
 		return;
 	}
 	if (rows.late.count > 0)
-		oopsctl_check_fault(check,
+		check_fault(check,
 		    "look at the log of oops-milter and oops-queued; oopsctl show ID",
 		    "held mail: %zu should have left long ago: %s", rows.late.count,
 		    rows.late.names);
 	else
-		oopsctl_check_ok(check, "held mail: none is older than it should be");
+		check_ok(check, "held mail: none is older than it should be");
 	if (rows.ahead.count > 0)
-		oopsctl_check_fault(check,
+		check_fault(check,
 		    "the clock of this host or of that node: run a time service (NTP)",
 		    "clock: %zu holds were moved in the future, by node %s",
 		    rows.ahead.count, rows.ahead.names);
 	else
-		oopsctl_check_ok(check, "clock: no hold was moved in the future");
+		check_ok(check, "clock: no hold was moved in the future");
 }
 
 /* --- queue files ------------------------------------------------------------------ */
@@ -110,8 +110,8 @@ count_held(struct queue_client *queue, const struct suspect *suspects, size_t co
 
 /* Counts those that no hold watches over, and those that were put on hold by others. */
 static enum base_result
-count_files(const struct oopsctl_check *check, struct hold *hold,
-    struct queue_client *queue, struct tally *lost, struct tally *over, const char **why_r)
+count_files(const struct check *check, struct hold *hold, struct queue_client *queue,
+    struct tally *lost, struct tally *over, const char **why_r)
 {
 	struct suspect suspects[QUEUE_MAX_ITEMS];
 	enum base_result result = BASE_OK;
@@ -137,7 +137,7 @@ count_files(const struct oopsctl_check *check, struct hold *hold,
 
 /* Files with our tag on hold that nobody will ever release. */
 static void
-check_queue_files(struct oopsctl_check *check, struct hold *hold)
+check_queue_files(struct check *check, struct hold *hold)
 {
 	struct queue_client *queue =
 	    queue_client_new(check->settings->mta.queue_socket, QUEUE_TIMEOUT_MS);
@@ -149,16 +149,16 @@ check_queue_files(struct oopsctl_check *check, struct hold *hold)
 		result = count_files(check, hold, queue, &lost, &over, &why);
 	queue_client_free(&queue);
 	if (result != BASE_OK)
-		oopsctl_check_fault(check, "run oopsctl check again",
+		check_fault(check, "run oopsctl check again",
 		    "held mail: cannot tell whether each queue file is in care: %s", why);
 	else if (lost.count > 0)
-		oopsctl_check_fault(check, "run oopsctl adopt",
+		check_fault(check, "run oopsctl adopt",
 		    "held mail: %zu queue files are on hold that no hold watches over: %s",
 		    lost.count, lost.names);
 	else
-		oopsctl_check_ok(check, "held mail: every queue file of ours is in care");
+		check_ok(check, "held mail: every queue file of ours is in care");
 	if (over.count > 0)
-		oopsctl_check_warn(check,
+		check_warn(check,
 		    "release them with the tools of the mail server, or leave them",
 		    "held mail: %zu queue files carry our tag, but were put on hold by "
 		    "somebody else: %s",
@@ -166,12 +166,12 @@ check_queue_files(struct oopsctl_check *check, struct hold *hold)
 }
 
 void
-oopsctl_check_held(struct oopsctl_check *check)
+check_held(struct check *check)
 {
 	struct hold *hold = NULL;
 	const char *why = "";
 
-	if (oopsctl_hold_open(check->settings, &hold, &why) != BASE_OK)
+	if (admin_hold_open(check->settings, &hold, &why) != BASE_OK)
 		return; /* told with the store */
 	check_rows(check, hold);
 	if (check->has_files) /* told with oops-queued */

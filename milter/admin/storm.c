@@ -15,7 +15,7 @@
 #include <sysexits.h>
 
 #include "milter/hold/storm.h"
-#include "milter/oopsctl.h"
+#include "milter/admin/admin.h"
 
 #define TEXT_BYTES 60 /* of a list, an owner or a subject on a line */
 
@@ -23,19 +23,19 @@
 static void
 list_line(void *context, const struct hold_storm_view *view)
 {
-	char until[OOPSCTL_TIME_SIZE];
+	char until[ADMIN_TIME_SIZE];
 	size_t *count = context;
 
 	if ((*count)++ == 0)
 		printf("%-16s  %-6s  %-24s  %7s  %6s  %4s  %s\n", "ID", "STATE", "UNTIL",
 		    "ANSWERS", "PEOPLE", "HELD", "LIST OR SUBJECT (OWNER)");
 	printf("%-16s  %-6s  %-24s  %7zu  %6lu  %4zu  ", view->id,
-	    hold_storm_state_str(view->state), oopsctl_time_text(view->until, until),
+	    hold_storm_state_str(view->state), admin_time_text(view->until, until),
 	    view->answers, view->people, view->held);
-	oopsctl_print_text(*view->list != '\0' ? view->list : view->subject, TEXT_BYTES);
+	admin_print_text(*view->list != '\0' ? view->list : view->subject, TEXT_BYTES);
 	if (*view->owner != '\0') {
 		fputs(" (", stdout);
-		oopsctl_print_text(view->owner, TEXT_BYTES);
+		admin_print_text(view->owner, TEXT_BYTES);
 		putchar(')');
 	}
 	putchar('\n');
@@ -50,7 +50,7 @@ list(struct hold *hold, bool all)
 	enum base_result result = hold_storm_each(hold, all, list_line, &count, &why);
 
 	if (result != BASE_OK)
-		return oopsctl_store_failed(result, why);
+		return admin_store_failed(result, why);
 	if (count == 0)
 		fputs("there is no storm\n", stderr);
 	return EX_OK;
@@ -76,16 +76,16 @@ lift(struct hold *hold, const char *id)
 		    id);
 		return EX_NOINPUT;
 	case BASE_RETRY:
-		return oopsctl_store_failed(BASE_RETRY, why);
+		return admin_store_failed(BASE_RETRY, why);
 	case BASE_BROKEN:
 		break;
 	}
-	return oopsctl_store_failed(BASE_BROKEN, why);
+	return admin_store_failed(BASE_BROKEN, why);
 }
 
 /* oopsctl storm */
 int
-oopsctl_storm(const struct settings *settings, int argc, char **argv)
+admin_storm(const struct settings *settings, int argc, char **argv)
 {
 	bool is_list = argc >= 2 && strcmp(argv[1], "list") == 0;
 	bool all = is_list && argc == 3 && strcmp(argv[2], "--all") == 0;
@@ -101,9 +101,9 @@ oopsctl_storm(const struct settings *settings, int argc, char **argv)
 		    stderr);
 		return EX_USAGE;
 	}
-	result = oopsctl_hold_open(settings, &hold, &why);
+	result = admin_hold_open(settings, &hold, &why);
 	if (result != BASE_OK)
-		return oopsctl_store_failed(result, why);
+		return admin_store_failed(result, why);
 	status = is_lift ? lift(hold, argv[2]) : list(hold, all);
 	hold_close(&hold);
 	return status;

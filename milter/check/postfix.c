@@ -1,8 +1,8 @@
-/* oopsctl_check_postfix - does Postfix pass its mail through us? see oopsctl_check.h */
+/* check/postfix - does Postfix pass its mail through us? see internal.h */
 #include <stdio.h>
 #include <string.h>
 
-#include "milter/oopsctl_postfix.h"
+#include "milter/check/postconf.h"
 
 /* --- services --------------------------------------------------------------------- */
 
@@ -96,7 +96,7 @@ tell_early(const struct postfix *postfix, const char *name)
 	    base_arena_printf(postfix->check->arena, "in main.cf: move %s to the end of %s",
 		postfix->path != NULL ? postfix->path : postfix->inet, name);
 
-	oopsctl_check_fault(postfix->check, change != NULL ? change : name,
+	check_fault(postfix->check, change != NULL ? change : name,
 	    "postfix: in %s a milter comes after us: it never sees the mail that we hold",
 	    name);
 }
@@ -116,16 +116,15 @@ tell_absent(
 	if (change == NULL || left_out == NULL)
 		return;
 	if (!is_submission_judged(postfix))
-		oopsctl_check_fault(postfix->check, change,
+		check_fault(postfix->check, change,
 		    "postfix: %s does not name us: its mail is not judged", name);
 	else if (*left_out != '\0')
-		oopsctl_check_warn(postfix->check, change,
+		check_warn(postfix->check, change,
 		    "postfix: only submission is judged: %s does not name us, and mail by "
 		    "%s is not judged",
 		    name, left_out);
 	else
-		oopsctl_check_ok(
-		    postfix->check, "postfix: no service goes by %s of main.cf", name);
+		check_ok(postfix->check, "postfix: no service goes by %s of main.cf", name);
 }
 
 /* Are we in the list of main.cf, and the last one? */
@@ -143,8 +142,7 @@ check_milters(const struct postfix *postfix, bool is_cleanup)
 		tell_early(postfix, name);
 		break;
 	case POSTFIX_LAST:
-		oopsctl_check_ok(
-		    postfix->check, "postfix: we are the last one in %s", name);
+		check_ok(postfix->check, "postfix: we are the last one in %s", name);
 		break;
 	}
 }
@@ -165,20 +163,19 @@ check_service(const struct postfix *postfix, const struct postfix_service *servi
 	if (name == NULL || change == NULL)
 		return;
 	if (service->entry.place == POSTFIX_EARLY)
-		oopsctl_check_fault(postfix->check, change,
+		check_fault(postfix->check, change,
 		    "postfix: in %s a milter comes after us: it never sees the mail that "
 		    "we hold",
 		    name);
 	else if (service->entry.place == POSTFIX_LAST)
-		oopsctl_check_ok(
-		    postfix->check, "postfix: we are the last one in %s", name);
+		check_ok(postfix->check, "postfix: we are the last one in %s", name);
 	else if (is_submission(service->name) ||
 		 (is_for_people(service->name) && !is_submission_judged(postfix)))
-		oopsctl_check_fault(postfix->check, change,
+		check_fault(postfix->check, change,
 		    "postfix: %s does not name us: what people send there is not judged",
 		    name);
 	else
-		oopsctl_check_warn(postfix->check, change,
+		check_warn(postfix->check, change,
 		    "postfix: %s does not name us: what is sent there is not judged", name);
 }
 
@@ -196,7 +193,7 @@ static void
 check_override(struct postfix *postfix, const char *service, const char *options)
 {
 	if (strstr(options, "no_milters") != NULL && is_for_people(service))
-		oopsctl_check_fault(postfix->check,
+		check_fault(postfix->check,
 		    "in master.cf: take no_milters out of that service",
 		    "postfix: %s/receive_override_options = %s: what people send there is "
 		    "not judged",
@@ -211,7 +208,7 @@ check_no_milters(struct postfix *postfix)
 
 	if (postfix_ask(postfix, "receive_override_options", all) &&
 	    strstr(all, "no_milters") != NULL)
-		oopsctl_check_fault(postfix->check,
+		check_fault(postfix->check,
 		    "in main.cf: take no_milters out of receive_override_options",
 		    "postfix: receive_override_options = %s: no mail is judged", all);
 	(void)postfix_each(postfix, "-P:receive_override_options", check_override);
@@ -228,17 +225,16 @@ check_long_ids(const struct postfix *postfix)
 	if (!postfix_ask(postfix, "enable_long_queue_ids", value))
 		return;
 	if (strcmp(value, "yes") == 0)
-		oopsctl_check_ok(
+		check_ok(
 		    postfix->check, "postfix: queue ids are long and never used again");
 	else
-		oopsctl_check_warn(postfix->check,
-		    "in main.cf: enable_long_queue_ids = yes",
+		check_warn(postfix->check, "in main.cf: enable_long_queue_ids = yes",
 		    "postfix: queue ids are short and used again: a line of the log may "
 		    "mean another mail");
 }
 
 void
-oopsctl_check_postfix(struct oopsctl_check *check)
+check_postfix(struct check *check)
 {
 	struct postfix *postfix = base_arena_alloc(check->arena, sizeof(*postfix));
 
@@ -251,6 +247,6 @@ oopsctl_check_postfix(struct oopsctl_check *check)
 	check_milters(postfix, true);
 	check_services(postfix);
 	check_no_milters(postfix);
-	oopsctl_check_reach(postfix);
+	check_reach(postfix);
 	check_long_ids(postfix);
 }

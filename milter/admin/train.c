@@ -16,7 +16,7 @@
 #include <string.h>
 #include <sysexits.h>
 
-#include "milter/oopsctl.h"
+#include "milter/admin/admin.h"
 #include "milter/replay/replay.h"
 
 #define TRAIN_MAX_TEXT (1u << 20)
@@ -140,7 +140,7 @@ frame_load(struct training *training, const char *path)
 
 /* oopsctl train */
 int
-oopsctl_train(const struct settings *settings, int argc, char **argv)
+admin_train(const struct settings *settings, int argc, char **argv)
 {
 	static const struct option options[] = {
 		{ "frame", required_argument, NULL, 'f' },

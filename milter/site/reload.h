@@ -1,27 +1,27 @@
 /*
  * NAME
- *	reload - what the programs share that take new settings while they run
+ *	site/reload - what the programs share that take new settings while they run
  *
  * THREADS
  *	The program's main thread.
  */
-#ifndef OOPS_RELOAD_H
-#define OOPS_RELOAD_H
+#ifndef OOPS_SITE_RELOAD_H
+#define OOPS_SITE_RELOAD_H
 
 #include "milter/base/base.h"
 
 /* The programs' files, see base_run_open(): below state_directory. */
-#define RELOAD_MILTER_DIRECTORY ""
-#define RELOAD_WEB_DIRECTORY "/holds"
+#define SITE_RUN_MILTER ""
+#define SITE_RUN_WEB "/holds"
 
 /* Opens the program's file; without it `oopsctl reload` does not find us, and the log says so. */
-struct base_run *reload_open(
+struct base_run *site_run_open(
     const char *state_directory, const char *below, const char *program);
 /*
  * Tells the audit, the log and the program's file (NULL: none) what became of new settings.
  * `faults` is a line each.
  */
-void reload_tell(struct base_run *run, const char *program, const char *file, bool is_taken,
-    const char *faults);
+void site_reload_tell(struct base_run *run, const char *program, const char *file,
+    bool is_taken, const char *faults);
 
 #endif

@@ -1,5 +1,5 @@
-/* oopsctl_probe - asks programs that should be running for a sign of life; see its header */
-#include "milter/oopsctl_probe.h"
+/* check/probe - asks programs that should be running for a sign of life; see its header */
+#include "milter/check/probe.h"
 
 #include <errno.h>
 #include <grp.h>
@@ -23,7 +23,7 @@ static const unsigned char goodbye[] = { 0, 0, 0, 1, 'Q' };
 static int
 socket_new(int family, const char **why_r)
 {
-	struct timeval limit = { .tv_sec = OOPSCTL_PROBE_SECONDS };
+	struct timeval limit = { .tv_sec = PROBE_SECONDS };
 	int fd = socket(family, SOCK_STREAM | SOCK_CLOEXEC, 0);
 
 	if (fd < 0 || setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &limit, sizeof(limit)) != 0 ||
@@ -126,7 +126,7 @@ connect_named(const char *name, const char **why_r)
 }
 
 enum base_result
-oopsctl_probe_milter(const char *socket, const char **why_r)
+probe_milter(const char *socket, const char **why_r)
 {
 	unsigned char answer[5];
 	bool is_milter;
@@ -208,7 +208,7 @@ run_command(const char *path, const char *const arguments[], char *value, size_t
 }
 
 enum base_result
-oopsctl_probe_postconf(const struct settings *settings, const char *name, char *value_r,
+probe_postconf(const struct settings *settings, const char *name, char *value_r,
     size_t size, const char **why_r)
 {
 	bool is_master = name[0] == '-' && name[1] != '\0' && name[2] == ':';
@@ -235,8 +235,7 @@ reach_child(const struct passwd *user, const char *root, const char *path)
 }
 
 enum base_result
-oopsctl_probe_reach(
-    const char *user, const char *root, const char *path, const char **why_r)
+probe_reach(const char *user, const char *root, const char *path, const char **why_r)
 {
 	const struct passwd *entry = getpwnam(user);
 	int status = 0;

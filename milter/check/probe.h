@@ -1,31 +1,31 @@
 /*
  * NAME
- *	oopsctl_probe - asks programs that should be running for a sign of life
+ *	check/probe - asks programs that should be running for a sign of life
  *
  * DIAGNOSTICS
- *	BROKEN: no answer, or not the right one, within OOPSCTL_PROBE_SECONDS a step.
+ *	BROKEN: no answer, or not the right one, within PROBE_SECONDS a step.
  */
-#ifndef OOPS_OOPSCTL_PROBE_H
-#define OOPS_OOPSCTL_PROBE_H
+#ifndef OOPS_CHECK_PROBE_H
+#define OOPS_CHECK_PROBE_H
 
 #include "milter/base/base.h"
 #include "milter/settings/settings.h"
 
-#define OOPSCTL_PROBE_SECONDS 5
+#define PROBE_SECONDS 5
 
 /* A milter, at a socket named as smfi_setconn() takes it? Negotiates, then says goodbye. */
-enum base_result oopsctl_probe_milter(const char *socket, const char **why_r);
+enum base_result probe_milter(const char *socket, const char **why_r);
 /*
  * The value of a parameter of main.cf, $names in it resolved; or of the fields (parameters) of
  * master.cf that a pattern "-F:PATTERN" ("-P:PATTERN") fits, one a line.
  */
-enum base_result oopsctl_probe_postconf(const struct settings *settings, const char *name,
+enum base_result probe_postconf(const struct settings *settings, const char *name,
     char *value_r, size_t size, const char **why_r);
 /*
  * Can a user connect to a unix socket, with `root` (NULL: none) as the root directory? REFUSE:
  * no, why_r says what the system said. NONE: only root can try.
  */
-enum base_result oopsctl_probe_reach(
+enum base_result probe_reach(
     const char *user, const char *root, const char *path, const char **why_r);
 
 #endif

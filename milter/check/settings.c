@@ -1,27 +1,27 @@
-/* oopsctl_check_settings - the settings, and who runs by them; see oopsctl_check.h */
+/* check/settings - the settings, and who runs by them; see internal.h */
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "milter/oopsctl_check.h"
-#include "milter/reload.h"
+#include "milter/check/internal.h"
+#include "milter/site/reload.h"
 #include "milter/site/site.h"
 
 /* --- what is in them -------------------------------------------------------------- */
 
 /* All is right: what there is, by name. */
 static void
-tell_right(struct oopsctl_check *check)
+tell_right(struct check *check)
 {
 	const struct settings *settings = check->settings;
 
-	oopsctl_check_ok(check, "settings: %s", settings->path);
-	oopsctl_check_ok(check, "key: %s", settings->key_file);
-	oopsctl_check_ok(check, "scorecard: %s",
+	check_ok(check, "settings: %s", settings->path);
+	check_ok(check, "key: %s", settings->key_file);
+	check_ok(check, "scorecard: %s",
 	    settings->judge.scorecard != NULL ? settings->judge.scorecard
 					      : "the one compiled in");
-	oopsctl_check_ok(check, "lists: %zu in the settings", settings->list_count);
+	check_ok(check, "lists: %zu in the settings", settings->list_count);
 }
 
 /* What to do about one fault. */
@@ -36,7 +36,7 @@ change_for(const struct settings *settings, const char *line)
 
 /* Every fault that keeps the programs from taking them, a line each. */
 static void
-tell_wrong(struct oopsctl_check *check, const char *faults)
+tell_wrong(struct check *check, const char *faults)
 {
 	const char *end;
 
@@ -45,7 +45,7 @@ tell_wrong(struct oopsctl_check *check, const char *faults)
 		    base_arena_strndup(check->arena, faults, (size_t)(end - faults));
 
 		if (line != NULL)
-			oopsctl_check_fault(
+			check_fault(
 			    check, change_for(check->settings, line), "settings: %s", line);
 	}
 }
@@ -67,7 +67,7 @@ is_changed_after(const struct settings *settings, const struct timespec *when)
 
 /* Has a program, if it runs here, taken the settings since they were changed? */
 static void
-check_age(struct oopsctl_check *check, const char *name, const char *below)
+check_age(struct check *check, const char *name, const char *below)
 {
 	const char *directory = base_arena_printf(
 	    check->arena, "%s%s", check->settings->state_directory, below);
@@ -77,16 +77,16 @@ check_age(struct oopsctl_check *check, const char *name, const char *below)
 	if (directory == NULL || base_run_look(directory, name, &view, &why) != BASE_OK)
 		return;
 	if (strcmp(view.answer, "refused") == 0)
-		oopsctl_check_warn(check, "run oopsctl reload, which tells why",
+		check_warn(check, "run oopsctl reload, which tells why",
 		    "%s: refused the last new settings, the old are in force", name);
 	else if (is_changed_after(check->settings, &view.when))
-		oopsctl_check_warn(check, "run oopsctl reload",
+		check_warn(check, "run oopsctl reload",
 		    "%s: runs by settings from before %s was changed", name,
 		    check->settings->path);
 }
 
 void
-oopsctl_check_settings(struct oopsctl_check *check)
+check_settings(struct check *check)
 {
 	const struct site *site = NULL;
 	struct base_buffer faults;
@@ -98,6 +98,6 @@ oopsctl_check_settings(struct oopsctl_check *check)
 		tell_wrong(check, base_buffer_text(&faults));
 	base_buffer_free(&faults);
 	site_drop(&site);
-	check_age(check, "oops-milter", RELOAD_MILTER_DIRECTORY);
-	check_age(check, "oops-web", RELOAD_WEB_DIRECTORY);
+	check_age(check, "oops-milter", SITE_RUN_MILTER);
+	check_age(check, "oops-web", SITE_RUN_WEB);
 }

@@ -21,8 +21,8 @@
 #include <string.h>
 #include <sysexits.h>
 
-#include "milter/oopsctl.h"
-#include "milter/reload.h"
+#include "milter/admin/admin.h"
+#include "milter/site/reload.h"
 
 #define WAIT_MS 30000 /* for an answer: large lists take a while */
 #define LOOK_MS 20
@@ -30,8 +30,8 @@
 static const struct {
 	const char *name, *below;
 } programs[] = {
-	{ "oops-milter", RELOAD_MILTER_DIRECTORY },
-	{ "oops-web", RELOAD_WEB_DIRECTORY },
+	{ "oops-milter", SITE_RUN_MILTER },
+	{ "oops-web", SITE_RUN_WEB },
 };
 
 /* Looks at a program's file; while it is being written, again. */
@@ -140,7 +140,7 @@ ask_all(const struct settings *settings)
 }
 
 void
-oopsctl_reload_refused(const char *path)
+admin_reload_refused(const char *path)
 {
 	const struct site *site = NULL;
 	struct base_buffer faults;
@@ -148,13 +148,13 @@ oopsctl_reload_refused(const char *path)
 	base_buffer_init(&faults, SITE_MAX_FAULTS);
 	(void)site_load(path, &site, &faults);
 	site_drop(&site);
-	reload_tell(NULL, "oopsctl", path, false, base_buffer_text(&faults));
+	site_reload_tell(NULL, "oopsctl", path, false, base_buffer_text(&faults));
 	base_buffer_free(&faults);
 	fputs("oopsctl: the old settings stay in force\n", stderr);
 }
 
 int
-oopsctl_reload(const struct settings *settings, int argc, char **argv)
+admin_reload(const struct settings *settings, int argc, char **argv)
 {
 	const struct site *site = NULL;
 	struct base_buffer faults;
@@ -170,7 +170,7 @@ oopsctl_reload(const struct settings *settings, int argc, char **argv)
 		status = ask_all(settings);
 	} else {
 		fputs(base_buffer_text(&faults), stderr);
-		oopsctl_reload_refused(settings->path);
+		admin_reload_refused(settings->path);
 	}
 	base_buffer_free(&faults);
 	site_drop(&site);

@@ -18,7 +18,7 @@
 #include "milter/hold/hold.h"
 #include "milter/mail/mail.h"
 #include "milter/memory/memory.h"
-#include "milter/oopsctl.h"
+#include "milter/admin/admin.h"
 
 #define FORGET_ARENA 65536
 
@@ -96,7 +96,7 @@ forget(const struct settings *settings, const char *address)
 
 /* oopsctl forget */
 int
-oopsctl_forget(const struct settings *settings, int argc, char **argv)
+admin_forget(const struct settings *settings, int argc, char **argv)
 {
 	struct base_arena *arena;
 	const char *address = "", *why = "";

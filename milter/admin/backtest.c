@@ -15,9 +15,8 @@
 #include <string.h>
 #include <sysexits.h>
 
-#include "milter/oopsctl.h"
+#include "milter/admin/admin.h"
 #include "milter/replay/replay.h"
-
 
 struct arguments {
 	const char *input;
@@ -88,7 +87,7 @@ file_open(const char *path, const char *mode, FILE *standard)
 
 /* oopsctl backtest */
 int
-oopsctl_backtest(const struct settings *settings, int argc, char **argv)
+admin_backtest(const struct settings *settings, int argc, char **argv)
 {
 	struct arguments arguments = { 0 };
 	struct replay_options options = { 0 };

@@ -18,7 +18,7 @@
 
 #include "milter/audience/audience.h"
 #include "milter/audit/audit.h"
-#include "milter/oopsctl.h"
+#include "milter/admin/admin.h"
 #include "milter/replay/import.h"
 #include "milter/site/site.h"
 
@@ -170,7 +170,7 @@ files_learn(struct learning *learning, int count, char **files)
 
 /* oopsctl learn */
 int
-oopsctl_learn(const struct settings *settings, int argc, char **argv)
+admin_learn(const struct settings *settings, int argc, char **argv)
 {
 	static const struct option options[] = {
 		{ "format", required_argument, NULL, 'f' },

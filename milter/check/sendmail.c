@@ -1,10 +1,10 @@
-/* oopsctl_check_sendmail - does Sendmail pass its mail through us? see oopsctl_check.h */
+/* check/sendmail - does Sendmail pass its mail through us? see internal.h */
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
 
-#include "milter/oopsctl_check.h"
-#include "milter/oopsctl_probe.h"
+#include "milter/check/internal.h"
+#include "milter/check/probe.h"
 
 #define CF_MAX_BYTES (4u << 20)
 #define NAME_BYTES 256
@@ -14,7 +14,7 @@
 
 /* What the check needs to know of Sendmail. */
 struct sendmail {
-	struct oopsctl_check *check;
+	struct check *check;
 	char *text; /* sendmail.cf, each line ended by a NUL */
 	size_t length;
 	char name[NAME_BYTES]; /* of the filter whose socket is ours; "" for none */
@@ -50,14 +50,13 @@ option_of(const struct sendmail *sendmail, const char *name)
 static bool
 sendmail_read(struct sendmail *sendmail)
 {
-	struct oopsctl_check *check = sendmail->check;
+	struct check *check = sendmail->check;
 	const char *why = "";
 
 	if (base_file_read(check->arena, check->settings->mta.sendmail_config, CF_MAX_BYTES,
 		&sendmail->text, &sendmail->length, &why) != BASE_OK) {
-		oopsctl_check_fault(check,
-		    "mta: { sendmail_config = \"PATH\"; } in the settings", "sendmail: %s",
-		    why);
+		check_fault(check, "mta: { sendmail_config = \"PATH\"; } in the settings",
+		    "sendmail: %s", why);
 		return false;
 	}
 	for (size_t i = 0; i < sendmail->length; i++)
@@ -138,7 +137,7 @@ place_in(const struct sendmail *sendmail, const char *list)
 static void
 check_list(const struct sendmail *sendmail, const char *list, const char *whose)
 {
-	struct oopsctl_check *check = sendmail->check;
+	struct check *check = sendmail->check;
 	const char *change =
 	    base_arena_printf(check->arena, MC, check->settings->milter.socket);
 
@@ -146,19 +145,19 @@ check_list(const struct sendmail *sendmail, const char *list, const char *whose)
 		change = "sendmail.mc";
 	switch (place_in(sendmail, list)) {
 	case PLACE_ABSENT:
-		oopsctl_check_fault(check, change,
+		check_fault(check, change,
 		    "sendmail: InputMailFilters of %s does not name %s: its mail is not "
 		    "judged",
 		    whose, sendmail->name);
 		break;
 	case PLACE_EARLY:
-		oopsctl_check_warn(check, change,
+		check_warn(check, change,
 		    "sendmail: a filter comes after us in %s: what it signs or adds comes "
 		    "after our tag",
 		    whose);
 		break;
 	case PLACE_LAST:
-		oopsctl_check_ok(check, "sendmail: we are the last filter of %s", whose);
+		check_ok(check, "sendmail: we are the last filter of %s", whose);
 		break;
 	}
 }
@@ -188,17 +187,17 @@ static void
 check_flags(const struct sendmail *sendmail)
 {
 	if (strchr(sendmail->flags, 'R') != NULL)
-		oopsctl_check_fault(sendmail->check,
+		check_fault(sendmail->check,
 		    "in sendmail.mc: take F=R out of our INPUT_MAIL_FILTER (or F=T)",
 		    "sendmail: F=%s: mail is lost to its recipients while oops-milter is "
 		    "down",
 		    sendmail->flags);
 	else if (strpbrk(sendmail->flags, "T4") != NULL)
-		oopsctl_check_ok(sendmail->check,
+		check_ok(sendmail->check,
 		    "sendmail: F=%s: mail waits at the sender while oops-milter is down",
 		    sendmail->flags);
 	else
-		oopsctl_check_ok(sendmail->check,
+		check_ok(sendmail->check,
 		    "sendmail: no F=: mail flows, unjudged, while oops-milter is down");
 }
 
@@ -209,13 +208,13 @@ check_macros(const struct sendmail *sendmail)
 	const char *macros = option_of(sendmail, "Milter.macros.envfrom");
 
 	if (macros == NULL || strstr(macros, "{auth_authen}") == NULL)
-		oopsctl_check_fault(sendmail->check,
+		check_fault(sendmail->check,
 		    "in sendmail.mc: define(`confMILTER_MACROS_ENVFROM', "
 		    "confMILTER_MACROS_ENVFROM``, {auth_authen}'')dnl",
 		    "sendmail: Milter.macros.envfrom has no {auth_authen}: a login proves "
 		    "nothing");
 	else
-		oopsctl_check_ok(sendmail->check, "sendmail: it tells us who logged in");
+		check_ok(sendmail->check, "sendmail: it tells us who logged in");
 }
 
 /* --- the socket ------------------------------------------------------------------- */
@@ -240,7 +239,7 @@ find_open_directory(const char *path, char open_r[NAME_BYTES])
 static void
 check_socket(const struct sendmail *sendmail)
 {
-	struct oopsctl_check *check = sendmail->check;
+	struct check *check = sendmail->check;
 	const char *path = socket_path(check->settings->milter.socket), *why = "";
 	const char *user = option_of(sendmail, "RunAsUser");
 	char name[NAME_BYTES], open[NAME_BYTES];
@@ -250,21 +249,20 @@ check_socket(const struct sendmail *sendmail)
 	snprintf(name, sizeof(name), "%.*s", user == NULL ? 4 : (int)strcspn(user, ":. \t"),
 	    user == NULL ? "root" : user);
 	if (find_open_directory(path, open))
-		oopsctl_check_fault(check,
-		    "milter: { socket = \"unix:PATH\"; } in the settings",
+		check_fault(check, "milter: { socket = \"unix:PATH\"; } in the settings",
 		    "sendmail: it refuses %s: everybody may write to %s", path, open);
-	else if (oopsctl_probe_reach(name, NULL, path, &why) == BASE_REFUSE)
-		oopsctl_check_fault(check,
+	else if (probe_reach(name, NULL, path, &why) == BASE_REFUSE)
+		check_fault(check,
 		    "the mode of its folders, milter: { socket_mode = 0660; } in the "
 		    "settings "
 		    "and the group of the socket",
 		    "sendmail: as user %s it cannot connect to %s: %s", name, path, why);
 	else
-		oopsctl_check_ok(check, "sendmail: as user %s it can reach %s", name, path);
+		check_ok(check, "sendmail: as user %s it can reach %s", name, path);
 }
 
 void
-oopsctl_check_sendmail(struct oopsctl_check *check)
+check_sendmail(struct check *check)
 {
 	struct sendmail sendmail = { .check = check };
 	const char *list, *change;
@@ -277,7 +275,7 @@ oopsctl_check_sendmail(struct oopsctl_check *check)
 	if (!filter_find(&sendmail)) {
 		change =
 		    base_arena_printf(check->arena, MC, check->settings->milter.socket);
-		oopsctl_check_fault(check, change != NULL ? change : "sendmail.mc",
+		check_fault(check, change != NULL ? change : "sendmail.mc",
 		    "sendmail: %s has no filter with our socket: no mail is judged",
 		    check->settings->mta.sendmail_config);
 		return;

@@ -22,7 +22,7 @@
 #include <sysexits.h>
 #include <unistd.h>
 
-#include "milter/oopsctl.h"
+#include "milter/admin/admin.h"
 #include "milter/store/store.h"
 
 #define WEB_GROUP "oops-web"
@@ -122,7 +122,7 @@ advise(const struct settings *settings)
 
 /* oopsctl init */
 int
-oopsctl_init(const struct settings *settings, int argc, char **argv)
+admin_init(const struct settings *settings, int argc, char **argv)
 {
 	int status;
 

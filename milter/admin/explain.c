@@ -33,7 +33,7 @@
 #include "milter/identity/identity.h"
 #include "milter/mail/mail.h"
 #include "milter/memory/memory.h"
-#include "milter/oopsctl.h"
+#include "milter/admin/admin.h"
 #include "milter/policy/policy.h"
 
 #define MESSAGE_MAX_BYTES (8u << 20)
@@ -346,14 +346,14 @@ print_rules(const struct policy_facts *asked, const struct judge_facts *facts,
 		    policy_misfit(asked, &verdict, rule, room, sizeof(room));
 
 		printf("rule %zu \"", (size_t)(rule - settings->policies) + 1);
-		oopsctl_print_text(rule->name, 63);
+		admin_print_text(rule->name, 63);
 		printf("\" (");
 		if (rule->line > 0)
 			printf("line %d", rule->line);
 		else
 			printf("built in");
 		printf("): ");
-		oopsctl_print_text(misfit == NULL ? "fits, and decides" : misfit, 300);
+		admin_print_text(misfit == NULL ? "fits, and decides" : misfit, 300);
 		puts("");
 	}
 	base_buffer_init(&text, TEXT_BYTES);
@@ -485,7 +485,7 @@ run(const struct settings *settings, int argc, char **argv, const char *usage,
 
 /* oopsctl explain */
 int
-oopsctl_explain(const struct settings *settings, int argc, char **argv)
+admin_explain(const struct settings *settings, int argc, char **argv)
 {
 	return run(settings, argc, argv,
 	    "usage: oopsctl [-c FILE] explain MESSAGE-FILE [--sender ADDRESS] "
@@ -495,7 +495,7 @@ oopsctl_explain(const struct settings *settings, int argc, char **argv)
 
 /* oopsctl policy */
 int
-oopsctl_policy(const struct settings *settings, int argc, char **argv)
+admin_policy(const struct settings *settings, int argc, char **argv)
 {
 	return run(settings, argc, argv,
 	    "usage: oopsctl [-c FILE] policy MESSAGE-FILE [--sender ADDRESS] "

@@ -1,9 +1,9 @@
-/* oopsctl_check_reach - do Postfix's services reach us, and if not? see oopsctl_postfix.h */
+/* check/reach - do Postfix's services reach us, and if not? see postconf.h */
 #include <stdio.h>
 #include <string.h>
 
-#include "milter/oopsctl_postfix.h"
-#include "milter/oopsctl_probe.h"
+#include "milter/check/postconf.h"
+#include "milter/check/probe.h"
 
 /* Are two services that ask us the same in what is looked at? */
 typedef bool alike_fn(const struct postfix *postfix, const struct postfix_service *,
@@ -69,7 +69,7 @@ tell_elsewhere(
     const struct postfix *postfix, const struct postfix_service *service, const char *names)
 {
 	if (service->is_chrooted)
-		oopsctl_check_fault(postfix->check,
+		check_fault(postfix->check,
 		    "milter: { socket = \"unix:QUEUE_DIRECTORY/...\"; } in the settings "
 		    "and its path below the queue directory in Postfix, or chroot to n in "
 		    "master.cf",
@@ -77,7 +77,7 @@ tell_elsewhere(
 		    "unjudged",
 		    names, postfix->queue_directory, service->entry.socket);
 	else
-		oopsctl_check_fault(postfix->check, postfix_socket(postfix),
+		check_fault(postfix->check, postfix_socket(postfix),
 		    "postfix: %s: cannot find %s, our socket is %s: mail flows unjudged",
 		    names, service->entry.socket, postfix->path);
 }
@@ -93,22 +93,22 @@ look_reach(
 	enum base_result result = BASE_NONE;
 
 	if (path != NULL && postfix->check->milter_answers)
-		result = oopsctl_probe_reach(postfix->mail_owner, root,
+		result = probe_reach(postfix->mail_owner, root,
 		    root != NULL ? service->entry.socket : path, &why);
 	if (result == BASE_OK)
-		oopsctl_check_ok(postfix->check, "postfix: %s: as user %s%s, can reach %s",
-		    names, postfix->mail_owner, root != NULL ? " in its chroot" : "",
+		check_ok(postfix->check, "postfix: %s: as user %s%s, can reach %s", names,
+		    postfix->mail_owner, root != NULL ? " in its chroot" : "",
 		    postfix->path);
 	else if (!is_right)
 		tell_elsewhere(postfix, service, names);
 	else if (!postfix->check->milter_answers)
 		return; /* told with the milter */
 	else if (result == BASE_NONE)
-		oopsctl_check_warn(postfix->check, "run oopsctl check as root",
+		check_warn(postfix->check, "run oopsctl check as root",
 		    "postfix: %s: whether they can reach %s is not known: %s", names,
 		    postfix->path, why);
 	else
-		oopsctl_check_fault(postfix->check,
+		check_fault(postfix->check,
 		    "the mode of its folders, milter: { socket_mode = 0660; } in the "
 		    "settings and the group of the socket",
 		    "postfix: %s: as user %s%s, cannot connect to %s: %s: mail flows "
@@ -161,24 +161,24 @@ look_action(
 	    service->entry.action != NULL ? "default_action" : "milter_default_action";
 
 	if (strcmp(action, "accept") == 0)
-		oopsctl_check_ok(postfix->check,
+		check_ok(postfix->check,
 		    "postfix: %s: %s = accept: mail flows, unjudged, while oops-milter is "
 		    "down",
 		    names, name);
 	else if (strcmp(action, "tempfail") == 0)
-		oopsctl_check_ok(postfix->check,
+		check_ok(postfix->check,
 		    "postfix: %s: %s = tempfail: mail waits at the sender while "
 		    "oops-milter is down",
 		    names, name);
 	else
-		oopsctl_check_fault(postfix->check, action_change(service),
+		check_fault(postfix->check, action_change(service),
 		    "postfix: %s: %s = %s: mail does not reach its recipients while "
 		    "oops-milter is down",
 		    names, name, action);
 }
 
 void
-oopsctl_check_reach(const struct postfix *postfix)
+check_reach(const struct postfix *postfix)
 {
 	if (postfix->path != NULL)
 		each_kind(postfix, has_same_path, look_reach);

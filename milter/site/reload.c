@@ -1,5 +1,5 @@
-/* reload - telling what became of new settings; see reload.h */
-#include "milter/reload.h"
+/* site/reload - telling what became of new settings; see reload.h */
+#include "milter/site/reload.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -7,7 +7,7 @@
 #include "milter/audit/audit.h"
 
 struct base_run *
-reload_open(const char *state_directory, const char *below, const char *program)
+site_run_open(const char *state_directory, const char *below, const char *program)
 {
 	struct base_run *run = NULL;
 	char directory[4096];
@@ -21,7 +21,7 @@ reload_open(const char *state_directory, const char *below, const char *program)
 }
 
 void
-reload_tell(struct base_run *run, const char *program, const char *file, bool is_taken,
+site_reload_tell(struct base_run *run, const char *program, const char *file, bool is_taken,
     const char *faults)
 {
 	char first[500];
