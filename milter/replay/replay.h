@@ -16,8 +16,8 @@
  *	exactly as above ends the run.
  *
  * DIAGNOSTICS
- *	REFUSE: a malformed line, "NAME:LINE: text"; in a run also one whose time is before
- *	that of the line before. BROKEN: no memory, or reading or writing
+ *	REFUSE: a malformed line, "NAME:LINE: text"; in a run also a send whose time is
+ *	before that of the send before it. BROKEN: no memory, or reading or writing
  *	failed.
  */
 #ifndef OOPS_REPLAY_H

@@ -55,7 +55,7 @@ LINES = (
     (GOOD + GOOD.replace("<1@x>", "-").replace("send", "probe"), 0, ""),
     (GOOD + "rubbish\n", 65, "(standard input):2: 1 fields instead of 6"),
     (GOOD + GOOD.replace("1700000000", "1699999999"), 65,
-     "(standard input):2: time 1699999999 is before that of the line before"),
+     "(standard input):2: time 1699999999 is before that of the send before"),
     (GOOD.replace("a@x", "-"), 65, '(standard input):1: sender "-" is no address'),
     (GOOD.replace("b@x,", ","), 65, '(standard input):1: recipient "" is no address'),
     (GOOD.replace("send", "sent"), 65, 'mode "sent" is neither send nor probe'),
