@@ -96,7 +96,10 @@ judge_measure_never_written_count(
     const struct judge_view *view, double *value_r, const char **person_r)
 {
 	name_suspect(view, person_r);
-	*value_r = of_all(view, view->never);
+	/* A list that was never written to is as many strangers as it has people. */
+	*value_r = view->sample == 0
+		       ? 0
+		       : (double)view->never / (double)view->sample * (double)view->people;
 	return true;
 }
 
@@ -104,7 +107,11 @@ void
 judge_say_never_written_count(
     const struct judge_view *view, double value, struct base_buffer *text_r)
 {
-	judge_say_never_written_share(view, value, text_r);
+	double count = fmax(0, round(value));
+
+	(void)view;
+	base_buffer_printf(text_r, "It reaches %.0f %s whom you have never written to.",
+	    count, count == 1 ? "person" : "people");
 }
 
 bool

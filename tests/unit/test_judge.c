@@ -774,6 +774,7 @@ START_TEST(lists_count_their_people)
 	ck_assert_double_eq(signal_measure(&history, "audience_size", &facts).value, 40);
 	ck_assert_double_gt(signal_measure(&history, "size_for_sender", &facts).value, 5);
 	ck_assert_double_gt(signal_measure(&history, "size_vs_max", &facts).value, 5);
+	ck_assert_double_gt(signal_measure(&history, "never_written_count", &facts).value, 15);
 	/* who answers the list answers everybody */
 	ck_assert_double_eq(
 	    signal_measure(&history, "answered_audience", &facts).value, 40);
