@@ -85,7 +85,8 @@ def history(list_address):
 
 def test_a_list_of_the_past_counts_as_its_people():
     weekly, other = "weekly@example.com", "other@example.com"
-    lists = ({"address": weekly, "members": 40}, {"address": other, "members": 40})
+    # as many as every week, and it would count as the regular mailing
+    lists = ({"address": weekly, "members": 40}, {"address": other, "members": 400})
     with Site({**SETTINGS, "lists": lists}) as site:
         path = site.folder / "history"
         path.write_text(history(weekly), encoding="utf-8")
