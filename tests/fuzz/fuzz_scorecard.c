@@ -12,6 +12,7 @@
 #include "milter/judge/internal.h"
 /* What the judge asks of the memory; the rest of that room needs a store. */
 #include "milter/memory/answer.c"
+#include "milter/memory/rhythm.c"
 #include "tests/fuzz/fuzz.h"
 
 #define NOW INT64_C(1795482000)
