@@ -3,6 +3,7 @@
 What a real MTA does with the answers is in the other scenarios; here are the promises
 about the protocol, strangers' bytes, and limits.
 """
+import ctypes
 import functools
 import os
 import random
@@ -362,6 +363,19 @@ def test_signals(site):
         expect(peer.mail(ordinary(), login="anna"), ("a", "N"))
     expect(site.stop(), 0, "orderly end")
     site.start()
+
+
+@alone
+def test_ends_in_order_when_libmilter_takes_the_signal(site):
+    """SIGTERM for each thread but the main one: only libmilter's own waits for it."""
+    with Milter(site.socket) as peer:  # it has begun to serve
+        peer.connect()
+        expect(peer.mail(ordinary(), login="anna"), ("a", "N"))
+    library = ctypes.CDLL(None)
+    for thread in map(int, os.listdir(f"/proc/{site.process.pid}/task")):
+        if thread != site.process.pid:
+            library.tgkill(site.process.pid, thread, signal.SIGTERM)
+    expect(site.process.wait(60), 0, "orderly end")
 
 
 @alone
