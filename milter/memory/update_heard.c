@@ -62,7 +62,7 @@ heard_slot(struct base_arena *arena, struct memory_profile *profile, uint64_t ow
 	return slot;
 }
 
-/* Leaves a large audience's mark; false: arena full. */
+/* Leaves a large audience's mark, one for each of its authors; false: arena full. */
 static bool
 list_mark(struct base_arena *arena, struct memory_profile *profile,
     const struct memory_lesson *lesson)
@@ -74,7 +74,8 @@ list_mark(struct base_arena *arena, struct memory_profile *profile,
 	struct memory_list *lists;
 
 	for (size_t i = 0; i < profile->list_count; i++)
-		if (profile->lists[i].with == mark.with)
+		if (profile->lists[i].with == mark.with &&
+		    profile->lists[i].without == mark.without)
 			return true;
 	if (profile->list_count < MEMORY_MAX_LISTS) {
 		lists = memory_list_grown(arena, profile->lists, profile->list_count,

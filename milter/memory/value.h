@@ -32,7 +32,7 @@
 #define MEMORY_MAX_CONTACTS 512 /* people a profile knows */
 #define MEMORY_MAX_SENT 64      /* audiences written to; one bit each in a contact */
 #define MEMORY_MAX_HEARD 32     /* audiences received from */
-#define MEMORY_MAX_LISTS 512    /* marks of large ones */
+#define MEMORY_MAX_LISTS 1024   /* marks of large ones */
 #define MEMORY_MAX_DOMAINS 64   /* outside domains written to */
 #define MEMORY_MAX_VOICES 4     /* who wrote to an audience received from */
 #define MEMORY_SKETCH 16        /* members kept of an audience received from */
@@ -112,8 +112,8 @@ struct memory_heard {
 };
 
 /*
- * A mark of a large audience that the owner received mail with. It stays when the audience's
- * record is gone; when there are MEMORY_MAX_LISTS of them, the oldest goes.
+ * A mark of a large audience that the owner received mail with, by one of its authors. It stays
+ * when the audience's record is gone; when there are MEMORY_MAX_LISTS of them, the oldest goes.
  */
 struct memory_list {
 	uint32_t with;    /* high half of the sum of all members' hashes */

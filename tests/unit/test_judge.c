@@ -1170,6 +1170,33 @@ START_TEST(list_leaves_a_mark)
 }
 END_TEST
 
+/* A list that several write to is known again without each of them. */
+START_TEST(list_leaves_a_mark_by_author)
+{
+	struct history history;
+	struct judge_facts facts;
+
+	history_begin(&history);
+	history_send(&history, "boss@example.com",
+	    "p0@example.com,chair@example.com," LIST, "list@x", "");
+	history_send(&history, "chair@example.com",
+	    "p0@example.com,boss@example.com," LIST, "again@x", "");
+	history.now += 60 * 86400;
+	for (unsigned i = 0; i < 2 * MEMORY_MAX_HEARD; i++)
+		history_send(&history, "q1@example.com",
+		    base_arena_printf(history.arena, "p0@example.com,%s",
+			history_people(history.arena, 100 + i, 20)),
+		    "", "");
+	facts = history_facts(
+	    &history, history_mail(&history, ME, LIST ",chair@example.com", "now@x", ""));
+	ck_assert_double_eq(signal_measure(&history, "received_as", &facts).value, 2);
+	facts = history_facts(
+	    &history, history_mail(&history, ME, LIST ",boss@example.com", "now@x", ""));
+	ck_assert_double_eq(signal_measure(&history, "received_as", &facts).value, 2);
+	history_end(&history);
+}
+END_TEST
+
 /* What is only guessed to be an answer, because the mail's audience is forgotten, is not to all. */
 START_TEST(a_guess_is_no_answer_to_all)
 {
@@ -1850,6 +1877,7 @@ main(void)
 	tcase_add_test(signal, names_of_audiences_fill_their_room);
 	tcase_add_test(signal, group_habit_is_remembered);
 	tcase_add_test(signal, list_leaves_a_mark);
+	tcase_add_test(signal, list_leaves_a_mark_by_author);
 	tcase_add_test(signal, a_guess_is_no_answer_to_all);
 	tcase_add_test(scenario, first_reason_names_the_stranger);
 	tcase_add_test(scenario, site_score_raises_the_tag);

@@ -106,7 +106,7 @@ START_TEST(profile_round_trips_and_is_bounded)
 
 	seed = 42;
 	for (unsigned i = 0; i < 1000000; i++) {
-		size_t count = i % 1000 == 0 ? 300 : 1 + next() % 4;
+		size_t count = i % 500 == 0 ? 300 : 1 + next() % 4;
 		struct memory_lesson lesson =
 		    lesson_random(people, count, 20000, 1000000000 + (int64_t)i * 600);
 
