@@ -77,6 +77,20 @@ answer_heard(
 	};
 }
 
+/* Was a mail to this audience received lately, and none of its writer's since? */
+static bool
+is_answerable(const struct memory_profile *profile, const struct memory_heard *heard,
+    const uint64_t *recipients, size_t count, int64_t now)
+{
+	const struct memory_contact *writer;
+
+	if (heard->size == 0 || now - heard->last > MEMORY_ANSWER_DAYS * 86400 ||
+	    !memory_hash_has(recipients, count, heard->last_voice))
+		return false;
+	writer = memory_contact_find(profile, heard->last_voice);
+	return !writer || writer->last_received <= heard->last;
+}
+
 /*
  * The audience received from that is answered: exactly the recipients, else the latest that most
  * of the recipients are of.
@@ -95,9 +109,7 @@ heard_answered(const struct memory_profile *profile, uint64_t sender,
 		const struct memory_heard *heard = &profile->heard[i];
 		double taken;
 
-		if (heard->size == 0 ||
-		    now - heard->last > MEMORY_ANSWER_HEARD_DAYS * 86400 ||
-		    !memory_hash_has(recipients, count, heard->last_voice))
+		if (!is_answerable(profile, heard, recipients, count, now))
 			continue;
 		if (heard->sum == sum) {
 			*taken_r = 1;

@@ -354,12 +354,12 @@ memory_contact_find(const struct memory_profile *profile, uint64_t hash)
 /*
  * With a thread row it is certain. Without (the mail program sent no In-Reply-To, or the
  * parent did not pass here) it is inferred: first from an audience received from whose last
- * writer is a recipient and most of whose members are too; else from the latest mail that
- * the sender received from one of the recipients. Pure: memory learns habits by it, judge
+ * writer is a recipient, and wrote nothing to the sender since, and most of whose members are
+ * recipients too; else from the latest mail that the sender received from one of the
+ * recipients. Nothing older than MEMORY_ANSWER_DAYS is taken to be answered. Pure: memory learns habits by it, judge
  * judges.
  */
 #define MEMORY_ANSWER_DAYS 7
-#define MEMORY_ANSWER_HEARD_DAYS 14
 
 enum memory_answer_kind {
 	MEMORY_ANSWER_NONE,

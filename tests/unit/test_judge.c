@@ -1197,6 +1197,41 @@ START_TEST(list_leaves_a_mark_by_author)
 }
 END_TEST
 
+/*
+ * Where no id tells, the last mail of a writer is answered, if it is not old. A mail to people
+ * who got an earlier one together is a new one.
+ */
+static const struct {
+	const char *since; /* to whom the same writer wrote since, or NULL */
+	unsigned days;     /* since the mail to all */
+	double received_as;
+} earlier[] = {
+	{ NULL, 0, 4 },
+	{ NULL, 6, 4 },
+	{ NULL, 8, 2 },
+	{ ME, 0, 2 },
+	{ ME "," TEAM, 0, 2 },
+	{ "q1@example.com", 0, 4 },
+};
+
+START_TEST(no_older_mail_is_answered)
+{
+	struct history history;
+	struct judge_facts facts;
+
+	history_begin(&history);
+	history_send(&history, "boss@example.com", ME "," SEVEN, "", "");
+	if (earlier[_i].since != NULL)
+		history_send(&history, "boss@example.com", earlier[_i].since, "", "");
+	history.now += (int64_t)earlier[_i].days * 86400;
+	facts = history_facts(
+	    &history, history_mail(&history, ME, "boss@example.com," SEVEN, "now@x", ""));
+	ck_assert_double_eq(
+	    signal_measure(&history, "received_as", &facts).value, earlier[_i].received_as);
+	history_end(&history);
+}
+END_TEST
+
 /* What is only guessed to be an answer, because the mail's audience is forgotten, is not to all. */
 START_TEST(a_guess_is_no_answer_to_all)
 {
@@ -1878,6 +1913,8 @@ main(void)
 	tcase_add_test(signal, group_habit_is_remembered);
 	tcase_add_test(signal, list_leaves_a_mark);
 	tcase_add_test(signal, list_leaves_a_mark_by_author);
+	tcase_add_loop_test(signal, no_older_mail_is_answered, 0,
+	    (int)(sizeof(earlier) / sizeof(*earlier)));
 	tcase_add_test(signal, a_guess_is_no_answer_to_all);
 	tcase_add_test(scenario, first_reason_names_the_stranger);
 	tcase_add_test(scenario, site_score_raises_the_tag);
