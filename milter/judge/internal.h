@@ -33,7 +33,6 @@ struct judge_view {
 	size_t never;                    /* never written to */
 	size_t strange;                  /* nor heard from */
 	size_t weak;                     /* written to less than once lately */
-	size_t alone;                    /* written to alone now and then */
 	double familiarity;              /* 0: all new, 1: all well known */
 	size_t covered[MEMORY_MAX_SENT]; /* of each audience written to */
 	uint64_t any;                    /* audiences that one of them is in */
@@ -102,17 +101,12 @@ const char *judge_view_these(const struct judge_view *view, char room[JUDGE_PEOP
 JUDGE_SIGNAL(audience_size);
 JUDGE_SIGNAL(size_for_sender);
 JUDGE_SIGNAL(size_vs_max);
-JUDGE_SIGNAL(site_size);
-JUDGE_SIGNAL(big_sends);
-JUDGE_SIGNAL(sender_seen);
 JUDGE_SIGNAL(size_class_first);
 /* signals_group.c */
 JUDGE_SIGNAL(never_written_share);
 JUDGE_SIGNAL(never_written_count);
 JUDGE_SIGNAL(stranger_share);
 JUDGE_SIGNAL(familiarity);
-JUDGE_SIGNAL(weak_share);
-JUDGE_SIGNAL(one_to_one_share);
 JUDGE_SIGNAL(covered_by_one);
 JUDGE_SIGNAL(closest_sent);
 JUDGE_SIGNAL(exact_before);
@@ -120,16 +114,13 @@ JUDGE_SIGNAL(regular_mailing);
 JUDGE_SIGNAL(cohesion);
 /* signals_received.c */
 JUDGE_SIGNAL(received_as);
-JUDGE_SIGNAL(received_match);
 JUDGE_SIGNAL(group_voices);
 JUDGE_SIGNAL(group_turns);
 JUDGE_SIGNAL(group_answered);
 JUDGE_SIGNAL(group_declined);
 /* signals_reply.c */
 JUDGE_SIGNAL(reply_kind);
-JUDGE_SIGNAL(answered_audience);
 JUDGE_SIGNAL(habit_answer_all);
-JUDGE_SIGNAL(habit_answer_all_size);
 JUDGE_SIGNAL(habit_lift);
 JUDGE_SIGNAL(answered_all_before);
 JUDGE_SIGNAL(one_to_one_author);

@@ -19,10 +19,6 @@ const struct judge_signal judge_signals[] = {
 	SIGNAL(size_for_sender, "bits",
 	    "-log2 of the share of this sender's sends that go to as many or more"),
 	SIGNAL(size_vs_max, "times", "people, relative to the largest send ever learned"),
-	SIGNAL(site_size, "bits",
-	    "-log2 of the share of the site's sends that go to as many or more"),
-	SIGNAL(big_sends, "sends", "recent sends to at least half as many people"),
-	SIGNAL(sender_seen, "sends", "sends learned of this sender"),
 	SIGNAL(size_class_first, "kind",
 	    "0 sends to about as many are known, 1 none are, 2 none are to as many or "
 	    "more"),
@@ -31,8 +27,6 @@ const struct judge_signal judge_signals[] = {
 	SIGNAL(never_written_count, "people", "recipients never written to"),
 	SIGNAL(stranger_share, "share", "recipients never written to nor heard from"),
 	SIGNAL(familiarity, "0..1", "mean over recipients of recent sends, 2 count as 1"),
-	SIGNAL(weak_share, "share", "recipients hardly written to lately"),
-	SIGNAL(one_to_one_share, "share", "recipients who are also written to alone"),
 	SIGNAL(covered_by_one, "share", "recipients inside one audience written to before"),
 	SIGNAL(
 	    closest_sent, "0..1", "likeness with the closest audience written to before"),
@@ -44,7 +38,6 @@ const struct judge_signal judge_signals[] = {
 	    "0 no audience received from, 1 alike, 2 exactly one, 3 most of the answered "
 	    "mail's, "
 	    "4 exactly the answered mail's"),
-	SIGNAL(received_match, "0..1", "likeness with the closest audience received from"),
 	SIGNAL(group_voices, "people", "who was seen to write to that audience"),
 	SIGNAL(group_turns, "share",
 	    "mails to that audience whose writer was not the last one's"),
@@ -56,9 +49,7 @@ const struct judge_signal judge_signals[] = {
 	SIGNAL(reply_kind, "kind",
 	    "0 no reply, 1 author of small mail, 2 author of large, 3 all, 4 all and more, "
 	    "5 others"),
-	SIGNAL(answered_audience, "people", "others in the answered mail"),
 	SIGNAL(habit_answer_all, "share", "replies to all among those that could be"),
-	SIGNAL(habit_answer_all_size, "share", "the same for mails of this size"),
 	SIGNAL(habit_lift, "bits", "log2 of that share over the site's own"),
 	SIGNAL(answered_all_before, "replies", "recent replies to all of large mails"),
 	SIGNAL(one_to_one_author, "sends", "recent sends to the author alone"),

@@ -150,31 +150,6 @@ judge_say_familiarity(
 }
 
 bool
-judge_measure_one_to_one_share(
-    const struct judge_view *view, double *value_r, const char **person_r)
-{
-	(void)person_r;
-	return share_of(view, view->alone, value_r);
-}
-
-void
-judge_say_one_to_one_share(
-    const struct judge_view *view, double value, struct base_buffer *text_r)
-{
-	char these[JUDGE_PEOPLE_SIZE];
-
-	(void)value;
-	if (view->alone == 0) {
-		base_buffer_printf(text_r, "You do not write to %s%s alone.",
-		    view->count == 1 ? "" : "any of ", judge_view_these(view, these));
-		return;
-	}
-	base_buffer_puts(text_r, "You also write one by one to ");
-	say_count(view, view->alone, "all of ", text_r);
-	base_buffer_puts(text_r, ".");
-}
-
-bool
 judge_measure_covered_by_one(
     const struct judge_view *view, double *value_r, const char **person_r)
 {
@@ -261,23 +236,6 @@ judge_say_exact_before(
 	else
 		base_buffer_printf(text_r, "You have never written to exactly %s.",
 		    judge_view_these(view, these));
-}
-
-bool
-judge_measure_weak_share(
-    const struct judge_view *view, double *value_r, const char **person_r)
-{
-	name_suspect(view, person_r);
-	return share_of(view, view->weak, value_r);
-}
-
-void
-judge_say_weak_share(
-    const struct judge_view *view, double value, struct base_buffer *text_r)
-{
-	(void)value;
-	say_of(view, view->weak, "You seldom or never write to ",
-	    "You have written lately to ", text_r);
 }
 
 /* The Friday newsletter: the same audience at a steady interval. */

@@ -33,6 +33,26 @@ judge_measure_received_as(
 	return true;
 }
 
+/* "You get mail with these 20 people; you do not write to that group." */
+static void
+say_heard(const struct judge_view *view, struct base_buffer *text)
+{
+	char these[JUDGE_PEOPLE_SIZE];
+	const char *but = view->same || view->best_overlap >= RECEIVED_LIKE
+			      ? ""
+			      : "; you do not write to that group";
+
+	judge_view_these(view, these);
+	if (view->heard_overlap >= 1)
+		base_buffer_printf(text, "You get mail with %s%s.", these, but);
+	else if (view->heard_overlap >= RECEIVED_ALIKE)
+		base_buffer_printf(
+		    text, "You get mail with a group like %s%s.", these, but);
+	else
+		base_buffer_printf(
+		    text, "You do not get mail with a group like %s.", these);
+}
+
 void
 judge_say_received_as(
     const struct judge_view *view, double value, struct base_buffer *text_r)
@@ -46,36 +66,7 @@ judge_say_received_as(
 		    : is_everybody ? "everybody"
 				   : "almost everybody");
 	else
-		judge_say_received_match(view, view->heard_overlap, text_r);
-}
-
-bool
-judge_measure_received_match(
-    const struct judge_view *view, double *value_r, const char **person_r)
-{
-	(void)person_r;
-	*value_r = view->heard_overlap;
-	return view->people >= RECEIVED_MIN;
-}
-
-void
-judge_say_received_match(
-    const struct judge_view *view, double value, struct base_buffer *text_r)
-{
-	char these[JUDGE_PEOPLE_SIZE];
-	const char *but = view->same || view->best_overlap >= RECEIVED_LIKE
-			      ? ""
-			      : "; you do not write to that group";
-
-	judge_view_these(view, these);
-	if (value >= 1)
-		base_buffer_printf(text_r, "You get mail with %s%s.", these, but);
-	else if (value >= RECEIVED_ALIKE)
-		base_buffer_printf(
-		    text_r, "You get mail with a group like %s%s.", these, but);
-	else
-		base_buffer_printf(
-		    text_r, "You do not get mail with a group like %s.", these);
+		say_heard(view, text_r);
 }
 
 bool

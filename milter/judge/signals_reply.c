@@ -9,7 +9,6 @@
 #define REPLY_SITE_WORTH                                                                   \
 	3 /* replies that the site's habit counts among the sender's own                   \
 	   */
-#define REPLY_CLASS_WORTH 2
 #define REPLY_KNOWN                                                                        \
 	1 /* replies that could have gone to all: from here on there is a habit */
 #define REPLY_LIFT 0.3 /* bits from which a habit is not like the others' */
@@ -130,24 +129,6 @@ judge_say_reply_kind(
 }
 
 bool
-judge_measure_answered_audience(
-    const struct judge_view *view, double *value_r, const char **person_r)
-{
-	name_originator(view, person_r);
-	*value_r = view->answer.others;
-	return view->is_answer_exact;
-}
-
-void
-judge_say_answered_audience(
-    const struct judge_view *view, double value, struct base_buffer *text_r)
-{
-	base_buffer_printf(text_r,
-	    "The mail you answer went to %.0f other people, and so does this.", value);
-	(void)view;
-}
-
-bool
 judge_measure_habit_answer_all(
     const struct judge_view *view, double *value_r, const char **person_r)
 {
@@ -169,50 +150,6 @@ judge_say_habit_answer_all(
 	else
 		base_buffer_puts(text_r,
 		    "You are not known to have answered everybody of a large mail lately.");
-}
-
-/* The sender's recent replies to all of mails about as large, and those that could have been. */
-static double
-class_did(const struct judge_view *view, double *could_r)
-{
-	const struct memory_profile *profile = view->facts->recall->profile;
-	unsigned size_class = memory_parent_class(view->answer.others);
-
-	*could_r = profile ? (double)profile->could[size_class] * view->fade : 0;
-	return profile ? (double)profile->did[size_class] * view->fade : 0;
-}
-
-bool
-judge_measure_habit_answer_all_size(
-    const struct judge_view *view, double *value_r, const char **person_r)
-{
-	double could, did = class_did(view, &could);
-
-	name_originator(view, person_r);
-	*value_r =
-	    (did + REPLY_CLASS_WORTH * sender_habit(view)) / (could + REPLY_CLASS_WORTH);
-	return view->is_answer_exact;
-}
-
-void
-judge_say_habit_answer_all_size(
-    const struct judge_view *view, double value, struct base_buffer *text_r)
-{
-	const char *size = view->answer.others < 10   ? "5 to 9"
-			   : view->answer.others < 25 ? "10 to 24"
-						      : "25 or more";
-	double could, did = class_did(view, &could);
-
-	(void)value; /* other habits are in it too */
-	if (could >= REPLY_KNOWN)
-		base_buffer_printf(text_r,
-		    "You %s answer everybody when a mail went to %s people.",
-		    how_often(did / could), size);
-	else
-		base_buffer_printf(text_r,
-		    "You are not known to have answered everybody lately when a mail went "
-		    "to %s people.",
-		    size);
 }
 
 bool

@@ -10,7 +10,6 @@
 #define SIZE_USUAL 0.8    /* share of sends that is called usual */
 #define SIZE_RARE 3       /* bits from which sends are few: 1 of 8 */
 #define SIZE_KNOWN 10     /* sends of a sender from which a first time means something */
-#define SIZE_LITTLE 50    /* sends of which it is said that little is known */
 
 static const unsigned size_low[MEMORY_SIZE_CLASSES] = { 1, 2, 3, 5, 8, 11, 15, 25, 50, 100,
 	250, 1000 };
@@ -227,90 +226,6 @@ judge_say_size_vs_max(
 		base_buffer_printf(text_r,
 		    "The largest of your mails so far went to %u people; this goes to %s.",
 		    largest, judge_view_number(view, number));
-}
-
-bool
-judge_measure_site_size(
-    const struct judge_view *view, double *value_r, const char **person_r)
-{
-	(void)person_r;
-	*value_r = surprise(site_share(view));
-	return true;
-}
-
-void
-judge_say_site_size(const struct judge_view *view, double value, struct base_buffer *text_r)
-{
-	const struct memory_site *site = view->facts->recall->site;
-	double share = exp2(-value) * 1000;
-	char people[JUDGE_PEOPLE_SIZE];
-
-	judge_view_people(view, people);
-	if (!site || site->total <= 0)
-		base_buffer_printf(text_r,
-		    "How many mails here go to as many as %s is not known yet.", people);
-	else if (share < 1)
-		base_buffer_printf(text_r,
-		    "Here, fewer than 1 in 1,000 mails goes to as many as %s.", people);
-	else
-		base_buffer_printf(text_r,
-		    "Here, about %.0f in 1,000 mails go to as many as %s.", share, people);
-}
-
-/* Sends to at least half as many people. */
-bool
-judge_measure_big_sends(
-    const struct judge_view *view, double *value_r, const char **person_r)
-{
-	const struct memory_profile *profile = view->facts->recall->profile;
-
-	(void)person_r;
-	if (view->people < 5)
-		return false;
-	*value_r = profile ? sizes_from(profile->sizes,
-				 memory_size_class((view->people + 1) / 2)) *
-				 view->fade
-			   : 0;
-	return true;
-}
-
-void
-judge_say_big_sends(const struct judge_view *view, double value, struct base_buffer *text_r)
-{
-	if (value < 0.5)
-		base_buffer_printf(text_r,
-		    "In recent months you have hardly written to half as many people as "
-		    "%zu at once.",
-		    view->people);
-	else
-		base_buffer_printf(text_r,
-		    "In recent months you wrote to half as many people as %zu or more "
-		    "about %.0f %s.",
-		    view->people, value, value < 1.5 ? "time" : "times");
-}
-
-bool
-judge_measure_sender_seen(
-    const struct judge_view *view, double *value_r, const char **person_r)
-{
-	(void)person_r;
-	*value_r = view->facts->recall->profile ? view->facts->recall->profile->sends : 0;
-	return true;
-}
-
-void
-judge_say_sender_seen(
-    const struct judge_view *view, double value, struct base_buffer *text_r)
-{
-	const char *mails = value == 1 ? "mail" : "mails";
-
-	(void)view;
-	if (value < SIZE_LITTLE)
-		base_buffer_printf(
-		    text_r, "Little is known of your habits yet (%.0f %s).", value, mails);
-	else
-		base_buffer_printf(
-		    text_r, "What is usual for you is known from %.0f %s.", value, mails);
 }
 
 /* Has this sender ever written to about as many people? */

@@ -9,7 +9,6 @@
 #include "milter/judge/internal.h"
 
 #define VIEW_WEAK 0.7      /* sends, halved as they age: less is hardly known */
-#define VIEW_ALONE 0.5     /* sends to this person alone */
 #define VIEW_HEARD_MIN 4   /* recipients from which audiences received from are compared */
 #define VIEW_WHOLE 0.95    /* of an answered mail's audience, and no more others */
 #define VIEW_REGULAR_MIN 5 /* people from which a size class has a rhythm */
@@ -70,7 +69,6 @@ view_contact(struct judge_view *view, const struct memory_contact *contact)
 	if (!contact)
 		return;
 	view->familiarity += sent < 2 ? sent / 2 : 1;
-	view->alone += contact->alone * view->fade > VIEW_ALONE;
 	view->two |= view->any & contact->audiences;
 	view->any |= contact->audiences;
 	for (uint64_t bits = contact->audiences; bits; bits &= bits - 1)

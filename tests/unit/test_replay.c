@@ -200,7 +200,7 @@ train(const char *text, char **card_r, size_t *real_r, size_t *slips_r, const ch
 	static const char frame_text[] =
 	    "base 0\nsignal audience_size rising\nunknown 0\n-inf..5 0\n5..inf 0\n"
 	    "signal reached_by_bcc rising\nunknown 0\n-inf..0.5 0\n0.5..inf 25\n"
-	    "pair audience_size sender_seen\ncolumns unknown -inf..inf\n"
+	    "pair audience_size exact_before\ncolumns unknown -inf..inf\n"
 	    "unknown 0 0\n-inf..5 0 0\n5..inf 0 0\n";
 	struct settings *settings = settings_defaults();
 	struct judge_scorecard *frame = NULL, *card = NULL;
