@@ -119,6 +119,9 @@ explain_mercy(const struct judge_facts *facts, const struct settings_policy *rul
 		base_buffer_puts(text, ", but it is a regular mailing, and due");
 	else if (bar == JUDGE_BAR_CONFIRMED)
 		base_buffer_puts(text, ", but this very audience was confirmed before");
+	else if (bar == JUDGE_BAR_GOES_ON)
+		base_buffer_puts(text,
+		    ", but this very audience was written to since the answered mail came");
 }
 
 /* What the policy made of it, and which bar decided. */

@@ -221,7 +221,10 @@ is_learning_site(const struct memory_recall *recall, const struct settings_polic
 	return needed > 0 && (!recall->site || recall->site->sends < needed);
 }
 
-/* What keeps a send from being stopped whatever its score is. Confirming teaches. */
+/*
+ * What keeps a send from being stopped whatever its score is. Confirming teaches; and who has
+ * just written to these very people is in a conversation with them.
+ */
 static enum judge_bar
 stop_bar(const struct judge_facts *facts, const struct settings_policy *rule,
     const struct judge_verdict *verdict)
@@ -234,7 +237,9 @@ stop_bar(const struct judge_facts *facts, const struct settings_policy *rule,
 		return JUDGE_BAR_LEARNING;
 	if (verdict->is_regular)
 		return JUDGE_BAR_REGULAR;
-	return verdict->is_confirmed ? JUDGE_BAR_CONFIRMED : JUDGE_BAR_NONE;
+	if (verdict->is_confirmed)
+		return JUDGE_BAR_CONFIRMED;
+	return verdict->goes_on ? JUDGE_BAR_GOES_ON : JUDGE_BAR_NONE;
 }
 
 /* What a rule does, and why not more. */
@@ -359,6 +364,8 @@ judge_score(const struct judge_facts *facts, const struct judge_scorecard *score
 	verdict.score = score.score;
 	verdict.is_regular = score.view.is_regular;
 	verdict.is_confirmed = score.view.same && score.view.same->is_confirmed;
+	verdict.goes_on = score.view.same && score.view.answer.kind &&
+			  score.view.same->last >= score.view.answer.time;
 	verdict.body_may_tell = !facts->has_body && !facts->transaction->is_base64 &&
 				score.view.people >= JUDGE_BODY_MIN;
 	score.points += body_points(&score, scorecard);

@@ -73,6 +73,7 @@ struct judge_verdict {
 	bool
 	    is_confirmed; /* its sender was asked about this very audience before, and sent */
 	bool is_regular; /* a regular mailing that is due */
+	bool goes_on;    /* since the answered mail came, it wrote to this very audience */
 	bool
 	    body_may_tell; /* the start of the body is not read yet, and could be worth it */
 	double body_score; /* the score if the body added the most that it can */
@@ -93,6 +94,7 @@ enum judge_bar {
 	JUDGE_BAR_LEARNING,      /* too little is known of this sender */
 	JUDGE_BAR_REGULAR,       /* it is a regular mailing, and due */
 	JUDGE_BAR_CONFIRMED,     /* this very audience was confirmed before */
+	JUDGE_BAR_GOES_ON,       /* it was written to since the answered mail came */
 };
 
 /* Which bar a send did not pass, so that its verdict can be worked out again. */

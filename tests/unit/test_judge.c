@@ -438,34 +438,34 @@ static const struct {
 	double score, site, site_tag;
 	unsigned sends;
 	unsigned site_sends; /* 200 are needed */
-	bool is_confirmed;
+	bool is_confirmed, goes_on;
 	enum judge_bar stop, tag;
 	const char *said; /* what explain says of them */
 } bars[] = {
-	{ SETTINGS_CONFIRM, SETTINGS_PASS, 0.4, 0.7, 0.6, 50, 200, false,
+	{ SETTINGS_CONFIRM, SETTINGS_PASS, 0.4, 0.7, 0.6, 50, 200, false, false,
 	    JUDGE_BAR_THRESHOLD, JUDGE_BAR_THRESHOLD,
 	    "pass (test: confirm from 0.9, tag from 0.5)\n"
 	    "  hold: no: 0.400000 is below the threshold 0.9\n"
 	    "  tag: no: 0.400000 is below the threshold 0.5\n" },
-	{ SETTINGS_CONFIRM, SETTINGS_PASS, 0.55, 0.7, 0.6, 50, 200, false,
+	{ SETTINGS_CONFIRM, SETTINGS_PASS, 0.55, 0.7, 0.6, 50, 200, false, false,
 	    JUDGE_BAR_THRESHOLD, JUDGE_BAR_SITE,
 	    "pass (test: confirm from 0.9, tag from 0.5)\n"
 	    "  hold: no: 0.550000 is below the threshold 0.9\n"
 	    "  tag: no: 0.550000 is not above the site's own percentile 0.600000\n" },
-	{ SETTINGS_CONFIRM, SETTINGS_PASS, 0.7, 0, 0, 50, 200, false, JUDGE_BAR_THRESHOLD,
+	{ SETTINGS_CONFIRM, SETTINGS_PASS, 0.7, 0, 0, 50, 200, false, false, JUDGE_BAR_THRESHOLD,
 	    JUDGE_BAR_NEW_SITE,
 	    "pass (test: confirm from 0.9, tag from 0.5)\n"
 	    "  hold: no: 0.700000 is below the threshold 0.9\n"
 	    "  tag: no: 0.700000 is below 0.833333, 5 times the odds of the threshold 0.5, "
 	    "as the "
 	    "site is new\n" },
-	{ SETTINGS_CONFIRM, SETTINGS_TAG, 0.95, 0.97, 0.6, 50, 200, false, JUDGE_BAR_SITE,
+	{ SETTINGS_CONFIRM, SETTINGS_TAG, 0.95, 0.97, 0.6, 50, 200, false, false, JUDGE_BAR_SITE,
 	    JUDGE_BAR_NONE,
 	    "tag (test: confirm from 0.9, tag from 0.5)\n"
 	    "  hold: no: 0.950000 is not above the site's own percentile 0.970000\n"
 	    "  tag: 0.950000 is above the threshold 0.5 and the site's own percentile "
 	    "0.600000\n" },
-	{ SETTINGS_CONFIRM, SETTINGS_TAG, 0.95, 0, 0, 50, 200, false, JUDGE_BAR_NEW_SITE,
+	{ SETTINGS_CONFIRM, SETTINGS_TAG, 0.95, 0, 0, 50, 200, false, false, JUDGE_BAR_NEW_SITE,
 	    JUDGE_BAR_NONE,
 	    "tag (test: confirm from 0.9, tag from 0.5)\n"
 	    "  hold: no: 0.950000 is below 0.978261, 5 times the odds of the threshold "
@@ -474,7 +474,7 @@ static const struct {
 	    "  tag: 0.950000 is above 0.833333, 5 times the odds of the threshold 0.5, as "
 	    "the site "
 	    "is new\n" },
-	{ SETTINGS_CONFIRM, SETTINGS_TAG, 0.98, 0.97, 0.6, 2, 200, false,
+	{ SETTINGS_CONFIRM, SETTINGS_TAG, 0.98, 0.97, 0.6, 2, 200, false, false,
 	    JUDGE_BAR_LEARNING, JUDGE_BAR_NONE,
 	    "tag (test: confirm from 0.9, tag from 0.5)\n"
 	    "  hold: 0.980000 is above the threshold 0.9 and the site's own percentile "
@@ -482,7 +482,7 @@ static const struct {
 	    "but only 2 of 3 sends of this sender are known\n"
 	    "  tag: 0.980000 is above the threshold 0.5 and the site's own percentile "
 	    "0.600000\n" },
-	{ SETTINGS_CONFIRM, SETTINGS_TAG, 0.98, 0, 0, 50, 199, false,
+	{ SETTINGS_CONFIRM, SETTINGS_TAG, 0.98, 0, 0, 50, 199, false, false,
 	    JUDGE_BAR_LEARNING_SITE, JUDGE_BAR_NONE,
 	    "tag (test: confirm from 0.9, tag from 0.5)\n"
 	    "  hold: 0.980000 is above 0.978261, 5 times the odds of the threshold 0.9, as "
@@ -491,7 +491,7 @@ static const struct {
 	    "  tag: 0.980000 is above 0.833333, 5 times the odds of the threshold 0.5, as "
 	    "the site "
 	    "is new\n" },
-	{ SETTINGS_CONFIRM, SETTINGS_TAG, 0.99, 0, 0, 50, 0, false, JUDGE_BAR_LEARNING_SITE,
+	{ SETTINGS_CONFIRM, SETTINGS_TAG, 0.99, 0, 0, 50, 0, false, false, JUDGE_BAR_LEARNING_SITE,
 	    JUDGE_BAR_NONE,
 	    "tag (test: confirm from 0.9, tag from 0.5)\n"
 	    "  hold: 0.990000 is above 0.978261, 5 times the odds of the threshold 0.9, as "
@@ -500,7 +500,7 @@ static const struct {
 	    "  tag: 0.990000 is above 0.833333, 5 times the odds of the threshold 0.5, as "
 	    "the site "
 	    "is new\n" },
-	{ SETTINGS_UNDO, SETTINGS_TAG, 0.98, 0.97, 0.6, 3, 200, true, JUDGE_BAR_CONFIRMED,
+	{ SETTINGS_UNDO, SETTINGS_TAG, 0.98, 0.97, 0.6, 3, 200, true, false, JUDGE_BAR_CONFIRMED,
 	    JUDGE_BAR_NONE,
 	    "tag (test: undo from 0.9, tag from 0.5)\n"
 	    "  hold: 0.980000 is above the threshold 0.9 and the site's own percentile "
@@ -508,7 +508,15 @@ static const struct {
 	    "but this very audience was confirmed before\n"
 	    "  tag: 0.980000 is above the threshold 0.5 and the site's own percentile "
 	    "0.600000\n" },
-	{ SETTINGS_TAG, SETTINGS_TAG, 0.98, 0.97, 0.6, 50, 200, false, JUDGE_BAR_RULE,
+	{ SETTINGS_UNDO, SETTINGS_TAG, 0.98, 0.97, 0.6, 3, 200, false, true,
+	    JUDGE_BAR_GOES_ON, JUDGE_BAR_NONE,
+	    "tag (test: undo from 0.9, tag from 0.5)\n"
+	    "  hold: 0.980000 is above the threshold 0.9 and the site's own percentile "
+	    "0.970000, "
+	    "but this very audience was written to since the answered mail came\n"
+	    "  tag: 0.980000 is above the threshold 0.5 and the site's own percentile "
+	    "0.600000\n" },
+	{ SETTINGS_TAG, SETTINGS_TAG, 0.98, 0.97, 0.6, 50, 200, false, false, JUDGE_BAR_RULE,
 	    JUDGE_BAR_NONE,
 	    "tag (test: tag from 0.9, tag from 0.5)\n"
 	    "  hold: 0.980000 is above the threshold 0.9 and the site's own percentile "
@@ -516,7 +524,7 @@ static const struct {
 	    "but the rule holds nothing\n"
 	    "  tag: 0.980000 is above the threshold 0.5 and the site's own percentile "
 	    "0.600000\n" },
-	{ SETTINGS_CONFIRM, SETTINGS_CONFIRM, 0.98, 0, 0, 10, 200, false, JUDGE_BAR_NONE,
+	{ SETTINGS_CONFIRM, SETTINGS_CONFIRM, 0.98, 0, 0, 10, 200, false, false, JUDGE_BAR_NONE,
 	    JUDGE_BAR_NONE,
 	    "confirm (test: confirm from 0.9, tag from 0.5)\n"
 	    "  hold: 0.980000 is above 0.978261, 5 times the odds of the threshold 0.9, as "
@@ -546,7 +554,8 @@ START_TEST(bars_are_told)
 		    .site_sends = 200,
 		    .new_site_odds = 5 } };
 	struct judge_verdict verdict = { .score = bars[_i].score,
-		.is_confirmed = bars[_i].is_confirmed };
+		.is_confirmed = bars[_i].is_confirmed,
+		.goes_on = bars[_i].goes_on };
 	struct judge_bars told;
 	struct base_buffer text;
 
