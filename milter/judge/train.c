@@ -59,8 +59,8 @@ enum train_kind {
  * its real sends.
  */
 static const double train_shares[TRAIN_KINDS] = {
-	[TRAIN_TO_ALL] = 0.014,
-	[TRAIN_LIST] = 0.0035,
+	[TRAIN_TO_ALL] = 0.08,
+	[TRAIN_LIST] = 0.014,
 	[TRAIN_PERSON] = 0.0001,
 };
 

@@ -205,7 +205,7 @@ struct memory_calibration {
 #define MEMORY_CALIBRATION                                                                 \
 	(struct memory_calibration)                                                        \
 	{                                                                                  \
-		.quantile = 0.999, .tag_quantile = 0.99, .margin = 0.75, .half_life = 3000, \
+		.quantile = 0.999, .tag_quantile = 0.99, .margin = 0.72, .half_life = 4000, \
 		.needed = 1000                                                             \
 	}
 

@@ -663,7 +663,7 @@ START_TEST(store_keeps_what_was_learned)
 	history_send(&history, ME, others, "r@x", "all@x");
 	memory_reopen(&history);
 	verdict = history_judge(&history, ME, others, "r2@x", "all@x");
-	ck_assert_int_eq(verdict.action, SETTINGS_PASS);
+	ck_assert_int_eq(verdict.action, SETTINGS_TAG);
 	history_end(&history);
 	folder_remove(directory);
 }

@@ -140,7 +140,7 @@ START_TEST(probe_is_not_learned)
 		} else if (number <= ORDINARY) {
 			ck_assert_str_eq(verdict, "pass");
 		} else {
-			/* The boss is new; the audience has been confirmed. */
+			/* The boss is new; the audience was written to since that mail came. */
 			ck_assert_str_ne(verdict, "confirm");
 		}
 	}
