@@ -241,6 +241,8 @@ text_next(struct replay_reader *reader, size_t *length_r)
 		return MALFORMED(reader, "longer than %u bytes", READER_MAX_LINE);
 	if (memchr(reader->line, '\0', (size_t)length))
 		return MALFORMED(reader, "a NUL byte");
+	if (length > 0 && reader->line[length - 1] == '\r')
+		return MALFORMED(reader, "a carriage return at its end");
 	*length_r = (size_t)length;
 	return BASE_OK;
 }

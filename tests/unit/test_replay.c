@@ -65,7 +65,7 @@ static const struct {
 	{ "1\ta\tb\t\t-\tsend\n", "in:1: message id is empty (\"-\" for none)" },
 	{ "1\ta\tb\t-\t\tsend\n", "in:1: in-reply-to is empty (\"-\" for none)" },
 	{ "1\ta\tb\t-\t-\tSend\n", "in:1: mode \"Send\" is neither send nor probe" },
-	{ "1\ta\tb\t-\t-\tsend\r\n", "in:1: mode \"send\r\" is neither send nor probe" },
+	{ "1\ta\tb\t-\t-\tsend\r\n", "in:1: a carriage return at its end" },
 	{ GOOD GOOD "x", "in:3: 1 fields instead of 6 with tabs between" },
 };
 
