@@ -72,19 +72,20 @@ score_learn(struct memory_site *site, double score, double half_life)
 	site->score_gain *= (float)exp2(1 / half_life);
 }
 
-/* Counts one send of a day. */
+/* Counts one send of its day; older mail, which was imported, is none of these days'. */
 static void
 day_learn(struct memory_site *site, int64_t now)
 {
-	uint32_t day = (uint32_t)(now / 86400);
+	uint32_t day = (uint32_t)(now / 86400), ago;
 
 	if (day > site->day) {
 		site->day_sends[1] = day == site->day + 1 ? site->day_sends[0] : 0;
 		site->day_sends[0] = 0;
 		site->day = day;
 	}
-	if (site->day_sends[0] < UINT32_MAX)
-		site->day_sends[0]++;
+	ago = site->day - day;
+	if (ago < 2 && site->day_sends[ago] < UINT32_MAX)
+		site->day_sends[ago]++;
 }
 
 double

@@ -95,9 +95,11 @@ START_TEST(a_day_slides)
 	send_some(&site, START + 3 * DAY + DAY / 2, 7);
 	ck_assert_double_eq(memory_site_day(&site, START + 3 * DAY + DAY / 2), 7);
 	ck_assert_double_eq(memory_site_day(&site, START + 9 * DAY), 0);
-	/* a late line of an old day harms nothing */
-	send_some(&site, START, 1);
-	ck_assert_double_eq(memory_site_day(&site, START + 3 * DAY + DAY / 2), 8);
+	/* what is learned of older days is none of this day's; of the day before, it is that's */
+	send_some(&site, START, 1000);
+	ck_assert_double_eq(memory_site_day(&site, START + 3 * DAY + DAY / 2), 7);
+	send_some(&site, START + 2 * DAY, 10);
+	ck_assert_double_eq(memory_site_day(&site, START + 3 * DAY + DAY / 2), 12);
 }
 END_TEST
 
