@@ -90,6 +90,15 @@ history_add(struct training *training, const char *path)
 	return EX_OK;
 }
 
+/* Ends what was written; false: not all of it was, errno tells why. */
+static bool
+output_end(FILE *output)
+{
+	bool is_whole = fflush(output) == 0 && !ferror(output);
+
+	return (output == stdout || fclose(output) == 0) && is_whole;
+}
+
 /* Writes the fitted scorecard. */
 static int
 card_write(struct training *training, const char *path)
@@ -114,7 +123,7 @@ card_write(struct training *training, const char *path)
 		    "%s#\n# These points were fitted by oopsctl train to the second halves "
 		    "of\n%s\n%s",
 		    card_head, base_buffer_text(&training->notes), base_buffer_text(&text));
-	if (output && (output == stdout ? fflush(output) : fclose(output)) != 0)
+	if (output && !output_end(output))
 		status = EX_CANTCREAT;
 	if (status == EX_CANTCREAT)
 		fprintf(stderr, "oopsctl: %s: %s\n", path, strerror(errno));
@@ -149,6 +158,7 @@ admin_train(const struct settings *settings, int argc, char **argv)
 	};
 	struct training training = { .settings = settings };
 	const char *frame = NULL, *output = NULL;
+	bool is_right = true;
 	int option, status;
 
 	optind = 1;
@@ -157,8 +167,10 @@ admin_train(const struct settings *settings, int argc, char **argv)
 			frame = optarg;
 		else if (option == 'o')
 			output = optarg;
+		else
+			is_right = false;
 	}
-	if (optind >= argc || !output) {
+	if (!is_right || optind >= argc || !output) {
 		fputs("usage: oopsctl [-c FILE] train [--frame FILE] --output FILE "
 		      "HISTORY...\n",
 		    stderr);
