@@ -6,6 +6,7 @@
 #include <search.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/queue.h>
 #include <time.h>
 
 #include "milter/mail/mail.h"
@@ -25,7 +26,10 @@ struct log_mail {
 	size_t expected;               /* of Sendmail; 0: not known */
 	size_t tried;
 	bool has_sender;
+	TAILQ_ENTRY(log_mail) next; /* that began later */
 };
+
+TAILQ_HEAD(log_mails, log_mail);
 
 struct replay_log {
 	struct base_arena *arena; /* of one mail */
@@ -34,6 +38,7 @@ struct replay_log {
 	int64_t until;
 	struct replay_log_seen seen;
 	void *mails; /* a tree of struct log_mail */
+	struct log_mails by_age;
 	size_t count;
 };
 
@@ -72,6 +77,7 @@ replay_log_new(struct base_arena *arena, replay_mail_fn *each, void *context)
 		log->each = each;
 		log->context = context;
 		log->until = base_now();
+		TAILQ_INIT(&log->by_age);
 	}
 	return log;
 }
@@ -125,7 +131,7 @@ stamp_old(const char *line, int64_t until, int64_t *time_r)
 	return NULL;
 }
 
-/* "2026-11-24T01:02:03.123456+01:00 " */
+/* "2026-11-24T01:02:03.123456+01:00 "; the journal writes the zone without a colon. */
 static const char *
 stamp_iso(const char *line, int64_t *time_r)
 {
@@ -142,7 +148,8 @@ stamp_iso(const char *line, int64_t *time_r)
 		rest++;
 	} else if (*rest == '+' || *rest == '-') {
 		sign = *rest == '+' ? 1 : -1;
-		if (sscanf(rest + 1, "%2d:%2d%n", &hours, &minutes, &length) != 2)
+		if (sscanf(rest + 1, "%2d:%2d%n", &hours, &minutes, &length) != 2 &&
+		    sscanf(rest + 1, "%2d%2d%n", &hours, &minutes, &length) != 2)
 			return NULL;
 		rest += 1 + length;
 	}
@@ -239,7 +246,20 @@ bracketed(const char *value)
 
 /* --- mails ------------------------------------------------------------------------- */
 
-/* The mail of a line; begun if `make` says so. NULL: there is none. */
+/* Forgets a mail. */
+static void
+mail_drop(struct replay_log *log, struct log_mail *mail)
+{
+	tdelete(mail, &log->mails, mail_compare);
+	TAILQ_REMOVE(&log->by_age, mail, next);
+	log->count--;
+	mail_free(mail);
+}
+
+/*
+ * The mail of a line; begun if `make` says so. NULL: there is none. A mail that was rejected
+ * never ends, so the oldest one makes room.
+ */
 static struct log_mail *
 mail_get(struct replay_log *log, const struct log_line *line, bool make)
 {
@@ -250,8 +270,10 @@ mail_get(struct replay_log *log, const struct log_line *line, bool make)
 	found = tfind(&sought, &log->mails, mail_compare);
 	if (found)
 		return *(struct log_mail **)found;
-	if (!make || log->count >= REPLAY_LOG_MAX_OPEN)
+	if (!make)
 		return NULL;
+	if (log->count >= REPLAY_LOG_MAX_OPEN)
+		mail_drop(log, TAILQ_FIRST(&log->by_age));
 	mail = calloc(1, sizeof(*mail));
 	if (!mail)
 		return NULL;
@@ -262,17 +284,9 @@ mail_get(struct replay_log *log, const struct log_line *line, bool make)
 		mail_free(mail);
 		return NULL;
 	}
+	TAILQ_INSERT_TAIL(&log->by_age, mail, next);
 	log->count++;
 	return mail;
-}
-
-/* Forgets a mail. */
-static void
-mail_drop(struct replay_log *log, struct log_mail *mail)
-{
-	tdelete(mail, &log->mails, mail_compare);
-	log->count--;
-	mail_free(mail);
 }
 
 /* The mail as a transaction. */
@@ -357,7 +371,9 @@ recipients_add(struct log_mail *mail, const char *value, bool is_sent)
 		if (end == value || end - value > LOG_MAX_VALUE || (is_bracketed && !*end))
 			return 0;
 		count++;
-		if (is_sent)
+		/* Of very many some stand for all, as in the daemon. */
+		if (is_sent && mail->recipients.length + (size_t)(end - value) + 1 <
+				   REPLAY_LOG_MAX_BYTES)
 			base_buffer_printf(
 			    &mail->recipients, "%.*s\n", (int)(end - value), value);
 		end += is_bracketed;

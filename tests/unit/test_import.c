@@ -61,6 +61,12 @@ static const struct {
 	  "4XbCdE1gHz: "
 	  "removed\n",
 	    "a@x b@x -\n", 0 },
+	/* as the journal writes them */
+	{ "2026-11-23T10:00:00+0100 mx postfix/qmgr[8]: 4XbCdE1gHz: from=<a@x>, size=9, "
+	  "nrcpt=1\n2026-11-23T10:00:01.5+0100 mx postfix/lmtp[8]: 4XbCdE1gHz: to=<b@x>, "
+	  "status=sent (ok)\n2026-11-23T10:00:02+0100 mx postfix/qmgr[8]: 4XbCdE1gHz: "
+	  "removed\n",
+	    "a@x b@x -\n", 0 },
 	/* Sendmail: done when nrcpts were tried */
 	{ S "from=<anna@x>, size=9, class=0, nrcpts=3, msgid=<m2@x>, proto=ESMTP\n" S
 	    "to=<b@x>,<c@x>, delay=00:00:01, mailer=esmtp, stat=Sent (ok)\n" S
@@ -129,6 +135,67 @@ START_TEST(log_tells_what_was_sent)
 	ck_assert_str_eq(base_buffer_text(&text), logs[_i].mails);
 	replay_log_free(&log);
 	base_buffer_free(&text);
+	base_arena_free(&arena);
+}
+END_TEST
+
+/* Mails that never end, because they were rejected, do not keep out those that are sent. */
+START_TEST(log_goes_on_after_many_rejected)
+{
+	struct base_arena *arena = base_arena_new(1u << 20);
+	struct base_buffer text;
+	struct replay_log *log;
+
+	base_buffer_init(&text, 65536);
+	log = replay_log_new(arena, mail_print, &text);
+	replay_log_until(log, UNTIL);
+	for (unsigned i = 0; i < REPLAY_LOG_MAX_OPEN + 10; i++) {
+		char line[120];
+
+		snprintf(line, sizeof(line),
+		    "Nov 23 09:00:00 mx postfix/cleanup[9]: %07X: message-id=<r%u@x>\n",
+		    i + 1, i);
+		ck_assert_uint_eq(lines_take(log, line), 0);
+	}
+	ck_assert_uint_eq(lines_take(log, BEGUN TO("bob@x.org", "sent (250 ok)") REMOVED), 0);
+	ck_assert_str_eq(base_buffer_text(&text), "anna@example.com bob@x.org m1@x\n");
+	replay_log_free(&log);
+	base_buffer_free(&text);
+	base_arena_free(&arena);
+}
+END_TEST
+
+static enum base_result
+count_keep(void *context, struct base_arena *arena, struct mail_transaction *mail,
+    const char **why_r)
+{
+	(void)arena;
+	(void)why_r;
+	*(size_t *)context = mail->recipients.count;
+	return BASE_OK;
+}
+
+/* A mail to more than are kept is learned all the same. */
+START_TEST(log_keeps_some_of_very_many)
+{
+	struct base_arena *arena = base_arena_new(8u << 20);
+	size_t count = 0;
+	struct replay_log *log = replay_log_new(arena, count_keep, &count);
+
+	replay_log_until(log, UNTIL);
+	lines_take(log, BEGUN);
+	for (unsigned i = 0; i < 12000; i++) {
+		char line[160];
+
+		snprintf(line, sizeof(line),
+		    Q "2 mx postfix/smtp[7]: 4AB12C: to=<subscriber%u@customer.example>, "
+		      "status=sent (ok)\n",
+		    i);
+		ck_assert_uint_eq(lines_take(log, line), 0);
+	}
+	lines_take(log, REMOVED);
+	ck_assert_uint_gt(count, 4000);
+	replay_log_free(&log);
 	base_arena_free(&arena);
 }
 END_TEST
@@ -685,6 +752,8 @@ main(void)
 
 	tcase_set_timeout(files, 120);
 	tcase_add_loop_test(pure, log_tells_what_was_sent, 0, sizeof(logs) / sizeof(*logs));
+	tcase_add_test(pure, log_goes_on_after_many_rejected);
+	tcase_add_test(pure, log_keeps_some_of_very_many);
 	tcase_add_test(pure, log_years);
 	tcase_add_test(pure, dates);
 	tcase_add_test(files, import_twice_changes_nothing);
