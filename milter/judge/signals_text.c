@@ -16,6 +16,7 @@
 #define TEXT_MAX_DOMAIN 64   /* bytes of domains that are compared */
 #define TEXT_MIN_DOMAIN 6    /* shorter ones are alike by chance */
 #define TEXT_ALIKE 2         /* edits between look-alikes, at most */
+#define TEXT_MIN_PART 3      /* letters of an address that can be a name */
 #define TEXT_GREETING_MIN 10 /* recipients from which a greeting to one is odd */
 #define TEXT_BRIEF_MIN 25    /* recipients from which a word of thanks is odd */
 
@@ -339,7 +340,10 @@ is_for_all(const char *word, size_t length)
 		"folks", "colleagues", "friends", "list", "guys", "both", "there", "alle",
 		"zusammen", "kollegen", "kolleginnen", "leute", "tous", "toutes",
 		"collègues", "todos", "todas", "tutti", "wszyscy", "wszystkich", "ladies",
-		"members", "students" };
+		"members", "students", "staff", "parents", "sales", "support", "office",
+		"gang", "sirs", "customer", "customers", "subscriber", "subscribers",
+		"family", "board", "committee", "group", "crew", "users", "partners",
+		"volunteers", "info" };
 
 	for (size_t i = 0; i < sizeof(words) / sizeof(*words); i++)
 		if (strlen(words[i]) == length && strncasecmp(words[i], word, length) == 0)
@@ -361,26 +365,142 @@ greeting_length(const char *line, size_t length)
 	return 0;
 }
 
-/* "Hi Anna," or "Dear Mr Miller": one or two words, none of them for everybody. */
+/* A word of a greeting. */
+struct text_word {
+	const char *at;
+	size_t length;
+};
+
+/* Is a word one of the parts of a text, with `apart` between them? */
 static bool
-greets_one(const char *line, size_t length)
+has_part(const char *text, size_t length, const char *apart, const struct text_word *word)
 {
-	size_t at = greeting_length(line, length), words = 0;
+	size_t part;
+
+	for (size_t at = 0; at < length; at += part + 1) {
+		part = strcspn(text + at, apart);
+		if (part > length - at)
+			part = length - at;
+		if (part == word->length && strncasecmp(text + at, word->at, part) == 0)
+			return true;
+	}
+	return false;
+}
+
+/* Is this word of a name in a recipient's address, or in the name that stands beside it? */
+static bool
+is_called(const struct judge_view *view, const char *address, const struct text_word *word)
+{
+	const struct mail_transaction *transaction = view->facts->transaction;
+
+	if (word->length >= TEXT_MIN_PART &&
+	    has_part(address, strcspn(address, "@"), "._-0123456789", word))
+		return true;
+	for (size_t i = 0; i < transaction->name_count; i++) {
+		const struct mail_name *name = &transaction->names[i];
+
+		if (strcmp(name->address, address) == 0 &&
+		    has_part(name->name, strlen(name->name), " ,.-\"()", word))
+			return true;
+	}
+	return false;
+}
+
+/* Is there one recipient who is called by all of these words? */
+static bool
+is_somebody(const struct judge_view *view, const struct text_word *words, size_t count)
+{
+	bool is_found = false;
+
+	for (size_t i = 0; i < view->count && !is_found; i++) {
+		const char *address = judge_view_person(view, i);
+
+		is_found = true;
+		for (size_t j = 0; j < count && is_found; j++)
+			is_found = is_called(view, address, &words[j]);
+	}
+	return is_found;
+}
+
+/* The word at the start of a text, after spaces; its length is 0 at the end of a phrase. */
+static struct text_word
+word_first(const char *text, size_t length)
+{
+	struct text_word word = { text, 0 };
+
+	while (length && *word.at == ' ') {
+		word.at++;
+		length--;
+	}
+	while (word.length < length && !strchr(" ,;!.:-/", word.at[word.length]))
+		word.length++;
+	return word;
+}
+
+/* Does what follows a name greet somebody else: "Bob," or "dear Bob," or "all,"? */
+static bool
+greets_more(const struct judge_view *view, const char *text, size_t length)
+{
+	struct text_word word;
+	size_t skip = 0;
+
+	while (skip < length && strchr(" ,;/", text[skip]))
+		skip++;
+	skip += greeting_length(text + skip, length - skip);
+	word = word_first(text + skip, length - skip);
+	return word.length > 0 &&
+	       (is_for_all(word.at, word.length) || is_somebody(view, &word, 1));
+}
+
+/* The words that are greeted, at most `room`, and where they end; more than `room`: room + 1. */
+static size_t
+greeted_words(const struct judge_view *view, const char *line, size_t length,
+    struct text_word *words_r, size_t room, const char **end_r)
+{
+	const char *end = line + length;
+	size_t count = 0;
+
+	for (*end_r = line; *end_r < end;) {
+		struct text_word word = word_first(*end_r, (size_t)(end - *end_r));
+
+		if (word.length == 0)
+			break;
+		if (count == room)
+			return room + 1;
+		words_r[count++] = word;
+		*end_r = word.at + word.length;
+		/* a title has a full stop: "Mr. Miller" */
+		if (*end_r < end && **end_r == '.' && !is_somebody(view, &word, 1))
+			++*end_r;
+	}
+	return count;
+}
+
+/*
+ * "Hi Anna," or "Dear Mr Miller": one or two words, none of them for everybody. Any noun can be
+ * greeted ("Dear neighbours"), so that one must be a recipient's name; both, if they are names,
+ * the same recipient's.
+ */
+static bool
+greets_one(const struct judge_view *view, const char *line, size_t length)
+{
+	size_t at = greeting_length(line, length), count, names = 0;
+	struct text_word words[2];
+	const char *end;
 
 	if (at == 0 || length > TEXT_MAX_LINE)
 		return false;
-	while (at < length && !strchr(",!.:-", line[at])) {
-		size_t word = 0;
-
-		while (at + word < length && !strchr(" ,!.:-", line[at + word]))
-			word++;
-		if (word > 0 && (is_for_all(line + at, word) || ++words > 2))
+	count = greeted_words(view, line + at, length - at, words, 2, &end);
+	if (count > 2)
+		return false;
+	for (size_t i = 0; i < count; i++) {
+		if (is_for_all(words[i].at, words[i].length))
 			return false;
-		at += word;
-		while (at < length && line[at] == ' ')
-			at++;
+		names += is_somebody(view, &words[i], 1);
 	}
-	return words > 0;
+	if (names == 0 || (names == 2 && !is_somebody(view, words, 2)))
+		return false;
+	return !greets_more(view, end, length - (size_t)(end - line));
 }
 
 /* Words that the sender wrote: up to a quotation or a signature. */
@@ -424,7 +544,7 @@ judge_measure_greeting_to_one(
 	(void)person_r;
 	if (view->people < TEXT_GREETING_MIN || !text_find(view, &text, &end))
 		return false;
-	*value_r = line_next(&text, end, &line, &length) && greets_one(line, length);
+	*value_r = line_next(&text, end, &line, &length) && greets_one(view, line, length);
 	return true;
 }
 

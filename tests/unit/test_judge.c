@@ -605,6 +605,8 @@ signal_history(struct history *history)
 	"p1@example.com,p2@example.com,p3@example.com,p4@example.com,p5@example.com,"      \
 	"p6@example.com,p7@example.com,p8@example.com,p9@example.com," TEAM                \
 	",p16@example.com,p17@example.com,p18@example.com,p19@example.com,p20@example.com"
+/* GROUP and two people whose addresses are names. */
+#define NAMED GROUP ",anna.miller@example.com,bob2@example.com"
 /* GROUP without its last author, and without more. */
 #define LIST                                                                               \
 	"p1@example.com,p2@example.com,p3@example.com,p4@example.com,p5@example.com,"      \
@@ -899,34 +901,57 @@ static const struct {
 	{ "look_alike_contact", "p31@example.com", "", NULL, 0, "" },
 	{ "look_alike_contact", MANY, "", NULL, UNKNOWN, "" },
 	{ "greeting_to_one", GROUP, "", NULL, UNKNOWN, "" },
-	{ "greeting_to_one", GROUP, "", "Hi Anna,\r\n\r\nyes.\r\n", 1, "" },
-	{ "greeting_to_one", GROUP, "", "Dear Mr. Miller,\n", 1, "" },
+	{ "greeting_to_one", NAMED, "", "Hi Anna,\r\n\r\nyes.\r\n", 1, "" },
+	{ "greeting_to_one", NAMED, "", "Dear Mr. Miller,\n", 1, "" },
 	{ "greeting_to_one", GROUP, "", "Hi all,\n", 0, "" },
 	{ "greeting_to_one", GROUP, "", "Dear colleagues and friends,\n", 0, "" },
 	{ "greeting_to_one", GROUP, "", "The meeting moves.\n", 0, "" },
 	{ "greeting_to_one", "p1@example.com", "", "Hi Anna,\n", UNKNOWN, "" },
-	{ "greeting_to_one", GROUP, "",
+	{ "greeting_to_one", NAMED, "",
 	    "--b\r\nContent-Type: text/plain\r\n\r\nHello Bob!\r\n", 1, "" },
 	{ "greeting_to_one", GROUP, "", "--b\nContent-Transfer-Encoding: base64\n\nSGk=\n",
 	    UNKNOWN, "" },
-	{ "greeting_to_one", GROUP, "",
+	{ "greeting_to_one", NAMED, "",
 	    "--b\r\nContent-Transfer-Encoding:BASE64\r\n\r\nHi Bob,\r\n", UNKNOWN, "" },
-	{ "greeting_to_one", GROUP, "",
+	{ "greeting_to_one", NAMED, "",
 	    "--b\r\nContent-Transfer-Encoding : \t base64\r\n\r\nHi Bob,\r\n", UNKNOWN,
 	    "" },
-	{ "greeting_to_one", GROUP, "",
+	{ "greeting_to_one", NAMED, "",
 	    "--b\r\nContent-Transfer-Encoding:\r\n base64\r\n\r\nHi Bob,\r\n", UNKNOWN,
 	    "" },
-	{ "greeting_to_one", GROUP, "",
+	{ "greeting_to_one", NAMED, "",
 	    "--b\r\nContent-Transfer-Encoding: 8bit\r\n base64\r\n\r\nHi Bob,\r\n", UNKNOWN,
 	    "" },
-	{ "greeting_to_one", GROUP, "",
+	{ "greeting_to_one", NAMED, "",
 	    "--b\r\nContent-Transfer-Encoding: 8bit\r\nContent-Language: base64\r\n\r\nHi "
 	    "Bob,\r\n",
 	    1, "" },
-	{ "greeting_to_one", GROUP, "",
+	{ "greeting_to_one", NAMED, "",
 	    "--b\r\nContent-Description:\r\n base64\r\n\r\nHi Bob,\r\n", 1, "" },
 	{ "greeting_to_one", GROUP, "", "", UNKNOWN, "" },
+	{ "greeting_to_one", GROUP, "", "Dear Sirs,\n", 0, "" },
+	{ "greeting_to_one", GROUP, "", "Dear Customer,\n", 0, "" },
+	{ "greeting_to_one", GROUP, "", "Dear Subscribers,\n", 0, "" },
+	{ "greeting_to_one", GROUP, "", "Dear parents,\n", 0, "" },
+	{ "greeting_to_one", GROUP, "", "Dear Staff,\n", 0, "" },
+	{ "greeting_to_one", GROUP, "", "Hi gang,\n", 0, "" },
+	{ "greeting_to_one", GROUP, "", "Hi Sales,\n", 0, "" },
+	{ "greeting_to_one", GROUP, "", "Hi Anna,\n", 0, "" },
+	{ "greeting_to_one", GROUP, "", "Hello World,\n", 0, "" },
+	{ "greeting_to_one", GROUP, "", "Hello again,\n", 0, "" },
+	{ "greeting_to_one", GROUP, "", "Dear Mr. Miller,\n", 0, "" },
+	{ "greeting_to_one", NAMED, "", "Hi Anna, Bob,\n", 0, "" },
+	{ "greeting_to_one", NAMED, "", "Hi Anna and Bob,\n", 0, "" },
+	{ "greeting_to_one", NAMED, "", "Hi Anna Bob,\n", 0, "" },
+	{ "greeting_to_one", NAMED, "", "Hi Anna/Bob,\n", 0, "" },
+	{ "greeting_to_one", NAMED, "", "Liebe Anna, lieber Bob,\n", 0, "" },
+	{ "greeting_to_one", NAMED, "", "Dear Anna, dear all,\n", 0, "" },
+	{ "greeting_to_one", NAMED, "", "Hi anna, yes please.\n", 1, "" },
+	{ "greeting_to_one", NAMED, "", "Hi Anna. Yes.\n", 1, "" },
+	{ "greeting_to_one", NAMED, "", "Dear Anna Miller,\n", 1, "" },
+	{ "greeting_to_one", NAMED, "", "Hi Mil,\n", 0, "" },
+	{ "greeting_to_one", GROUP ",staff@example.com", "", "Dear Staff,\n", 0, "" },
+	{ "greeting_to_one", GROUP ",al@example.com", "", "Hi Al,\n", 0, "" },
 	{ "brief_answer", GROUP, "g1@x", "Thanks, Jo!\n\n> Cake\n", UNKNOWN, "" },
 	{ "brief_answer", MANY, "many@x", "Thanks, Jo!\n\n> Cake\n", 2, "" },
 	{ "brief_answer", MANY, "many@x", "a b\nc d e\n-- \nJo\n", 5, "" },
@@ -982,6 +1007,29 @@ START_TEST(text_values)
 		ck_assert_double_eq(measure.value, texts[_i].value);
 		ck_assert_str_eq(measure.person, texts[_i].person);
 	}
+	history_end(&history);
+}
+END_TEST
+
+/* Display names are names too, but only of those who get it. */
+START_TEST(greeted_by_display_name)
+{
+	struct history history;
+	struct judge_facts facts;
+	struct mail_transaction *mail;
+
+	history_begin(&history);
+	text_history(&history);
+	mail = history_mail(&history, ME, GROUP, "now@x", "");
+	mail->body_start = "Hi Jo,\n";
+	mail->body_start_length = strlen(mail->body_start);
+	mail->names[0] = (struct mail_name){ "p2@example.com", "Miller, Jo" };
+	mail->name_count = 1;
+	facts = history_facts(&history, mail);
+	facts.has_body = true;
+	ck_assert_double_eq(signal_measure(&history, "greeting_to_one", &facts).value, 1);
+	mail->names[0].address = ME;
+	ck_assert_double_eq(signal_measure(&history, "greeting_to_one", &facts).value, 0);
 	history_end(&history);
 }
 END_TEST
@@ -1444,7 +1492,7 @@ START_TEST(body_is_wanted_when_it_matters)
 
 	history_begin(&history);
 	text_history(&history);
-	mail = history_mail(&history, ME, MANY, "now@x", "");
+	mail = history_mail(&history, ME, MANY ",anna@example.com", "now@x", "");
 	facts = history_facts(&history, mail);
 	ck_assert_int_eq(judge_send(&facts, history.card, &history.policy, history.arena,
 			     &verdict, &why),
@@ -1876,6 +1924,7 @@ main(void)
 	tcase_add_loop_test(
 	    signal, what_is_said_is_true, 0, (int)(sizeof(said) / sizeof(*said)));
 	tcase_add_test(signal, base64_is_not_read);
+	tcase_add_test(signal, greeted_by_display_name);
 	tcase_add_test(signal, look_alike_name);
 	tcase_add_test(signal, a_first_domain_needs_a_habit);
 	tcase_add_loop_test(
