@@ -503,20 +503,85 @@ greets_one(const struct judge_view *view, const char *line, size_t length)
 	return !greets_more(view, end, length - (size_t)(end - line));
 }
 
-/* Words that the sender wrote: up to a quotation or a signature. */
+/* Does the next line that is not empty belong to a quotation? */
+static bool
+quotes_next(const char *at, const char *end)
+{
+	const char *line;
+	size_t length;
+
+	while (line_next(&at, end, &line, &length))
+		if (length > 0)
+			return line[0] == '>';
+	return false;
+}
+
+/* "Anna wrote:", right before what she wrote; `at` is behind the line. */
+static bool
+is_attribution(const char *line, size_t length, const char *at, const char *end)
+{
+	return length > 0 && line[length - 1] == ':' && quotes_next(at, end);
+}
+
+/*
+ * The first of two lines of an attribution: "On 5 May 2025 Anna" and "wrote:". What comes before
+ * a whole attribution is the sender's own, so that this one must begin like one and have a date.
+ */
+static bool
+is_attribution_begin(const char *line, size_t length, const char *at, const char *end)
+{
+	static const char *const words[] = { "On ", "Am ", "Le ", "El ", "Il ", "Em ",
+		"Op ", "Den ", "Dnia ", "W dniu " };
+	const char *next;
+	size_t next_length;
+	bool is_begin = false, has_digit = false;
+
+	for (size_t i = 0; i < sizeof(words) / sizeof(*words) && !is_begin; i++)
+		is_begin = has_start(line, length, words[i]);
+	for (size_t i = 0; i < length && !has_digit; i++)
+		has_digit = line[i] >= '0' && line[i] <= '9';
+	return is_begin && has_digit && line_next(&at, end, &next, &next_length) &&
+	       is_attribution(next, next_length, at, end);
+}
+
+/* Is this where the sender's text ends: a signature, a next part, or all of the old mail? */
+static bool
+is_text_end(const char *line, size_t length)
+{
+	/* "-- ", a boundary or "-----Original Message-----"; Outlook's line */
+	return has_start(line, length, "--") || has_start(line, length, "________");
+}
+
+/* Words in a line. */
+static size_t
+line_words(const char *line, size_t length)
+{
+	size_t words = 0;
+
+	for (size_t i = 0; i < length; i++)
+		words += line[i] != ' ' && (i == 0 || line[i - 1] == ' ');
+	return words;
+}
+
+/*
+ * Words that the sender wrote, above, between and below quotations. Quoted lines are not among
+ * the lines looked at, or a long quotation would hide an answer below it.
+ */
 static size_t
 own_words(const char *at, const char *end)
 {
 	const char *line;
 	size_t length, words = 0;
 
-	for (int i = 0; i < TEXT_MAX_LINES && line_next(&at, end, &line, &length); i++) {
-		if (length > 0 && (line[0] == '>' || line[length - 1] == ':'))
+	for (int i = 0; i < TEXT_MAX_LINES && line_next(&at, end, &line, &length);) {
+		if (length > 0 && line[0] == '>')
+			continue;
+		i++;
+		if (is_text_end(line, length))
 			break;
-		if (length >= 2 && line[0] == '-' && line[1] == '-')
-			break;
-		for (size_t j = 0; j < length; j++)
-			words += line[j] != ' ' && (j == 0 || line[j - 1] == ' ');
+		if (!is_attribution(line, length, at, end) &&
+		    !is_attribution_begin(line, length, at, end))
+			words += line_words(line, length);
 	}
 	return words;
 }

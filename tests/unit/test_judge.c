@@ -836,6 +836,9 @@ START_TEST(lists_count_their_people)
 }
 END_TEST
 
+#define QUOTED_10 ">\n>\n>\n>\n>\n>\n>\n>\n>\n>\n"
+#define QUOTED_50 QUOTED_10 QUOTED_10 QUOTED_10 QUOTED_10 QUOTED_10
+
 /* Signals that need a header or the body: what the send looks like, and the value. */
 static const struct {
 	const char *signal;
@@ -955,6 +958,24 @@ static const struct {
 	{ "brief_answer", GROUP, "g1@x", "Thanks, Jo!\n\n> Cake\n", UNKNOWN, "" },
 	{ "brief_answer", MANY, "many@x", "Thanks, Jo!\n\n> Cake\n", 2, "" },
 	{ "brief_answer", MANY, "many@x", "a b\nc d e\n-- \nJo\n", 5, "" },
+	{ "brief_answer", MANY, "many@x", "> Cake\n> for all\n\na b c\n", 3, "" },
+	{ "brief_answer", MANY, "many@x", "Dear all,\nmy proposal:\na b\n", 6, "" },
+	{ "brief_answer", MANY, "many@x", "On 5 May Jo wrote:\n\n> Cake\na b\n", 2, "" },
+	{ "brief_answer", MANY, "many@x", "a b\n> Cake\nc\n> Tea\nd\n", 4, "" },
+	{ "brief_answer", MANY, "many@x",
+	    "a b\r\nOn 5 May 2025 at 10:00, Jo Miller <p1@example.com>\r\nwrote:\r\n\r\n> "
+	    "Cake\r\nc\r\n",
+	    3, "" },
+	{ "brief_answer", MANY, "many@x", "Thanks, Jo!\nAm 5. Mai schrieb Jo:\n> Cake\nc\n",
+	    3, "" },
+	{ "brief_answer", MANY, "many@x", "On Monday I come\nJo wrote:\n> Cake\n", 4, "" },
+	{ "brief_answer", MANY, "many@x",
+	    "a:\nb\n________________________________\nFrom: Jo\n\nCake\n", 2, "" },
+	{ "brief_answer", MANY, "many@x", "a\n_______\nb\n", 3, "" },
+	{ "brief_answer", MANY, "many@x",
+	    "a:\nb\n-----Original Message-----\nFrom: Jo\n\nCake\n", 2, "" },
+	{ "brief_answer", MANY, "many@x", "a:", 1, "" },
+	{ "brief_answer", MANY, "many@x", QUOTED_50 "a b\n", 2, "" },
 	{ "regular_mailing", TEAM, "", NULL, UNKNOWN, "" },
 };
 
