@@ -9,6 +9,7 @@
 #include <strings.h>
 
 #include "milter/judge/internal.h"
+#include "milter/mail/mail.h"
 
 #define TEXT_DOMAIN_SENDS 20 /* sends from which a domain's first time means something */
 #define TEXT_MAX_LINE 80     /* bytes of a line that can be a greeting */
@@ -634,7 +635,8 @@ judge_measure_brief_answer(
 	    !text_find(view, &text, &end))
 		return false;
 	*value_r = (double)own_words(text, end);
-	return true;
+	/* the answer may stand below a quotation of which only the start is there */
+	return *value_r > 0 || !mail_transaction_has_body(view->facts->transaction);
 }
 
 void

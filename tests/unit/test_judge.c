@@ -1055,6 +1055,34 @@ START_TEST(greeted_by_display_name)
 }
 END_TEST
 
+/* Below a quotation that is longer than what is read there may be any number of words. */
+START_TEST(answer_below_is_not_there)
+{
+	static char body[MAIL_MAX_BODY_START];
+	struct history history;
+	struct judge_facts facts;
+	struct mail_transaction *mail;
+
+	for (size_t i = 0; i < sizeof(body); i++)
+		body[i] = i % 2 ? '\n' : '>';
+	history_begin(&history);
+	text_history(&history);
+	mail = history_mail(&history, ME, MANY, "now@x", "many@x");
+	mail->to = history_addresses(history.arena, MANY);
+	mail->body_start = body;
+	mail->body_start_length = sizeof(body);
+	facts = history_facts(&history, mail);
+	facts.has_body = true;
+	ck_assert(!signal_measure(&history, "brief_answer", &facts).is_known);
+	mail->body_start_length -= 2;
+	ck_assert_double_eq(signal_measure(&history, "brief_answer", &facts).value, 0);
+	memcpy(body, "Yes\n", 4);
+	mail->body_start_length = sizeof(body);
+	ck_assert_double_eq(signal_measure(&history, "brief_answer", &facts).value, 1);
+	history_end(&history);
+}
+END_TEST
+
 /* What a whole body in base64 says is not in its bytes. */
 START_TEST(base64_is_not_read)
 {
@@ -1945,6 +1973,7 @@ main(void)
 	tcase_add_loop_test(
 	    signal, what_is_said_is_true, 0, (int)(sizeof(said) / sizeof(*said)));
 	tcase_add_test(signal, base64_is_not_read);
+	tcase_add_test(signal, answer_below_is_not_there);
 	tcase_add_test(signal, greeted_by_display_name);
 	tcase_add_test(signal, look_alike_name);
 	tcase_add_test(signal, a_first_domain_needs_a_habit);
