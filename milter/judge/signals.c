@@ -76,7 +76,7 @@ const struct judge_signal judge_signals[] = {
 	BODY_SIGNAL(
 	    greeting_to_one, "yes or no", "1 when the text greets one person by name"),
 	BODY_SIGNAL(
-	    brief_answer, "words", "words before the quotation, in an answer to all"),
+	    brief_answer, "words", "words outside quotations, in an answer to all"),
 	/* persons */
 	SIGNAL(stranger_among_known, "kind",
 	    "least familiar recipient: 0 never seen, 2 only heard from, 3 seldom written "
