@@ -103,7 +103,44 @@ message_take(
 	return result == BASE_REFUSE ? BASE_OK : result;
 }
 
-/* Messages that begin with a "From " line after an empty one. */
+/* Does the text begin with one of the names, which have three letters each? */
+static bool
+is_name(const char *text, const char *names)
+{
+	for (; *names; names += 3)
+		if (strncmp(text, names, 3) == 0)
+			return true;
+	return false;
+}
+
+/* Does a time begin here as asctime() writes it, "Fri Nov 20 10:00:00 2026"? */
+static bool
+is_time(const char *text)
+{
+	unsigned day, hour, minute;
+
+	return is_name(text, "MonTueWedThuFriSatSun") && text[3] == ' ' &&
+	       is_name(text + 4, "JanFebMarAprMayJunJulAugSepOctNovDec") &&
+	       text[7] == ' ' && sscanf(text + 8, "%2u %2u:%2u", &day, &hour, &minute) == 3;
+}
+
+/*
+ * The line before a message: "From ", who, and when. Not every program quotes a line of a
+ * text that begins with "From ", and what follows one would be learned as a mail. Who may
+ * have spaces: "ann at example.com" in a list's archive.
+ */
+static bool
+is_separator(const char *line)
+{
+	if (strncmp(line, "From ", 5) != 0)
+		return false;
+	for (const char *at = line + 4; at; at = strchr(at + 1, ' '))
+		if (is_time(at + 1))
+			return true;
+	return false;
+}
+
+/* Messages that begin with a separator after an empty line. */
 static enum base_result
 mbox_read(struct replay_import *import, FILE *input, const char **why_r)
 {
@@ -119,8 +156,7 @@ mbox_read(struct replay_import *import, FILE *input, const char **why_r)
 		bool is_over;
 
 		result = line_read(input, line, REPLAY_LOG_MAX_LINE, &length);
-		is_over =
-		    result == BASE_NONE || (was_empty && strncmp(line, "From ", 5) == 0);
+		is_over = result == BASE_NONE || (was_empty && is_separator(line));
 		if (is_over && message.length) {
 			enum base_result taken =
 			    message_take(import, message.data, message.length, why_r);

@@ -509,6 +509,8 @@ START_TEST(import_goes_on_after_it_was_killed)
 }
 END_TEST
 
+#define AT " Mon Nov 23 10:00:00 2026\n" /* ends a line between two mails of an mbox */
+
 /* Mailboxes, what is of no use, and files that are refused. */
 START_TEST(files_of_all_kinds)
 {
@@ -522,12 +524,11 @@ START_TEST(files_of_all_kinds)
 	strftime(date, sizeof(date), "%d %b %Y %H:%M:%S +0000", gmtime(&now));
 	file = file_make("mbox");
 	fprintf(file,
-	    "From anna Mon\nFrom: anna@example.com\nTo: b@example.com, c@x.org\nBcc: "
-	    "d@x.org\nDate: %s\nMessage-ID: <1@x>\n\nhello\n\nFrom anna Mon\nFrom: "
+	    "From anna" AT "From: anna@example.com\nTo: b@example.com, c@x.org\nBcc: "
+	    "d@x.org\nDate: %s\nMessage-ID: <1@x>\n\nhello\n\nFrom anna" AT "From: "
 	    "anna@example.com\nTo: b@x.org\nDate: %s\nIn-Reply-To: <1@x>\n\n>From "
-	    "me\n\nFrom x\n"
-	    "no header\n\nFrom y\nFrom: anna@example.com\nTo: b@x.org\n\nno date\n\nFrom "
-	    "z\n"
+	    "me\n\nFrom x" AT "no header\n\nFrom y" AT
+	    "From: anna@example.com\nTo: b@x.org\n\nno date\n\nFrom z" AT
 	    "From: anna@example.com\nTo: b@x.org\nDate: 1 Jan 2001 00:00:00 +0000\n\nold\n",
 	    date, date);
 	fclose(file);
@@ -550,6 +551,53 @@ START_TEST(files_of_all_kinds)
 	count = import("bad.d", "bad", REPLAY_TSV, BASE_REFUSE, "bad:2: ");
 	ck_assert_uint_eq(count.learned, 1);
 	(void)import("none.d", "nothing", REPLAY_AUTO, BASE_NONE, "No such file");
+	folder_remove(directory);
+}
+END_TEST
+
+/* Lines after an empty one of an mbox: does another mail begin there? */
+static const struct {
+	const char *line;
+	bool is_separator;
+} separators[] = {
+	{ "From ann@example.com Fri Nov 20 10:00:00 2026", true },
+	{ "From ann@example.com  Sun Feb  1 10:00:00 2026", true },
+	{ "From - Mon Jan 12 09:00:00 2026", true },
+	{ "From MAILER-DAEMON Sat Dec  5 10:00:00 2026\r", true },
+	{ "From 1234@xxx Wed May 20 10:00:00 +0000 2026", true },
+	{ "From ann at example.com  Thu Jul  2 10:00:00 2026", true },
+	{ "From \"ann b\"@example.com Tue Jun 16 10:00 2026", true },
+	{ "From now on:", false },
+	{ "From ", false },
+	{ "From Mon", false },
+	{ "From ann@example.com Fri", false },
+	{ "From ann@example.com Fri Nov", false },
+	{ "From Rome Fri Nov 20 we fly home", false },
+	{ "From ann@example.com Fry Nov 20 10:00:00 2026", false },
+	{ "From ann@example.com Fri Nor 20 10:00:00 2026", false },
+	{ "From ann@example.com Friday Nov 20 10:00:00 2026", false },
+	{ ">From ann@example.com Fri Nov 20 10:00:00 2026", false },
+};
+
+/* A text that quotes another mail's header is no mail of its author. */
+START_TEST(mbox_text_begins_no_mail)
+{
+	char date[60];
+	time_t now = (time_t)base_now();
+	struct replay_count count;
+	FILE *file;
+
+	folder_make(directory);
+	strftime(date, sizeof(date), "%d %b %Y %H:%M:%S +0000", gmtime(&now));
+	file = file_make("mbox");
+	fprintf(file,
+	    "From anna" AT "From: anna@example.com\nTo: b@x.org\nDate: %s\n\n%s\n"
+	    "To: c@x.org\nDate: %s\nFrom: eve@example.com\n\nhello\n",
+	    date, separators[_i].line, date);
+	fclose(file);
+	count = import("mbox.d", "mbox", REPLAY_MBOX, BASE_OK, NULL);
+	ck_assert_uint_eq(count.learned, separators[_i].is_separator ? 2 : 1);
+	ck_assert_uint_eq(count.malformed, 0);
 	folder_remove(directory);
 }
 END_TEST
@@ -759,6 +807,8 @@ main(void)
 	tcase_add_test(files, import_twice_changes_nothing);
 	tcase_add_test(files, import_goes_on_after_it_was_killed);
 	tcase_add_test(files, files_of_all_kinds);
+	tcase_add_loop_test(
+	    files, mbox_text_begins_no_mail, 0, sizeof(separators) / sizeof(*separators));
 	tcase_add_loop_test(
 	    files, files_are_what_they_look_like, 0, sizeof(kinds) / sizeof(*kinds));
 	tcase_add_test(files, maildir_has_one_progress);
