@@ -257,6 +257,18 @@ folder_list(
 	return BASE_OK;
 }
 
+/*
+ * Was it never sent? The flags after ":2," tell, up to what a server adds after a comma.
+ * What is in the bin (T) was sent all the same.
+ */
+static bool
+is_draft(const char *name)
+{
+	const char *flags = strstr(name, ":2,");
+
+	return flags && memchr(flags + 3, 'D', strcspn(flags + 3, ",")) != NULL;
+}
+
 /* Learns what was listed. */
 static enum base_result
 folder_read(
@@ -265,15 +277,19 @@ folder_read(
 	enum base_result result = BASE_OK;
 
 	for (int i = 0; i < folder->count && result == BASE_OK; i++) {
+		const char *name = folder->entries[i]->d_name;
 		char *file = NULL;
 
-		if (asprintf(&file, "%s/%s", folder->path, folder->entries[i]->d_name) <
-		    0) {
+		import->done++;
+		if (is_draft(name)) {
+			import->count.skipped++;
+			continue;
+		}
+		if (asprintf(&file, "%s/%s", folder->path, name) < 0) {
 			*why_r = base_why("no memory");
 			return BASE_BROKEN;
 		}
 		result = maildir_message(import, file, why_r);
-		import->done++;
 		free(file);
 	}
 	return result;

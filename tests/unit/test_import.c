@@ -602,6 +602,52 @@ START_TEST(mbox_text_begins_no_mail)
 }
 END_TEST
 
+/* Files of a Maildir by their flags: what is a draft was not sent. */
+static const struct {
+	const char *name;
+	bool is_sent;
+} flags[] = {
+	{ "md/cur/1.x:2,S", true },
+	{ "md/cur/1.D", true },
+	{ "md/cur/1.x:2,", true },
+	{ "md/cur/1.x:2,ST", true },
+	{ "md/cur/1.x:2,S,D", true },
+	{ "md/cur/1.x:2,D", false },
+	{ "md/cur/1.x:2,DST", false },
+	{ "md/cur/1.x,S=99:2,DS", false },
+	{ "md/new/1.x:2,D", false },
+};
+
+/* A Maildir with one mail, of this name. */
+static void
+maildir_make(const char *name)
+{
+	char date[60], command[200];
+	time_t now = (time_t)base_now();
+	FILE *file;
+
+	snprintf(
+	    command, sizeof(command), "mkdir -p %s/md/cur %s/md/new", directory, directory);
+	ck_assert_int_eq(system(command), 0);
+	strftime(date, sizeof(date), "%d %b %Y %H:%M:%S +0000", gmtime(&now));
+	file = file_make(name);
+	fprintf(file, "From: anna@example.com\nTo: b@x.org\nDate: %s\n\nhello\n", date);
+	fclose(file);
+}
+
+START_TEST(maildir_drafts_were_not_sent)
+{
+	struct replay_count count;
+
+	folder_make(directory);
+	maildir_make(flags[_i].name);
+	count = import("md.d", "md", REPLAY_AUTO, BASE_OK, NULL);
+	ck_assert_uint_eq(count.learned, flags[_i].is_sent);
+	ck_assert_uint_eq(count.skipped, !flags[_i].is_sent);
+	folder_remove(directory);
+}
+END_TEST
+
 #define UNKNOWN "is no history, mailbox or message, and has no line of a mail server's log"
 #define STAMP "2026-11-23T10:00:00+01:00 mx "
 
@@ -809,6 +855,8 @@ main(void)
 	tcase_add_test(files, files_of_all_kinds);
 	tcase_add_loop_test(
 	    files, mbox_text_begins_no_mail, 0, sizeof(separators) / sizeof(*separators));
+	tcase_add_loop_test(
+	    files, maildir_drafts_were_not_sent, 0, sizeof(flags) / sizeof(*flags));
 	tcase_add_loop_test(
 	    files, files_are_what_they_look_like, 0, sizeof(kinds) / sizeof(*kinds));
 	tcase_add_test(files, maildir_has_one_progress);
