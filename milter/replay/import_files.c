@@ -4,9 +4,11 @@
  */
 #include <dirent.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include "milter/replay/internal.h"
 #include "milter/replay/replay.h"
@@ -197,14 +199,40 @@ message_read(struct replay_import *import, FILE *input, const char **why_r)
 	return result;
 }
 
+/*
+ * Opens a regular file, also through a link; NONE: it is something else. To open a FIFO
+ * would wait for its writer, for ever if there is none.
+ */
+static enum base_result
+regular_open(const char *path, FILE **input_r)
+{
+	int fd = open(path, O_RDONLY | O_NONBLOCK | O_CLOEXEC);
+	struct stat status;
+	bool is_regular = fd >= 0 && fstat(fd, &status) == 0 && S_ISREG(status.st_mode);
+	FILE *input = is_regular ? fdopen(fd, "r") : NULL;
+
+	if (input) {
+		*input_r = input;
+		return BASE_OK;
+	}
+	if (fd < 0)
+		return BASE_REFUSE;
+	close(fd);
+	return is_regular ? BASE_REFUSE : BASE_NONE;
+}
+
 /* One file of a Maildir. */
 static enum base_result
 maildir_message(struct replay_import *import, const char *path, const char **why_r)
 {
-	FILE *input = fopen(path, "r");
-	enum base_result result;
+	FILE *input;
+	enum base_result result = regular_open(path, &input);
 
-	if (!input) { /* it was moved meanwhile: its new name comes, or the next run */
+	if (result == BASE_NONE) {
+		import->count.skipped++;
+		return BASE_OK;
+	}
+	if (result != BASE_OK) { /* it was moved: its new name comes, or the next run */
 		import->count.malformed++;
 		return BASE_OK;
 	}

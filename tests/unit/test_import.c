@@ -3,6 +3,7 @@
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
@@ -648,6 +649,30 @@ START_TEST(maildir_drafts_were_not_sent)
 }
 END_TEST
 
+/* What is no file is passed over, and nothing waits for who would write into a FIFO. */
+START_TEST(maildir_takes_only_files)
+{
+	struct replay_count count;
+	char path[200];
+
+	folder_make(directory);
+	maildir_make("md/cur/2.x:2,S");
+	snprintf(path, sizeof(path), "%s/md/cur/1.fifo:2,S", directory);
+	ck_assert_int_eq(mkfifo(path, 0600), 0);
+	snprintf(path, sizeof(path), "%s/md/cur/3.folder:2,S", directory);
+	ck_assert_int_eq(mkdir(path, 0700), 0);
+	snprintf(path, sizeof(path), "%s/md/new/4.link", directory);
+	ck_assert_int_eq(symlink("../cur/2.x:2,S", path), 0);
+	alarm(20); /* not the whole time that a test of files may take */
+	count = import("md.d", "md", REPLAY_AUTO, BASE_OK, NULL);
+	alarm(0);
+	ck_assert_uint_eq(count.learned + count.known, 2);
+	ck_assert_uint_eq(count.skipped, 2);
+	ck_assert_uint_eq(count.malformed, 0);
+	folder_remove(directory);
+}
+END_TEST
+
 #define UNKNOWN "is no history, mailbox or message, and has no line of a mail server's log"
 #define STAMP "2026-11-23T10:00:00+01:00 mx "
 
@@ -857,6 +882,7 @@ main(void)
 	    files, mbox_text_begins_no_mail, 0, sizeof(separators) / sizeof(*separators));
 	tcase_add_loop_test(
 	    files, maildir_drafts_were_not_sent, 0, sizeof(flags) / sizeof(*flags));
+	tcase_add_test(files, maildir_takes_only_files);
 	tcase_add_loop_test(
 	    files, files_are_what_they_look_like, 0, sizeof(kinds) / sizeof(*kinds));
 	tcase_add_test(files, maildir_has_one_progress);
