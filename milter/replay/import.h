@@ -54,7 +54,7 @@ enum base_result replay_format_find(const char *name, enum replay_format *format
 struct replay_count {
 	size_t learned;
 	size_t known;     /* before */
-	size_t skipped;   /* too old, in the future, nobody to learn of, or a probe */
+	size_t skipped;   /* too old, in the future, nobody to learn of, a probe, a draft */
 	size_t malformed; /* lines or messages */
 };
 
