@@ -17,17 +17,24 @@ struct training {
 	size_t half;
 };
 
+/* Is it a send, by its last field? */
+static bool
+is_send(const char *line)
+{
+	const char *mode = strrchr(line, '\t');
+
+	return mode && strcspn(mode + 1, "\n") == 4 && strncmp(mode + 1, "send", 4) == 0;
+}
+
 /* How many of a history's lines are sends. */
 static size_t
 sends_count(FILE *input)
 {
 	char *line = NULL;
 	size_t room = 0, count = 0;
-	ssize_t length;
 
-	while ((length = getline(&line, &room, input)) > 0)
-		if (length > 5 && memmem(line, (size_t)length, "\tsend", 5))
-			count++;
+	while (getline(&line, &room, input) > 0)
+		count += is_send(line);
 	free(line);
 	return count;
 }

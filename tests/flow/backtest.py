@@ -175,6 +175,10 @@ def test_a_trained_card_says_what_of_and_can_be_used():
         assert "#   history: 200 real sends, 150 slips\n" in first[1], first[1]
         twice = run(path, "train", "--frame", "frame", "--output", "-", "history", "history")
         assert twice[1].count("#   history: 200 real sends, 150 slips\n") == 2, twice[1]
+        # a probe is no send, whatever its sender is called
+        (path / "named").write_text(re.sub(r"\tp(\d)", r"\tsend\1", history()))
+        named = run(path, "train", "--frame", "frame", "--output", "-", "named")
+        assert "#   named: 200 real sends, 150 slips\n" in named[1], named[1]
         (path / "card").write_text(first[1])
         points = float(re.search(r"^\s*5\.\.inf (\S+)$", first[1], re.MULTILINE)[1])
         assert points > 20, first[1]
