@@ -191,11 +191,11 @@ line_cut(struct replay_log *log, const char *text, struct log_line *line_r)
 
 	if (!at && !strstr(text, " postfix/") && !strstr(text, " sm-mta["))
 		return BASE_NONE;
-	log->seen.stamps++;
 	if (!at) {
 		log->seen.servers++;
 		return BASE_REFUSE;
 	}
+	log->seen.stamps++;
 	host_length = strcspn(host, " ");
 	program = host[host_length] ? host + host_length + 1 : "";
 	if (!program_find(program, strcspn(program, "[: "), &line_r->is_postfix))

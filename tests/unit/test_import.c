@@ -698,6 +698,8 @@ static const struct {
 	{ REPLAY_AUTO, "", 0, NULL, 0 },
 	{ REPLAY_LOG, "", 0, NULL, 0 },
 	{ REPLAY_LOG, STAMP "sshd[1]: hello\n", 0, NULL, 0 },
+	{ REPLAY_LOG, "10.00 mx postfix/smtpd[1]: connect from x\n", 0,
+	    "is no log: no line has a time stamp", 1 },
 	{ REPLAY_LOG, "some words\n", 0, "is no log: no line has a time stamp", 0 },
 	{ REPLAY_LOG, "\1\2\0\3\n\4", 6, "is no log: no line has a time stamp", 1 },
 	{ REPLAY_AUTO, "Subject: no date\nFrom: anna@example.com\n\nhello\n", 0, NULL, 1 },
