@@ -257,8 +257,8 @@ mail_drop(struct replay_log *log, struct log_mail *mail)
 }
 
 /*
- * The mail of a line; begun if `make` says so. NULL: there is none. A mail that was rejected
- * never ends, so the oldest one makes room.
+ * The mail of a line; begun if `make` says so. NULL: there is none. Not every mail ends in the
+ * log, so the oldest one makes room.
  */
 static struct log_mail *
 mail_get(struct replay_log *log, const struct log_line *line, bool make)
@@ -428,6 +428,17 @@ line_message_id(struct replay_log *log, const struct log_line *line, const char 
 	return BASE_OK;
 }
 
+/*
+ * Has Postfix rejected it? A recipient's own rejection is one too, but comes before the message
+ * id: a mail that is open then is an older one of the same queue id.
+ */
+static bool
+is_reject(const struct log_line *line)
+{
+	return line->is_postfix && (strncmp(line->rest, "milter-reject: ", 15) == 0 ||
+				       strncmp(line->rest, "reject: ", 8) == 0);
+}
+
 /* One line of a log. */
 enum base_result
 replay_log_line(struct replay_log *log, const char *text, size_t length, const char **why_r)
@@ -445,6 +456,12 @@ replay_log_line(struct replay_log *log, const char *text, size_t length, const c
 		return result == BASE_NONE ? BASE_OK : result;
 	if (line.is_postfix && strncmp(line.rest, "message-id=", 11) == 0)
 		return line_message_id(log, &line, line.rest + 11);
+	if (is_reject(&line)) {
+		mail = mail_get(log, &line, false);
+		if (mail)
+			mail_drop(log, mail);
+		return BASE_OK;
+	}
 	value = value_find(line.rest, "from");
 	if (value == line.rest + 5)
 		return line_from(log, &line, value);

@@ -166,6 +166,39 @@ START_TEST(log_goes_on_after_many_rejected)
 }
 END_TEST
 
+/* Rejected mails do not push out one that waits. */
+START_TEST(log_waits_through_many_rejected)
+{
+	static const char *const rejects[] = {
+		"milter-reject: END-OF-MESSAGE from x[1.2.3.4]: 5.7.1 no; from=<a@x> "
+		"to=<b@x>",
+		"reject: header Subject: x from x[1.2.3.4]; from=<a@x> to=<b@x>: 5.7.1 no",
+	};
+	struct base_arena *arena = base_arena_new(1u << 20);
+	struct base_buffer text;
+	struct replay_log *log;
+
+	base_buffer_init(&text, 65536);
+	log = replay_log_new(arena, mail_print, &text);
+	replay_log_until(log, UNTIL);
+	lines_take(log, BEGUN);
+	for (unsigned i = 0; i < REPLAY_LOG_MAX_OPEN + 10; i++) {
+		char lines[300];
+
+		snprintf(lines, sizeof(lines),
+		    Q "1 mx postfix/cleanup[9]: %07X: message-id=<r%u@x>\n" Q
+		      "1 mx postfix/cleanup[9]: %07X: %s\n",
+		    i + 1, i, i + 1, rejects[_i]);
+		ck_assert_uint_eq(lines_take(log, lines), 0);
+	}
+	ck_assert_uint_eq(lines_take(log, TO("bob@x.org", "sent (250 ok)") REMOVED), 0);
+	ck_assert_str_eq(base_buffer_text(&text), "anna@example.com bob@x.org m1@x\n");
+	replay_log_free(&log);
+	base_buffer_free(&text);
+	base_arena_free(&arena);
+}
+END_TEST
+
 static enum base_result
 count_keep(void *context, struct base_arena *arena, struct mail_transaction *mail,
     const char **why_r)
@@ -874,6 +907,7 @@ main(void)
 	tcase_set_timeout(files, 120);
 	tcase_add_loop_test(pure, log_tells_what_was_sent, 0, sizeof(logs) / sizeof(*logs));
 	tcase_add_test(pure, log_goes_on_after_many_rejected);
+	tcase_add_loop_test(pure, log_waits_through_many_rejected, 0, 2);
 	tcase_add_test(pure, log_keeps_some_of_very_many);
 	tcase_add_test(pure, log_years);
 	tcase_add_test(pure, dates);
