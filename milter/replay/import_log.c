@@ -23,6 +23,7 @@ struct log_mail {
 	char *sender;
 	char *message_id;
 	struct base_buffer recipients; /* one a line */
+	size_t left_out;               /* recipients that no longer fit */
 	size_t expected;               /* of Sendmail; 0: not known */
 	size_t tried;
 	bool has_sender;
@@ -304,6 +305,10 @@ mail_build(struct base_arena *arena, const struct log_mail *mail,
 	for (char *line = lines ? strtok_r(lines, "\n", &save) : NULL;
 	     line && result == BASE_OK; line = strtok_r(NULL, "\n", &save))
 		result = mail_transaction_recipient(arena, transaction, line);
+	if (result == BASE_OK && mail->left_out) {
+		transaction->recipients.seen += mail->left_out;
+		transaction->recipients.capped = true;
+	}
 	if (result == BASE_OK && mail->message_id)
 		mail_message_ids(arena, mail->message_id, &transaction->message_id, 1);
 	if (result == BASE_OK)
@@ -357,6 +362,16 @@ line_from(struct replay_log *log, const struct log_line *line, const char *value
 	return BASE_OK;
 }
 
+/* Keeps one who got it. Of very many some stand for all, and the rest count, as in the daemon. */
+static void
+recipient_keep(struct log_mail *mail, const char *address, size_t length)
+{
+	if (mail->recipients.length + length + 1 < REPLAY_LOG_MAX_BYTES)
+		base_buffer_printf(&mail->recipients, "%.*s\n", (int)length, address);
+	else
+		mail->left_out++;
+}
+
 /* "<a>,<b>" or "<a>" or "a": keeps them if they got it; how many there are. */
 static size_t
 recipients_add(struct log_mail *mail, const char *value, bool is_sent)
@@ -371,11 +386,8 @@ recipients_add(struct log_mail *mail, const char *value, bool is_sent)
 		if (end == value || end - value > LOG_MAX_VALUE || (is_bracketed && !*end))
 			return 0;
 		count++;
-		/* Of very many some stand for all, as in the daemon. */
-		if (is_sent && mail->recipients.length + (size_t)(end - value) + 1 <
-				   REPLAY_LOG_MAX_BYTES)
-			base_buffer_printf(
-			    &mail->recipients, "%.*s\n", (int)(end - value), value);
+		if (is_sent)
+			recipient_keep(mail, value, (size_t)(end - value));
 		end += is_bracketed;
 		if (*end != ',' || end[1] == ' ')
 			break;
