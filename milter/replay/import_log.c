@@ -107,15 +107,23 @@ replay_log_seen(const struct replay_log *log)
 
 /* --- one line ---------------------------------------------------------------------- */
 
-/* "Nov 24 01:02:03 ": the latest year in which it is not after the file's end. */
+/* What follows a second: passes over a fraction of it. */
+static const char *
+fraction_skip(const char *rest)
+{
+	return *rest == '.' ? rest + 1 + strspn(rest + 1, "0123456789") : rest;
+}
+
+/* "Nov 24 01:02:03.123456 ": the latest year in which it is not after the end of the file. */
 static const char *
 stamp_old(const char *line, int64_t until, int64_t *time_r)
 {
 	time_t end = (time_t)until;
 	struct tm parts = { 0 }, now;
-	const char *rest = strptime(line, "%b %d %H:%M:%S ", &parts);
+	const char *rest = strptime(line, "%b %d %H:%M:%S", &parts);
 
-	if (!rest || !localtime_r(&end, &now))
+	rest = rest ? fraction_skip(rest) : "";
+	if (*rest != ' ' || !localtime_r(&end, &now))
 		return NULL;
 	for (int back = 0; back < 5; back++) { /* 29 February is not every year */
 		struct tm copy = parts;
@@ -126,7 +134,7 @@ stamp_old(const char *line, int64_t until, int64_t *time_r)
 		time = mktime(&copy);
 		if (time > 0 && copy.tm_mday == parts.tm_mday && time <= end + LOG_GRACE) {
 			*time_r = time;
-			return rest;
+			return rest + 1;
 		}
 	}
 	return NULL;
@@ -143,8 +151,7 @@ stamp_iso(const char *line, int64_t *time_r)
 
 	if (!rest)
 		return NULL;
-	if (*rest == '.')
-		rest += 1 + strspn(rest + 1, "0123456789");
+	rest = fraction_skip(rest);
 	if (*rest == 'Z') {
 		rest++;
 	} else if (*rest == '+' || *rest == '-') {
