@@ -123,46 +123,58 @@ lines_take(struct replay_log *log, const char *text)
 	return malformed;
 }
 
-START_TEST(log_tells_what_was_sent)
-{
-	struct base_arena *arena = base_arena_new(1u << 20);
+/* A log and what was sent by it. */
+struct taken {
+	struct base_arena *arena;
 	struct base_buffer text;
 	struct replay_log *log;
+};
 
-	base_buffer_init(&text, 65536);
-	log = replay_log_new(arena, mail_print, &text);
-	replay_log_until(log, UNTIL);
-	ck_assert_uint_eq(lines_take(log, logs[_i].lines), logs[_i].malformed);
-	ck_assert_str_eq(base_buffer_text(&text), logs[_i].mails);
-	replay_log_free(&log);
-	base_buffer_free(&text);
-	base_arena_free(&arena);
+static void
+taken_begin(struct taken *taken)
+{
+	taken->arena = base_arena_new(1u << 20);
+	base_buffer_init(&taken->text, 65536);
+	taken->log = replay_log_new(taken->arena, mail_print, &taken->text);
+	replay_log_until(taken->log, UNTIL);
+}
+
+static void
+taken_end(struct taken *taken)
+{
+	replay_log_free(&taken->log);
+	base_buffer_free(&taken->text);
+	base_arena_free(&taken->arena);
+}
+
+START_TEST(log_tells_what_was_sent)
+{
+	struct taken taken;
+
+	taken_begin(&taken);
+	ck_assert_uint_eq(lines_take(taken.log, logs[_i].lines), logs[_i].malformed);
+	ck_assert_str_eq(base_buffer_text(&taken.text), logs[_i].mails);
+	taken_end(&taken);
 }
 END_TEST
 
-/* Mails that never end, because they were rejected, do not keep out those that are sent. */
-START_TEST(log_goes_on_after_many_rejected)
+/* Mails whose end is not in the log do not keep out those that are sent. */
+START_TEST(log_goes_on_after_many_open)
 {
-	struct base_arena *arena = base_arena_new(1u << 20);
-	struct base_buffer text;
-	struct replay_log *log;
+	struct taken taken;
 
-	base_buffer_init(&text, 65536);
-	log = replay_log_new(arena, mail_print, &text);
-	replay_log_until(log, UNTIL);
+	taken_begin(&taken);
 	for (unsigned i = 0; i < REPLAY_LOG_MAX_OPEN + 10; i++) {
 		char line[120];
 
 		snprintf(line, sizeof(line),
 		    "Nov 23 09:00:00 mx postfix/cleanup[9]: %07X: message-id=<r%u@x>\n",
 		    i + 1, i);
-		ck_assert_uint_eq(lines_take(log, line), 0);
+		ck_assert_uint_eq(lines_take(taken.log, line), 0);
 	}
-	ck_assert_uint_eq(lines_take(log, BEGUN TO("bob@x.org", "sent (250 ok)") REMOVED), 0);
-	ck_assert_str_eq(base_buffer_text(&text), "anna@example.com bob@x.org m1@x\n");
-	replay_log_free(&log);
-	base_buffer_free(&text);
-	base_arena_free(&arena);
+	ck_assert_uint_eq(lines_take(taken.log, BEGUN TO("bob@x.org", "sent (250 ok)") REMOVED), 0);
+	ck_assert_str_eq(base_buffer_text(&taken.text), "anna@example.com bob@x.org m1@x\n");
+	taken_end(&taken);
 }
 END_TEST
 
@@ -174,14 +186,10 @@ START_TEST(log_waits_through_many_rejected)
 		"to=<b@x>",
 		"reject: header Subject: x from x[1.2.3.4]; from=<a@x> to=<b@x>: 5.7.1 no",
 	};
-	struct base_arena *arena = base_arena_new(1u << 20);
-	struct base_buffer text;
-	struct replay_log *log;
+	struct taken taken;
 
-	base_buffer_init(&text, 65536);
-	log = replay_log_new(arena, mail_print, &text);
-	replay_log_until(log, UNTIL);
-	lines_take(log, BEGUN);
+	taken_begin(&taken);
+	lines_take(taken.log, BEGUN);
 	for (unsigned i = 0; i < REPLAY_LOG_MAX_OPEN + 10; i++) {
 		char lines[300];
 
@@ -189,13 +197,11 @@ START_TEST(log_waits_through_many_rejected)
 		    Q "1 mx postfix/cleanup[9]: %07X: message-id=<r%u@x>\n" Q
 		      "1 mx postfix/cleanup[9]: %07X: %s\n",
 		    i + 1, i, i + 1, rejects[_i]);
-		ck_assert_uint_eq(lines_take(log, lines), 0);
+		ck_assert_uint_eq(lines_take(taken.log, lines), 0);
 	}
-	ck_assert_uint_eq(lines_take(log, TO("bob@x.org", "sent (250 ok)") REMOVED), 0);
-	ck_assert_str_eq(base_buffer_text(&text), "anna@example.com bob@x.org m1@x\n");
-	replay_log_free(&log);
-	base_buffer_free(&text);
-	base_arena_free(&arena);
+	ck_assert_uint_eq(lines_take(taken.log, TO("bob@x.org", "sent (250 ok)") REMOVED), 0);
+	ck_assert_str_eq(base_buffer_text(&taken.text), "anna@example.com bob@x.org m1@x\n");
+	taken_end(&taken);
 }
 END_TEST
 
@@ -953,7 +959,7 @@ main(void)
 
 	tcase_set_timeout(files, 120);
 	tcase_add_loop_test(pure, log_tells_what_was_sent, 0, sizeof(logs) / sizeof(*logs));
-	tcase_add_test(pure, log_goes_on_after_many_rejected);
+	tcase_add_test(pure, log_goes_on_after_many_open);
 	tcase_add_loop_test(pure, log_waits_through_many_rejected, 0, 2);
 	tcase_add_loop_test(pure, log_keeps_some_of_very_many, 0, 2);
 	tcase_add_test(pure, log_stamps);

@@ -1247,6 +1247,17 @@ START_TEST(group_habit_is_remembered)
 }
 END_TEST
 
+/* p0 gets mail with so many other audiences that no earlier one is kept. */
+static void
+heard_push_out(struct history *history)
+{
+	for (unsigned i = 0; i < 2 * MEMORY_MAX_HEARD; i++)
+		history_send(history, "q1@example.com",
+		    base_arena_printf(history->arena, "p0@example.com,%s",
+			history_people(history->arena, 100 + i, 20)),
+		    "", "");
+}
+
 /* A list is known again long after many other audiences took its place. */
 START_TEST(list_leaves_a_mark)
 {
@@ -1255,11 +1266,7 @@ START_TEST(list_leaves_a_mark)
 
 	history_begin(&history);
 	history_send(&history, "boss@example.com", "p0@example.com," LIST, "list@x", "");
-	for (unsigned i = 0; i < 2 * MEMORY_MAX_HEARD; i++)
-		history_send(&history, "q1@example.com",
-		    base_arena_printf(history.arena, "p0@example.com,%s",
-			history_people(history.arena, 100 + i, 20)),
-		    "", "");
+	heard_push_out(&history);
 	facts = history_facts(&history, history_mail(&history, ME, LIST, "now@x", ""));
 	ck_assert_double_eq(signal_measure(&history, "received_as", &facts).value, 2);
 	facts = history_facts(
@@ -1281,11 +1288,7 @@ START_TEST(list_leaves_a_mark_by_author)
 	history_send(&history, "chair@example.com",
 	    "p0@example.com,boss@example.com," LIST, "again@x", "");
 	history.now += 60 * 86400;
-	for (unsigned i = 0; i < 2 * MEMORY_MAX_HEARD; i++)
-		history_send(&history, "q1@example.com",
-		    base_arena_printf(history.arena, "p0@example.com,%s",
-			history_people(history.arena, 100 + i, 20)),
-		    "", "");
+	heard_push_out(&history);
 	facts = history_facts(
 	    &history, history_mail(&history, ME, LIST ",chair@example.com", "now@x", ""));
 	ck_assert_double_eq(signal_measure(&history, "received_as", &facts).value, 2);
@@ -1340,11 +1343,7 @@ START_TEST(a_guess_is_no_answer_to_all)
 
 	history_begin(&history);
 	history_send(&history, "boss@example.com", ME "," SEVEN, "list@x", "");
-	for (unsigned i = 0; i < 2 * MEMORY_MAX_HEARD; i++)
-		history_send(&history, "q1@example.com",
-		    base_arena_printf(history.arena, "p0@example.com,%s",
-			history_people(history.arena, 100 + i, 20)),
-		    "", "");
+	heard_push_out(&history);
 	facts = history_facts(
 	    &history, history_mail(&history, ME, "boss@example.com," TEAM "," STRANGERS,
 			  "now@x", ""));
