@@ -135,11 +135,12 @@ JUDGE_SIGNAL(stranger_among_known);
 JUDGE_SIGNAL(wrong_account);
 JUDGE_SIGNAL(look_alike_contact);
 JUDGE_SIGNAL(look_alike_name);
-/* signals_text.c */
+/* signals_domain.c */
 JUDGE_SIGNAL(outside_domains);
 JUDGE_SIGNAL(outsider_joins);
 JUDGE_SIGNAL(outside_domain_first);
 JUDGE_SIGNAL(look_alike_domain);
+/* signals_body.c */
 JUDGE_SIGNAL(greeting_to_one);
 JUDGE_SIGNAL(brief_answer);
 

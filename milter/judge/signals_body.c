@@ -1,9 +1,8 @@
 /*
  * NAME
- *	judge/signals_text - signals read from addresses as text and from the start of the body
+ *	judge/signals_body - signals read from the start of the body
  *
- * They are unknown for a send whose To and Cc are not known, and, where they read the body, until
- * it is there.
+ * They are unknown until it is there.
  */
 #include <string.h>
 #include <strings.h>
@@ -11,255 +10,11 @@
 #include "milter/judge/internal.h"
 #include "milter/mail/mail.h"
 
-#define TEXT_DOMAIN_SENDS 20 /* sends from which a domain's first time means something */
-#define TEXT_MAX_LINE 80     /* bytes of a line that can be a greeting */
-#define TEXT_MAX_LINES 40    /* lines looked at */
-#define TEXT_MAX_DOMAIN 64   /* bytes of domains that are compared */
-#define TEXT_MIN_DOMAIN 6    /* shorter ones are alike by chance */
-#define TEXT_ALIKE 2         /* edits between look-alikes, at most */
-#define TEXT_MIN_PART 3      /* letters of an address that can be a name */
-#define TEXT_GREETING_MIN 10 /* recipients from which a greeting to one is odd */
-#define TEXT_BRIEF_MIN 25    /* recipients from which a word of thanks is odd */
-
-/* Is the header there, so that addresses are those of real people? */
-static bool
-has_header(const struct judge_view *view)
-{
-	return view->facts->transaction->to.count + view->facts->transaction->cc.count > 0;
-}
-
-/* The part after the last '@'. */
-static const char *
-domain_of(const char *address)
-{
-	const char *at = strrchr(address, '@');
-
-	return at ? at + 1 : "";
-}
-
-/* The sender's own domain. */
-static const char *
-own_domain(const struct judge_view *view)
-{
-	return domain_of(view->facts->identity->actor);
-}
-
-/* --- domains ----------------------------------------------------------------------- */
-
-/* How many distinct domains other than the sender's there are, of the sample. */
-static size_t
-outside_count(const struct judge_view *view, size_t *first_r)
-{
-	size_t count = 0;
-
-	for (size_t i = 0; i < view->sample; i++) {
-		const char *domain = domain_of(judge_view_person(view, i));
-		bool is_new = strcmp(domain, own_domain(view)) != 0;
-
-		for (size_t j = 0; j < i && is_new; j++)
-			is_new = strcmp(domain, domain_of(judge_view_person(view, j))) != 0;
-		if (is_new && count++ == 0)
-			*first_r = i;
-	}
-	return count;
-}
-
-bool
-judge_measure_outside_domains(
-    const struct judge_view *view, double *value_r, const char **person_r)
-{
-	size_t first;
-
-	(void)person_r;
-	*value_r = (double)outside_count(view, &first);
-	return has_header(view);
-}
-
-void
-judge_say_outside_domains(
-    const struct judge_view *view, double value, struct base_buffer *text_r)
-{
-	(void)view;
-	if (value < 1)
-		base_buffer_puts(text_r, "It stays within your organisation.");
-	else
-		base_buffer_printf(text_r, "It leaves your organisation for %.0f other %s.",
-		    value, value == 1 ? "domain" : "domains");
-}
-
-/* A thread of one domain that somebody from outside gets to see. */
-bool
-judge_measure_outsider_joins(
-    const struct judge_view *view, double *value_r, const char **person_r)
-{
-	const struct memory_thread *thread = view->facts->recall->thread;
-	size_t first = view->count;
-
-	if (!has_header(view) || !thread || !thread->is_one_domain ||
-	    !memory_hash_has(thread->members, thread->member_count, view->self))
-		return false;
-	*value_r = outside_count(view, &first) > 0;
-	*person_r = judge_view_person(view, first);
-	return true;
-}
-
-void
-judge_say_outsider_joins(
-    const struct judge_view *view, double value, struct base_buffer *text_r)
-{
-	(void)view;
-	base_buffer_puts(text_r,
-	    value > 0 ? "So far only people of your organisation took part; now somebody "
-			"from outside does."
-		      : "Only people of your organisation take part.");
-}
-
-/* How many recipients, of the sample, have a domain of this kind. */
-static size_t
-domain_count(const struct judge_view *view, enum memory_domain whose)
-{
-	size_t count = 0;
-
-	for (size_t i = 0; i < view->sample; i++)
-		count += view->facts->recall->domains[view->places[i]] == whose;
-	return count;
-}
-
-/* The first recipient never written to at an outside domain never written to; or `sample`. */
-static size_t
-domain_stranger(const struct judge_view *view)
-{
-	size_t i = 0;
-
-	while (i < view->sample &&
-	       (view->facts->recall->domains[view->places[i]] != MEMORY_DOMAIN_NEW ||
-		   (view->contacts[i] && view->contacts[i]->last_sent)))
-		i++;
-	return i;
-}
-
-/*
- * Does it go to an outside domain that this sender never wrote to? 0 no, 1 yes, 2 yes, while all
- * others are of the sender's own domain.
- */
-bool
-judge_measure_outside_domain_first(
-    const struct judge_view *view, double *value_r, const char **person_r)
-{
-	const struct memory_recall *recall = view->facts->recall;
-	size_t stranger;
-
-	if (!has_header(view) || !recall->domains ||
-	    recall->profile->domain_sends < TEXT_DOMAIN_SENDS)
-		return false;
-	stranger = domain_stranger(view);
-	*person_r = judge_view_person(view, stranger);
-	if (stranger == view->sample)
-		*value_r = 0;
-	else
-		*value_r = domain_count(view, MEMORY_DOMAIN_OWN) > 0 &&
-				   domain_count(view, MEMORY_DOMAIN_KNOWN) == 0
-			       ? 2
-			       : 1;
-	return true;
-}
-
-void
-judge_say_outside_domain_first(
-    const struct judge_view *view, double value, struct base_buffer *text_r)
-{
-	const struct memory_recall *recall = view->facts->recall;
-	size_t stranger = recall->domains ? domain_stranger(view) : view->sample;
-
-	if (value <= 0 || stranger == view->sample)
-		base_buffer_puts(
-		    text_r, "It goes to no outside domain that is new to you.");
-	else
-		base_buffer_printf(text_r, "You have never written to anybody at %s%s.",
-		    domain_of(judge_view_person(view, stranger)),
-		    value >= 2 ? "; all others are of your own domain" : "");
-}
-
-/* Edits (insert, delete, replace, swap) between two short words; stops at more than `most`. */
-static unsigned
-edit_distance(const char *a, const char *b, unsigned most)
-{
-	size_t la = strlen(a), lb = strlen(b);
-	unsigned rows[3][TEXT_MAX_DOMAIN + 1];
-
-	if (la > TEXT_MAX_DOMAIN || lb > TEXT_MAX_DOMAIN || la > lb + most ||
-	    lb > la + most)
-		return most + 1;
-	for (size_t j = 0; j <= lb; j++)
-		rows[0][j] = (unsigned)j;
-	for (size_t i = 1; i <= la; i++) {
-		unsigned *row = rows[i % 3], *above = rows[(i - 1) % 3];
-
-		row[0] = (unsigned)i;
-		for (size_t j = 1; j <= lb; j++) {
-			unsigned best = above[j - 1] + (a[i - 1] != b[j - 1]);
-
-			if (above[j] + 1 < best)
-				best = above[j] + 1;
-			if (row[j - 1] + 1 < best)
-				best = row[j - 1] + 1;
-			if (i > 1 && j > 1 && a[i - 1] == b[j - 2] &&
-			    a[i - 2] == b[j - 1] && rows[(i - 2) % 3][j - 2] + 1 < best)
-				best = rows[(i - 2) % 3][j - 2] + 1;
-			row[j] = best;
-		}
-	}
-	return rows[la % 3][lb];
-}
-
-/* Is a domain almost, but not quite, another one? */
-static bool
-is_alike(const char *domain, const char *other)
-{
-	size_t length = strlen(domain);
-
-	if (length < TEXT_MIN_DOMAIN || strlen(other) < TEXT_MIN_DOMAIN ||
-	    strcmp(domain, other) == 0)
-		return false;
-	return edit_distance(domain, other, TEXT_ALIKE) <= (length < 10 ? 1 : TEXT_ALIKE);
-}
-
-/* Somebody never written to, at a domain almost like the sender's or another recipient's. */
-bool
-judge_measure_look_alike_domain(
-    const struct judge_view *view, double *value_r, const char **person_r)
-{
-	*value_r = 0;
-	for (size_t i = 0; i < view->sample && *value_r == 0; i++) {
-		const char *domain = domain_of(judge_view_person(view, i));
-		bool found;
-
-		if (view->contacts[i] && view->contacts[i]->last_sent)
-			continue;
-		found = is_alike(domain, own_domain(view));
-		for (size_t j = 0; j < view->sample && !found; j++)
-			found = view->contacts[j] && view->contacts[j]->last_sent &&
-				is_alike(domain, domain_of(judge_view_person(view, j)));
-		if (found) {
-			*value_r = 1;
-			*person_r = judge_view_person(view, i);
-		}
-	}
-	return has_header(view);
-}
-
-void
-judge_say_look_alike_domain(
-    const struct judge_view *view, double value, struct base_buffer *text_r)
-{
-	(void)view;
-	base_buffer_puts(text_r,
-	    value > 0
-		? "One address looks almost like one that you know; it may be misspelt."
-		: "No address looks almost like one that you know.");
-}
-
-/* --- the body ---------------------------------------------------------------------- */
+#define BODY_MAX_LINE 80     /* bytes of a line that can be a greeting */
+#define BODY_MAX_LINES 40    /* lines looked at */
+#define BODY_MIN_PART 3      /* letters of an address that can be a name */
+#define BODY_GREETING_MIN 10 /* recipients from which a greeting to one is odd */
+#define BODY_BRIEF_MIN 25    /* recipients from which a word of thanks is odd */
 
 /* One line of the body's start; false: there is none. */
 static bool
@@ -394,7 +149,7 @@ is_called(const struct judge_view *view, const char *address, const struct text_
 {
 	const struct mail_transaction *transaction = view->facts->transaction;
 
-	if (word->length >= TEXT_MIN_PART &&
+	if (word->length >= BODY_MIN_PART &&
 	    has_part(address, strcspn(address, "@"), "._-0123456789", word))
 		return true;
 	for (size_t i = 0; i < transaction->name_count; i++) {
@@ -489,7 +244,7 @@ greets_one(const struct judge_view *view, const char *line, size_t length)
 	struct text_word words[2];
 	const char *end;
 
-	if (at == 0 || length > TEXT_MAX_LINE)
+	if (at == 0 || length > BODY_MAX_LINE)
 		return false;
 	count = greeted_words(view, line + at, length - at, words, 2, &end);
 	if (count > 2)
@@ -574,7 +329,7 @@ own_words(const char *at, const char *end)
 	const char *line;
 	size_t length, words = 0;
 
-	for (int i = 0; i < TEXT_MAX_LINES && line_next(&at, end, &line, &length);) {
+	for (int i = 0; i < BODY_MAX_LINES && line_next(&at, end, &line, &length);) {
 		if (length > 0 && line[0] == '>')
 			continue;
 		i++;
@@ -608,7 +363,7 @@ judge_measure_greeting_to_one(
 	size_t length;
 
 	(void)person_r;
-	if (view->people < TEXT_GREETING_MIN || !text_find(view, &text, &end))
+	if (view->people < BODY_GREETING_MIN || !text_find(view, &text, &end))
 		return false;
 	*value_r = line_next(&text, end, &line, &length) && greets_one(view, line, length);
 	return true;
@@ -631,7 +386,7 @@ judge_measure_brief_answer(
 	const char *text, *end;
 
 	(void)person_r;
-	if (view->people < TEXT_BRIEF_MIN || !memory_answer_is_to_all(&view->answer) ||
+	if (view->people < BODY_BRIEF_MIN || !memory_answer_is_to_all(&view->answer) ||
 	    !text_find(view, &text, &end))
 		return false;
 	*value_r = (double)own_words(text, end);

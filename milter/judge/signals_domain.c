@@ -1,0 +1,253 @@
+/*
+ * NAME
+ *	judge/signals_domain - signals about the domains of addresses
+ *
+ * They are unknown for a send whose To and Cc are not known.
+ */
+#include <string.h>
+
+#include "milter/judge/internal.h"
+
+#define DOMAIN_SENDS 20      /* sends from which a domain's first time means something */
+#define DOMAIN_MAX_LENGTH 64 /* bytes of domains that are compared */
+#define DOMAIN_MIN_LENGTH 6  /* shorter ones are alike by chance */
+#define DOMAIN_ALIKE 2       /* edits between look-alikes, at most */
+
+/* Is the header there, so that addresses are those of real people? */
+static bool
+has_header(const struct judge_view *view)
+{
+	return view->facts->transaction->to.count + view->facts->transaction->cc.count > 0;
+}
+
+/* The part after the last '@'. */
+static const char *
+domain_of(const char *address)
+{
+	const char *at = strrchr(address, '@');
+
+	return at ? at + 1 : "";
+}
+
+/* The sender's own domain. */
+static const char *
+own_domain(const struct judge_view *view)
+{
+	return domain_of(view->facts->identity->actor);
+}
+
+/* --- domains ----------------------------------------------------------------------- */
+
+/* How many distinct domains other than the sender's there are, of the sample. */
+static size_t
+outside_count(const struct judge_view *view, size_t *first_r)
+{
+	size_t count = 0;
+
+	for (size_t i = 0; i < view->sample; i++) {
+		const char *domain = domain_of(judge_view_person(view, i));
+		bool is_new = strcmp(domain, own_domain(view)) != 0;
+
+		for (size_t j = 0; j < i && is_new; j++)
+			is_new = strcmp(domain, domain_of(judge_view_person(view, j))) != 0;
+		if (is_new && count++ == 0)
+			*first_r = i;
+	}
+	return count;
+}
+
+bool
+judge_measure_outside_domains(
+    const struct judge_view *view, double *value_r, const char **person_r)
+{
+	size_t first;
+
+	(void)person_r;
+	*value_r = (double)outside_count(view, &first);
+	return has_header(view);
+}
+
+void
+judge_say_outside_domains(
+    const struct judge_view *view, double value, struct base_buffer *text_r)
+{
+	(void)view;
+	if (value < 1)
+		base_buffer_puts(text_r, "It stays within your organisation.");
+	else
+		base_buffer_printf(text_r, "It leaves your organisation for %.0f other %s.",
+		    value, value == 1 ? "domain" : "domains");
+}
+
+/* A thread of one domain that somebody from outside gets to see. */
+bool
+judge_measure_outsider_joins(
+    const struct judge_view *view, double *value_r, const char **person_r)
+{
+	const struct memory_thread *thread = view->facts->recall->thread;
+	size_t first = view->count;
+
+	if (!has_header(view) || !thread || !thread->is_one_domain ||
+	    !memory_hash_has(thread->members, thread->member_count, view->self))
+		return false;
+	*value_r = outside_count(view, &first) > 0;
+	*person_r = judge_view_person(view, first);
+	return true;
+}
+
+void
+judge_say_outsider_joins(
+    const struct judge_view *view, double value, struct base_buffer *text_r)
+{
+	(void)view;
+	base_buffer_puts(text_r,
+	    value > 0 ? "So far only people of your organisation took part; now somebody "
+			"from outside does."
+		      : "Only people of your organisation take part.");
+}
+
+/* How many recipients, of the sample, have a domain of this kind. */
+static size_t
+domain_count(const struct judge_view *view, enum memory_domain whose)
+{
+	size_t count = 0;
+
+	for (size_t i = 0; i < view->sample; i++)
+		count += view->facts->recall->domains[view->places[i]] == whose;
+	return count;
+}
+
+/* The first recipient never written to at an outside domain never written to; or `sample`. */
+static size_t
+domain_stranger(const struct judge_view *view)
+{
+	size_t i = 0;
+
+	while (i < view->sample &&
+	       (view->facts->recall->domains[view->places[i]] != MEMORY_DOMAIN_NEW ||
+		   (view->contacts[i] && view->contacts[i]->last_sent)))
+		i++;
+	return i;
+}
+
+/*
+ * Does it go to an outside domain that this sender never wrote to? 0 no, 1 yes, 2 yes, while all
+ * others are of the sender's own domain.
+ */
+bool
+judge_measure_outside_domain_first(
+    const struct judge_view *view, double *value_r, const char **person_r)
+{
+	const struct memory_recall *recall = view->facts->recall;
+	size_t stranger;
+
+	if (!has_header(view) || !recall->domains ||
+	    recall->profile->domain_sends < DOMAIN_SENDS)
+		return false;
+	stranger = domain_stranger(view);
+	*person_r = judge_view_person(view, stranger);
+	if (stranger == view->sample)
+		*value_r = 0;
+	else
+		*value_r = domain_count(view, MEMORY_DOMAIN_OWN) > 0 &&
+				   domain_count(view, MEMORY_DOMAIN_KNOWN) == 0
+			       ? 2
+			       : 1;
+	return true;
+}
+
+void
+judge_say_outside_domain_first(
+    const struct judge_view *view, double value, struct base_buffer *text_r)
+{
+	const struct memory_recall *recall = view->facts->recall;
+	size_t stranger = recall->domains ? domain_stranger(view) : view->sample;
+
+	if (value <= 0 || stranger == view->sample)
+		base_buffer_puts(
+		    text_r, "It goes to no outside domain that is new to you.");
+	else
+		base_buffer_printf(text_r, "You have never written to anybody at %s%s.",
+		    domain_of(judge_view_person(view, stranger)),
+		    value >= 2 ? "; all others are of your own domain" : "");
+}
+
+/* Edits (insert, delete, replace, swap) between two short words; stops at more than `most`. */
+static unsigned
+edit_distance(const char *a, const char *b, unsigned most)
+{
+	size_t la = strlen(a), lb = strlen(b);
+	unsigned rows[3][DOMAIN_MAX_LENGTH + 1];
+
+	if (la > DOMAIN_MAX_LENGTH || lb > DOMAIN_MAX_LENGTH || la > lb + most ||
+	    lb > la + most)
+		return most + 1;
+	for (size_t j = 0; j <= lb; j++)
+		rows[0][j] = (unsigned)j;
+	for (size_t i = 1; i <= la; i++) {
+		unsigned *row = rows[i % 3], *above = rows[(i - 1) % 3];
+
+		row[0] = (unsigned)i;
+		for (size_t j = 1; j <= lb; j++) {
+			unsigned best = above[j - 1] + (a[i - 1] != b[j - 1]);
+
+			if (above[j] + 1 < best)
+				best = above[j] + 1;
+			if (row[j - 1] + 1 < best)
+				best = row[j - 1] + 1;
+			if (i > 1 && j > 1 && a[i - 1] == b[j - 2] &&
+			    a[i - 2] == b[j - 1] && rows[(i - 2) % 3][j - 2] + 1 < best)
+				best = rows[(i - 2) % 3][j - 2] + 1;
+			row[j] = best;
+		}
+	}
+	return rows[la % 3][lb];
+}
+
+/* Is a domain almost, but not quite, another one? */
+static bool
+is_alike(const char *domain, const char *other)
+{
+	size_t length = strlen(domain);
+
+	if (length < DOMAIN_MIN_LENGTH || strlen(other) < DOMAIN_MIN_LENGTH ||
+	    strcmp(domain, other) == 0)
+		return false;
+	return edit_distance(domain, other, DOMAIN_ALIKE) <=
+	       (length < 10 ? 1 : DOMAIN_ALIKE);
+}
+
+/* Somebody never written to, at a domain almost like the sender's or another recipient's. */
+bool
+judge_measure_look_alike_domain(
+    const struct judge_view *view, double *value_r, const char **person_r)
+{
+	*value_r = 0;
+	for (size_t i = 0; i < view->sample && *value_r == 0; i++) {
+		const char *domain = domain_of(judge_view_person(view, i));
+		bool found;
+
+		if (view->contacts[i] && view->contacts[i]->last_sent)
+			continue;
+		found = is_alike(domain, own_domain(view));
+		for (size_t j = 0; j < view->sample && !found; j++)
+			found = view->contacts[j] && view->contacts[j]->last_sent &&
+				is_alike(domain, domain_of(judge_view_person(view, j)));
+		if (found) {
+			*value_r = 1;
+			*person_r = judge_view_person(view, i);
+		}
+	}
+	return has_header(view);
+}
+
+void
+judge_say_look_alike_domain(
+    const struct judge_view *view, double value, struct base_buffer *text_r)
+{
+	(void)view;
+	base_buffer_puts(text_r,
+	    value > 0
+		? "One address looks almost like one that you know; it may be misspelt."
+		: "No address looks almost like one that you know.");
+}
