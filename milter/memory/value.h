@@ -356,8 +356,8 @@ memory_contact_find(const struct memory_profile *profile, uint64_t hash)
  * parent did not pass here) it is inferred: first from an audience received from whose last
  * writer is a recipient, and wrote nothing to the sender since, and most of whose members are
  * recipients too; else from the latest mail that the sender received from one of the
- * recipients. Nothing older than MEMORY_ANSWER_DAYS is taken to be answered. Pure: memory learns habits by it, judge
- * judges.
+ * recipients. Nothing older than MEMORY_ANSWER_DAYS is taken to be answered. Pure: memory
+ * learns habits by it, judge judges.
  */
 #define MEMORY_ANSWER_DAYS 7
 
