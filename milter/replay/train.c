@@ -47,8 +47,10 @@ line_add(void *context, const struct replay_line *line, const struct judge_facts
 	struct training *training = context;
 
 	(void)verdict;
-	if (!line->is_probe && training->sends++ < training->half)
+	if (training->sends < training->half) {
+		training->sends += !line->is_probe;
 		return BASE_OK;
+	}
 	base_arena_reset(training->arena);
 	return judge_trainer_add(
 	    training->trainer, facts, line->is_probe, training->arena, why_r);

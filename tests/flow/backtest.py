@@ -32,13 +32,13 @@ def run(path, *arguments, given=""):
     return done.returncode, done.stdout.decode(), said
 
 
-def history(slips=True):
-    """Forty people write to two others each; from the middle on some would write to thirty."""
+def history(slips=range(250, 400)):
+    """Forty people write to two others each; before these mails they would write to thirty."""
     lines = []
     for number in range(400):
         time, sender = 1700000000 + number * 600, f"p{number % 40}@example.com"
         few = ",".join(f"p{(number + other) % 40}@example.com" for other in (1, 2))
-        if slips and number >= 250:
+        if number in slips:
             many = ",".join(f"q{other}@example.com" for other in range(30))
             lines.append(f"{time}\t{sender}\t{many}\t<slip{number}@x>\t-\tprobe\n")
         lines.append(f"{time}\t{sender}\t{few}\t<send{number}@x>\t-\tsend\n")
@@ -143,6 +143,7 @@ TRAININGS = (
     ("--output /dev/full history", 73, "/dev/full: No space left"),
     ("--output out bad", 65, "bad:2: 1 fields instead of 6"),
     ("--output out plain", 65, "0 slips among 200 examples"),
+    ("--output out early", 65, "0 slips among 200 examples"),
     ("--frame nothing --output out history", 78, "nothing"),
     ("--frame half --output out history", 78, "half:4: missing range"),
     ("--frame frame --output out history", 0, ""),
@@ -158,8 +159,8 @@ unknown 0
 
 
 def test_training_command_lines_and_exit_codes():
-    files = {"history": history(), "plain": history(False), "bad": GOOD + "rubbish\n",
-             "half": HALF, "frame": FRAME}
+    files = {"history": history(), "plain": history(()), "early": history(range(150)),
+             "bad": GOOD + "rubbish\n", "half": HALF, "frame": FRAME}
     with folder(**files) as path:
         for arguments, code, said in TRAININGS:
             done = run(path, "train", *arguments.split())
