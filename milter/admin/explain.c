@@ -391,13 +391,14 @@ recall(const struct explainer *site, struct base_arena *arena, struct judge_fact
     struct memory_recall *known_r, struct memory_recall *personal_r, const char **why_r)
 {
 	const struct identity *identity = facts->identity;
+	const char *account = identity_own_account(identity);
 	enum base_result result = memory_recall(site->memory, site->key, arena,
 	    identity->actor, facts->transaction, known_r, why_r);
 
-	if (result != BASE_OK || identity->person[0] == '\0')
+	if (result != BASE_OK || account[0] == '\0')
 		return result;
-	result = memory_recall(site->memory, site->key, arena, identity->person,
-	    facts->transaction, personal_r, why_r);
+	result = memory_recall(site->memory, site->key, arena, account, facts->transaction,
+	    personal_r, why_r);
 	if (result == BASE_OK)
 		facts->personal = personal_r->profile;
 	return result;
@@ -434,7 +435,7 @@ explain(const struct settings *settings, const struct explainer *site,
 	memory_calibrate(site->memory, &calibration);
 	identity_find(settings, NULL, arena, &peer, transaction, &identity);
 	if (!identity.is_local)
-		identity.actor = transaction->envelope_sender;
+		identity.actor = identity.person = transaction->envelope_sender;
 	asked.actor = identity.actor;
 	audience_count(site->audience, transaction, &audience);
 	result = recall(site, arena, &facts, &known, &personal, &why);

@@ -3,7 +3,7 @@
 
 #include <string.h>
 
-#define AUDIT_MAX_KEYS 16
+#define AUDIT_MAX_KEYS 18
 #define AUDIT_MAX_LINE 6144   /* bytes: stays below what syslog daemons take as one line */
 #define AUDIT_MAX_VALUE 1024  /* bytes of one value, before quoting */
 #define AUDIT_SHORT_VALUE 128 /* of one value, when the line would not fit otherwise */
@@ -15,8 +15,8 @@ static const struct {
 } audit_table[] = {
 	[AUDIT_JUDGE] = { "judge",
 	    { "sender", "action", "wanted", "softened_by", "score", "recipients", "people",
-		"policy", "reasons", "queue_id", "proof", "login", "envelope", "from",
-		"client" } },
+		"policy", "reasons", "queue_id", "proof", "login", "person",
+		"envelope", "from", "client" } },
 	[AUDIT_HOLD] = { "hold",
 	    { "sender", "action", "score", "recipients", "people", "policy", "reasons",
 		"queue_id", "message_id", "node", "deadline", "part", "was", "now" } },

@@ -124,14 +124,6 @@ find_spf_actor(const struct mail_transaction *transaction)
 	return envelope;
 }
 
-/* The actor's address as it was written; what could not be read is not written to either. */
-static const char *
-find_mailbox(const struct mail_transaction *transaction, const char *actor)
-{
-	return actor == transaction->from ? transaction->from_written
-					  : transaction->envelope_written;
-}
-
 /* The login as an address of ours; one without a domain is taken to be in the actor's. */
 static const char *
 login_address(const struct settings *settings, struct base_arena *arena, const char *login,
@@ -149,7 +141,7 @@ login_address(const struct settings *settings, struct base_arena *arena, const c
 	return address != NULL && is_local(settings, address) ? address : "";
 }
 
-/* Who is at work, when that is somebody else than the actor. */
+/* Who is proved: the login, without one the envelope sender, else who the mail is from. */
 static const char *
 find_person(const struct settings *settings, struct base_arena *arena,
     const struct identity_peer *peer, const struct mail_transaction *transaction,
@@ -161,7 +153,24 @@ find_person(const struct settings *settings, struct base_arena *arena,
 		person = login_address(settings, arena, peer->login, actor);
 	else if (is_local(settings, transaction->envelope_sender))
 		person = transaction->envelope_sender;
-	return strcmp(person, actor) == 0 ? "" : person;
+	return person[0] != '\0' ? person : actor;
+}
+
+/* The person's address as the mail writes it, or as it is. */
+static const char *
+find_mailbox(const struct mail_transaction *transaction, const char *person)
+{
+	if (strcmp(person, transaction->from) == 0)
+		return transaction->from_written;
+	if (strcmp(person, transaction->envelope_sender) == 0)
+		return transaction->envelope_written;
+	return person;
+}
+
+const char *
+identity_own_account(const struct identity *identity)
+{
+	return strcmp(identity->person, identity->actor) == 0 ? "" : identity->person;
 }
 
 void
@@ -169,19 +178,25 @@ identity_find(const struct settings *settings, struct identity_spf *spf,
     struct base_arena *arena, const struct identity_peer *peer,
     const struct mail_transaction *transaction, struct identity *identity_r)
 {
-	identity_r->proof = find_proof(settings, peer);
-	identity_r->actor = "";
-	if (identity_r->proof != IDENTITY_NONE) {
-		identity_r->actor = find_actor(settings, transaction);
+	struct identity identity = { .proof = find_proof(settings, peer),
+		.actor = "",
+		.person = "",
+		.mailbox = "",
+		.sent_as = "" };
+
+	if (identity.proof != IDENTITY_NONE) {
+		identity.actor = find_actor(settings, transaction);
+		if (identity.actor[0] != '\0')
+			identity.person = find_person(
+			    settings, arena, peer, transaction, identity.actor);
 	} else if (has_spf_pass(settings, spf, peer, transaction)) {
-		identity_r->proof = IDENTITY_SPF;
-		identity_r->actor = find_spf_actor(transaction);
+		identity.proof = IDENTITY_SPF;
+		identity.actor = find_spf_actor(transaction);
 	}
-	identity_r->is_local = identity_r->actor[0] != '\0';
-	identity_r->person = identity_r->mailbox = "";
-	if (identity_r->is_local)
-		identity_r->mailbox = find_mailbox(transaction, identity_r->actor);
-	if (identity_r->is_local)
-		identity_r->person =
-		    find_person(settings, arena, peer, transaction, identity_r->actor);
+	identity.is_local = identity.actor[0] != '\0';
+	if (identity.person[0] != '\0')
+		identity.mailbox = find_mailbox(transaction, identity.person);
+	if (identity.is_local && strcmp(identity.person, transaction->from) != 0)
+		identity.sent_as = transaction->from_written;
+	*identity_r = identity;
 }

@@ -9,20 +9,18 @@
  * WHAT IT NEVER DOES
  *	It does not believe header fields without a proof.
  *
- * WHAT A PROOF PROVES
- *	That somebody of the site sends, not which of them: sites let a login send as a shared
- *	mailbox, as a colleague or as a role, and so do we.
+ * PERSON AND ACTOR
+ *	Login, envelope sender and From may name three people. The person is who is proved: the
+ *	login as an address (one without a domain gets the actor's); without a login the envelope
+ *	sender if it is local; else the actor. Letters and links go to the person, and it is the
+ *	person whose budget is spent and who is counted.
  *
- * LOGIN, ENVELOPE SENDER AND FROM
- *	They may be three addresses. The actor is the local address that the mail itself names:
- *	From, else the envelope sender. Its habits are compared and learned, its rules apply,
- *	and letters go to it: whoever may send as a mailbox can read it, its owner has a right to
- *	know, and unlike a login it is known to be an address. What gives permission is the
- *	proof. The person is who is really at work: the login as an address (one without a
- *	domain gets the actor's), or without a login the envelope sender. When that is another
- *	of the site's people, its habits are looked at too: "sent as a shared mailbox to people
- *	whom you write to yourself". The audit line shows sender= (the actor), proof=, login=,
- *	envelope= and from=.
+ *	The actor is the local address that the mail itself names: From, else the envelope sender.
+ *	Its habits are compared and learned, and its rules apply: a shared mailbox, a colleague or
+ *	a role has habits of its own, whoever sends as it. When it is not the person's own address,
+ *	the person's habits are looked at too: "sent as a shared mailbox to people whom you write
+ *	to yourself". The audit line shows sender= (the actor), proof=, login=, person= (when it
+ *	is not the actor), envelope= and from=.
  *
  *	A login counts for more than the submission by command, that for more than the network,
  *	and that for more than SPF; the first that holds is the proof. A null reverse-path has no
@@ -31,9 +29,10 @@
  * SPF (RFC 7208)
  *	Only asked for mail with no other proof whose envelope sender is in a local domain: a
  *	cloud service that sends for us. A pass proves that domain, and From only if it is in the
- *	same one. Anything else than a pass, within the time limit, proves nothing. Whoever may
- *	send through a service that the domain's record names can pass: that is what the
- *	record says.
+ *	same one. It proves no person: whoever may send through a service that the domain's
+ *	record names can pass, and such a service has other customers. So there is an actor, and
+ *	nobody to write to, to count or to teach. Anything else than a pass, within the time limit,
+ *	proves nothing.
  *
  * THREADS
  *	identity_find() may be called by any; it may wait for the DNS, but never longer than

@@ -22,20 +22,23 @@ const char *identity_proof_str(enum identity_proof proof);
 
 struct identity {
 	enum identity_proof proof;
+	bool is_local; /* one of the site's own people sends, proved: the mail is judged */
 	/*
-	 * The person whose habits count and to whom we may write: normalised address in a
-	 * local domain, "" when there is none. Taken from the From field when that is local,
-	 * else from the envelope sender.
+	 * The address whose habits count: normalised, in a local domain, "" when not is_local.
+	 * Often, but not always, the person's own: see identity.h.
 	 */
 	const char *actor;
-	const char *mailbox; /* the actor's address as it was written: where letters go */
 	/*
-	 * Who is really at work, when that is another of the site's people than the actor: the
-	 * login as an address in a local domain, else the envelope sender. "" otherwise. Only its
-	 * habits are looked at, for what is sent from the wrong account; it gets no letter.
+	 * The proved person, normalised: whose budget is spent, who is counted. Never "" when
+	 * is_local, but for a proof that proves nobody in particular (IDENTITY_SPF).
 	 */
 	const char *person;
-	bool is_local; /* actor is in a local domain and proof is not NONE */
+	const char *mailbox; /* where the person's letters go, as it was written; "" with no person */
+	/* The address in From (Resent-From) as it was written, when that is not the person's. */
+	const char *sent_as;
 };
+
+/* The person's own address when that is not the actor's: its habits are looked at too. Or "". */
+const char *identity_own_account(const struct identity *identity);
 
 #endif

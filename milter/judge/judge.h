@@ -47,7 +47,7 @@ struct judge_facts {
 	const struct identity *identity;
 	const struct audience *audience;
 	const struct memory_recall *recall;
-	/* Of identity->person, who is not the actor; NULL: nobody, or nothing is known. */
+	/* Of identity_own_account(); NULL: there is none, or nothing is known of it. */
 	const struct memory_profile *personal;
 	bool has_body; /* the start of the body is in the transaction */
 };

@@ -98,7 +98,8 @@ judge_say_wrong_account(
 	else
 		base_buffer_printf(text_r,
 		    "This goes out as %s, %s people whom you only write to as %s.",
-		    identity->actor, value >= 1 ? "to" : "also to", identity->person);
+		    identity->actor, value >= 1 ? "to" : "also to",
+		    identity_own_account(identity));
 }
 
 /* The first recipient who is marked in a list of recall's; `sample` when nobody is. */

@@ -108,6 +108,7 @@ static enum session_answer
 facts_find(struct session_connection *connection)
 {
 	struct session_mail *mail = &connection->mail;
+	const char *account = identity_own_account(&mail->identity);
 	const char *why = "";
 
 	count_people(connection);
@@ -117,10 +118,9 @@ facts_find(struct session_connection *connection)
 		&why) != BASE_OK)
 		return session_answer_error(connection, "memory", why);
 	mail->personal = (struct memory_recall){ 0 };
-	if (mail->identity.person[0] != '\0' &&
+	if (account[0] != '\0' &&
 	    memory_recall(connection->rooms->memory, connection->site->key,
-		connection->arena, mail->identity.person, mail->judged, &mail->personal,
-		&why) != BASE_OK)
+		connection->arena, account, mail->judged, &mail->personal, &why) != BASE_OK)
 		return session_answer_error(connection, "memory", why);
 	return SESSION_CONTINUE;
 }

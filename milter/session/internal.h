@@ -49,10 +49,10 @@ struct session_mail {
 	struct audience audience;
 	bool has_audience;
 	struct memory_recall recall;
-	struct memory_recall personal; /* of identity.person */
+	struct memory_recall personal; /* of identity_own_account() */
 	struct judge_verdict verdict; /* its action is what is done */
 	enum settings_action wanted;  /* what the verdict was before it was softened */
-	const char *softened_by;      /* "monitor", "sender", "site"; NULL: by nothing */
+	const char *softened_by; /* "spf", "monitor", "sender", "site"; NULL: by nothing */
 	bool is_stormy;               /* held for a storm of answers, by this brake */
 	struct hold_storm_brake brake;
 };
@@ -107,6 +107,8 @@ void session_part_enter(struct session_connection *connection);
 bool session_part_settle(struct session_connection *connection);
 /* It is held, and what it teaches with it. */
 void session_part_held(struct session_connection *connection);
+/* Whose habits this send teaches: the actor's, or nobody's ("") when no person is proved. */
+const char *session_learner(const struct session_connection *connection);
 /* Gives memory what is known of a judged send, or of a mail that is not judged. */
 void session_learn_send(struct session_connection *connection);
 void session_learn_passing(struct session_connection *connection);

@@ -26,13 +26,21 @@ name_make(const struct base_key *key, const char *const *texts, size_t count,
 	return is_whole;
 }
 
+const char *
+session_learner(const struct session_connection *connection)
+{
+	const struct identity *identity = &connection->mail.identity;
+
+	return identity->person[0] != '\0' ? identity->actor : "";
+}
+
 /* What this mail is called. Without a Message-ID it has the name of its queue file. */
 static void
 names_make(const struct session_connection *connection, struct session_act_names *names_r)
 {
 	const struct base_key *key = session_acts_key(session_acts());
 	const struct mail_transaction *transaction = connection->mail.transaction;
-	const char *actor = connection->mail.identity.actor;
+	const char *actor = session_learner(connection);
 	bool has_id = transaction->message_id[0] != '\0';
 	const char *id[] = { actor, has_id ? "message" : "queue",
 		has_id ? transaction->message_id : transaction->queue_id,
@@ -210,7 +218,7 @@ session_learn_send(struct session_connection *connection)
 	    session_acts_teach(session_acts(), &mail->names, count);
 
 	if (count > before.recipients)
-		learn(connection, mail->identity.actor, mail->judged, mail->verdict.score,
+		learn(connection, session_learner(connection), mail->judged, mail->verdict.score,
 		    before.is_message);
 	else if (!before.is_message)
 		learn(connection, "", mail->judged, -1, false);

@@ -73,6 +73,7 @@ judge_audit(const struct session_connection *connection, const char *hold_id)
 {
 	const struct session_mail *mail = &connection->mail;
 	const char *login = connection->peer.login;
+	const char *account = identity_own_account(&mail->identity);
 	char score[32], recipients[32], people[32], client[INET6_ADDRSTRLEN];
 
 	snprintf(score, sizeof(score), "%.2f", mail->verdict.score);
@@ -89,6 +90,7 @@ judge_audit(const struct session_connection *connection, const char *hold_id)
 	    { "queue_id", mail->transaction->queue_id },
 	    { "proof", identity_proof_str(mail->identity.proof) },
 	    { "login", login[0] == '\0' ? NULL : login },
+	    { "person", account[0] == '\0' ? NULL : account },
 	    { "envelope", mail->transaction->envelope_sender },
 	    { "from", mail->transaction->from },
 	    { "client", client_text(&connection->peer, client) });
@@ -177,7 +179,7 @@ request_make(struct session_connection *connection, struct hold_request *request
 
 	request_r->action = is_undo ? HOLD_UNDO : HOLD_CONFIRM;
 	request_r->queue_id = mail->transaction->queue_id;
-	request_r->sender = mail->identity.actor;
+	request_r->sender = mail->identity.person;
 	request_r->mailbox = mail->identity.mailbox;
 	request_r->subject = mail->transaction->subject;
 	request_r->recipient_count = mail->judged->recipients.seen;

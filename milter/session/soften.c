@@ -53,10 +53,16 @@ session_soften(struct session_connection *connection)
 
 	mail->wanted = mail->verdict.action;
 	mail->softened_by = NULL;
+	if (mail->wanted > SETTINGS_TAG && mail->identity.person[0] == '\0') {
+		/* nobody is proved who could be asked: nothing is held, no letter, no budget */
+		mail->verdict.action = SETTINGS_TAG;
+		mail->softened_by = identity_proof_str(mail->identity.proof);
+		return;
+	}
 	/* the other parts of an act that was held are the same interruption */
 	if (mail->wanted <= SETTINGS_TAG || mail->part.held > SETTINGS_TAG)
 		return;
-	if (hold_count(hold, mail->identity.actor, now - DAY_SECONDS, &of_sender, &why) !=
+	if (hold_count(hold, mail->identity.person, now - DAY_SECONDS, &of_sender, &why) !=
 		BASE_OK ||
 	    hold_count(hold, NULL, now - DAY_SECONDS, &of_site, &why) != BASE_OK)
 		of_sender = of_site = 0;

@@ -149,10 +149,12 @@ owner_find(const struct session_connection *connection, const char *list)
 static bool
 is_from(const struct session_connection *connection, const char *owner)
 {
+	const struct identity *identity = &connection->mail.identity;
 	const char *folded = mail_address_fold(connection->arena, owner,
 	    connection->site->settings->identity.recipient_delimiter);
 
-	return folded != NULL && strcmp(folded, connection->mail.identity.actor) == 0;
+	return folded != NULL && (strcmp(folded, identity->actor) == 0 ||
+				     strcmp(folded, identity->person) == 0);
 }
 
 /* Is nothing held of this sender's, whatever it is? Then it is only said. */
@@ -170,7 +172,8 @@ is_concerned(const struct session_connection *connection)
 	const struct session_mail *mail = &connection->mail;
 	const struct settings *settings = connection->site->settings;
 
-	return settings->storm.enabled && mail->policy->action != SETTINGS_PASS &&
+	return settings->storm.enabled && mail->identity.person[0] != '\0' &&
+	       mail->policy->action != SETTINGS_PASS &&
 	       mail->audience.people >= settings->storm.people &&
 	       is_answer(mail->transaction) && !is_originator(&mail->recall);
 }
@@ -199,7 +202,7 @@ answer_make(const struct session_connection *connection, struct hold_storm_answe
 	    transaction->message_id[0] != '\0' ? transaction->message_id
 					       : transaction->queue_id,
 	    answer.message);
-	mac_make(connection, key, "sender", mail->identity.actor, answer.sender);
+	mac_make(connection, key, "sender", mail->identity.person, answer.sender);
 	memcpy(answer.act, mail->part.act, sizeof(answer.act));
 	*answer_r = answer;
 	return true;

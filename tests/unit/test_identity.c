@@ -117,56 +117,68 @@ START_TEST(test_find)
 	    identity_proof_str(identity.proof), identity_proof_str(cases[_i].proof));
 	ck_assert_str_eq(identity.actor, cases[_i].actor);
 	ck_assert(identity.is_local == (cases[_i].actor[0] != '\0'));
+	ck_assert_str_eq(identity_own_account(&identity),
+	    identity.is_local && strcmp(identity.actor, identity.person) != 0
+		? identity.person
+		: "");
+	if (!identity.is_local)
+		ck_assert_str_eq(identity.person, "");
 	if (!identity.is_local)
 		ck_assert_str_eq(identity.mailbox, "");
-	else if (strcmp(identity.actor, cases[_i].from) == 0)
+	else if (strcmp(identity.person, cases[_i].from) == 0)
 		ck_assert_str_eq(identity.mailbox, "written in From");
-	else
+	else if (strcmp(identity.person, cases[_i].envelope) == 0)
 		ck_assert_str_eq(identity.mailbox, "written in the envelope");
+	else
+		ck_assert_str_eq(identity.mailbox, identity.person);
 	base_arena_free(&arena);
 }
 END_TEST
 
-/* Who is at work, when it is somebody else than the address that is sent as. */
+/* Who is proved, and as whom that is sent when From names somebody else. */
 static const struct {
 	const char *login;
 	const char *envelope;
 	const char *from;
 	const char *person;
+	const char *sent_as;
 } persons[] = {
-	{ "ann", "ann@example.com", "ann@example.com", "" },
-	{ "ann@example.com", "ann@example.com", "ann@example.com", "" },
-	{ "Ann@EXAMPLE.com", "x@example.net", "ann@example.com", "" },
-	{ "ann", "info@example.com", "info@example.com", "ann@example.com" },
-	{ "ANN", "info@example.org", "info@example.org", "ann@example.org" },
-	{ "ann@example.com", "info@example.org", "info@example.org", "ann@example.com" },
+	{ "ann", "ann@example.com", "ann@example.com", "ann@example.com", "" },
+	{ "ann@example.com", "ann@example.com", "ann@example.com", "ann@example.com", "" },
+	{ "Ann@EXAMPLE.com", "x@example.net", "ann@example.com", "ann@example.com", "" },
+	{ "ann", "info@example.com", "info@example.com", "ann@example.com", "From" },
+	{ "ANN", "info@example.org", "info@example.org", "ann@example.org", "From" },
+	{ "ann@example.com", "info@example.org", "info@example.org", "ann@example.com", "From" },
 	/* the login counts, whatever the envelope says */
-	{ "ann", "ben@example.com", "info@example.com", "ann@example.com" },
+	{ "ann", "ben@example.com", "info@example.com", "ann@example.com", "From" },
 	/* no address of ours */
-	{ "ann@example.net", "info@example.com", "info@example.com", "" },
-	{ "EXAMPLE\\ann", "info@example.com", "info@example.com", "" },
-	{ "a b", "info@example.com", "info@example.com", "" },
-	{ "@", "info@example.com", "info@example.com", "" },
+	{ "ann@example.net", "info@example.com", "info@example.com", "info@example.com", "" },
+	{ "EXAMPLE\\ann", "info@example.com", "info@example.com", "info@example.com", "" },
+	{ "a b", "info@example.com", "info@example.com", "info@example.com", "" },
+	{ "@", "info@example.com", "info@example.com", "info@example.com", "" },
 	/* no login: the envelope sender */
-	{ "", "ann@example.com", "info@example.com", "ann@example.com" },
-	{ "", "info@example.com", "info@example.com", "" },
-	{ "", "bounce@example.net", "info@example.com", "" },
-	{ "", "ann@example.com", "ann@stranger.example", "" },
+	{ "", "ann@example.com", "info@example.com", "ann@example.com", "From" },
+	{ "", "info@example.com", "info@example.com", "info@example.com", "" },
+	{ "", "bounce@example.net", "info@example.com", "info@example.com", "" },
+	{ "", "ann@example.com", "ann@stranger.example", "ann@example.com", "From" },
 	/* nobody of ours sends */
-	{ "ann", "x@example.net", "y@example.net", "" },
+	{ "ann", "x@example.net", "y@example.net", "", "" },
 };
 
 START_TEST(test_person)
 {
 	struct identity_peer peer = { .login = persons[_i].login };
 	struct mail_transaction transaction = { .envelope_sender = persons[_i].envelope,
-		.from = persons[_i].from };
+		.from = persons[_i].from,
+		.envelope_written = "envelope",
+		.from_written = "From" };
 	struct base_arena *arena = base_arena_new(1 << 16);
 	struct identity identity;
 
 	peer_set(&peer, "127.0.0.1");
 	identity_find(&site, NULL, arena, &peer, &transaction, &identity);
 	ck_assert_str_eq(identity.person, persons[_i].person);
+	ck_assert_str_eq(identity.sent_as, persons[_i].sent_as);
 	base_arena_free(&arena);
 }
 END_TEST

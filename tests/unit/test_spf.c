@@ -122,7 +122,9 @@ START_TEST(test_find)
 {
 	struct identity_peer peer = { .login = senders[_i].login, .helo = "mx.test" };
 	struct mail_transaction transaction = { .envelope_sender = senders[_i].envelope,
-		.from = senders[_i].from };
+		.from = senders[_i].from,
+		.from_written = senders[_i].from,
+		.envelope_written = senders[_i].envelope };
 	struct base_arena *arena = base_arena_new(1 << 16);
 	struct identity identity;
 
@@ -133,6 +135,10 @@ START_TEST(test_find)
 	    identity_proof_str(identity.proof), identity_proof_str(senders[_i].proof));
 	ck_assert_str_eq(identity.actor, senders[_i].actor);
 	ck_assert(identity.is_local == (senders[_i].actor[0] != '\0'));
+	/* a pass proves nobody in particular: nobody is written to */
+	ck_assert_str_eq(
+	    identity.person, senders[_i].proof == IDENTITY_LOGIN ? senders[_i].actor : "");
+	ck_assert_str_eq(identity.mailbox, identity.person);
 	ck_assert_uint_eq(identity_spf_checks(spf), senders[_i].checks);
 	base_arena_free(&arena);
 	stop();
