@@ -52,6 +52,7 @@ row_forget(struct forgetting *forgetting, struct store_hold *row, const char **w
 		return store_hold_remove(store, row->id, why_r);
 	/* wiped when it was over, unless we were killed just then */
 	row->subject = row->recipients = row->reasons = row->author = "";
+	row->from_address = "";
 	result = store_part_wipe(store, row->id, why_r);
 	if (result == BASE_OK || result == BASE_NONE)
 		result = store_hold_update(store, row, row->state, why_r);

@@ -205,6 +205,7 @@ hold_view_make(struct hold *hold, struct base_arena *arena, const struct store_h
 		.action = row->action,
 		.sender = row->sender,
 		.mailbox = *row->mailbox != '\0' ? row->mailbox : row->sender,
+		.from = row->from_address,
 		.subject = row->subject,
 		.recipients = row->recipients,
 		.recipient_count = (size_t)row->recipient_count,

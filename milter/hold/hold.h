@@ -113,6 +113,8 @@ struct hold_request {
 	const char *sender;  /* normalised: whose budget it is */
 	const char *mailbox; /* the same as it was written: where the letter goes; NULL or "":
 				unknown, to sender */
+	const char *from;    /* the mail's From where it is somebody else's than the sender's;
+				NULL or "": it is not */
 	const char *subject;
 	const char **recipients; /* those that every recipient can see (To, Cc); bounded here */
 	size_t recipients_visible;
@@ -179,6 +181,7 @@ struct hold_view {
 	enum hold_action action;
 	const char *sender;	/* normalised */
 	const char *mailbox;	/* the same as it was written: where letters go */
+	const char *from;	/* the mail's From where it is somebody else's, else "" */
 	const char *subject;	/* "" once it is over */
 	const char *recipients; /* visible ones, one a line; "" once it is over */
 	size_t recipient_count;

@@ -90,6 +90,15 @@ mailbox_of(const struct hold_request *request)
 	return is_known ? request->mailbox : "";
 }
 
+/* Whose address the mail bears, if it is not the sender's; "" else. */
+static const char *
+from_of(struct base_arena *arena, const struct hold_request *request)
+{
+	bool is_own = request->from == NULL || strcmp(request->from, request->sender) == 0;
+
+	return is_own ? "" : line_make(arena, request->from, HOLD_MAX_SENDER);
+}
+
 /* The recipients that are shown, one a line, whole ones only. */
 static const char *
 recipients_make(struct base_arena *arena, const struct hold_request *request)
@@ -140,6 +149,7 @@ hold_row_make(struct hold *hold, struct base_arena *arena,
 		.act = { request->act, request->act_length },
 		.sender = request->sender,
 		.mailbox = mailbox_of(request),
+		.from_address = from_of(arena, request),
 		.subject = line_make(arena, request->subject, HOLD_MAX_SUBJECT),
 		.recipients = recipients_make(arena, request),
 		.recipient_count = (int64_t)request->recipient_count,
@@ -162,7 +172,7 @@ hold_row_make(struct hold *hold, struct base_arena *arena,
 
 	if (row.subject == NULL || row.recipients == NULL || row.reasons == NULL ||
 	    row.policy == NULL || row.language == NULL || row.template == NULL ||
-	    row.author == NULL) {
+	    row.author == NULL || row.from_address == NULL) {
 		*why_r = base_why("no memory for a hold");
 		return BASE_BROKEN;
 	}

@@ -411,6 +411,7 @@ hold_storm_view_make(const struct store_storm *storm, struct hold_view *view_r)
 		.action = HOLD_BRAKE,
 		.sender = storm->owner,
 		.mailbox = storm->owner,
+		.from = "",
 		.subject = storm->subject,
 		.recipients = storm->list,
 		.recipient_count = *storm->list != '\0' ? 1 : 0,

@@ -115,6 +115,7 @@ const struct store_driver store_sqlite_driver = {
 	.hold_update = store_sqlite_hold_update,
 	.hold_due = store_sqlite_hold_due,
 	.hold_letter_due = store_sqlite_hold_letter_due,
+	.hold_return_due = store_sqlite_hold_return_due,
 	.hold_next_due = store_sqlite_hold_next_due,
 	.hold_list = store_sqlite_hold_list,
 	.hold_count = store_sqlite_hold_count,

@@ -22,7 +22,7 @@ struct store_sqlite {
 /* The schema of each kind: statement `n` leads from version n to n + 1. */
 extern const char *const store_sqlite_holds_schema[];
 extern const char *const store_sqlite_memory_schema[];
-#define STORE_SQLITE_HOLDS_VERSION 4
+#define STORE_SQLITE_HOLDS_VERSION 5
 #define STORE_SQLITE_MEMORY_VERSION 2
 
 /* --- sqlite_call.c --------------------------------------------------------------- */
@@ -125,6 +125,9 @@ enum base_result store_sqlite_hold_due(void *database, struct base_arena *arena,
     const char *node, int64_t now, struct store_hold **holds_r, size_t room,
     size_t *count_r, const char **why_r);
 enum base_result store_sqlite_hold_letter_due(void *database, struct base_arena *arena,
+    const char *node, int64_t now, struct store_hold **holds_r, size_t room,
+    size_t *count_r, const char **why_r);
+enum base_result store_sqlite_hold_return_due(void *database, struct base_arena *arena,
     const char *node, int64_t now, struct store_hold **holds_r, size_t room,
     size_t *count_r, const char **why_r);
 enum base_result store_sqlite_hold_next_due(

@@ -9,9 +9,10 @@
 	"people,"                                                                          \
 	" people_kind, score, reasons, policy, language, created, due, deadline, window,"  \
 	" grace, on_end, then_end, settled, moved, by, tries, letter_due, letter_tries,"   \
-	" letter_sent, storm, author, answered, template, mailbox"
-#define HOLD_COLUMN_COUNT 34
-#define HOLD_EXPECTED "?35" /* the parameter after them */
+	" letter_sent, storm, author, answered, template, mailbox,"                        \
+	" return_due, return_tries, return_how, from_address"
+#define HOLD_COLUMN_COUNT 38
+#define HOLD_EXPECTED "?39" /* the parameter after them */
 
 enum slot {
 	HOLD_INSERT,
@@ -21,6 +22,7 @@ enum slot {
 	HOLD_UPDATE,
 	HOLD_DUE,
 	HOLD_LETTER_DUE,
+	HOLD_RETURN_DUE,
 	HOLD_NEXT_DUE,
 	HOLD_LIST_ALL,
 	HOLD_LIST_OPEN,
@@ -46,7 +48,7 @@ static const char *const statements[] = {
 	[HOLD_INSERT] =
 	    "INSERT INTO hold (" HOLD_COLUMNS ") VALUES (?, ?, ?, ?, ?, ?, ?, ?,"
 	    " ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, "
-	    "?)",
+	    "?, ?, ?, ?, ?)",
 	[HOLD_GET] = "SELECT " HOLD_COLUMNS " FROM hold WHERE id = ?",
 	[HOLD_BY_TOKEN] = "SELECT " HOLD_COLUMNS " FROM hold WHERE id ="
 			  " (SELECT hold_id FROM token WHERE hash = ? AND expires > ?)",
@@ -54,13 +56,16 @@ static const char *const statements[] = {
 			" AND node = ?1 ORDER BY created DESC LIMIT 1",
 	[HOLD_UPDATE] =
 	    "UPDATE hold SET (" HOLD_COLUMNS ") = (?, ?, ?, ?, ?, ?, ?, ?,"
-	    " ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
-	    " WHERE id = ?1 AND state = " HOLD_EXPECTED,
+	    " ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?,"
+	    " ?, ?, ?, ?) WHERE id = ?1 AND state = " HOLD_EXPECTED,
 	[HOLD_DUE] = "SELECT " HOLD_COLUMNS " FROM hold WHERE node = ? AND due <> 0"
 		     " AND due <= ? ORDER BY due LIMIT ?",
 	[HOLD_LETTER_DUE] = "SELECT " HOLD_COLUMNS " FROM hold WHERE node = ?"
 			    " AND letter_due <> 0 AND letter_due <= ?"
 			    " ORDER BY storm <> '', letter_due LIMIT ?",
+	[HOLD_RETURN_DUE] = "SELECT " HOLD_COLUMNS " FROM hold WHERE node = ?"
+			    " AND return_due <> 0 AND return_due <= ?"
+			    " ORDER BY return_due LIMIT ?",
 	[HOLD_NEXT_DUE] = "SELECT min(due) FROM hold WHERE node = ? AND due <> 0",
 	[HOLD_LIST_ALL] = "SELECT " HOLD_COLUMNS " FROM hold WHERE (created, id) < (?, ?)"
 			  " ORDER BY created DESC, id DESC LIMIT ?",
@@ -75,7 +80,7 @@ static const char *const statements[] = {
 	[PURGE_HOLDS] = "DELETE FROM hold WHERE id IN " PURGED,
 	[HOLD_NAMING] =
 	    "SELECT " HOLD_COLUMNS " FROM hold WHERE sender = ?1"
-	    " OR author = ?1 OR instr(char(10) || lower(recipients) || char(10),"
+	    " OR author = ?1 OR from_address = ?1 OR instr(char(10) || lower(recipients) || char(10),"
 	    " char(10) || ?1 || char(10)) OR instr(lower(reasons), ?1)"
 	    " OR id IN (SELECT hold_id FROM part WHERE instr(lesson, ?2))"
 	    " ORDER BY created, id LIMIT ?3",
@@ -131,6 +136,10 @@ hold_bind(struct store_sqlite_call *call, const struct store_hold *hold)
 	store_sqlite_int(call, hold->answered);
 	store_sqlite_text(call, hold->template);
 	store_sqlite_text(call, hold->mailbox);
+	store_sqlite_int(call, hold->return_due);
+	store_sqlite_int(call, hold->return_tries);
+	store_sqlite_int(call, hold->return_how);
+	store_sqlite_text(call, hold->from_address);
 }
 
 /* The row that the statement stands on; false: the arena is full. */
@@ -154,6 +163,7 @@ hold_read(struct store_sqlite_call *call, struct base_arena *arena, void *row_r)
 		{ 30, &hold_r->author },
 		{ 32, &hold_r->template },
 		{ 33, &hold_r->mailbox },
+		{ 37, &hold_r->from_address },
 	};
 
 	if (!store_sqlite_column_texts(call, arena, texts, sizeof(texts) / sizeof(*texts)))
@@ -178,6 +188,9 @@ hold_read(struct store_sqlite_call *call, struct base_arena *arena, void *row_r)
 	hold_r->letter_tries = sqlite3_column_int(row, 27);
 	hold_r->letter_sent = sqlite3_column_int64(row, 28);
 	hold_r->answered = sqlite3_column_int64(row, 31);
+	hold_r->return_due = sqlite3_column_int64(row, 34);
+	hold_r->return_tries = sqlite3_column_int(row, 35);
+	hold_r->return_how = sqlite3_column_int(row, 36);
 	return is_whole;
 }
 
@@ -297,6 +310,15 @@ store_sqlite_hold_letter_due(void *database, struct base_arena *arena, const cha
 {
 	return holds_due(
 	    database, HOLD_LETTER_DUE, arena, node, now, holds_r, room, count_r, why_r);
+}
+
+enum base_result
+store_sqlite_hold_return_due(void *database, struct base_arena *arena, const char *node,
+    int64_t now, struct store_hold **holds_r, size_t room, size_t *count_r,
+    const char **why_r)
+{
+	return holds_due(
+	    database, HOLD_RETURN_DUE, arena, node, now, holds_r, room, count_r, why_r);
 }
 
 enum base_result

@@ -22,9 +22,9 @@ _Static_assert(STORE_SQLITE_PART_SLOT + SLOT_COUNT <= STORE_SQLITE_STORM_SLOT,
 static const char *const statements[] = {
 	[PART_INSERT] = "INSERT INTO part (hold_id, queue_id, state, created, lesson)"
 			" VALUES (?, ?, ?, ?, ?)",
-	[PART_UPDATE] = "UPDATE part SET state = ?3, created = ?4"
+	[PART_UPDATE] = "UPDATE part SET state = ?3, created = ?4, returned = ?5"
 			" WHERE hold_id = ?1 AND queue_id = ?2",
-	[PART_LIST] = "SELECT queue_id, state, created FROM part WHERE hold_id = ?"
+	[PART_LIST] = "SELECT queue_id, state, created, returned FROM part WHERE hold_id = ?"
 		      " ORDER BY rowid",
 	[PART_LESSON] = "SELECT lesson FROM part WHERE hold_id = ? AND queue_id = ?",
 	[PART_WIPE] = "UPDATE part SET lesson = x'' WHERE hold_id = ?",
@@ -62,6 +62,7 @@ store_sqlite_part_update(void *database, const struct store_part *part, const ch
 	store_sqlite_text(&call, part->queue_id);
 	store_sqlite_int(&call, part->state);
 	store_sqlite_int(&call, part->created);
+	store_sqlite_int(&call, part->returned);
 	return store_sqlite_run(&call, why_r);
 }
 
@@ -101,6 +102,7 @@ store_sqlite_part_list(void *database, struct base_arena *arena, const char *hol
 		parts[count].queue_id = store_sqlite_column_text(&call, arena, 0);
 		parts[count].state = sqlite3_column_int(call.statement, 1);
 		parts[count].created = sqlite3_column_int64(call.statement, 2);
+		parts[count].returned = sqlite3_column_int64(call.statement, 3);
 		if (parts[count].queue_id == NULL)
 			break;
 		count++;

@@ -59,4 +59,15 @@ const char *const store_sqlite_holds_schema[] = {
 	"ALTER TABLE hold ADD COLUMN template TEXT NOT NULL DEFAULT '';",
 	/* 4: addresses as they were written */
 	"ALTER TABLE hold ADD COLUMN mailbox TEXT NOT NULL DEFAULT '';",
+	/* 5: mail that comes back to its author by a letter; who stands in its From */
+	"ALTER TABLE hold ADD COLUMN return_due INTEGER NOT NULL DEFAULT 0;"
+	"ALTER TABLE hold ADD COLUMN return_tries INTEGER NOT NULL DEFAULT 0;"
+	"ALTER TABLE hold ADD COLUMN return_how INTEGER NOT NULL DEFAULT 0;"
+	"ALTER TABLE hold ADD COLUMN from_address TEXT NOT NULL DEFAULT '';"
+	"ALTER TABLE part ADD COLUMN returned INTEGER NOT NULL DEFAULT 0;"
+	"CREATE INDEX hold_return_due ON hold (node, return_due) WHERE return_due <> 0;"
+	"CREATE INDEX hold_letter_sent ON hold (sender, letter_sent)"
+	" WHERE letter_sent <> 0;"
+	/* what was on its way back (HOLD_RETURNING) goes on by a letter */
+	"UPDATE hold SET return_due = 1 WHERE state = 6;",
 };

@@ -197,6 +197,15 @@ store_hold_letter_due(struct store *store, struct base_arena *arena, const char 
 }
 
 enum base_result
+store_hold_return_due(struct store *store, struct base_arena *arena, const char *node,
+    int64_t now, struct store_hold **holds_r, size_t room, size_t *count_r,
+    const char **why_r)
+{
+	return CALL(
+	    store, hold_return_due, arena, node, now, holds_r, room, count_r, why_r);
+}
+
+enum base_result
 store_hold_next_due(
     struct store *store, const char *node, int64_t *due_r, const char **why_r)
 {

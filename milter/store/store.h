@@ -117,6 +117,11 @@ struct store_hold {
 	int64_t answered;      /* people who had answered everybody before */
 	const char *template;  /* name of the site's own sentences, "" for none */
 	const char *mailbox;   /* where the letter goes, "": to sender; emptied when it is over */
+	int64_t return_due;    /* when its author is to get it back by a letter; 0: no letter waits */
+	int return_tries;
+	int return_how;	       /* enum hold_return */
+	const char *from_address; /* of the mail, where it is not the sender's, else ""; emptied
+				   * when it is over */
 };
 
 /* One queue file of a hold. What memory learns if it is sent lies beside it, see below. */
@@ -125,6 +130,7 @@ struct store_part {
 	const char *queue_id;
 	int state; /* enum hold_part_state */
 	int64_t created;
+	int64_t returned; /* when the MTA took a letter with its message to its author; 0: not */
 };
 
 enum base_result store_hold_insert(
@@ -148,6 +154,10 @@ enum base_result store_hold_due(struct store *store, struct base_arena *arena,
 	size_t *count_r, const char **why_r);
 /* The same for letter_due; holds of a storm come after all others. */
 enum base_result store_hold_letter_due(struct store *store, struct base_arena *arena,
+	const char *node, int64_t now, struct store_hold **holds_r, size_t room,
+	size_t *count_r, const char **why_r);
+/* The same for return_due. */
+enum base_result store_hold_return_due(struct store *store, struct base_arena *arena,
 	const char *node, int64_t now, struct store_hold **holds_r, size_t room,
 	size_t *count_r, const char **why_r);
 /* When the earliest due of a node is; NONE if there is none. */
@@ -176,7 +186,7 @@ enum base_result store_hold_remove(struct store *store, const char *id, const ch
 
 enum base_result store_part_insert(struct store *store, const struct store_part *part,
 	const void *lesson, size_t lesson_length, const char **why_r);
-/* State and created of a part; NONE: no such part. */
+/* All but the lesson of a part; NONE: no such part. */
 enum base_result store_part_update(
 	struct store *store, const struct store_part *part, const char **why_r);
 /* The lesson of a part, empty once it is wiped. */

@@ -99,6 +99,10 @@ sample(const char *id)
 		.letter_due = 2000,
 		.letter_tries = 1,
 		.letter_sent = 77,
+		.return_due = 3000,
+		.return_tries = 4,
+		.return_how = 2,
+		.from_address = "boss@example.com",
 	};
 }
 
@@ -137,6 +141,10 @@ same_hold(const struct store_hold *a, const struct store_hold *b)
 	ck_assert_int_eq(a->letter_due, b->letter_due);
 	ck_assert_int_eq(a->letter_tries, b->letter_tries);
 	ck_assert_int_eq(a->letter_sent, b->letter_sent);
+	ck_assert_int_eq(a->return_due, b->return_due);
+	ck_assert_int_eq(a->return_tries, b->return_tries);
+	ck_assert_int_eq(a->return_how, b->return_how);
+	ck_assert_str_eq(a->from_address, b->from_address);
 }
 
 static int
@@ -194,6 +202,7 @@ START_TEST(update_writes_all_or_is_lost)
 		.language = "de",
 		.template = "/etc/de.letter",
 		.mailbox = "S",
+		.from_address = "t",
 		.created = 3,
 		.due = 4,
 		.deadline = 5,
@@ -250,6 +259,7 @@ START_TEST(due_rows_most_urgent_first)
 		hold.node = rows[i].node;
 		hold.due = rows[i].due;
 		hold.letter_due = rows[i].letter_due;
+		hold.return_due = rows[i].letter_due * 2;
 		OK(store_hold_insert(store, &hold, &why));
 	}
 	OK(store_hold_due(store, arena, "mx1", 300, &holds, 10, &count, &why));
@@ -262,6 +272,10 @@ START_TEST(due_rows_most_urgent_first)
 	OK(store_hold_due(store, arena, "mx1", 99, &holds, 2, &count, &why));
 	ck_assert_uint_eq(count, 0);
 	OK(store_hold_letter_due(store, arena, "mx1", 500, &holds, 10, &count, &why));
+	ck_assert_uint_eq(count, 2);
+	ck_assert_str_eq(holds[0].id, "c");
+	ck_assert_str_eq(holds[1].id, "e");
+	OK(store_hold_return_due(store, arena, "mx1", 1000, &holds, 10, &count, &why));
 	ck_assert_uint_eq(count, 2);
 	ck_assert_str_eq(holds[0].id, "c");
 	ck_assert_str_eq(holds[1].id, "e");
@@ -743,7 +757,7 @@ START_TEST(newer_schema_is_refused)
 	int version = 0;
 
 	OK(store_check(store, &version, &why));
-	ck_assert_int_eq(version, 4);
+	ck_assert_int_eq(version, 5);
 	store_close(&store);
 	path_of(STORE_HOLDS_PATH, path);
 	ck_assert_int_eq(sqlite3_open(path, &raw), SQLITE_OK);
