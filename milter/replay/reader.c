@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "milter/mail/mail.h"
 #include "milter/replay/replay.h"
 
 #define READER_FIELDS 6
@@ -164,26 +165,14 @@ id_parse(struct replay_reader *reader, char *text, const char *field, const char
 	return BASE_OK;
 }
 
-/* Everything a transaction has that a line does not. */
+/* A transaction of a line: one address is who sent it and who it is from. */
 static struct mail_transaction *
 transaction_new(struct base_arena *arena, int64_t time, const char *sender)
 {
-	struct mail_transaction *transaction =
-	    base_arena_alloc(arena, sizeof(*transaction));
+	struct mail_transaction *transaction = mail_transaction_new(arena, time);
 
 	if (transaction)
-		*transaction = (struct mail_transaction){
-			.time = time,
-			.queue_id = "",
-			.envelope_sender = sender,
-			.from = sender,
-			.from_name = "",
-			.sender = "",
-			.subject = "",
-			.message_id = "",
-			.in_reply_to = "",
-			.body_start = "",
-		};
+		transaction->envelope_sender = transaction->from = sender;
 	return transaction;
 }
 

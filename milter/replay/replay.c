@@ -2,6 +2,7 @@
  * NAME
  *	replay - a history through the daemon's own code
  */
+#include "milter/mail/mail.h"
 #include "milter/memory/memory.h"
 #include "milter/policy/policy.h"
 #include "milter/replay/replay.h"
@@ -127,6 +128,18 @@ line_run(struct replay *replay, const struct replay_line *line, const char **why
 	return result;
 }
 
+/* Takes the extensions out of a line's addresses, where the site does. */
+static enum base_result
+line_fold(struct replay *replay, const struct replay_line *line, const char **why_r)
+{
+	enum base_result result = mail_transaction_fold(replay->arena, line->transaction,
+	    replay->settings->identity.recipient_delimiter);
+
+	if (result != BASE_OK)
+		*why_r = base_why("no memory for a line");
+	return result;
+}
+
 /* An empty memory with a key that is nobody's. */
 static enum base_result
 replay_begin(struct replay *replay, FILE *input, const char *name, const char **why_r)
@@ -174,6 +187,8 @@ replay_run(FILE *input, const char *name, const struct settings *settings,
 		result = replay_reader_next(replay.reader, replay.arena, &line, why_r);
 		if (result == BASE_OK)
 			result = line_order(&replay, &line, why_r);
+		if (result == BASE_OK)
+			result = line_fold(&replay, &line, why_r);
 		if (result == BASE_OK)
 			result = line_run(&replay, &line, why_r);
 	}

@@ -11,6 +11,7 @@
 #include <string.h>
 
 #include "milter/judge/judge.h"
+#include "milter/mail/mail.h"
 #include "milter/memory/memory.h"
 
 struct history {
@@ -55,21 +56,13 @@ static inline struct mail_transaction *
 history_mail(struct history *history, const char *sender, const char *recipients,
     const char *id, const char *parent)
 {
-	struct mail_transaction *mail = base_arena_alloc(history->arena, sizeof(*mail));
+	struct mail_transaction *mail = mail_transaction_new(history->arena, history->now);
 
-	*mail = (struct mail_transaction){
-		.time = history->now,
-		.queue_id = "",
-		.envelope_sender = sender,
-		.recipients = history_addresses(history->arena, recipients),
-		.from = sender,
-		.from_name = "",
-		.sender = "",
-		.subject = "",
-		.message_id = id,
-		.in_reply_to = parent,
-		.body_start = "",
-	};
+	ck_assert_ptr_nonnull(mail);
+	mail->envelope_sender = mail->from = sender;
+	mail->recipients = history_addresses(history->arena, recipients);
+	mail->message_id = id;
+	mail->in_reply_to = parent;
 	return mail;
 }
 

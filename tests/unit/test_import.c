@@ -368,6 +368,7 @@ END_TEST
 /* --- the whole way ----------------------------------------------------------------- */
 
 static char directory[] = "/tmp/oops-test-import-XXXXXX";
+static const char *delimiter = ""; /* of the sites' addresses */
 
 /* A memory, what goes with it, and an import into it. */
 struct site {
@@ -429,6 +430,7 @@ site_open(struct site *site, const char *name, int signal)
 	ck_assert_int_eq(base_crypto_start(&why), BASE_OK);
 	import.settings = site->settings = settings_defaults();
 	settings_lists(site->settings);
+	site->settings->identity.recipient_delimiter = delimiter;
 	ck_assert_int_eq(base_key_from_bytes(bytes, &site->key), BASE_OK);
 	ck_assert_int_eq(judge_scorecard_default(&site->scorecard, &why), BASE_OK);
 	ck_assert_msg(memory_open(&options, &site->memory, &why) == BASE_OK, "%s", why);
@@ -918,6 +920,74 @@ START_TEST(ids_are_those_of_the_daemon)
 }
 END_TEST
 
+/* The same mail in every format, written with an extension of the sender's address. */
+static void
+extended_write(enum replay_format format, const char *name)
+{
+	time_t now = (time_t)base_now();
+	char date[60], stamp[60], path[200];
+	FILE *file;
+
+	strftime(date, sizeof(date), "%d %b %Y %H:%M:%S +0000", gmtime(&now));
+	strftime(stamp, sizeof(stamp), "%Y-%m-%dT%H:%M:%S+00:00", gmtime(&now));
+	if (format == REPLAY_MAILDIR) {
+		snprintf(path, sizeof(path), "%s/%s", directory, name);
+		ck_assert_int_eq(mkdir(path, 0700), 0);
+		snprintf(path, sizeof(path), "%s/%s/new", directory, name);
+		ck_assert_int_eq(mkdir(path, 0700), 0);
+		snprintf(path, sizeof(path), "%s/%s/cur", directory, name);
+		ck_assert_int_eq(mkdir(path, 0700), 0);
+		snprintf(path, sizeof(path), "%s/cur/1.x:2,S", name);
+		name = path;
+	}
+	file = file_make(name);
+	if (format == REPLAY_TSV)
+		fprintf(file, "%ld\tp1+news@example.com\tp2+a@example.com\tm1@x\t-\tsend\n",
+		    (long)now);
+	else if (format == REPLAY_LOG)
+		fprintf(file,
+		    "%s mx postfix/cleanup[9]: 4AB12C: message-id=<m1@x>\n"
+		    "%s mx postfix/qmgr[8]: 4AB12C: from=<p1+news@example.com>, size=9, "
+		    "nrcpt=1\n%s mx postfix/smtp[7]: 4AB12C: to=<p2+a@example.com>, "
+		    "status=sent (ok)\n%s mx postfix/qmgr[8]: 4AB12C: removed\n",
+		    stamp, stamp, stamp, stamp);
+	else
+		fprintf(file,
+		    "%sFrom: Anna <p1+news@example.com>\nTo: Bob <p2+a@example.com>\n"
+		    "Date: %s\nMessage-ID: <m1@x>\n\nhello\n",
+		    format == REPLAY_MBOX ? "From anna" AT : "", date);
+	fclose(file);
+}
+
+/* Where the site has a delimiter, every format says the same of the same mail. */
+START_TEST(extensions_are_nobody_else)
+{
+	struct replay_count count;
+	FILE *file;
+
+	folder_make(directory);
+	delimiter = "+";
+	file = file_make("plain");
+	fprintf(file, "%ld\tp1@example.com\tp2@example.com\tm1@x\t-\tsend\n",
+	    (long)base_now());
+	fclose(file);
+	for (int format = REPLAY_AUTO + 1; format <= REPLAY_MESSAGE; format++) {
+		char name[40], state[50];
+
+		snprintf(name, sizeof(name), "as-%d", format);
+		snprintf(state, sizeof(state), "%s.d", name);
+		extended_write((enum replay_format)format, name);
+		count = import(state, name, (enum replay_format)format, BASE_OK, NULL);
+		ck_assert_msg(count.learned == 1 && count.malformed == 0, "%s: learned %zu",
+		    replay_format_str((enum replay_format)format), count.learned);
+		ck_assert_uint_eq(
+		    import(state, "plain", REPLAY_TSV, BASE_OK, NULL).known, 1);
+	}
+	delimiter = "";
+	folder_remove(directory);
+}
+END_TEST
+
 /* A list counts as the people behind it: mail to it is an audience written to before. */
 START_TEST(lists_count_as_their_people)
 {
@@ -978,6 +1048,7 @@ main(void)
 	tcase_add_test(files, maildir_has_one_progress);
 	tcase_add_test(files, messages_and_long_lines_are_known);
 	tcase_add_test(files, ids_are_those_of_the_daemon);
+	tcase_add_test(files, extensions_are_nobody_else);
 	tcase_add_test(files, lists_count_as_their_people);
 	suite_add_tcase(suite, pure);
 	suite_add_tcase(suite, files);

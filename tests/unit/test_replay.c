@@ -5,12 +5,25 @@
 
 #include "milter/replay/replay.h"
 
+static const char *delimiter = ""; /* of the site's addresses */
+
+/* The settings that everything here runs by. */
+static struct settings *
+settings_make(void)
+{
+	struct settings *settings = settings_defaults();
+
+	ck_assert_ptr_nonnull(settings);
+	settings->identity.recipient_delimiter = delimiter;
+	return settings;
+}
+
 /* Runs a backtest over text; the output is to be freed. */
 static enum base_result
 backtest(
     const char *text, size_t length, bool with_person, char **output_r, const char **why_r)
 {
-	struct settings *settings = settings_defaults();
+	struct settings *settings = settings_make();
 	struct judge_scorecard *card = NULL;
 	size_t size = 0;
 	struct replay_options options = {
@@ -21,7 +34,6 @@ backtest(
 	};
 	enum base_result result;
 
-	ck_assert_ptr_nonnull(settings);
 	ck_assert_int_eq(judge_scorecard_default(&card, why_r), BASE_OK);
 	result = replay_backtest(&options, settings, card, why_r);
 	fclose(options.input);
@@ -169,6 +181,47 @@ START_TEST(person_is_a_column)
 }
 END_TEST
 
+/* Every send of a pair is once with an extension and once without. */
+static char *
+extended_history(const char *extension)
+{
+	char *text = NULL;
+	size_t size = 0;
+	FILE *file = open_memstream(&text, &size);
+
+	for (int i = 0; i < 200; i++)
+		fprintf(file, "%d\tme%s@x\tp%d%s@x,p%d@x\tm%d\t-\tsend\n",
+		    1700000000 + i * 1200, i % 2 ? extension : "", i % 3,
+		    i % 3 ? "" : extension, (i + 1) % 3, i);
+	fprintf(file, "1700300000\tme%s@x\tp0%s@x,p1@x\t-\tm7\tprobe\n", extension,
+	    extension);
+	fclose(file);
+	return text;
+}
+
+/* With the site's delimiter an extension is nobody else, as in the daemon. */
+START_TEST(extensions_are_nobody_else)
+{
+	char *plain_text = extended_history(""), *text = extended_history("+news");
+	char *plain = NULL, *folded = NULL, *whole = NULL;
+	const char *why = "";
+
+	ck_assert_int_eq(
+	    backtest(plain_text, strlen(plain_text), false, &plain, &why), BASE_OK);
+	ck_assert_int_eq(backtest(text, strlen(text), false, &whole, &why), BASE_OK);
+	ck_assert_str_ne(whole, plain);
+	delimiter = "+";
+	ck_assert_int_eq(backtest(text, strlen(text), false, &folded, &why), BASE_OK);
+	ck_assert_str_eq(folded, plain);
+	delimiter = "";
+	free(plain_text);
+	free(text);
+	free(plain);
+	free(folded);
+	free(whole);
+}
+END_TEST
+
 /* --- training ---------------------------------------------------------------------- */
 
 /* Forty people, ordinary mail; from the middle on also slips to all. */
@@ -202,7 +255,7 @@ train(const char *text, char **card_r, size_t *real_r, size_t *slips_r, const ch
 	    "signal reached_by_bcc rising\nunknown 0\n-inf..0.5 0\n0.5..inf 25\n"
 	    "pair audience_size exact_before\ncolumns unknown -inf..inf\n"
 	    "unknown 0 0\n-inf..5 0 0\n5..inf 0 0\n";
-	struct settings *settings = settings_defaults();
+	struct settings *settings = settings_make();
 	struct judge_scorecard *frame = NULL, *card = NULL;
 	struct judge_trainer *trainer = NULL;
 	FILE *input = fmemopen((char *)text, strlen(text), "r");
@@ -260,6 +313,24 @@ START_TEST(training_fits_points)
 }
 END_TEST
 
+/* Where the site has a delimiter, too. */
+START_TEST(training_takes_extensions_out)
+{
+	char *history = training_history(true), *plain = NULL, *folded = NULL;
+	const char *why = "";
+	size_t real = 0, slips = 0;
+
+	ck_assert_int_eq(train(history, &plain, &real, &slips, &why), BASE_OK);
+	delimiter = "+";
+	ck_assert_int_eq(train(history, &folded, &real, &slips, &why), BASE_OK);
+	ck_assert_str_eq(folded, plain);
+	delimiter = "";
+	free(history);
+	free(plain);
+	free(folded);
+}
+END_TEST
+
 START_TEST(training_needs_slips)
 {
 	char *history = training_history(false), *card = NULL;
@@ -287,7 +358,9 @@ main(void)
 	tcase_add_test(tcase, nul_byte_is_refused);
 	tcase_add_test(tcase, probe_is_not_learned);
 	tcase_add_test(tcase, person_is_a_column);
+	tcase_add_test(tcase, extensions_are_nobody_else);
 	tcase_add_test(tcase, training_fits_points);
+	tcase_add_test(tcase, training_takes_extensions_out);
 	tcase_add_test(tcase, training_needs_slips);
 	suite_add_tcase(suite, tcase);
 	srunner_run_all(runner, CK_ENV);
