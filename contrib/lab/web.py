@@ -33,10 +33,22 @@ def head(link, headers=None):
     return request("HEAD", link, headers=headers)
 
 
-def press(link, do, headers=None):
-    """What a button does: POST with do=send, undo or restore."""
+def fields(link, do):
+    """A form for do=send, undo, restore or lift, made for what the page shows now."""
+    mark = re.search(r'name="at" value="([^"]*)"', get(link).text)
+    sure = "&sure=yes" if do == "restore" else ""
+    return f"at={mark.group(1) if mark else '0-0'}{sure}&do={do}"
+
+
+def post(link, body, headers=None):
+    """Sends a form."""
     given = {"Content-Type": "application/x-www-form-urlencoded", **(headers or {})}
-    return request("POST", link, f"do={do}", given)
+    return request("POST", link, body, given)
+
+
+def press(link, do, headers=None):
+    """What a person does: looks, ticks the box if there is one, presses the button."""
+    return post(link, fields(link, do), headers)
 
 
 def link_in(delivery):

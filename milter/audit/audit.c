@@ -22,7 +22,7 @@ static const struct {
 		"queue_id", "message_id", "node", "deadline", "part", "was", "now" } },
 	[AUDIT_NOTICE] = { "notice", { "to", "answer", "tries" } },
 	[AUDIT_VIEW] = { "view", { "method", "state", "client" } },
-	[AUDIT_WISH] = { "wish", { "wish", "by", "was", "now" } },
+	[AUDIT_WISH] = { "wish", { "wish", "by", "was", "now", "refused" } },
 	[AUDIT_SEND] = { "send", { "by", "was", "now" } },
 	[AUDIT_SENT] = { "sent", { "by", "was", "now", "queue_ids" } },
 	[AUDIT_UNDO] = { "undo", { "by", "was", "now" } },

@@ -23,7 +23,7 @@ enum audit_event {
 	AUDIT_HOLD,    /* the MTA was asked to hold */
 	AUDIT_NOTICE,  /* a letter was accepted for delivery, or failed */
 	AUDIT_VIEW,    /* a page was shown */
-	AUDIT_WISH,    /* somebody asked for send, undo or restore */
+	AUDIT_WISH,    /* somebody asked for send, undo or restore; refused=: why nothing moved */
 	AUDIT_SEND,    /* the MTA is being asked to release */
 	AUDIT_SENT,    /* it was released */
 	AUDIT_UNDO,    /* cancelled by the sender or an admin */

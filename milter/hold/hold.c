@@ -1,6 +1,8 @@
 /* hold - opening, and the rows as people may see them; see hold.h */
 #include "milter/hold/internal.h"
 
+#include <inttypes.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -162,6 +164,21 @@ view_end(const struct store_hold *row)
 	return row->action == HOLD_UNDO ? HOLD_END_SEND : row->on_end;
 }
 
+/* From when on its sender may restore it, rounded up to a second; 0: never. */
+static int64_t
+view_restorable(const struct store_hold *row)
+{
+	if (row->state != HOLD_UNDONE || row->action == HOLD_STORM)
+		return 0;
+	return (row->moved + HOLD_RESTORE_AFTER_MS + 999) / 1000;
+}
+
+void
+hold_mark_make(char mark_r[HOLD_MARK_SIZE], int state, int64_t moved)
+{
+	snprintf(mark_r, HOLD_MARK_SIZE, "%d-%" PRId64, state, moved);
+}
+
 /* The parts' queue ids. */
 static enum base_result
 view_parts(
@@ -221,6 +238,7 @@ hold_view_make(struct hold *hold, struct base_arena *arena, const struct store_h
 		.settled = row->settled / 1000,
 		.by = row->by,
 		.moved = row->moved / 1000,
+		.restorable = view_restorable(row),
 		.letter_sent = row->letter_sent / 1000,
 		.storm = row->storm,
 		.author = row->author,
@@ -231,6 +249,7 @@ hold_view_make(struct hold *hold, struct base_arena *arena, const struct store_h
 
 	if (result != BASE_OK)
 		return result;
+	hold_mark_make(view.mark, row->state, row->moved);
 	result = hold_reasons_read(arena, row->reasons, &reasons, &view.reason_count);
 	if (result != BASE_OK) {
 		*why_r = base_why("no memory to show a hold");

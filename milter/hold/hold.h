@@ -29,7 +29,8 @@
  *
  * AUDIT
  *	hold_place() and the move to HELD write event=hold with was= and now=; hold_wish() writes
- *	event=wish for every wish, and send, undo or restore as well if it moved the hold; a
+ *	event=wish for every wish (refused= says why nothing moved: state, early, storm, over),
+ *	and send, undo or restore as well if it moved the hold; a
  *	timer writes expire, and send as well if the mail goes out by it. The ends are sent,
  *	return, delete and lost. `by` of an end is who asked for it.
  *
@@ -174,8 +175,12 @@ enum base_result hold_adopt(struct hold *hold, const char *id,
 
 /* --- looking ------------------------------------------------------------------------ */
 
+#define HOLD_MARK_SIZE 32 /* bytes, with the NUL */
+
 struct hold_view {
 	const char *id;
+	/* Names this state of this hold, and no other: letters, digits and '-' alone. */
+	char mark[HOLD_MARK_SIZE];
 	const char *node;
 	enum hold_state state;
 	enum hold_action action;
@@ -199,6 +204,7 @@ struct hold_view {
 	int64_t settled;  /* when it was over; 0: it is not */
 	const char *by;	  /* who moved it last: "link", "admin", "timer", "mta" */
 	int64_t moved;	  /* when */
+	int64_t restorable; /* from when on its sender may restore it; 0: never */
 	int64_t letter_sent;
 	const char **queue_ids;
 	size_t part_count;
@@ -245,10 +251,13 @@ enum hold_wish {
 
 const char *hold_wish_str(enum hold_wish wish);
 
+/* After an undo only an admin can restore for so long: nobody changes their mind that fast, a double click does. */
+#define HOLD_RESTORE_AFTER_MS 5000
+
 /*
  * Moves the state by one conditional update and audits it; the keeper does the rest. What is
  * held for a storm can only be undone by its author; to send it is for an admin, or for
- * whoever lifts the brake.
+ * whoever lifts the brake. A restore too soon after the undo is refused (see above).
  */
 enum base_result hold_wish(struct hold *hold, const char *id, enum hold_wish wish,
 	const char *by, const char **why_r);

@@ -30,6 +30,8 @@
 #define HOLD_ASK_MAX_MS 30000  /* after its tools failed */
 #define HOLD_REACH_MAX_MS 5000 /* after oops-queued could not be reached */
 
+#define HOLD_CLOCK_SKEW_MS 60000 /* by which clocks of nodes may differ, or one be set back */
+
 #define HOLD_LETTER_FIRST_MS 5000
 #define HOLD_LETTER_MAX_MS 900000
 
@@ -94,6 +96,8 @@ bool hold_has_part(
 /* The row for people to see; strings are shared with the row. */
 enum base_result hold_view_make(struct hold *hold, struct base_arena *arena,
     const struct store_hold *row, struct hold_view *view_r, const char **why_r);
+/* What a view calls the state that the hold or brake came into at `moved`. */
+void hold_mark_make(char mark_r[HOLD_MARK_SIZE], int state, int64_t moved);
 /* A reason per line, as a row keeps them; without its sentence once the hold is over. */
 bool hold_reasons_write(struct base_buffer *text_r, const struct hold_reason *reasons,
     size_t count, bool is_over);

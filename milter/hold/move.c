@@ -257,64 +257,82 @@ static const struct {
 	[HOLD_WISH_RESTORE] = { HOLD_UNDONE, HOLD_SENDING },
 };
 
+/* One wish, and what came of it. */
+struct wish {
+	const char *id;
+	enum hold_wish kind;
+	const char *by;
+	const char *refused; /* why nothing moved, for the audit; NULL: it did */
+};
+
 /* May this person wish it? A brake would be none if everybody could drive on. */
 static bool
-wish_is_allowed(const struct store_hold *row, enum hold_wish wish, const char *by)
+wish_is_allowed(const struct store_hold *row, const struct wish *wish)
 {
-	return row->action != HOLD_STORM || wish == HOLD_WISH_UNDO ||
-	       strcmp(by, "admin") == 0;
+	return row->action != HOLD_STORM || wish->kind == HOLD_WISH_UNDO ||
+	       strcmp(wish->by, "admin") == 0;
+}
+
+/* Is it a second click of the hand that undid it, rather than a change of mind? */
+static bool
+wish_is_early(const struct store_hold *row, const struct wish *wish, int64_t now)
+{
+	return wish->kind == HOLD_WISH_RESTORE && strcmp(wish->by, "admin") != 0 &&
+	       now < row->moved + HOLD_RESTORE_AFTER_MS &&
+	       now > row->moved - HOLD_CLOCK_SKEW_MS;
 }
 
 /* Is the wish possible in the row's state? */
 static enum base_result
 wish_check(
-    const struct store_hold *row, enum hold_wish wish, int64_t now, const char **why_r)
+    const struct store_hold *row, struct wish *wish, int64_t now, const char **why_r)
 {
-	if (row->state != (int)wishes[wish].from) {
+	if (row->state != (int)wishes[wish->kind].from) {
+		wish->refused = "state";
 		*why_r = base_why("%s is %s", row->id, hold_state_str(row->state));
-		return BASE_REFUSE;
-	}
-	/* the keeper may be deleting the file at this moment */
-	if (wish == HOLD_WISH_RESTORE && row->then == HOLD_END_DELETE &&
-	    now >= row->deadline) {
+	} else if (wish->kind == HOLD_WISH_RESTORE && row->then == HOLD_END_DELETE &&
+		   now >= row->deadline) {
+		/* the keeper may be deleting the file at this moment */
+		wish->refused = "over";
 		*why_r = base_why("the time to restore %s is over", row->id);
-		return BASE_REFUSE;
+	} else if (!wish_is_allowed(row, wish)) {
+		wish->refused = "storm";
+		*why_r = base_why("%s waits for the end of a storm", row->id);
+	} else if (wish_is_early(row, wish, now)) {
+		wish->refused = "early";
+		*why_r = base_why("%s was undone a moment ago", row->id);
 	}
-	return BASE_OK;
+	return wish->refused != NULL ? BASE_REFUSE : BASE_OK;
 }
 
 /* Reads, decides and writes inside a transaction; *before_r is the row as it was. */
 static enum base_result
-wish_write(struct hold *hold, struct base_arena *arena, const char *id, enum hold_wish wish,
-    const char *by, struct store_hold *before_r, struct store_hold *after_r,
-    const char **why_r)
+wish_write(struct hold *hold, struct base_arena *arena, struct wish *wish,
+    struct store_hold *before_r, struct store_hold *after_r, const char **why_r)
 {
 	int64_t now = base_now_ms();
 	struct store_hold *row = NULL;
 	struct store_part *parts;
 	size_t count = 0;
-	enum base_result result = store_hold_get(hold->store, arena, id, &row, why_r);
+	enum base_result result = store_hold_get(hold->store, arena, wish->id, &row, why_r);
 
 	if (result != BASE_OK)
 		return result;
 	*before_r = *after_r = *row;
 	result = wish_check(row, wish, now, why_r);
-	if (result == BASE_OK && !wish_is_allowed(row, wish, by)) {
-		*why_r = base_why("%s waits for the end of a storm", row->id);
-		result = BASE_REFUSE;
-	}
 	if (result == BASE_OK)
-		result = store_part_list(hold->store, arena, id, &parts, &count, why_r);
+		result =
+		    store_part_list(hold->store, arena, wish->id, &parts, &count, why_r);
 	if (result != BASE_OK)
 		return result;
-	return hold_move(hold, arena, after_r, wishes[wish].to, by,
+	return hold_move(hold, arena, after_r, wishes[wish->kind].to, wish->by,
 	    hold_has_part(parts, count, HOLD_PART_PLACING), now, why_r);
 }
 
 /* One wish in a transaction of its own. */
 static enum base_result
-wish_run(struct hold *hold, struct base_arena *arena, const char *id, enum hold_wish wish,
-    const char *by, const char **why_r)
+wish_run(
+    struct hold *hold, struct base_arena *arena, struct wish *wish, const char **why_r)
 {
 	struct store_hold before = { .id = NULL };
 	struct store_hold after;
@@ -322,16 +340,17 @@ wish_run(struct hold *hold, struct base_arena *arena, const char *id, enum hold_
 
 	if (result != BASE_OK)
 		return result;
-	result = wish_write(hold, arena, id, wish, by, &before, &after, why_r);
+	result = wish_write(hold, arena, wish, &before, &after, why_r);
 	if (result == BASE_OK)
 		result = store_commit(hold->store, why_r);
 	else
 		store_rollback(hold->store);
 	if (result != BASE_OK && result != BASE_REFUSE)
 		return result;
-	audit_event(AUDIT_WISH, before.id, { "wish", hold_wish_str(wish) }, { "by", by },
-	    { "was", hold_state_str(before.state) },
-	    { "now", hold_state_str(result == BASE_OK ? after.state : before.state) });
+	audit_event(AUDIT_WISH, before.id, { "wish", hold_wish_str(wish->kind) },
+	    { "by", wish->by }, { "was", hold_state_str(before.state) },
+	    { "now", hold_state_str(result == BASE_OK ? after.state : before.state) },
+	    { "refused", wish->refused });
 	if (result == BASE_OK) {
 		hold_move_audit(&before, &after, NULL, 0);
 		hold_wake(hold);
@@ -343,6 +362,7 @@ enum base_result
 hold_wish(struct hold *hold, const char *id, enum hold_wish wish, const char *by,
     const char **why_r)
 {
+	struct wish one = { .id = id, .kind = wish, .by = by };
 	struct base_arena *arena;
 	enum base_result result;
 
@@ -353,7 +373,7 @@ hold_wish(struct hold *hold, const char *id, enum hold_wish wish, const char *by
 		*why_r = base_why("no memory for a wish");
 		return BASE_BROKEN;
 	}
-	result = wish_run(hold, arena, id, wish, by, why_r);
+	result = wish_run(hold, arena, &one, why_r);
 	base_arena_free(&arena);
 	return result;
 }

@@ -430,6 +430,8 @@ hold_storm_view_make(const struct store_storm *storm, struct hold_view *view_r)
 		.author = "",
 		.storm = storm->id,
 	};
+	hold_mark_make(view_r->mark, storm->state,
+	    storm->ended != 0 ? storm->ended : storm->started);
 }
 
 enum base_result

@@ -84,7 +84,9 @@ struct notice_words {
 	const char *sent_title, *sent_you, *sent_admin, *sent_timer, *sent_other;
 	const char *sent_note;
 	const char *undone_title, *undone_you, *undone_admin, *undone_other;
-	const char *undone_return, *undone_delete, *undone_note;
+	const char *undone_return, *undone_delete, *undone_note, *undone_wait;
+	const char *restore_open, *restore_sure;
+	const char *unsure_title, *unsure_text;
 	const char *returning_title, *returning_text;
 	const char *returned_title, *returned_text, *returned_note;
 	const char *deleted_title, *deleted_text;

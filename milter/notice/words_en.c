@@ -153,7 +153,7 @@ const struct notice_words notice_words_en = {
 	.button_send_confirm = "Send it to {people}",
 	.button_undo = "Undo: do not send it",
 	.button_send_now = "Send it now to {people}",
-	.button_restore = "Send it after all to {people}",
+	.button_restore = "Send it after all",
 
 	.sending_title = "Your mail is being sent",
 	.sending_text = "It is leaving for {people}. This page looks again by itself.",
@@ -176,6 +176,13 @@ const struct notice_words notice_words_en = {
 	.undone_delete = "It is deleted for good {when}.",
 	.undone_note = "Until then you can still send it, to {people}. "
 		       "Once it is sent, it cannot be called back.",
+	.undone_wait = "You can change your mind about it in a moment. This page looks again "
+		       "by itself.",
+	.restore_open = "I changed my mind",
+	.restore_sure = "Yes, send it to {people} after all",
+	.unsure_title = "Please tick the box first",
+	.unsure_text = "This mail was stopped. To send it after all, go back, tick the box that "
+		       "stands above the button, and press the button then. Nothing was changed.",
 
 	.returning_title = "Your mail is coming back to you",
 	.returning_text = "Nobody else gets it. Look into your mailbox in a moment.",

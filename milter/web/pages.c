@@ -2,7 +2,9 @@
  * pages - the HTML: what is true now, what happens next, and the buttons that make sense
  *
  * A button carries the wish, not a hidden field: a program that submits the form without
- * pressing a button asks for nothing. The choice that can be taken back comes first.
+ * pressing a button asks for nothing. The choice that can be taken back comes first. A form
+ * carries the mark of the state that it was made for. The page that follows a press has no
+ * button of the opposite meaning under the same pointer: it could be pressed unseen.
  */
 #include <string.h>
 
@@ -134,11 +136,20 @@ page_button(
 	base_buffer_puts(page->out, "</button>\n");
 }
 
+/* Everything up to the first field that people see. */
+static void
+page_form_open(const struct page *page)
+{
+	base_buffer_printf(page->out,
+	    "<form method=\"post\">\n<input type=\"hidden\" name=\"at\" value=\"%s\">\n",
+	    page->view->mark);
+}
+
 /* A form of one button. */
 static void
 page_form(const struct page *page, enum hold_wish wish, const char *kind, const char *label)
 {
-	base_buffer_puts(page->out, "<form method=\"post\">\n");
+	page_form_open(page);
 	page_button(page, wish, kind, label);
 	base_buffer_puts(page->out, "</form>\n");
 }
@@ -147,7 +158,7 @@ page_form(const struct page *page, enum hold_wish wish, const char *kind, const 
 static void
 page_choice(const struct page *page, const char *undo, const char *send)
 {
-	base_buffer_puts(page->out, "<form method=\"post\">\n");
+	page_form_open(page);
 	page_button(page, HOLD_WISH_UNDO, " class=\"main\"", undo);
 	page_button(page, HOLD_WISH_SEND, "", send);
 	base_buffer_puts(page->out, "</form>\n");
@@ -323,6 +334,35 @@ page_sent(const struct page *page)
 	page_say(page, NULL, words->sent_note, "");
 }
 
+/* The way back, behind two steps that no double click and no program takes unaware. */
+static void
+page_restore(const struct page *page)
+{
+	const struct notice_words *words = page->words;
+
+	base_buffer_puts(page->out, "<details>\n<summary>");
+	notice_words_put(page->out, NOTICE_HTML, words->restore_open);
+	base_buffer_puts(page->out, "</summary>\n");
+	page_say(page, "note", words->undone_note, "");
+	page_form_open(page);
+	base_buffer_puts(page->out,
+	    "<label><input type=\"checkbox\" name=\"sure\" value=\"yes\" required> <span>");
+	notice_say(page->out, NOTICE_HTML, words->restore_sure,
+	    { "people", page->people, false });
+	base_buffer_puts(page->out, "</span></label>\n");
+	page_button(page, HOLD_WISH_RESTORE, "", words->button_restore);
+	base_buffer_puts(page->out, "</form>\n</details>\n");
+}
+
+/* Is there time left in which it can be restored? */
+static bool
+page_has_restore(const struct page *page)
+{
+	const struct hold_view *view = page->view;
+
+	return view->restorable && (!view->deadline || view->restorable < view->deadline);
+}
+
 static void
 page_undone(const struct page *page)
 {
@@ -338,8 +378,12 @@ page_undone(const struct page *page)
 		    page->view->at_deadline == HOLD_END_DELETE ? words->undone_delete
 							       : words->undone_return,
 		    page->until);
-	page_form(page, HOLD_WISH_RESTORE, "", words->button_restore);
-	page_say(page, "note", words->undone_note, "");
+	if (!page_has_restore(page))
+		return;
+	if (page->now < page->view->restorable)
+		page_say(page, "note", words->undone_wait, "");
+	else
+		page_restore(page);
 }
 
 static void
@@ -426,6 +470,8 @@ page_refresh(const struct page *page, const struct page_state *state)
 {
 	int64_t left = page->view->deadline - page->now;
 
+	if (page_has_restore(page) && page->now < page->view->restorable)
+		return (int)(page->view->restorable - page->now);
 	if (state->refresh)
 		return page->now - page->view->moved > PAGE_SLOW ? 15 : state->refresh;
 	if (hold_state_is_final(state->state) || !page->view->deadline || left > PAGE_SOON)

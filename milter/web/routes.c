@@ -19,6 +19,7 @@ enum routes_end {
 	ROUTES_LARGE,
 	ROUTES_TYPE, /* not a form */
 	ROUTES_BAD,  /* not our form */
+	ROUTES_UNSURE, /* the box that goes with the button is not ticked */
 	ROUTES_BUSY, /* the store is locked or broken */
 };
 
@@ -36,6 +37,7 @@ static const struct {
 	[ROUTES_LARGE] = { 413, WORD(bad_title), WORD(bad_text), 0 },
 	[ROUTES_TYPE] = { 415, WORD(bad_title), WORD(bad_text), 0 },
 	[ROUTES_BAD] = { 400, WORD(bad_title), WORD(bad_text), 0 },
+	[ROUTES_UNSURE] = { 400, WORD(unsure_title), WORD(unsure_text), 0 },
 	[ROUTES_BUSY] = { 503, WORD(busy_title), WORD(busy_text), 0 },
 #undef WORD
 };
@@ -122,27 +124,63 @@ routes_is_form(const char *content_type)
 	       strchr("; \t", content_type[length]);
 }
 
-/*
- * The wish: the one declared field, once, with one of its declared values. These need no
- * escapes, so whatever has one was not sent by our page.
- */
+/* What a form says. */
+struct routes_form {
+	char mark[HOLD_MARK_SIZE]; /* of the state that it was made for */
+	bool is_sure;		   /* the box is ticked */
+	enum hold_wish wish;
+};
+
+/* A wish by its name. */
 static bool
-routes_wish(const struct web_request *request, enum hold_wish *wish_r)
+routes_wish(const char *name, enum hold_wish *wish_r)
 {
 	static const enum hold_wish wishes[] = { HOLD_WISH_SEND, HOLD_WISH_UNDO,
 		HOLD_WISH_RESTORE, HOLD_WISH_LIFT };
 	size_t i;
 
-	if (strlen(request->body) != request->body_length ||
-	    strncmp(request->body, "do=", 3))
-		return false;
 	for (i = 0; i < sizeof(wishes) / sizeof(*wishes); i++) {
-		if (strcmp(request->body + 3, hold_wish_str(wishes[i])))
+		if (strcmp(name, hold_wish_str(wishes[i])))
 			continue;
 		*wish_r = wishes[i];
 		return true;
 	}
 	return false;
+}
+
+/* Skips a piece that may stand here. */
+static bool
+routes_skip(const char **text, const char *piece)
+{
+	size_t length = strlen(piece);
+
+	if (strncmp(*text, piece, length))
+		return false;
+	*text += length;
+	return true;
+}
+
+/*
+ * The declared fields in the order of the page, each once: at=MARK, sure=yes where there is a
+ * box, do=WISH. Their values need no escapes, so whatever has one was not sent by our page.
+ */
+static bool
+routes_form(const struct web_request *request, struct routes_form *form_r)
+{
+	const char *text = request->body;
+	size_t length;
+
+	*form_r = (struct routes_form){ .is_sure = false };
+	if (strlen(text) != request->body_length || !routes_skip(&text, "at="))
+		return false;
+	length = strspn(text, "0123456789-");
+	if (!length || length >= sizeof(form_r->mark))
+		return false;
+	memcpy(form_r->mark, text, length);
+	text += length;
+	form_r->is_sure = routes_skip(&text, "&sure=yes");
+	return routes_skip(&text, "&do=") && routes_wish(text, &form_r->wish) &&
+	       (!form_r->is_sure || form_r->wish == HOLD_WISH_RESTORE);
 }
 
 /* --- looking and asking ------------------------------------------------------------------
@@ -180,12 +218,37 @@ routes_show(const struct web_site *site, const struct web_request *request,
 	routes_audit(request, &view);
 }
 
+/* Notes a press on a page that shows what is not so any more. */
+static void
+routes_audit_stale(const struct hold_view *view, enum hold_wish wish)
+{
+	const char *state = hold_state_str(view->state);
+
+	audit_event(AUDIT_WISH, view->id, { "wish", hold_wish_str(wish) }, { "by", "link" },
+	    { "was", state }, { "now", state }, { "refused", "stale" });
+}
+
+/* Asks for the wish, unless its page shows what is not so any more. */
+static enum base_result
+routes_ask(const struct web_site *site, const struct routes_form *form,
+    const struct hold_view *view, const char **why_r)
+{
+	enum base_result result;
+
+	if (strcmp(form->mark, view->mark)) {
+		routes_audit_stale(view, form->wish);
+		return BASE_OK;
+	}
+	result = hold_wish(site->hold, view->id, form->wish, "link", why_r);
+	return result == BASE_REFUSE ? BASE_OK : result;
+}
+
 /*
  * POST: records the wish and sends the browser back to look. A wish that the state does not
  * allow any more is no error: the page tells what happened instead.
  */
 static void
-routes_act(const struct web_site *site, enum hold_wish wish, const char *token,
+routes_act(const struct web_site *site, const struct routes_form *form, const char *token,
     struct base_arena *arena, struct web_answer *answer)
 {
 	struct hold_view view;
@@ -193,11 +256,8 @@ routes_act(const struct web_site *site, enum hold_wish wish, const char *token,
 	const char *why = "";
 
 	result = hold_find_token(site->hold, arena, token, &view, &why);
-	if (result == BASE_OK) {
-		result = hold_wish(site->hold, view.id, wish, "link", &why);
-		if (result == BASE_REFUSE)
-			result = BASE_OK;
-	}
+	if (result == BASE_OK)
+		result = routes_ask(site, form, &view, &why);
 	if (result != BASE_OK) {
 		if (routes_end_of(result) == ROUTES_BUSY)
 			answer->trouble = why;
@@ -213,7 +273,7 @@ static void
 routes_post(const struct web_site *site, const struct web_request *request,
     const char *token, struct base_arena *arena, struct web_answer *answer)
 {
-	enum hold_wish wish;
+	struct routes_form form;
 
 	if (routes_is_foreign(site, request))
 		routes_end(site, ROUTES_FOREIGN, answer);
@@ -221,10 +281,12 @@ routes_post(const struct web_site *site, const struct web_request *request,
 		routes_end(site, ROUTES_LARGE, answer);
 	else if (!routes_is_form(request->content_type))
 		routes_end(site, ROUTES_TYPE, answer);
-	else if (!routes_wish(request, &wish))
+	else if (!routes_form(request, &form))
 		routes_end(site, ROUTES_BAD, answer);
+	else if (form.wish == HOLD_WISH_RESTORE && !form.is_sure)
+		routes_end(site, ROUTES_UNSURE, answer);
 	else
-		routes_act(site, wish, token, arena, answer);
+		routes_act(site, &form, token, arena, answer);
 }
 
 /* Says which methods would do. */

@@ -4,8 +4,13 @@
  *
  * WHAT IT DOES
  *	GET or HEAD BASE/h/TOKEN shows what is held and why, or what became of it. POST there with
- *	the field do=send, undo or restore records that wish and sends the browser back to the
- *	page (303). It is the only table from results to HTTP codes.
+ *	the fields of its form (do=send, undo, restore or lift, and at=, the state that the form
+ *	was made for) records that wish and sends the browser back to the page (303). A form made
+ *	for another state moves nothing. It is the only table from results to HTTP codes.
+ *
+ *	The page after a press never has a button of the opposite meaning where the pressed one
+ *	was: what was stopped can be sent after all some seconds later only, by opening that part
+ *	of the page and ticking a box.
  *
  * WHAT IT NEVER DOES
  *	Looking never acts. A wrong, foreign or expired token gets one and the same plain page.

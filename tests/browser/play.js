@@ -1,7 +1,7 @@
-// Plays one scenario file in the system's Chromium: node play.js SCENARIO.js LINK
+// Plays one scenario file in the system's Chromium: node play.js SCENARIO.js LINK...
 //
-// A scenario exports async ({ open, link }) => ...; open(options) gives a page in a context of
-// its own. Whatever the browser complains about, in any page, fails the scenario.
+// A scenario exports async ({ open, link, links }) => ...; open(options) gives a page in a context
+// of its own, link is the first of the links. Whatever the browser complains about, in any page, fails the scenario.
 'use strict';
 
 const path = require('node:path');
@@ -27,12 +27,12 @@ async function openPage(browser, options, complaints) {
 	return page;
 }
 
-async function main(scenario, link) {
+async function main(scenario, links) {
 	const browser = await chromium.launch({ executablePath: CHROMIUM, args: ARGUMENTS });
 	const complaints = [];
 	const open = (options) => openPage(browser, options, complaints);
 	try {
-		await require(path.resolve(scenario))({ open, link, complaints });
+		await require(path.resolve(scenario))({ open, link: links[0], links, complaints });
 	} finally {
 		await browser.close();
 	}
@@ -40,7 +40,7 @@ async function main(scenario, link) {
 		throw new Error(`the browser complains: ${complaints.join('; ')}`);
 }
 
-main(process.argv[2], process.argv[3]).catch((error) => {
+main(process.argv[2], process.argv.slice(3)).catch((error) => {
 	console.log(error.message || error);
 	process.exitCode = 1;
 });

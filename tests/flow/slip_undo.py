@@ -63,9 +63,13 @@ def test_undo_can_be_undone():
     with undo_site(60) as site:
         message, queue_id, hold, _ = held_slip(site)
         link = site.link(ANNA)
-        web.press(link, "undo")
+        first = web.fields(link, "undo")
+        assert web.post(link, first).status == 303
         until(lambda: site.audit("undo", id=hold), 5)
-        assert "restore" in web.get(link).text.lower()
+        assert "<button" not in web.get(link).text
+        assert web.post(link, first.replace("do=undo", "sure=yes&do=restore")).status == 303
+        assert site.audit("wish", id=hold)[-1]["refused"] == "stale"
+        until(lambda: 'value="restore"' in web.get(link).text, 10, "the way back")
         assert site.mta.queued(queue_id) == "hold"
         web.press(link, "restore")
         story.reaches(site, message)

@@ -915,6 +915,8 @@ START_TEST(undone_then_restored)
 	ck_assert_int_ge(view.deadline, view.moved + 3599);
 	ck_assert_int_eq(file_find("QUEUE1")->place, ON_HOLD);
 	REFUSE(hold_wish(hold, id, HOLD_WISH_SEND, "link", &why));
+	REFUSE(hold_wish(hold, id, HOLD_WISH_RESTORE, "link", &why)); /* a double click */
+	ck_assert_int_ge(view.restorable, view.moved + HOLD_RESTORE_AFTER_MS / 1000);
 	OK(hold_wish(hold, id, HOLD_WISH_RESTORE, "admin", &why));
 	ck_assert_str_eq(wait_for(hold, id, HOLD_SENT, 2000).by, "admin");
 	ck_assert_int_eq(file_find("QUEUE1")->released, 1);

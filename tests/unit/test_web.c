@@ -31,7 +31,7 @@ static char folder[64], id[BASE_ID_SIZE], token[BASE_TOKEN_SIZE];
 /* --- what was audited, in the place of the audit room ------------------------------------- */
 
 static atomic_int views, moves;
-static char last_client[100], last_method[10];
+static char last_client[100], last_method[10], last_refused[20];
 
 void
 audit_write(enum audit_event event, const char *hold_id, const struct audit_pair *pairs,
@@ -40,6 +40,9 @@ audit_write(enum audit_event event, const char *hold_id, const struct audit_pair
 	(void)hold_id;
 	if (event == AUDIT_SEND || event == AUDIT_UNDO || event == AUDIT_RESTORE)
 		atomic_fetch_add(&moves, 1);
+	if (event == AUDIT_WISH)
+		snprintf(last_refused, sizeof(last_refused), "%s",
+		    pairs[count - 1].value ? pairs[count - 1].value : "-");
 	if (event != AUDIT_VIEW)
 		return;
 	ck_assert_uint_eq(count, 3);
@@ -61,7 +64,9 @@ row(void)
 	return found;
 }
 
-/* What the keeper would do: the mail comes into a state. */
+#define AGO_MS 10000 /* longer than a restore must wait */
+
+/* What the keeper would do: the mail came into a state a while ago. */
 static void
 become(enum hold_state state, const char *by)
 {
@@ -71,6 +76,7 @@ become(enum hold_state state, const char *by)
 
 	found->state = state;
 	found->by = by;
+	found->moved = base_now_ms() - AGO_MS;
 	ck_assert_msg(store_hold_update(store, found, before, &why) == BASE_OK, "%s", why);
 }
 
@@ -229,10 +235,27 @@ look(void)
 	return ask("GET", path_of(token), "", "");
 }
 
+/* The fields of a form that the page has now. */
 static const char *
-press(const char *body)
+form(const char *fields)
+{
+	struct hold_view view;
+	const char *why = "";
+
+	ck_assert_int_eq(hold_find_token(hold, arena, token, &view, &why), BASE_OK);
+	return base_arena_printf(arena, "at=%s&%s", view.mark, fields);
+}
+
+static const char *
+post(const char *body)
 {
 	return ask("POST", path_of(token), FORM, body);
+}
+
+static const char *
+press(const char *fields)
+{
+	return post(form(fields));
 }
 
 static int
@@ -387,13 +410,13 @@ static const struct {
 } wish_cases[] = {
 	{ HOLD_HELD, "do=send", HOLD_SENDING, "is being sent" },
 	{ HOLD_HELD, "do=undo", HOLD_UNDONE, "was stopped" },
-	{ HOLD_UNDONE, "do=restore", HOLD_SENDING, "is being sent" },
-	{ HOLD_HELD, "do=restore", HOLD_HELD, "has not been sent yet" },
+	{ HOLD_UNDONE, "sure=yes&do=restore", HOLD_SENDING, "is being sent" },
+	{ HOLD_HELD, "sure=yes&do=restore", HOLD_HELD, "has not been sent yet" },
 	{ HOLD_UNDONE, "do=undo", HOLD_UNDONE, "was stopped" },
 	{ HOLD_SENDING, "do=undo", HOLD_SENDING, "is being sent" },
 	{ HOLD_SENT, "do=undo", HOLD_SENT, "was sent" },
 	{ HOLD_SENT, "do=send", HOLD_SENT, "was sent" },
-	{ HOLD_RETURNED, "do=restore", HOLD_RETURNED, "came back" },
+	{ HOLD_RETURNED, "sure=yes&do=restore", HOLD_RETURNED, "came back" },
 	{ HOLD_LOST, "do=send", HOLD_LOST, "no longer here" },
 };
 
@@ -422,6 +445,9 @@ static const struct {
 } form_cases[] = {
 	{ FORM, "", 400 },
 	{ FORM, "do=", 400 },
+	{ FORM, "sure=yes&do=send", 400 },
+	{ FORM, "sure=no&do=restore", 400 },
+	{ FORM, "do=restore&sure=yes", 400 },
 	{ FORM, "do", 400 },
 	{ FORM, "do=delete", 400 },
 	{ FORM, "do=SEND", 400 },
@@ -452,11 +478,94 @@ static const struct {
 
 START_TEST(test_forms)
 {
-	const char *answer =
-	    ask("POST", path_of(token), form_cases[_i].fields, form_cases[_i].body);
+	const char *answer = ask(
+	    "POST", path_of(token), form_cases[_i].fields, form(form_cases[_i].body));
 
 	ck_assert_int_eq(status(answer), form_cases[_i].status);
 	ck_assert_int_eq(state(), form_cases[_i].status == 303 ? HOLD_SENDING : HOLD_HELD);
+}
+END_TEST
+
+/* What is no form of a page of ours, because it does not say which state it was made for. */
+START_TEST(test_marks)
+{
+	static const char *const bodies[] = { "do=send", "at=&do=send", "at=x&do=send",
+		"at=1-2-3-4-5-6-7-8-9-10-11-12-13-14&do=send", "at=2-1%20&do=send",
+		"do=send&at=2-1" };
+
+	for (size_t i = 0; i < sizeof(bodies) / sizeof(*bodies); i++)
+		ck_assert_int_eq(status(post(bodies[i])), 400);
+	ck_assert_int_eq(state(), HOLD_HELD);
+	ck_assert_int_eq(atomic_load(&moves), 0);
+}
+END_TEST
+
+/* A page that was left open shows what is not so any more: its buttons move nothing. */
+START_TEST(test_stale)
+{
+	const char *send = form("do=send"), *undo = form("do=undo"), *restore;
+
+	become(HOLD_HELD, "mta"); /* the same state, entered at another time */
+	ck_assert_int_eq(status(post(send)), 303);
+	ck_assert_str_eq(last_refused, "stale");
+	ck_assert_int_eq(state(), HOLD_HELD);
+	ck_assert_int_eq(status(press("do=undo")), 303);
+	ck_assert_str_eq(last_refused, "-");
+	become(HOLD_UNDONE, "link");
+	restore = form("sure=yes&do=restore");
+	ck_assert_int_eq(status(post(undo)), 303);
+	ck_assert_str_eq(last_refused, "stale");
+	become(HOLD_HELD, "mta");
+	ck_assert_int_eq(status(post(restore)), 303);
+	ck_assert_str_eq(last_refused, "stale");
+	ck_assert_int_eq(state(), HOLD_HELD);
+	ck_assert_int_eq(atomic_load(&moves), 1);
+}
+END_TEST
+
+/* Whoever pressed Undo has nothing to press for a while, and then not by chance. */
+START_TEST(test_restore)
+{
+	const char *answer;
+	int wait = 0;
+
+	ck_assert_int_eq(status(press("do=undo")), 303);
+	answer = look();
+	has(answer, "You can change your mind about it in a moment.");
+	has_not(answer, "<button");
+	ck_assert_int_eq(sscanf(strstr(answer, "\r\nRefresh: "), "\r\nRefresh: %d", &wait), 1);
+	ck_assert_int_ge(wait, 1);
+	ck_assert_int_le(wait, HOLD_RESTORE_AFTER_MS / 1000 + 1);
+	ck_assert_int_eq(status(press("sure=yes&do=restore")), 303);
+	ck_assert_str_eq(last_refused, "early");
+	ck_assert_int_eq(state(), HOLD_UNDONE);
+	become(HOLD_UNDONE, "link");
+	answer = look();
+	has_not(answer, "in a moment");
+	has(answer, "<details>");
+	has(answer, "name=\"sure\" value=\"yes\" required>");
+	answer = press("do=restore");
+	ck_assert_int_eq(status(answer), 400);
+	has(answer, "Please tick the box first</h1>");
+	ck_assert_int_eq(state(), HOLD_UNDONE);
+	ck_assert_int_eq(status(press("sure=yes&do=restore")), 303);
+	ck_assert_int_eq(state(), HOLD_SENDING);
+}
+END_TEST
+
+/* Who waits for the end of a storm cannot send it by the link, and is offered no such thing. */
+START_TEST(test_undone_storm)
+{
+	struct store_hold *found = row();
+	const char *why = "";
+
+	found->action = HOLD_STORM;
+	ck_assert_int_eq(store_hold_update(store, found, found->state, &why), BASE_OK);
+	become(HOLD_UNDONE, "link");
+	has_not(look(), "<button");
+	ck_assert_int_eq(status(press("sure=yes&do=restore")), 303);
+	ck_assert_str_eq(last_refused, "storm");
+	ck_assert_int_eq(state(), HOLD_UNDONE);
 }
 END_TEST
 
@@ -467,12 +576,12 @@ START_TEST(test_large_form)
 	int fd;
 
 	memset(body, ' ', sizeof(body));
-	memcpy(body, "do=send&", 8);
+	memcpy(body, form("do=send"), strlen(form("do=send")));
 	body[WEB_MAX_FORM] = '\0';
-	ck_assert_int_eq(status(press(body)), 400);
+	ck_assert_int_eq(status(post(body)), 400);
 	body[WEB_MAX_FORM] = ' ';
 	body[WEB_MAX_FORM + 1] = '\0';
-	ck_assert_int_eq(status(press(body)), 413);
+	ck_assert_int_eq(status(post(body)), 413);
 	/* the same in chunks, whose sum nobody announces */
 	fd = dial();
 	dprintf(fd,
@@ -491,12 +600,14 @@ END_TEST
 /* A body that holds a NUL is not what it looks like up to there. */
 START_TEST(test_nul)
 {
+	const char *body = form("do=send");
 	int fd = dial();
 	char *answer;
 
-	dprintf(fd, "POST /h/%s HTTP/1.1\r\nHost: x\r\n" FORM "Content-Length: 8\r\n\r\n",
-	    token);
-	ck_assert_int_eq(send(fd, "do=send\0", 8, 0), 8);
+	dprintf(fd,
+	    "POST /h/%s HTTP/1.1\r\nHost: x\r\n" FORM "Content-Length: %zu\r\n\r\n", token,
+	    strlen(body) + 1);
+	ck_assert_int_eq(send(fd, body, strlen(body) + 1, 0), (int)strlen(body) + 1);
 	answer = hang_up(fd);
 	ck_assert_int_eq(status(answer), 400);
 	free(answer);
@@ -509,7 +620,7 @@ END_TEST
 START_TEST(test_unknown_tokens)
 {
 	static const char *const methods[][3] = { { "GET", "", "" },
-		{ "POST", FORM, "do=send" }, { "HEAD", "", "" } };
+		{ "POST", FORM, "at=2-1&do=send" }, { "HEAD", "", "" } };
 	char expired[BASE_TOKEN_SIZE];
 	const char *paths[8], *first, *why = "";
 	size_t m, i;
@@ -619,10 +730,11 @@ START_TEST(test_https)
 	ck_assert_int_eq(
 	    status(ask("GET", base_arena_printf(arena, "/oops/h/%s", token), "", "")), 200);
 	ck_assert_int_eq(status(ask("POST", path_of(token),
-			     FORM "Origin: https://mail.example.com/oops\r\n", "do=undo")),
+			     FORM "Origin: https://mail.example.com/oops\r\n",
+			     form("do=undo"))),
 	    403);
 	ck_assert_int_eq(status(ask("POST", base_arena_printf(arena, "/oops/h/%s", token),
-			     FORM "Origin: https://mail.example.com\r\n", "do=undo")),
+			     FORM "Origin: https://mail.example.com\r\n", form("do=undo"))),
 	    303);
 	ck_assert_int_eq(state(), HOLD_UNDONE);
 }
@@ -690,20 +802,21 @@ END_TEST
 static void *
 press_once(void *context)
 {
-	return request("POST", context, FORM, "do=send");
+	const char *const *call = context;
+
+	return request("POST", call[0], FORM, call[1]);
 }
 
 START_TEST(test_parallel)
 {
 	pthread_t threads[50];
-	const char *path = path_of(token);
+	const char *call[2] = { path_of(token), form("do=send") };
 	void *answer;
 	int i;
 
 	for (i = 0; i < 50; i++)
 		ck_assert_int_eq(
-		    pthread_create(&threads[i], NULL, press_once, (void *)(uintptr_t)path),
-		    0);
+		    pthread_create(&threads[i], NULL, press_once, call), 0);
 	for (i = 0; i < 50; i++) {
 		pthread_join(threads[i], &answer);
 		ck_assert_int_eq(status(answer), 303);
@@ -717,10 +830,10 @@ END_TEST
 /* Somebody else holds the database: the page says that nothing is lost. */
 START_TEST(test_busy)
 {
-	const char *answer, *why = "";
+	const char *answer, *why = "", *send = form("do=send");
 
 	ck_assert_int_eq(store_begin(store, &why), BASE_OK);
-	answer = press("do=send");
+	answer = post(send);
 	store_rollback(store);
 	ck_assert_int_eq(status(answer), 503);
 	has(answer, "\r\nRetry-After: 30\r\n");
@@ -762,6 +875,10 @@ main(void)
 	tcase_add_test(tcase, test_client);
 	add_cases(tcase, test_wishes, wish_cases);
 	add_cases(tcase, test_forms, form_cases);
+	tcase_add_test(tcase, test_marks);
+	tcase_add_test(tcase, test_stale);
+	tcase_add_test(tcase, test_restore);
+	tcase_add_test(tcase, test_undone_storm);
 	tcase_add_test(tcase, test_large_form);
 	tcase_add_test(tcase, test_nul);
 	tcase_add_test(tcase, test_unknown_tokens);

@@ -1,0 +1,27 @@
+// Pages that everybody can use: axe-core finds no barrier on those with buttons, light or dark,
+// and on those after a press.
+'use strict';
+
+const assert = require('node:assert');
+const { source } = require('axe-core');
+
+async function inspect(page, what) {
+	await page.evaluate(source);
+	const { violations } = await page.evaluate(() => globalThis.axe.run());
+	assert.deepEqual(violations.map((one) => `${one.id}: ${one.help}`), [], what);
+}
+
+module.exports = async ({ open, link }) => {
+	for (const colorScheme of ['light', 'dark']) {
+		const page = await open({ colorScheme, viewport: { width: 320, height: 256 } });
+		await page.goto(link);
+		await inspect(page, `${colorScheme}: held`);
+	}
+	const page = await open();
+	await page.goto(link);
+	await page.getByRole('button', { name: /not send it/ }).click();
+	await page.getByText('You stopped it at').waitFor();
+	await inspect(page, 'just stopped');
+	await page.getByText('I changed my mind').click();
+	await inspect(page, 'stopped, the way back open');
+};
