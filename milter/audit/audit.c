@@ -30,7 +30,7 @@ static const struct {
 	[AUDIT_RETURN] = { "return", { "by", "was", "now", "queue_ids" } },
 	[AUDIT_DELETE] = { "delete", { "by", "was", "now", "queue_ids" } },
 	[AUDIT_EXPIRE] = { "expire", { "was", "now", "deadline" } },
-	[AUDIT_LOST] = { "lost", { "was", "now", "queue_ids" } },
+	[AUDIT_LOST] = { "lost", { "was", "now", "how", "queue_ids" } },
 	[AUDIT_STORM] = { "storm",
 	    { "what", "list", "owner", "people", "answers", "answerers", "until", "held",
 		"by" } },

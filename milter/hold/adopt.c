@@ -93,6 +93,7 @@ adopt_join(struct hold *hold, const struct store_hold *row, int64_t now, const c
 	struct store_hold joined = *row;
 
 	joined.tries = 0;
+	joined.seen = 0;
 	joined.due = now + HOLD_LOOK_FIRST_MS;
 	return store_hold_update(hold->store, &joined, row->state, why_r);
 }

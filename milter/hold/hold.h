@@ -15,7 +15,8 @@
  *
  *	Every move is one conditional update and one audit line that names both states. The
  *	keeper, a thread, carries out what is due: it asks oops-queued, and repeats with
- *	backoff until the queue file says that it is done. It can be killed anywhere.
+ *	backoff until the queue file says that it is done. It can be killed anywhere. It looks
+ *	before it acts: a file that left before we asked for anything left without us.
  *
  * WHAT IT NEVER DOES
  *	It never touches a queue file itself, reads no body, writes no letter.
@@ -32,7 +33,8 @@
  *	event=wish for every wish (refused= says why nothing moved: state, early, storm, over),
  *	and send, undo or restore as well if it moved the hold; a
  *	timer writes expire, and send as well if the mail goes out by it. The ends are sent,
- *	return, delete and lost. `by` of an end is who asked for it.
+ *	return, delete and lost. `by` of an end is who asked for it; how= of lost is how files
+ *	left without us, with their queue ids.
  *
  * DIAGNOSTICS
  *	OK done; NONE no such hold; REFUSE the move is not allowed from the present state (look
@@ -72,6 +74,14 @@ enum hold_action {
 };
 enum hold_end { HOLD_END_RETURN, HOLD_END_SEND, HOLD_END_DELETE };
 
+/* How a queue file left that we did not ask for, the worse the larger. */
+enum hold_how {
+	HOLD_HOW_STAYED = 0,
+	HOLD_HOW_GONE = 1,     /* no file of its name was there any more */
+	HOLD_HOW_RELEASED = 2, /* it was in the queue, but not on hold: people may have it */
+};
+
+const char *hold_how_str(enum hold_how how);
 const char *hold_state_str(enum hold_state state);
 const char *hold_action_str(enum hold_action action);
 bool hold_state_is_final(enum hold_state state);
@@ -206,6 +216,9 @@ struct hold_view {
 	int64_t moved;	  /* when */
 	int64_t restorable; /* from when on its sender may restore it; 0: never */
 	int64_t letter_sent;
+	bool is_seen;	  /* UNDONE: since then the queue showed all its files on hold */
+	enum hold_how how; /* of files that left without us; the hold may go on with others */
+	int64_t left;	  /* when that was noticed */
 	const char **queue_ids;
 	size_t part_count;
 	const char *storm;  /* the brake it is held for, "" for none */

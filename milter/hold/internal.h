@@ -17,7 +17,7 @@
 /* Looking for a file that the MTA was asked to hold. */
 #define HOLD_LOOK_FIRST_MS 150   /* the first look, doubling ... */
 #define HOLD_LOOK_MAX_MS 5000    /* ... up to this */
-#define HOLD_LOOK_RARE_MS 600000 /* while nothing is expected to happen */
+#define HOLD_LOOK_RARE_MS 60000  /* while nothing is expected to happen */
 #define HOLD_APPEAR_MS 60000     /* a file that did not show by then is lost */
 #define HOLD_FINISH_MS                                                                     \
 	5000                /* how long the MTA may still be writing a file: its place     \
@@ -132,14 +132,15 @@ void hold_move_audit(const struct store_hold *before, const struct store_hold *a
 void hold_audit_hold(
     const struct store_hold *row, const char *was, const char *queue_id, size_t part);
 /* The line of event=lost for some parts of a hold. */
-void hold_audit_lost(
-    const char *id, enum hold_state was, enum hold_state now, const char *queue_ids);
+void hold_audit_lost(const char *id, enum hold_state was, enum hold_state now,
+    enum hold_how how, const char *queue_ids);
 
 /* --- keeper_steps.c: what is to be done with one hold, pure ---------------------- */
 
 /* What the queue said of one part. */
 struct hold_answer {
 	bool is_asked;
+	enum queue_verb verb; /* what `status` is the answer to */
 	enum queue_status status;
 	bool is_failure; /* no answer, or still on hold after it was asked to act */
 };
@@ -155,17 +156,19 @@ struct hold_plan {
 
 struct hold_plan hold_step_plan(const struct store_hold *row, int64_t now);
 /* Marks the parts to be asked about. */
-void hold_step_asked(enum queue_verb verb, const struct store_part *parts, size_t count,
-    struct hold_answer *answers_r);
-/* How one of them is asked about: a part that was never seen is only looked at. */
+void hold_step_asked(const struct store_hold *row, enum queue_verb verb,
+    const struct store_part *parts, size_t count, struct hold_answer *answers_r);
+/* May the verb be asked for it, or must it be looked at first? */
 enum queue_verb hold_step_verb(enum queue_verb verb, const struct store_part *part);
-/* What a part is after the answer. */
+/* What a part is after the answer to a verb. */
 enum hold_part_state hold_step_part(enum queue_verb verb, const struct store_part *part,
     enum queue_status status, int64_t now);
+/* How a part left that such an answer made LOST. */
+enum hold_how hold_step_how(enum queue_status status);
 /* Does the hold move now that its parts are so? */
 bool hold_step_end(const struct store_hold *row, enum queue_verb verb,
     const struct store_part *parts, size_t count, int64_t now, enum hold_state *to_r);
-/* When it must be looked at again; counts the tries. `worked`: every answer was of use. */
+/* When its times come again; counts the tries. `worked`: every answer was of use. */
 void hold_step_again(struct store_hold *row, enum queue_verb verb,
     const struct store_part *parts, size_t count, bool is_reached, bool worked,
     int64_t now);

@@ -1,8 +1,9 @@
 /*
  * keeper - the thread that carries out what is due; see hold.h
  *
- * A round reads the most urgent rows, moves those whose time has come, asks oops-queued
- * about all of them in a few requests, and writes what came out in one transaction. Nothing
+ * A round reads the most urgent rows of a kind, moves those whose time has come, looks at
+ * their files, asks oops-queued to act on them in a few requests, and writes what came out in
+ * one transaction. Nothing
  * is done to the queue that a committed row does not ask for, and no row says that
  * something is done before the queue has said so: killed anywhere, the next round does the
  * rest.
@@ -16,10 +17,9 @@
 #include <string.h>
 #include <time.h>
 
-#define ROUND_ROWS 64 /* holds of one round */
-#define ROUND_BYTES                                                                        \
-	(128u << 20)    /* ceiling of its memory; a few hundred KiB in practice            \
-			 */
+#define ROUND_ACTS QUEUE_MAX_ITEMS /* holds of one round with which something is done */
+#define ROUND_LOOKS 100		   /* of one that only looks: timers wait for it */
+#define ROUND_BYTES (256u << 20)   /* ceiling of its memory; a few MiB in practice */
 #define POLL_MS 200     /* wishes of other processes are found by looking */
 #define FAILURE_MS 1000 /* rest after the store failed */
 #define PURGE_MS 60000
@@ -48,10 +48,11 @@ timer_write(struct hold_keeper *keeper, struct hold_keeper_step *step, int64_t n
 	struct hold *hold = keeper->hold;
 	struct store_hold *row = NULL;
 	struct hold_plan plan;
-	enum base_result result =
-	    store_hold_get(hold->store, keeper->arena, step->row->id, &row, why_r);
+	enum base_result result;
 
-	step->is_written = false;
+	if (step->plan.kind != HOLD_PLAN_MOVE)
+		return BASE_OK;
+	result = store_hold_get(hold->store, keeper->arena, step->row->id, &row, why_r);
 	if (result != BASE_OK)
 		return result == BASE_NONE ? BASE_OK : result;
 	step->row = row;
@@ -61,24 +62,6 @@ timer_write(struct hold_keeper *keeper, struct hold_keeper_step *step, int64_t n
 	step->before = *row;
 	result = hold_move(hold, keeper->arena, row, plan.to, "timer", false, now, why_r);
 	step->is_written = result == BASE_OK;
-	return result;
-}
-
-/* All timers of a round in one transaction. */
-static enum base_result
-timers_write(struct hold_keeper *keeper, struct hold_keeper_round *round, int64_t now,
-    const char **why_r)
-{
-	enum base_result result = store_begin(keeper->hold->store, why_r);
-
-	if (result != BASE_OK)
-		return result;
-	for (size_t i = 0; result == BASE_OK && i < round->count; i++)
-		if (round->steps[i].plan.kind == HOLD_PLAN_MOVE)
-			result = timer_write(keeper, &round->steps[i], now, why_r);
-	if (result == BASE_OK)
-		return store_commit(keeper->hold->store, why_r);
-	store_rollback(keeper->hold->store);
 	return result;
 }
 
@@ -94,13 +77,13 @@ timers_run(struct hold_keeper *keeper, struct hold_keeper_round *round, int64_t 
 		has_any = has_any || round->steps[i].plan.kind == HOLD_PLAN_MOVE;
 	if (!has_any)
 		return BASE_OK;
-	result = timers_write(keeper, round, now, why_r);
+	result = hold_keeper_write(keeper, round, timer_write, now, why_r);
 	if (result != BASE_OK)
 		return result;
 	for (size_t i = 0; i < round->count; i++) {
 		struct hold_keeper_step *step = &round->steps[i];
 
-		if (step->plan.kind != HOLD_PLAN_MOVE)
+		if (step->is_aside || step->plan.kind != HOLD_PLAN_MOVE)
 			continue;
 		if (step->is_written)
 			hold_move_audit(&step->before, step->row, NULL, 0);
@@ -111,9 +94,9 @@ timers_run(struct hold_keeper *keeper, struct hold_keeper_round *round, int64_t 
 
 /* --- the thread ------------------------------------------------------------------ */
 
-/* One round. NONE: nothing was due. */
+/* One round of what is due in one way. NONE: nothing was. */
 static enum base_result
-round_run(struct hold_keeper *keeper, const char **why_r)
+round_run(struct hold_keeper *keeper, enum store_due which, size_t room, const char **why_r)
 {
 	struct store_hold *rows = NULL;
 	struct hold_keeper_round round = { .steps = NULL };
@@ -121,8 +104,8 @@ round_run(struct hold_keeper *keeper, const char **why_r)
 	enum base_result result;
 
 	base_arena_reset(keeper->arena);
-	result = store_hold_due(keeper->hold->store, keeper->arena, keeper->hold->node, now,
-	    &rows, ROUND_ROWS, &round.count, why_r);
+	result = store_hold_due(keeper->hold->store, keeper->arena, which,
+	    keeper->hold->node, now, &rows, room, &round.count, why_r);
 	if (result != BASE_OK)
 		return result;
 	if (round.count == 0)
@@ -144,27 +127,70 @@ round_run(struct hold_keeper *keeper, const char **why_r)
 	return result;
 }
 
-/* Now and then: forgets old holds, and clears the files of what was wiped. */
+/*
+ * What must be done comes before what is only looked at, and what is expected to show before
+ * what is expected to stay. Looks are few a round, so that timers never wait long for them.
+ * NONE: nothing was due.
+ */
+static enum base_result
+rounds_run(struct hold_keeper *keeper, const char **why_r)
+{
+	static const struct {
+		enum store_due which;
+		size_t room;
+	} kinds[] = {
+		{ STORE_DUE_TIMER, ROUND_ACTS },
+		{ STORE_DUE_UNSEEN, ROUND_LOOKS },
+		{ STORE_DUE_SEEN, ROUND_LOOKS },
+	};
+	bool has_any = false;
+
+	for (size_t i = 0; i < sizeof(kinds) / sizeof(*kinds); i++) {
+		enum base_result result =
+		    round_run(keeper, kinds[i].which, kinds[i].room, why_r);
+
+		if (result != BASE_OK && result != BASE_NONE)
+			return result;
+		has_any = has_any || result == BASE_OK;
+	}
+	return has_any ? BASE_OK : BASE_NONE;
+}
+
+/* Forgets old holds and storms, some at a time. */
+static enum base_result
+purge(struct hold_keeper *keeper, int64_t now, const char **why_r)
+{
+	int64_t before = now - keeper->options.keep_seconds * 1000;
+	enum base_result result = store_storm_purge(keeper->hold->store, before,
+	    now - HOLD_STORM_MAX_WINDOW * INT64_C(1000), why_r);
+	enum base_result purged = store_hold_purge(keeper->hold->store, before, why_r);
+
+	if (purged == BASE_OK)
+		keeper->is_untidy = true; /* and there may be more: soon again */
+	else
+		keeper->purge_at = now + PURGE_MS;
+	if (purged != BASE_OK && purged != BASE_NONE)
+		return purged;
+	return result == BASE_NONE ? BASE_OK : result;
+}
+
+/*
+ * Now and then: ends storms, forgets old holds, and clears the files of what was wiped. None
+ * of it is in the way of the others; *why_r is of the last that failed.
+ */
 static enum base_result
 housekeeping(struct hold_keeper *keeper, const char **why_r)
 {
 	int64_t now = base_now_ms();
-	enum base_result result = BASE_OK;
+	enum base_result result = BASE_OK, purged = BASE_OK;
 
+	if (now < keeper->storms_at)
+		return BASE_OK;
+	keeper->storms_at = now + POLL_MS;
 	base_arena_reset(keeper->arena);
 	result = hold_storms_end(keeper->hold, keeper->arena, why_r);
-	if (result == BASE_OK && now >= keeper->purge_at)
-		result = store_storm_purge(keeper->hold->store,
-		    now - keeper->options.keep_seconds * 1000,
-		    now - HOLD_STORM_MAX_WINDOW * INT64_C(1000), why_r);
-	if (result == BASE_OK && now >= keeper->purge_at) {
-		result = store_hold_purge(
-		    keeper->hold->store, now - keeper->options.keep_seconds * 1000, why_r);
-		if (result == BASE_OK)
-			keeper->is_untidy = true; /* and there may be more: at once again */
-		else if (result == BASE_NONE)
-			keeper->purge_at = now + PURGE_MS;
-	}
+	if (now >= keeper->purge_at)
+		purged = purge(keeper, now, why_r);
 	if (keeper->is_untidy && now >= keeper->tidy_at) {
 		const char *why;
 
@@ -172,6 +198,8 @@ housekeeping(struct hold_keeper *keeper, const char **why_r)
 		keeper->is_untidy = store_tidy(keeper->hold->store, &why) != BASE_OK;
 		keeper->tidy_at = now + TIDY_MS;
 	}
+	if (result == BASE_OK || result == BASE_NONE)
+		result = purged;
 	return result == BASE_NONE ? BASE_OK : result;
 }
 
@@ -224,13 +252,13 @@ keeper_main(void *context)
 
 	while (keeper_rest(keeper, rest)) {
 		const char *why = "";
-		enum base_result result = round_run(keeper, &why);
+		enum base_result result = rounds_run(keeper, &why);
 
 		rest = 0;
-		if (result == BASE_NONE) {
-			result = housekeeping(keeper, &why);
+		if (result == BASE_NONE)
 			rest = rest_length(keeper);
-		}
+		if (result == BASE_OK || result == BASE_NONE)
+			result = housekeeping(keeper, &why);
 		tell_store(keeper, result == BASE_OK, why);
 		if (result != BASE_OK)
 			rest = FAILURE_MS;
@@ -249,6 +277,7 @@ hold_keeper_start(struct hold *hold, const struct hold_keeper_options *options,
 	if (keeper != NULL) {
 		keeper->hold = hold;
 		keeper->options = *options;
+		keeper->ask_room = QUEUE_MAX_ITEMS;
 		keeper->is_untidy = true; /* what a killed keeper left */
 		keeper->arena = base_arena_new(ROUND_BYTES);
 	}

@@ -10,6 +10,8 @@
 
 #include "milter/hold/internal.h"
 
+#define HOLD_KEEPER_ASIDE 64 /* holds remembered that were set aside */
+
 struct hold_keeper {
 	struct hold *hold;
 	struct hold_keeper_options options;
@@ -18,10 +20,13 @@ struct hold_keeper {
 
 	/* of the thread alone */
 	struct base_arena *arena;
+	size_t ask_room;     /* files that one request may name */
 	bool is_unreachable; /* oops-queued; said once */
 	bool is_failing;     /* the store; said once */
 	bool is_untidy;      /* something was wiped that is still in the files */
-	int64_t purge_at, tidy_at;
+	int64_t storms_at, purge_at, tidy_at;
+	char aside[HOLD_KEEPER_ASIDE][BASE_ID_SIZE]; /* holds that could not be written */
+	size_t next_aside;			     /* overwritten next */
 };
 
 /* One hold in a round. */
@@ -31,20 +36,43 @@ struct hold_keeper_step {
 	struct store_part *parts;
 	size_t count;
 	struct hold_answer *answers;
+	int64_t looked_at; /* when its round began to ask oops-queued */
 	bool is_ready;   /* all its questions were asked, with or without an answer */
 	bool is_reached; /* oops-queued could be asked */
+	bool is_aside;   /* it cannot be written: it waits, the others go on */
 
 	/* what was written, for the audit */
 	bool is_written, has_moved;
 	struct store_hold before, after;
 	const char *lost; /* queue ids that went away */
+	enum hold_how how; /* and how; the worst of them */
 };
 
 struct hold_keeper_round {
 	struct hold_keeper_step *steps;
 	size_t count;
+	int64_t looked_at; /* when it began to ask oops-queued */
 	bool is_cut; /* oops-queued did not answer: ask no more in this round */
 };
+
+/* --- keeper_group.c ---------------------------------------------------------------- */
+
+/* Writes what one step has to write, inside a transaction. */
+typedef enum base_result hold_keeper_write_fn(struct hold_keeper *keeper,
+    struct hold_keeper_step *step, int64_t now, const char **why_r);
+
+/* All steps in one transaction; one that fails alone is set aside. OK though some were. */
+enum base_result hold_keeper_write(struct hold_keeper *keeper,
+    struct hold_keeper_round *round, hold_keeper_write_fn *write, int64_t now,
+    const char **why_r);
+/* Lets a hold wait because of *why_r, and says so once. Not OK: the store is broken. */
+enum base_result hold_keeper_set_aside(
+    struct hold_keeper *keeper, struct hold_keeper_step *step, const char **why_r);
+/* Was it ever set aside? */
+bool hold_keeper_is_aside(const struct hold_keeper *keeper, const char *id);
+
+/* --- keeper_ask.c, keeper_settle.c --------------------------------------------------- */
+
 
 /* Asks all that the steps of a round have to ask; what acts comes first. Without an answer the
  * statuses stay FAILED. */

@@ -3,8 +3,8 @@
  */
 #include "milter/hold/keeper.h"
 
-#define ROUND_LOOKS 20 /* files only looked at in a round: timers must not wait long */
-#define ASK_ITEMS 100  /* files of one request that acts */
+#define LOOKS_MAX QUEUE_MAX_ITEMS /* files of a round that are only looked at, about */
+#define SLOW_MS 5000		  /* an answer that takes longer comes too late */
 
 /* The queue answers, or not: said when it changes. */
 static void
@@ -29,11 +29,25 @@ struct request {
 	struct hold_answer *answers[QUEUE_MAX_ITEMS];
 };
 
+/*
+ * How many files one request may name: half of them after one that took too long to be
+ * answered, so that it does not fail for ever, and by and by more again.
+ */
+static void
+room_learn(struct hold_keeper *keeper, bool is_answered, int64_t milliseconds)
+{
+	if (is_answered && keeper->ask_room < QUEUE_MAX_ITEMS)
+		keeper->ask_room++;
+	else if (!is_answered && milliseconds >= SLOW_MS && keeper->ask_room > 1)
+		keeper->ask_room /= 2;
+}
+
 /* Sends what has gathered. Without an answer the statuses stay FAILED. */
 static void
 request_send(
     struct hold_keeper *keeper, struct hold_keeper_round *round, struct request *request)
 {
+	int64_t began = base_tick_ms();
 	const char *why = "";
 	enum base_result result;
 
@@ -41,6 +55,7 @@ request_send(
 		result = queue_ask(keeper->options.queue, request->verb, request->items,
 		    request->count, &why);
 		tell_reach(keeper, request->verb, result == BASE_OK, why);
+		room_learn(keeper, result == BASE_OK, base_tick_ms() - began);
 		round->is_cut = result != BASE_OK;
 		for (size_t i = 0; result == BASE_OK && i < request->count; i++)
 			request->answers[i]->status = request->items[i].status;
@@ -54,12 +69,19 @@ request_add(struct hold_keeper *keeper, struct hold_keeper_round *round,
     struct request *request, struct hold_keeper_step *step)
 {
 	for (size_t i = 0; i < step->count; i++) {
-		if (!step->answers[i].is_asked ||
+		struct hold_answer *answer = &step->answers[i];
+
+		if (!answer->is_asked ||
 		    hold_step_verb(step->plan.verb, &step->parts[i]) != request->verb)
 			continue;
-		if (request->count == QUEUE_MAX_ITEMS)
+		answer->verb = request->verb;
+		answer->status = QUEUE_FAILED; /* of a look before, too */
+		/* one that may not be asked about would have the whole request refused */
+		if (!queue_is_queue_id(step->parts[i].queue_id))
+			continue;
+		if (request->count >= keeper->ask_room)
 			request_send(keeper, round, request);
-		request->answers[request->count] = &step->answers[i];
+		request->answers[request->count] = answer;
 		request->items[request->count++] = (struct queue_item){
 			.queue_id = step->parts[i].queue_id,
 			.hold_id = step->row->id,
@@ -71,29 +93,27 @@ request_add(struct hold_keeper *keeper, struct hold_keeper_round *round,
 
 /*
  * Asks with one verb for all holds that need it, in requests of bounded size. Where nothing
- * is wanted but to know, one request a round is enough: the others stay due, and the next
- * round begins with them.
+ * is wanted but to know, some files a round are enough: the others stay due, and the next
+ * round of their kind begins with them.
  */
 static void
 ask_verb(struct hold_keeper *keeper, struct hold_keeper_round *round,
     struct request *request, enum queue_verb verb)
 {
-	size_t max = verb == QUEUE_STATUS ? ROUND_LOOKS : ASK_ITEMS;
-	bool is_enough = false;
+	size_t looked = 0;
 
 	request->verb = verb;
 	for (size_t i = 0; i < round->count; i++) {
 		struct hold_keeper_step *step = &round->steps[i];
 
-		if (step->plan.kind != HOLD_PLAN_ASK ||
-		    (is_enough && step->plan.verb == QUEUE_STATUS && !round->is_cut))
+		if (step->is_aside || step->plan.kind != HOLD_PLAN_ASK ||
+		    (looked >= LOOKS_MAX && step->plan.verb == QUEUE_STATUS &&
+			!round->is_cut))
 			continue;
 		if (verb == QUEUE_STATUS || verb == step->plan.verb)
 			request_add(keeper, round, request, step);
-		if (request->count < max)
-			continue;
-		request_send(keeper, round, request);
-		is_enough = verb == QUEUE_STATUS;
+		if (step->plan.verb == QUEUE_STATUS)
+			looked += step->count;
 	}
 	request_send(keeper, round, request);
 }
@@ -114,30 +134,107 @@ step_prepare(struct hold_keeper *keeper, struct hold_keeper_step *step, const ch
 		return BASE_BROKEN;
 	}
 	if (step->plan.kind == HOLD_PLAN_ASK)
-		hold_step_asked(step->plan.verb, step->parts, step->count, step->answers);
+		hold_step_asked(
+		    step->row, step->plan.verb, step->parts, step->count, step->answers);
 	return BASE_OK;
+}
+
+/* Is the queue about to be asked to act on this part for the first time? */
+static bool
+is_first_ask(const struct hold_keeper_step *step, size_t i)
+{
+	return step->plan.kind == HOLD_PLAN_ASK && step->plan.verb != QUEUE_STATUS &&
+	       step->answers[i].is_asked && step->answers[i].status == QUEUE_HELD &&
+	       step->parts[i].asked == 0;
+}
+
+/* Writes down of which parts of a hold we ask now. */
+static enum base_result
+step_ask_write(struct hold_keeper *keeper, struct hold_keeper_step *step, int64_t now,
+    const char **why_r)
+{
+	enum base_result result = BASE_OK;
+
+	for (size_t i = 0; result == BASE_OK && i < step->count; i++) {
+		struct store_part part = step->parts[i];
+
+		if (!is_first_ask(step, i))
+			continue;
+		part.state = HOLD_PART_HELD;
+		part.asked = now;
+		result = store_part_update(keeper->hold->store, &part, why_r);
+		step->is_written = result == BASE_OK;
+	}
+	return result;
+}
+
+/*
+ * After the looks, before anything is asked to act: what is seen on hold is marked as asked
+ * for. From then on "gone" means that it went because we asked, also after a crash.
+ */
+static enum base_result
+asks_write(struct hold_keeper *keeper, struct hold_keeper_round *round, const char **why_r)
+{
+	int64_t now = base_now_ms();
+	enum base_result result;
+	bool has_any = false;
+
+	for (size_t i = 0; i < round->count; i++)
+		for (size_t j = 0; j < round->steps[i].count; j++)
+			has_any = has_any || is_first_ask(&round->steps[i], j);
+	if (!has_any)
+		return BASE_OK;
+	result = hold_keeper_write(keeper, round, step_ask_write, now, why_r);
+	for (size_t i = 0; result == BASE_OK && i < round->count; i++)
+		for (size_t j = 0; j < round->steps[i].count; j++)
+			if (round->steps[i].is_written && is_first_ask(&round->steps[i], j)) {
+				round->steps[i].parts[j].state = HOLD_PART_HELD;
+				round->steps[i].parts[j].asked = now;
+			}
+	return result;
+}
+
+/* The parts of all holds of a round. */
+static enum base_result
+round_prepare(struct hold_keeper *keeper, struct hold_keeper_round *round, const char **why_r)
+{
+	enum base_result result = BASE_OK;
+
+	for (size_t i = 0; result == BASE_OK && i < round->count; i++) {
+		struct hold_keeper_step *step = &round->steps[i];
+
+		if (!step->is_aside)
+			result = step_prepare(keeper, step, why_r);
+		if (result != BASE_OK && result != BASE_RETRY)
+			result = hold_keeper_set_aside(keeper, step, why_r);
+		if (step->is_aside)
+			step->count = 0;
+	}
+	return result;
 }
 
 enum base_result
 hold_keeper_ask(
     struct hold_keeper *keeper, struct hold_keeper_round *round, const char **why_r)
 {
-	static const enum queue_verb verbs[] = { QUEUE_RELEASE, QUEUE_RETURN, QUEUE_DELETE,
-		QUEUE_STATUS };
+	static const enum queue_verb acts[] = { QUEUE_RELEASE, QUEUE_RETURN, QUEUE_DELETE };
 	struct request *request = base_arena_alloc(keeper->arena, sizeof(*request));
+	enum base_result result;
 
 	if (request == NULL) {
 		*why_r = base_why("no memory for a request to oops-queued");
 		return BASE_BROKEN;
 	}
-	for (size_t i = 0; i < round->count; i++) {
-		enum base_result result = step_prepare(keeper, &round->steps[i], why_r);
-
-		if (result != BASE_OK)
-			return result;
-	}
-	for (size_t i = 0; i < sizeof(verbs) / sizeof(*verbs); i++)
-		ask_verb(keeper, round, request, verbs[i]);
+	result = round_prepare(keeper, round, why_r);
+	if (result != BASE_OK)
+		return result;
+	round->looked_at = base_now_ms();
+	ask_verb(keeper, round, request, QUEUE_STATUS);
+	result = asks_write(keeper, round, why_r);
+	if (result != BASE_OK)
+		return result;
+	for (size_t i = 0; i < sizeof(acts) / sizeof(*acts); i++)
+		ask_verb(keeper, round, request, acts[i]);
 	for (size_t i = 0; i < round->count; i++)
 		round->steps[i].is_reached = !round->is_cut;
 	return BASE_OK;

@@ -26,34 +26,34 @@ lesson_give(struct hold_keeper *keeper, const struct store_part *part, const cha
 
 /*
  * Before the hold says SENT: what was sent is learned. Killed in between it is learned
- * twice, which weighs less than a lesson that is lost.
+ * twice, which weighs less than a lesson that is lost. One that cannot be read is no reason to
+ * let the mail, or that of others, wait.
  */
-static enum base_result
-lessons_give(struct hold_keeper *keeper, const struct hold_keeper_step *step, int64_t now,
-    const char **why_r)
+static void
+lessons_give(struct hold_keeper *keeper, const struct hold_keeper_step *step, int64_t now)
 {
 	struct store_part *parts =
 	    base_arena_array(keeper->arena, step->count + 1, sizeof(*parts));
-	enum base_result result = BASE_OK;
+	const char *why = "no memory for lessons";
+	enum base_result result = parts != NULL ? BASE_OK : BASE_BROKEN;
 	enum hold_state to;
 
-	if (parts == NULL) {
-		*why_r = base_why("no memory for lessons");
-		return BASE_BROKEN;
-	}
-	for (size_t i = 0; i < step->count; i++) {
+	for (size_t i = 0; result == BASE_OK && i < step->count; i++) {
 		parts[i] = step->parts[i];
 		if (step->answers[i].is_asked)
-			parts[i].state = hold_step_part(
-			    step->plan.verb, &parts[i], step->answers[i].status, now);
+			parts[i].state = hold_step_part(step->answers[i].verb, &parts[i],
+			    step->answers[i].status, now);
 	}
-	if (!hold_step_end(step->row, step->plan.verb, parts, step->count, now, &to) ||
-	    to != HOLD_SENT)
-		return BASE_OK;
+	if (result == BASE_OK &&
+	    (!hold_step_end(step->row, step->plan.verb, parts, step->count, now, &to) ||
+		to != HOLD_SENT))
+		return;
 	for (size_t i = 0; result == BASE_OK && i < step->count; i++)
 		if (parts[i].state == HOLD_PART_DONE)
-			result = lesson_give(keeper, &parts[i], why_r);
-	return result;
+			result = lesson_give(keeper, &parts[i], &why);
+	if (result != BASE_OK)
+		base_log(BASE_LOG_WARNING, "%s: what was sent is not learned: %s",
+		    step->row->id, why);
 }
 
 /* --- writing what came out ------------------------------------------------------- */
@@ -92,10 +92,26 @@ move_by(enum hold_state to)
 	}
 }
 
+/* A file that left without us, for the row and for the audit. */
+static void
+part_left(struct hold_keeper *keeper, struct hold_keeper_step *step, struct store_hold *row,
+    const struct store_part *part, enum hold_how how, int64_t now)
+{
+	step->lost = base_arena_printf(keeper->arena, "%s%s%s",
+	    step->lost != NULL ? step->lost : "", step->lost != NULL ? "," : "",
+	    part->queue_id);
+	if (how > step->how)
+		step->how = how;
+	if ((int)how > row->how) {
+		row->how = how;
+		row->left_at = now;
+	}
+}
+
 /* Writes what the answers say of each part; true in *worked_r: all of them were of use. */
 static enum base_result
 parts_write(struct hold_keeper *keeper, struct hold_keeper_step *step,
-    struct store_part *parts, size_t count, int64_t now, bool *worked_r, const char **why_r)
+    struct store_hold *row, struct store_part *parts, size_t count, int64_t now, bool *worked_r, const char **why_r)
 {
 	enum base_result result = BASE_OK;
 
@@ -107,20 +123,33 @@ parts_write(struct hold_keeper *keeper, struct hold_keeper_step *step,
 			continue;
 		answer->is_failure =
 		    answer->status == QUEUE_FAILED ||
-		    (answer->status == QUEUE_HELD &&
-			hold_step_verb(step->plan.verb, &step->parts[i]) != QUEUE_STATUS);
+		    (answer->status == QUEUE_HELD && answer->verb != QUEUE_STATUS);
 		*worked_r = *worked_r && !answer->is_failure;
-		state = hold_step_part(step->plan.verb, &parts[i], answer->status, now);
+		/* `parts` are those of now: if somebody else has asked meanwhile, it counts */
+		state = hold_step_part(hold_step_verb(step->plan.verb, &parts[i]),
+		    &parts[i], answer->status, now);
 		if ((int)state == parts[i].state)
 			continue;
 		parts[i].state = state;
 		result = store_part_update(keeper->hold->store, &parts[i], why_r);
 		if (state == HOLD_PART_LOST)
-			step->lost = base_arena_printf(keeper->arena, "%s%s%s",
-			    step->lost != NULL ? step->lost : "",
-			    step->lost != NULL ? "," : "", parts[i].queue_id);
+			part_left(keeper, step, row, &parts[i],
+			    hold_step_how(answer->status), now);
 	}
 	return result;
+}
+
+/* Were all its open files seen on hold? The answers are those of this round. */
+static bool
+is_all_seen(const struct hold_keeper_step *step, const struct store_part *parts, size_t count)
+{
+	if (count != step->count || hold_has_part(parts, count, HOLD_PART_PLACING))
+		return false;
+	for (size_t i = 0; i < count; i++)
+		if (step->answers[i].is_asked && parts[i].state == HOLD_PART_HELD &&
+		    step->answers[i].status != QUEUE_HELD)
+			return false;
+	return hold_has_part(parts, count, HOLD_PART_HELD);
 }
 
 /* Writes one hold from what is in the database now, unless somebody moved it meanwhile. */
@@ -134,9 +163,13 @@ step_write(struct hold_keeper *keeper, struct hold_keeper_step *step, int64_t no
 	bool worked = step->is_reached;
 	enum hold_state to;
 	size_t count = 0;
-	enum base_result result =
-	    store_hold_get(store, keeper->arena, step->row->id, &row, why_r);
+	enum base_result result;
 
+	step->lost = NULL;
+	step->how = HOLD_HOW_STAYED;
+	if (!step->is_ready)
+		return BASE_OK;
+	result = store_hold_get(store, keeper->arena, step->row->id, &row, why_r);
 	if (result == BASE_NONE || (result == BASE_OK && row->state != step->row->state))
 		return BASE_OK;
 	if (result == BASE_OK)
@@ -145,9 +178,11 @@ step_write(struct hold_keeper *keeper, struct hold_keeper_step *step, int64_t no
 	if (result != BASE_OK)
 		return result;
 	step->before = *row;
-	result = parts_write(keeper, step, parts, count, now, &worked, why_r);
+	result = parts_write(keeper, step, row, parts, count, now, &worked, why_r);
 	if (result != BASE_OK)
 		return result;
+	if (is_all_seen(step, parts, count))
+		row->seen = step->looked_at;
 	step->has_moved = hold_step_end(row, step->plan.verb, parts, count, now, &to);
 	if (step->has_moved)
 		result = hold_move(keeper->hold, keeper->arena, row, to, move_by(to),
@@ -170,8 +205,8 @@ step_tell(struct hold_keeper *keeper, const struct hold_keeper_step *step)
 {
 	tell_failure(step);
 	if (step->lost != NULL || (step->has_moved && step->after.state == HOLD_LOST))
-		hold_audit_lost(
-		    step->after.id, step->before.state, step->after.state, step->lost);
+		hold_audit_lost(step->after.id, step->before.state, step->after.state,
+		    step->how, step->lost);
 	if (step->has_moved)
 		hold_move_audit(&step->before, &step->after, step->parts, step->count);
 	if (step->has_moved && hold_state_is_final(step->after.state))
@@ -183,25 +218,18 @@ hold_keeper_settle(
     struct hold_keeper *keeper, struct hold_keeper_round *round, const char **why_r)
 {
 	int64_t now = base_now_ms();
-	enum base_result result = BASE_OK;
+	enum base_result result;
 
-	for (size_t i = 0; result == BASE_OK && i < round->count; i++)
-		if (round->steps[i].is_ready && keeper->options.sent != NULL &&
-		    round->steps[i].plan.verb == QUEUE_RELEASE)
-			result = lessons_give(keeper, &round->steps[i], now, why_r);
-	if (result == BASE_OK)
-		result = store_begin(keeper->hold->store, why_r);
-	if (result != BASE_OK)
-		return result;
-	for (size_t i = 0; result == BASE_OK && i < round->count; i++) {
-		round->steps[i].is_written = false;
-		if (round->steps[i].is_ready)
-			result = step_write(keeper, &round->steps[i], now, why_r);
+	for (size_t i = 0; i < round->count; i++) {
+		struct hold_keeper_step *step = &round->steps[i];
+
+		step->looked_at = round->looked_at;
+		if (step->is_ready && keeper->options.sent != NULL &&
+		    step->plan.verb == QUEUE_RELEASE &&
+		    !hold_keeper_is_aside(keeper, step->row->id))
+			lessons_give(keeper, step, now);
 	}
-	if (result == BASE_OK)
-		result = store_commit(keeper->hold->store, why_r);
-	else
-		store_rollback(keeper->hold->store);
+	result = hold_keeper_write(keeper, round, step_write, now, why_r);
 	for (size_t i = 0; result == BASE_OK && i < round->count; i++)
 		if (round->steps[i].is_written)
 			step_tell(keeper, &round->steps[i]);

@@ -4,7 +4,8 @@
  * A queue file is not to be believed while the MTA may still be writing it: it can be
  * absent, stand in another queue, or lack our tag for a moment. So a part that was never
  * seen on hold (PLACING) is given time before an answer counts; one that was seen (HELD) is
- * believed.
+ * believed. Nothing is asked to act before a look has shown it on hold and that we ask was
+ * written down (asked): what left before left without us, what left after is taken for ours.
  */
 #include "milter/hold/internal.h"
 
@@ -59,13 +60,14 @@ hold_step_plan(const struct store_hold *row, int64_t now)
 }
 
 void
-hold_step_asked(enum queue_verb verb, const struct store_part *parts, size_t count,
-    struct hold_answer *answers_r)
+hold_step_asked(const struct store_hold *row, enum queue_verb verb,
+    const struct store_part *parts, size_t count, struct hold_answer *answers_r)
 {
-	bool only_placing =
-	    verb == QUEUE_STATUS && hold_has_part(parts, count, HOLD_PART_PLACING);
+	bool only_placing = verb == QUEUE_STATUS && row->state != HOLD_UNDONE &&
+			    hold_has_part(parts, count, HOLD_PART_PLACING);
 
 	for (size_t i = 0; i < count; i++) {
+		answers_r[i].verb = QUEUE_STATUS;
 		answers_r[i].status = QUEUE_FAILED;
 		answers_r[i].is_asked =
 		    hold_part_is_open(&parts[i]) &&
@@ -76,12 +78,12 @@ hold_step_asked(enum queue_verb verb, const struct store_part *parts, size_t cou
 enum queue_verb
 hold_step_verb(enum queue_verb verb, const struct store_part *part)
 {
-	return part->state == HOLD_PART_PLACING ? QUEUE_STATUS : verb;
+	return part->asked != 0 ? verb : QUEUE_STATUS;
 }
 
 /* What an answer means for a part that was never seen on hold. */
 static enum hold_part_state
-part_placing(enum queue_verb verb, enum queue_status status, int64_t age)
+part_placing(enum queue_status status, int64_t age)
 {
 	switch (status) {
 	case QUEUE_HELD:
@@ -89,10 +91,6 @@ part_placing(enum queue_verb verb, enum queue_status status, int64_t age)
 	case QUEUE_GONE:
 		return age >= HOLD_APPEAR_MS ? HOLD_PART_LOST : HOLD_PART_PLACING;
 	case QUEUE_MOVING: /* not on hold: it leaves without us */
-		if (age < HOLD_FINISH_MS)
-			return HOLD_PART_PLACING;
-		return verb == QUEUE_RELEASE || verb == QUEUE_RETURN ? HOLD_PART_DONE
-								     : HOLD_PART_LOST;
 	case QUEUE_FOREIGN:
 		return age >= HOLD_FINISH_MS ? HOLD_PART_LOST : HOLD_PART_PLACING;
 	case QUEUE_FAILED:
@@ -110,8 +108,7 @@ part_held(enum queue_verb verb, enum queue_status status)
 	case QUEUE_FAILED:
 		return HOLD_PART_HELD;
 	case QUEUE_GONE:
-		/* after a crash nobody knows who asked last: it went while we wanted it to
-		 */
+		/* asked twice, or after a crash: it went when we had asked for that */
 		return verb == QUEUE_STATUS ? HOLD_PART_LOST : HOLD_PART_DONE;
 	case QUEUE_MOVING:
 		return verb == QUEUE_RELEASE || verb == QUEUE_RETURN ? HOLD_PART_DONE
@@ -127,10 +124,16 @@ hold_step_part(enum queue_verb verb, const struct store_part *part,
     enum queue_status status, int64_t now)
 {
 	if (part->state == HOLD_PART_PLACING)
-		return part_placing(verb, status, now - part->created);
+		return part_placing(status, now - part->created);
 	if (part->state == HOLD_PART_HELD)
 		return part_held(verb, status);
 	return part->state;
+}
+
+enum hold_how
+hold_step_how(enum queue_status status)
+{
+	return status == QUEUE_MOVING ? HOLD_HOW_RELEASED : HOLD_HOW_GONE;
 }
 
 bool
@@ -160,9 +163,9 @@ hold_step_end(const struct store_hold *row, enum queue_verb verb,
 
 /* When to look again at files of which nothing is wanted. */
 static int64_t
-look_again(struct store_hold *row, bool has_placing, bool worked, int64_t now)
+look_again(struct store_hold *row, bool is_awaited, bool worked, int64_t now)
 {
-	if (has_placing) {
+	if (is_awaited) {
 		row->tries++;
 		return now + hold_backoff(HOLD_LOOK_FIRST_MS, HOLD_LOOK_MAX_MS, row->tries);
 	}
@@ -170,28 +173,34 @@ look_again(struct store_hold *row, bool has_placing, bool worked, int64_t now)
 	return now + (worked ? HOLD_LOOK_RARE_MS : LOOK_AFTER_FAILURE_MS);
 }
 
+/* Asked to act: again soon, with growing patience. */
+static void
+act_again(struct store_hold *row, bool is_reached, int64_t now)
+{
+	row->due = 0;
+	row->timer = now + hold_backoff(HOLD_ASK_FIRST_MS,
+			       is_reached ? HOLD_ASK_MAX_MS : HOLD_REACH_MAX_MS, row->tries);
+	row->tries++;
+}
+
 void
 hold_step_again(struct store_hold *row, enum queue_verb verb,
     const struct store_part *parts, size_t count, bool is_reached, bool worked, int64_t now)
 {
-	int64_t end = row->deadline;
+	bool is_unsure = row->state == HOLD_UNDONE && row->seen < row->moved;
+	bool has_placing = hold_has_part(parts, count, HOLD_PART_PLACING);
+	int64_t end;
 
 	if (verb != QUEUE_STATUS) {
-		row->due =
-		    now + hold_backoff(HOLD_ASK_FIRST_MS,
-			      is_reached ? HOLD_ASK_MAX_MS : HOLD_REACH_MAX_MS, row->tries);
-		row->tries++;
-		if (worked && hold_has_part(parts, count, HOLD_PART_HELD))
-			row->due =
-			    now; /* just seen for the first time: now it can be asked */
+		act_again(row, is_reached, now);
 		return;
 	}
-	row->due =
-	    look_again(row, hold_has_part(parts, count, HOLD_PART_PLACING), worked, now);
-	if (row->state == HOLD_PLACING) /* its deadline counts from HELD on */
-		end = hold_has_part(parts, count, HOLD_PART_HELD)
-			  ? row->created + HOLD_GATHER_MS
-			  : row->due;
-	if (end < row->due)
+	row->due = look_again(row, has_placing || is_unsure, worked, now);
+	row->timer = is_unsure && row->due < row->deadline ? row->due : row->deadline;
+	if (row->state != HOLD_PLACING)
+		return;
+	row->timer = 0; /* its deadline counts from HELD on */
+	end = row->created + HOLD_GATHER_MS;
+	if (hold_has_part(parts, count, HOLD_PART_HELD) && end < row->due)
 		row->due = end;
 }

@@ -42,11 +42,12 @@ hold_audit_hold(
 }
 
 void
-hold_audit_lost(
-    const char *id, enum hold_state was, enum hold_state now, const char *queue_ids)
+hold_audit_lost(const char *id, enum hold_state was, enum hold_state now, enum hold_how how,
+    const char *queue_ids)
 {
 	audit_event(AUDIT_LOST, id, { "was", hold_state_str(was) },
-	    { "now", hold_state_str(now) }, { "queue_ids", queue_ids });
+	    { "now", hold_state_str(now) }, { "how", hold_how_str(how) },
+	    { "queue_ids", queue_ids });
 }
 
 /* The queue ids of the parts in a state, separated by commas; bounded by the audit. */
@@ -156,19 +157,10 @@ static void
 row_settle(struct base_arena *arena, struct store_hold *row, int64_t now)
 {
 	row->settled = now;
-	row->deadline = row->due = 0;
+	row->deadline = row->due = row->timer = 0;
 	row->mailbox = row->subject = row->recipients = row->author = "";
 	row->from_address = "";
 	row->reasons = reasons_wipe(arena, row->reasons);
-}
-
-/* When a state with a deadline must be looked at next. */
-static int64_t
-row_due(const struct store_hold *row, bool is_looking, int64_t now)
-{
-	int64_t look = now + (is_looking ? HOLD_LOOK_FIRST_MS : HOLD_LOOK_RARE_MS);
-
-	return look < row->deadline ? look : row->deadline;
 }
 
 /* What goes with a new state. */
@@ -179,24 +171,26 @@ row_enter(struct base_arena *arena, struct store_hold *row, enum hold_state to,
 	row->state = to;
 	row->moved = now;
 	row->tries = 0;
+	row->timer = 0;
+	row->due = now + (is_looking ? HOLD_LOOK_FIRST_MS : HOLD_LOOK_RARE_MS);
 	row->letter_due = to == HOLD_HELD ? now + HOLD_LETTER_MS : 0;
 	switch (to) {
 	case HOLD_PLACING: /* adopted */
-		row->settled = 0;
+		row->settled = row->seen = row->left_at = 0;
+		row->how = HOLD_HOW_STAYED;
 		row->deadline = now + row->window * 1000;
-		row->due = now + HOLD_LOOK_FIRST_MS;
 		break;
 	case HOLD_HELD:
-		row->due = row_due(row, is_looking, now);
+		row->timer = row->deadline;
 		break;
-	case HOLD_UNDONE:
+	case HOLD_UNDONE: /* at once: are they still there to be stopped? */
 		row->deadline = now + row->grace * 1000;
-		row->due = row_due(row, is_looking, now);
+		row->timer = now;
 		break;
 	case HOLD_SENDING:
 	case HOLD_RETURNING:
-		row->deadline = 0;
-		row->due = now;
+		row->deadline = row->due = 0;
+		row->timer = now;
 		break;
 	case HOLD_SENT:
 	case HOLD_RETURNED:

@@ -290,6 +290,7 @@ place_join(struct hold *hold, struct hold_place *place, const struct store_hold 
 	if (row->people_kind != (int)request->people_kind)
 		place->row.people_kind = HOLD_PEOPLE_AT_LEAST;
 	place->row.tries = 0;
+	place->row.seen = 0; /* this part was not seen yet */
 	if (row->due == 0 || row->due > now + HOLD_LOOK_FIRST_MS)
 		place->row.due = now + HOLD_LOOK_FIRST_MS;
 	place->was = hold_state_str(row->state);
@@ -353,16 +354,17 @@ place_end(struct hold_place *place, enum base_result result, const char *why)
 		snprintf(place->why, sizeof(place->why), "%s", why);
 }
 
-/* Writes a list of requests in one transaction; true: it is committed. */
-static bool
-group_write(struct hold *hold, struct hold_place *first, int64_t now)
+/* Writes the requests from `first` up to `end` in one transaction. */
+static enum base_result
+some_write(struct hold *hold, struct hold_place *first, const struct hold_place *end,
+    int64_t now)
 {
 	const char *why = "";
 	enum base_result result = store_begin(hold->store, &why);
 	enum base_result written = BASE_OK;
 
 	if (result == BASE_OK) {
-		for (struct hold_place *place = first; place != NULL; place = place->next) {
+		for (struct hold_place *place = first; place != end; place = place->next) {
 			written = place_write(hold, place, now, &why);
 			place_end(place, written, why);
 			if (written == BASE_BROKEN || written == BASE_RETRY)
@@ -374,10 +376,31 @@ group_write(struct hold *hold, struct hold_place *first, int64_t now)
 		} else
 			result = store_commit(hold->store, &why);
 	}
-	for (struct hold_place *place = first; result != BASE_OK && place != NULL;
+	for (struct hold_place *place = first; result != BASE_OK && place != end;
 	     place = place->next)
 		place_end(place, result, why);
-	return result == BASE_OK;
+	return result;
+}
+
+/*
+ * Writes a list of requests together. If that is broken, each one by itself: what one of them
+ * has wrong must not cost the others their holds. Who holds the database longer than a request
+ * may take holds it for all.
+ */
+static void
+group_write(struct hold *hold, struct hold_place *first, int64_t now)
+{
+	if (first->next == NULL || some_write(hold, first, NULL, now) != BASE_BROKEN) {
+		if (first->next == NULL)
+			some_write(hold, first, NULL, now);
+		return;
+	}
+	for (struct hold_place *place = first; place != NULL; place = place->next)
+		if (some_write(hold, place, place->next, now) == BASE_RETRY) {
+			for (place = place->next; place != NULL; place = place->next)
+				place_end(place, BASE_RETRY, "the store is busy");
+			return;
+		}
 }
 
 /* Takes up to HOLD_MAX_GROUP of those that wait. */

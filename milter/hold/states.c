@@ -96,6 +96,20 @@ hold_wish_str(enum hold_wish wish)
 	return "unknown";
 }
 
+const char *
+hold_how_str(enum hold_how how)
+{
+	switch (how) {
+	case HOLD_HOW_STAYED:
+		return "-";
+	case HOLD_HOW_GONE:
+		return "gone";
+	case HOLD_HOW_RELEASED:
+		return "released";
+	}
+	return "unknown";
+}
+
 bool
 hold_state_is_final(enum hold_state state)
 {

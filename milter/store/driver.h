@@ -38,8 +38,10 @@ struct store_driver {
 	    struct store_hold **hold_r, const char **why_r);
 	enum base_result (*hold_update)(void *database, const struct store_hold *hold,
 	    int expected, const char **why_r);
+	enum base_result (*hold_postpone)(
+	    void *database, const char *id, int64_t time, const char **why_r);
 	enum base_result (*hold_due)(void *database, struct base_arena *arena,
-	    const char *node, int64_t now, struct store_hold **holds_r, size_t room,
+	    enum store_due which, const char *node, int64_t now, struct store_hold **holds_r, size_t room,
 	    size_t *count_r, const char **why_r);
 	enum base_result (*hold_letter_due)(void *database, struct base_arena *arena,
 	    const char *node, int64_t now, struct store_hold **holds_r, size_t room,
@@ -65,6 +67,8 @@ struct store_driver {
 	    const void *lesson, size_t lesson_length, const char **why_r);
 	enum base_result (*part_update)(
 	    void *database, const struct store_part *part, const char **why_r);
+	enum base_result (*part_rename)(void *database, const struct store_part *part,
+	    const char *queue_id, const char **why_r);
 	enum base_result (*part_list)(void *database, struct base_arena *arena,
 	    const char *hold_id, struct store_part **parts_r, size_t *count_r,
 	    const char **why_r);

@@ -6,9 +6,9 @@
 
 #include "milter/store/driver.h"
 
-#define STORE_SQLITE_SLOTS 56      /* prepared statements a database keeps */
-#define STORE_SQLITE_PART_SLOT 24  /* the first one of sqlite_parts.c */
-#define STORE_SQLITE_STORM_SLOT 32 /* the first one of sqlite_storm.c */
+#define STORE_SQLITE_SLOTS 60      /* prepared statements a database keeps */
+#define STORE_SQLITE_PART_SLOT 28  /* the first one of sqlite_parts.c */
+#define STORE_SQLITE_STORM_SLOT 36 /* the first one of sqlite_storm.c */
 #define STORE_SQLITE_BUSY_MS 5000  /* how long another process may keep us waiting */
 #define STORE_SQLITE_PURGE "500"   /* rows one purge or expiry removes at most */
 
@@ -121,9 +121,11 @@ enum base_result store_sqlite_hold_by_act(void *database, struct base_arena *are
     struct store_hold **hold_r, const char **why_r);
 enum base_result store_sqlite_hold_update(
     void *database, const struct store_hold *hold, int expected, const char **why_r);
+enum base_result store_sqlite_hold_postpone(
+    void *database, const char *id, int64_t time, const char **why_r);
 enum base_result store_sqlite_hold_due(void *database, struct base_arena *arena,
-    const char *node, int64_t now, struct store_hold **holds_r, size_t room,
-    size_t *count_r, const char **why_r);
+    enum store_due which, const char *node, int64_t now, struct store_hold **holds_r,
+    size_t room, size_t *count_r, const char **why_r);
 enum base_result store_sqlite_hold_letter_due(void *database, struct base_arena *arena,
     const char *node, int64_t now, struct store_hold **holds_r, size_t room,
     size_t *count_r, const char **why_r);
@@ -147,6 +149,8 @@ enum base_result store_sqlite_part_insert(void *database, const struct store_par
     const void *lesson, size_t lesson_length, const char **why_r);
 enum base_result store_sqlite_part_update(
     void *database, const struct store_part *part, const char **why_r);
+enum base_result store_sqlite_part_rename(void *database, const struct store_part *part,
+    const char *queue_id, const char **why_r);
 enum base_result store_sqlite_part_list(void *database, struct base_arena *arena,
     const char *hold_id, struct store_part **parts_r, size_t *count_r, const char **why_r);
 enum base_result store_sqlite_part_lesson(void *database, struct base_arena *arena,

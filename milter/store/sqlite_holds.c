@@ -10,9 +10,10 @@
 	" people_kind, score, reasons, policy, language, created, due, deadline, window,"  \
 	" grace, on_end, then_end, settled, moved, by, tries, letter_due, letter_tries,"   \
 	" letter_sent, storm, author, answered, template, mailbox,"                        \
-	" return_due, return_tries, return_how, from_address"
-#define HOLD_COLUMN_COUNT 38
-#define HOLD_EXPECTED "?39" /* the parameter after them */
+	" return_due, return_tries, return_how, from_address,"                             \
+	" timer, seen, how, left_at, announce"
+#define HOLD_COLUMN_COUNT 43
+#define HOLD_EXPECTED "?44" /* the parameter after them */
 
 enum slot {
 	HOLD_INSERT,
@@ -20,7 +21,10 @@ enum slot {
 	HOLD_BY_TOKEN,
 	HOLD_BY_ACT,
 	HOLD_UPDATE,
-	HOLD_DUE,
+	HOLD_POSTPONE,
+	HOLD_DUE_TIMER,
+	HOLD_DUE_UNSEEN,
+	HOLD_DUE_SEEN,
 	HOLD_LETTER_DUE,
 	HOLD_RETURN_DUE,
 	HOLD_NEXT_DUE,
@@ -48,7 +52,7 @@ static const char *const statements[] = {
 	[HOLD_INSERT] =
 	    "INSERT INTO hold (" HOLD_COLUMNS ") VALUES (?, ?, ?, ?, ?, ?, ?, ?,"
 	    " ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, "
-	    "?, ?, ?, ?, ?)",
+	    "?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
 	[HOLD_GET] = "SELECT " HOLD_COLUMNS " FROM hold WHERE id = ?",
 	[HOLD_BY_TOKEN] = "SELECT " HOLD_COLUMNS " FROM hold WHERE id ="
 			  " (SELECT hold_id FROM token WHERE hash = ? AND expires > ?)",
@@ -57,16 +61,28 @@ static const char *const statements[] = {
 	[HOLD_UPDATE] =
 	    "UPDATE hold SET (" HOLD_COLUMNS ") = (?, ?, ?, ?, ?, ?, ?, ?,"
 	    " ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?,"
-	    " ?, ?, ?, ?) WHERE id = ?1 AND state = " HOLD_EXPECTED,
-	[HOLD_DUE] = "SELECT " HOLD_COLUMNS " FROM hold WHERE node = ? AND due <> 0"
-		     " AND due <= ? ORDER BY due LIMIT ?",
+	    " ?, ?, ?, ?, ?, ?, ?, ?, ?)"
+	    " WHERE id = ?1 AND state = " HOLD_EXPECTED,
+	[HOLD_POSTPONE] = "UPDATE hold SET timer = iif(timer <> 0, ?2, 0),"
+			  " due = iif(due <> 0, ?2, 0) WHERE id = ?1",
+	[HOLD_DUE_TIMER] = "SELECT " HOLD_COLUMNS " FROM hold WHERE node = ?"
+			   " AND timer <> 0 AND timer <= ? ORDER BY timer LIMIT ?",
+	[HOLD_DUE_UNSEEN] = "SELECT " HOLD_COLUMNS " FROM hold WHERE node = ? AND due <> 0"
+			    " AND due <= ? AND (seen <> 0) = 0 ORDER BY due LIMIT ?",
+	[HOLD_DUE_SEEN] = "SELECT " HOLD_COLUMNS " FROM hold WHERE node = ? AND due <> 0"
+			  " AND due <= ? AND (seen <> 0) = 1 ORDER BY due LIMIT ?",
 	[HOLD_LETTER_DUE] = "SELECT " HOLD_COLUMNS " FROM hold WHERE node = ?"
 			    " AND letter_due <> 0 AND letter_due <= ?"
 			    " ORDER BY storm <> '', letter_due LIMIT ?",
 	[HOLD_RETURN_DUE] = "SELECT " HOLD_COLUMNS " FROM hold WHERE node = ?"
 			    " AND return_due <> 0 AND return_due <= ?"
 			    " ORDER BY return_due LIMIT ?",
-	[HOLD_NEXT_DUE] = "SELECT min(due) FROM hold WHERE node = ? AND due <> 0",
+	[HOLD_NEXT_DUE] =
+	    "SELECT min(next) FROM ("
+	    "SELECT min(timer) AS next FROM hold WHERE node = ?1 AND timer <> 0 UNION ALL "
+	    "SELECT min(due) FROM hold WHERE node = ?1 AND due <> 0 AND (seen <> 0) = 0"
+	    " UNION ALL "
+	    "SELECT min(due) FROM hold WHERE node = ?1 AND due <> 0 AND (seen <> 0) = 1)",
 	[HOLD_LIST_ALL] = "SELECT " HOLD_COLUMNS " FROM hold WHERE (created, id) < (?, ?)"
 			  " ORDER BY created DESC, id DESC LIMIT ?",
 	[HOLD_LIST_OPEN] = "SELECT " HOLD_COLUMNS " FROM hold WHERE settled = 0"
@@ -140,6 +156,11 @@ hold_bind(struct store_sqlite_call *call, const struct store_hold *hold)
 	store_sqlite_int(call, hold->return_tries);
 	store_sqlite_int(call, hold->return_how);
 	store_sqlite_text(call, hold->from_address);
+	store_sqlite_int(call, hold->timer);
+	store_sqlite_int(call, hold->seen);
+	store_sqlite_int(call, hold->how);
+	store_sqlite_int(call, hold->left_at);
+	store_sqlite_int(call, hold->announce);
 }
 
 /* The row that the statement stands on; false: the arena is full. */
@@ -191,6 +212,11 @@ hold_read(struct store_sqlite_call *call, struct base_arena *arena, void *row_r)
 	hold_r->return_due = sqlite3_column_int64(row, 34);
 	hold_r->return_tries = sqlite3_column_int(row, 35);
 	hold_r->return_how = sqlite3_column_int(row, 36);
+	hold_r->timer = sqlite3_column_int64(row, 38);
+	hold_r->seen = sqlite3_column_int64(row, 39);
+	hold_r->how = sqlite3_column_int(row, 40);
+	hold_r->left_at = sqlite3_column_int64(row, 41);
+	hold_r->announce = sqlite3_column_int64(row, 42);
 	return is_whole;
 }
 
@@ -280,6 +306,16 @@ store_sqlite_hold_update(
 	return store_sqlite_run(&call, why_r);
 }
 
+enum base_result
+store_sqlite_hold_postpone(void *database, const char *id, int64_t time, const char **why_r)
+{
+	struct store_sqlite_call call = call_new(database, HOLD_POSTPONE);
+
+	store_sqlite_text(&call, id);
+	store_sqlite_int(&call, time);
+	return store_sqlite_run(&call, why_r);
+}
+
 /* The rows of a node that are due by `now`, by either clock. */
 static enum base_result
 holds_due(void *database, enum slot slot, struct base_arena *arena, const char *node,
@@ -295,12 +331,18 @@ holds_due(void *database, enum slot slot, struct base_arena *arena, const char *
 }
 
 enum base_result
-store_sqlite_hold_due(void *database, struct base_arena *arena, const char *node,
-    int64_t now, struct store_hold **holds_r, size_t room, size_t *count_r,
-    const char **why_r)
+store_sqlite_hold_due(void *database, struct base_arena *arena, enum store_due which,
+    const char *node, int64_t now, struct store_hold **holds_r, size_t room,
+    size_t *count_r, const char **why_r)
 {
+	static const enum slot slots[] = {
+		[STORE_DUE_TIMER] = HOLD_DUE_TIMER,
+		[STORE_DUE_UNSEEN] = HOLD_DUE_UNSEEN,
+		[STORE_DUE_SEEN] = HOLD_DUE_SEEN,
+	};
+
 	return holds_due(
-	    database, HOLD_DUE, arena, node, now, holds_r, room, count_r, why_r);
+	    database, slots[which], arena, node, now, holds_r, room, count_r, why_r);
 }
 
 enum base_result

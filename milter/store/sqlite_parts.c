@@ -9,6 +9,7 @@
 enum slot {
 	PART_INSERT,
 	PART_UPDATE,
+	PART_RENAME,
 	PART_LIST,
 	PART_LESSON,
 	PART_WIPE,
@@ -20,11 +21,15 @@ _Static_assert(STORE_SQLITE_PART_SLOT + SLOT_COUNT <= STORE_SQLITE_STORM_SLOT,
     "more statements than slots");
 
 static const char *const statements[] = {
-	[PART_INSERT] = "INSERT INTO part (hold_id, queue_id, state, created, lesson)"
-			" VALUES (?, ?, ?, ?, ?)",
-	[PART_UPDATE] = "UPDATE part SET state = ?3, created = ?4, returned = ?5"
+	[PART_INSERT] =
+	    "INSERT INTO part (hold_id, queue_id, state, created, asked, lesson)"
+	    " VALUES (?, ?, ?, ?, ?, ?)",
+	[PART_UPDATE] = "UPDATE part SET state = ?3, created = ?4, asked = ?5, returned = ?6"
 			" WHERE hold_id = ?1 AND queue_id = ?2",
-	[PART_LIST] = "SELECT queue_id, state, created, returned FROM part WHERE hold_id = ?"
+	[PART_RENAME] = "UPDATE OR IGNORE part SET queue_id = ?3"
+			" WHERE hold_id = ?1 AND queue_id = ?2",
+	[PART_LIST] = "SELECT queue_id, state, created, asked, returned FROM part"
+		      " WHERE hold_id = ?"
 		      " ORDER BY rowid",
 	[PART_LESSON] = "SELECT lesson FROM part WHERE hold_id = ? AND queue_id = ?",
 	[PART_WIPE] = "UPDATE part SET lesson = x'' WHERE hold_id = ?",
@@ -49,6 +54,7 @@ store_sqlite_part_insert(void *database, const struct store_part *part, const vo
 	store_sqlite_text(&call, part->queue_id);
 	store_sqlite_int(&call, part->state);
 	store_sqlite_int(&call, part->created);
+	store_sqlite_int(&call, part->asked);
 	store_sqlite_blob(&call, lesson, lesson_length);
 	return store_sqlite_run(&call, why_r);
 }
@@ -62,7 +68,20 @@ store_sqlite_part_update(void *database, const struct store_part *part, const ch
 	store_sqlite_text(&call, part->queue_id);
 	store_sqlite_int(&call, part->state);
 	store_sqlite_int(&call, part->created);
+	store_sqlite_int(&call, part->asked);
 	store_sqlite_int(&call, part->returned);
+	return store_sqlite_run(&call, why_r);
+}
+
+enum base_result
+store_sqlite_part_rename(void *database, const struct store_part *part,
+    const char *queue_id, const char **why_r)
+{
+	struct store_sqlite_call call = call_new(database, PART_RENAME);
+
+	store_sqlite_text(&call, part->hold_id);
+	store_sqlite_text(&call, part->queue_id);
+	store_sqlite_text(&call, queue_id);
 	return store_sqlite_run(&call, why_r);
 }
 
@@ -102,7 +121,8 @@ store_sqlite_part_list(void *database, struct base_arena *arena, const char *hol
 		parts[count].queue_id = store_sqlite_column_text(&call, arena, 0);
 		parts[count].state = sqlite3_column_int(call.statement, 1);
 		parts[count].created = sqlite3_column_int64(call.statement, 2);
-		parts[count].returned = sqlite3_column_int64(call.statement, 3);
+		parts[count].asked = sqlite3_column_int64(call.statement, 3);
+		parts[count].returned = sqlite3_column_int64(call.statement, 4);
 		if (parts[count].queue_id == NULL)
 			break;
 		count++;

@@ -69,5 +69,20 @@ const char *const store_sqlite_holds_schema[] = {
 	"CREATE INDEX hold_letter_sent ON hold (sender, letter_sent)"
 	" WHERE letter_sent <> 0;"
 	/* what was on its way back (HOLD_RETURNING) goes on by a letter */
-	"UPDATE hold SET return_due = 1 WHERE state = 6;",
+	"UPDATE hold SET return_due = 1 WHERE state = 6;"
+	/* what must be done apart from what is only looked at, and what the queue showed */
+	"ALTER TABLE hold ADD COLUMN timer INTEGER NOT NULL DEFAULT 0;"
+	"ALTER TABLE hold ADD COLUMN seen INTEGER NOT NULL DEFAULT 0;"
+	"ALTER TABLE hold ADD COLUMN how INTEGER NOT NULL DEFAULT 0;"
+	"ALTER TABLE hold ADD COLUMN left_at INTEGER NOT NULL DEFAULT 0;"
+	"ALTER TABLE hold ADD COLUMN announce INTEGER NOT NULL DEFAULT 0;"
+	"ALTER TABLE part ADD COLUMN asked INTEGER NOT NULL DEFAULT 0;"
+	"DROP INDEX hold_due;"
+	"CREATE INDEX hold_timer ON hold (node, timer) WHERE timer <> 0;"
+	"CREATE INDEX hold_due ON hold (node, seen <> 0, due) WHERE due <> 0;"
+	"UPDATE hold SET timer = CASE WHEN deadline <> 0 THEN deadline ELSE due END"
+	"  WHERE settled = 0;"
+	/* who was being released or returned has been asked already */
+	"UPDATE part SET asked = 1 WHERE hold_id IN"
+	"  (SELECT id FROM hold WHERE settled = 0 AND deadline = 0);",
 };

@@ -62,7 +62,7 @@ static const char *const statements[] = {
 				   " ORDER BY until LIMIT ?3",
 	[STORM_LETTER] = SELECT_STORM "WHERE node = ?1 AND letter_due <> 0"
 				      " AND letter_due <= ?2 ORDER BY letter_due LIMIT ?3",
-	[STORM_RELEASE] = "UPDATE hold SET deadline = ?4, due = ?4, on_end = ?5"
+	[STORM_RELEASE] = "UPDATE hold SET deadline = ?4, timer = ?4, on_end = ?5"
 			  " WHERE storm = ?1 AND storm <> '' AND settled = 0"
 			  " AND state IN (?2, ?3)",
 	[STORM_HELD] = "SELECT count(*) FROM hold WHERE storm = ? AND storm <> ''",

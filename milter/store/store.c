@@ -181,10 +181,18 @@ store_hold_update(
 }
 
 enum base_result
-store_hold_due(struct store *store, struct base_arena *arena, const char *node, int64_t now,
-    struct store_hold **holds_r, size_t room, size_t *count_r, const char **why_r)
+store_hold_postpone(struct store *store, const char *id, int64_t time, const char **why_r)
 {
-	return CALL(store, hold_due, arena, node, now, holds_r, room, count_r, why_r);
+	return CALL(store, hold_postpone, id, time, why_r);
+}
+
+enum base_result
+store_hold_due(struct store *store, struct base_arena *arena, enum store_due which,
+    const char *node, int64_t now, struct store_hold **holds_r, size_t room,
+    size_t *count_r, const char **why_r)
+{
+	return CALL(
+	    store, hold_due, arena, which, node, now, holds_r, room, count_r, why_r);
 }
 
 enum base_result
@@ -260,6 +268,13 @@ enum base_result
 store_part_update(struct store *store, const struct store_part *part, const char **why_r)
 {
 	return CALL(store, part_update, part, why_r);
+}
+
+enum base_result
+store_part_rename(struct store *store, const struct store_part *part, const char *queue_id,
+    const char **why_r)
+{
+	return CALL(store, part_rename, part, queue_id, why_r);
 }
 
 enum base_result

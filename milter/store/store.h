@@ -99,7 +99,8 @@ struct store_hold {
 	const char *policy;    /* name of the rule */
 	const char *language;
 	int64_t created;
-	int64_t due;	       /* when the keeper must look next; 0 when nothing is left to do */
+	int64_t timer;	       /* when something must be done with it; 0: nothing */
+	int64_t due;	       /* when it must be looked at next, only to know; 0: never */
 	int64_t deadline;      /* when the present state ends by itself: the time shown to people */
 	int64_t window;	       /* of undo, or life of confirm */
 	int64_t grace;	       /* after undo */
@@ -122,6 +123,10 @@ struct store_hold {
 	int return_how;	       /* enum hold_return */
 	const char *from_address; /* of the mail, where it is not the sender's, else ""; emptied
 				   * when it is over */
+	int64_t seen;	       /* when the queue last showed all its files on hold; 0: not yet */
+	int how;	       /* enum hold_how: how files left that we did not ask for */
+	int64_t left_at;       /* when that was noticed */
+	int64_t announce;      /* seconds that its window waits for the letter at most */
 };
 
 /* One queue file of a hold. What memory learns if it is sent lies beside it, see below. */
@@ -131,6 +136,7 @@ struct store_part {
 	int state; /* enum hold_part_state */
 	int64_t created;
 	int64_t returned; /* when the MTA took a letter with its message to its author; 0: not */
+	int64_t asked; /* when we began to ask the queue to act on it; 0: not yet */
 };
 
 enum base_result store_hold_insert(
@@ -148,9 +154,20 @@ enum base_result store_hold_by_act(struct store *store, struct base_arena *arena
 /* Writes every field of a hold, but only if its state in the database still is `expected`; else NONE. */
 enum base_result store_hold_update(
 	struct store *store, const struct store_hold *hold, int expected, const char **why_r);
-/* Up to `room` holds of a node whose due time is not 0 and <= now, most urgent first. */
+/* Sets aside a hold with which nothing can be done just now: its times, those that are set,
+ * come at `time`, nothing else of it is read or written. */
+enum base_result store_hold_postpone(
+	struct store *store, const char *id, int64_t time, const char **why_r);
+/* What can be due of a hold. */
+enum store_due {
+	STORE_DUE_TIMER,  /* by `timer` */
+	STORE_DUE_UNSEEN, /* by `due`, of those that were never seen */
+	STORE_DUE_SEEN,	  /* by `due`, of the others */
+};
+
+/* Up to `room` holds of a node whose time of that kind is not 0 and <= now, earliest first. */
 enum base_result store_hold_due(struct store *store, struct base_arena *arena,
-	const char *node, int64_t now, struct store_hold **holds_r, size_t room,
+	enum store_due which, const char *node, int64_t now, struct store_hold **holds_r, size_t room,
 	size_t *count_r, const char **why_r);
 /* The same for letter_due; holds of a storm come after all others. */
 enum base_result store_hold_letter_due(struct store *store, struct base_arena *arena,
@@ -160,7 +177,7 @@ enum base_result store_hold_letter_due(struct store *store, struct base_arena *a
 enum base_result store_hold_return_due(struct store *store, struct base_arena *arena,
 	const char *node, int64_t now, struct store_hold **holds_r, size_t room,
 	size_t *count_r, const char **why_r);
-/* When the earliest due of a node is; NONE if there is none. */
+/* When the earliest time of any kind of a node is; NONE if there is none. */
 enum base_result store_hold_next_due(
 	struct store *store, const char *node, int64_t *due_r, const char **why_r);
 /* Up to `room` holds created before the one given (NULL: the newest), newest first; all_states or only open ones. */
@@ -189,6 +206,10 @@ enum base_result store_part_insert(struct store *store, const struct store_part 
 /* All but the lesson of a part; NONE: no such part. */
 enum base_result store_part_update(
 	struct store *store, const struct store_part *part, const char **why_r);
+/* Another queue id for a part: the MTA renamed its file. NONE: no such part, or the hold has a
+ * part of that name. */
+enum base_result store_part_rename(struct store *store, const struct store_part *part,
+	const char *queue_id, const char **why_r);
 /* The lesson of a part, empty once it is wiped. */
 enum base_result store_part_lesson(struct store *store, struct base_arena *arena,
 	const struct store_part *part, struct store_blob *lesson_r, const char **why_r);

@@ -8,6 +8,7 @@
 #include <errno.h>
 #include <pthread.h>
 #include <signal.h>
+#include <sqlite3.h>
 #include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -44,11 +45,13 @@ struct file {
 
 /* Shared with the process that serves. */
 static struct {
-	struct file files[200];
+	struct file files[600];
 	atomic_int file_count;
 	atomic_int fail; /* verbs that act answer FAILED */
 	atomic_int mute; /* connections are closed without an answer */
 	atomic_int requests;
+	atomic_int releases;     /* requests of that verb */
+	atomic_int looks_before; /* files that were looked at before the first of them */
 	atomic_int lessons;       /* of the keepers */
 	atomic_int lesson_length; /* of the last one */
 } * queue;
@@ -111,6 +114,9 @@ serve_one(FILE *stream)
 	if (fgets(line, sizeof(line), stream) == NULL ||
 	    sscanf(line, "%15s %d", verb, &count) != 2)
 		return;
+	queue->releases += strcmp(verb, "RELEASE") == 0;
+	if (queue->releases == 0)
+		queue->looks_before += count;
 	for (int i = 0; i < count; i++) {
 		if (fgets(line, sizeof(line), stream) == NULL ||
 		    sscanf(line, "%99s %99s", queue_id, hold_id) != 2)
@@ -393,10 +399,10 @@ static const struct {
 	{ QUEUE_RELEASE, HOLD_PART_PLACING, QUEUE_GONE, 59999, HOLD_PART_PLACING },
 	{ QUEUE_RELEASE, HOLD_PART_PLACING, QUEUE_GONE, 60000, HOLD_PART_LOST },
 	{ QUEUE_RELEASE, HOLD_PART_PLACING, QUEUE_MOVING, 4999, HOLD_PART_PLACING },
-	{ QUEUE_RELEASE, HOLD_PART_PLACING, QUEUE_MOVING, 5000, HOLD_PART_DONE },
+	{ QUEUE_RELEASE, HOLD_PART_PLACING, QUEUE_MOVING, 5000, HOLD_PART_LOST },
 	{ QUEUE_RETURN, HOLD_PART_HELD, QUEUE_MOVING, 0, HOLD_PART_DONE },
 	{ QUEUE_RETURN, HOLD_PART_HELD, QUEUE_GONE, 0, HOLD_PART_DONE },
-	{ QUEUE_RETURN, HOLD_PART_PLACING, QUEUE_MOVING, 5000, HOLD_PART_DONE },
+	{ QUEUE_RETURN, HOLD_PART_PLACING, QUEUE_MOVING, 5000, HOLD_PART_LOST },
 	{ QUEUE_DELETE, HOLD_PART_HELD, QUEUE_GONE, 0, HOLD_PART_DONE },
 	{ QUEUE_DELETE, HOLD_PART_HELD, QUEUE_MOVING, 0, HOLD_PART_LOST },
 	{ QUEUE_DELETE, HOLD_PART_PLACING, QUEUE_MOVING, 5000, HOLD_PART_LOST },
@@ -406,7 +412,7 @@ static const struct {
 
 START_TEST(answers_are_believed_when_they_can_be)
 {
-	struct store_part part = { "h", "q", answers[_i].part, 1000000 };
+	struct store_part part = { "h", "q", answers[_i].part, 1000000, 0 };
 
 	ck_assert_int_eq(hold_step_part(answers[_i].verb, &part, answers[_i].status,
 			     1000000 + answers[_i].age),
@@ -516,22 +522,31 @@ START_TEST(backoff_grows_to_its_ceiling)
 }
 END_TEST
 
-START_TEST(looks_do_not_pass_a_deadline)
+START_TEST(times_come_again)
 {
-	struct store_part part = { "h", "q", HOLD_PART_HELD, 0 };
+	struct store_part part = { "h", "q", HOLD_PART_HELD, 0, 0 };
 	struct store_hold row = { .state = HOLD_HELD, .deadline = 5000 };
 
 	hold_step_again(&row, QUEUE_STATUS, &part, 1, true, true, 1000);
-	ck_assert_int_eq(row.due, 5000);
+	ck_assert_int_eq(row.timer, 5000);
+	ck_assert_int_eq(row.due, 1000 + HOLD_LOOK_RARE_MS);
+	/* stopped, but not seen yet: soon again, until it is */
+	row.state = HOLD_UNDONE;
+	row.moved = 900;
 	row.deadline = INT64_MAX;
 	hold_step_again(&row, QUEUE_STATUS, &part, 1, true, true, 1000);
+	ck_assert_int_le(row.timer, 1000 + 2 * HOLD_LOOK_FIRST_MS);
+	row.seen = 901;
+	hold_step_again(&row, QUEUE_STATUS, &part, 1, true, true, 1000);
+	ck_assert_int_eq(row.timer, INT64_MAX);
 	ck_assert_int_eq(row.due, 1000 + HOLD_LOOK_RARE_MS);
 	row.state = HOLD_SENDING;
-	row.deadline = 0;
+	row.deadline = row.tries = 0;
 	hold_step_again(&row, QUEUE_RELEASE, &part, 1, true, false, 1000);
-	ck_assert_int_eq(row.due, 1250);
+	ck_assert_int_eq(row.timer, 1250);
 	hold_step_again(&row, QUEUE_RELEASE, &part, 1, true, false, 1000);
-	ck_assert_int_eq(row.due, 1500);
+	ck_assert_int_eq(row.timer, 1500);
+	ck_assert_int_eq(row.due, 0);
 }
 END_TEST
 
@@ -982,6 +997,197 @@ START_TEST(no_restore_while_it_is_deleted)
 	REFUSE(hold_wish(hold, id, HOLD_WISH_RESTORE, "link", &why));
 	queue->fail = 0;
 	wait_for(hold, id, HOLD_DELETED, 3000);
+	watch_stop(&watch);
+	hold_close(&hold);
+}
+END_TEST
+
+/* A file that left before we asked for anything left without us, whatever was wished. */
+static const struct {
+	enum place place;
+	enum hold_wish wish;
+	enum hold_how how;
+} leavings[] = {
+	{ NOWHERE, HOLD_WISH_SEND, HOLD_HOW_GONE },
+	{ NOWHERE, HOLD_WISH_UNDO, HOLD_HOW_GONE },
+	{ DEFERRED, HOLD_WISH_SEND, HOLD_HOW_RELEASED },
+	{ DEFERRED, HOLD_WISH_UNDO, HOLD_HOW_RELEASED },
+	{ FOREIGN, HOLD_WISH_UNDO, HOLD_HOW_GONE },
+};
+
+START_TEST(what_left_without_us_is_told_as_that)
+{
+	struct hold *hold = must_open();
+	struct watch watch = watch_start(hold);
+	struct hold_request request = sample("QUEUE1", "act");
+	char id[BASE_ID_SIZE];
+	struct hold_view view;
+
+	place_held(hold, &request, id);
+	file_find("QUEUE1")->place = leavings[_i].place;
+	OK(hold_wish(hold, id, leavings[_i].wish, "link", &why));
+	view = wait_for(hold, id, HOLD_LOST, 3000);
+	ck_assert_int_eq(view.how, leavings[_i].how);
+	ck_assert_int_ge(view.left, view.created);
+	ck_assert_int_eq(file_find("QUEUE1")->released, 0);
+	ck_assert_int_eq(queue->lessons, 0);
+	watch_stop(&watch);
+	hold_close(&hold);
+}
+END_TEST
+
+/* Killed between asking and writing what came of it: gone means that it went because of us. */
+START_TEST(asked_before_a_kill_counts)
+{
+	struct hold *hold = must_open();
+	struct hold_request request = sample("QUEUE1", "act");
+	struct watch watch = watch_start(hold);
+	struct store_part *parts;
+	char id[BASE_ID_SIZE];
+	size_t count;
+
+	place_held(hold, &request, id);
+	queue->fail = 1;
+	OK(hold_wish(hold, id, HOLD_WISH_SEND, "link", &why));
+	do
+		OK(store_part_list(hold->store, arena, id, &parts, &count, &why));
+	while (parts[0].asked == 0);
+	watch_stop(&watch);
+	file_find("QUEUE1")->place = NOWHERE;
+	watch = watch_start(hold);
+	ck_assert_int_eq(wait_for(hold, id, HOLD_SENT, 5000).how, HOLD_HOW_STAYED);
+	ck_assert_int_eq(queue->lessons, 1);
+	watch_stop(&watch);
+	hold_close(&hold);
+}
+END_TEST
+
+/* "Stopped" is said when the queue showed the file since then. */
+START_TEST(stopped_is_seen)
+{
+	struct hold *hold = must_open();
+	struct watch watch = watch_start(hold);
+	struct hold_request request = sample("QUEUE1", "act");
+	char id[BASE_ID_SIZE];
+	int64_t end;
+
+	place_held(hold, &request, id);
+	queue->mute = 1;
+	OK(hold_wish(hold, id, HOLD_WISH_UNDO, "link", &why));
+	base_sleep_ms(500);
+	ck_assert(!look(hold, id).is_seen);
+	queue->mute = 0;
+	for (end = base_now_ms() + 10000; !look(hold, id).is_seen && base_now_ms() < end;)
+		base_sleep_ms(10);
+	ck_assert(look(hold, id).is_seen);
+	ck_assert_int_eq(look(hold, id).state, HOLD_UNDONE);
+	watch_stop(&watch);
+	hold_close(&hold);
+}
+END_TEST
+
+/* Held holds with files; the queue id of each is what `form` makes of its number. */
+static void
+many_held(struct hold *hold, const char *form, int count, enum hold_state state)
+{
+	OK(store_begin(hold->store, &why));
+	for (int i = 0; i < count; i++) {
+		struct store_hold row = { .node = "mx1",
+			.state = state,
+			.action = HOLD_CONFIRM,
+			.act = { "act", 3 },
+			.sender = "jo@example.com",
+			.created = base_now_ms() - 1000,
+			.moved = base_now_ms() - 1000 };
+		char id[BASE_ID_SIZE], queue_id[24];
+		struct store_part part = { .hold_id = id,
+			.queue_id = queue_id,
+			.state = HOLD_PART_HELD,
+			.created = row.created };
+
+		base_id_new(id);
+		snprintf(queue_id, sizeof(queue_id), form, i);
+		row.id = id;
+		row.seen = row.moved;
+		row.deadline = state == HOLD_HELD ? base_now_ms() + 3600000 : 0;
+		row.timer = state == HOLD_HELD ? row.deadline : row.moved + 500;
+		row.due = state == HOLD_HELD ? row.moved : 0;
+		OK(store_hold_insert(hold->store, &row, &why));
+		OK(store_part_insert(hold->store, &part, "", 0, &why));
+		file_add(queue_id, id, ON_HOLD);
+	}
+	OK(store_commit(hold->store, &why));
+}
+
+/* Hundreds of looks that are overdue for longer do not keep one that must be released. */
+START_TEST(timers_come_before_looks)
+{
+	struct hold *hold = must_open();
+	struct watch watch;
+
+	many_held(hold, "HELD%d", 400, HOLD_HELD);
+	many_held(hold, "SENDING%d", 1, HOLD_SENDING);
+	watch = watch_start(hold);
+	wait_for(hold, file_find("SENDING0")->hold_id, HOLD_SENT, 5000);
+	ck_assert_int_eq(queue->looks_before, 1); /* at itself */
+	watch_stop(&watch);
+	hold_close(&hold);
+}
+END_TEST
+
+START_TEST(many_are_released_in_one_request)
+{
+	struct hold *hold = must_open();
+	struct watch watch;
+
+	many_held(hold, "SENDING%d", 500, HOLD_SENDING);
+	watch = watch_start(hold);
+	for (int i = 0; i < 500; i++) {
+		wait_for(hold, queue->files[i].hold_id, HOLD_SENT, 20000);
+		ck_assert_int_eq(queue->files[i].released, 1);
+		base_arena_reset(arena);
+	}
+	ck_assert_int_eq(queue->releases, 1);
+	watch_stop(&watch);
+	hold_close(&hold);
+}
+END_TEST
+
+/* Something that the database refuses whenever this hold is written. */
+static void
+poison(const char *id)
+{
+	char path[128], sql[256];
+	sqlite3 *raw;
+
+	snprintf(path, sizeof(path), "%s/%s", directory, STORE_HOLDS_PATH);
+	snprintf(sql, sizeof(sql),
+	    "CREATE TRIGGER poison BEFORE UPDATE OF state ON hold WHEN NEW.id = '%s' "
+	    "BEGIN SELECT RAISE(ABORT, 'poisoned'); END", id);
+	ck_assert_int_eq(sqlite3_open(path, &raw), SQLITE_OK);
+	sqlite3_busy_timeout(raw, 5000);
+	ck_assert_int_eq(sqlite3_exec(raw, sql, NULL, NULL, NULL), SQLITE_OK);
+	sqlite3_close(raw);
+}
+
+/* One hold that cannot be written waits alone; before it, the whole round did. */
+START_TEST(one_bad_row_blocks_nobody)
+{
+	struct hold *hold = must_open();
+	struct store_hold *row = NULL;
+	struct watch watch;
+	const char *bad;
+
+	many_held(hold, "SENDING%d", 20, HOLD_SENDING);
+	bad = queue->files[7].hold_id;
+	poison(bad);
+	watch = watch_start(hold);
+	for (int i = 0; i < 20; i++)
+		if (i != 7)
+			wait_for(hold, queue->files[i].hold_id, HOLD_SENT, 5000);
+	ck_assert_int_eq(look(hold, bad).state, HOLD_SENDING);
+	OK(store_hold_get(hold->store, arena, bad, &row, &why));
+	ck_assert_int_ge(row->timer, base_now_ms() + 60000);
 	watch_stop(&watch);
 	hold_close(&hold);
 }
@@ -1684,7 +1890,7 @@ main(void)
 	tcase_add_loop_test(
 	    pure, ends_follow_from_the_parts, 0, sizeof(ends) / sizeof(*ends));
 	tcase_add_test(pure, backoff_grows_to_its_ceiling);
-	tcase_add_test(pure, looks_do_not_pass_a_deadline);
+	tcase_add_test(pure, times_come_again);
 	suite_add_tcase(suite, pure);
 
 	tcase_set_timeout(life, 60);
@@ -1702,6 +1908,13 @@ main(void)
 	tcase_add_test(life, undone_then_restored);
 	tcase_add_loop_test(life, time_ends_it, 0, sizeof(lasts) / sizeof(*lasts));
 	tcase_add_test(life, no_restore_while_it_is_deleted);
+	tcase_add_loop_test(life, what_left_without_us_is_told_as_that, 0,
+	    sizeof(leavings) / sizeof(*leavings));
+	tcase_add_test(life, asked_before_a_kill_counts);
+	tcase_add_test(life, stopped_is_seen);
+	tcase_add_test(life, timers_come_before_looks);
+	tcase_add_test(life, many_are_released_in_one_request);
+	tcase_add_test(life, one_bad_row_blocks_nobody);
 	tcase_add_test(life, a_file_that_is_not_ours_is_lost);
 	tcase_add_test(life, a_slow_file_is_awaited);
 	tcase_add_test(life, not_on_hold_means_lost);

@@ -103,6 +103,11 @@ sample(const char *id)
 		.return_tries = 4,
 		.return_how = 2,
 		.from_address = "boss@example.com",
+		.timer = 1151,
+		.seen = 0,
+		.how = 2,
+		.left_at = 1170,
+		.announce = 600,
 	};
 }
 
@@ -130,6 +135,11 @@ same_hold(const struct store_hold *a, const struct store_hold *b)
 	ck_assert_int_eq(a->created, b->created);
 	ck_assert_int_eq(a->due, b->due);
 	ck_assert_int_eq(a->deadline, b->deadline);
+	ck_assert_int_eq(a->timer, b->timer);
+	ck_assert_int_eq(a->seen, b->seen);
+	ck_assert_int_eq(a->how, b->how);
+	ck_assert_int_eq(a->left_at, b->left_at);
+	ck_assert_int_eq(a->announce, b->announce);
 	ck_assert_int_eq(a->window, b->window);
 	ck_assert_int_eq(a->grace, b->grace);
 	ck_assert_int_eq(a->on_end, b->on_end);
@@ -258,18 +268,22 @@ START_TEST(due_rows_most_urgent_first)
 
 		hold.node = rows[i].node;
 		hold.due = rows[i].due;
+		hold.timer = 0;
 		hold.letter_due = rows[i].letter_due;
 		hold.return_due = rows[i].letter_due * 2;
 		OK(store_hold_insert(store, &hold, &why));
 	}
-	OK(store_hold_due(store, arena, "mx1", 300, &holds, 10, &count, &why));
+	OK(store_hold_due(
+	    store, arena, STORE_DUE_UNSEEN, "mx1", 300, &holds, 10, &count, &why));
 	ck_assert_uint_eq(count, 3);
 	ck_assert_str_eq(holds[0].id, "b");
 	ck_assert_str_eq(holds[1].id, "e");
 	ck_assert_str_eq(holds[2].id, "a");
-	OK(store_hold_due(store, arena, "mx1", 300, &holds, 2, &count, &why));
+	OK(store_hold_due(
+	    store, arena, STORE_DUE_UNSEEN, "mx1", 300, &holds, 2, &count, &why));
 	ck_assert_uint_eq(count, 2);
-	OK(store_hold_due(store, arena, "mx1", 99, &holds, 2, &count, &why));
+	OK(store_hold_due(
+	    store, arena, STORE_DUE_UNSEEN, "mx1", 99, &holds, 2, &count, &why));
 	ck_assert_uint_eq(count, 0);
 	OK(store_hold_letter_due(store, arena, "mx1", 500, &holds, 10, &count, &why));
 	ck_assert_uint_eq(count, 2);
@@ -284,6 +298,54 @@ START_TEST(due_rows_most_urgent_first)
 	OK(store_hold_next_due(store, "mx2", &due, &why));
 	ck_assert_int_eq(due, 50);
 	NONE(store_hold_next_due(store, "mx3", &due, &why));
+	store_close(&store);
+}
+END_TEST
+
+/* Three ways to be due, each with its own rows; the next time is the earliest of all. */
+START_TEST(due_in_three_ways)
+{
+	static const struct {
+		const char *id;
+		int64_t timer, due, seen;
+	} rows[] = {
+		{ "a", 500, 100, 0 },
+		{ "b", 90, 0, 7 },
+		{ "c", 300, 200, 7 },
+		{ "d", 0, 150, 7 },
+		{ "e", 0, 120, 0 },
+	};
+	static const char *const expected[] = { "bc", "ae", "dc" };
+	struct store *store = must_open(STORE_HOLDS);
+	struct store_hold *holds;
+	int64_t next = 0;
+	size_t count;
+
+	for (size_t i = 0; i < sizeof(rows) / sizeof(*rows); i++) {
+		struct store_hold hold = sample(rows[i].id);
+
+		hold.timer = rows[i].timer;
+		hold.due = rows[i].due;
+		hold.seen = rows[i].seen;
+		OK(store_hold_insert(store, &hold, &why));
+	}
+	for (int which = STORE_DUE_TIMER; which <= STORE_DUE_SEEN; which++) {
+		OK(store_hold_due(
+		    store, arena, which, "mx1", 300, &holds, 10, &count, &why));
+		ck_assert_uint_eq(count, 2);
+		for (size_t i = 0; i < count; i++)
+			ck_assert_int_eq(holds[i].id[0], expected[which][i]);
+	}
+	OK(store_hold_next_due(store, "mx1", &next, &why));
+	ck_assert_int_eq(next, 90);
+	/* set aside: only the times that are set */
+	OK(store_hold_postpone(store, "b", 1000, &why));
+	OK(store_hold_get(store, arena, "b", &holds, &why));
+	ck_assert_int_eq(holds->timer, 1000);
+	ck_assert_int_eq(holds->due, 0);
+	OK(store_hold_next_due(store, "mx1", &next, &why));
+	ck_assert_int_eq(next, 100);
+	NONE(store_hold_postpone(store, "z", 1000, &why));
 	store_close(&store);
 }
 END_TEST
@@ -395,6 +457,17 @@ START_TEST(parts_in_order_with_lessons)
 	ck_assert_uint_eq(lesson.length, 0);
 	part.queue_id = "none";
 	NONE(store_part_update(store, &part, &why));
+	/* the MTA renamed the file; a name that another part has is not taken */
+	part.hold_id = "a";
+	part.queue_id = "4QX";
+	part.asked = 99;
+	OK(store_part_update(store, &part, &why));
+	NONE(store_part_rename(store, &part, parts[1].queue_id, &why));
+	OK(store_part_rename(store, &part, "4QY", &why));
+	NONE(store_part_rename(store, &part, "4QZ", &why));
+	OK(store_part_list(store, arena, "a", &parts, &count, &why));
+	ck_assert_str_eq(parts[0].queue_id, "4QY");
+	ck_assert_int_eq(parts[0].asked, 99);
 	NONE(store_part_lesson(store, arena, &part, &lesson, &why));
 	OK(store_part_list(store, arena, "b", &parts, &count, &why));
 	ck_assert_uint_eq(count, 0);
@@ -1013,6 +1086,7 @@ main(void)
 	tcase_add_test(test, hold_comes_back_as_it_went);
 	tcase_add_test(test, update_writes_all_or_is_lost);
 	tcase_add_test(test, due_rows_most_urgent_first);
+	tcase_add_test(test, due_in_three_ways);
 	tcase_add_test(test, act_finds_the_newest);
 	tcase_add_test(test, list_pages_through_equal_times);
 	tcase_add_test(test, tokens_open_until_they_expire);

@@ -329,7 +329,7 @@ START_TEST(storm_releases_its_own)
 		int64_t due = rows[i].goes ? 5000 : 9000;
 
 		OK(store_hold_get(store, arena, rows[i].id, &got, &why));
-		ck_assert_int_eq(got->due, due);
+		ck_assert_int_eq(got->timer, rows[i].goes ? 5000 : 0);
 		ck_assert_int_eq(got->deadline, due);
 		ck_assert_int_eq(got->on_end, rows[i].goes ? 2 : 1);
 		ck_assert_int_eq(got->state, rows[i].state);
@@ -569,6 +569,8 @@ old_hold_is(const struct store_hold *hold, int i)
 	ck_assert_int_eq(hold->created, 1000 + i);
 	ck_assert_int_eq(hold->due, 2000 + i);
 	ck_assert_int_eq(hold->deadline, 3000 + i);
+	ck_assert_int_eq(hold->timer, 3000 + i);
+	ck_assert_int_eq(hold->seen, 0);
 	ck_assert_int_eq(hold->letter_due, 4000 + i);
 	ck_assert_int_eq(hold->then, 2);
 	ck_assert_int_eq(hold->letter_sent, 6);
@@ -589,7 +591,7 @@ old_holds_are_there(struct store *store)
 	int version = 0;
 
 	OK(store_check(store, &version, &why));
-	ck_assert_int_eq(version, 4);
+	ck_assert_int_eq(version, 5);
 	OK(store_hold_list(store, arena, true, NULL, &holds, OLD_HOLDS + 1, &count, &why));
 	ck_assert_uint_eq(count, OLD_HOLDS);
 	for (int i = 0; i < OLD_HOLDS; i++)
