@@ -177,14 +177,17 @@ class Submission:
             raise Refused(code, text.decode(errors="replace"))
         return text.decode(errors="replace")
 
-    def send(self, message, sender=None, recipients=None, data=None):
-        """Sends it; the queue id it got. Refused when any step is refused."""
+    def send(self, message, sender=None, recipients=None, data=None, orcpt=None):
+        """
+        Sends it; the queue id it got. Refused when any step is refused. `orcpt` is what each
+        recipient was at first, in xtext.
+        """
         envelope_sender = message.sender if sender is None else sender
         recipients = recipients or message.recipients()
         needs_utf8 = not (envelope_sender + "".join(recipients) + message.sender).isascii()
         self._must(250, *self.smtp.mail(envelope_sender, ["SMTPUTF8"] if needs_utf8 else []))
         for recipient in recipients:
-            self._must(250, *self.smtp.rcpt(recipient))
+            self._must(250, *self.smtp.rcpt(recipient, [f"ORCPT={orcpt}"] if orcpt else []))
         answer = self._must(250, *self.smtp.data(message.data() if data is None else data))
         # "2.0.0 Ok: queued as ID", or "2.0.0 ID Message accepted for delivery"
         return re.search(r"queued as (\w+)|(\w+) Message accepted", answer).expand(r"\1\2")

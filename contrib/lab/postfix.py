@@ -239,6 +239,10 @@ class Postfix:
         """A mail as it must be after this MTA: the same, byte by byte."""
         return data
 
+    def file(self, queue_id):
+        """The path of a queue file, wherever it is."""
+        return next(pathlib.Path(self.folder, "spool").glob(f"[hdia]*/**/{queue_id}"))
+
     def hold(self, queue_id):
         """Puts a deferred mail on hold, by hand."""
         self.run("postsuper", "-h", queue_id)

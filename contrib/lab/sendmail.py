@@ -348,6 +348,10 @@ class Sendmail:
                             if re.match(rb"(From|To|Cc):", field) else field
                             for field in fields) + gap + body
 
+    def file(self, queue_id):
+        """The path of a message's control file."""
+        return next(path for path in self._files() if path.name[2:] == queue_id)
+
     def hold(self, queue_id):
         """Puts a deferred mail on hold, by hand."""
         self.run("-Qby hand", f"-qI{queue_id}")

@@ -12,8 +12,10 @@
  *	Whatever was decided about it is forgotten with the row, so nothing leaves by itself:
  *	it is a confirm, with confirm.expires and confirm.on_expiry.
  *
- *	The author is the address of the From field, which must be of a local domain. One line a
- *	file: "adopted: QUEUEID ID SENDER" or "left alone: QUEUEID ID: WHY".
+ *	Nothing is asked because of a tag that anybody can write: the site's key must prove that
+ *	we wrote it, and that the address of the From field, which must be of a local domain, is
+ *	whom we would have asked then. One line a file: "adopted: QUEUEID ID SENDER" or "left
+ *	alone: QUEUEID ID: WHY".
  *
  * DIAGNOSTICS
  *	EX_USAGE; EX_UNAVAILABLE: oops-queued does not answer; EX_IOERR: the store failed;
@@ -37,6 +39,7 @@ struct adopter {
 	const struct settings *settings;
 	struct hold *hold;
 	struct queue_client *queue;
+	struct base_key *key;
 	struct base_arena *arena; /* reset for every file */
 	bool is_dry;
 	unsigned adopted, left;
@@ -127,6 +130,13 @@ adopt_message(struct adopter *adopter, const struct queue_item *item,
 								   : HOLD_END_RETURN,
 	};
 
+	if (!queue_mac_proves_mailbox(
+		adopter->key, item->hold_id, transaction->from_written, item->mac)) {
+		*why_r = base_why("its tag does not prove that %.100s sent it: nobody can be "
+				  "asked; release it by hand",
+		    transaction->from);
+		return BASE_REFUSE;
+	}
 	if (!settings_is_local(settings, transaction->from)) {
 		*why_r = base_why("its author %.100s is not of identity.local_domains: "
 				  "nobody can be asked; release it by hand",
@@ -188,6 +198,10 @@ look_at(struct adopter *adopter, const struct queue_item *item, const char **why
 		leave(adopter, item, "its hold is over: somebody put it on hold again");
 	else if (care == HOLD_CARE_ELSEWHERE)
 		leave(adopter, item, "its hold belongs to another node");
+	else if (!queue_mac_proves_id(adopter->key, item->hold_id, item->mac))
+		leave(adopter, item,
+		    "its tag is not ours: no key of this site made it, somebody else held "
+		    "this mail");
 	else if (adopt_file(adopter, item, why_r) != BASE_OK)
 		leave(adopter, item, *why_r);
 	return BASE_OK;
@@ -228,11 +242,13 @@ adopt_run(struct adopter *adopter)
 	adopter->queue =
 	    queue_client_new(adopter->settings->mta.queue_socket, QUEUE_TIMEOUT_MS);
 	if (scan != NULL && adopter->arena != NULL && adopter->queue != NULL &&
+	    base_key_load(adopter->settings->key_file, &adopter->key, &why) == BASE_OK &&
 	    admin_hold_open(adopter->settings, &adopter->hold, &why) == BASE_OK)
 		status = adopt_all(adopter, scan);
 	else
 		fprintf(stderr, "oopsctl: %s\n", why);
 	hold_close(&adopter->hold);
+	base_key_free(&adopter->key);
 	queue_client_free(&adopter->queue);
 	base_arena_free(&adopter->arena);
 	base_arena_free(&scan);

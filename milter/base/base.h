@@ -234,6 +234,8 @@ enum base_key_use {
 	BASE_KEY_ACT = 3,    /* which transactions are one human act */
 	BASE_KEY_NOTE = 4,   /* which mails were imported */
 	BASE_KEY_FORGET = 5, /* what must not be written back, with a key of its own each */
+	BASE_KEY_TAG = 6,    /* the tag header of a held mail: its hold id */
+	BASE_KEY_TAG_MAILBOX = 7, /* the same: whom we ask about it */
 };
 
 /* Must be called once by every program before anything random or keyed. */

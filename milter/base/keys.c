@@ -12,7 +12,7 @@
 
 #define KEY_BYTES crypto_kdf_KEYBYTES
 #define KEY_HEX_BYTES (2 * KEY_BYTES)
-#define KEY_USES 6 /* slots, by enum base_key_use; 0 is not used */
+#define KEY_USES 8 /* slots, by enum base_key_use; 0 is not used */
 #define KEY_CONTEXT_MAC "oops-mac"
 #define KEY_CONTEXT_HASH "oops-hsh"
 #define TOKEN_BYTES 16

@@ -108,10 +108,28 @@ count_held(struct queue_client *queue, const struct suspect *suspects, size_t co
 	return result;
 }
 
-/* Counts those that no hold watches over, and those that were put on hold by others. */
+/* Queue files that no open hold watches over. */
+struct strays {
+	struct tally lost;   /* ours */
+	struct tally over;   /* ours, put on hold again by somebody else */
+	struct tally forged; /* of a tag that we did not write */
+};
+
+/* Which of them one is. */
+static struct tally *
+stray_kind(struct strays *strays, const struct base_key *key, const struct queue_item *item,
+    enum hold_care care)
+{
+	if (!queue_mac_proves_id(key, item->hold_id, item->mac))
+		return &strays->forged;
+	return care == HOLD_CARE_NONE || care == HOLD_CARE_LOST ? &strays->lost
+								 : &strays->over;
+}
+
+/* Counts them all. */
 static enum base_result
 count_files(const struct check *check, struct hold *hold, struct queue_client *queue,
-    struct tally *lost, struct tally *over, const char **why_r)
+    const struct base_key *key, struct strays *strays, const char **why_r)
 {
 	struct suspect suspects[QUEUE_MAX_ITEMS];
 	enum base_result result = BASE_OK;
@@ -125,8 +143,7 @@ count_files(const struct check *check, struct hold *hold, struct queue_client *q
 		if (result != BASE_OK || care == HOLD_CARE_OPEN)
 			continue;
 		suspects[count].item = *item;
-		suspects[count++].tally =
-		    care == HOLD_CARE_NONE || care == HOLD_CARE_LOST ? lost : over;
+		suspects[count++].tally = stray_kind(strays, key, item, care);
 		if (count < QUEUE_MAX_ITEMS)
 			continue;
 		result = count_held(queue, suspects, count, why_r);
@@ -135,34 +152,51 @@ count_files(const struct check *check, struct hold *hold, struct queue_client *q
 	return result == BASE_OK ? count_held(queue, suspects, count, why_r) : result;
 }
 
+/* Files on hold that are not ours, or not by us. */
+static void
+tell_others(struct check *check, const struct strays *strays)
+{
+	if (strays->over.count > 0)
+		check_warn(check,
+		    "release them with the tools of the mail server, or leave them",
+		    "held mail: %zu queue files carry our tag, but were put on hold by "
+		    "somebody else: %s",
+		    strays->over.count, strays->over.names);
+	if (strays->forged.count > 0)
+		check_warn(check,
+		    "look who sent them, and who put them on hold: we did not",
+		    "held mail: %zu queue files carry a forged tag, which no key of this "
+		    "site made: %s",
+		    strays->forged.count, strays->forged.names);
+}
+
 /* Files with our tag on hold that nobody will ever release. */
 static void
 check_queue_files(struct check *check, struct hold *hold)
 {
 	struct queue_client *queue =
 	    queue_client_new(check->settings->mta.queue_socket, QUEUE_TIMEOUT_MS);
-	struct tally lost = { 0 }, over = { 0 };
+	struct strays strays = { .lost.count = 0 };
+	struct base_key *key = NULL;
 	const char *why = "no memory";
 	enum base_result result = BASE_BROKEN;
 
 	if (queue != NULL)
-		result = count_files(check, hold, queue, &lost, &over, &why);
+		result = base_key_load(check->settings->key_file, &key, &why);
+	if (result == BASE_OK)
+		result = count_files(check, hold, queue, key, &strays, &why);
 	queue_client_free(&queue);
+	base_key_free(&key);
 	if (result != BASE_OK)
 		check_fault(check, "run oopsctl check again",
 		    "held mail: cannot tell whether each queue file is in care: %s", why);
-	else if (lost.count > 0)
+	else if (strays.lost.count > 0)
 		check_fault(check, "run oopsctl adopt",
 		    "held mail: %zu queue files are on hold that no hold watches over: %s",
-		    lost.count, lost.names);
+		    strays.lost.count, strays.lost.names);
 	else
 		check_ok(check, "held mail: every queue file of ours is in care");
-	if (over.count > 0)
-		check_warn(check,
-		    "release them with the tools of the mail server, or leave them",
-		    "held mail: %zu queue files carry our tag, but were put on hold by "
-		    "somebody else: %s",
-		    over.count, over.names);
+	tell_others(check, &strays);
 }
 
 void

@@ -289,10 +289,9 @@ answer_files(struct queue_wire *wire, struct base_arena *arena, struct queue_ite
 			*why_r = "no memory for the list of held files";
 			return BASE_BROKEN;
 		}
-		if (queue_item_parse(copy, &items[count].queue_id, &items[count].hold_id,
-			why_r) != BASE_OK)
+		if (queue_found_parse(copy, &items[count], why_r) != BASE_OK)
 			return nonsense(line, why_r);
-		items[count++].status = QUEUE_HELD;
+		count++;
 	}
 	*items_r = items;
 	*count_r = count;

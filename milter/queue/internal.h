@@ -33,6 +33,9 @@ enum base_result queue_request_parse(
 /* Cuts the line in two; both names point into it. */
 enum base_result queue_item_parse(
     char *line, const char **queue_id_r, const char **hold_id_r, const char **why_r);
+/* Cuts a line of a SCAN's answer in three. */
+enum base_result queue_found_parse(
+    char *line, struct queue_item *item_r, const char **why_r);
 /* "HELD" and so on, as an answer spells them. */
 bool queue_status_parse(const char *text, enum queue_status *status_r);
 
@@ -88,7 +91,9 @@ struct queue_look {
 	 * NULL: it does not */
 	const char *hold_id;
 	enum queue_status status; /* output */
-	char found[BASE_ID_SIZE]; /* output: the hold id of a file that is HELD or MOVING */
+	/* output, of a file that is HELD or MOVING: */
+	struct queue_tag tag;
+	bool is_stopped; /* its author stopped it: see STOP in queue.h */
 };
 
 /* The MTA that is served, and what was asked of it once. */
@@ -107,10 +112,13 @@ struct queue_driver {
 	    int64_t deadline);
 	/*
 	 * Acts on the items whose status is HELD, prods those that are MOVING, and sets the
-	 * status of both.
+	 * status of both. STOP is none of its verbs.
 	 */
 	enum base_result (*act)(const struct queue_mta *mta, enum queue_verb verb,
 	    struct queue_item *items, size_t count, int64_t deadline, const char **why_r);
+	/* Marks one held file as stopped by its author, or takes the mark away. */
+	enum base_result (*mark)(const struct queue_mta *mta, const struct queue_item *item,
+	    bool is_stopped, const char **why_r);
 	enum base_result (*read)(const struct queue_mta *mta, const char *queue_id,
 	    int64_t deadline, struct base_buffer *message_r, const char **why_r);
 	/* The queue ids of all files on hold, one a line. */
@@ -123,13 +131,34 @@ extern const struct queue_driver queue_postfix, queue_sendmail;
 /* NULL: no such kind. */
 const struct queue_driver *queue_driver_for(const char *mta_kind);
 
+/* --- mark.c: what a queue file itself says ---------------------------------------------- */
+
+/*
+ * The mark of a file that its author stopped is its mode's sticky bit. It means nothing for a
+ * plain file, neither MTA looks at it, and it stays when the file is renamed, copied with its
+ * mode, or kept in a backup.
+ */
+bool queue_mark_is_set(mode_t mode);
+/* Sets or clears it; `fd` may be open for reading only. */
+bool queue_mark_set(int fd, bool is_stopped);
+
 /* --- spool.c: is there a file at all? ------------------------------------------------- */
+
+/* Where a file of Postfix's is, as far as its directories tell. */
+struct queue_spot {
+	bool is_held; /* in the hold queue */
+	bool is_stopped;
+};
 
 /*
  * Is there a file of this name in one of Postfix's queues? postcat could tell, but waits a
- * second before it says no.
+ * second before it says no. RETRY: the queues cannot be looked into.
  */
-bool queue_spool_has(const char *queue_directory, const char *queue_id);
+enum base_result queue_spool_find(
+    const char *queue_directory, const char *queue_id, struct queue_spot *spot_r);
+/* Marks a file in the hold queue. NONE: it is not there. */
+enum base_result queue_spool_mark(
+    const char *queue_directory, const char *queue_id, bool is_stopped, const char **why_r);
 
 /* --- mqueue.c: Sendmail's queue directories ------------------------------------------- */
 
@@ -164,7 +193,7 @@ struct queue_qf {
 	bool has_sender;
 	bool is_complete;
 	bool has_tag;                   /* the first tag header was seen */
-	char hold_id[BASE_ID_SIZE];     /* what it says, "" if it is not one of ours */
+	struct queue_tag tag;           /* what it says, "" if it is not one of ours */
 	char directory[QUEUE_MAX_PATH]; /* of the data file, "" if it is not elsewhere */
 };
 
@@ -189,6 +218,7 @@ struct queue_message {
 	    directory; /* its own descriptors; df where its data file is */
 	int control;   /* hf or qf */
 	bool is_held;
+	bool is_stopped; /* by its author */
 	struct queue_qf qf;
 	struct base_buffer text; /* of the control file */
 };
@@ -224,8 +254,10 @@ enum base_result queue_message_body(
 
 /*
  * Reads the output of `postcat -e -h -q ID...`, line by line, into the looks of these files.
- * A stranger's header may imitate the line that begins a file's part, but not take one away:
- * so the parts are told apart only where each file has one such line, in the order asked.
+ * What strangers wrote may imitate any line of it, in the envelope (an original recipient with
+ * line ends in it) as in the header, but not take one away. So the parts of the files are told
+ * apart only where each file has one line that begins it, in the order asked; and of a file that
+ * has more than one line that begins its header nothing is known: its status stays FAILED.
  */
 struct queue_postcat {
 	struct queue_look **looks;
@@ -235,14 +267,25 @@ struct queue_postcat {
 		QUEUE_POSTCAT_ENVELOPE,
 		QUEUE_POSTCAT_HEADER,
 		QUEUE_POSTCAT_END
-	} place;         /* in the part of the last one that has begun */
-	bool is_held;    /* it lies in the hold queue */
-	bool has_tag;    /* its first tag header was seen */
-	bool is_odd;     /* a file began out of order */
-	bool is_missing; /* postcat found no such file */
+	} place;            /* in the part of the last one that has begun */
+	bool is_held;       /* it lies in the hold queue */
+	bool has_tag;       /* its first tag header was seen */
+	bool has_contents;  /* the line that begins its header was seen */
+	bool is_odd;        /* a file began out of order */
+	bool is_missing;    /* postcat found no such file */
 };
 
 /* A callback of struct queue_lines; its context is a struct queue_postcat. */
 void queue_postcat_line(void *postcat, const char *line);
+
+/* Reads the output of `postcat -h -q ID`: the header of one file, and nothing else. */
+struct queue_header {
+	bool has_tag, has_ended, is_missing;
+	bool is_ours; /* the first tag header is one of a held mail */
+	struct queue_tag tag;
+};
+
+/* The same; its context is a struct queue_header. */
+void queue_header_line(void *header, const char *line);
 
 #endif

@@ -178,6 +178,8 @@ queue_message_open(const struct queue_mta *mta, const char *queue_id,
 		result = control_read(&message, why_r);
 	if (result == BASE_OK)
 		result = data_locate(mta, &message, why_r);
+	if (result == BASE_OK && fstat(message.control, &status) == 0)
+		message.is_stopped = queue_mark_is_set(status.st_mode);
 	if (result == BASE_RETRY && fstat(message.control, &status) == 0 &&
 	    status.st_mtime < base_now() - UNFINISHED)
 		result = BASE_NONE;
@@ -292,7 +294,8 @@ write_all(int fd, const char *data, size_t length)
 }
 
 /*
- * The new control file, locked, under its temporary name. One that is there already is from
+ * The new control file, locked, under its temporary name, without the mark that its author
+ * stopped it. One that is there already is from
  * somebody who was killed: he would need the lock that we have.
  */
 static int
@@ -309,7 +312,7 @@ control_create(
 	    directory, name, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
 	if (fd >= 0 &&
 	    (!lock(fd) || fchown(fd, old.st_uid, old.st_gid) != 0 ||
-		fchmod(fd, old.st_mode & 07777) != 0 || !write_all(fd, data, length))) {
+		fchmod(fd, old.st_mode & 0777) != 0 || !write_all(fd, data, length))) {
 		int error = errno;
 
 		unlinkat(directory, name, 0);

@@ -6,6 +6,7 @@
 #include "milter/queue/internal.h"
 
 #define LOOK_MAX 100 /* files that one postcat looks at */
+#define PROD_MAX 8   /* files that are put to the queue manager one by one: 50 ms each */
 
 void
 queue_lines_output(void *context, const char *data, size_t length)
@@ -91,7 +92,24 @@ envelope_line(struct queue_postcat *postcat, const char *line)
 	postcat->looks[postcat->begun++]->status = QUEUE_FAILED;
 	postcat->place = QUEUE_POSTCAT_ENVELOPE;
 	postcat->is_held = strncmp(name, "hold/", 5) == 0;
-	postcat->has_tag = false;
+	postcat->has_tag = postcat->has_contents = false;
+	return true;
+}
+
+/* Is it the line that begins a header? A second one shows that somebody wrote one of them. */
+static bool
+contents_line(struct queue_postcat *postcat, const char *line)
+{
+	static const char start[] = "*** MESSAGE CONTENTS ";
+	struct queue_look *look;
+
+	if (postcat->begun == 0 || strncmp(line, start, sizeof(start) - 1) != 0)
+		return false;
+	look = postcat->looks[postcat->begun - 1];
+	look->status = postcat->has_contents ? QUEUE_FAILED : QUEUE_FOREIGN;
+	postcat->place =
+	    postcat->has_contents ? QUEUE_POSTCAT_END : QUEUE_POSTCAT_HEADER;
+	postcat->has_contents = true;
 	return true;
 }
 
@@ -116,7 +134,7 @@ header_line(struct queue_postcat *postcat, const char *line)
 	if (postcat->has_tag || strncasecmp(line, name, sizeof(name) - 1) != 0)
 		return;
 	postcat->has_tag = true;
-	if (queue_tag_parse(line + sizeof(name) - 1, look->found) == BASE_OK)
+	if (queue_tag_parse(line + sizeof(name) - 1, &look->tag) == BASE_OK)
 		look->status = postcat->is_held ? QUEUE_HELD : QUEUE_MOVING;
 }
 
@@ -125,19 +143,12 @@ queue_postcat_line(void *context, const char *line)
 {
 	struct queue_postcat *postcat = context;
 
-	if (envelope_line(postcat, line))
+	if (envelope_line(postcat, line) || contents_line(postcat, line))
 		return;
 	switch (postcat->place) {
 	case QUEUE_POSTCAT_NOTHING:
 		if (is_missing_line(line))
 			postcat->is_missing = true;
-		break;
-	case QUEUE_POSTCAT_ENVELOPE:
-		/* No record of an envelope is printed without its name before it. */
-		if (strncmp(line, "*** MESSAGE CONTENTS ", 21) != 0)
-			break;
-		postcat->looks[postcat->begun - 1]->status = QUEUE_FOREIGN;
-		postcat->place = QUEUE_POSTCAT_HEADER;
 		break;
 	case QUEUE_POSTCAT_HEADER:
 		if (line[0] == '\0' || strncmp(line, "*** ", 4) == 0)
@@ -145,9 +156,28 @@ queue_postcat_line(void *context, const char *line)
 		else
 			header_line(postcat, line);
 		break;
+	case QUEUE_POSTCAT_ENVELOPE:
 	case QUEUE_POSTCAT_END:
 		break;
 	}
+}
+
+void
+queue_header_line(void *context, const char *line)
+{
+	static const char name[] = QUEUE_TAG_NAME ":";
+	struct queue_header *header = context;
+
+	if (is_missing_line(line))
+		header->is_missing = true;
+	if (line[0] == '\0')
+		header->has_ended = true;
+	if (header->has_ended || header->has_tag ||
+	    strncasecmp(line, name, sizeof(name) - 1) != 0)
+		return;
+	header->has_tag = true;
+	header->is_ours =
+	    queue_tag_parse(line + sizeof(name) - 1, &header->tag) == BASE_OK;
 }
 
 /* Reads the headers of some files in one run of postcat. */
@@ -172,36 +202,75 @@ postcat_run(const struct queue_mta *mta, struct queue_postcat *postcat, int64_t 
 	return run(mta, &tool, why_r);
 }
 
-/* One file by itself: nothing that its header says can be about another one. */
+/* The header of one file, and nothing but that: no line of it can be anything else. */
+static enum base_result
+header_run(const struct queue_mta *mta, const char *queue_id, struct queue_header *header,
+    int64_t deadline, const char **why_r)
+{
+	const char *argv[] = { "postcat", "-c", mta->options->config_directory, "-h", "-q",
+		queue_id, NULL };
+	struct queue_lines lines = { .each = queue_header_line, .context = header };
+	struct base_tool tool = { .argv = argv,
+		.output = queue_lines_output,
+		.context = &lines,
+		.with_errors = true,
+		.deadline = deadline };
+
+	return run(mta, &tool, why_r);
+}
+
+/* One file by itself. Where it is its directory says; it may not move meanwhile. */
 static void
 look_alone(const struct queue_mta *mta, struct queue_look *look, int64_t deadline)
 {
-	struct queue_postcat postcat = { .looks = &look, .count = 1 };
+	struct queue_spot before = { false, false }, after = { false, false };
+	struct queue_header header = { .has_tag = false };
 	const char *why;
 
-	if (postcat_run(mta, &postcat, deadline, &why) != BASE_OK)
-		look->status = postcat.place == QUEUE_POSTCAT_NOTHING && postcat.is_missing
-				   ? QUEUE_GONE
-				   : QUEUE_FAILED;
+	look->status = QUEUE_FAILED;
+	switch (queue_spool_find(mta->queue_directory, look->queue_id, &before)) {
+	case BASE_OK:
+		break;
+	case BASE_NONE:
+		look->status = QUEUE_GONE;
+		return;
+	default:
+		return;
+	}
+	if (header_run(mta, look->queue_id, &header, deadline, &why) != BASE_OK) {
+		if (header.is_missing && !header.has_tag)
+			look->status = QUEUE_GONE;
+		return;
+	}
+	if (queue_spool_find(mta->queue_directory, look->queue_id, &after) != BASE_OK ||
+	    before.is_held != after.is_held)
+		return;
+	look->tag = header.tag;
+	look->is_stopped = after.is_stopped;
+	look->status = !header.is_ours ? QUEUE_FOREIGN
+		       : after.is_held ? QUEUE_HELD
+				       : QUEUE_MOVING;
 }
 
 /*
  * Up to LOOK_MAX files at once. Where anything is odd, as when one of them left meanwhile, which
- * ends postcat, each is looked at alone.
+ * ends postcat, each half is looked at by itself, down to the one that is odd.
  */
 static void
 look_together(
     const struct queue_mta *mta, struct queue_look **looks, size_t count, int64_t deadline)
 {
 	struct queue_postcat postcat = { .looks = looks, .count = count };
-	bool is_whole = false;
 	const char *why;
 
-	if (count > 1)
-		is_whole = postcat_run(mta, &postcat, deadline, &why) == BASE_OK &&
-			   postcat.begun == count && !postcat.is_odd;
+	if (count > 1 && (postcat_run(mta, &postcat, deadline, &why) != BASE_OK ||
+			     postcat.begun != count || postcat.is_odd)) {
+		look_together(mta, looks, count / 2, deadline);
+		look_together(mta, looks + count / 2, count - count / 2, deadline);
+		return;
+	}
 	for (size_t i = 0; i < count; i++)
-		if (!is_whole || looks[i]->status == QUEUE_FAILED)
+		if (count == 1 || looks[i]->status == QUEUE_FAILED)
 			look_alone(mta, looks[i], deadline);
 }
 
@@ -213,8 +282,13 @@ look(const struct queue_mta *mta, struct queue_look *looks, size_t count, int64_
 	size_t found = 0;
 
 	for (size_t i = 0; i < count; i++) {
-		looks[i].status = QUEUE_GONE;
-		if (queue_spool_has(mta->queue_directory, looks[i].queue_id))
+		struct queue_spot spot = { false, false };
+		enum base_result result =
+		    queue_spool_find(mta->queue_directory, looks[i].queue_id, &spot);
+
+		looks[i].status = result == BASE_NONE ? QUEUE_GONE : QUEUE_FAILED;
+		looks[i].is_stopped = spot.is_stopped;
+		if (result == BASE_OK)
 			there[found++] = &looks[i];
 		if (found == LOOK_MAX || i + 1 == count) {
 			look_together(mta, there, found, deadline);
@@ -235,6 +309,7 @@ static const struct {
 	[QUEUE_RELEASE] = { "-H", ": released from hold", QUEUE_MOVING },
 	[QUEUE_RETURN] = { "-f", ": released from hold", QUEUE_MOVING },
 	[QUEUE_DELETE] = { "-d", ": removed", QUEUE_GONE },
+	[QUEUE_STOP] = { NULL, NULL, QUEUE_FAILED },
 };
 
 /* Reads what postsuper says: "postsuper: ID: released from hold". */
@@ -311,28 +386,74 @@ prod(
 	return run(mta, &tool, why_r);
 }
 
+/*
+ * Has the queue manager look at all deferred mail now, once for a whole request. It tries
+ * others' deferred mail again as well, which a queue run does every few minutes anyway.
+ */
+static enum base_result
+flush(const struct queue_mta *mta, int64_t deadline, const char **why_r)
+{
+	const char *argv[] = { "postqueue", "-c", mta->options->config_directory, "-f",
+		NULL };
+	struct base_tool tool = { .argv = argv, .deadline = deadline };
+
+	return run(mta, &tool, why_r);
+}
+
+/*
+ * Has the queue manager look at those that are off hold now: each by itself, or all at once
+ * where they are many. Without that they are not where they were wanted: asked again later.
+ */
+static enum base_result
+prod_all(const struct queue_mta *mta, struct queue_item *items, size_t count,
+    int64_t deadline, const char **why_r)
+{
+	enum base_result result = BASE_OK, flushed = BASE_NONE;
+	size_t moving = 0;
+	const char *why;
+
+	for (size_t i = 0; i < count; i++)
+		moving += items[i].status == QUEUE_MOVING;
+	if (moving > PROD_MAX)
+		flushed = flush(mta, deadline, &why);
+	for (size_t i = 0; moving > 0 && i < count; i++) {
+		if (items[i].status != QUEUE_MOVING ||
+		    (flushed == BASE_NONE ? prod(mta, items[i].queue_id, deadline, &why)
+					  : flushed) == BASE_OK)
+			continue;
+		items[i].status = QUEUE_FAILED;
+		*why_r = why;
+		result = BASE_RETRY;
+	}
+	return result;
+}
+
 static enum base_result
 act(const struct queue_mta *mta, enum queue_verb verb, struct queue_item *items,
     size_t count, int64_t deadline, const char **why_r)
 {
 	struct said said = { .verb = verb, .items = items, .count = count };
-	enum base_result result = postsuper(mta, &said, deadline, why_r);
+	enum base_result result = postsuper(mta, &said, deadline, why_r), prodded = BASE_OK;
+	const char *why;
 
-	for (size_t i = 0; i < count; i++) {
-		const char *why;
-
-		if (items[i].status == QUEUE_HELD) {
-			/* postsuper did not say that it is done: asked for again later. */
+	for (size_t i = 0; i < count; i++)
+		/* postsuper did not say that it is done: asked for again later. */
+		if (items[i].status == QUEUE_HELD)
 			items[i].status = QUEUE_FAILED;
-		} else if (items[i].status == QUEUE_MOVING && verb != QUEUE_DELETE &&
-			   prod(mta, items[i].queue_id, deadline, &why) != BASE_OK) {
-			items[i].status = QUEUE_FAILED;
-			if (result == BASE_OK)
-				*why_r = why;
-			result = BASE_RETRY;
-		}
+	if (verb != QUEUE_DELETE)
+		prodded = prod_all(mta, items, count, deadline, &why);
+	if (result == BASE_OK && prodded != BASE_OK) {
+		*why_r = why;
+		result = prodded;
 	}
 	return result;
+}
+
+static enum base_result
+mark(const struct queue_mta *mta, const struct queue_item *item, bool is_stopped,
+    const char **why_r)
+{
+	return queue_spool_mark(mta->queue_directory, item->queue_id, is_stopped, why_r);
 }
 
 /* --- reading and listing ------------------------------------------------------------ */
@@ -441,6 +562,7 @@ const struct queue_driver queue_postfix = {
 	.open = open_mta,
 	.look = look,
 	.act = act,
+	.mark = mark,
 	.read = read_message,
 	.held = held,
 };

@@ -71,8 +71,7 @@ tag_read(struct record field, struct queue_qf *qf)
 		return;
 	memcpy(value, field.data + sizeof(name) - 1, length);
 	value[length] = '\0';
-	if (queue_tag_parse(value, qf->hold_id) != BASE_OK)
-		qf->hold_id[0] = '\0';
+	(void)queue_tag_parse(value, &qf->tag);
 }
 
 /* A decimal number that is a whole record. */

@@ -4,8 +4,9 @@
  *
  * WHAT IT DOES
  *	The client asks the privileged helper about queue files that carry our tag header
- *	`Oops-Milter: id=HOLDID; action=...`: where they are, release, return to the author,
- *	delete, read, and which ones there are. The server does it with the MTA's own tools.
+ *	`Oops-Milter: id=HOLDID; action=ACTION; mac=MAC`: where they are, release, return to the
+ *	author, delete, read, mark as stopped, and which ones there are. The server does it with
+ *	the MTA's own tools.
  *
  * WHAT IT NEVER DOES
  *	The server touches no file whose own tag header does not carry the hold id asked for:
@@ -14,11 +15,22 @@
  * PROTOCOL
  *	Unix stream socket, one request a connection, text lines of at most 200 bytes:
  *	    VERB COUNT LF, then COUNT lines QUEUEID SP HOLDID LF
- *	with VERB one of STATUS RELEASE RETURN DELETE (COUNT 1..QUEUE_MAX_ITEMS), READ (1) and
- *	SCAN (0). Answer: one line QUEUEID SP STATUS LF per item, in the order asked; for READ,
- *	if it is there, the line QUEUEID SP STATUS SP LENGTH LF and LENGTH bytes; for SCAN a line
- *	QUEUEID SP HOLDID LF per file found; then a line END LF. What cannot be understood or a
- *	peer with the wrong uid: a line ERROR SP text LF.
+ *	with VERB one of STATUS RELEASE RETURN DELETE STOP (COUNT 1..QUEUE_MAX_ITEMS), READ (1)
+ *	and SCAN (0). Answer: one line QUEUEID SP STATUS LF per item, in the order asked; for
+ *	READ, if it is there, the line QUEUEID SP STATUS SP LENGTH LF and LENGTH bytes; for SCAN a
+ *	line QUEUEID SP HOLDID SP MAC LF per file found; then a line END LF. What cannot be
+ *	understood or a peer with the wrong uid: a line ERROR SP text LF.
+ *
+ *	STOP marks a held file as stopped by its author, in the file itself, and changes nothing
+ *	else: whoever has only the queue (oopsctl free-all) leaves it on hold. RELEASE takes the
+ *	mark away again.
+ *
+ * WHOSE FILE IT IS
+ *	The server compares text and holds no key. Who asks by a hold id that a row of the store
+ *	gave him needs no more: it is 80 random bits, and whoever could copy them out of a header
+ *	could copy a MAC as well. Who has the id from a file (SCAN) proves it by its MAC before
+ *	he believes it: queue_mac_proves_id(), and queue_mac_proves_mailbox() before he asks
+ *	anybody about the mail.
  *
  * THREADS
  *	A client belongs to one thread at a time.
@@ -52,9 +64,10 @@ struct queue_item {
 	const char *queue_id;
 	const char *hold_id;
 	enum queue_status status; /* output */
+	const char *mac;	  /* output of a scan: what the tag says to prove the hold id */
 };
 
-enum queue_verb { QUEUE_STATUS, QUEUE_RELEASE, QUEUE_RETURN, QUEUE_DELETE };
+enum queue_verb { QUEUE_STATUS, QUEUE_RELEASE, QUEUE_RETURN, QUEUE_DELETE, QUEUE_STOP };
 
 const char *queue_verb_str(enum queue_verb verb);
 
@@ -68,7 +81,7 @@ void queue_client_free(struct queue_client **client);
 
 /*
  * Carries out one verb for up to QUEUE_MAX_ITEMS files and fills in each status. After a
- * RELEASE, RETURN or DELETE that worked the status is MOVING or GONE.
+ * RELEASE, RETURN or DELETE that worked the status is MOVING or GONE, after a STOP HELD.
  */
 enum base_result queue_ask(struct queue_client *client, enum queue_verb verb,
 	struct queue_item *items, size_t count, const char **why_r);
@@ -76,7 +89,7 @@ enum base_result queue_ask(struct queue_client *client, enum queue_verb verb,
 enum base_result queue_read(struct queue_client *client, struct base_arena *arena,
 	const char *queue_id, const char *hold_id, size_t max_bytes, char **data_r,
 	size_t *length_r, const char **why_r);
-/* Every queue file on hold that carries our tag. */
+/* Every queue file on hold that carries a tag like ours: look at its `mac` before believing it. */
 enum base_result queue_scan(struct queue_client *client, struct base_arena *arena,
 	struct queue_item **items_r, size_t *count_r, const char **why_r);
 
@@ -104,10 +117,35 @@ enum base_result queue_serve(const struct queue_server_options *options,
 /* --- the tag header, spelled in one place ------------------------------------------ */
 
 #define QUEUE_TAG_NAME "Oops-Milter"
-/* "id=HOLDID; action=ACTION" */
-enum base_result queue_tag_format(
-	struct base_arena *arena, const char *hold_id, const char *action, const char **value_r);
-/* The hold id in a tag header's value; REFUSE if it is not one of ours. */
-enum base_result queue_tag_parse(const char *value, char id_r[BASE_ID_SIZE]);
+#define QUEUE_MAC_LENGTH 32 /* base32 characters: 80 bits for the hold id, 80 for the mailbox */
+#define QUEUE_MAC_SIZE (QUEUE_MAC_LENGTH + 1)
+
+/* What the tag header of a held mail says. */
+struct queue_tag {
+	char hold_id[BASE_ID_SIZE];
+	char mac[QUEUE_MAC_SIZE];
+};
+
+/*
+ * The tag of a mail that is held: "id=HOLDID; action=ACTION; mac=MAC". `mailbox` is whom we ask
+ * about it. With mac NULL, "id=HOLDID; action=ACTION": of a mail that is not held, and that is
+ * never ours in the queue.
+ */
+enum base_result queue_tag_format(struct base_arena *arena, const char *hold_id,
+	const char *action, const char *mac, const char **value_r);
+/* REFUSE if the value of a tag header is none of a held mail. */
+enum base_result queue_tag_parse(const char *value, struct queue_tag *tag_r);
+bool queue_is_mac(const char *text);
+
+/* --- what proves a tag (not in the server) ------------------------------------------- */
+
+/* False: no memory. */
+bool queue_mac_make(const struct base_key *key, const char *hold_id, const char *mailbox,
+	char mac_r[QUEUE_MAC_SIZE]);
+/* Did we write this hold id into a tag, with any key that the file still has? */
+bool queue_mac_proves_id(const struct base_key *key, const char *hold_id, const char *mac);
+/* And was it this mailbox that we would have asked about the mail? */
+bool queue_mac_proves_mailbox(const struct base_key *key, const char *hold_id,
+	const char *mailbox, const char *mac);
 
 #endif

@@ -14,7 +14,7 @@
 
 /* One envelope. */
 static enum queue_status
-look_one(const struct queue_mta *mta, const char *queue_id, char hold_id_r[BASE_ID_SIZE])
+look_one(const struct queue_mta *mta, const char *queue_id, struct queue_look *look_r)
 {
 	struct queue_message message;
 	const char *why = "";
@@ -31,42 +31,44 @@ look_one(const struct queue_mta *mta, const char *queue_id, char hold_id_r[BASE_
 		return QUEUE_FAILED;
 	}
 	status = message.is_held ? QUEUE_HELD : QUEUE_MOVING;
-	if (message.qf.hold_id[0] == '\0')
+	if (message.qf.tag.hold_id[0] == '\0')
 		status = QUEUE_FOREIGN;
-	else
-		memcpy(hold_id_r, message.qf.hold_id, BASE_ID_SIZE);
+	look_r->tag = message.qf.tag;
+	look_r->is_stopped = message.is_stopped;
 	queue_message_close(&message);
 	return status;
 }
 
 /* Held while one of its pieces is; there while one of them is. */
-static enum queue_status
-look_whole(const struct queue_mta *mta, const char *queue_id, const char *hold_id,
-    char hold_id_r[BASE_ID_SIZE])
+static void
+look_whole(const struct queue_mta *mta, struct queue_look *look)
 {
-	enum queue_status status = look_one(mta, queue_id, hold_id_r), other;
-	char other_id[BASE_ID_SIZE], *rest, *id;
+	enum queue_status status = look_one(mta, look->queue_id, look);
+	const char *hold_id = look->hold_id, *why;
 	struct base_buffer ids;
-	const char *why;
+	char *rest, *id;
 
+	look->status = status;
 	if (hold_id == NULL || (status != QUEUE_MOVING && status != QUEUE_GONE) ||
-	    (status == QUEUE_MOVING && strcmp(hold_id_r, hold_id) != 0))
-		return status;
+	    (status == QUEUE_MOVING && strcmp(look->tag.hold_id, hold_id) != 0))
+		return;
 	base_buffer_init(&ids, MAX_PIECES * (QUEUE_MAX_ID + 1));
-	if (queue_message_pieces(mta, queue_id, &ids, &why) != BASE_OK)
-		status = QUEUE_FAILED;
+	if (queue_message_pieces(mta, look->queue_id, &ids, &why) != BASE_OK)
+		look->status = QUEUE_FAILED;
 	rest = ids.data;
-	while (status != QUEUE_HELD && status != QUEUE_FAILED && rest != NULL &&
+	while (look->status != QUEUE_HELD && look->status != QUEUE_FAILED && rest != NULL &&
 	       (id = strsep(&rest, "\n")) != NULL && *id != '\0') {
-		other = look_one(mta, id, other_id);
-		if ((other == QUEUE_HELD || other == QUEUE_MOVING) &&
-		    strcmp(other_id, hold_id) == 0) {
-			memcpy(hold_id_r, other_id, BASE_ID_SIZE);
-			status = other;
+		struct queue_look piece = { .queue_id = id };
+
+		piece.status = look_one(mta, id, &piece);
+		if ((piece.status == QUEUE_HELD || piece.status == QUEUE_MOVING) &&
+		    strcmp(piece.tag.hold_id, hold_id) == 0) {
+			look->tag = piece.tag;
+			look->is_stopped = piece.is_stopped;
+			look->status = piece.status;
 		}
 	}
 	base_buffer_free(&ids);
-	return status;
 }
 
 static void
@@ -74,8 +76,17 @@ look(const struct queue_mta *mta, struct queue_look *looks, size_t count, int64_
 {
 	(void)deadline;
 	for (size_t i = 0; i < count; i++)
-		looks[i].status =
-		    look_whole(mta, looks[i].queue_id, looks[i].hold_id, looks[i].found);
+		look_whole(mta, &looks[i]);
+}
+
+/* Is this envelope on hold, and of this hold? */
+static bool
+is_held_piece(const struct queue_mta *mta, const char *queue_id, const char *hold_id)
+{
+	struct queue_look look = { .queue_id = queue_id };
+
+	return look_one(mta, queue_id, &look) == QUEUE_HELD &&
+	       strcmp(look.tag.hold_id, hold_id) == 0;
 }
 
 /* Does the verb to one held message; whose it is is asked again, under the lock. */
@@ -89,7 +100,7 @@ act_on(const struct queue_mta *mta, enum queue_verb verb, struct queue_item *ite
 	if (result != BASE_OK)
 		return BASE_RETRY;
 	result = message.is_held ? queue_message_lock(&message, why_r) : BASE_RETRY;
-	if (result == BASE_OK && strcmp(message.qf.hold_id, item->hold_id) != 0) {
+	if (result == BASE_OK && strcmp(message.qf.tag.hold_id, item->hold_id) != 0) {
 		*why_r = base_why("%s is another mail now", item->queue_id);
 		result = BASE_RETRY;
 	}
@@ -151,7 +162,8 @@ static enum base_result
 act_on_all(const struct queue_mta *mta, enum queue_verb verb, struct queue_item *item,
     int64_t deadline, const char **why_r)
 {
-	char hold_id[BASE_ID_SIZE], *rest, *id;
+	struct queue_look look = { .queue_id = item->queue_id, .hold_id = item->hold_id };
+	char *rest, *id;
 	enum base_result result;
 	struct base_buffer ids;
 
@@ -160,10 +172,11 @@ act_on_all(const struct queue_mta *mta, enum queue_verb verb, struct queue_item 
 	base_buffer_puts(&ids, item->queue_id);
 	rest = ids.failed ? NULL : ids.data;
 	while (result == BASE_OK && rest != NULL && (id = strsep(&rest, "\n")) != NULL) {
-		struct queue_item piece = { id, item->hold_id, QUEUE_HELD };
+		struct queue_item piece = { .queue_id = id,
+			.hold_id = item->hold_id,
+			.status = QUEUE_HELD };
 
-		if (look_one(mta, id, hold_id) != QUEUE_HELD ||
-		    strcmp(hold_id, item->hold_id) != 0)
+		if (!is_held_piece(mta, id, item->hold_id))
 			continue;
 		result = act_on(mta, verb, &piece, why_r);
 		if (result == BASE_OK && strcmp(id, item->queue_id) != 0)
@@ -173,12 +186,10 @@ act_on_all(const struct queue_mta *mta, enum queue_verb verb, struct queue_item 
 	}
 	/* It may have gone along with another part of the same hold, a moment ago. */
 	if (result == BASE_OK && item->status == QUEUE_HELD) {
-		enum queue_status now =
-		    look_whole(mta, item->queue_id, item->hold_id, hold_id);
-
+		look_whole(mta, &look);
 		*why_r = base_why("%s is not ours any more", item->queue_id);
-		if (now == QUEUE_MOVING || now == QUEUE_GONE)
-			item->status = now;
+		if (look.status == QUEUE_MOVING || look.status == QUEUE_GONE)
+			item->status = look.status;
 		else
 			result = BASE_RETRY;
 	}
@@ -215,6 +226,51 @@ act(const struct queue_mta *mta, enum queue_verb verb, struct queue_item *items,
 		}
 	}
 	return worst;
+}
+
+/* --- marking ------------------------------------------------------------------------- */
+
+/* One envelope. */
+static enum base_result
+mark_one(
+    const struct queue_mta *mta, const char *queue_id, bool is_stopped, const char **why_r)
+{
+	struct queue_message message;
+	enum base_result result = queue_message_open(mta, queue_id, &message, why_r);
+
+	if (result != BASE_OK)
+		return BASE_RETRY;
+	if (!message.is_held || !queue_mark_set(message.control, is_stopped)) {
+		*why_r = base_why("hf%s cannot be marked", queue_id);
+		result = BASE_RETRY;
+	}
+	queue_message_close(&message);
+	return result;
+}
+
+/* All envelopes that the message was split into, as far as they are on hold. */
+static enum base_result
+mark(const struct queue_mta *mta, const struct queue_item *item, bool is_stopped,
+    const char **why_r)
+{
+	enum base_result result;
+	struct base_buffer ids;
+	char *rest, *id;
+
+	base_buffer_init(&ids, MAX_PIECES * (QUEUE_MAX_ID + 1));
+	result = queue_message_pieces(mta, item->queue_id, &ids, why_r);
+	base_buffer_puts(&ids, item->queue_id);
+	rest = ids.failed ? NULL : ids.data;
+	while (result == BASE_OK && rest != NULL && (id = strsep(&rest, "\n")) != NULL) {
+		if (is_held_piece(mta, id, item->hold_id))
+			result = mark_one(mta, id, is_stopped, why_r);
+	}
+	if (ids.failed) {
+		*why_r = base_why("%s: too many pieces", item->queue_id);
+		result = BASE_RETRY;
+	}
+	base_buffer_free(&ids);
+	return result;
 }
 
 /* --- reading and listing ------------------------------------------------------------- */
@@ -315,6 +371,7 @@ const struct queue_driver queue_sendmail = {
 	.open = open_mta,
 	.look = look,
 	.act = act,
+	.mark = mark,
 	.read = read_message,
 	.held = held,
 };

@@ -200,12 +200,52 @@ look(struct server *server, struct request *request)
 	for (size_t i = 0; i < count; i++) {
 		items[i].status = looks[i].status;
 		if ((looks[i].status == QUEUE_HELD || looks[i].status == QUEUE_MOVING) &&
-		    strcmp(looks[i].found, items[i].hold_id) != 0)
+		    strcmp(looks[i].tag.hold_id, items[i].hold_id) != 0)
 			items[i].status = QUEUE_FOREIGN;
 	}
 }
 
-/* STATUS, RELEASE, RETURN, DELETE: look, then act on all of ours in one go. */
+/*
+ * Marks held files as stopped, or (`is_stopped` false) takes the mark away where it is. One that
+ * left meanwhile is told as such by the next question.
+ */
+static enum base_result
+mark(struct server *server, struct request *request, bool is_stopped, const char **why_r)
+{
+	enum base_result worst = BASE_OK;
+
+	for (size_t i = 0; i < request->head.count; i++) {
+		struct queue_item *item = &request->items[i];
+		const char *why = "";
+
+		if (item->status != QUEUE_HELD ||
+		    (!is_stopped && !request->looks[i].is_stopped) ||
+		    server->driver->mark(&server->mta, item, is_stopped, &why) == BASE_OK)
+			continue;
+		item->status = QUEUE_FAILED;
+		*why_r = why;
+		worst = BASE_RETRY;
+	}
+	return worst;
+}
+
+/* Does the verb to all that are ours, in one go. */
+static enum base_result
+act(struct server *server, struct request *request, const char **why_r)
+{
+	enum queue_verb verb = request->head.verb;
+	enum base_result marked = BASE_OK, acted = BASE_OK;
+
+	if (verb == QUEUE_STOP)
+		return mark(server, request, true, why_r);
+	if (verb == QUEUE_RELEASE)
+		marked = mark(server, request, false, why_r);
+	acted = server->driver->act(&server->mta, verb, request->items, request->head.count,
+	    server->wire.deadline, why_r);
+	return acted == BASE_OK ? marked : acted;
+}
+
+/* STATUS, RELEASE, RETURN, DELETE, STOP: look, then act on all of ours. */
 static void
 serve_verb(struct server *server, struct request *request)
 {
@@ -224,8 +264,7 @@ serve_verb(struct server *server, struct request *request)
 			    queue_verb_str(verb), items[i].queue_id);
 	}
 	if (verb != QUEUE_STATUS && ours > 0) {
-		acted = server->driver->act(
-		    &server->mta, verb, items, count, server->wire.deadline, &why);
+		acted = act(server, request, &why);
 		base_log(acted == BASE_OK ? BASE_LOG_INFO : BASE_LOG_WARNING,
 		    "%s of %zu files: %s", queue_verb_str(verb), ours,
 		    acted == BASE_OK ? "done" : why);
@@ -291,8 +330,8 @@ scan_some(struct server *server, struct queue_look *looks, size_t count, const c
 			*why_r = "the MTA's tools do not answer";
 			result = BASE_RETRY;
 		} else if (looks[i].status == QUEUE_HELD) {
-			n = snprintf(line, sizeof(line), "%s %s\n", looks[i].queue_id,
-			    looks[i].found);
+			n = snprintf(line, sizeof(line), "%s %s %s\n",
+			    looks[i].queue_id, looks[i].tag.hold_id, looks[i].tag.mac);
 			result = queue_wire_send(&server->wire, line, (size_t)n, why_r);
 		}
 	}

@@ -3,37 +3,76 @@
 
 #include "milter/queue/queue.h"
 
-/* "id=HOLDID; action=ACTION". */
+#define ACTION_LETTERS "abcdefghijklmnopqrstuvwxyz-"
+#define MAC_LETTERS "abcdefghijklmnopqrstuvwxyz234567"
+
+bool
+queue_is_mac(const char *text)
+{
+	return strspn(text, MAC_LETTERS) == QUEUE_MAC_LENGTH &&
+	       text[QUEUE_MAC_LENGTH] == '\0';
+}
+
+/* "id=HOLDID; action=ACTION; mac=MAC", or without its end. */
 enum base_result
-queue_tag_format(
-    struct base_arena *arena, const char *hold_id, const char *action, const char **value_r)
+queue_tag_format(struct base_arena *arena, const char *hold_id, const char *action,
+    const char *mac, const char **value_r)
 {
 	char *value;
 
 	if (!base_is_id(hold_id) || action[0] == '\0' ||
-	    strspn(action, "abcdefghijklmnopqrstuvwxyz-") != strlen(action))
+	    action[strspn(action, ACTION_LETTERS)] != '\0' ||
+	    (mac != NULL && !queue_is_mac(mac)))
 		return BASE_REFUSE;
-	value = base_arena_printf(arena, "id=%s; action=%s", hold_id, action);
+	value = base_arena_printf(arena, "id=%s; action=%s%s%s", hold_id, action,
+	    mac == NULL ? "" : "; mac=", mac == NULL ? "" : mac);
 	if (value == NULL)
 		return BASE_BROKEN;
 	*value_r = value;
 	return BASE_OK;
 }
 
-/* The hold id in a value, blanks around it allowed. */
-enum base_result
-queue_tag_parse(const char *value, char id_r[BASE_ID_SIZE])
+/* Steps over a word if the text begins with it. */
+static bool
+word_skip(const char **text, const char *word)
 {
-	char id[BASE_ID_SIZE];
+	size_t length = strlen(word);
+
+	if (strncmp(*text, word, length) != 0)
+		return false;
+	*text += length;
+	return true;
+}
+
+/* The next `length` bytes as a string, if there are that many. */
+static bool
+bytes_take(const char **text, size_t length, char *bytes_r)
+{
+	if (strnlen(*text, length) != length)
+		return false;
+	memcpy(bytes_r, *text, length);
+	bytes_r[length] = '\0';
+	*text += length;
+	return true;
+}
+
+/* What a value says, blanks around it allowed. */
+enum base_result
+queue_tag_parse(const char *value, struct queue_tag *tag_r)
+{
+	struct queue_tag tag;
+	size_t action;
 
 	value += strspn(value, " \t");
-	if (strncmp(value, "id=", 3) != 0 || strlen(value) < 3 + BASE_ID_LENGTH)
+	if (!word_skip(&value, "id=") || !bytes_take(&value, BASE_ID_LENGTH, tag.hold_id) ||
+	    !base_is_id(tag.hold_id) || !word_skip(&value, "; action="))
 		return BASE_REFUSE;
-	value += 3;
-	memcpy(id, value, BASE_ID_LENGTH);
-	id[BASE_ID_LENGTH] = '\0';
-	if (!base_is_id(id) || strncmp(value + BASE_ID_LENGTH, "; action=", 9) != 0)
+	action = strspn(value, ACTION_LETTERS);
+	value += action;
+	if (action == 0 || !word_skip(&value, "; mac=") ||
+	    !bytes_take(&value, QUEUE_MAC_LENGTH, tag.mac) || !queue_is_mac(tag.mac) ||
+	    value[strspn(value, " \t\r")] != '\0')
 		return BASE_REFUSE;
-	memcpy(id_r, id, BASE_ID_SIZE);
+	*tag_r = tag;
 	return BASE_OK;
 }

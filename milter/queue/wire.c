@@ -9,7 +9,8 @@
 
 #include "milter/queue/internal.h"
 
-static const char *const verbs[] = { "STATUS", "RELEASE", "RETURN", "DELETE" };
+static const char *const verbs[] = { "STATUS", "RELEASE", "RETURN", "DELETE",
+	"STOP" };
 static const char *const statuses[] = { "HELD", "MOVING", "GONE", "FOREIGN", "FAILED" };
 
 #define COUNT_OF(array) (sizeof(array) / sizeof((array)[0]))
@@ -124,6 +125,25 @@ queue_item_parse(
 	}
 	*queue_id_r = line;
 	*hold_id_r = space + 1;
+	return BASE_OK;
+}
+
+/* QUEUEID SP HOLDID SP MAC. */
+enum base_result
+queue_found_parse(char *line, struct queue_item *item_r, const char **why_r)
+{
+	struct queue_item item = { .status = QUEUE_HELD };
+	char *space = strrchr(line, ' ');
+
+	if (space == NULL || !queue_is_mac(space + 1)) {
+		*why_r = "not a queue id, a hold id and a MAC";
+		return BASE_REFUSE;
+	}
+	*space = '\0';
+	item.mac = space + 1;
+	if (queue_item_parse(line, &item.queue_id, &item.hold_id, why_r) != BASE_OK)
+		return BASE_REFUSE;
+	*item_r = item;
 	return BASE_OK;
 }
 

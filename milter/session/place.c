@@ -237,10 +237,12 @@ static const char *
 quarantine(struct session_connection *connection, SMFICTX *context, const char *id)
 {
 	const char *action = action_text(&connection->mail);
+	char reason[80], mac[QUEUE_MAC_SIZE];
 	const char *value;
-	char reason[80];
 
-	if (queue_tag_format(connection->arena, id, action, &value) != BASE_OK)
+	if (!queue_mac_make(
+		connection->site->key, id, connection->mail.identity.mailbox, mac) ||
+	    queue_tag_format(connection->arena, id, action, mac, &value) != BASE_OK)
 		return "no memory for the tag header";
 	if (!session_field_add(connection, context, QUEUE_TAG_NAME, value))
 		return "the MTA did not take the tag header";

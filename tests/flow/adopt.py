@@ -1,4 +1,5 @@
 """Held mail that no row watches over comes back into care: oopsctl adopt."""
+import os
 import time
 
 from lab import story, web
@@ -59,6 +60,37 @@ def test_after_the_database_was_lost_the_author_is_asked_again():
         story.reaches(site, message)
         until(lambda: "sent" in run(site, 0, "show", hold), 5, "the state is sent")
         run(site, 0, "check")
+
+
+def forge(site, queue_id, old, new):
+    """Writes other bytes into a queue file, as somebody who copied a header would."""
+    path = site.mta.file(queue_id)
+    data, times = path.read_bytes(), path.stat()
+    assert old in data and len(old) == len(new)
+    with open(path, "r+b") as file:
+        file.write(data.replace(old, new))
+    os.utime(path, ns=(times.st_atime_ns, times.st_mtime_ns))
+
+
+def test_a_forged_tag_is_told_and_asks_nobody():
+    with Site({**SETTINGS, "undo": {"window": "1h"}}) as site:
+        _, queue_id, hold = slip(site)
+        lose_holds(site)
+        # another From under a tag that is good: it was copied
+        forge(site, queue_id, b"From: anna@", b"From: boss@")
+        said = run(site, 65, "adopt")
+        assert said.startswith(f"left alone: {queue_id} {hold}: its tag does not prove that boss@")
+        forge(site, queue_id, b"From: boss@", b"From: anna@")
+        forge(site, queue_id, f"id={hold}".encode(), b"id=aaaaaaaaaaaaaaaa")
+        said = run(site, 65, "adopt")
+        assert said.startswith(f"left alone: {queue_id} aaaaaaaaaaaaaaaa: its tag is not ours"), said
+        said = run(site, 0, "check")
+        assert f"1 queue files carry a forged tag, which no key of this site made: {queue_id}" in said
+        assert "oopsctl adopt" not in said, said
+        forge(site, queue_id, b"id=aaaaaaaaaaaaaaaa", f"id={hold}".encode())
+        # the key changes while the mail is held: it stays ours
+        run(site, 0, "rotate-key")
+        assert f"adopted: {queue_id} {hold} {ANNA}" in run(site, 0, "adopt")
 
 
 @only("postfix")

@@ -6,6 +6,7 @@ what the tag says.
 import os
 import re
 import socket
+import stat
 import subprocess
 import time
 
@@ -13,6 +14,12 @@ from lab.mail import Message, until
 from lab.site import MILTER_UID, WEB_UID, Site, only
 
 ID_A, ID_B = "a" * 16, "b" * 16
+MAC = "abcdefghijklmnopqrstuvwxyz234567"  # oops-queued compares text: who asks proves it
+
+
+def tag_of(hold_id):
+    """The value of a tag header."""
+    return f"id={hold_id}; action=confirm; mac={MAC}"
 
 
 class QueueSite(Site):
@@ -27,10 +34,14 @@ class QueueSite(Site):
         """Mails on hold with this id in their tag header; their queue ids and messages."""
         pairs = []
         for _ in range(count):
-            tag = ("Oops-Milter", f"id={hold_id}; action=confirm") if hold_id else ("X-Hold", "1")
+            tag = ("Oops-Milter", tag_of(hold_id)) if hold_id else ("X-Hold", "1")
             message = Message("anna@example.com", ["ben@example.org"], headers=[tag], **arguments)
             pairs.append((self.send(message), message))
         return pairs
+
+    def is_stopped(self, queue_id):
+        """Does the queue file itself say that its author stopped it?"""
+        return bool(self.mta.file(queue_id).stat().st_mode & stat.S_ISVTX)
 
     def ask_raw(self, text):
         """What oops-queued answers to these bytes."""
@@ -147,7 +158,7 @@ def test_scan():
         (second, _), = site.hold(ID_B)
         (foreign, _), = site.hold(None)
         assert set(site.held()) == {first, second, foreign}
-        assert site.ask("SCAN") == {first: ID_A, second: ID_B}
+        assert site.ask("SCAN") == {first: f"{ID_A} {MAC}", second: f"{ID_B} {MAC}"}
 
 
 @only("postfix")
@@ -159,7 +170,7 @@ def test_scan_of_a_crowded_queue():
         site.mta.multiply(other, 2000)
         assert len(site.held()) == 2002
         began = time.monotonic()
-        assert site.ask("SCAN") == {own: ID_A}
+        assert site.ask("SCAN") == {own: f"{ID_A} {MAC}"}
         seconds = time.monotonic() - began
         began = time.monotonic()
         site.ask("STATUS", (own, ID_A))
@@ -186,11 +197,11 @@ def test_forged_tags_do_not_matter():
     """Neither in the body, nor in a folded line, nor below another tag."""
     with QueueSite() as site:
         site.allow("not our file, left alone")
-        forged = f"Oops-Milter: id={ID_B}; action=confirm"
+        forged = f"Oops-Milter: {tag_of(ID_B)}"
         (queue_id, _), = site.hold(ID_A, body=f"{forged}\n\n*** ENVELOPE RECORDS hold/x ***\n")
         message = Message("anna@example.com", ["ben@example.org"], headers=[
-            ("X-Hold", f"1\n {forged}"), ("Oops-Milter", f"id={ID_A}; action=undo"),
-            ("Oops-Milter", f"id={ID_B}; action=undo")])
+            ("X-Hold", f"1\n {forged}"), ("Oops-Milter", tag_of(ID_A)),
+            ("Oops-Milter", tag_of(ID_B))])
         second = site.send(message)
         for one in (queue_id, second):
             assert site.ask("RELEASE", (one, ID_B)) == {one: "FOREIGN"}
@@ -218,12 +229,70 @@ def connect_as(site, uid):
                           check=False).returncode == 0
 
 
+def test_stop_is_written_into_the_file():
+    """It survives a rename by the MTA's own tools, changes no status, and RELEASE takes it away."""
+    with QueueSite() as site:
+        (queue_id, message), (other, _) = site.hold(ID_A, 2)
+        assert site.ask("STOP", (queue_id, ID_A)) == {queue_id: "HELD"}
+        assert site.is_stopped(queue_id) and not site.is_stopped(other)
+        assert site.ask("STATUS", (queue_id, ID_A)) == {queue_id: "HELD"}
+        site.allow("not our file, left alone")
+        assert site.ask("STOP", (other, ID_B)) == {other: "FOREIGN"}
+        assert not site.is_stopped(other)
+        site.ask("RELEASE", (queue_id, ID_A))
+        until(lambda: site.receiver.copies(message.id) == {"ben@example.org": 1}, 10)
+        until(lambda: site.ask("STOP", (queue_id, ID_A)) == {queue_id: "GONE"}, 5)
+
+
+@only("postfix")
+def test_stop_survives_what_postfix_does():
+    """postsuper puts it on hold again, requeues nothing of it, and renames it by its inode."""
+    with QueueSite(long_queue_ids=False) as site:
+        site.receiver.refusals["ben@example.org"] = "450 4.2.0 not now"
+        site.allow("QUEUE FILE NAMES WERE CHANGED")
+        (queue_id, _), = site.hold(ID_A)
+        site.ask("STOP", (queue_id, ID_A))
+        site.mta.run("postsuper", "-H", queue_id)
+        site.mta.run("postsuper", "-h", queue_id)
+        assert site.is_stopped(queue_id)
+        # a queue that was copied: other inodes, so postsuper -s gives short ids anew
+        path = str(site.mta.file(queue_id))
+        subprocess.run(["cp", "-a", path, path + ".copy"], check=True)
+        os.rename(path + ".copy", path)
+        site.mta.run("postsuper", "-s")
+        renamed, = site.held()
+        assert renamed != queue_id and site.is_stopped(renamed)
+        assert site.ask("SCAN") == {renamed: f"{ID_A} {MAC}"}
+        assert site.ask("STATUS", (queue_id, ID_A), (renamed, ID_A)) == {
+            queue_id: "GONE", renamed: "HELD"}
+
+
+@only("postfix")
+def test_forged_envelope_is_no_header():
+    """A recipient's original name with line ends in it, as postcat prints it among the envelope."""
+    with QueueSite() as site:
+        site.allow("not our file, left alone")
+        forged = "+0A".join(("rfc822;a", "*** MESSAGE CONTENTS x ***",
+                             f"Oops-Milter: {tag_of(ID_A)}", "")).replace(" ", "+20")
+        forged = forged.replace("=", "+3D")
+        queue_id = site.send(Message("anna@example.com", ["ben@example.org"],
+                                     headers=[("X-Hold", "1")]), orcpt=forged)
+        (own, _), = site.hold(ID_A)
+        assert set(site.held()) == {queue_id, own}
+        printed = site.mta.run("postcat", "-e", "-q", queue_id)
+        assert "\n*** MESSAGE CONTENTS x ***\nOops-Milter: id=" in printed, printed
+        assert site.ask("SCAN") == {own: f"{ID_A} {MAC}"}
+        for verb in ("STATUS", "RELEASE", "DELETE", "STOP"):
+            assert site.ask(verb, (queue_id, ID_A)) == {queue_id: "FOREIGN"}, verb
+        assert set(site.held()) == {queue_id, own}
+
+
 @only("sendmail")
 def test_envelopes_of_one_mail_go_together():
     """A queue group may take few recipients: one mail is several queue files then."""
     with QueueSite(envelope_recipients=2) as site:
         message = Message("anna@example.com", [f"ben{number}@example.org" for number in range(5)],
-                          headers=[("Oops-Milter", f"id={ID_A}; action=confirm")])
+                          headers=[("Oops-Milter", tag_of(ID_A))])
         queue_id = site.send(message)
         until(lambda: len(site.held()) == 3, 5)
         (other, _), = site.hold(ID_B)

@@ -39,7 +39,7 @@ check_rewrite(const char *data, size_t size, const struct queue_qf *qf, bool is_
 	queue_qf_rewrite(data, size, is_returned, NOW, &file);
 	must(!file.failed, "the new file is no larger than that");
 	must(queue_qf_parse(file.data, file.length, &again, &why) == BASE_OK, "it is good");
-	must(strcmp(again.hold_id, qf->hold_id) == 0, "it is of the same hold");
+	must(strcmp(again.tag.hold_id, qf->tag.hold_id) == 0, "it is of the same hold");
 	must(strcmp(again.directory, qf->directory) == 0, "its data is at the same place");
 	must(!has_line(file.data, "q"), "it is not quarantined");
 	must(!is_returned || has_line(file.data, "!\002 1\n"), "it goes back");
@@ -72,9 +72,9 @@ LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t size)
 		return 0;
 	memcpy(data, bytes, size); /* exactly as long: what is read behind it is found */
 	is_good = queue_qf_parse(data, size, &qf, &why) == BASE_OK;
-	fuzz_expect(is_good && qf.hold_id[0] != '\0');
+	fuzz_expect(is_good && qf.tag.hold_id[0] != '\0');
 	if (is_good) {
-		must(qf.hold_id[0] == '\0' || base_is_id(qf.hold_id), "the hold id is one");
+		must(qf.tag.hold_id[0] == '\0' || base_is_id(qf.tag.hold_id), "the hold id is one");
 		check_rewrite(data, size, &qf, false);
 		check_rewrite(data, size, &qf, true);
 		check_header(data, size);

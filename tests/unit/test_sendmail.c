@@ -14,8 +14,9 @@
 
 #define HOLD_A "abcdefghijklmnop"
 #define HOLD_B "234567abcdefghij"
-#define TAG_A "H??Oops-Milter: id=" HOLD_A "; action=confirm\n"
-#define TAG_B "H??Oops-Milter: id=" HOLD_B "; action=undo\n"
+#define END "; mac=abcdefghijklmnopqrstuvwxyz234567"
+#define TAG_A "H??Oops-Milter: id=" HOLD_A "; action=confirm" END "\n"
+#define TAG_B "H??Oops-Milter: id=" HOLD_B "; action=undo" END "\n"
 
 /* As Sendmail 8.17 writes it; the quarantine comes before the flags. */
 #define START "V8\nT1795480777\nK1795480777\nN0\nP60253\n"
@@ -43,19 +44,19 @@ static const struct {
 	/* the first tag counts, also when it is not one of ours */
 	{ START ENVELOPE TAG_B TAG_A ".\n", BASE_OK, HOLD_B, "" },
 	{ START ENVELOPE "H??Oops-Milter: id=x\n" TAG_A ".\n", BASE_OK, "", "" },
-	{ START ENVELOPE "H??oops-milter:\n id=" HOLD_A "; action=x\n" TAG_B ".\n", BASE_OK,
+	{ START ENVELOPE "H??oops-milter:\n id=" HOLD_A "; action=x" END "\n" TAG_B ".\n", BASE_OK,
 	    "", "" },
 	/* other spellings of the conditions */
-	{ START ENVELOPE "HOops-Milter: id=" HOLD_A "; action=x\n.\n", BASE_OK, HOLD_A,
+	{ START ENVELOPE "HOops-Milter: id=" HOLD_A "; action=x" END "\n.\n", BASE_OK, HOLD_A,
 	    "" },
-	{ START ENVELOPE "H?${x}?Oops-Milter: id=" HOLD_A "; action=x\n.\n", BASE_OK,
+	{ START ENVELOPE "H?${x}?Oops-Milter: id=" HOLD_A "; action=x" END "\n.\n", BASE_OK,
 	    HOLD_A, "" },
 	/* not a header of its own */
-	{ START ENVELOPE "H??X: y\n\tOops-Milter: id=" HOLD_A "; action=x\n.\n", BASE_OK,
+	{ START ENVELOPE "H??X: y\n\tOops-Milter: id=" HOLD_A "; action=x" END "\n.\n", BASE_OK,
 	    NULL, "" },
-	{ START ENVELOPE "H??X-Oops-Milter: id=" HOLD_A "; action=x\n.\n", BASE_OK, NULL,
+	{ START ENVELOPE "H??X-Oops-Milter: id=" HOLD_A "; action=x" END "\n.\n", BASE_OK, NULL,
 	    "" },
-	{ START ENVELOPE "qOops-Milter: id=" HOLD_A "; action=x\n.\n", BASE_OK, NULL, "" },
+	{ START ENVELOPE "qOops-Milter: id=" HOLD_A "; action=x" END "\n.\n", BASE_OK, NULL, "" },
 	/* still being written */
 	{ "", BASE_RETRY, NULL, NULL },
 	{ "V", BASE_RETRY, NULL, NULL },
@@ -91,7 +92,7 @@ START_TEST(test_parse)
 	ck_assert_int_eq(qf.version, 8);
 	ck_assert_int_eq(qf.created, 1795480777);
 	ck_assert_int_eq(qf.has_tag, files[_i].hold_id != NULL);
-	ck_assert_str_eq(qf.hold_id, files[_i].hold_id == NULL ? "" : files[_i].hold_id);
+	ck_assert_str_eq(qf.tag.hold_id, files[_i].hold_id == NULL ? "" : files[_i].hold_id);
 	ck_assert_str_eq(qf.directory, files[_i].directory);
 }
 END_TEST
@@ -118,7 +119,7 @@ START_TEST(test_header)
 	queue_qf_header(GOOD, sizeof(GOOD) - 1, &header);
 	ck_assert_str_eq(base_buffer_text(&header),
 	    "Received: from client.example.com\n\tby mx.example.com;\n\tTue, 24 Nov\n"
-	    "Subject: Hello\nOops-Milter: id=" HOLD_A "; action=confirm\n\n");
+	    "Subject: Hello\nOops-Milter: id=" HOLD_A "; action=confirm" END "\n\n");
 	base_buffer_free(&header);
 }
 END_TEST
@@ -280,7 +281,7 @@ look(const char *queue_id)
 
 	queue_sendmail.look(&mta, &look, 1, soon());
 	if (look.status == QUEUE_HELD || look.status == QUEUE_MOVING)
-		ck_assert_str_eq(look.found, HOLD_A);
+		ck_assert_str_eq(look.tag.hold_id, HOLD_A);
 	return look.status;
 }
 
@@ -288,7 +289,9 @@ look(const char *queue_id)
 static enum queue_status
 act(enum queue_verb verb, const char *queue_id, const char *hold_id)
 {
-	struct queue_item item = { queue_id, hold_id, QUEUE_HELD };
+	struct queue_item item = { .queue_id = queue_id,
+		.hold_id = hold_id,
+		.status = QUEUE_HELD };
 	const char *why = "";
 
 	queue_sendmail.act(&mta, verb, &item, 1, soon(), &why);
@@ -308,6 +311,34 @@ START_TEST(test_look)
 	ck_assert_int_eq(look(ID_2), QUEUE_FAILED);
 	put("q/hf" ID_2, "nonsense\n.\n");
 	ck_assert_int_eq(look(ID_2), QUEUE_FOREIGN);
+}
+END_TEST
+
+START_TEST(test_mark)
+{
+	struct queue_item item = { .queue_id = ID_1, .hold_id = HOLD_A };
+	struct queue_look look = { .queue_id = ID_1, .hold_id = HOLD_A };
+	const char *why = "";
+	struct stat status;
+
+	put_held("q", ID_1, GOOD);
+	put_held("q", ID_2, GOOD); /* of the same message: ids differ in the number alone */
+	put("q/hf6AO0dbNc026360", START QUARANTINE ENVELOPE HEADER TAG_B ".\n");
+	ck_assert_int_eq(queue_sendmail.mark(&mta, &item, true, &why), BASE_OK);
+	queue_sendmail.look(&mta, &look, 1, soon());
+	ck_assert(look.status == QUEUE_HELD && look.is_stopped);
+	ck_assert_int_eq(stat(at("q/hf" ID_1), &status), 0);
+	ck_assert_int_eq(status.st_mode & S_ISVTX, S_ISVTX);
+	ck_assert_int_eq(stat(at("q/hf6AO0dbNc026360"), &status), 0);
+	ck_assert_int_eq(status.st_mode & S_ISVTX, 0);
+	ck_assert_int_eq(queue_sendmail.mark(&mta, &item, false, &why), BASE_OK);
+	queue_sendmail.look(&mta, &look, 1, soon());
+	ck_assert(look.status == QUEUE_HELD && !look.is_stopped);
+	/* what is released carries no mark, whoever forgot to take it away */
+	ck_assert_int_eq(queue_sendmail.mark(&mta, &item, true, &why), BASE_OK);
+	ck_assert_int_eq(act(QUEUE_RELEASE, ID_1, HOLD_A), QUEUE_MOVING);
+	ck_assert_int_eq(stat(at("q/qf" ID_1), &status), 0);
+	ck_assert_int_eq(status.st_mode & S_ISVTX, 0);
 }
 END_TEST
 
@@ -432,7 +463,9 @@ START_TEST(test_many)
 	for (size_t i = 0; i < 40; i++) {
 		snprintf(ids[i], sizeof(ids[i]), "6AO0dbNb0%05zu", i);
 		put_held("q", ids[i], GOOD);
-		items[i] = (struct queue_item){ ids[i], HOLD_A, QUEUE_HELD };
+		items[i] = (struct queue_item){
+			.queue_id = ids[i], .hold_id = HOLD_A, .status = QUEUE_HELD
+		};
 	}
 	items[7].status = QUEUE_FOREIGN;
 	ck_assert_int_eq(
@@ -488,7 +521,7 @@ START_TEST(test_read)
 	base_buffer_init(&message, 10000);
 	ck_assert_int_eq(queue_sendmail.read(&mta, ID_1, soon(), &message, &why), BASE_OK);
 	ck_assert_ptr_nonnull(strstr(base_buffer_text(&message),
-	    "\nOops-Milter: id=" HOLD_A "; action=confirm\n\nHello.\n"));
+	    "\nOops-Milter: id=" HOLD_A "; action=confirm" END "\n\nHello.\n"));
 	base_buffer_clear(&message);
 	ck_assert_int_ne(queue_sendmail.read(&mta, ID_2, soon(), &message, &why), BASE_OK);
 	base_buffer_free(&message);
@@ -652,6 +685,7 @@ main(void)
 	tcase_add_checked_fixture(queue, setup, teardown);
 	tcase_add_test(queue, test_look);
 	tcase_add_test(queue, test_look_follows_no_link);
+	tcase_add_test(queue, test_mark);
 	tcase_add_test(queue, test_look_forgets_what_was_never_finished);
 	tcase_add_test(queue, test_release);
 	tcase_add_test(queue, test_return);
