@@ -77,10 +77,10 @@ def test_a_forged_tag_is_told_and_asks_nobody():
         _, queue_id, hold = slip(site)
         lose_holds(site)
         # another From under a tag that is good: it was copied
-        forge(site, queue_id, b"From: anna@", b"From: boss@")
+        forge(site, queue_id, b"From: <anna@", b"From: <boss@")
         said = run(site, 65, "adopt")
         assert said.startswith(f"left alone: {queue_id} {hold}: its tag does not prove that boss@")
-        forge(site, queue_id, b"From: boss@", b"From: anna@")
+        forge(site, queue_id, b"From: <boss@", b"From: <anna@")
         forge(site, queue_id, f"id={hold}".encode(), b"id=aaaaaaaaaaaaaaaa")
         said = run(site, 65, "adopt")
         assert said.startswith(f"left alone: {queue_id} aaaaaaaaaaaaaaaa: its tag is not ours"), said
