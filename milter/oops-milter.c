@@ -9,10 +9,12 @@
  *	Serves the milter socket of Postfix or Sendmail, and carries out what becomes of
  *	held mail. -f stays in the foreground, -t checks the settings and ends. SIGUSR1 reads
  *	the settings and all that they name again; if anything is wrong, the old stay in force.
+ *	Started as root it becomes the user of the settings before it opens anything; with -t, too.
  *
  * DIAGNOSTICS
  *	Exits with 0 after an orderly stop, 64 for wrong arguments, 69 when the store or the
- *	socket cannot be opened, 78 for wrong settings (each fault as "file:line: text").
+ *	socket cannot be opened, 77 when root's rights cannot be given up, 78 for wrong settings
+ *	(each fault as "file:line: text"), a user among them that there is not.
  */
 #include <malloc.h>
 #include <signal.h>
@@ -29,6 +31,7 @@
 #include "milter/notice/notice.h"
 #include "milter/queue/queue.h"
 #include "milter/site/reload.h"
+#include "milter/site/role.h"
 #include "milter/session/session.h"
 #include "milter/site/site.h"
 
@@ -297,7 +300,9 @@ main(int argc, char **argv)
 		return EX_SOFTWARE;
 	}
 	program.file = base_path_absolute(options.file);
-	if (program.file != NULL && program_read(&program))
+	if (program.file != NULL &&
+	    site_role_enter(PROGRAM, program.file, site_role_milter, &code) &&
+	    program_read(&program))
 		code = options.test ? EX_OK : run(&program, options.foreground);
 	program_close(&program);
 	return code;

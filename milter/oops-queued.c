@@ -7,13 +7,10 @@
  *
  * DIAGNOSTICS
  *	Exits with 0 after SIGTERM, 64 for wrong arguments, 67 when mta.queue_user is nobody, 69
- *	when the socket or the MTA is not usable, 78 for wrong settings.
+ *	when the socket or the MTA is not usable, 77 when it is not root, 78 for wrong settings.
  */
-#include <pwd.h>
 #include <signal.h>
 #include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
 #include <sysexits.h>
 #include <unistd.h>
 
@@ -49,24 +46,6 @@ usage(void)
 {
 	fputs("usage: oops-queued -c FILE [-f]\n", stderr);
 	return EX_USAGE;
-}
-
-/* A user's name or number as a number. */
-static bool
-uid_of(const char *user, unsigned *uid_r)
-{
-	char *end;
-	unsigned long number = strtoul(user, &end, 10);
-	struct passwd *entry;
-
-	if (user[0] >= '0' && user[0] <= '9' && *end == '\0' && number < (uid_t)-1) {
-		*uid_r = (unsigned)number;
-		return true;
-	}
-	entry = getpwnam(user);
-	if (entry != NULL)
-		*uid_r = entry->pw_uid;
-	return entry != NULL;
 }
 
 /* What goes wrong on the way to the background must be seen on the terminal, too. */
@@ -107,11 +86,16 @@ serve(const struct settings *settings, int ready)
 	const char *why = "";
 	bool is_foreground = ready < 0;
 
-	if (!uid_of(settings->mta.queue_user, &options.allowed_uid)) {
+	if (base_user_number(settings->mta.queue_user, &options.allowed_uid) != BASE_OK) {
 		complain(
 		    base_why("mta.queue_user: no user \"%s\"", settings->mta.queue_user),
 		    is_foreground);
 		return EX_NOUSER;
+	}
+	if (geteuid() != 0) {
+		complain("must be started as root: nobody else may touch the MTA's queue",
+		    is_foreground);
+		return EX_NOPERM;
 	}
 	if (queue_serve(&options, &stop, &why) != BASE_OK) {
 		complain(why, is_foreground);

@@ -1,6 +1,6 @@
 /*
  * oops-web: the pages behind the links; a click only records a wish. SIGUSR1 reads the settings
- * again; if anything is wrong, the old stay in force.
+ * again; if anything is wrong, the old stay in force. Started as root it becomes web.user first.
  */
 #include <pthread.h>
 #include <signal.h>
@@ -13,6 +13,7 @@
 #include "milter/base/base.h"
 #include "milter/hold/hold.h"
 #include "milter/site/reload.h"
+#include "milter/site/role.h"
 #include "milter/settings/settings.h"
 #include "milter/site/site.h"
 #include "milter/web/web.h"
@@ -232,8 +233,9 @@ main(int argc, char **argv)
 	if (!file || optind != argc)
 		return usage();
 	program.file = base_path_absolute(file);
-	program.settings = settings_load_or_complain(file);
-	if (program.file && program.settings && are_templates_read(&program))
+	if (program.file && site_role_enter(PROGRAM, program.file, site_role_web, &status))
+		program.settings = settings_load_or_complain(file);
+	if (program.settings && are_templates_read(&program))
 		status = run(&program, is_foreground);
 	notice_templates_free(&program.templates);
 	settings_free(&program.settings);

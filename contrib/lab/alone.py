@@ -1,6 +1,7 @@
 """oops-milter by itself: no MTA, no helper, only its socket and its databases."""
 import os
 import secrets
+import shutil
 import signal
 import socket
 import sqlite3
@@ -8,7 +9,12 @@ import subprocess
 
 from lab.mail import free_port, until
 
+# A user of our own by number, if we are root: no account is made.
+UID = 64001 if os.geteuid() == 0 else os.geteuid()
+
 SETTINGS = """\
+user = "{uid}";
+group = "{uid}";
 state_directory = "{folder}/state";
 key_file = "{folder}/secret.key";
 milter: {{ socket = "unix:{folder}/milter.sock"; socket_mode = "0600"; }};
@@ -33,7 +39,7 @@ class Alone:
 
     def write_settings(self):
         with open(self.settings, "w", encoding="utf-8") as file:
-            file.write(SETTINGS.format(folder=self.folder, port=free_port(), policy=self.policy,
+            file.write(SETTINGS.format(folder=self.folder, uid=UID, port=free_port(), policy=self.policy,
                                        spf=str(self.spf).lower()))
         key = os.open(self.folder + "/secret.key", os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
         os.write(key, secrets.token_hex(32).encode() + b"\n")
@@ -42,14 +48,25 @@ class Alone:
     def start(self):
         if not os.path.exists(self.settings):
             self.write_settings()
+        self._give_away()
         # A sanitizer keeps freed memory back for a while, which would look like growth.
         environment = {"ASAN_OPTIONS": "quarantine_size_mb=1", **os.environ}
         with open(self.folder + "/log", "ab") as log:
-            self.process = subprocess.Popen([self.program, "-c", self.settings, "-f"],
-                                            stdin=subprocess.DEVNULL, stdout=log, stderr=log,
-                                            env=environment)
+            self.process = subprocess.Popen([self.folder + "/oops-milter", "-c", self.settings,
+                                             "-f"], stdin=subprocess.DEVNULL, stdout=log,
+                                            stderr=log, env=environment, user=UID, group=UID,
+                                            extra_groups=[])
         until(self.is_listening, 30, f"{self.program} listens: {self.log()}")
         return self
+
+    def _give_away(self):
+        """The folder is its user's, and has the program: the build may lie where it cannot go."""
+        if os.geteuid() == 0:
+            for path, _, names in os.walk(self.folder):
+                for one in (path, *(f"{path}/{name}" for name in names)):
+                    os.chown(one, UID, UID)
+        if not os.path.exists(self.folder + "/oops-milter"):
+            shutil.copy2(self.program, self.folder)
 
     def is_listening(self):
         if self.process.poll() is not None:

@@ -195,11 +195,13 @@ class Site:
             "node": "lab",
             "state_directory": f"{self.folder}/state",
             "key_file": f"{self.folder}/secret.key",
+            "user": str(MILTER_UID), "group": str(HOLDS_GID),  # where root starts one
             "milter": {"socket": f"unix:{self.folder}/run/milter.sock"},
             "mta": {**self.mta.mta_settings(),
                     "queue_socket": f"{self.folder}/run/queue.sock",
                     "queue_user": str(MILTER_UID)},
-            "web": {"listen": f"127.0.0.1:{self.web_port}",
+            "web": {"user": str(WEB_UID), "group": str(HOLDS_GID),
+                    "listen": f"127.0.0.1:{self.web_port}",
                     "base_url": f"http://127.0.0.1:{self.web_port}"},
             # a scenario has a few dozen mails, and must not need 100 before the first stop
             "judge": {"learning_site_sends": 0},
@@ -214,14 +216,19 @@ class Site:
 
     # --- programs -----------------------------------------------------------------------
 
-    def run(self, name):
-        """Starts one program and waits until it listens."""
+    @staticmethod
+    def rights(name):
+        """Who starts a program, as subprocess says it."""
         uid, groups = {"oops-queued": (0, []), "oops-milter": (MILTER_UID, [HOLDS_GID]),
                        "oops-web": (WEB_UID, [HOLDS_GID])}[name]
+        return {"user": uid, "group": uid, "extra_groups": groups}
+
+    def run(self, name):
+        """Starts one program and waits until it listens."""
         with open(self.log_path(name), "ab") as log:
             self.running[name] = subprocess.Popen(
                 [self.folder / "bin" / name, "-c", self.conf, "-f"], stdin=subprocess.DEVNULL,
-                stdout=log, stderr=log, user=uid, group=uid, extra_groups=groups, umask=0o007,
+                stdout=log, stderr=log, **self.rights(name), umask=0o007,
                 start_new_session=True)  # Ctrl-C is for us, who then end them in order
         mail.until(lambda: self.ready(name), 20, f"{name} listens", every=0.01)
 

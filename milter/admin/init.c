@@ -25,7 +25,6 @@
 #include "milter/admin/admin.h"
 #include "milter/store/store.h"
 
-#define WEB_GROUP "oops-web"
 
 /* The folder of a file, made if only its last part is missing. */
 static bool
@@ -105,19 +104,22 @@ store_make(const struct settings *settings, enum store_kind kind, const char *na
 static void
 advise(const struct settings *settings)
 {
-	const char *user = settings->mta.queue_user, *state = settings->state_directory;
+	const char *user = settings->user, *state = settings->state_directory;
+	/* a user's own group bears the same name nearly everywhere */
+	const char *group =
+	    *settings->web.group != '\0' ? settings->web.group : settings->web.user;
 
 	printf(
 	    "\n"
 	    "The key and the history are for oops-milter alone, held mail for oops-web as\n"
-	    "well. If the programs run as users of their own, now run as root:\n"
+	    "well. The programs run as users of their own; now run as root:\n"
 	    "  chown %s %s %s/%s*\n"
 	    "  chown %s:%s %s/holds %s/%s*\n"
 	    "  chmod 2770 %s/holds\n"
 	    "  chown %s:%s %s && chmod 0750 %s\n"
 	    "Then: oopsctl check\n",
-	    user, settings->key_file, state, STORE_MEMORY_PATH, user, WEB_GROUP, state,
-	    state, STORE_HOLDS_PATH, state, user, WEB_GROUP, state, state);
+	    user, settings->key_file, state, STORE_MEMORY_PATH, user, group, state,
+	    state, STORE_HOLDS_PATH, state, user, group, state, state);
 }
 
 /* oopsctl init */

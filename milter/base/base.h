@@ -128,6 +128,29 @@ enum base_result base_background_enter(int *ready_r, const char **why_r);
 /* Everything is open: lets go of the terminal and tells the parent. */
 enum base_result base_background_ready(int ready, const char **why_r);
 
+/* --- users and rights ---------------------------------------------------------------- */
+
+/* Whom a program runs as, and the settings that say so, for the sentences about them. */
+struct base_role {
+	const char *user_setting, *user;   /* name or number */
+	const char *group_setting, *group; /* name or number; "": the user's own */
+};
+
+/* The number of a user, given by name or number. NONE: nobody has that name. */
+enum base_result base_user_number(const char *user, unsigned *uid_r);
+/*
+ * Gives up root for good: the process goes on as the user, in the group and in the others that
+ * the account is in, never gets more rights by what it runs, and makes files for its groups at
+ * most. Call before any thread exists. NONE: it was not root, nothing is done. REFUSE: no such
+ * user or group, or it is root's. BROKEN: rights of root may be left; the program must end.
+ */
+enum base_result base_user_become(const struct base_role *role, const char **why_r);
+/*
+ * May nobody but root and `uid` put another file in the place of this one? Whoever may write to
+ * its folder may, unless the folder is sticky. REFUSE: somebody may; BROKEN: not known.
+ */
+enum base_result base_folder_guard(const char *path, unsigned uid, const char **why_r);
+
 /* --- a running program's file -------------------------------------------------------- */
 
 /*

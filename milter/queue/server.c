@@ -46,30 +46,6 @@ queue_driver_for(const char *mta_kind)
 
 /* --- the socket --------------------------------------------------------------------- */
 
-/* Nobody but root and the allowed user may be able to put another socket in our place. */
-static enum base_result
-directory_check(const char *socket_path, unsigned allowed_uid, const char **why_r)
-{
-	size_t length = (size_t)(strrchr(socket_path, '/') - socket_path);
-	char directory[sizeof(((struct sockaddr_un *)0)->sun_path)];
-	struct stat status;
-
-	memcpy(directory, socket_path, length);
-	directory[length] = '\0';
-	if (stat(length == 0 ? "/" : directory, &status) != 0) {
-		*why_r = base_why("%s: %s", directory, strerror(errno));
-		return BASE_BROKEN;
-	}
-	if ((status.st_uid != 0 && status.st_uid != geteuid() &&
-		status.st_uid != allowed_uid) ||
-	    ((status.st_mode & S_IWOTH) && !(status.st_mode & S_ISVTX))) {
-		*why_r = base_why("%s: others than root and uid %u may write there",
-		    directory, allowed_uid);
-		return BASE_BROKEN;
-	}
-	return BASE_OK;
-}
-
 /* Removes a socket that nobody listens on any more; anything else there is left alone. */
 static enum base_result
 stale_remove(const char *socket_path, const struct sockaddr_un *address, const char **why_r)
@@ -129,7 +105,7 @@ listen_at(const struct queue_server_options *options, int *fd_r, const char **wh
 
 	result = queue_address(path, &address, why_r);
 	if (result == BASE_OK)
-		result = directory_check(path, options->allowed_uid, why_r);
+		result = base_folder_guard(path, options->allowed_uid, why_r);
 	if (result == BASE_OK)
 		result = stale_remove(path, &address, why_r);
 	if (result != BASE_OK)

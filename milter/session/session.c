@@ -122,7 +122,7 @@ directory_check(const char *path, const char **why_r)
 		return BASE_OK;
 	*(slash == directory ? slash + 1 : slash) = '\0';
 	if (access(directory, W_OK | X_OK) == 0)
-		return BASE_OK;
+		return base_folder_guard(path, geteuid(), why_r);
 	*why_r =
 	    base_why("%s: no socket can be made there: %s", directory, strerror(errno));
 	return BASE_BROKEN;

@@ -99,7 +99,7 @@ extern const struct settings_key settings_rule_keys[]; /* of struct settings_pol
 
 extern const struct settings_type settings_type_node, settings_type_path,
     settings_type_path_optional, settings_type_path_socket, settings_type_milter_socket,
-    settings_type_mode, settings_type_word, settings_type_choice, settings_type_user,
+    settings_type_mode, settings_type_word, settings_type_choice, settings_type_user, settings_type_group,
     settings_type_text_optional, settings_type_listen, settings_type_base_url,
     settings_type_domains, settings_type_networks, settings_type_truth,
     settings_type_duration, settings_type_smtp, settings_type_address,

@@ -138,6 +138,9 @@ struct settings {
 	const char *key_file;
 	int64_t key_keeps; /* seconds that a key stays valid after another took its place */
 
+	const char *user;  /* name or number: whom oops-milter becomes when root starts it */
+	const char *group; /* name or number; "": that user's own */
+
 	struct {
 		const char *socket; /* as smfi_setconn() takes it */
 		unsigned socket_mode; /* permission bits of a unix socket */
@@ -162,6 +165,8 @@ struct settings {
 		const char *listen_host;
 		unsigned listen_port;
 		const char *base_url; /* without a slash at the end */
+		const char *user;     /* as the other, of oops-web */
+		const char *group;
 	} web;
 
 	struct {

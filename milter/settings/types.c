@@ -176,6 +176,18 @@ parse_user(struct settings_reader *reader, const struct settings_key *key, const
 SETTINGS_TEXT_TYPE(user, parse_user,
     "not a user: use a user's name or number in quotes (\"oops-milter\")");
 
+/* A group's name or number, or "" for the user's own. */
+static const char *
+parse_group(struct settings_reader *reader, const struct settings_key *key,
+    const char *text, void *target)
+{
+	return text[0] == '\0' ? settings_keep_as_is(reader, text, target)
+			       : parse_user(reader, key, text, target);
+}
+SETTINGS_TEXT_TYPE(group, parse_group,
+    "not a group: use a group's name or number in quotes (\"oops-milter\"), or \"\" "
+    "for the user's own");
+
 /* Any text; "" is none. */
 static const char *
 parse_text_optional(struct settings_reader *reader, const struct settings_key *key,

@@ -61,7 +61,7 @@ enum base_result site_settings_load(
 /*
  * May `now` follow `was` while the programs run? All of them ask the same, so that they take new
  * settings together or not at all. False: faults_r names what needs a restart:
- * state_directory, node, store, milter.socket, milter.socket_mode, web.listen, mta.
+ * state_directory, node, store, users and groups, milter.socket, milter.socket_mode, web.listen, mta.
  */
 bool site_may_follow(
     const struct settings *was, const struct settings *now, struct base_buffer *faults_r);

@@ -236,6 +236,12 @@ static const struct {
 	{ "mta: { queue_user = \"\"; };", 2,
 	    "mta.queue_user = \"\": not a user: use a user's name or number in quotes "
 	    "(\"oops-milter\")" },
+	{ "user = \"-1\";", 2,
+	    "user = \"-1\": not a user: use a user's name or number in quotes "
+	    "(\"oops-milter\")" },
+	{ "web: { group = \"a b\"; base_url = \"https://oops.example.com\"; };", 2,
+	    "web.group = \"a b\": not a group: use a group's name or number in quotes "
+	    "(\"oops-milter\"), or \"\" for the user's own" },
 	/* pages */
 	{ WEB("listen = \"localhost:8025\";"), 2,
 	    "web.listen = \"localhost:8025\": " LISTEN },
@@ -568,6 +574,10 @@ check_defaults(const struct settings *s)
 	ck_assert_str_eq(s->node, "main");
 	ck_assert_str_eq(s->state_directory, "/var/lib/oops-milter");
 	ck_assert_str_eq(s->key_file, "/etc/oops-milter/secret.key");
+	ck_assert_str_eq(s->user, "oops-milter");
+	ck_assert_str_eq(s->group, "");
+	ck_assert_str_eq(s->web.user, "oops-web");
+	ck_assert_str_eq(s->web.group, "");
 	ck_assert_str_eq(s->milter.socket, "unix:/run/oops-milter/milter.sock");
 	ck_assert_uint_eq(s->milter.socket_mode, 0660);
 	ck_assert_str_eq(s->mta.kind, "postfix");

@@ -1,0 +1,174 @@
+/* user - users by name or number, and giving up root for one of them; see base.h */
+#include <errno.h>
+#include <grp.h>
+#include <pwd.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "milter/base/base.h"
+
+#define USER_UMASK 007 /* what we make is for our groups at most */
+
+/* Is it a number that a user or a group can have? */
+static bool
+user_is_number(const char *text, unsigned *number_r)
+{
+	char *end;
+	unsigned long number;
+
+	if (text[0] < '0' || text[0] > '9')
+		return false;
+	errno = 0;
+	number = strtoul(text, &end, 10);
+	if (*end != '\0' || errno != 0 || number >= (uid_t)-1)
+		return false;
+	*number_r = (unsigned)number;
+	return true;
+}
+
+enum base_result
+base_user_number(const char *user, unsigned *uid_r)
+{
+	struct passwd *entry;
+
+	if (user_is_number(user, uid_r))
+		return BASE_OK;
+	entry = getpwnam(user);
+	if (entry == NULL)
+		return BASE_NONE;
+	*uid_r = entry->pw_uid;
+	return BASE_OK;
+}
+
+/* The group that the settings name; false: there is none. */
+static bool
+group_number(const char *group, gid_t *gid_r)
+{
+	struct group *entry;
+
+	if (user_is_number(group, gid_r))
+		return true;
+	entry = getgrnam(group);
+	if (entry != NULL)
+		*gid_r = entry->gr_gid;
+	return entry != NULL;
+}
+
+/* Whom we become. */
+struct target {
+	uid_t uid;
+	gid_t gid;
+	const char *name; /* of the account; NULL: a number without one, which is in no groups */
+};
+
+/* Finds the account and the group. */
+static enum base_result
+target_find(const struct base_role *role, struct target *target_r, const char **why_r)
+{
+	unsigned number = 0;
+	bool is_number = user_is_number(role->user, &number);
+	struct passwd *entry = is_number ? getpwuid(number) : getpwnam(role->user);
+
+	if (entry == NULL && !is_number) {
+		*why_r = base_why("%s = \"%s\": there is no such user", role->user_setting,
+		    role->user);
+		return BASE_REFUSE;
+	}
+	*target_r = (struct target){ .uid = entry != NULL ? entry->pw_uid : number,
+		.gid = entry != NULL ? entry->pw_gid : 0,
+		.name = entry != NULL ? entry->pw_name : NULL };
+	if (role->group[0] == '\0' && entry == NULL) {
+		*why_r = base_why("%s = \"%s\": no account has this number: name its group "
+				  "by %s",
+		    role->user_setting, role->user, role->group_setting);
+		return BASE_REFUSE;
+	}
+	if (role->group[0] != '\0' && !group_number(role->group, &target_r->gid)) {
+		*why_r = base_why("%s = \"%s\": there is no such group",
+		    role->group_setting, role->group);
+		return BASE_REFUSE;
+	}
+	if (target_r->uid != 0 && target_r->gid != 0)
+		return BASE_OK;
+	*why_r = base_why("%s = \"%s\": not root nor root's group: use a user of its own",
+	    role->user_setting, role->user);
+	return BASE_REFUSE;
+}
+
+/* Is there no way back, for us and for what we run? */
+static bool
+is_root_gone(const struct target *target)
+{
+	uid_t real, effective, saved;
+	gid_t real_group, effective_group, saved_group;
+
+	return getresuid(&real, &effective, &saved) == 0 && real == target->uid &&
+	       effective == target->uid && saved == target->uid &&
+	       getresgid(&real_group, &effective_group, &saved_group) == 0 &&
+	       real_group == target->gid && effective_group == target->gid &&
+	       saved_group == target->gid && setuid(0) != 0 && setgid(0) != 0 &&
+	       prctl(PR_GET_NO_NEW_PRIVS, 0, 0, 0, 0) == 1;
+}
+
+enum base_result
+base_user_become(const struct base_role *role, const char **why_r)
+{
+	struct target target;
+	enum base_result result;
+
+	if (geteuid() != 0)
+		return BASE_NONE;
+	result = target_find(role, &target, why_r);
+	if (result != BASE_OK)
+		return result;
+	if ((target.name != NULL ? initgroups(target.name, target.gid)
+				 : setgroups(0, NULL)) != 0 ||
+	    setresgid(target.gid, target.gid, target.gid) != 0 ||
+	    setresuid(target.uid, target.uid, target.uid) != 0 ||
+	    prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) != 0) {
+		*why_r = base_why(
+		    "cannot become the user %s: %s", role->user, strerror(errno));
+		return BASE_BROKEN;
+	}
+	if (!is_root_gone(&target)) {
+		*why_r = base_why("the rights of root stay after becoming %s", role->user);
+		return BASE_BROKEN;
+	}
+	umask(USER_UMASK);
+	return BASE_OK;
+}
+
+enum base_result
+base_folder_guard(const char *path, unsigned uid, const char **why_r)
+{
+	const char *slash = strrchr(path, '/');
+	char folder[4096];
+	struct stat status;
+
+	snprintf(folder, sizeof(folder), "%.*s", slash == NULL ? 0 : (int)(slash - path),
+	    path);
+	if (folder[0] == '\0')
+		strcpy(folder, slash == NULL ? "." : "/");
+	if (stat(folder, &status) != 0) {
+		*why_r = base_why("%s: %s", folder, strerror(errno));
+		return BASE_BROKEN;
+	}
+	if (status.st_uid != 0 && status.st_uid != uid) {
+		*why_r = base_why("%s belongs to user %u, who could put another socket in "
+				  "the place of ours: give it to user %u or to root",
+		    folder, (unsigned)status.st_uid, uid);
+		return BASE_REFUSE;
+	}
+	if ((status.st_mode & (S_IWGRP | S_IWOTH)) && !(status.st_mode & S_ISVTX)) {
+		*why_r = base_why("%s can be written by %s, who could put another socket "
+				  "in the place of ours: chmod %s %s",
+		    folder, status.st_mode & S_IWOTH ? "anybody" : "its group",
+		    status.st_mode & S_IWOTH ? "go-w" : "g-w", folder);
+		return BASE_REFUSE;
+	}
+	return BASE_OK;
+}
