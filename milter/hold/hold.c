@@ -349,14 +349,20 @@ hold_each(struct hold *hold, bool all,
 }
 
 enum base_result
-hold_count(struct hold *hold, const char *sender, int64_t since, size_t *count_r,
-    const char **why_r)
+hold_count(struct hold *hold, const char *sender, size_t share,
+    struct hold_counts *counts_r, const char **why_r)
 {
-	int64_t count = 0;
+	int64_t since = base_now_ms() - (int64_t)HOLD_BUDGET_SECONDS * 1000;
+	int64_t of_sender = 0, of_site = 0;
 	enum base_result result =
-	    store_hold_count(hold->store, sender, since * 1000, &count, why_r);
+	    store_hold_count(hold->store, sender, since, &of_sender, why_r);
 
 	if (result == BASE_OK)
-		*count_r = (size_t)count;
-	return result;
+		result =
+		    store_hold_count_shares(hold->store, share, since, &of_site, why_r);
+	if (result != BASE_OK)
+		return result;
+	counts_r->of_sender = (size_t)of_sender;
+	counts_r->of_site = (size_t)of_site;
+	return BASE_OK;
 }

@@ -116,6 +116,30 @@ struct hold_reason {
 	const char *text;   /* one sentence for the sender; "" once it is over: it names people */
 };
 
+/* The holds of the last HOLD_BUDGET_SECONDS, those of storms left out. */
+struct hold_counts {
+	size_t of_sender; /* all of one sender */
+	size_t
+	    of_site; /* of everybody, those that were limited left out, and of each sender
+			 * no more than a share */
+};
+
+#define HOLD_BUDGET_SECONDS 86400
+
+/* What a hold is after all. */
+struct hold_terms {
+	enum hold_action action; /* 0: it is not held */
+	int64_t window;          /* seconds until it is sent (undo) or expires (confirm) */
+	const char *limited_by;  /* "sender", "site"; "" for nothing; lives on */
+};
+
+/*
+ * What the counts leave of a request. It is called while the store belongs to the caller
+ * alone, in another thread: it must not block, nor change anything.
+ */
+typedef struct hold_terms hold_limit_fn(
+    const void *context, const struct hold_counts *counts);
+
 struct hold_request {
 	enum hold_action action;
 	const char *queue_id;
@@ -147,6 +171,10 @@ struct hold_request {
 	const char *storm;  /* of HOLD_STORM: the brake that is on */
 	const char *author; /* whom it answers, NULL or "": not known */
 	unsigned long answered; /* people who had answered everybody before */
+	hold_limit_fn
+	    *limit; /* asked before a hold begins, not when it is joined; NULL: none */
+	const void *limit_context;
+	size_t share; /* of one sender, as the counts for `limit` have it */
 };
 
 #define HOLD_MAX_TEMPLATE 1024 /* bytes of a template's name */
@@ -154,11 +182,22 @@ struct hold_request {
 /* A later transaction of the same act within this time joins the hold as a part. */
 #define HOLD_ACT_SECONDS 300
 
+/* What became of a request. */
+struct hold_placed {
+	char id[BASE_ID_SIZE];
+	struct hold_terms
+	    terms; /* those of the hold, which may be older than the request */
+};
+
 /*
- * Durable when it returns OK: a new hold, or a new part of one that is PLACING, HELD or
- * UNDONE. NONE: this act was released already, or the brake that it was to be held for is off:
- * let it pass.
+ * Durable when it returns OK with an action: a new hold, or a new part of one that is PLACING,
+ * HELD or UNDONE. OK without an action: the limit leaves nothing, and nothing was written. As
+ * many holds as the limit allows begin, however many callers there are. NONE: this act was
+ * released already, or the brake that it was to be held for is off: let it pass.
  */
+enum base_result hold_place_limited(struct hold *hold, const struct hold_request *request,
+    struct hold_placed *placed_r, const char **why_r);
+/* The same for a request without a limit. */
 enum base_result hold_place(struct hold *hold, const struct hold_request *request,
 	char id_r[BASE_ID_SIZE], const char **why_r);
 
@@ -235,9 +274,9 @@ enum base_result hold_each(struct hold *hold, bool all,
 	bool (*each)(void *context, const struct hold_view *view), void *context,
 	const char **why_r);
 
-/* How many holds began at or after `since`, of one sender or (NULL) of the whole site. */
-enum base_result hold_count(struct hold *hold, const char *sender, int64_t since,
-	size_t *count_r, const char **why_r);
+/* Counts; `share`: how many of one sender count for the site. */
+enum base_result hold_count(struct hold *hold, const char *sender, size_t share,
+    struct hold_counts *counts_r, const char **why_r);
 
 /* --- forgetting ---------------------------------------------------------------------- */
 

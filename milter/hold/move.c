@@ -159,7 +159,7 @@ row_settle(struct base_arena *arena, struct store_hold *row, int64_t now)
 	row->settled = now;
 	row->deadline = row->due = row->timer = 0;
 	row->mailbox = row->subject = row->recipients = row->author = "";
-	row->from_address = "";
+	row->from_address = row->left_to = "";
 	row->reasons = reasons_wipe(arena, row->reasons);
 }
 

@@ -20,6 +20,7 @@ struct hold_place {
 	bool is_done;
 	enum base_result result;
 	char why[256];
+	bool is_limited_out; /* its limit left nothing of it: there is no row */
 
 	/* what was written, for the audit line */
 	struct store_hold row;
@@ -168,6 +169,7 @@ hold_row_make(struct hold *hold, struct base_arena *arena,
 		.storm = request->action == HOLD_STORM ? request->storm : "",
 		.author = line_make(arena, request->author, HOLD_MAX_SENDER),
 		.answered = (int64_t)request->answered,
+		.limited_by = "",
 	};
 
 	if (row.subject == NULL || row.recipients == NULL || row.reasons == NULL ||
@@ -223,6 +225,28 @@ brake_check(struct hold *hold, struct hold_place *place, int64_t now, const char
 	return BASE_OK;
 }
 
+/* What the sender's and the site's holds so far leave of a request that begins one. */
+static enum base_result
+limit_apply(struct hold *hold, struct hold_place *place, const char **why_r)
+{
+	const struct hold_request *request = place->request;
+	struct hold_counts counts = { 0 };
+	struct hold_terms terms;
+	enum base_result result;
+
+	if (request->limit == NULL)
+		return BASE_OK;
+	result = hold_count(hold, request->sender, request->share, &counts, why_r);
+	if (result != BASE_OK)
+		return result;
+	terms = request->limit(request->limit_context, &counts);
+	place->is_limited_out = terms.action == 0;
+	place->row.action = terms.action;
+	place->row.window = terms.window;
+	place->row.limited_by = terms.limited_by;
+	return BASE_OK;
+}
+
 /* A hold of its own. */
 static enum base_result
 place_new(struct hold *hold, struct hold_place *place, int64_t now, const char **why_r)
@@ -230,6 +254,9 @@ place_new(struct hold *hold, struct hold_place *place, int64_t now, const char *
 	enum base_result result;
 
 	place->row = *place->fresh;
+	result = limit_apply(hold, place, why_r);
+	if (result != BASE_OK || place->is_limited_out)
+		return result;
 	place->row.created = place->row.moved = now;
 	place->row.deadline = now + place->row.window * 1000;
 	place->row.due = now + HOLD_LOOK_FIRST_MS;
@@ -455,10 +482,22 @@ group_join(struct hold *hold, struct hold_place *place)
 	pthread_mutex_unlock(&hold->place_lock);
 }
 
+/* What limited a hold, as a text that outlives its row. */
+static const char *
+limit_name(const char *limited_by)
+{
+	static const char *const names[] = { "sender", "site" };
+
+	for (size_t i = 0; i < sizeof(names) / sizeof(*names); i++)
+		if (strcmp(limited_by, names[i]) == 0)
+			return names[i];
+	return "";
+}
+
 /* Queues the request with memory of its own. */
 static enum base_result
 place_run(struct hold *hold, struct base_arena *arena, const struct hold_request *request,
-    char id_r[BASE_ID_SIZE], const char **why_r)
+    struct hold_placed *placed_r, const char **why_r)
 {
 	struct hold_place place = { .request = request, .arena = arena };
 	char id[BASE_ID_SIZE];
@@ -475,14 +514,20 @@ place_run(struct hold *hold, struct base_arena *arena, const struct hold_request
 		*why_r = base_why("%s", place.why);
 		return place.result;
 	}
+	*placed_r =
+	    (struct hold_placed){ .terms = { .action = place.row.action,
+				      .window = place.row.window,
+				      .limited_by = limit_name(place.row.limited_by) } };
+	if (place.is_limited_out)
+		return BASE_OK;
+	memcpy(placed_r->id, place.row.id, BASE_ID_SIZE);
 	hold_audit_hold(&place.row, place.was, request->queue_id, place.part);
-	memcpy(id_r, place.row.id, BASE_ID_SIZE);
 	return BASE_OK;
 }
 
 enum base_result
-hold_place(struct hold *hold, const struct hold_request *request, char id_r[BASE_ID_SIZE],
-    const char **why_r)
+hold_place_limited(struct hold *hold, const struct hold_request *request,
+    struct hold_placed *placed_r, const char **why_r)
 {
 	enum base_result result = hold_request_check(request, why_r);
 	struct base_arena *arena;
@@ -494,7 +539,19 @@ hold_place(struct hold *hold, const struct hold_request *request, char id_r[BASE
 		*why_r = base_why("no memory for a hold");
 		return BASE_BROKEN;
 	}
-	result = place_run(hold, arena, request, id_r, why_r);
+	result = place_run(hold, arena, request, placed_r, why_r);
 	base_arena_free(&arena);
+	return result;
+}
+
+enum base_result
+hold_place(struct hold *hold, const struct hold_request *request, char id_r[BASE_ID_SIZE],
+    const char **why_r)
+{
+	struct hold_placed placed;
+	enum base_result result = hold_place_limited(hold, request, &placed, why_r);
+
+	if (result == BASE_OK)
+		memcpy(id_r, placed.id, BASE_ID_SIZE);
 	return result;
 }

@@ -53,6 +53,7 @@ struct session_mail {
 	struct judge_verdict verdict; /* its action is what is done */
 	enum settings_action wanted;  /* what the verdict was before it was softened */
 	const char *softened_by; /* "spf", "monitor", "sender", "site"; NULL: by nothing */
+	double site_sends;       /* in a day, as the budget has it */
 	bool is_stormy;               /* held for a storm of answers, by this brake */
 	struct hold_storm_brake brake;
 };
@@ -115,10 +116,16 @@ void session_learn_passing(struct session_connection *connection);
 
 /* soften.c: less than the verdict asks for, because of `monitor` or `budget`. */
 void session_soften(struct session_connection *connection);
-/* The same, pure. `sender_holds` and `site_holds` of 24 hours, `site_sends` likewise. */
+/* The same, pure; `site_sends` of 24 hours, as the counts are. */
 enum settings_action session_soften_by(const struct settings_budget *budget, bool monitor,
-    enum settings_action wanted, size_t sender_holds, size_t site_holds, double site_sends,
+    enum settings_action wanted, const struct hold_counts *counts, double site_sends,
     const char **by_r);
+/* How many holds of one person count for the site, pure: nobody spends what is everybody's. */
+size_t session_soften_share(const struct settings_budget *budget, double site_sends);
+/* Puts the exact form of it into a request: counts and row are one transaction. */
+void session_soften_limit(const struct session_mail *mail, struct hold_request *request);
+/* Writes down what became of the request. */
+void session_soften_take(struct session_mail *mail, const struct hold_terms *terms);
 
 /* storm.c: too many answers to everybody. */
 /*

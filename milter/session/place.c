@@ -193,6 +193,7 @@ request_make(struct session_connection *connection, struct hold_request *request
 	request_r->grace = settings->undo.grace;
 	request_r->on_end = hold_ends[mail->policy->on_expiry];
 	request_r->then = hold_ends[settings->undo.then];
+	session_soften_limit(mail, request_r);
 	if (mail->is_stormy)
 		session_storm_request(connection, request_r);
 	return lesson_make(connection, request_r, why_r);
@@ -200,7 +201,8 @@ request_make(struct session_connection *connection, struct hold_request *request
 
 /* Writes the hold down. OK: it is durable and may be asked of the MTA. */
 static enum base_result
-place(struct session_connection *connection, char id_r[BASE_ID_SIZE], const char **why_r)
+place(
+    struct session_connection *connection, struct hold_placed *placed_r, const char **why_r)
 {
 	const struct session_mail *mail = &connection->mail;
 	const char *visible[MAX_VISIBLE];
@@ -224,7 +226,7 @@ place(struct session_connection *connection, char id_r[BASE_ID_SIZE], const char
 	result = request_make(connection, &request, why_r);
 	if (result != BASE_OK)
 		return result == BASE_NONE ? BASE_BROKEN : result;
-	return hold_place(connection->rooms->hold, &request, id_r, why_r);
+	return hold_place_limited(connection->rooms->hold, &request, placed_r, why_r);
 }
 
 /*
@@ -255,10 +257,10 @@ quarantine(struct session_connection *connection, SMFICTX *context, const char *
 enum session_answer
 session_hold(struct session_connection *connection, SMFICTX *context)
 {
-	char id[BASE_ID_SIZE];
+	struct hold_placed placed;
 	const char *why = "";
 
-	switch (place(connection, id, &why)) {
+	switch (place(connection, &placed, &why)) {
 	case BASE_OK:
 		break;
 	case BASE_NONE:
@@ -275,8 +277,11 @@ session_hold(struct session_connection *connection, SMFICTX *context)
 		judge_audit(connection, NULL);
 		return session_answer_error(connection, "hold", why);
 	}
+	session_soften_take(&connection->mail, &placed.terms);
+	if (placed.terms.action == 0)
+		return session_tag(connection, context);
 	session_part_held(connection);
-	judge_audit(connection, id);
-	why = quarantine(connection, context, id);
+	judge_audit(connection, placed.id);
+	why = quarantine(connection, context, placed.id);
 	return why == NULL ? SESSION_ACCEPT : session_answer_error(connection, "hold", why);
 }

@@ -120,6 +120,7 @@ const struct store_driver store_sqlite_driver = {
 	.hold_next_due = store_sqlite_hold_next_due,
 	.hold_list = store_sqlite_hold_list,
 	.hold_count = store_sqlite_hold_count,
+	.hold_count_shares = store_sqlite_hold_count_shares,
 	.hold_purge = store_sqlite_hold_purge,
 	.hold_naming = store_sqlite_hold_naming,
 	.hold_remove = store_sqlite_hold_remove,

@@ -139,6 +139,8 @@ enum base_result store_sqlite_hold_list(void *database, struct base_arena *arena
     size_t room, size_t *count_r, const char **why_r);
 enum base_result store_sqlite_hold_count(void *database, const char *sender, int64_t since,
     int64_t *count_r, const char **why_r);
+enum base_result store_sqlite_hold_count_shares(
+    void *database, size_t share, int64_t since, int64_t *count_r, const char **why_r);
 enum base_result store_sqlite_hold_purge(void *database, int64_t time, const char **why_r);
 enum base_result store_sqlite_hold_naming(void *database, struct base_arena *arena,
     const char *address, const void *mark, size_t length, struct store_hold **holds_r,

@@ -11,9 +11,9 @@
 	" grace, on_end, then_end, settled, moved, by, tries, letter_due, letter_tries,"   \
 	" letter_sent, storm, author, answered, template, mailbox,"                        \
 	" return_due, return_tries, return_how, from_address,"                             \
-	" timer, seen, how, left_at, announce"
-#define HOLD_COLUMN_COUNT 43
-#define HOLD_EXPECTED "?44" /* the parameter after them */
+	" timer, seen, how, left_at, announce, limited_by, left_count, left_to"
+#define HOLD_COLUMN_COUNT 46
+#define HOLD_EXPECTED "?47" /* the parameter after them */
 
 enum slot {
 	HOLD_INSERT,
@@ -30,7 +30,7 @@ enum slot {
 	HOLD_NEXT_DUE,
 	HOLD_LIST_ALL,
 	HOLD_LIST_OPEN,
-	HOLD_COUNT_ALL,
+	HOLD_COUNT_SITE,
 	HOLD_COUNT_SENDER,
 	PURGE_PARTS,
 	PURGE_TOKENS,
@@ -52,7 +52,7 @@ static const char *const statements[] = {
 	[HOLD_INSERT] =
 	    "INSERT INTO hold (" HOLD_COLUMNS ") VALUES (?, ?, ?, ?, ?, ?, ?, ?,"
 	    " ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, "
-	    "?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+	    "?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
 	[HOLD_GET] = "SELECT " HOLD_COLUMNS " FROM hold WHERE id = ?",
 	[HOLD_BY_TOKEN] = "SELECT " HOLD_COLUMNS " FROM hold WHERE id ="
 			  " (SELECT hold_id FROM token WHERE hash = ? AND expires > ?)",
@@ -61,7 +61,7 @@ static const char *const statements[] = {
 	[HOLD_UPDATE] =
 	    "UPDATE hold SET (" HOLD_COLUMNS ") = (?, ?, ?, ?, ?, ?, ?, ?,"
 	    " ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?,"
-	    " ?, ?, ?, ?, ?, ?, ?, ?, ?)"
+	    " ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
 	    " WHERE id = ?1 AND state = " HOLD_EXPECTED,
 	[HOLD_POSTPONE] = "UPDATE hold SET timer = iif(timer <> 0, ?2, 0),"
 			  " due = iif(due <> 0, ?2, 0) WHERE id = ?1",
@@ -88,18 +88,21 @@ static const char *const statements[] = {
 	[HOLD_LIST_OPEN] = "SELECT " HOLD_COLUMNS " FROM hold WHERE settled = 0"
 			   " AND (created, id) < (?, ?)"
 			   " ORDER BY created DESC, id DESC LIMIT ?",
-	[HOLD_COUNT_ALL] = "SELECT count(*) FROM hold WHERE created >= ? AND storm = ''",
+	[HOLD_COUNT_SITE] =
+	    "SELECT coalesce(sum(CASE WHEN n < ?2 THEN n ELSE ?2 END), 0) FROM"
+	    " (SELECT count(*) AS n FROM hold WHERE created >= ?1 AND storm = ''"
+	    " AND limited_by = '' GROUP BY sender)",
 	[HOLD_COUNT_SENDER] =
 	    "SELECT count(*) FROM hold WHERE created >= ? AND storm = '' AND sender = ?",
 	[PURGE_PARTS] = "DELETE FROM part WHERE hold_id IN " PURGED,
 	[PURGE_TOKENS] = "DELETE FROM token WHERE hold_id IN " PURGED,
 	[PURGE_HOLDS] = "DELETE FROM hold WHERE id IN " PURGED,
-	[HOLD_NAMING] =
-	    "SELECT " HOLD_COLUMNS " FROM hold WHERE sender = ?1"
-	    " OR author = ?1 OR from_address = ?1 OR instr(char(10) || lower(recipients) || char(10),"
-	    " char(10) || ?1 || char(10)) OR instr(lower(reasons), ?1)"
-	    " OR id IN (SELECT hold_id FROM part WHERE instr(lesson, ?2))"
-	    " ORDER BY created, id LIMIT ?3",
+	[HOLD_NAMING] = "SELECT " HOLD_COLUMNS " FROM hold WHERE sender = ?1"
+			" OR author = ?1 OR from_address = ?1 OR instr(char(10) || "
+			"lower(recipients) || char(10),"
+			" char(10) || ?1 || char(10)) OR instr(lower(reasons), ?1)"
+			" OR id IN (SELECT hold_id FROM part WHERE instr(lesson, ?2))"
+			" ORDER BY created, id LIMIT ?3",
 	[REMOVE_PARTS] = "DELETE FROM part WHERE hold_id = ?",
 	[REMOVE_TOKENS] = "DELETE FROM token WHERE hold_id = ?",
 	[REMOVE_HOLD] = "DELETE FROM hold WHERE id = ?",
@@ -161,6 +164,9 @@ hold_bind(struct store_sqlite_call *call, const struct store_hold *hold)
 	store_sqlite_int(call, hold->how);
 	store_sqlite_int(call, hold->left_at);
 	store_sqlite_int(call, hold->announce);
+	store_sqlite_text(call, hold->limited_by);
+	store_sqlite_int(call, hold->left_count);
+	store_sqlite_text(call, hold->left_to);
 }
 
 /* The row that the statement stands on; false: the arena is full. */
@@ -185,6 +191,8 @@ hold_read(struct store_sqlite_call *call, struct base_arena *arena, void *row_r)
 		{ 32, &hold_r->template },
 		{ 33, &hold_r->mailbox },
 		{ 37, &hold_r->from_address },
+		{ 43, &hold_r->limited_by },
+		{ 45, &hold_r->left_to },
 	};
 
 	if (!store_sqlite_column_texts(call, arena, texts, sizeof(texts) / sizeof(*texts)))
@@ -217,6 +225,7 @@ hold_read(struct store_sqlite_call *call, struct base_arena *arena, void *row_r)
 	hold_r->how = sqlite3_column_int(row, 40);
 	hold_r->left_at = sqlite3_column_int64(row, 41);
 	hold_r->announce = sqlite3_column_int64(row, 42);
+	hold_r->left_count = sqlite3_column_int64(row, 44);
 	return is_whole;
 }
 
@@ -386,12 +395,21 @@ enum base_result
 store_sqlite_hold_count(
     void *database, const char *sender, int64_t since, int64_t *count_r, const char **why_r)
 {
-	struct store_sqlite_call call =
-	    call_new(database, sender == NULL ? HOLD_COUNT_ALL : HOLD_COUNT_SENDER);
+	struct store_sqlite_call call = call_new(database, HOLD_COUNT_SENDER);
 
 	store_sqlite_int(&call, since);
-	if (sender != NULL)
-		store_sqlite_text(&call, sender);
+	store_sqlite_text(&call, sender);
+	return store_sqlite_one_int(&call, count_r, why_r);
+}
+
+enum base_result
+store_sqlite_hold_count_shares(
+    void *database, size_t share, int64_t since, int64_t *count_r, const char **why_r)
+{
+	struct store_sqlite_call call = call_new(database, HOLD_COUNT_SITE);
+
+	store_sqlite_int(&call, since);
+	store_sqlite_int(&call, share < INT64_MAX ? (int64_t)share : INT64_MAX);
 	return store_sqlite_one_int(&call, count_r, why_r);
 }
 

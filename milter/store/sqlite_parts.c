@@ -22,13 +22,14 @@ _Static_assert(STORE_SQLITE_PART_SLOT + SLOT_COUNT <= STORE_SQLITE_STORM_SLOT,
 
 static const char *const statements[] = {
 	[PART_INSERT] =
-	    "INSERT INTO part (hold_id, queue_id, state, created, asked, lesson)"
-	    " VALUES (?, ?, ?, ?, ?, ?)",
+	    "INSERT INTO part (hold_id, queue_id, state, created, asked, lesson,"
+	    " mail)"
+	    " VALUES (?, ?, ?, ?, ?, ?, ?)",
 	[PART_UPDATE] = "UPDATE part SET state = ?3, created = ?4, asked = ?5, returned = ?6"
 			" WHERE hold_id = ?1 AND queue_id = ?2",
 	[PART_RENAME] = "UPDATE OR IGNORE part SET queue_id = ?3"
 			" WHERE hold_id = ?1 AND queue_id = ?2",
-	[PART_LIST] = "SELECT queue_id, state, created, asked, returned FROM part"
+	[PART_LIST] = "SELECT queue_id, state, created, asked, returned, mail FROM part"
 		      " WHERE hold_id = ?"
 		      " ORDER BY rowid",
 	[PART_LESSON] = "SELECT lesson FROM part WHERE hold_id = ? AND queue_id = ?",
@@ -56,6 +57,7 @@ store_sqlite_part_insert(void *database, const struct store_part *part, const vo
 	store_sqlite_int(&call, part->created);
 	store_sqlite_int(&call, part->asked);
 	store_sqlite_blob(&call, lesson, lesson_length);
+	store_sqlite_int(&call, part->mail);
 	return store_sqlite_run(&call, why_r);
 }
 
@@ -123,6 +125,7 @@ store_sqlite_part_list(void *database, struct base_arena *arena, const char *hol
 		parts[count].created = sqlite3_column_int64(call.statement, 2);
 		parts[count].asked = sqlite3_column_int64(call.statement, 3);
 		parts[count].returned = sqlite3_column_int64(call.statement, 4);
+		parts[count].mail = sqlite3_column_int64(call.statement, 5);
 		if (parts[count].queue_id == NULL)
 			break;
 		count++;

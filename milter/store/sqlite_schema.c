@@ -84,5 +84,17 @@ const char *const store_sqlite_holds_schema[] = {
 	"  WHERE settled = 0;"
 	/* who was being released or returned has been asked already */
 	"UPDATE part SET asked = 1 WHERE hold_id IN"
-	"  (SELECT id FROM hold WHERE settled = 0 AND deadline = 0);",
+	"  (SELECT id FROM hold WHERE settled = 0 AND deadline = 0);"
+	/* what was limited, who has it already, several mails in one hold, who answered */
+	"ALTER TABLE hold ADD COLUMN limited_by TEXT NOT NULL DEFAULT '';"
+	"ALTER TABLE hold ADD COLUMN left_count INTEGER NOT NULL DEFAULT 0;"
+	"ALTER TABLE hold ADD COLUMN left_to TEXT NOT NULL DEFAULT '';"
+	"ALTER TABLE part ADD COLUMN mail INTEGER NOT NULL DEFAULT 0;"
+	"ALTER TABLE storm ADD COLUMN answered_by TEXT NOT NULL DEFAULT '';"
+	"ALTER TABLE answer ADD COLUMN person TEXT NOT NULL DEFAULT '';"
+	"ALTER TABLE answer ADD COLUMN forget INTEGER NOT NULL DEFAULT 0;"
+	"CREATE INDEX answer_forget ON answer (forget) WHERE forget <> 0;"
+	"CREATE INDEX hold_of_sender ON hold (sender, created) WHERE storm = '';"
+	"CREATE INDEX hold_unlimited ON hold (created, sender)"
+	" WHERE storm = '' AND limited_by = '';",
 };

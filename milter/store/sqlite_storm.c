@@ -7,8 +7,8 @@
 #define STORM_COLUMNS                                                                      \
 	"id, node, topic, list, owner, subject, language, state, people, answers,"         \
 	" answerers, started, until, span, on_end, ended, by, letter_due, letter_tries,"   \
-	" letter_sent"
-#define STORM_EXPECTED "?21" /* the parameter after them */
+	" letter_sent, answered_by"
+#define STORM_EXPECTED "?22" /* the parameter after them */
 
 enum slot {
 	STORM_INSERT,
@@ -43,9 +43,9 @@ _Static_assert(STORE_SQLITE_STORM_SLOT + SLOT_COUNT <= STORE_SQLITE_SLOTS,
 
 static const char *const statements[] = {
 	[STORM_INSERT] = "INSERT INTO storm (" STORM_COLUMNS ") VALUES (?, ?, ?, ?, ?, ?,"
-			 " ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+			 " ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
 	[STORM_UPDATE] = "UPDATE storm SET (" STORM_COLUMNS ") = (?, ?, ?, ?, ?, ?,"
-			 " ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
+			 " ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
 			 " WHERE id = ?1 AND state = " STORM_EXPECTED,
 	[STORM_GET] = SELECT_STORM "WHERE id = ?",
 	[STORM_BY_TOKEN] =
@@ -76,8 +76,8 @@ static const char *const statements[] = {
 	[STORM_PURGE_TOKENS] = "DELETE FROM token WHERE hold_id IN"
 			       " (SELECT id FROM storm WHERE until = 0 AND ended < ?)",
 	[STORM_PURGE] = "DELETE FROM storm WHERE until = 0 AND ended < ?",
-	[ANSWER_INSERT] = "INSERT INTO answer (topic, message, act, sender, time)"
-			  " VALUES (?, ?, ?, ?, ?)",
+	[ANSWER_INSERT] = "INSERT INTO answer (topic, message, act, sender, time, person,"
+			  " forget) VALUES (?, ?, ?, ?, ?, ?, ?)",
 	[ANSWER_HAS] = "SELECT 1 FROM answer WHERE topic = ? AND act = ? LIMIT 1",
 	[ANSWER_TOPIC] = "SELECT topic FROM answer WHERE message = ?"
 			 " ORDER BY time DESC LIMIT 1",
@@ -137,6 +137,7 @@ storm_bind(struct store_sqlite_call *call, const struct store_storm *storm)
 	store_sqlite_int(call, storm->letter_due);
 	store_sqlite_int(call, storm->letter_tries);
 	store_sqlite_int(call, storm->letter_sent);
+	store_sqlite_text(call, storm->answered_by);
 }
 
 /* The row that the statement stands on; false: the arena is full. */
@@ -154,6 +155,7 @@ storm_read(struct store_sqlite_call *call, struct base_arena *arena, void *row_r
 		{ 5, &storm_r->subject },
 		{ 6, &storm_r->language },
 		{ 16, &storm_r->by },
+		{ 20, &storm_r->answered_by },
 	};
 
 	if (!store_sqlite_column_texts(call, arena, texts, sizeof(texts) / sizeof(*texts)))
@@ -366,6 +368,8 @@ store_sqlite_answer_insert(
 	bind_blob(&call, &answer->act);
 	bind_blob(&call, &answer->sender);
 	store_sqlite_int(&call, answer->time);
+	store_sqlite_text(&call, answer->person);
+	store_sqlite_int(&call, answer->forget);
 	return store_sqlite_run(&call, why_r);
 }
 

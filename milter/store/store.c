@@ -237,6 +237,13 @@ store_hold_count(struct store *store, const char *sender, int64_t since, int64_t
 }
 
 enum base_result
+store_hold_count_shares(
+    struct store *store, size_t share, int64_t since, int64_t *count_r, const char **why_r)
+{
+	return CALL(store, hold_count_shares, share, since, count_r, why_r);
+}
+
+enum base_result
 store_hold_purge(struct store *store, int64_t time, const char **why_r)
 {
 	return CALL(store, hold_purge, time, why_r);

@@ -127,6 +127,10 @@ struct store_hold {
 	int how;	       /* enum hold_how: how files left that we did not ask for */
 	int64_t left_at;       /* when that was noticed */
 	int64_t announce;      /* seconds that its window waits for the letter at most */
+	const char *
+	    limited_by; /* what made it less than was wanted: "sender", "site"; "" nothing */
+	int64_t left_count;  /* recipients who had it before it was held */
+	const char *left_to; /* visible ones of them, one a line; emptied when it is over */
 };
 
 /* One queue file of a hold. What memory learns if it is sent lies beside it, see below. */
@@ -137,6 +141,7 @@ struct store_part {
 	int64_t created;
 	int64_t returned; /* when the MTA took a letter with its message to its author; 0: not */
 	int64_t asked; /* when we began to ask the queue to act on it; 0: not yet */
+	int64_t mail;     /* which mail of the hold it is a file of; 0 is the first */
 };
 
 enum base_result store_hold_insert(
@@ -184,10 +189,13 @@ enum base_result store_hold_next_due(
 enum base_result store_hold_list(struct store *store, struct base_arena *arena,
 	bool all_states, const struct store_hold *before, struct store_hold **holds_r,
 	size_t room, size_t *count_r, const char **why_r);
-/* How many holds were created at or after `since`, by one sender or (NULL) by all; those of
- * storms are left out. */
+/* How many holds of one sender were created at or after `since`; those of storms are left
+ * out. */
 enum base_result store_hold_count(struct store *store, const char *sender, int64_t since,
 	int64_t *count_r, const char **why_r);
+/* The same of all senders, at most `share` of each; those that were limited are left out. */
+enum base_result store_hold_count_shares(
+    struct store *store, size_t share, int64_t since, int64_t *count_r, const char **why_r);
 /* Removes some holds settled before `time`, with their parts and tokens. NONE: there are no more. */
 enum base_result store_hold_purge(struct store *store, int64_t time, const char **why_r);
 
@@ -247,6 +255,8 @@ struct store_storm {
 	int64_t letter_due;	 /* 0: no letter waits */
 	int letter_tries;
 	int64_t letter_sent;
+	const char *
+	    answered_by; /* some of those who had answered, one a line; emptied when it is over */
 };
 
 /* One answer to everybody that was let through. */
@@ -256,6 +266,8 @@ struct store_answer {
 	struct store_blob act;
 	struct store_blob sender;
 	int64_t time;
+	const char *person; /* the address of who answered; forgotten ... */
+	int64_t forget;     /* ... at this time, 0: it is not known (any more) */
 };
 
 enum store_storm_set {

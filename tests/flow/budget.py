@@ -1,6 +1,10 @@
 """People are not interrupted too often, and a site that only looks is not interrupted at all."""
+import concurrent.futures
+import threading
+
 from lab import story
-from lab.mail import never, until
+from lab.mail import Message, Submission, never, until
+from lab.milter import Milter, fields_of
 from lab.site import Site
 from lab.story import ANNA
 
@@ -65,6 +69,50 @@ def test_the_site_has_a_budget_too():
         assert line["action"] == "confirm"
         line, _ = slip(site, 1)
         assert (line["action"], line["softened_by"]) == ("undo", "site"), line
+
+
+def test_nobody_spends_what_is_everybodys():
+    """A program sends a hundred slips under one name; then somebody else makes hers."""
+    script = "script@example.com"
+    crowd = {"match": {"sender": script, "people_min": 20}, "action": "confirm", "threshold": 0.01}
+    for sender_day, confirmed in ((3, 3), (0, 100)):
+        settings = {"policy": (crowd, *CONFIRM["policy"]),
+                    "budget": {"sender_day": sender_day, "site_thousand": 1, "site_day": 10}}
+        with Site(settings) as site:
+            story.teach(site)
+            story.teach(site, script)
+            with Milter(f"{site.folder}/run/milter.sock") as peer:
+                peer.connect()
+                for number in range(100):
+                    message = Message(script, story.COLLEAGUES, f"Slip {number}")
+                    peer.envelope(script, message.recipients(), script)
+                    if peer.header(fields_of(message), f"4QUEUE{number:03}") == "c":
+                        peer.body(b"Hello\r\n", f"4QUEUE{number:03}")
+            actions = [line["action"] for line in site.audit("judge", sender=script, people="39")]
+            assert actions.count("confirm") == confirmed, actions
+            line, _ = slip(site, 0)
+            assert (line["action"], line["softened_by"]) == ("confirm", "-"), line
+
+
+def test_the_budget_is_exact_side_by_side():
+    """Thirteen mails at the same moment: three questions, and not one more."""
+    crowd = {"match": {"sender": ANNA, "people_min": 20}, "action": "confirm", "threshold": 0.01}
+    settings = {"policy": (crowd,), "budget": {"sender_day": 3, "site_thousand": 0}}
+    with Site(settings) as site:
+        story.teach(site)
+        together = threading.Barrier(13)
+
+        def send(number):
+            message = Message(ANNA, story.COLLEAGUES[:25], f"Patch {number}")
+            with Submission(site.mta.port, ANNA) as submission:
+                together.wait()
+                return submission.send(message)
+        with concurrent.futures.ThreadPoolExecutor(13) as pool:
+            list(pool.map(send, range(13)))
+        lines = site.audit("judge", sender=ANNA, people="25")
+        assert [line["action"] for line in lines if line["softened_by"] == "-"] == ["confirm"] * 3
+        assert [line["action"] for line in lines if line["softened_by"] == "sender"] == [
+            "undo"] * 10
 
 
 def test_monitor_holds_nothing():

@@ -412,7 +412,7 @@ static const struct {
 
 START_TEST(answers_are_believed_when_they_can_be)
 {
-	struct store_part part = { "h", "q", answers[_i].part, 1000000, 0 };
+	struct store_part part = { "h", "q", answers[_i].part, 1000000, 0, 0, 0 };
 
 	ck_assert_int_eq(hold_step_part(answers[_i].verb, &part, answers[_i].status,
 			     1000000 + answers[_i].age),
@@ -524,7 +524,7 @@ END_TEST
 
 START_TEST(times_come_again)
 {
-	struct store_part part = { "h", "q", HOLD_PART_HELD, 0, 0 };
+	struct store_part part = { "h", "q", HOLD_PART_HELD, 0, 0, 0, 0 };
 	struct store_hold row = { .state = HOLD_HELD, .deadline = 5000 };
 
 	hold_step_again(&row, QUEUE_STATUS, &part, 1, true, true, 1000);
@@ -757,6 +757,111 @@ START_TEST(fifty_place_at_once)
 	OK(hold_each(shared, true, count_view, &count, &why));
 	ck_assert_int_eq(count, 135); /* more than a page of hold_each() */
 	hold_close(&shared);
+}
+END_TEST
+
+/* Whose hold it is, and what the limit leaves of it: four of one sender, then a shorter one. */
+static struct hold_terms
+limit_to_four(const void *context, const struct hold_counts *counts)
+{
+	const struct hold_request *request = context;
+
+	if (counts->of_sender >= 6)
+		return (struct hold_terms){ .limited_by = "sender" };
+	if (counts->of_sender >= 4)
+		return (struct hold_terms){ HOLD_UNDO, 60, "sender" };
+	return (struct hold_terms){ request->action, request->window, "" };
+}
+
+struct limiting {
+	int number;
+	enum base_result result;
+	struct hold_placed placed;
+};
+
+static void *
+place_limited(void *context)
+{
+	static const char *const senders[] = { "jo@example.com", "script@example.com" };
+	struct limiting *limiting = context;
+	char queue_id[32], act[32];
+	struct hold_request request;
+	const char *why_not = "";
+
+	snprintf(queue_id, sizeof(queue_id), "QUEUE%d", limiting->number);
+	snprintf(act, sizeof(act), "act %d", limiting->number);
+	request = sample(queue_id, act);
+	request.sender = senders[limiting->number % 2];
+	request.limit = limit_to_four;
+	request.limit_context = &request;
+	request.share = 3;
+	limiting->result =
+	    hold_place_limited(shared, &request, &limiting->placed, &why_not);
+	return NULL;
+}
+
+/* Side by side, exactly as many begin as the limit says. */
+START_TEST(a_limit_is_exact)
+{
+	static struct limiting limitings[50];
+	static const int expected[] = { [0] = 38, [HOLD_UNDO] = 4, [HOLD_CONFIRM] = 8 };
+	pthread_t threads[50];
+	int got[HOLD_CONFIRM + 1] = { 0 };
+	struct hold_counts counts;
+	struct hold_view view;
+	int rows = 0;
+
+	shared = must_open();
+	for (int i = 0; i < 50; i++) {
+		limitings[i].number = i;
+		pthread_create(&threads[i], NULL, place_limited, &limitings[i]);
+	}
+	for (int i = 0; i < 50; i++) {
+		const struct hold_terms *terms = &limitings[i].placed.terms;
+
+		pthread_join(threads[i], NULL);
+		ck_assert_int_eq(limitings[i].result, BASE_OK);
+		got[terms->action]++;
+		if (terms->action == 0)
+			continue;
+		view = look(shared, limitings[i].placed.id);
+		ck_assert_int_eq(view.action, terms->action);
+		ck_assert_str_eq(
+		    terms->limited_by, terms->action == HOLD_UNDO ? "sender" : "");
+	}
+	for (int i = 0; i <= HOLD_CONFIRM; i++)
+		ck_assert_int_eq(got[i], expected[i]);
+	OK(hold_each(shared, true, count_view, &rows, &why));
+	ck_assert_int_eq(rows, 12);
+	OK(hold_count(shared, "jo@example.com", 3, &counts, &why));
+	ck_assert_uint_eq(counts.of_sender, 6);
+	ck_assert_uint_eq(counts.of_site, 6); /* four each were not limited, three count */
+	hold_close(&shared);
+}
+END_TEST
+
+/* Whoever joins a hold is not asked, and learns what the hold is. */
+START_TEST(a_part_is_not_limited)
+{
+	struct hold *hold = must_open();
+	struct hold_request request = sample("QUEUE1", "act");
+	struct hold_placed first, second;
+
+	request.limit = limit_to_four;
+	request.limit_context = &request;
+	request.action = HOLD_UNDO;
+	OK(hold_place_limited(hold, &request, &first, &why));
+	for (int i = 0; i < 8; i++) {
+		char queue_id[16];
+
+		snprintf(queue_id, sizeof(queue_id), "MORE%d", i);
+		request.queue_id = queue_id;
+		request.action = HOLD_CONFIRM;
+		OK(hold_place_limited(hold, &request, &second, &why));
+		ck_assert_str_eq(second.id, first.id);
+		ck_assert_int_eq(second.terms.action, HOLD_UNDO);
+	}
+	hold_close(&hold);
 }
 END_TEST
 
@@ -1900,6 +2005,8 @@ main(void)
 	tcase_add_test(life, impossible_requests_are_refused);
 	tcase_add_test(life, long_text_is_cut_not_refused);
 	tcase_add_test(life, fifty_place_at_once);
+	tcase_add_test(life, a_limit_is_exact);
+	tcase_add_test(life, a_part_is_not_limited);
 	tcase_add_test(life, a_group_fails_together);
 	tcase_add_test(life, one_act_is_one_hold);
 	tcase_add_test(life, after_a_window_the_act_goes_on);

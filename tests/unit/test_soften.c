@@ -53,13 +53,39 @@ START_TEST(softened_as_the_table_says)
 	struct settings settings = { .monitor = cases[_i].monitor,
 		.budget = {
 		    cases[_i].sender_day, cases[_i].site_thousand, cases[_i].site_day } };
+	struct hold_counts counts = { cases[_i].sender_holds, cases[_i].site_holds };
 	const char *by = "untouched";
 
-	ck_assert_int_eq(
-	    session_soften_by(&settings.budget, settings.monitor, cases[_i].wanted, cases[_i].sender_holds,
-		cases[_i].site_holds, cases[_i].site_sends, &by),
+	ck_assert_int_eq(session_soften_by(&settings.budget, settings.monitor,
+			     cases[_i].wanted, &counts, cases[_i].site_sends, &by),
 	    cases[_i].action);
 	ck_assert_pstr_eq(by, cases[_i].by);
+}
+END_TEST
+
+/* How many holds of one person count for the site. */
+static const struct {
+	unsigned long sender_day, site_thousand, site_day;
+	double site_sends;
+	size_t share;
+} shares[] = {
+	{ 3, 10, 10, 0, 2 }, /* as it is shipped, on a site with few sends */
+	{ 3, 10, 10, 1000, 2 }, { 3, 10, 10, 1500, 3 },
+	{ 3, 10, 10, 100000,
+	    3 }, /* what is beyond the person's own budget is limited anyway */
+	{ 0, 10, 10, 100000, 200 }, { 0, 10, 10, 0, 2 },
+	{ 3, 10, 4, 0, 1 }, /* everybody counts for something */
+	{ 0, 1, 1, 0, 1 },
+	{ 3, 0, 10, 1000, 1 }, /* no limit for the site: it counts for nothing */
+};
+
+START_TEST(one_person_has_a_share_of_the_site)
+{
+	struct settings_budget budget = { shares[_i].sender_day, shares[_i].site_thousand,
+		shares[_i].site_day };
+
+	ck_assert_uint_eq(
+	    session_soften_share(&budget, shares[_i].site_sends), shares[_i].share);
 }
 END_TEST
 
@@ -129,6 +155,8 @@ main(void)
 
 	tcase_add_loop_test(
 	    tests, softened_as_the_table_says, 0, (int)(sizeof(cases) / sizeof(*cases)));
+	tcase_add_loop_test(tests, one_person_has_a_share_of_the_site, 0,
+	    (int)(sizeof(shares) / sizeof(*shares)));
 	tcase_add_test(tests, a_day_slides);
 	tcase_add_test(tests, a_day_survives_the_record);
 	suite_add_tcase(suite, tests);

@@ -85,6 +85,9 @@ sample(const char *id)
 		.language = "en",
 		.template = "/etc/en.letter",
 		.mailbox = "Jo@example.com",
+		.limited_by = "sender",
+		.left_count = 50,
+		.left_to = "z@example.com",
 		.created = 1000,
 		.due = 1150,
 		.deadline = 121000,
@@ -132,6 +135,9 @@ same_hold(const struct store_hold *a, const struct store_hold *b)
 	ck_assert_str_eq(a->language, b->language);
 	ck_assert_str_eq(a->template, b->template);
 	ck_assert_str_eq(a->mailbox, b->mailbox);
+	ck_assert_str_eq(a->limited_by, b->limited_by);
+	ck_assert_int_eq(a->left_count, b->left_count);
+	ck_assert_str_eq(a->left_to, b->left_to);
 	ck_assert_int_eq(a->created, b->created);
 	ck_assert_int_eq(a->due, b->due);
 	ck_assert_int_eq(a->deadline, b->deadline);
@@ -213,6 +219,9 @@ START_TEST(update_writes_all_or_is_lost)
 		.template = "/etc/de.letter",
 		.mailbox = "S",
 		.from_address = "t",
+		.limited_by = "T",
+		.left_count = 17,
+		.left_to = "U",
 		.created = 3,
 		.due = 4,
 		.deadline = 5,
@@ -403,6 +412,52 @@ START_TEST(list_pages_through_equal_times)
 }
 END_TEST
 
+/* What one sender adds to everybody's count is no more than a share; limited ones add nothing. */
+START_TEST(holds_are_counted_by_sender)
+{
+	static const struct {
+		const char *id, *sender, *limited_by, *storm;
+		int64_t created;
+	} rows[] = {
+		{ "a", "script@example.com", "", "", 100 },
+		{ "b", "script@example.com", "", "", 200 },
+		{ "c", "script@example.com", "", "", 300 },
+		{ "d", "script@example.com", "sender", "", 400 },
+		{ "e", "anna@example.com", "", "", 50 }, /* too old */
+		{ "f", "anna@example.com", "site", "", 500 },
+		{ "g", "anna@example.com", "", "", 500 },
+		{ "h", "anna@example.com", "", "x", 500 },
+	};
+	static const struct {
+		size_t share;
+		int64_t count;
+	} counts[] = { { SIZE_MAX, 4 }, { 3, 4 }, { 2, 3 }, { 1, 2 } };
+	struct store *store = must_open(STORE_HOLDS);
+	int64_t count;
+
+	OK(store_hold_count_shares(store, 2, 100, &count, &why));
+	ck_assert_int_eq(count, 0);
+	for (size_t i = 0; i < sizeof(rows) / sizeof(*rows); i++) {
+		struct store_hold hold = sample(rows[i].id);
+
+		hold.sender = rows[i].sender;
+		hold.limited_by = rows[i].limited_by;
+		hold.storm = rows[i].storm;
+		hold.created = rows[i].created;
+		OK(store_hold_insert(store, &hold, &why));
+	}
+	for (size_t i = 0; i < sizeof(counts) / sizeof(*counts); i++) {
+		OK(store_hold_count_shares(store, counts[i].share, 100, &count, &why));
+		ck_assert_int_eq(count, counts[i].count);
+	}
+	OK(store_hold_count(store, "script@example.com", 100, &count, &why));
+	ck_assert_int_eq(count, 4);
+	OK(store_hold_count(store, "anna@example.com", 100, &count, &why));
+	ck_assert_int_eq(count, 2);
+	store_close(&store);
+}
+END_TEST
+
 START_TEST(tokens_open_until_they_expire)
 {
 	struct store *store = must_open(STORE_HOLDS);
@@ -425,7 +480,7 @@ END_TEST
 START_TEST(parts_in_order_with_lessons)
 {
 	struct store *store = must_open(STORE_HOLDS);
-	struct store_part part = { "a", "4QX", 1, 10 };
+	struct store_part part = { "a", "4QX", 1, 10, 0, 0, 0 };
 	struct store_part *parts;
 	struct store_blob lesson;
 	size_t count;
@@ -434,7 +489,7 @@ START_TEST(parts_in_order_with_lessons)
 	OK(store_part_insert(store, &part, "le\0n", 4, &why));
 	REFUSE(store_part_insert(store, &part, "", 0, &why));
 	for (int i = 0; i < 9; i++) {
-		struct store_part more = { "a", id, 1, 20 + i };
+		struct store_part more = { "a", id, 1, 20 + i, 0, 0, 100 + i };
 
 		snprintf(id, sizeof(id), "%d", 9 - i);
 		OK(store_part_insert(store, &more, NULL, 0, &why));
@@ -478,7 +533,7 @@ END_TEST
 START_TEST(purge_takes_parts_and_tokens_along)
 {
 	struct store *store = must_open(STORE_HOLDS);
-	struct store_part part = { "old", "1", 3, 10 };
+	struct store_part part = { "old", "1", 3, 10, 0, 0, 0 };
 	struct store_part *parts;
 	struct store_hold *got;
 	unsigned char hash[BASE_HASH_SIZE] = { 1 };
@@ -944,7 +999,7 @@ START_TEST(wiped_means_gone_from_the_files)
 {
 	struct store *store = must_open(STORE_HOLDS);
 	struct store_hold hold = sample("a");
-	struct store_part part = { "a", "1", 1, 10 };
+	struct store_part part = { "a", "1", 1, 10, 0, 0, 0 };
 	char recipients[20000];
 
 	memset(recipients, 'r', sizeof(recipients));
@@ -1089,6 +1144,7 @@ main(void)
 	tcase_add_test(test, due_in_three_ways);
 	tcase_add_test(test, act_finds_the_newest);
 	tcase_add_test(test, list_pages_through_equal_times);
+	tcase_add_test(test, holds_are_counted_by_sender);
 	tcase_add_test(test, tokens_open_until_they_expire);
 	tcase_add_test(test, parts_in_order_with_lessons);
 	tcase_add_test(test, purge_takes_parts_and_tokens_along);
