@@ -55,6 +55,7 @@ struct explainer {
 	struct base_key *key;
 	struct judge_scorecard *scorecard;
 	struct audience_directory *audience;
+	struct identity_logins *logins;
 	struct memory *memory;
 };
 
@@ -270,7 +271,8 @@ site_open(const struct settings *settings, struct explainer *site)
 
 	if (base_key_load(settings->key_file, &site->key, &why) == BASE_OK &&
 	    site_scorecard_load(settings, &site->scorecard, &why) == BASE_OK &&
-	    audience_directory_new(settings, &site->audience, &why) == BASE_OK) {
+	    audience_directory_new(settings, &site->audience, &why) == BASE_OK &&
+	    identity_logins_load(settings, &site->logins, &why) == BASE_OK) {
 		status = EX_OK;
 		if (memory_open(&options, &site->memory, &why) != BASE_OK)
 			status = EX_IOERR;
@@ -288,6 +290,7 @@ site_close(struct explainer *site)
 		memory_close(&site->memory);
 	audience_directory_free(&site->audience);
 	judge_scorecard_free(&site->scorecard);
+	identity_logins_free(&site->logins);
 	base_key_free(&site->key);
 }
 
@@ -410,9 +413,10 @@ explain(const struct settings *settings, const struct explainer *site,
     struct base_arena *arena, const struct arguments *arguments,
     struct mail_transaction *transaction, bool with_rules)
 {
-	struct identity_peer peer = { .login = arguments->login != NULL
-						   ? arguments->login
-						   : transaction->envelope_sender };
+	/* without --login as from a trusted network */
+	struct identity_peer peer = { .login = arguments->login,
+		.is_local_submission = arguments->login == NULL };
+	const struct identity_sources sources = { .logins = site->logins };
 	struct identity identity;
 	struct audience audience;
 	struct memory_recall known, personal;
@@ -433,7 +437,7 @@ explain(const struct settings *settings, const struct explainer *site,
 	enum base_result result;
 
 	memory_calibrate(site->memory, &calibration);
-	identity_find(settings, NULL, arena, &peer, transaction, &identity);
+	identity_find(settings, &sources, arena, &peer, transaction, &identity);
 	if (!identity.is_local)
 		identity.actor = identity.person = transaction->envelope_sender;
 	asked.actor = identity.actor;

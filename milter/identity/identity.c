@@ -72,31 +72,6 @@ find_proof(const struct settings *settings, const struct identity_peer *peer)
 	return IDENTITY_NONE;
 }
 
-/* Is the address in one of the site's own domains, as they are written there? */
-static bool
-is_local(const struct settings *settings, const char *address)
-{
-	const char *domain = mail_domain_of(address);
-
-	for (size_t i = 0; i < settings->identity.local_domain_count; i++)
-		if (strcmp(domain, settings->identity.local_domains[i]) == 0)
-			return true;
-	return false;
-}
-
-/* From, or else the envelope sender, whichever is local. */
-static const char *
-find_actor(const struct settings *settings, const struct mail_transaction *transaction)
-{
-	if (transaction->envelope_sender[0] == '\0')
-		return "";
-	if (is_local(settings, transaction->from))
-		return transaction->from;
-	if (is_local(settings, transaction->envelope_sender))
-		return transaction->envelope_sender;
-	return "";
-}
-
 /*
  * Does the envelope sender's domain, one of our own, say that this client sends for it? Only
  * our own domains are asked about: no stranger gets to write what libspf2 reads.
@@ -109,62 +84,21 @@ has_spf_pass(const struct settings *settings, struct identity_spf *spf,
 		.helo = peer->helo == NULL ? "" : peer->helo,
 		.sender = transaction->envelope_sender };
 
-	return spf != NULL && is_local(settings, transaction->envelope_sender) &&
+	return spf != NULL && settings_is_local(settings, transaction->envelope_sender) &&
 	       identity_spf_ask(spf, &question) == IDENTITY_SPF_PASS;
 }
 
-/* SPF proves one domain: From counts only if it is in that one. */
-static const char *
-find_spf_actor(const struct mail_transaction *transaction)
+/* SPF proves one domain, and no person: the author counts only in that one. */
+static void
+find_by_spf(const struct identity_send *send, struct identity *identity_r)
 {
-	const char *envelope = transaction->envelope_sender;
+	const char *envelope = send->transaction->envelope_sender;
 
-	if (strcmp(mail_domain_of(transaction->from), mail_domain_of(envelope)) == 0)
-		return transaction->from;
-	return envelope;
-}
-
-/* The login as an address of ours; one without a domain is taken to be in the actor's. */
-static const char *
-login_address(const struct settings *settings, struct base_arena *arena, const char *login,
-    const char *actor)
-{
-	const char *address = "", *why = "";
-
-	if (mail_path_parse(arena, login, &address, &why) != BASE_OK || address[0] == '\0')
-		return "";
-	if (strchr(address, '@') == NULL)
-		address = base_arena_printf(arena, "%s@%s", address, mail_domain_of(actor));
-	if (address != NULL)
-		address = mail_address_fold(
-		    arena, address, settings->identity.recipient_delimiter);
-	return address != NULL && is_local(settings, address) ? address : "";
-}
-
-/* Who is proved: the login, without one the envelope sender, else who the mail is from. */
-static const char *
-find_person(const struct settings *settings, struct base_arena *arena,
-    const struct identity_peer *peer, const struct mail_transaction *transaction,
-    const char *actor)
-{
-	const char *person = "";
-
-	if (peer->login != NULL && peer->login[0] != '\0')
-		person = login_address(settings, arena, peer->login, actor);
-	else if (is_local(settings, transaction->envelope_sender))
-		person = transaction->envelope_sender;
-	return person[0] != '\0' ? person : actor;
-}
-
-/* The person's address as the mail writes it, or as it is. */
-static const char *
-find_mailbox(const struct mail_transaction *transaction, const char *person)
-{
-	if (strcmp(person, transaction->from) == 0)
-		return transaction->from_written;
-	if (strcmp(person, transaction->envelope_sender) == 0)
-		return transaction->envelope_written;
-	return person;
+	identity_r->proof = IDENTITY_SPF;
+	identity_r->actor = envelope;
+	if (settings_is_local(send->settings, send->author) &&
+	    strcmp(mail_domain_of(send->author), mail_domain_of(envelope)) == 0)
+		identity_r->actor = send->author;
 }
 
 const char *
@@ -173,8 +107,26 @@ identity_own_account(const struct identity *identity)
 	return strcmp(identity->person, identity->actor) == 0 ? "" : identity->person;
 }
 
+/* What is asked about a send: whoever resent it is its author (RFC 5322 3.6.6). */
+static struct identity_send
+send_of(const struct settings *settings, const struct identity_sources *sources,
+    struct base_arena *arena, const struct identity_peer *peer,
+    const struct mail_transaction *transaction)
+{
+	bool is_resent = transaction->resent_from[0] != '\0';
+
+	return (struct identity_send){ .settings = settings,
+		.logins = sources == NULL ? NULL : sources->logins,
+		.arena = arena,
+		.login = peer->login == NULL ? "" : peer->login,
+		.transaction = transaction,
+		.author = is_resent ? transaction->resent_from : transaction->from,
+		.author_written =
+		    is_resent ? transaction->resent_written : transaction->from_written };
+}
+
 void
-identity_find(const struct settings *settings, struct identity_spf *spf,
+identity_find(const struct settings *settings, const struct identity_sources *sources,
     struct base_arena *arena, const struct identity_peer *peer,
     const struct mail_transaction *transaction, struct identity *identity_r)
 {
@@ -183,20 +135,38 @@ identity_find(const struct settings *settings, struct identity_spf *spf,
 		.person = "",
 		.mailbox = "",
 		.sent_as = "" };
+	struct identity_send send = send_of(settings, sources, arena, peer, transaction);
 
-	if (identity.proof != IDENTITY_NONE) {
-		identity.actor = find_actor(settings, transaction);
-		if (identity.actor[0] != '\0')
-			identity.person = find_person(
-			    settings, arena, peer, transaction, identity.actor);
-	} else if (has_spf_pass(settings, spf, peer, transaction)) {
-		identity.proof = IDENTITY_SPF;
-		identity.actor = find_spf_actor(transaction);
-	}
+	if (transaction->envelope_sender[0] == '\0')
+		; /* a bounce, a receipt: nobody */
+	else if (identity.proof == IDENTITY_LOGIN)
+		identity_by_login(&send, &identity);
+	else if (identity.proof != IDENTITY_NONE)
+		identity_by_network(&send, &identity);
+	else if (sources != NULL && has_spf_pass(settings, sources->spf, peer, transaction))
+		find_by_spf(&send, &identity);
 	identity.is_local = identity.actor[0] != '\0';
-	if (identity.person[0] != '\0')
-		identity.mailbox = find_mailbox(transaction, identity.person);
-	if (identity.is_local && strcmp(identity.person, transaction->from) != 0)
-		identity.sent_as = transaction->from_written;
+	if (identity.is_local && strcmp(identity.person, send.author) != 0)
+		identity.sent_as = send.author_written;
 	*identity_r = identity;
+}
+
+/* --- what is asked besides the settings -------------------------------------------- */
+
+enum base_result
+identity_sources_open(const struct settings *settings, struct identity_sources *sources_r,
+    const char **why_r)
+{
+	enum base_result result =
+	    identity_logins_load(settings, &sources_r->logins, why_r);
+
+	return result == BASE_OK ? identity_spf_new(settings, &sources_r->spf, why_r)
+				 : result;
+}
+
+void
+identity_sources_close(struct identity_sources *sources)
+{
+	identity_logins_free(&sources->logins);
+	identity_spf_free(&sources->spf);
 }

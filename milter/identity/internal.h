@@ -1,6 +1,6 @@
 /*
  * NAME
- *	identity/internal - what the files of this room, and its tests, share: SPF
+ *	identity/internal - what the files of this room, and its tests, share
  *
  * OWNERSHIP
  *	The strings of a question are borrowed for the call.
@@ -9,6 +9,41 @@
 #define OOPS_IDENTITY_INTERNAL_H
 
 #include "milter/identity/identity.h"
+
+/* --- persons ------------------------------------------------------------------------ */
+
+#define IDENTITY_MAX_LOGINS_FILE 8388608 /* bytes: 3,000 people need 200,000 */
+#define IDENTITY_MAX_ADDRESSES 20	 /* of one login */
+
+/* One entry of the file of logins. */
+struct identity_login {
+	const char *login;
+	const char **addresses; /* normalised, without extension; the first is the person's */
+	size_t address_count;	/* 1 at least */
+	const char *written;	/* the first one as the file has it */
+	int line;
+};
+
+/* NULL: the file does not name it, or there is none. */
+const struct identity_login *identity_logins_find(
+	const struct identity_logins *logins, const char *login);
+
+/* What is asked about one send. */
+struct identity_send {
+	const struct settings *settings;
+	const struct identity_logins *logins; /* NULL: none */
+	struct base_arena *arena;
+	const char *login; /* "" for none */
+	const struct mail_transaction *transaction;
+	const char *author;	    /* Resent-From, else From; normalised, "" for none */
+	const char *author_written; /* the same as it was written */
+};
+
+/* Set the actor, the person and the mailbox, "" where there is none; see identity.h. */
+void identity_by_login(const struct identity_send *send, struct identity *identity_r);
+void identity_by_network(const struct identity_send *send, struct identity *identity_r);
+
+/* --- SPF ---------------------------------------------------------------------------- */
 
 /* A layer of libspf2 that answers lookups: its only type that leaves spf_check.c. */
 struct SPF_dns_server_struct;

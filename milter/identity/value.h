@@ -30,11 +30,11 @@ struct identity {
 	const char *actor;
 	/*
 	 * The proved person, normalised: whose budget is spent, who is counted. Never "" when
-	 * is_local, but for a proof that proves nobody in particular (IDENTITY_SPF).
+	 * is_local, but for a proof of nobody in particular: SPF, a login of nobody.
 	 */
 	const char *person;
-	const char *mailbox; /* where the person's letters go, as it was written; "" with no person */
-	/* The address in From (Resent-From) as it was written, when that is not the person's. */
+	const char *mailbox; /* where the letters go, as it was written; "" with no person */
+	/* The address in Resent-From, else From, as it was written, when it is not the person's. */
 	const char *sent_as;
 };
 

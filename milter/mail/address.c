@@ -481,6 +481,23 @@ mail_domain_of(const char *normal)
 }
 
 bool
+mail_address_is_mailbox(const char *normal)
+{
+	const char *at = strrchr(normal, '@');
+	bool is_quoted = normal[0] == '"';
+	const char *p = normal + is_quoted;
+
+	if (is_quoted && (at == NULL || at - normal < 2 || at[-1] != '"'))
+		return false;
+	if (at == NULL || at == normal || strchr("|/:\\-", *p) != NULL)
+		return false;
+	for (; p < at; p++)
+		if (strchr("%!@", *p) != NULL || (unsigned char)*p < ' ' || *p == 0x7F)
+			return false;
+	return true;
+}
+
+bool
 mail_domain_is_within(const char *domain, const char *parent)
 {
 	size_t length = strlen(domain), parent_length = strlen(parent);

@@ -23,7 +23,7 @@ mail_address_fold(struct base_arena *arena, const char *normal, const char *deli
 	const char *domain = mail_domain_of(normal);
 	size_t local, cut;
 
-	if (*delimiters == '\0' || *domain == '\0')
+	if (*delimiters == '\0' || *domain == '\0' || *normal == '"')
 		return normal;
 	local = (size_t)(domain - normal) - 1;
 	cut = strcspn(normal, delimiters);
@@ -32,13 +32,6 @@ mail_address_fold(struct base_arena *arena, const char *normal, const char *deli
 	if (normal[cut] == '-' && is_whole(normal, local))
 		return normal;
 	return base_arena_printf(arena, "%.*s@%s", (int)cut, normal, domain);
-}
-
-/* An address as it was written; what is in quotes stays whole. */
-static const char *
-written_fold(struct base_arena *arena, const char *written, const char *delimiters)
-{
-	return *written == '"' ? written : mail_address_fold(arena, written, delimiters);
 }
 
 /* A set anew: two that were different may be the same now. */
@@ -80,28 +73,34 @@ names_fold(
 	return BASE_OK;
 }
 
+/* One address of a transaction; one made by hand may have none. */
+static bool
+text_fold(struct base_arena *arena, const char **text, const char *delimiters)
+{
+	const char *folded =
+	    *text == NULL ? NULL : mail_address_fold(arena, *text, delimiters);
+
+	if (folded != NULL)
+		*text = folded;
+	return folded != NULL || *text == NULL;
+}
+
 enum base_result
 mail_transaction_fold(
     struct base_arena *arena, struct mail_transaction *transaction, const char *delimiters)
 {
-	const char *sender, *from, *author, *from_written, *author_written;
+	const char **const texts[] = { &transaction->envelope_sender, &transaction->from,
+		&transaction->sender, &transaction->resent_from,
+		&transaction->envelope_written, &transaction->from_written,
+		&transaction->resent_written };
 	enum base_result result;
+	size_t i;
 
 	if (*delimiters == '\0')
 		return BASE_OK;
-	author = mail_address_fold(arena, transaction->envelope_sender, delimiters);
-	from = mail_address_fold(arena, transaction->from, delimiters);
-	sender = mail_address_fold(arena, transaction->sender, delimiters);
-	author_written = written_fold(arena, transaction->envelope_written, delimiters);
-	from_written = written_fold(arena, transaction->from_written, delimiters);
-	if (author == NULL || from == NULL || sender == NULL || author_written == NULL ||
-	    from_written == NULL)
-		return BASE_BROKEN;
-	transaction->envelope_written = author_written;
-	transaction->from_written = from_written;
-	transaction->envelope_sender = author;
-	transaction->from = from;
-	transaction->sender = sender;
+	for (i = 0; i < sizeof(texts) / sizeof(*texts); i++)
+		if (!text_fold(arena, texts[i], delimiters))
+			return BASE_BROKEN;
 	result = set_fold(arena, &transaction->recipients, delimiters);
 	if (result == BASE_OK)
 		result = set_fold(arena, &transaction->to, delimiters);

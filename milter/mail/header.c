@@ -4,6 +4,7 @@
 #include <string.h>
 
 #define MAX_NAME 200 /* bytes of a display name */
+#define MAX_FIRST 16 /* mailboxes of a field among which the one in brackets is looked for */
 #define MAX_ID 998   /* bytes of a message id: no line may be longer, RFC 5322 2.1.1 */
 
 const char *
@@ -39,6 +40,7 @@ struct list {
 	struct base_buffer address; /* addr-spec without white space and comments */
 	bool is_in_angle;
 	bool has_angle; /* the > was seen */
+	bool is_angled; /* the mailbox handed out last stood in < and > */
 	bool is_spaced; /* white space or a comment since the last word */
 	bool is_broken; /* two words side by side: no addr-spec */
 };
@@ -73,7 +75,8 @@ list_emit(struct list *list)
 		list_next(list);
 		return;
 	}
-	if ((list->has_angle || list->is_in_angle) && list->name.length > 0)
+	list->is_angled = list->has_angle || list->is_in_angle;
+	if (list->is_angled && list->name.length > 0)
 		name = &list->name;
 	mail_normal_write(split.local, split.domain, normal_text);
 	if (list->written != NULL)
@@ -288,15 +291,27 @@ mail_list_each(struct base_arena *arena, const char *value, size_t names,
 	return list_read(&list, value);
 }
 
-/* Takes one mailbox and no more. */
+/* The mailbox that a field names, of several. */
+struct first {
+	const struct list *list;
+	struct mail_mailbox found;
+	char written[MAIL_NORMAL_SIZE]; /* of the one found */
+	unsigned seen;
+};
+
+/* Takes the first one in brackets, else the first of all. */
 static bool
 take_first(void *context, const char *name, const char *normal)
 {
-	struct mail_mailbox *first = context;
+	struct first *first = context;
+	bool is_angled = first->list->is_angled;
 
-	first->name = name;
-	first->normal = normal;
-	return false;
+	if (first->seen++ == 0 || is_angled) {
+		first->found.name = name;
+		first->found.normal = normal;
+		strcpy(first->written, first->list->written);
+	}
+	return !is_angled && first->seen < MAX_FIRST;
 }
 
 enum base_result
@@ -304,20 +319,21 @@ mail_first_mailbox(
     struct base_arena *arena, const char *value, struct mail_mailbox *first_r)
 {
 	char written[MAIL_NORMAL_SIZE] = "";
-	struct mail_mailbox first = { .name = "", .normal = "" };
 	struct list list = { .arena = arena,
 		.each = take_first,
-		.context = &first,
 		.names = MAIL_ALL_NAMES,
 		.written = written };
-	enum base_result result = list_read(&list, value);
+	struct first first = { .list = &list, .found = { .name = "", .normal = "" } };
+	enum base_result result;
 
+	list.context = &first;
+	result = list_read(&list, value);
 	if (result != BASE_OK)
 		return result;
-	first.written = base_arena_strdup(arena, written);
-	if (first.written == NULL)
+	first.found.written = base_arena_strdup(arena, first.written);
+	if (first.found.written == NULL)
 		return BASE_BROKEN;
-	*first_r = first;
+	*first_r = first.found;
 	return BASE_OK;
 }
 

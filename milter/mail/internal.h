@@ -57,7 +57,10 @@ mail_is_space(char c)
 enum base_result mail_list_each(struct base_arena *arena, const char *value, size_t names,
     mail_mailbox_fn *each, void *context);
 
-/* The first mailbox of an address-list. */
+/*
+ * The mailbox that a field of one author names: the first in < and >, else the first. So an
+ * unquoted "Muster, Anna <anna@b>" is Anna, also when the MTA made an address of "Muster".
+ */
 struct mail_mailbox {
 	const char *name;    /* display name, UTF-8 */
 	const char *normal;  /* "" when there is none */

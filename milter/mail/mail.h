@@ -67,13 +67,19 @@ enum base_result mail_domain_normal(struct base_arena *arena, const char *domain
 	const char **normal_r, const char **why_r);
 /* The part after the last '@', "" when there is none. Points into `normal`. */
 const char *mail_domain_of(const char *normal);
+/*
+ * Can this normalised address be a mailbox of its domain? Not one whose local part is a route to
+ * another host (victim%outside@us, outside!victim@us, "victim@outside"@us: Postfix and Sendmail
+ * send those on), a pipe, a file, an :include: or an option, nor one with control characters.
+ */
+bool mail_address_is_mailbox(const char *normal);
 /* Is `domain` the same as `parent` or below it? */
 bool mail_domain_is_within(const char *domain, const char *parent);
 
 /*
  * The address without an extension of its local part: "anna@b" for "anna+news@b" when '+' is one
- * of the delimiters; "" leaves every address whole. NULL: arena full. With '-', names that MTAs
- * never cut stay whole: owner-*, *-request, mailer-daemon, double-bounce.
+ * of the delimiters; "" leaves every address whole. NULL: arena full. A quoted local part stays
+ * whole, and with '-' names that MTAs never cut: owner-*, *-request, mailer-daemon, double-bounce.
  */
 const char *mail_address_fold(
 	struct base_arena *arena, const char *normal, const char *delimiters);

@@ -19,6 +19,7 @@ mail_transaction_new(struct base_arena *arena, int64_t time)
 	transaction->queue_id = transaction->envelope_sender = "";
 	transaction->from = transaction->from_name = transaction->sender = "";
 	transaction->envelope_written = transaction->from_written = "";
+	transaction->resent_from = transaction->resent_written = "";
 	transaction->subject = transaction->message_id = transaction->in_reply_to = "";
 	transaction->date = transaction->body_start = "";
 	return transaction;
@@ -103,23 +104,32 @@ take_all(void *context, const char *name, const char *normal)
 typedef enum base_result field_fn(
     struct base_arena *arena, struct mail_transaction *transaction, const char *value);
 
-/* From: the first field that has an address counts. */
+/* The address of a field of one author; of several fields the first that has one counts. */
 static enum base_result
-field_from(
-    struct base_arena *arena, struct mail_transaction *transaction, const char *value)
+take_author(struct base_arena *arena, const char *value, const char **normal,
+    const char **written_r, const char **name_r)
 {
 	struct mail_mailbox first;
 	enum base_result result;
 
-	if (*transaction->from != '\0')
+	if (**normal != '\0')
 		return BASE_OK;
 	result = mail_first_mailbox(arena, value, &first);
 	if (result != BASE_OK)
 		return result;
-	transaction->from = first.normal;
-	transaction->from_name = first.name;
-	transaction->from_written = first.written;
+	*normal = first.normal;
+	*written_r = first.written;
+	*name_r = first.name;
 	return BASE_OK;
+}
+
+/* From */
+static enum base_result
+field_from(
+    struct base_arena *arena, struct mail_transaction *transaction, const char *value)
+{
+	return take_author(arena, value, &transaction->from, &transaction->from_written,
+	    &transaction->from_name);
 }
 
 /* Sender */
@@ -127,15 +137,9 @@ static enum base_result
 field_sender(
     struct base_arena *arena, struct mail_transaction *transaction, const char *value)
 {
-	struct mail_mailbox first;
-	enum base_result result;
+	const char *written, *name;
 
-	if (*transaction->sender != '\0')
-		return BASE_OK;
-	result = mail_first_mailbox(arena, value, &first);
-	if (result == BASE_OK)
-		transaction->sender = first.normal;
-	return result;
+	return take_author(arena, value, &transaction->sender, &written, &name);
 }
 
 /* To or Cc, however many of them there are. */
@@ -286,7 +290,19 @@ field_list(
 	return BASE_OK;
 }
 
-/* Resent-From, Resent-To, Resent-Date */
+/* Resent-From: the newest block stands first (RFC 5322 3.6.6). */
+static enum base_result
+field_resent_from(
+    struct base_arena *arena, struct mail_transaction *transaction, const char *value)
+{
+	const char *name;
+
+	transaction->is_resent = true;
+	return take_author(arena, value, &transaction->resent_from,
+	    &transaction->resent_written, &name);
+}
+
+/* Resent-To, Resent-Date */
 static enum base_result
 field_resent(
     struct base_arena *arena, struct mail_transaction *transaction, const char *value)
@@ -339,7 +355,7 @@ static const struct {
 	{ "List-Unsubscribe", field_list },
 	{ "Content-Type", field_type },
 	{ "Content-Transfer-Encoding", field_encoding },
-	{ "Resent-From", field_resent },
+	{ "Resent-From", field_resent_from },
 	{ "Resent-To", field_resent },
 	{ "Resent-Date", field_resent },
 };

@@ -48,10 +48,12 @@ struct mail_transaction {
 	const char *envelope_written;	  /* the same as the client wrote it, "" if it is no path */
 	struct mail_addresses recipients; /* of the envelope, before alias expansion */
 
-	const char *from;		/* first address of From, normalised */
+	const char *from;		/* the address of From, the first one in < > if any, normalised */
 	const char *from_written;	/* the same as its author wrote it */
 	const char *from_name;		/* its display name, UTF-8 */
 	const char *sender;		/* Sender, normalised */
+	const char *resent_from;	/* Resent-From of the newest resending, normalised */
+	const char *resent_written;	/* the same as it was written */
 	struct mail_addresses to;	/* of To, normalised */
 	struct mail_addresses cc;	/* of Cc */
 	struct mail_name names[MAIL_MAX_NAMES]; /* of To and Cc, of the first that have one */
@@ -67,7 +69,7 @@ struct mail_transaction {
 	bool is_list;	/* List-Id, List-Post or List-Unsubscribe (RFC 2919, RFC 2369) */
 	bool is_report; /* multipart/report (RFC 6522) */
 	bool is_base64; /* Content-Transfer-Encoding: the body is no text as it stands */
-	bool is_resent; /* Resent-*: To and Cc tell of an earlier send (RFC 5322 3.6.6) */
+	bool is_resent; /* Resent-*: From, To and Cc tell of an earlier send (RFC 5322 3.6.6) */
 
 	size_t field_count;		/* header fields offered */
 	size_t header_bytes;		/* bytes of the fields looked at */

@@ -39,7 +39,7 @@ is_our_persons_send(struct session_connection *connection)
 
 	if (!is_by_person(mail->transaction))
 		return false;
-	identity_find(site->settings, site->spf, connection->arena, &connection->peer,
+	identity_find(site->settings, &site->identity, connection->arena, &connection->peer,
 	    mail->transaction, &mail->identity);
 	return mail->identity.is_local;
 }

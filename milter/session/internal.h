@@ -52,7 +52,7 @@ struct session_mail {
 	struct memory_recall personal; /* of identity_own_account() */
 	struct judge_verdict verdict; /* its action is what is done */
 	enum settings_action wanted;  /* what the verdict was before it was softened */
-	const char *softened_by; /* "spf", "monitor", "sender", "site"; NULL: by nothing */
+	const char *softened_by; /* "spf", "login", "monitor", "sender", "site" or NULL */
 	double site_sends;       /* in a day, as the budget has it */
 	bool is_stormy;               /* held for a storm of answers, by this brake */
 	struct hold_storm_brake brake;

@@ -39,7 +39,7 @@ asks_spf(const struct session_connection *connection)
 	if (!session_enter())
 		return false;
 	site = site_take(connection->rooms->sites);
-	is_asked = site->spf != NULL;
+	is_asked = site->identity.spf != NULL;
 	site_drop(&site);
 	session_leave();
 	return is_asked;

@@ -86,6 +86,7 @@ struct settings_key {
 /* Tables end with a NULL name. */
 extern const struct settings_key settings_keys[];      /* of struct settings */
 extern const struct settings_key settings_list_keys[]; /* of struct settings_list */
+extern const struct settings_key settings_delegate_keys[]; /* of struct settings_delegate */
 extern const struct settings_key settings_rule_keys[]; /* of struct settings_policy */
 
 /* A type whose values are texts. */
@@ -101,7 +102,7 @@ extern const struct settings_type settings_type_node, settings_type_path,
     settings_type_path_optional, settings_type_path_socket, settings_type_milter_socket,
     settings_type_mode, settings_type_word, settings_type_choice, settings_type_user, settings_type_group,
     settings_type_text_optional, settings_type_listen, settings_type_base_url,
-    settings_type_domains, settings_type_networks, settings_type_truth,
+    settings_type_domains, settings_type_domain_optional, settings_type_networks, settings_type_truth,
     settings_type_duration, settings_type_smtp, settings_type_address,
     settings_type_address_optional, settings_type_address_folded, settings_type_language, settings_type_fraction,
     settings_type_people, settings_type_texts, settings_type_table, settings_type_name,
@@ -160,8 +161,19 @@ void settings_read_defaults(struct settings_reader *reader,
 void settings_read_group(struct settings_reader *reader, const struct settings_key *table,
     config_setting_t *group, const char *label, void *base);
 
+/* --- delegates.c -------------------------------------------------------------------- */
+
+/* What identity.* means beyond its keys: delegates, and login_domain. NULL: the defaults. */
+void settings_read_identity(struct settings_reader *reader, const config_t *config);
+
 /* --- policy.c ----------------------------------------------------------------------- */
 
+/* Is the entry of a list a group? An error otherwise. */
+bool settings_entry_is_group(struct settings_reader *reader, const config_setting_t *entry,
+    const char *name, int number);
+/* Does the file have a usable list of entries here, and how many? */
+int settings_entry_count(
+    struct settings_reader *reader, const config_setting_t *entries, const char *name);
 /* lists.c: says what is missing or too much in one entry of lists. */
 void settings_list_check(struct settings_reader *reader, const config_setting_t *entry,
     const char *label, const struct settings_list *list);

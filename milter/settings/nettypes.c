@@ -103,6 +103,17 @@ const struct settings_type settings_type_domains = {
 	.item_size = sizeof(const char *),
 };
 
+/* A domain, or "" for none: NULL. */
+static const char *
+parse_domain_optional(struct settings_reader *reader, const struct settings_key *key,
+    const char *text, void *target)
+{
+	*(const char **)target = NULL;
+	return text[0] == '\0' ? NULL : parse_domain(reader, key, text, target);
+}
+SETTINGS_TEXT_TYPE(domain_optional, parse_domain_optional,
+    "not a domain: use \"example.com\", or \"\" for none");
+
 /* A network, or one address. */
 static const char *
 parse_network(struct settings_reader *reader, const struct settings_key *key,

@@ -5,11 +5,11 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "milter/mail/mail.h"
 #include "milter/settings/internal.h"
 
-/* Is the entry of a list a group? An error otherwise. */
-static bool
-entry_is_group(struct settings_reader *reader, const config_setting_t *entry,
+bool
+settings_entry_is_group(struct settings_reader *reader, const config_setting_t *entry,
     const char *name, int number)
 {
 	if (config_setting_is_group(entry))
@@ -19,9 +19,8 @@ entry_is_group(struct settings_reader *reader, const config_setting_t *entry,
 	return false;
 }
 
-/* Does the file have a usable list of entries here, and how many? */
-static int
-entry_count(
+int
+settings_entry_count(
     struct settings_reader *reader, const config_setting_t *entries, const char *name)
 {
 	int count = entries == NULL || !config_setting_is_list(entries)
@@ -39,7 +38,7 @@ entry_count(
 void
 settings_read_lists(struct settings_reader *reader, config_setting_t *lists)
 {
-	int count = entry_count(reader, lists, "lists");
+	int count = settings_entry_count(reader, lists, "lists");
 
 	reader->settings->lists = base_arena_array(
 	    reader->arena, (size_t)count + 1, sizeof(struct settings_list));
@@ -53,7 +52,7 @@ settings_read_lists(struct settings_reader *reader, config_setting_t *lists)
 		    &reader->settings->lists[reader->settings->list_count];
 		char label[32];
 
-		if (!entry_is_group(reader, entry, "lists", i + 1))
+		if (!settings_entry_is_group(reader, entry, "lists", i + 1))
 			continue;
 		snprintf(label, sizeof(label), "lists[%d].", i + 1);
 		settings_read_defaults(reader, settings_list_keys, list, false);
@@ -161,7 +160,7 @@ void
 settings_read_policy(struct settings_reader *reader, config_setting_t *rules)
 {
 	struct settings *settings = reader->settings;
-	int count = entry_count(reader, rules, "policy");
+	int count = settings_entry_count(reader, rules, "policy");
 
 	settings->policies = base_arena_array(
 	    reader->arena, (size_t)count + 1, sizeof(struct settings_policy));
@@ -172,7 +171,7 @@ settings_read_policy(struct settings_reader *reader, config_setting_t *rules)
 	for (int i = 0; i < count; i++) {
 		config_setting_t *entry = config_setting_get_elem(rules, (unsigned)i);
 
-		if (!entry_is_group(reader, entry, "policy", i + 1))
+		if (!settings_entry_is_group(reader, entry, "policy", i + 1))
 			continue;
 		rule_read(
 		    reader, entry, i + 1, &settings->policies[settings->policy_count]);
@@ -195,12 +194,14 @@ settings_addresses_have(const char *const *list, size_t count, const char *addre
 	return false;
 }
 
-/* Is the domain one of the site's? */
+/* Is the domain one of the site's, and the rest a name in it? */
 bool
 settings_is_local(const struct settings *settings, const char *address)
 {
 	const char *domain = strrchr(address, '@');
 
+	if (!mail_address_is_mailbox(address))
+		return false;
 	for (size_t i = 0; domain != NULL && i < settings->identity.local_domain_count; i++)
 		if (strcmp(settings->identity.local_domains[i], domain + 1) == 0)
 			return true;

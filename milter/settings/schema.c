@@ -96,7 +96,13 @@ const struct settings_key settings_keys[] = {
 	{ "identity.trusted_networks", &settings_type_networks,
 	    AT(identity.trusted_networks), "127.0.0.0/8 ::1/128",
 	    .count_offset = offsetof(struct settings, identity.trusted_network_count) },
-	{ "identity.spf", &settings_type_truth, AT(identity.spf), "true" },
+	{ "identity.logins", &settings_type_path_optional, AT(identity.logins), "" },
+	{ "identity.login_domain", &settings_type_domain_optional,
+	    AT(identity.login_domain), "" },
+	{ "identity.envelope_is_checked", &settings_type_truth,
+	    AT(identity.envelope_is_checked), "false" },
+	{ "identity.delegates", &settings_type_entries, AT(identity.delegates) },
+	{ "identity.spf", &settings_type_truth, AT(identity.spf), "false" },
 	{ "identity.spf_timeout", &settings_type_duration, AT(identity.spf_timeout), "5s",
 	    .min = 1, .max = 60 },
 	{ "identity.spf_cache", &settings_type_duration, AT(identity.spf_cache), "5m",
@@ -178,6 +184,26 @@ const struct settings_key settings_list_keys[] = {
 	{ "domain", &settings_type_domains, LIST(domains),
 	    .count_offset = offsetof(struct settings_list, domain_count) },
 	{ "owner", &settings_type_address, LIST(owner) },
+	{ .name = NULL },
+};
+
+#define DELEGATE(member, count)                                                            \
+	.offset = offsetof(struct settings_delegate, member),                              \
+	.count_offset = offsetof(struct settings_delegate, count)
+
+static const struct settings_choice letter_receivers[] = {
+	{ "person", SETTINGS_LETTERS_PERSON, NULL },
+	{ "mailbox", SETTINGS_LETTERS_MAILBOX, NULL },
+	{ NULL, 0, NULL },
+};
+
+const struct settings_key settings_delegate_keys[] = {
+	{ "address", &settings_type_senders, DELEGATE(addresses, address_count) },
+	{ "persons", &settings_type_senders, DELEGATE(persons, person_count) },
+	{ "logins", &settings_type_logins, DELEGATE(logins, login_count) },
+	{ "letters_to", &settings_type_choice,
+	    offsetof(struct settings_delegate, letters_to), "person",
+	    .choices = letter_receivers },
 	{ .name = NULL },
 };
 

@@ -78,6 +78,7 @@ settings_defaults(void)
 	if (settings_new(&reader, "(defaults)") == NULL)
 		return NULL;
 	settings_read_defaults(&reader, settings_keys, reader.settings, true);
+	settings_read_identity(&reader, NULL);
 	settings_read_lists(&reader, NULL);
 	settings_read_policy(&reader, NULL);
 	if (reader.is_short)
@@ -111,6 +112,7 @@ read_config(struct settings_reader *reader, const config_t *config)
 
 	settings_read_defaults(reader, settings_keys, reader->settings, false);
 	settings_read_group(reader, settings_keys, root, "", reader->settings);
+	settings_read_identity(reader, config);
 	settings_read_lists(reader, config_setting_get_member(root, "lists"));
 	settings_read_policy(reader, config_setting_get_member(root, "policy"));
 }

@@ -62,6 +62,23 @@ struct settings_list {
 	const char *owner; /* who looks after the list, normalised and whole, or NULL; with an address */
 };
 
+/* Who gets the letters about what a person sends as another address. */
+enum settings_letters {
+	SETTINGS_LETTERS_PERSON,
+	SETTINGS_LETTERS_MAILBOX, /* the address that is sent as */
+};
+
+/* One entry of identity.delegates: who may send as these addresses. */
+struct settings_delegate {
+	const char **addresses; /* "user@domain" without its extension, or "@domain" */
+	size_t address_count;
+	const char **persons; /* likewise */
+	size_t person_count;
+	const char **logins; /* as the MTA tells them */
+	size_t login_count;
+	enum settings_letters letters_to;
+};
+
 /* Whom a rule's recipients must be. */
 enum settings_reach {
 	SETTINGS_REACH_ANY,
@@ -175,6 +192,11 @@ struct settings {
 		const char *recipient_delimiter; /* characters, "" for none */
 		struct settings_network *trusted_networks;
 		size_t trusted_network_count;
+		const char *logins;	  /* path of a file "login address"; NULL: none */
+		const char *login_domain; /* of logins without one; NULL: see identity.h */
+		bool envelope_is_checked; /* by the MTA, against the login */
+		struct settings_delegate *delegates;
+		size_t delegate_count;
 		bool spf; /* is an SPF pass a proof? */
 		int64_t spf_timeout; /* seconds a mail waits for the DNS at most */
 		int64_t spf_cache; /* seconds a result is remembered; 0: not */
@@ -266,7 +288,7 @@ bool settings_addresses_have(const char *const *list, size_t count, const char *
 struct sockaddr_storage;
 bool settings_networks_have(const struct settings_network *networks, size_t count,
 	const struct sockaddr_storage *address);
-/* Is it an address in a local domain? */
+/* Can it be a mailbox in a local domain (mail_address_is_mailbox())? */
 bool settings_is_local(const struct settings *settings, const char *address);
 
 /* "90", "120s", "5m", "2h", "3d" in seconds. REFUSE otherwise or beyond ten years. */

@@ -67,7 +67,7 @@ load_named(struct site_whole *whole, struct base_buffer *faults_r)
 	load_told(result, why, &all, faults_r);
 	result = audience_directory_new(settings, &whole->site.audience, &why);
 	load_told(result, why, &all, faults_r);
-	result = identity_spf_new(settings, &whole->site.spf, &why);
+	result = identity_sources_open(settings, &whole->site.identity, &why);
 	load_told(result, why, &all, faults_r);
 	result = notice_templates_load(settings, &whole->site.templates, faults_r);
 	all = all == BASE_OK ? result : all;

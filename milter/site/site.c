@@ -27,7 +27,7 @@ site_drop(const struct site **site)
 	if (whole == NULL || atomic_fetch_sub(&whole->users, 1) > 1)
 		return;
 	notice_templates_free(&whole->site.templates);
-	identity_spf_free(&whole->site.spf);
+	identity_sources_close(&whole->site.identity);
 	audience_directory_free(&whole->site.audience);
 	judge_scorecard_free(&whole->scorecard);
 	base_key_free(&whole->key);

@@ -4,7 +4,7 @@
  *
  * WHAT IT DOES
  *	Builds a generation from the settings file: the settings, the key, the scorecard, the
- *	lists, the templates of letters, what SPF remembers. It is built and proved whole before anybody sees it, and then put in the place
+ *	lists, the templates of letters, whose a login is, what SPF remembers. It is built and proved whole before anybody sees it, and then put in the place
  *	of the one in force by one exchange of a pointer. Whoever works by a generation takes
  *	it, and drops it at the end of that work: a transaction that is open while the
  *	settings change finishes by those it began with. A generation goes away with the last
@@ -46,7 +46,7 @@ struct site {
 	const struct judge_scorecard *scorecard;
 	struct audience_directory *audience; /* looks after its files by itself */
 	struct notice_templates *templates;   /* the site's own sentences */
-	struct identity_spf *spf;	     /* NULL: SPF is not asked */
+	struct identity_sources identity;
 };
 
 /* Builds one from the file; it has one user, the caller. */

@@ -43,24 +43,152 @@ def test_asks_for_the_clients_name_only_with_spf():
                 site.kill()
 
 
+MALLORY, BOSS, DORA, INFO = (f"{name}@example.com" for name in ("mallory", "boss", "dora", "info"))
+SHARED = {"address": INFO, "persons": (ANNA,)}
+NAMES = ("sender", "proof", "login", "person", "envelope", "from")
+
+
+def strict(**identity):
+    """A site that asks about every mail to more than three, whoever sends it."""
+    return Site({"identity": identity,
+                 "judge": {"learning_sends_new_site": 0, "new_site_odds": 1},
+                 "budget": {"sender_day": 0, "site_thousand": 0},
+                 "policy": ({"action": "confirm", "threshold": 0.0, "learning_sends": 0,
+                             "match": {"people_min": 4}}, {"action": "pass"})})
+
+
+def judged(site, message, **envelope):
+    """Sends it; the audit line of its judgement."""
+    queue_id = site.send(message, **envelope)
+    return until(lambda: site.audit("judge", queue_id=queue_id), 10, "the judgement")[0]
+
+
+def only_letter(site, to):
+    """Waits for a letter to this address; nobody else got one, and nobody outside any mail."""
+    letters = site.letters(to)
+    receivers = {who for one in site.receiver.received() for who in one.recipients
+                 if one.header("Auto-Submitted") == "auto-generated"}
+    assert receivers == {to}, receivers
+    site.receiver.forget()
+    return letters
+
+
 def test_audit_tells_login_envelope_and_from_apart():
-    """Anna's deputy sends for her, and the mail comes from an office's mailbox."""
-    with Site() as site:
+    """Anna's deputy may send for her, and the mail comes from an office's mailbox."""
+    delegates = ({"address": ANNA, "logins": ("deputy",)},)
+    with Site({"identity": {"delegates": delegates}}) as site:
         story.teach(site)
         message = story.announce(site).reply_all(ANNA)
-        site.send(message, login="deputy", sender="office@example.com")
-        line = until(lambda: site.audit("judge", login="deputy"), 10, "the judgement")[0]
-        found = {key: line[key]
-                 for key in ("sender", "proof", "login", "person", "envelope", "from")}
+        line = judged(site, message, login="deputy", sender="office@example.com")
+        found = {key: line[key] for key in NAMES}
         assert found == {"sender": ANNA, "proof": "login", "login": "deputy", "from": ANNA,
                          "person": "deputy@example.com", "envelope": "office@example.com"}, found
-        assert site.letters("deputy@example.com"), "the letter goes to who is proved"
-        assert not site.receiver.received(recipient=ANNA)
+        only_letter(site, "deputy@example.com")
+
+
+def test_the_letter_goes_to_who_is_proved():
+    """Whatever a login writes into From, Sender or the envelope: it gets the letter, nobody else."""
+    cases = (("noreply@example.com", ANNA, ()), (BOSS, BOSS, (("Sender", ANNA),)),
+             ("me@gmail.example", "me@gmail.example", ()), (ANNA, "x@outside.example", ()))
+    with strict() as site:
+        for number, (author, envelope, headers) in enumerate(cases):
+            message = Message(author, COLLEAGUES[:5], f"Case {number}", headers=headers)
+            line = judged(site, message, login="anna", sender=envelope)
+            assert (line["sender"], line["action"]) == (ANNA, "confirm"), line
+            only_letter(site, ANNA)
+
+
+def test_a_bounce_by_hand_is_by_who_resends():
+    """mutt's bounce of Dora's mail: Anna sends it, and Dora hears nothing of it."""
+    resent = [("Resent-From", f"Anna <{ANNA}>"), ("Resent-To", ", ".join(COLLEAGUES[:5])),
+              ("Resent-Message-ID", "<rs1@example.com>")]
+    for login in ("anna", ""):
+        with strict() as site:
+            message = Message(DORA, [ANNA], "Confidential: salaries")
+            text = "".join(f"{name}: {value}\r\n" for name, value in resent)
+            line = judged(site, message, login=login, sender=ANNA, recipients=COLLEAGUES[:5],
+                          data=text.encode() + message.data())
+            assert (line["sender"], line["from"], line["person"]) == (ANNA, DORA, "-"), line
+            only_letter(site, ANNA)
+
+
+def test_a_name_that_lost_its_quotes():
+    """From: Muster, Anna <anna@...> is Anna, whatever the MTA makes of the first word."""
+    with strict() as site:
+        message = Message(ANNA, COLLEAGUES[:5])
+        data = message.data().replace(b"From: <anna@", b"From: Muster, Anna <anna@")
+        line = judged(site, message, login="anna", data=data)
+        assert (line["sender"], line["from"]) == (ANNA, ANNA), line
+        only_letter(site, ANNA)
+
+
+ROUTES = ("victim%outside.example@example.com", "outside.example!victim@example.com",
+          '"victim@outside.example"@example.com')
+
+
+def test_a_route_is_nobody():
+    """Postfix and Sendmail send these on to the outside: nothing of ours goes there."""
+    with strict() as site:
+        for route in ROUTES:
+            line = judged(site, Message(route, COLLEAGUES[:5], "Win a prize"),
+                          login="mallory", sender=MALLORY)
+            assert line["sender"] == MALLORY, line
+            only_letter(site, MALLORY)
+            for login in (route, ""):  # nobody's login; nobody on a trusted network
+                message = Message(route, COLLEAGUES[:5], "Win a prize")
+                site.send(message, login=login, sender="x@outside.example")
+                story.reaches(site, message)
+        assert not [one for one in site.receiver.received()
+                    if one.header("Auto-Submitted") == "auto-generated"]
+
+
+def test_a_shared_mailbox_is_told_where_the_settings_say_so():
+    box = {"address": "box@example.com", "persons": ("@example.com",), "letters_to": "mailbox"}
+    with strict(delegates=(SHARED, box)) as site:
+        for author, told in ((INFO, ANNA), ("box@example.com", "box@example.com")):
+            line = judged(site, Message(author, COLLEAGUES[:5]), login="anna")
+            assert (line["sender"], line["person"]) == (author, ANNA), line
+            only_letter(site, told)
+        # who is in no entry only says so
+        line = judged(site, Message(INFO, COLLEAGUES[:5]), login="mallory")
+        assert (line["sender"], line["from"]) == (MALLORY, INFO), line
+        only_letter(site, MALLORY)
+
+
+def test_the_file_of_logins():
+    """Logins that are no addresses; a file that became wrong leaves the old one in force."""
+    with tempfile.NamedTemporaryFile("w", suffix=".logins") as file:
+        os.chmod(file.name, 0o644)
+        file.write("# who is who\nDOM\\\\anna Anna@example.com, muster@example.com\n".replace(
+            "\\\\", "\\"))
+        file.flush()
+        with strict(logins=file.name) as site:
+            line = judged(site, Message("muster@example.com", COLLEAGUES[:5]),
+                          login="dom\\anna")
+            assert (line["sender"], line["person"]) == ("muster@example.com", ANNA), line
+            only_letter(site, "Anna@example.com")
+            file.write("ben\n")
+            file.flush()
+            done = site.oopsctl("reload")
+            assert f"{file.name}:3: the form is: LOGIN ADDRESS" in done.stdout + done.stderr, done
+            site.allow(r"\.logins:3: the form is|settings")
+            line = judged(site, Message(ANNA, COLLEAGUES[:5]), login="DOM\\anna")
+            assert line["sender"] == ANNA, line
+            only_letter(site, "Anna@example.com")
+            # a login that is nobody's: somebody of ours sends, and it is not known who
+            message = Message(ANNA, COLLEAGUES[:5])
+            line = judged(site, message, login="DOM\\ghost")
+            assert (line["wanted"], line["action"], line["softened_by"]) == (
+                "confirm", "tag", "login"), line
+            story.reaches(site, message)
+            assert not site.receiver.received(recipient=ANNA)
 
 
 def test_wrong_account():
     """Anna writes to a colleague of hers, but sends as the shared mailbox."""
-    with Site({"policy": ({"action": "tag", "threshold": 0.0, "tag_threshold": 0.0},)}) as site:
+    delegates = ({"address": "info@example.com", "persons": (ANNA,)},)
+    with Site({"policy": ({"action": "tag", "threshold": 0.0, "tag_threshold": 0.0},),
+               "identity": {"delegates": delegates}}) as site:
         story.teach(site)
         path = site.folder / "message.eml"
         for login, wanted in (("anna", True), ("info", False)):

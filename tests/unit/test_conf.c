@@ -23,7 +23,7 @@ struct documented {
 	const char *prefix;
 };
 
-static struct documented all[100];
+static struct documented all[200];
 static int all_count;
 
 /* Collects the keys of every table. */
@@ -34,9 +34,10 @@ collect(void)
 		const struct settings_key *table;
 		const char *prefix;
 	} tables[] = { { settings_keys, "" }, { settings_list_keys, "lists." },
+		{ settings_delegate_keys, "identity.delegates." },
 		{ settings_rule_keys, "policy." } };
 
-	for (size_t i = 0; i < 3; i++)
+	for (size_t i = 0; i < sizeof(tables) / sizeof(*tables); i++)
 		for (const struct settings_key *key = tables[i].table; key->name != NULL;
 		     key++)
 			all[all_count++] = (struct documented){ key, tables[i].prefix };
@@ -178,21 +179,26 @@ check_example(const struct documented *documented, const char *example)
 		"web",
 		"base_url = \"https://a.example\";",
 		"identity",
-		"local_domains = ( \"a.example\" );",
+		"local_domains = ( \"a.example\", \"example.com\", \"staff.example.com\" );",
 		"notice",
 		"from = \"a@a.example\";",
 	};
+	static const char in_identity[] = "identity.delegates.";
+	bool is_delegate = strcmp(documented->prefix, in_identity) == 0;
+	bool is_entry = documented->prefix[0] != '\0' && !is_delegate;
 	char group[32], path[] = "/tmp/oops-conf-XXXXXX";
 	int fd = mkstemp(path);
 	FILE *file = fd < 0 ? NULL : fdopen(fd, "w");
 	struct settings *settings;
 
 	ck_assert_ptr_nonnull(file);
-	snprintf(group, sizeof(group), "%.*s", (int)strcspn(documented->key->name, "."),
-	    documented->key->name);
+	if (is_delegate)
+		example = base_arena_printf(arena, "delegates = ( { %s } );", example);
+	snprintf(group, sizeof(group), "%s",
+	    is_delegate ? "identity" : documented->key->name);
+	group[strcspn(group, ".")] = '\0';
 	for (size_t i = 0; i < 6; i += 2) {
-		bool is_same =
-		    documented->prefix[0] == '\0' && strcmp(group, needed[i]) == 0;
+		bool is_same = !is_entry && strcmp(group, needed[i]) == 0;
 		bool has_it = documented->key->required != NULL;
 
 		fprintf(file, "%s: { %s %s };\n", needed[i], is_same ? example : "",
@@ -200,10 +206,10 @@ check_example(const struct documented *documented, const char *example)
 		if (is_same)
 			group[0] = '\0';
 	}
-	if (documented->prefix[0] != '\0')
+	if (is_entry)
 		fprintf(file, "%.*s: ( { %s } );\n", (int)strlen(documented->prefix) - 1,
 		    documented->prefix, example);
-	else if (strchr(documented->key->name, '.') == NULL)
+	else if (!is_delegate && strchr(documented->key->name, '.') == NULL)
 		fprintf(file, "%s\n", example);
 	else if (group[0] != '\0')
 		fprintf(file, "%s: { %s };\n", group, example);

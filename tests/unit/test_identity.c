@@ -4,9 +4,12 @@
 #include <arpa/inet.h>
 #include <check.h>
 #include <netinet/in.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <sys/un.h>
+#include <unistd.h>
 
 #include "milter/identity/identity.h"
 
@@ -90,13 +93,18 @@ static const struct {
 	{ "ann", "", false, "bounce@example.net", "ann@example.org", IDENTITY_LOGIN,
 	    "ann@example.org" },
 	{ "ann", "", false, "ann@example.com", "info@example.org", IDENTITY_LOGIN,
-	    "info@example.org" },
+	    "ann@example.com" },
 	{ "ann", "", false, "ann@example.com", "ann@gmail.example", IDENTITY_LOGIN,
 	    "ann@example.com" },
-	{ "ann", "", false, "ann@example.net", "ann@gmail.example", IDENTITY_LOGIN, "" },
+	{ "ann", "", false, "ann@example.net", "ann@gmail.example", IDENTITY_LOGIN,
+	    "ann@example.com" },
 	{ "ann", "", false, "ann@sub.example.com", "ann@notexample.com", IDENTITY_LOGIN,
+	    "ann@example.com" },
+	{ "ann", "", false, "ann", "", IDENTITY_LOGIN, "ann@example.com" },
+	{ "", "127.0.0.1", false, "ann@example.com", "info@example.org", IDENTITY_NETWORK,
+	    "info@example.org" },
+	{ "", "127.0.0.1", false, "ann@example.net", "ann@gmail.example", IDENTITY_NETWORK,
 	    "" },
-	{ "ann", "", false, "ann", "", IDENTITY_LOGIN, "" },
 	{ "ann", "", false, "", "ann@example.com", IDENTITY_LOGIN, "" },
 };
 
@@ -107,7 +115,8 @@ START_TEST(test_find)
 	struct mail_transaction transaction = { .envelope_sender = cases[_i].envelope,
 		.from = cases[_i].from,
 		.envelope_written = "written in the envelope",
-		.from_written = "written in From" };
+		.from_written = "written in From",
+		.resent_from = "" };
 	struct base_arena *arena = base_arena_new(1 << 16);
 	struct identity identity;
 
@@ -135,51 +144,267 @@ START_TEST(test_find)
 }
 END_TEST
 
-/* Who is proved, and as whom that is sent when From names somebody else. */
-static const struct {
+/* Who may send as whom, in the tests below. */
+static const char *shared[] = { "info@example.com", "office@example.org" };
+static const char *team[] = { "ann@example.com", "@example.org" };
+static const char *box[] = { "box@example.com" };
+static const char *opaque[] = { "U-77/ann" };
+static struct settings_delegate delegates[] = {
+	{ .addresses = shared, .address_count = 2, .persons = team, .person_count = 2 },
+	{ .addresses = box,
+	    .address_count = 1,
+	    .persons = team,
+	    .person_count = 2,
+	    .logins = opaque,
+	    .login_count = 1,
+	    .letters_to = SETTINGS_LETTERS_MAILBOX },
+};
+static const char logins_text[] = "# who is who\n"
+				  "\n"
+				  "DOM\\anna\tAnna.Muster@example.com\n"
+				  "dora  dora@example.com, d@example.com\n"
+				  "	dora.neu@example.org\n"
+				  "partner x@outside.example\n"
+				  "trick  victim%outside.example@example.com\n";
+
+/* What a send names; whose it is taken for. */
+static const struct person_case {
 	const char *login;
 	const char *envelope;
+	const char *resent;
 	const char *from;
+	const char *actor;
 	const char *person;
+	const char *mailbox;
 	const char *sent_as;
 } persons[] = {
-	{ "ann", "ann@example.com", "ann@example.com", "ann@example.com", "" },
-	{ "ann@example.com", "ann@example.com", "ann@example.com", "ann@example.com", "" },
-	{ "Ann@EXAMPLE.com", "x@example.net", "ann@example.com", "ann@example.com", "" },
-	{ "ann", "info@example.com", "info@example.com", "ann@example.com", "From" },
-	{ "ANN", "info@example.org", "info@example.org", "ann@example.org", "From" },
-	{ "ann@example.com", "info@example.org", "info@example.org", "ann@example.com", "From" },
-	/* the login counts, whatever the envelope says */
-	{ "ann", "ben@example.com", "info@example.com", "ann@example.com", "From" },
-	/* no address of ours */
-	{ "ann@example.net", "info@example.com", "info@example.com", "info@example.com", "" },
-	{ "EXAMPLE\\ann", "info@example.com", "info@example.com", "info@example.com", "" },
-	{ "a b", "info@example.com", "info@example.com", "info@example.com", "" },
-	{ "@", "info@example.com", "info@example.com", "info@example.com", "" },
+	/* one's own */
+	{ "ann", "ann@example.com", "", "ann@example.com", "ann@example.com",
+	    "ann@example.com", "From", "" },
+	{ "ann@example.com", "ann@example.com", "", "ann@example.com", "ann@example.com",
+	    "ann@example.com", "From", "" },
+	{ "Ann@EXAMPLE.com", "x@example.net", "", "ann@example.com", "ann@example.com",
+	    "ann@example.com", "From", "" },
+	{ "ANN", "x@example.net", "", "ann@example.org", "ann@example.org", "ann@example.org",
+	    "From", "" },
+	{ "ann", "ann@example.org", "", "ann@strange.example", "ann@example.org",
+	    "ann@example.org", "envelope", "From" },
+	/* somebody else's, who may be nobody: never believed, never written to */
+	{ "ann", "ann@example.com", "", "boss@example.com", "ann@example.com",
+	    "ann@example.com", "envelope", "From" },
+	{ "ann", "noreply@example.com", "", "noreply@example.com", "ann@example.com",
+	    "ann@example.com", "ann@example.com", "From" },
+	{ "ann", "boss@example.com", "", "boss@example.com", "ann@example.com",
+	    "ann@example.com", "ann@example.com", "From" },
+	/* strangers' in both places: a send of the login's all the same */
+	{ "ann", "x@strange.example", "", "y@strange.example", "ann@example.com",
+	    "ann@example.com", "ann@example.com", "From" },
+	{ "ann", "x@strange.example", "", "", "ann@example.com", "ann@example.com",
+	    "ann@example.com", "" },
+	{ "ann", "", "", "ann@example.com", "", "", "", "" },
+	/* a bounce by hand: who resends is the author */
+	{ "ann", "ann@example.com", "ann@example.com", "dora@example.com", "ann@example.com",
+	    "ann@example.com", "Resent", "" },
+	{ "ann", "ann@example.com", "boss@example.com", "ann@example.com", "ann@example.com",
+	    "ann@example.com", "envelope", "Resent" },
+	{ "", "dora@example.com", "ann@example.com", "dora@example.com", "ann@example.com",
+	    "ann@example.com", "Resent", "" },
+	/* a shared mailbox */
+	{ "ann", "info@example.com", "", "info@example.com", "info@example.com",
+	    "ann@example.com", "ann@example.com", "From" },
+	{ "kim@example.org", "kim@example.org", "", "info@example.com", "info@example.com",
+	    "kim@example.org", "envelope", "From" },
+	{ "ben", "info@example.com", "", "info@example.com", "ben@example.com",
+	    "ben@example.com", "ben@example.com", "From" },
+	{ "ann", "box@example.com", "", "box@example.com", "box@example.com",
+	    "ann@example.com", "From", "From" },
+	{ "u-77/ANN", "x@example.net", "", "box@example.com", "box@example.com",
+	    "u-77/ann@example.com", "From", "From" },
+	/* by the file */
+	{ "dom\\Anna", "anna.muster@example.com", "", "anna.muster@example.com",
+	    "anna.muster@example.com", "anna.muster@example.com",
+	    "Anna.Muster@example.com", "" },
+	{ "dora", "d@example.com", "", "d@example.com", "d@example.com", "dora@example.com",
+	    "dora@example.com", "From" },
+	{ "dora", "d@example.com", "", "dora.neu@example.org", "dora.neu@example.org",
+	    "dora@example.com", "dora@example.com", "From" },
+	{ "dora", "d@example.com", "", "ann@example.com", "dora@example.com",
+	    "dora@example.com", "dora@example.com", "From" },
+	/* nobody of ours, or nobody at all: somebody of the site sends */
+	{ "partner", "ann@example.com", "", "ann@example.com", "ann@example.com", "", "",
+	    "From" },
+	{ "trick", "ann@example.com", "", "ann@example.com", "ann@example.com", "", "",
+	    "From" },
+	{ "ann@example.net", "info@example.com", "", "info@example.com", "info@example.com",
+	    "", "", "From" },
+	{ "EXAMPLE\\ann", "info@example.com", "", "info@example.com", "info@example.com", "",
+	    "", "From" },
+	{ "a b", "ann@example.com", "", "ann@example.com", "ann@example.com", "", "", "From" },
+	{ "@", "x@example.net", "", "y@example.net", "", "", "", "" },
+	/* routes, programs and files are nobody's */
+	{ "victim%outside.example", "v@x.example", "", "v@x.example", "", "", "", "" },
+	{ "outside.example!victim", "v@x.example", "", "v@x.example", "", "", "", "" },
+	{ "\"victim@outside.example\"@example.com", "v@x.example", "", "v@x.example", "", "",
+	    "", "" },
+	{ "victim%outside.example@example.com", "v@x.example", "", "v@x.example", "", "", "",
+	    "" },
+	{ "|cmd", "v@x.example", "", "v@x.example", "", "", "", "" },
+	{ "/etc/passwd", "v@x.example", "", "v@x.example", "", "", "", "" },
+	{ "ann", "ann@example.com", "", "victim%outside.example@example.com",
+	    "ann@example.com", "ann@example.com", "envelope", "From" },
+	{ "", "victim%outside.example@example.com", "", "outside.example!v@example.com", "",
+	    "", "", "" },
+	{ "", "ann@example.com", "", "\"victim@outside.example\"@example.com",
+	    "ann@example.com", "ann@example.com", "envelope", "From" },
 	/* no login: the envelope sender */
-	{ "", "ann@example.com", "info@example.com", "ann@example.com", "From" },
-	{ "", "info@example.com", "info@example.com", "info@example.com", "" },
-	{ "", "bounce@example.net", "info@example.com", "info@example.com", "" },
-	{ "", "ann@example.com", "ann@stranger.example", "ann@example.com", "From" },
-	/* nobody of ours sends */
-	{ "ann", "x@example.net", "y@example.net", "", "" },
+	{ "", "ann@example.com", "", "info@example.com", "info@example.com",
+	    "ann@example.com", "envelope", "From" },
+	{ "", "ann@example.com", "", "box@example.com", "box@example.com", "ann@example.com",
+	    "From", "From" },
+	{ "", "info@example.com", "", "info@example.com", "info@example.com",
+	    "info@example.com", "From", "" },
+	{ "", "bounce@example.net", "", "info@example.com", "info@example.com",
+	    "info@example.com", "From", "" },
+	{ "", "ann@example.com", "", "ann@stranger.example", "ann@example.com",
+	    "ann@example.com", "envelope", "From" },
+	{ "", "x@example.net", "x@example.net", "ann@example.com", "", "", "", "" },
 };
 
-START_TEST(test_person)
+/* The settings of the persons above, with the file of logins in place. */
+static struct settings
+persons_site(char path[32])
 {
-	struct identity_peer peer = { .login = persons[_i].login };
-	struct mail_transaction transaction = { .envelope_sender = persons[_i].envelope,
-		.from = persons[_i].from,
+	struct settings settings = site;
+	int fd;
+
+	strcpy(path, "/tmp/loginsXXXXXX");
+	fd = mkstemp(path);
+	ck_assert_int_ge(fd, 0);
+	ck_assert_int_eq(write(fd, logins_text, strlen(logins_text)), strlen(logins_text));
+	close(fd);
+	settings.identity.logins = path;
+	settings.identity.delegates = delegates;
+	settings.identity.delegate_count = COUNT(delegates);
+	return settings;
+}
+
+/* What is found of one send. */
+static struct identity
+person_find(const struct settings *settings, const struct identity_sources *sources,
+    struct base_arena *arena, const struct person_case *send)
+{
+	struct identity_peer peer = { .login = send->login };
+	struct mail_transaction transaction = { .envelope_sender = send->envelope,
+		.from = send->from,
 		.envelope_written = "envelope",
-		.from_written = "From" };
-	struct base_arena *arena = base_arena_new(1 << 16);
+		.from_written = *send->from ? "From" : "",
+		.resent_from = send->resent,
+		.resent_written = *send->resent ? "Resent" : "" };
 	struct identity identity;
 
 	peer_set(&peer, "127.0.0.1");
-	identity_find(&site, NULL, arena, &peer, &transaction, &identity);
+	identity_find(settings, sources, arena, &peer, &transaction, &identity);
+	return identity;
+}
+
+START_TEST(test_person)
+{
+	char path[32];
+	struct settings settings = persons_site(path);
+	struct base_arena *arena = base_arena_new(1 << 16);
+	struct identity_sources sources = { 0 };
+	struct identity identity;
+	const char *why = "";
+
+	ck_assert_msg(
+	    identity_sources_open(&settings, &sources, &why) == BASE_OK, "%s", why);
+	unlink(path);
+	identity = person_find(&settings, &sources, arena, &persons[_i]);
+	ck_assert_str_eq(identity.actor, persons[_i].actor);
 	ck_assert_str_eq(identity.person, persons[_i].person);
+	ck_assert_str_eq(identity.mailbox, persons[_i].mailbox);
 	ck_assert_str_eq(identity.sent_as, persons[_i].sent_as);
+	ck_assert(identity.is_local == (identity.actor[0] != '\0'));
 	base_arena_free(&arena);
+	identity_sources_close(&sources);
+}
+END_TEST
+
+/* Settings that say more of a login. */
+START_TEST(test_login_settings)
+{
+	const struct person_case opaque_login = { .login = "u4711",
+		.envelope = "ann@example.org",
+		.resent = "",
+		.from = "ann@example.org" };
+	struct settings settings = site;
+	struct base_arena *arena = base_arena_new(1 << 16);
+	struct identity identity = person_find(&settings, NULL, arena, &opaque_login);
+
+	ck_assert_str_eq(identity.person, "u4711@example.com");
+	ck_assert_str_eq(identity.actor, "u4711@example.com");
+	settings.identity.login_domain = "example.org";
+	identity = person_find(&settings, NULL, arena, &opaque_login);
+	ck_assert_str_eq(identity.person, "u4711@example.org");
+	settings.identity.envelope_is_checked = true;
+	identity = person_find(&settings, NULL, arena, &opaque_login);
+	ck_assert_str_eq(identity.person, "ann@example.org");
+	ck_assert_str_eq(identity.actor, "ann@example.org");
+	base_arena_free(&arena);
+}
+END_TEST
+
+/* Files of logins that are wrong. */
+static const struct {
+	const char *text;
+	const char *why; /* a part of it */
+} bad_logins[] = {
+	{ "anna\n", ":1: the form is: LOGIN ADDRESS" },
+	{ " anna@example.com\n", ":1: the form is: LOGIN ADDRESS" },
+	{ "# x\nanna anna\n", ":2: no address: anna" },
+	{ "anna <anna@example.com>\n", ":1: no address" },
+	{ "anna a@example.com\nben b@example.com\nAnna c@example.com\n",
+	    ":3: the login Anna is on line 1 already" },
+	{ "anna a@a,a@a,a@a,a@a,a@a,a@a,a@a,a@a,a@a,a@a,a@a,a@a,a@a,a@a,a@a,a@a,a@a,a@a,a@a,"
+	  "a@a,a@a",
+	    ":1: more than 20 addresses" },
+};
+
+START_TEST(test_bad_logins)
+{
+	char path[] = "/tmp/loginsXXXXXX";
+	struct settings settings = site;
+	struct identity_logins *logins = NULL;
+	int fd = mkstemp(path);
+	const char *why = "", *text = bad_logins[_i].text;
+
+	ck_assert_int_eq(write(fd, text, strlen(text)), strlen(text));
+	close(fd);
+	settings.identity.logins = path;
+	ck_assert_int_eq(identity_logins_load(&settings, &logins, &why), BASE_REFUSE);
+	ck_assert_msg(strstr(why, bad_logins[_i].why) != NULL, "%s", why);
+	ck_assert_ptr_null(logins);
+	unlink(path);
+}
+END_TEST
+
+/* A pipe that nobody writes to, or nothing at all, is told at once. */
+START_TEST(test_no_regular_file)
+{
+	char folder[] = "/tmp/loginsXXXXXX", path[64];
+	struct settings settings = site;
+	struct identity_logins *logins = NULL;
+	const char *why = "";
+
+	ck_assert_ptr_nonnull(mkdtemp(folder));
+	snprintf(path, sizeof(path), "%s/pipe", folder);
+	settings.identity.logins = path;
+	ck_assert_int_eq(identity_logins_load(&settings, &logins, &why), BASE_BROKEN);
+	ck_assert_int_eq(mkfifo(path, 0600), 0);
+	ck_assert_int_eq(identity_logins_load(&settings, &logins, &why), BASE_REFUSE);
+	ck_assert_ptr_nonnull(strstr(why, "no regular file"));
+	unlink(path);
+	rmdir(folder);
 }
 END_TEST
 
@@ -194,7 +419,10 @@ START_TEST(test_everybody)
 				     .trusted_network_count = 1 } };
 	struct identity_peer peer = { .login = NULL };
 	struct mail_transaction transaction = { .envelope_sender = "a@example.com",
-		.from = "" };
+		.envelope_written = "",
+		.from = "",
+		.from_written = "",
+		.resent_from = "" };
 	struct base_arena *arena = base_arena_new(1 << 16);
 	struct identity identity;
 
@@ -218,6 +446,9 @@ main(void)
 
 	tcase_add_loop_test(tests, test_find, 0, COUNT(cases));
 	tcase_add_loop_test(tests, test_person, 0, COUNT(persons));
+	tcase_add_test(tests, test_login_settings);
+	tcase_add_loop_test(tests, test_bad_logins, 0, COUNT(bad_logins));
+	tcase_add_test(tests, test_no_regular_file);
 	tcase_add_test(tests, test_everybody);
 	suite_add_tcase(suite, tests);
 	runner = srunner_create(suite);

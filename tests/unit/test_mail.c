@@ -457,6 +457,88 @@ START_TEST(addresses_are_kept_as_they_were_written)
 }
 END_TEST
 
+/* What a From field names: the address in brackets wins over what stands before it. */
+static const struct {
+	const char *value;
+	const char *from;
+	const char *name;
+} authors[] = {
+	{ "Muster, Anna <anna@b.example>", "anna@b.example", "Anna" },
+	/* so an MTA rewrites it: Postfix's append_at_myorigin */
+	{ "Muster@mx.example, Anna <anna@b.example>", "anna@b.example", "Anna" },
+	{ "anna@b.example, <boss@b.example>, <x@b.example>", "boss@b.example", "" },
+	{ "anna@b.example, x@b.example", "anna@b.example", "" },
+	{ "<anna@b.example>, x@b.example", "anna@b.example", "" },
+	{ "\"Muster, Anna\" <anna@b.example>", "anna@b.example", "Muster, Anna" },
+	{ "anna@b.example (Muster, Anna)", "anna@b.example", "Muster, Anna" },
+	{ "a@b.example, <broken", "a@b.example", "" },
+	{ "<>, anna@b.example", "anna@b.example", "" },
+	/* nobody reads hundreds of them */
+	{ "a@b, a@b, a@b, a@b, a@b, a@b, a@b, a@b, a@b, a@b, a@b, a@b, a@b, a@b, a@b, a@b, <x@y>",
+	    "a@b", "" },
+};
+
+START_TEST(the_author_stands_in_brackets)
+{
+	struct mail_transaction *t = mail_transaction_new(arena, 7);
+
+	mail_transaction_field(arena, t, "From", authors[_i].value);
+	ck_assert_str_eq(t->from, authors[_i].from);
+	ck_assert_str_eq(t->from_written, authors[_i].from);
+	ck_assert_str_eq(t->from_name, authors[_i].name);
+}
+END_TEST
+
+/* The newest resending stands first. */
+START_TEST(who_resent_it)
+{
+	struct mail_transaction *t = mail_transaction_new(arena, 7);
+
+	ck_assert_str_eq(t->resent_from, "");
+	mail_transaction_field(arena, t, "Resent-From", "Anna <Anna+x@b.example>");
+	mail_transaction_field(arena, t, "Resent-From", "dora@b.example");
+	mail_transaction_field(arena, t, "From", "eve@b.example");
+	ck_assert(t->is_resent);
+	ck_assert_int_eq(mail_transaction_fold(arena, t, "+"), BASE_OK);
+	ck_assert_str_eq(t->resent_from, "anna@b.example");
+	ck_assert_str_eq(t->resent_written, "Anna@b.example");
+	ck_assert_str_eq(t->from, "eve@b.example");
+}
+END_TEST
+
+/* Addresses that are a mailbox of their domain, and those that are something else. */
+static const struct {
+	const char *normal;
+	bool is_mailbox;
+} mailboxes[] = {
+	{ "anna@b.example", true },
+	{ "anna.b+news=x@b.example", true },
+	{ "jos\xC3\xA9@b.example", true },
+	{ "\"a b\"@b.example", true },
+	{ "u-7/anna@b.example", true },
+	{ "victim%outside.example@b.example", false },
+	{ "outside.example!victim@b.example", false },
+	{ "\"victim@outside.example\"@b.example", false },
+	{ "\"a%b\"@b.example", false },
+	{ "|cmd@b.example", false },
+	{ "\"|cmd arg\"@b.example", false },
+	{ "/var/mail/x@b.example", false },
+	{ "\":include:/etc/passwd\"@b.example", false },
+	{ "\"\\\\anna\"@b.example", false },
+	{ "-oqx@b.example", false },
+	{ "\"a\tb\"@b.example", false },
+	{ "\"anna@b.example", false },
+	{ "anna", false },
+	{ "@b.example", false },
+	{ "", false },
+};
+
+START_TEST(some_addresses_are_no_mailboxes)
+{
+	ck_assert(mail_address_is_mailbox(mailboxes[_i].normal) == mailboxes[_i].is_mailbox);
+}
+END_TEST
+
 START_TEST(a_transaction_is_built_field_by_field)
 {
 	struct mail_transaction *t = mail_transaction_new(arena, 7);
@@ -1185,6 +1267,11 @@ case_transactions(void)
 	tcase_set_timeout(tcase, 60);
 	tcase_add_checked_fixture(tcase, setup, teardown);
 	tcase_add_test(tcase, addresses_are_kept_as_they_were_written);
+	tcase_add_loop_test(tcase, the_author_stands_in_brackets, 0,
+	    sizeof(authors) / sizeof(*authors));
+	tcase_add_test(tcase, who_resent_it);
+	tcase_add_loop_test(tcase, some_addresses_are_no_mailboxes, 0,
+	    sizeof(mailboxes) / sizeof(*mailboxes));
 	tcase_add_test(tcase, a_transaction_is_built_field_by_field);
 	tcase_add_loop_test(tcase, what_no_person_sent_is_known, 0, COUNT(kinds));
 	tcase_add_test(tcase, a_whole_base64_body_is_known);

@@ -598,7 +598,11 @@ check_defaults(const struct settings *s)
 	ck_assert_int_eq(s->identity.trusted_networks[0].family, AF_INET);
 	ck_assert_uint_eq(s->identity.trusted_networks[0].address[0], 127);
 	ck_assert_uint_eq(s->identity.trusted_networks[0].prefix, 8);
-	ck_assert(s->identity.spf);
+	ck_assert_ptr_null(s->identity.logins);
+	ck_assert_ptr_null(s->identity.login_domain);
+	ck_assert(!s->identity.envelope_is_checked);
+	ck_assert_uint_eq(s->identity.delegate_count, 0);
+	ck_assert(!s->identity.spf);
 	ck_assert_int_eq(s->identity.spf_timeout, 5);
 	ck_assert_int_eq(s->identity.spf_cache, 300);
 	ck_assert_uint_eq(s->list_count, 0);

@@ -124,13 +124,16 @@ START_TEST(test_find)
 	struct mail_transaction transaction = { .envelope_sender = senders[_i].envelope,
 		.from = senders[_i].from,
 		.from_written = senders[_i].from,
-		.envelope_written = senders[_i].envelope };
+		.envelope_written = senders[_i].envelope,
+		.resent_from = "" };
+	struct identity_sources sources = { 0 };
 	struct base_arena *arena = base_arena_new(1 << 16);
 	struct identity identity;
 
 	start(zone_layer, PATIENCE_MS, 60000);
 	peer_set(&peer, senders[_i].client);
-	identity_find(&site, spf, arena, &peer, &transaction, &identity);
+	sources.spf = spf;
+	identity_find(&site, &sources, arena, &peer, &transaction, &identity);
 	ck_assert_str_eq(
 	    identity_proof_str(identity.proof), identity_proof_str(senders[_i].proof));
 	ck_assert_str_eq(identity.actor, senders[_i].actor);
