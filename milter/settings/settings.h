@@ -184,6 +184,8 @@ struct settings {
 		const char *base_url; /* without a slash at the end */
 		const char *user;     /* as the other, of oops-web */
 		const char *group;
+		struct settings_network *trusted_proxies; /* whose X-Forwarded-For counts */
+		size_t trusted_proxy_count;
 	} web;
 
 	struct {

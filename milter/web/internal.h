@@ -3,8 +3,9 @@
  *	web/internal - what the files of this room share
  *
  * WHAT IT DOES
- *	Splits the room in three: server.c speaks HTTP by libmicrohttpd, routes.c turns a plain
- *	request into a plain answer, pages.c writes the HTML of an answer.
+ *	Splits the room in four: server.c speaks HTTP by libmicrohttpd, clients.c knows who is
+ *	connected, routes.c turns a plain request into a plain answer, pages.c writes the HTML of
+ *	an answer.
  */
 #ifndef OOPS_WEB_INTERNAL_H
 #define OOPS_WEB_INTERNAL_H
@@ -13,6 +14,7 @@
 #include "milter/hold/hold.h"
 #include "milter/notice/template.h"
 #include "milter/notice/words.h"
+#include "milter/settings/settings.h"
 #include "milter/web/web.h"
 
 #define WEB_MAX_PAGE 65536	/* bytes of HTML */
@@ -71,13 +73,45 @@ void web_page_hold(struct web_answer *answer, struct base_arena *arena,
 void web_page_plain(struct web_answer *answer, const struct notice_words *words,
 	const char *title, const char *text, const char *more);
 
+/* --- clients ---------------------------------------------------------------------------- */
+
+struct sockaddr;
+struct web_clients; /* all open connections; for one thread */
+struct web_client;  /* one of them */
+
+/* Is the address in one of these networks, by whatever socket it came? */
+bool web_networks_have(const struct settings_network *networks, size_t count,
+	const struct sockaddr *address);
+/* NULL: no memory. */
+struct web_clients *web_clients_new(void);
+/* Frees what is left of the connections, too; their sockets are the caller's. */
+void web_clients_free(struct web_clients **clients);
+/* May one more connection of this address come? Always, if it is that of our proxy. */
+bool web_clients_admit(
+	const struct web_clients *clients, const struct sockaddr *address, bool is_proxy);
+/*
+ * A connection was accepted. At WEB_MAX_CONNECTIONS another one is shut down, rather one that has
+ * not asked for anything yet. NULL: no memory.
+ */
+struct web_client *web_client_new(struct web_clients *clients, int fd,
+	const struct sockaddr *address, bool is_proxy);
+void web_client_free(struct web_client **client);
+/*
+ * Its header has come; `forwarded` is the last field X-Forwarded-For of it, NULL: none. Only if
+ * the peer is our proxy, the last address there is who asks: it wrote that one. False: that one
+ * asks too often at the same time.
+ */
+bool web_client_ask(struct web_client *client, const char *forwarded);
+/* The address of who asks; "-": not known. */
+const char *web_client_name(const struct web_client *client);
+/* Shuts down what has been open for longer than `limit_ms`. */
+void web_clients_cut_off(struct web_clients *clients, int64_t limit_ms);
+
 /* --- server --------------------------------------------------------------------------- */
 
-struct settings;
-
-/* web_start() with another time limit than WEB_SECONDS, for tests. */
+/* web_start() with other time limits than WEB_SECONDS and WEB_IDLE_SECONDS, for tests. */
 enum base_result web_start_limited(const struct settings *settings,
 	const struct notice_templates *templates, struct hold *hold,
-	int seconds, struct web **web_r, const char **why_r);
+	int seconds, int idle_seconds, struct web **web_r, const char **why_r);
 
 #endif

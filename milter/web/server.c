@@ -5,7 +5,6 @@
  * a connection is limited here, since the library limits idle time only, and a client that
  * sends a byte now and then is never idle.
  */
-#include <arpa/inet.h>
 #include <errno.h>
 #include <microhttpd.h>
 #include <netdb.h>
@@ -14,8 +13,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 #include <sys/socket.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "milter/notice/notice.h"
@@ -26,13 +25,7 @@
 #define SERVER_MAX_POLICY 300       /* bytes of the Content-Security-Policy */
 #define SERVER_LOG_SECONDS 60       /* trouble with the store is logged no more often */
 #define SERVER_BACKLOG 64
-
-/* One open connection. */
-struct server_connection {
-	struct server_connection *next, **link;
-	int fd;
-	int64_t started; /* milliseconds of the steady clock */
-};
+#define SERVER_SPARE 64 /* connections that are shut down and not closed yet */
 
 /* One request while it arrives. */
 struct server_request {
@@ -43,64 +36,66 @@ struct server_request {
 
 struct web {
 	struct MHD_Daemon *daemon;
-	pthread_mutex_t lock; /* of the site, which web_change() changes */
+	pthread_mutex_t lock; /* of site and proxies, which web_change() changes */
 	struct web_site site;
 	struct base_arena *arena; /* of the request being answered */
-	struct server_connection *connections;
+	struct web_clients *clients;
+	const struct settings_network *proxies; /* of the settings in force */
+	size_t proxy_count;
 	char policy[SERVER_MAX_POLICY];
 	bool is_https;
 	unsigned port;
 	int64_t limit_ms;
+	unsigned idle_seconds;
 	int64_t logged; /* when trouble was logged last */
 	pthread_t thread;
 	atomic_bool is_stopping;
 };
 
-/* A clock that nobody sets. */
-static int64_t
-server_clock(void)
-{
-	struct timespec now;
+/* --- connections
+ * -------------------------------------------------------------------------- */
 
-	clock_gettime(CLOCK_MONOTONIC, &now);
-	return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
+/* Does our own proxy speak there? */
+static bool
+server_is_proxy(struct web *web, const struct sockaddr *address)
+{
+	bool is_proxy;
+
+	pthread_mutex_lock(&web->lock);
+	is_proxy = address && web_networks_have(web->proxies, web->proxy_count, address);
+	pthread_mutex_unlock(&web->lock);
+	return is_proxy;
 }
 
-/* --- connections and their time
- * ----------------------------------------------------------- */
-
-/* Takes a connection off the list. */
-static void
-server_forget(struct server_connection *connection)
+/* Called by the library before it takes a connection. */
+static enum MHD_Result
+server_admit(void *context, const struct sockaddr *address, socklen_t length)
 {
-	*connection->link = connection->next;
-	if (connection->next)
-		connection->next->link = connection->link;
-	free(connection);
+	struct web *web = context;
+
+	(void)length;
+	return web_clients_admit(web->clients, address, server_is_proxy(web, address))
+		   ? MHD_YES
+		   : MHD_NO;
 }
 
-/* Puts a new connection on the list. Without memory for that it is closed at once. */
-static struct server_connection *
-server_remember(struct web *web, struct MHD_Connection *handle)
+/* A new connection. Without memory for what we know of it, it is closed at once. */
+static struct web_client *
+server_connected(struct web *web, struct MHD_Connection *handle)
 {
-	const union MHD_ConnectionInfo *info =
+	const union MHD_ConnectionInfo *socket =
 	    MHD_get_connection_info(handle, MHD_CONNECTION_INFO_CONNECTION_FD);
-	struct server_connection *connection = calloc(1, sizeof(*connection));
+	const union MHD_ConnectionInfo *peer =
+	    MHD_get_connection_info(handle, MHD_CONNECTION_INFO_CLIENT_ADDRESS);
+	const struct sockaddr *address = peer ? peer->client_addr : NULL;
+	struct web_client *client = NULL;
 
-	if (!info || !connection) {
-		if (info)
-			shutdown(info->connect_fd, SHUT_RDWR);
-		free(connection);
-		return NULL;
-	}
-	connection->fd = info->connect_fd;
-	connection->started = server_clock();
-	connection->next = web->connections;
-	connection->link = &web->connections;
-	if (connection->next)
-		connection->next->link = &connection->next;
-	web->connections = connection;
-	return connection;
+	if (socket)
+		client = web_client_new(web->clients, socket->connect_fd, address,
+		    server_is_proxy(web, address));
+	if (socket && !client)
+		shutdown(socket->connect_fd, SHUT_RDWR);
+	return client;
 }
 
 /* Called by the library before a connection's first byte and before its socket is closed.
@@ -109,24 +104,24 @@ static void
 server_connection_changed(void *context, struct MHD_Connection *handle, void **own,
     enum MHD_ConnectionNotificationCode code)
 {
+	struct web_client *client = *own;
+
 	if (code == MHD_CONNECTION_NOTIFY_STARTED) {
-		*own = server_remember(context, handle);
-	} else if (*own) {
-		server_forget(*own);
+		*own = server_connected(context, handle);
+	} else if (client) {
+		web_client_free(&client);
 		*own = NULL;
 	}
 }
 
-/* Ends what has taken too long; the library notices the end and cleans up. */
-static void
-server_cut_off(struct web *web)
+/* What we know of a connection; NULL: nothing. */
+static struct web_client *
+server_client(struct MHD_Connection *handle)
 {
-	struct server_connection *connection;
-	int64_t now = server_clock();
+	const union MHD_ConnectionInfo *info =
+	    MHD_get_connection_info(handle, MHD_CONNECTION_INFO_SOCKET_CONTEXT);
 
-	for (connection = web->connections; connection; connection = connection->next)
-		if (now - connection->started > web->limit_ms)
-			shutdown(connection->fd, SHUT_RDWR);
+	return info ? info->socket_context : NULL;
 }
 
 /* --- requests
@@ -143,60 +138,29 @@ server_method(const char *method)
 	return strcmp(method, MHD_HTTP_METHOD_POST) ? WEB_OTHER : WEB_POST;
 }
 
-/* Is it an address of this machine itself, where our proxy is? */
+/* Keeps the last field of a name that may come several times. */
+static enum MHD_Result
+server_keep_forwarded(
+    void *context, enum MHD_ValueKind kind, const char *name, const char *value)
+{
+	const char **last = context;
+
+	(void)kind;
+	if (!strcasecmp(name, "X-Forwarded-For"))
+		*last = value ? value : "";
+	return MHD_YES;
+}
+
+/* The header has come: may this client ask now? */
 static bool
-server_is_loopback(const struct sockaddr *address)
+server_ask(struct MHD_Connection *handle)
 {
-	if (address->sa_family == AF_INET)
-		return ntohl(((const struct sockaddr_in *)address)->sin_addr.s_addr) >>
-			   24 ==
-		       127;
-	return address->sa_family == AF_INET6 &&
-	       IN6_IS_ADDR_LOOPBACK(&((const struct sockaddr_in6 *)address)->sin6_addr);
-}
+	struct web_client *client = server_client(handle);
+	const char *forwarded = NULL;
 
-/* The address that the proxy in front of us saw: the last one it wrote, if it is one. */
-static const char *
-server_forwarded(struct base_arena *arena, const char *value)
-{
-	unsigned char binary[16];
-	const char *last;
-
-	if (!value)
-		return NULL;
-	last = strrchr(value, ',');
-	last = last ? last + 1 : value;
-	last = base_arena_strdup(arena, last + strspn(last, " \t"));
-	if (last && (inet_pton(AF_INET, last, binary) == 1 ||
-			inet_pton(AF_INET6, last, binary) == 1))
-		return last;
-	return NULL;
-}
-
-/* Who asks, for the audit; "-" when that cannot be told. */
-static const char *
-server_client(struct web *web, struct MHD_Connection *handle)
-{
-	const union MHD_ConnectionInfo *info =
-	    MHD_get_connection_info(handle, MHD_CONNECTION_INFO_CLIENT_ADDRESS);
-	const char *forwarded =
-	    MHD_lookup_connection_value(handle, MHD_HEADER_KIND, "X-Forwarded-For");
-	const struct sockaddr *address = info ? info->client_addr : NULL;
-	char text[NI_MAXHOST];
-	const char *client;
-	socklen_t length;
-
-	if (!address)
-		return "-";
-	if (server_is_loopback(address) &&
-	    (client = server_forwarded(web->arena, forwarded)))
-		return client;
-	length = address->sa_family == AF_INET6 ? sizeof(struct sockaddr_in6)
-						: sizeof(struct sockaddr_in);
-	if (getnameinfo(address, length, text, sizeof(text), NULL, 0, NI_NUMERICHOST))
-		return "-";
-	client = base_arena_strdup(web->arena, text);
-	return client ? client : "-";
+	MHD_get_connection_values(
+	    handle, MHD_HEADER_KIND, server_keep_forwarded, &forwarded);
+	return client && web_client_ask(client, forwarded);
 }
 
 /* What every answer carries: nothing is stored, framed, executed or told to others. */
@@ -289,6 +253,7 @@ server_answer(struct web *web, struct MHD_Connection *handle, const char *url,
 		.body_length = received->length,
 		.is_too_large = received->is_too_large,
 	};
+	const struct web_client *client = server_client(handle);
 	struct web_answer answer;
 	enum MHD_Result result;
 
@@ -299,10 +264,26 @@ server_answer(struct web *web, struct MHD_Connection *handle, const char *url,
 	    MHD_lookup_connection_value(handle, MHD_HEADER_KIND, "Sec-Fetch-Site");
 	request.origin = MHD_lookup_connection_value(handle, MHD_HEADER_KIND, "Origin");
 	request.host = MHD_lookup_connection_value(handle, MHD_HEADER_KIND, "Host");
-	request.client = server_client(web, handle);
+	request.client = client ? web_client_name(client) : "-";
 	pthread_mutex_lock(&web->lock);
 	web_route(&web->site, &request, web->arena, base_now(), &answer);
 	server_log_trouble(web, answer.trouble);
+	result = server_send(web, handle, &answer);
+	pthread_mutex_unlock(&web->lock);
+	base_buffer_free(&answer.html);
+	return result;
+}
+
+/* Too many requests of one client at the same time. */
+static enum MHD_Result
+server_refuse(struct web *web, struct MHD_Connection *handle)
+{
+	struct web_answer answer = { .status = MHD_HTTP_TOO_MANY_REQUESTS,
+		.retry_after = WEB_IDLE_SECONDS };
+	enum MHD_Result result;
+
+	base_buffer_init(&answer.html, WEB_MAX_PAGE);
+	pthread_mutex_lock(&web->lock);
 	result = server_send(web, handle, &answer);
 	pthread_mutex_unlock(&web->lock);
 	base_buffer_free(&answer.html);
@@ -335,7 +316,9 @@ server_handle(void *context, struct MHD_Connection *handle, const char *url,
 	(void)version;
 	if (!request) {
 		*own = calloc(1, sizeof(*request));
-		return *own ? MHD_YES : MHD_NO;
+		if (!*own)
+			return MHD_NO;
+		return server_ask(handle) ? MHD_YES : server_refuse(context, handle);
 	}
 	if (*length) {
 		server_receive(request, data, *length);
@@ -369,7 +352,7 @@ server_run(void *context)
 			base_log(BASE_LOG_ERROR, "the web server cannot wait for requests");
 			base_sleep_ms(SERVER_WAIT_MS);
 		}
-		server_cut_off(web);
+		web_clients_cut_off(web->clients, web->limit_ms);
 	}
 	return NULL;
 }
@@ -441,14 +424,14 @@ server_open(struct web *web, int fd, const char **why_r)
 {
 	const union MHD_DaemonInfo *info;
 
-	web->daemon = MHD_start_daemon(MHD_USE_EPOLL | MHD_USE_ERROR_LOG, 0, NULL, NULL,
-	    server_handle, web, MHD_OPTION_EXTERNAL_LOGGER, server_log, NULL,
-	    MHD_OPTION_LISTEN_SOCKET, fd, MHD_OPTION_CONNECTION_LIMIT,
-	    (unsigned)WEB_MAX_CONNECTIONS, MHD_OPTION_CONNECTION_MEMORY_LIMIT,
-	    (size_t)WEB_MAX_CONNECTION, MHD_OPTION_CONNECTION_TIMEOUT,
-	    (unsigned)(web->limit_ms / 1000), MHD_OPTION_NOTIFY_CONNECTION,
-	    server_connection_changed, web, MHD_OPTION_NOTIFY_COMPLETED,
-	    server_request_over, NULL, MHD_OPTION_END);
+	web->daemon = MHD_start_daemon(MHD_USE_EPOLL | MHD_USE_ERROR_LOG, 0, server_admit,
+	    web, server_handle, web, MHD_OPTION_EXTERNAL_LOGGER, server_log, NULL,
+	    MHD_OPTION_LISTEN_SOCKET, fd, MHD_OPTION_STRICT_FOR_CLIENT, 1,
+	    MHD_OPTION_CONNECTION_LIMIT, (unsigned)WEB_MAX_CONNECTIONS + SERVER_SPARE,
+	    MHD_OPTION_CONNECTION_MEMORY_LIMIT, (size_t)WEB_MAX_CONNECTION,
+	    MHD_OPTION_CONNECTION_TIMEOUT, web->idle_seconds,
+	    MHD_OPTION_NOTIFY_CONNECTION, server_connection_changed, web,
+	    MHD_OPTION_NOTIFY_COMPLETED, server_request_over, NULL, MHD_OPTION_END);
 	if (!web->daemon) {
 		close(fd);
 		*why_r = base_why("libmicrohttpd cannot start");
@@ -472,19 +455,23 @@ server_settle(struct web *web, const struct settings *settings,
 		.words = notice_templates_words(templates, NULL, settings->notice.language),
 		.base_url = base_url,
 		.prefix = prefix ? prefix : "" };
+	web->proxies = settings->web.trusted_proxies;
+	web->proxy_count = settings->web.trusted_proxy_count;
 	web->is_https = !strncmp(base_url, "https://", 8);
 }
 
 /* Everything that is needed before the first request. */
 static void
 server_prepare(struct web *web, const struct settings *settings,
-    const struct notice_templates *templates, struct hold *hold, int seconds)
+    const struct notice_templates *templates, struct hold *hold, int seconds,
+    int idle_seconds)
 {
 	char hash[BASE_SHA256_TEXT_SIZE];
 
 	pthread_mutex_init(&web->lock, NULL);
 	server_settle(web, settings, templates, hold);
 	web->limit_ms = (int64_t)seconds * 1000;
+	web->idle_seconds = (unsigned)idle_seconds;
 	base_sha256_text(web_style, hash);
 	snprintf(web->policy, sizeof(web->policy),
 	    "default-src 'none'; style-src 'sha256-%s'; form-action 'self'; "
@@ -498,26 +485,31 @@ server_free(struct web *web)
 {
 	if (web->daemon)
 		MHD_stop_daemon(web->daemon);
+	web_clients_free(&web->clients);
 	base_arena_free(&web->arena);
 	pthread_mutex_destroy(&web->lock);
 	free(web);
 }
 
-/* Starts serving, with a limit on the whole time of a connection. */
+/* Starts serving, with limits on the whole time of a connection and on its silence. */
 enum base_result
 web_start_limited(const struct settings *settings, const struct notice_templates *templates,
-    struct hold *hold, int seconds, struct web **web_r, const char **why_r)
+    struct hold *hold, int seconds, int idle_seconds, struct web **web_r,
+    const char **why_r)
 {
 	struct web *web = calloc(1, sizeof(*web));
 	enum base_result result = BASE_BROKEN;
 	int fd;
 
-	if (!web || !(web->arena = base_arena_new(SERVER_MAX_ARENA))) {
+	if (!web || !(web->arena = base_arena_new(SERVER_MAX_ARENA)) ||
+	    !(web->clients = web_clients_new())) {
+		if (web)
+			base_arena_free(&web->arena);
 		free(web);
 		*why_r = base_why("no memory for the web server");
 		return BASE_BROKEN;
 	}
-	server_prepare(web, settings, templates, hold, seconds);
+	server_prepare(web, settings, templates, hold, seconds, idle_seconds);
 	result = server_listen(settings, &fd, why_r);
 	if (result == BASE_OK)
 		result = server_open(web, fd, why_r);
@@ -538,7 +530,8 @@ enum base_result
 web_start(const struct settings *settings, const struct notice_templates *templates,
     struct hold *hold, struct web **web_r, const char **why_r)
 {
-	return web_start_limited(settings, templates, hold, WEB_SECONDS, web_r, why_r);
+	return web_start_limited(
+	    settings, templates, hold, WEB_SECONDS, WEB_IDLE_SECONDS, web_r, why_r);
 }
 
 void

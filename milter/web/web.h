@@ -17,8 +17,9 @@
  *	No JavaScript, no foreign resource, no history database.
  *
  * BOUNDS
- *	WEB_MAX_CONNECTIONS at a time, WEB_MAX_FORM bytes of a form, WEB_SECONDS for a whole
- *	request.
+ *	WEB_MAX_CONNECTIONS at a time, WEB_MAX_PER_CLIENT of one address (of IPv6: 64 bits of it;
+ *	from web.trusted_proxies: of the address that the proxy names), WEB_MAX_FORM bytes of a
+ *	form, WEB_SECONDS for a whole request, WEB_IDLE_SECONDS without a byte.
  *
  * THREADS
  *	Its own, inside.
@@ -36,8 +37,10 @@
 #include "milter/settings/settings.h"
 
 #define WEB_MAX_CONNECTIONS 256
+#define WEB_MAX_PER_CLIENT 32
 #define WEB_MAX_FORM 1024
 #define WEB_SECONDS 20
+#define WEB_IDLE_SECONDS 5
 
 struct web;
 
@@ -45,7 +48,8 @@ enum base_result web_start(const struct settings *settings,
 	const struct notice_templates *templates, struct hold *hold,
 	struct web **web_r, const char **why_r);
 /*
- * Other settings from the next request on (web.base_url, notice.language, templates); the former may be freed
+ * Other settings from the next request on (web.base_url, web.trusted_proxies, notice.language,
+ * templates); the former may be freed
  * when it returns. It goes on listening where it did.
  */
 void web_change(struct web *web, const struct settings *settings,

@@ -4,6 +4,7 @@
  */
 #include <arpa/inet.h>
 #include <check.h>
+#include <errno.h>
 #include <pthread.h>
 #include <stdatomic.h>
 #include <stdio.h>
@@ -128,7 +129,8 @@ start(const char *base_url, int seconds)
 
 	site.web.base_url = base_url;
 	ck_assert_msg(
-	    web_start_limited(&site, NULL, hold, seconds, &web, &why) == BASE_OK, "%s", why);
+	    web_start_limited(&site, NULL, hold, seconds, seconds, &web, &why) == BASE_OK,
+	    "%s", why);
 }
 
 static void
@@ -171,8 +173,9 @@ teardown(void)
 /* --- a client ----------------------------------------------------------------------------------- */
 
 static int
-dial(void)
+dial_from(const char *source)
 {
+	struct sockaddr_in own = { .sin_family = AF_INET };
 	struct sockaddr_in address = { .sin_family = AF_INET,
 		.sin_port = htons((uint16_t)web_port(web)),
 		.sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
@@ -180,9 +183,17 @@ dial(void)
 	int fd = socket(AF_INET, SOCK_STREAM, 0);
 
 	ck_assert_int_ge(fd, 0);
+	ck_assert_int_eq(inet_pton(AF_INET, source, &own.sin_addr), 1);
+	ck_assert_int_eq(bind(fd, (struct sockaddr *)&own, sizeof(own)), 0);
 	setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &limit, sizeof(limit));
 	ck_assert_int_eq(connect(fd, (struct sockaddr *)&address, sizeof(address)), 0);
 	return fd;
+}
+
+static int
+dial(void)
+{
+	return dial_from("127.0.0.1");
 }
 
 /* Everything until the server closes, malloc'd. */
@@ -389,14 +400,41 @@ START_TEST(test_undo_window)
 }
 END_TEST
 
+/* From now on whoever connects from this machine is our proxy. */
+static void
+trust_loopback(void)
+{
+	static struct settings_network loopback = {
+		.family = AF_INET, .address = { 127 }, .prefix = 8
+	};
+
+	site.web.trusted_proxies = &loopback;
+	site.web.trusted_proxy_count = 1;
+	web_change(web, &site, NULL);
+}
+
+static const struct {
+	const char *fields, *client;
+} client_cases[] = {
+	{ "", "127.0.0.1" },
+	{ "X-Forwarded-For: 10.0.0.1\r\n", "10.0.0.1" },
+	{ "X-Forwarded-For: 10.0.0.1, 2001:db8::7 \r\n", "2001:db8::7" },
+	{ "X-Forwarded-For: 10.0.0.1\r\nx-forwarded-for: 10.0.0.2,10.0.0.3\r\n", "10.0.0.3" },
+	{ "X-Forwarded-For: 10.0.0.1, 10.0.0.2\r\nX-Forwarded-For:10.0.0.3\r\n", "10.0.0.3" },
+	{ "X-Forwarded-For: ::ffff:10.0.0.1\r\n", "10.0.0.1" },
+	{ "X-Forwarded-For: 10.0.0.1, <evil>\r\n", "127.0.0.1" },
+	{ "X-Forwarded-For: 10.0.0.1,\r\n", "127.0.0.1" },
+	{ "X-Forwarded-For: 10.0.0.1 10.0.0.2\r\n", "127.0.0.1" },
+	{ "X-Forwarded-For: 10.0.0.1\r\nX-Forwarded-For:\r\n", "127.0.0.1" },
+};
+
 START_TEST(test_client)
 {
-	look();
-	ck_assert_str_eq(last_client, "127.0.0.1");
-	ask("GET", path_of(token), "X-Forwarded-For: 10.0.0.1, 2001:db8::7\r\n", "");
-	ck_assert_str_eq(last_client, "2001:db8::7");
-	ask("GET", path_of(token), "X-Forwarded-For: 10.0.0.1, <evil>\r\n", "");
-	ck_assert_str_eq(last_client, "127.0.0.1");
+	ask("GET", path_of(token), client_cases[_i].fields, "");
+	ck_assert_str_eq(last_client, "127.0.0.1"); /* nobody's proxy is trusted */
+	trust_loopback();
+	ask("GET", path_of(token), client_cases[_i].fields, "");
+	ck_assert_str_eq(last_client, client_cases[_i].client);
 }
 END_TEST
 
@@ -768,16 +806,115 @@ END_TEST
 /* Those who only hold connections open lose them, and the next one is served. */
 START_TEST(test_many_connections)
 {
-	int fds[WEB_MAX_CONNECTIONS + 20];
+	int fds[WEB_MAX_PER_CLIENT];
 	size_t i;
 
 	web_stop(&web);
 	start("http://127.0.0.1:8025", 1);
 	for (i = 0; i < sizeof(fds) / sizeof(*fds); i++)
 		fds[i] = dial();
+	for (i = 0; i < sizeof(fds) / sizeof(*fds); i++)
+		ck_assert_int_eq(recv(fds[i], &(char){ 0 }, 1, 0), 0);
 	ck_assert_int_eq(status(look()), 200);
 	for (i = 0; i < sizeof(fds) / sizeof(*fds); i++)
 		close(fds[i]);
+}
+END_TEST
+
+#define IDLE 300
+
+/* Has the server left it open? */
+static bool
+is_open(int fd)
+{
+	char byte;
+
+	return recv(fd, &byte, 1, MSG_DONTWAIT) < 0 && errno == EAGAIN;
+}
+
+/*
+ * One address that holds as many connections as it can keeps nobody out, be it a stranger's or
+ * our proxy's. None of them is over its time when the page is asked for.
+ */
+START_TEST(test_idle_connections)
+{
+	int fds[IDLE], i, open = 0;
+
+	web_stop(&web);
+	start("http://127.0.0.1:8025", 600);
+	if (_i)
+		trust_loopback();
+	for (i = 0; i < IDLE; i++)
+		fds[i] = dial_from("127.0.0.9");
+	for (i = 0; i < 3; i++)
+		ck_assert_int_eq(status(look()), 200);
+	for (i = 0; i < IDLE; i++) {
+		open += is_open(fds[i]);
+		close(fds[i]);
+	}
+	ck_assert_int_le(open, _i ? WEB_MAX_CONNECTIONS : WEB_MAX_PER_CLIENT);
+	ck_assert_int_ge(open, _i ? WEB_MAX_CONNECTIONS / 2 : WEB_MAX_PER_CLIENT);
+}
+END_TEST
+
+/* A form whose end does not come, by our proxy: its header was read when this returns. */
+static int
+begin_form(const char *forwarded)
+{
+	char answer[64] = "";
+	int fd = dial();
+
+	dprintf(fd,
+	    "POST /h/%s HTTP/1.1\r\nHost: x\r\nX-Forwarded-For: %s\r\n" FORM
+	    "Expect: 100-continue\r\nContent-Length: 10\r\n\r\n",
+	    token, forwarded);
+	ck_assert_int_gt(recv(fd, answer, sizeof(answer) - 1, 0), 0);
+	ck_assert_int_eq(status(answer), 100);
+	return fd;
+}
+
+/* Behind a proxy a client has the limit of its own address, whatever it writes before. */
+START_TEST(test_limit_behind_proxy)
+{
+	static const struct {
+		const char *forwarded;
+		int status;
+	} cases[] = {
+		{ "192.0.2.1", 429 },
+		{ "192.0.2.2, 192.0.2.1", 429 },
+		{ "192.0.2.1, 192.0.2.2", 200 },
+		{ "192.0.2.1\r\nX-Forwarded-For: 192.0.2.2", 200 },
+		{ "192.0.2.2\r\nX-Forwarded-For: 192.0.2.1", 429 },
+	};
+	int fds[WEB_MAX_PER_CLIENT], i;
+	const char *fields;
+
+	web_stop(&web);
+	start("http://127.0.0.1:8025", 600);
+	trust_loopback();
+	for (i = 0; i < WEB_MAX_PER_CLIENT; i++)
+		fds[i] = begin_form("192.0.2.99, 192.0.2.1");
+	for (i = 0; i < 5; i++) {
+		fields =
+		    base_arena_printf(arena, "X-Forwarded-For: %s\r\n", cases[i].forwarded);
+		ck_assert_int_eq(
+		    status(ask("GET", path_of(token), fields, "")), cases[i].status);
+	}
+	for (i = 0; i < WEB_MAX_PER_CLIENT; i++)
+		close(fds[i]);
+}
+END_TEST
+
+/* What is no proper request is refused. */
+START_TEST(test_strict)
+{
+	char *answer;
+	int fd = dial();
+
+	dprintf(fd, "GET /h/%s HTTP/1.1\r\n\r\n", token); /* no Host */
+	answer = hang_up(fd);
+	ck_assert_int_eq(status(answer), 400);
+	free(answer);
 }
 END_TEST
 
@@ -872,7 +1009,7 @@ main(void)
 	tcase_add_test(tcase, test_looking_changes_nothing);
 	add_cases(tcase, test_states, state_cases);
 	tcase_add_test(tcase, test_undo_window);
-	tcase_add_test(tcase, test_client);
+	add_cases(tcase, test_client, client_cases);
 	add_cases(tcase, test_wishes, wish_cases);
 	add_cases(tcase, test_forms, form_cases);
 	tcase_add_test(tcase, test_marks);
@@ -888,6 +1025,9 @@ main(void)
 	tcase_add_test(tcase, test_https);
 	tcase_add_test(tcase, test_slow_client);
 	tcase_add_test(tcase, test_many_connections);
+	tcase_add_loop_test(tcase, test_idle_connections, 0, 2);
+	tcase_add_test(tcase, test_limit_behind_proxy);
+	tcase_add_test(tcase, test_strict);
 	tcase_add_test(tcase, test_long_header);
 	tcase_add_test(tcase, test_parallel);
 	tcase_add_test(tcase, test_busy);
