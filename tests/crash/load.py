@@ -55,7 +55,8 @@ def settings():
     return {"policy": (*rules, {"name": "others", "threshold": 1.0, "tag_threshold": 2.0}),
             "undo": {"grace": f"{GRACE}s"}, "storm": {"enabled": False},
             "judge": {"learning_site_sends": 0, "learning_sends": 0,
-                      "learning_sends_new_site": 0},
+                      "learning_sends_new_site": 0,
+                      "min_scores": 10_000_000},  # or the site's own scores would set the bar
             "budget": {"sender_day": 0, "site_thousand": 0}}
 
 
@@ -300,7 +301,9 @@ class Account:
 
     def _reach(self):
         """A load that held nothing, or a killer that never hit, would prove nothing."""
-        missing = [f"no mail with the plot {plot} was held" for plot in PLOTS
+        missing = [f"mail {one.number} ({one.plot}, {one.queue_id}) was not held"
+                   for one in self.load.mails if one.plot and one.queue_id not in self.hold_of]
+        missing += [f"no mail with the plot {plot} was held" for plot in PLOTS
                    if plot not in {one.plot for one in self.held}]
         return missing + [f"{name} was never killed" for name in (MILTER, WEB, QUEUED)
                           if name not in self.killer.kills]
@@ -311,7 +314,7 @@ class Account:
         late = sorted(one.time - mail_.sent - WINDOW for mail_ in self.held
                       if mail_.plot == "window" for one in self.site.receiver.received(mail_.message.id))
         return (f"{len(self.killer.kills)} kills, {len(self.load.mails)} mails, {len(self.held)} "
-                f"held, {sum(one.tries > 0 for one in self.load.mails)} tried again, {twice} came "
+                f"held of {sum(one.plot is not None for one in self.load.mails)}, {sum(one.tries > 0 for one in self.load.mails)} tried again, {twice} came "
                 f"back twice, {letters} with two letters; windows ended "
                 f"{late[len(late) // 2]:.1f} s late (median), {late[-1]:.1f} s at most"
                 if late else "no window ended")
