@@ -1,4 +1,5 @@
 """Writing and sending mail, and waiting until something is true."""
+import base64
 import itertools
 import os
 import re
@@ -197,3 +198,20 @@ def send(port, message, login=None, address=None, **envelope):
     """One mail over a connection of its own; login defaults to the author. The queue id."""
     with Submission(port, message.sender if login is None else login, address) as submission:
         return submission.send(message, **envelope)
+
+
+def attached(delivery):
+    """
+    The mail that a letter brings back, byte by byte: the whole of its last part, decoded. LF line
+    ends of a file in base64 become those of the wire.
+    """
+    boundary = re.search(r'boundary="([^"]+)"', delivery.header("Content-Type"))[1].encode()
+    parts = delivery.data.split(b"\r\n--" + boundary)
+    assert len(parts) == 4 and parts[-1].startswith(b"--"), f"{len(parts) - 2} parts"
+    head, _, content = parts[2].removeprefix(b"\r\n").partition(b"\r\n\r\n")
+    assert b"attachment" in head and b'.eml"' in head, head
+    if b"base64" in head:
+        assert b"octet-stream" in head
+        return base64.b64decode(content).replace(b"\n", b"\r\n")
+    assert b"message/rfc822" in head
+    return content

@@ -327,8 +327,14 @@ class Site:
     def letters(self, to, seconds=20):
         """Letters about held mail to this person; waits for the first."""
         return mail.until(lambda: [one for one in self.receiver.received(recipient=to)
-                                   if one.header("Auto-Submitted") == "auto-generated"],
+                                   if one.header("Auto-Submitted") == "auto-generated"
+                                   and not _brings_back(one)],
                           seconds, f"letter to {to}")
+
+    def returned(self, to, seconds=20):
+        """Letters that bring a mail back to this person; waits for the first."""
+        return mail.until(lambda: [one for one in self.receiver.received(recipient=to)
+                                   if _brings_back(one)], seconds, f"a mail comes back to {to}")
 
     def link(self, to):
         """The link in the latest letter to this person."""
@@ -341,6 +347,11 @@ def only(kind):
         test.only = kind
         return test
     return mark
+
+
+def _brings_back(delivery):
+    return (delivery.header("Auto-Submitted") == "auto-generated"
+            and (delivery.header("Content-Type") or "").startswith("multipart/mixed"))
 
 
 def _connects(family, address):

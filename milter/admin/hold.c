@@ -204,6 +204,9 @@ show_times(const struct hold_view *view)
 		    view->by);
 	printf("letter sent: %s\n",
 	    view->letter_sent != 0 ? admin_time_text(view->letter_sent, text) : "not yet");
+	if (view->state == HOLD_RETURNING || view->state == HOLD_RETURNED)
+		printf("comes back:  %s (%u tries failed)\n",
+		    hold_return_str(view->return_how), view->return_tries);
 }
 
 /* The visible recipients, one a line in the view. */
@@ -241,6 +244,10 @@ show_one(struct hold *hold, const struct hold_view *view, enum hold_wish wish)
 	show_times(view);
 	fputs("sender:      ", stdout);
 	admin_print_text(view->sender, 512);
+	if (*view->from != '\0') {
+		fputs("\nfrom:        ", stdout);
+		admin_print_text(view->from, 512);
+	}
 	fputs("\nsubject:     ", stdout);
 	admin_print_text(view->subject, 512);
 	printf("\nrecipients:  %zu %s, ", view->recipient_count,

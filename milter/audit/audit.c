@@ -27,7 +27,7 @@ static const struct {
 	[AUDIT_SENT] = { "sent", { "by", "was", "now", "queue_ids" } },
 	[AUDIT_UNDO] = { "undo", { "by", "was", "now" } },
 	[AUDIT_RESTORE] = { "restore", { "by", "was", "now" } },
-	[AUDIT_RETURN] = { "return", { "by", "was", "now", "queue_ids" } },
+	[AUDIT_RETURN] = { "return", { "by", "was", "now", "queue_ids", "how" } },
 	[AUDIT_DELETE] = { "delete", { "by", "was", "now", "queue_ids" } },
 	[AUDIT_EXPIRE] = { "expire", { "was", "now", "deadline" } },
 	[AUDIT_LOST] = { "lost", { "was", "now", "how", "queue_ids" } },

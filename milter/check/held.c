@@ -33,7 +33,7 @@ tally_add(struct tally *tally, const char *name)
 struct rows {
 	const char *node;
 	int64_t now;
-	struct tally late, ahead;
+	struct tally late, ahead, stuck;
 };
 
 /* What is wrong with one hold. */
@@ -48,6 +48,8 @@ look_at_row(void *context, const struct hold_view *view)
 	if (view->settled == 0 && due != 0 && due + LATE_SECONDS < rows->now &&
 	    strcmp(view->node, rows->node) == 0)
 		tally_add(&rows->late, view->id);
+	if (view->state == HOLD_RETURNING && view->return_how == HOLD_RETURN_STUCK)
+		tally_add(&rows->stuck, view->id);
 	if (view->moved > rows->now + AHEAD_SECONDS)
 		tally_add(&rows->ahead, view->node);
 	return true;
@@ -71,6 +73,12 @@ check_rows(struct check *check, struct hold *hold)
 		    rows.late.names);
 	else
 		check_ok(check, "held mail: none is older than it should be");
+	if (rows.stuck.count > 0)
+		check_fault(check,
+		    "why: event=error where=return in the audit; the mail is safe on hold, and the "
+		    "letter is tried again",
+		    "held mail: %zu cannot be brought back to their authors: %s",
+		    rows.stuck.count, rows.stuck.names);
 	if (rows.ahead.count > 0)
 		check_fault(check,
 		    "the clock of this host or of that node: run a time service (NTP)",

@@ -13,6 +13,9 @@
  *	PLACING, HELD, UNDONE, SENDING, RETURNING -> LOST (the file went away without us)
  *	LOST -> PLACING (an admin found the file, and adopts it)
  *
+ *	RETURNING: a letter of ours with the whole mail is taken by the MTA, that is written down,
+ *	and only then the files on hold are deleted (see "bringing back").
+ *
  *	Every move is one conditional update and one audit line that names both states. The
  *	keeper, a thread, carries out what is due: it asks oops-queued, and repeats with
  *	backoff until the queue file says that it is done. It can be killed anywhere. It looks
@@ -72,6 +75,13 @@ enum hold_action {
 	HOLD_STORM, /* too many have answered everybody: it waits for the end of that */
 	HOLD_BRAKE, /* in views only: the brake itself, as its owner sees it; see storm.h */
 };
+/* How a mail in RETURNING comes back to its author; the numbers are the store's. */
+enum hold_return {
+	HOLD_RETURN_DUE = 0,	/* by a letter of ours, which the MTA has not taken yet */
+	HOLD_RETURN_LETTER = 1, /* the MTA took it: the files on hold can go */
+	HOLD_RETURN_BOUNCE = 2, /* by the MTA's own bounce */
+	HOLD_RETURN_STUCK = 3,	/* by neither so far: it stays on hold, and an admin was told */
+};
 enum hold_end { HOLD_END_RETURN, HOLD_END_SEND, HOLD_END_DELETE };
 
 /* How a queue file left that we did not ask for, the worse the larger. */
@@ -84,6 +94,7 @@ enum hold_how {
 const char *hold_how_str(enum hold_how how);
 const char *hold_state_str(enum hold_state state);
 const char *hold_action_str(enum hold_action action);
+const char *hold_return_str(enum hold_return how);
 bool hold_state_is_final(enum hold_state state);
 /* The table of allowed moves. */
 bool hold_move_is_allowed(enum hold_state from, enum hold_state to);
@@ -251,6 +262,9 @@ struct hold_view {
 	int64_t deadline; /* when the state ends by itself; 0: it does not */
 	enum hold_end at_deadline; /* what happens then */
 	int64_t settled;  /* when it was over; 0: it is not */
+	const char *undone_by; /* who stopped it: "link", "admin"; "" nobody */
+	enum hold_return return_how;
+	unsigned return_tries; /* letters that did not get through */
 	const char *by;	  /* who moved it last: "link", "admin", "timer", "mta" */
 	int64_t moved;	  /* when */
 	int64_t restorable; /* from when on its sender may restore it; 0: never */
@@ -326,6 +340,34 @@ enum base_result hold_letter_done(struct hold *hold, const char *id, const char 
 /* Tries again later with backoff, until the hold is over; *again_r is when (0: never). */
 enum base_result hold_letter_failed(
 	struct hold *hold, const char *id, int64_t *again_r, const char **why_r);
+
+/* --- bringing back -------------------------------------------------------------------- */
+
+/* A hold in RETURNING, as the one who writes the letter needs it. */
+struct hold_returning {
+	struct hold_view view;
+	const char **queue_ids; /* files whose message the author has not got back yet */
+	size_t count;
+	bool has_left; /* a part of it was not stopped: somebody may have it */
+};
+
+/* One whose letter is due now; NONE if there is none. */
+enum base_result hold_return_next(struct hold *hold, struct base_arena *arena,
+	struct hold_returning *returning_r, const char **why_r);
+/*
+ * The MTA took a letter with the message of these files: durable. When that is true of all
+ * files, the keeper deletes them. NONE: it is not in RETURNING any more.
+ */
+enum base_result hold_return_taken(struct hold *hold, const char *id,
+	const char *const *queue_ids, size_t count, const char **why_r);
+/* The keeper asks the MTA for its own bounce instead. */
+enum base_result hold_return_bounce(struct hold *hold, const char *id, const char **why_r);
+/*
+ * The letter did not get through: again later, and the keeper looks at the files now. `is_stuck`:
+ * there is no other way; *is_news_r: that was not known before.
+ */
+enum base_result hold_return_failed(struct hold *hold, const char *id, bool is_stuck,
+	bool *is_news_r, const char **why_r);
 
 /* --- the keeper ------------------------------------------------------------------------ */
 

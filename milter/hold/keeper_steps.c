@@ -25,6 +25,22 @@ plan_ask(enum queue_verb verb)
 	return (struct hold_plan){ .kind = HOLD_PLAN_ASK, .verb = verb };
 }
 
+/* Nothing but looking before the author has it. */
+static enum queue_verb
+plan_return(const struct store_hold *row)
+{
+	switch ((enum hold_return)row->return_how) {
+	case HOLD_RETURN_LETTER:
+		return QUEUE_DELETE;
+	case HOLD_RETURN_BOUNCE:
+		return QUEUE_RETURN;
+	case HOLD_RETURN_DUE:
+	case HOLD_RETURN_STUCK:
+		break;
+	}
+	return QUEUE_STATUS;
+}
+
 struct hold_plan
 hold_step_plan(const struct store_hold *row, int64_t now)
 {
@@ -47,7 +63,7 @@ hold_step_plan(const struct store_hold *row, int64_t now)
 	case HOLD_SENDING:
 		return plan_ask(QUEUE_RELEASE);
 	case HOLD_RETURNING:
-		return plan_ask(QUEUE_RETURN);
+		return plan_ask(plan_return(row));
 	case HOLD_PLACING:
 		return plan_ask(QUEUE_STATUS);
 	case HOLD_SENT:

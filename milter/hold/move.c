@@ -71,6 +71,17 @@ audit_end(enum audit_event event, const struct store_hold *before,
 	    { "now", hold_state_str(after->state) }, { "queue_ids", queue_ids });
 }
 
+/* The same for what went back to its author, and how it did. */
+static void
+audit_return(const struct store_hold *before, const struct store_hold *after,
+    const char *queue_ids)
+{
+	audit_event(AUDIT_RETURN, after->id, { "by", after->by },
+	    { "was", hold_state_str(before->state) },
+	    { "now", hold_state_str(after->state) }, { "queue_ids", queue_ids },
+	    { "how", hold_return_str(after->return_how) });
+}
+
 /* A move that only asks for something. */
 static void
 audit_start(
@@ -123,7 +134,7 @@ hold_move_audit(const struct store_hold *before, const struct store_hold *after,
 		audit_end(AUDIT_SENT, before, after, base_buffer_text(&done));
 		break;
 	case HOLD_RETURNED:
-		audit_end(AUDIT_RETURN, before, after, base_buffer_text(&done));
+		audit_return(before, after, base_buffer_text(&done));
 		break;
 	case HOLD_DELETED:
 		audit_end(AUDIT_DELETE, before, after, base_buffer_text(&done));
@@ -174,10 +185,13 @@ row_enter(struct base_arena *arena, struct store_hold *row, enum hold_state to,
 	row->timer = 0;
 	row->due = now + (is_looking ? HOLD_LOOK_FIRST_MS : HOLD_LOOK_RARE_MS);
 	row->letter_due = to == HOLD_HELD ? now + HOLD_LETTER_MS : 0;
+	row->return_due = to == HOLD_RETURNING ? now : 0;
 	switch (to) {
 	case HOLD_PLACING: /* adopted */
 		row->settled = row->seen = row->left_at = 0;
 		row->how = HOLD_HOW_STAYED;
+		row->return_how = HOLD_RETURN_DUE;
+		row->return_tries = 0;
 		row->deadline = now + row->window * 1000;
 		break;
 	case HOLD_HELD:
@@ -230,6 +244,8 @@ hold_move(struct hold *hold, struct base_arena *arena, struct store_hold *row,
 	row_enter(arena, row, to, is_looking, now);
 	if (by != NULL)
 		row->by = by;
+	if (to == HOLD_UNDONE || to == HOLD_PLACING)
+		row->undone_by = to == HOLD_UNDONE ? row->by : "";
 	result = letter_spare(hold, row, why_r);
 	if (result == BASE_OK)
 		result = store_hold_update(hold->store, row, from, why_r);

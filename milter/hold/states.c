@@ -17,7 +17,7 @@ static const struct {
 	{ HOLD_UNDONE, HOLD_LOST },        /* the file went away */
 	{ HOLD_SENDING, HOLD_SENT },       /* released */
 	{ HOLD_SENDING, HOLD_LOST },       /* not one file was ours any more */
-	{ HOLD_RETURNING, HOLD_RETURNED }, /* bounced to its author */
+	{ HOLD_RETURNING, HOLD_RETURNED }, /* its author has it back */
 	{ HOLD_RETURNING, HOLD_LOST },     /* not one file was ours any more */
 	{ HOLD_LOST, HOLD_PLACING },       /* adopted: the file is there after all */
 };
@@ -106,6 +106,22 @@ hold_how_str(enum hold_how how)
 		return "gone";
 	case HOLD_HOW_RELEASED:
 		return "released";
+	}
+	return "unknown";
+}
+
+const char *
+hold_return_str(enum hold_return how)
+{
+	switch (how) {
+	case HOLD_RETURN_DUE:
+		return "due";
+	case HOLD_RETURN_LETTER:
+		return "letter";
+	case HOLD_RETURN_BOUNCE:
+		return "bounce";
+	case HOLD_RETURN_STUCK:
+		return "stuck";
 	}
 	return "unknown";
 }

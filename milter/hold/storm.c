@@ -412,6 +412,7 @@ hold_storm_view_make(const struct store_storm *storm, struct hold_view *view_r)
 		.sender = storm->owner,
 		.mailbox = storm->owner,
 		.from = "",
+		.undone_by = "",
 		.subject = storm->subject,
 		.recipients = storm->list,
 		.recipient_count = *storm->list != '\0' ? 1 : 0,

@@ -6,7 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "milter/notice/notice.h"
+#include "milter/notice/internal.h"
 
 #define INJECT_VERSION "v1"
 #define INJECT_MAX_TEXT 2048 /* bytes that are put under the MAC */
@@ -57,6 +57,25 @@ notice_inject_make(struct base_arena *arena, const struct base_key *key,
 	if (!value)
 		return BASE_BROKEN;
 	*value_r = value;
+	return BASE_OK;
+}
+
+enum base_result
+notice_letter_stamp(struct base_arena *arena, const struct site *site, const char *recipient,
+    int64_t now, struct base_buffer *letter_r, const char **message_id_r, const char **why_r)
+{
+	const char *message_id, *proof = "";
+	char id[BASE_ID_SIZE];
+
+	base_id_new(id);
+	message_id = base_arena_printf(arena, "%s@%s", id, notice_domain(site->settings));
+	if (message_id == NULL || notice_inject_make(arena, site->key, message_id, recipient,
+				      now, &proof) != BASE_OK) {
+		*why_r = base_why("the letter's proof cannot be made");
+		return message_id == NULL ? BASE_BROKEN : BASE_REFUSE;
+	}
+	base_buffer_printf(letter_r, NOTICE_INJECT_NAME ": %s\r\n", proof);
+	*message_id_r = message_id;
 	return BASE_OK;
 }
 

@@ -9,6 +9,7 @@
 #define OOPS_NOTICE_INTERNAL_H
 
 #include "milter/base/base.h"
+#include "milter/notice/notice.h"
 
 /*
  * "Name: text" CRLF, folded; encoded words when the text is not plain ASCII. The text
@@ -25,5 +26,64 @@ bool notice_mime_date(struct base_buffer *out, int64_t time);
  * untouched.
  */
 bool notice_mime_address(struct base_buffer *out, const char *normal);
+
+
+/* --- letters of ours ----------------------------------------------------------------- */
+
+/* The domain that our letters come from: of notice.from. */
+const char *notice_domain(const struct settings *settings);
+
+/*
+ * What every letter begins with: a fresh message id (without <>, in the arena), and in `letter_r`
+ * the field that proves a letter with it to this recipient (normalised) to be ours.
+ */
+enum base_result notice_letter_stamp(struct base_arena *arena, const struct site *site,
+    const char *recipient, int64_t now, struct base_buffer *letter_r,
+    const char **message_id_r, const char **why_r);
+/* REFUSE: an address, an id or a link would become a part of the letter's structure. */
+enum base_result notice_letter_check(const struct hold_view *view,
+    const struct notice_letter_options *options, const char **why_r);
+/* From, To, Subject, Date, Message-ID, Auto-Submitted, MIME-Version. */
+bool notice_letter_fields(struct base_buffer *out, const struct notice_words *words,
+    const struct hold_view *view, const char *subject,
+    const struct notice_letter_options *options);
+/* Text wrapped for people who read plain text. */
+bool notice_letter_wrap(struct base_buffer *out, const char *text);
+
+/* --- returned.c: the letter that brings a mail back ----------------------------------- */
+
+/* How the mail is attached. */
+enum notice_attached {
+	NOTICE_ATTACHED_7BIT, /* message/rfc822, as it is */
+	NOTICE_ATTACHED_8BIT, /* the same, with bytes beyond ASCII */
+	NOTICE_ATTACHED_FILE, /* a file in base64: mail servers would break its lines */
+};
+
+/* Takes our own tag out of the header; the new length. */
+size_t notice_returned_strip(char *mail, size_t length);
+/* How a mail can travel so that every byte of it comes back; `has_8bit`: the server can that. */
+enum notice_attached notice_returned_form(
+    const char *mail, size_t length, bool has_8bit);
+/*
+ * What stands before the mail and what stands behind it, with CRLF line ends, without the MAC
+ * header. `is_whole`: all of it was just seen on hold. `boundary`: is nowhere in the mail.
+ */
+enum base_result notice_returned_compose(struct base_buffer *head_r,
+    struct base_buffer *tail_r, const struct hold_view *view, bool is_whole,
+    enum notice_attached attached, const char *boundary,
+    const struct notice_letter_options *options, const char **why_r);
+
+/* --- bounce.c ----------------------------------------------------------------------- */
+
+/* Would the MTA's own bounce of a message of so many bytes have all of it? */
+bool notice_bounce_fits(const struct settings *settings, size_t length);
+
+/* --- returner.c: the thread that brings mail back -------------------------------------- */
+
+struct notice_returner;
+
+enum base_result notice_returner_start(struct hold *hold, struct site_current *sites,
+    struct notice_returner **returner_r, const char **why_r);
+void notice_returner_stop(struct notice_returner **returner);
 
 #endif

@@ -174,9 +174,8 @@ letter_wrap_line(struct base_buffer *out, const char *line, size_t length)
 	base_buffer_puts(out, "\n");
 }
 
-/* A text wrapped for people who read plain text. */
-static bool
-letter_wrap(struct base_buffer *out, const char *text)
+bool
+notice_letter_wrap(struct base_buffer *out, const char *text)
 {
 	size_t length;
 
@@ -340,9 +339,31 @@ letter_html(struct base_buffer *out, const struct letter *letter)
 
 /* --- the whole ----------------------------------------------------------------------- */
 
-/* Our own subject line. */
+bool
+notice_letter_fields(struct base_buffer *out, const struct notice_words *words,
+    const struct hold_view *view, const char *subject,
+    const struct notice_letter_options *options)
+{
+	base_buffer_printf(out, "From: \"%s\" <", words->letter_from);
+	if (!notice_mime_address(out, options->from))
+		return false;
+	base_buffer_puts(out, ">\r\nTo: <");
+	if (!notice_mime_address(out, view->mailbox))
+		return false;
+	base_buffer_puts(out, ">\r\n");
+	notice_mime_field(out, "Subject", subject);
+	base_buffer_puts(out, "Date: ");
+	notice_mime_date(out, options->now);
+	return base_buffer_printf(out,
+	    "\r\nMessage-ID: <%s>\r\nAuto-Submitted: auto-generated\r\nMIME-Version: "
+	    "1.0\r\n",
+	    options->message_id);
+}
+
+/* The header up to its empty line. */
 static bool
-letter_put_subject(struct base_buffer *out, const struct letter *letter)
+letter_header(struct base_buffer *out, const struct letter *letter,
+    const struct notice_letter_options *options)
 {
 	struct base_buffer subject;
 	bool is_whole;
@@ -353,31 +374,12 @@ letter_put_subject(struct base_buffer *out, const struct letter *letter)
 			   ? letter->words->letter_subject_confirm
 			   : letter_word(letter, letter->kind->subject),
 		       letter->subject_short) &&
-		   notice_mime_field(out, "Subject", base_buffer_text(&subject));
+		   notice_letter_fields(out, letter->words, letter->view,
+		       base_buffer_text(&subject), options);
 	base_buffer_free(&subject);
-	return is_whole;
-}
-
-/* The header up to its empty line. */
-static bool
-letter_header(struct base_buffer *out, const struct letter *letter,
-    const struct notice_letter_options *options)
-{
-	base_buffer_printf(out, "From: \"%s\" <", letter->words->letter_from);
-	if (!notice_mime_address(out, options->from))
-		return false;
-	base_buffer_puts(out, ">\r\nTo: <");
-	if (!notice_mime_address(out, letter->view->mailbox))
-		return false;
-	base_buffer_puts(out, ">\r\n");
-	letter_put_subject(out, letter);
-	base_buffer_puts(out, "Date: ");
-	notice_mime_date(out, options->now);
-	return base_buffer_printf(out,
-	    "\r\nMessage-ID: <%s>\r\nAuto-Submitted: auto-generated\r\nMIME-Version: "
-	    "1.0\r\n"
-	    "Content-Type: multipart/alternative; boundary=\"" LETTER_BOUNDARY "\"\r\n\r\n",
-	    options->message_id);
+	return is_whole &&
+	       base_buffer_puts(out, "Content-Type: multipart/alternative; "
+				     "boundary=\"" LETTER_BOUNDARY "\"\r\n\r\n");
 }
 
 /* One part of the body. */
@@ -403,7 +405,7 @@ letter_body(struct base_buffer *out, const struct letter *letter)
 	base_buffer_init(&wrapped, LETTER_MAX_PART);
 	base_buffer_init(&html, LETTER_MAX_PART);
 	is_whole = letter_text(&text, letter) &&
-		   letter_wrap(&wrapped, base_buffer_text(&text)) &&
+		   notice_letter_wrap(&wrapped, base_buffer_text(&text)) &&
 		   letter_html(&html, letter) &&
 		   letter_part(out, "text/plain", base_buffer_text(&wrapped)) &&
 		   letter_part(out, "text/html", base_buffer_text(&html)) &&
@@ -426,9 +428,8 @@ letter_is_visible_ascii(const char *text)
 	return p > text;
 }
 
-/* Checks what would otherwise become the letter's own structure. */
-static enum base_result
-letter_check(const struct hold_view *view, const struct notice_letter_options *options,
+enum base_result
+notice_letter_check(const struct hold_view *view, const struct notice_letter_options *options,
     const char **why_r)
 {
 	struct base_buffer address;
@@ -443,8 +444,8 @@ letter_check(const struct hold_view *view, const struct notice_letter_options *o
 	else if (!is_from)
 		*why_r = base_why("notice.from is not an address");
 	else if (!letter_is_visible_ascii(options->message_id) ||
-		 !letter_is_visible_ascii(options->base_url) ||
-		 !letter_is_visible_ascii(options->token))
+		 (options->token && (!letter_is_visible_ascii(options->base_url) ||
+					!letter_is_visible_ascii(options->token))))
 		*why_r = base_why("the letter's message id or link is not plain ASCII");
 	else
 		return BASE_OK;
@@ -456,7 +457,7 @@ enum base_result
 notice_letter_compose(struct base_buffer *letter_r, const struct hold_view *view,
     const struct notice_letter_options *options, const char **why_r)
 {
-	enum base_result result = letter_check(view, options, why_r);
+	enum base_result result = notice_letter_check(view, options, why_r);
 	struct base_arena *arena;
 	struct letter letter;
 

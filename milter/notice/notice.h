@@ -40,7 +40,7 @@ const struct notice_words *notice_words_for(const char *language);
 struct notice_letter_options {
 	const char *from;     /* address */
 	const char *base_url; /* of oops-web */
-	const char *token;
+	const char *token; /* NULL: a letter without a link */
 	int64_t now; /* seconds since 1970 */
 	const struct notice_templates *templates; /* the site's own sentences; NULL: none */
 	const char *message_id; /* without <> */

@@ -11,11 +11,11 @@
 #include "milter/audit/audit.h"
 #include "milter/notice/internal.h"
 #include "milter/notice/notice.h"
+#include "milter/notice/smtp.h"
 
 #define POSTMAN_PAUSE_MS 200    /* between looks when nothing is due, and storm letters */
 #define POSTMAN_TROUBLE_MS 1000 /* the same while the store fails */
-#define POSTMAN_CONNECT_SECONDS 5L
-#define POSTMAN_TOTAL_SECONDS 15L    /* a slow server costs the other letters no more */
+#define POSTMAN_TOTAL_MS 15000       /* a slow server costs the other letters no more */
 #define POSTMAN_MAX_ARENA (1u << 20) /* bytes for one hold's view */
 #define POSTMAN_MAX_LETTER 262144    /* bytes */
 #define POSTMAN_REMEMBERED 64        /* letters that failed, to warn once of each */
@@ -28,6 +28,7 @@ struct postman_record {
 };
 
 struct notice_postman {
+	struct notice_returner *returner; /* mail that comes back must not wait, nor be waited for */
 	struct hold *hold;
 	struct site_current *sites;
 	const struct site *site;  /* of the letter in hand, else NULL */
@@ -39,123 +40,29 @@ struct notice_postman {
 	unsigned next_record; /* overwritten next */
 };
 
-/* One delivery: what is read from us, and what the server said last. */
-struct postman_errand {
-	struct notice_postman *postman;
-	const char *data;
-	size_t left;
-	char answer[200];
-};
-
 /* --- one letter over SMTP ------------------------------------------------------------- */
-
-/* Gives libcurl the next piece. */
-static size_t
-postman_read(char *out, size_t size, size_t count, void *context)
-{
-	struct postman_errand *errand = context;
-	size_t length = size * count < errand->left ? size * count : errand->left;
-
-	memcpy(out, errand->data, length);
-	errand->data += length;
-	errand->left -= length;
-	return length;
-}
-
-/* Is it the server's no (RFC 5321 4.2.1)? */
-static bool
-postman_is_no(const char *answer)
-{
-	return *answer == '4' || *answer == '5';
-}
-
-/* Remembers the server's last line, or its first no: after that comes only our goodbye. */
-static size_t
-postman_hear(char *line, size_t size, size_t count, void *context)
-{
-	struct postman_errand *errand = context;
-	size_t length = size * count;
-
-	if (postman_is_no(errand->answer))
-		return length;
-	if (length >= sizeof(errand->answer))
-		length = sizeof(errand->answer) - 1;
-	memcpy(errand->answer, line, length);
-	errand->answer[length] = '\0';
-	errand->answer[strcspn(errand->answer, "\r\n")] = '\0';
-	return size * count;
-}
-
-/* Ends a transfer when we are to stop. */
-static int
-postman_progress(void *context, curl_off_t a, curl_off_t b, curl_off_t c, curl_off_t d)
-{
-	(void)a, (void)b, (void)c, (void)d;
-	return atomic_load(&((struct notice_postman *)context)->is_stopping) ? 1 : 0;
-}
-
-/* The domain that our letters come from. */
-static const char *
-postman_domain(const struct notice_postman *postman)
-{
-	const char *at = strrchr(postman->site->settings->notice.from, '@');
-
-	return at && at[1] ? at + 1 : "localhost";
-}
-
-/* Every option, or false. No proxy and no .netrc: only what our settings say. */
-static bool
-postman_set_up(
-    CURL *curl, struct postman_errand *errand, const struct curl_slist *recipients)
-{
-	/* libcurl takes the path for the name to greet with; the host's own may mean nothing. */
-	const char *url = base_arena_printf(errand->postman->arena, "%s/%s",
-	    errand->postman->site->settings->notice.smtp, postman_domain(errand->postman));
-
-	return url != NULL && !curl_easy_setopt(curl, CURLOPT_URL, url) &&
-	       !curl_easy_setopt(curl, CURLOPT_PROTOCOLS_STR, "smtp,smtps") &&
-	       !curl_easy_setopt(curl, CURLOPT_PROXY, "") &&
-	       !curl_easy_setopt(curl, CURLOPT_NOSIGNAL, 1L) &&
-	       !curl_easy_setopt(curl, CURLOPT_CONNECTTIMEOUT, POSTMAN_CONNECT_SECONDS) &&
-	       !curl_easy_setopt(curl, CURLOPT_TIMEOUT, POSTMAN_TOTAL_SECONDS) &&
-	       !curl_easy_setopt(curl, CURLOPT_MAIL_FROM, "") &&
-	       !curl_easy_setopt(curl, CURLOPT_MAIL_RCPT, recipients) &&
-	       !curl_easy_setopt(curl, CURLOPT_UPLOAD, 1L) &&
-	       !curl_easy_setopt(curl, CURLOPT_READFUNCTION, postman_read) &&
-	       !curl_easy_setopt(curl, CURLOPT_READDATA, errand) &&
-	       !curl_easy_setopt(curl, CURLOPT_WRITEFUNCTION, postman_hear) &&
-	       !curl_easy_setopt(curl, CURLOPT_WRITEDATA, errand) &&
-	       !curl_easy_setopt(curl, CURLOPT_HEADERFUNCTION, postman_hear) &&
-	       !curl_easy_setopt(curl, CURLOPT_HEADERDATA, errand) &&
-	       !curl_easy_setopt(curl, CURLOPT_XFERINFOFUNCTION, postman_progress) &&
-	       !curl_easy_setopt(curl, CURLOPT_XFERINFODATA, errand->postman) &&
-	       !curl_easy_setopt(curl, CURLOPT_NOPROGRESS, 0L);
-}
 
 /* Hands the letter over. OK only when the server said that it has it. */
 static enum base_result
 postman_deliver(struct notice_postman *postman, const char *recipient,
     const struct base_buffer *letter, char answer_r[200], const char **why_r)
 {
-	struct postman_errand errand = {
-		.postman = postman, .data = letter->data, .left = letter->length
-	};
-	struct curl_slist *recipients = curl_slist_append(NULL, recipient);
-	CURL *curl = curl_easy_init();
-	CURLcode code = CURLE_OUT_OF_MEMORY;
+	struct notice_smtp *smtp = NULL;
+	enum base_result result = notice_smtp_open(postman->site->settings,
+	    POSTMAN_TOTAL_MS, &postman->is_stopping, &smtp, why_r);
 
-	if (curl && recipients && postman_set_up(curl, &errand, recipients))
-		code = curl_easy_perform(curl);
-	curl_easy_cleanup(curl);
-	curl_slist_free_all(recipients);
-	memcpy(answer_r, errand.answer, sizeof(errand.answer));
-	if (code == CURLE_OK)
-		return BASE_OK;
-	if (postman_is_no(errand.answer))
-		*why_r = base_why("the server said: %s", errand.answer);
-	else
-		*why_r = base_why("%s", curl_easy_strerror(code));
-	return BASE_RETRY;
+	if (result != BASE_OK)
+		return result;
+	result =
+	    notice_smtp_envelope(smtp, recipient, letter->length, false, why_r);
+	if (result == BASE_OK)
+		result = notice_smtp_data(smtp, why_r);
+	if (result == BASE_OK) {
+		notice_smtp_text(smtp, letter->data, letter->length);
+		result = notice_smtp_end(smtp, answer_r, why_r);
+	}
+	notice_smtp_close(&smtp);
+	return result;
 }
 
 /* --- what is not over yet --------------------------------------------------------------
@@ -186,29 +93,16 @@ postman_write(struct notice_postman *postman, const struct hold_view *view,
     const char *token, struct base_buffer *letter_r, const char **why_r)
 {
 	const struct settings *settings = postman->site->settings;
-	const char *proof;
 	struct notice_letter_options options = { .from = settings->notice.from,
 		.base_url = settings->web.base_url,
 		.token = token,
 		.now = base_now(),
 		.templates = postman->site->templates };
-	enum base_result result;
-	char id[BASE_ID_SIZE];
+	enum base_result result = notice_letter_stamp(postman->arena, postman->site,
+	    view->sender, options.now, letter_r, &options.message_id, why_r);
 
-	base_id_new(id);
-	options.message_id =
-	    base_arena_printf(postman->arena, "%s@%s", id, postman_domain(postman));
-	if (!options.message_id) {
-		*why_r = base_why("no memory");
-		return BASE_BROKEN;
-	}
-	result = notice_inject_make(postman->arena, postman->site->key, options.message_id,
-	    view->sender, options.now, &proof);
-	if (result != BASE_OK) {
-		*why_r = base_why("the letter's proof cannot be made");
+	if (result != BASE_OK)
 		return result;
-	}
-	base_buffer_printf(letter_r, NOTICE_INJECT_NAME ": %s\r\n", proof);
 	return notice_letter_compose(letter_r, view, &options, why_r);
 }
 
@@ -227,7 +121,7 @@ static enum base_result
 postman_carry(struct notice_postman *postman, const struct hold_view *view,
     char answer_r[200], const char **why_r)
 {
-	struct base_buffer letter, address;
+	struct base_buffer letter;
 	enum base_result result;
 	char token[BASE_TOKEN_SIZE];
 
@@ -237,12 +131,10 @@ postman_carry(struct notice_postman *postman, const struct hold_view *view,
 	if (result != BASE_OK)
 		return result;
 	base_buffer_init(&letter, POSTMAN_MAX_LETTER);
-	base_buffer_init(&address, 1024);
 	result = postman_write(postman, view, token, &letter, why_r);
-	if (result == BASE_OK && notice_mime_address(&address, view->mailbox))
-		result = postman_deliver(
-		    postman, base_buffer_text(&address), &letter, answer_r, why_r);
-	base_buffer_free(&address);
+	if (result == BASE_OK)
+		result =
+		    postman_deliver(postman, view->mailbox, &letter, answer_r, why_r);
 	base_buffer_free(&letter);
 	return result;
 }
@@ -386,10 +278,12 @@ notice_postman_start(struct hold *hold, struct site_current *sites,
 	}
 	postman->hold = hold;
 	postman->sites = sites;
-	if (pthread_create(&postman->thread, NULL, postman_run, postman)) {
+	if (notice_returner_start(hold, sites, &postman->returner, why_r) != BASE_OK ||
+	    pthread_create(&postman->thread, NULL, postman_run, postman)) {
+		notice_returner_stop(&postman->returner);
 		base_arena_free(&postman->arena);
 		free(postman);
-		*why_r = base_why("the postman's thread cannot be started");
+		*why_r = base_why("the postman's threads cannot be started");
 		return BASE_BROKEN;
 	}
 	*postman_r = postman;
@@ -403,6 +297,7 @@ notice_postman_stop(struct notice_postman **postman)
 	if (!*postman)
 		return;
 	atomic_store(&(*postman)->is_stopping, true);
+	notice_returner_stop(&(*postman)->returner);
 	pthread_join((*postman)->thread, NULL);
 	base_arena_free(&(*postman)->arena);
 	free(*postman);

@@ -67,6 +67,12 @@ struct notice_words {
 	const char *letter_subject_brake, *letter_brake, *letter_brake_more;
 	const char *letter_brake_return, *letter_brake_send, *letter_link_brake;
 
+	/* the letter with a mail that comes back: {subject} {people} */
+	const char *letter_subject_back;
+	const char *back_expired, *back_storm, *back_undone, *back_undone_admin;
+	const char *back_nobody, *back_left; /* who has it */
+	const char *back_attached, *back_again;
+
 	/* the pages: {subject} {people} {when} */
 	const char *page_title; /* of the window: {title} */
 	const char *page_foot;

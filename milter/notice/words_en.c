@@ -101,6 +101,28 @@ const struct notice_words notice_words_en = {
 	.letter_brake_send = "If you do nothing, this ends {when}, and what waited is sent.",
 	.letter_link_brake = "To let the answers through, open this page and choose there:",
 
+	.letter_subject_back = "Not sent: your mail \"{subject}\" is back",
+	.back_expired =
+	    "Your mail \"{subject}\" to {people} was kept here until you would say whether it "
+	    "shall be sent. The time for that is over, so it was not sent, and comes back to "
+	    "you with this letter.",
+	.back_storm = "Many people had answered everyone, so your answer \"{subject}\" to {people} "
+		      "was kept here. Nobody let it through in time, so it was not sent, and comes "
+		      "back to you with this letter.",
+	.back_undone =
+	    "You stopped your mail \"{subject}\" to {people}. It comes back to you with this "
+	    "letter, so that nothing you wrote is lost.",
+	.back_undone_admin =
+	    "An administrator of your mail server stopped your mail \"{subject}\" to {people}. It "
+	    "comes back to you with this letter, so that nothing you wrote is lost.",
+	.back_nobody = "All of it was still on hold when this letter was written: nobody has got it.",
+	.back_left = "A part of it left the mail server without us, so some of them may have got it.",
+	.back_attached = "The whole mail is attached, just as you wrote it and with everything that "
+			 "was in it.",
+	.back_again =
+	    "To send it again, open the attachment in your mail program and choose \"Edit as new\" "
+	    "or \"Resend\", look at who gets it, and send it.",
+
 	.page_title = "{title} - oops-milter",
 	.page_foot = "Looking at this page changes nothing. Only the buttons do.",
 	.about_title = "A second look at mail before it leaves",
@@ -185,11 +207,13 @@ const struct notice_words notice_words_en = {
 		       "stands above the button, and press the button then. Nothing was changed.",
 
 	.returning_title = "Your mail is coming back to you",
-	.returning_text = "Nobody else gets it. Look into your mailbox in a moment.",
+	.returning_text = "It is not sent to anybody else. A letter with the whole mail attached "
+			  "comes to your mailbox in a moment. If that takes longer, it is safe on "
+			  "the mail server until then.",
 	.returned_title = "Your mail came back to you",
 	.returned_text = "It was not sent, and was returned to you {when}.",
-	.returned_note = "Nobody else has got it. You find it in your mailbox and can send "
-			 "it anew from there.",
+	.returned_note = "Nobody else has got it. You find it in your mailbox, attached to a letter "
+			 "with all that was in it, and can send it anew from there.",
 	.deleted_title = "Your mail was deleted",
 	.deleted_text = "It was stopped, and then deleted {when}. Nobody has got it.",
 	.lost_title = "Your mail is no longer here",

@@ -16,7 +16,6 @@
 /* --- wire.c: lines over a socket, and their grammar --------------------------------- */
 
 #define QUEUE_MAX_LINE 200         /* bytes, with LF */
-#define QUEUE_MAX_READ (32u << 20) /* bytes of a message that READ gives away */
 #define QUEUE_MIN_ID 5             /* bytes; no id can be postsuper's word ALL */
 
 enum queue_kind { QUEUE_KIND_VERB, QUEUE_KIND_READ, QUEUE_KIND_SCAN };

@@ -46,6 +46,7 @@
 
 #define QUEUE_MAX_ITEMS 500
 #define QUEUE_MAX_ID 64 /* bytes of an MTA's queue id */
+#define QUEUE_MAX_READ (100u << 20) /* bytes of a message that READ gives away */
 
 /* What is true of one queue file, after the verb was carried out. */
 enum queue_status {

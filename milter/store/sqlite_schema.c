@@ -64,6 +64,7 @@ const char *const store_sqlite_holds_schema[] = {
 	"ALTER TABLE hold ADD COLUMN return_tries INTEGER NOT NULL DEFAULT 0;"
 	"ALTER TABLE hold ADD COLUMN return_how INTEGER NOT NULL DEFAULT 0;"
 	"ALTER TABLE hold ADD COLUMN from_address TEXT NOT NULL DEFAULT '';"
+	"ALTER TABLE hold ADD COLUMN undone_by TEXT NOT NULL DEFAULT '';"
 	"ALTER TABLE part ADD COLUMN returned INTEGER NOT NULL DEFAULT 0;"
 	"CREATE INDEX hold_return_due ON hold (node, return_due) WHERE return_due <> 0;"
 	"CREATE INDEX hold_letter_sent ON hold (sender, letter_sent)"

@@ -131,6 +131,7 @@ struct store_hold {
 	    limited_by; /* what made it less than was wanted: "sender", "site"; "" nothing */
 	int64_t left_count;  /* recipients who had it before it was held */
 	const char *left_to; /* visible ones of them, one a line; emptied when it is over */
+	const char *undone_by; /* who stopped it, "" nobody */
 };
 
 /* One queue file of a hold. What memory learns if it is sent lies beside it, see below. */

@@ -439,7 +439,7 @@ static const struct {
 	{ HOLD_UNDONE, HOLD_UNDO, 0, HOLD_END_RETURN, true, true, HOLD_RETURNING },
 	{ HOLD_UNDONE, HOLD_UNDO, 0, HOLD_END_DELETE, true, false, QUEUE_DELETE },
 	{ HOLD_SENDING, HOLD_UNDO, 0, 0, false, false, QUEUE_RELEASE },
-	{ HOLD_RETURNING, HOLD_UNDO, 0, 0, false, false, QUEUE_RETURN },
+	{ HOLD_RETURNING, HOLD_UNDO, 0, 0, false, false, QUEUE_STATUS },
 };
 
 START_TEST(plans_follow_from_state_and_time)
@@ -487,6 +487,9 @@ static const struct {
 	{ HOLD_SENDING, QUEUE_RELEASE, "LL", 0, HOLD_LOST },
 	{ HOLD_RETURNING, QUEUE_RETURN, "DD", 0, HOLD_RETURNED },
 	{ HOLD_RETURNING, QUEUE_RETURN, "L", 0, HOLD_LOST },
+	{ HOLD_RETURNING, QUEUE_STATUS, "HL", 0, 0 },
+	{ HOLD_RETURNING, QUEUE_DELETE, "DL", 0, HOLD_RETURNED },
+	{ HOLD_RETURNING, QUEUE_DELETE, "DH", 0, 0 },
 };
 
 START_TEST(ends_follow_from_the_parts)
@@ -1046,6 +1049,21 @@ START_TEST(undone_then_restored)
 }
 END_TEST
 
+/* Does what the one does who writes letters, for all that comes back: the MTA takes them. */
+static int
+bring_back(struct hold *hold)
+{
+	struct hold_returning returning;
+	int count = 0;
+
+	while (hold_return_next(hold, arena, &returning, &why) == BASE_OK) {
+		OK(hold_return_taken(hold, returning.view.id, returning.queue_ids,
+		    returning.count, &why));
+		count++;
+	}
+	return count;
+}
+
 /* After the grace it goes back to its author or is deleted; an expired one, too. */
 static const struct {
 	enum hold_end on_end, then;
@@ -1053,9 +1071,9 @@ static const struct {
 	enum hold_state end;
 	int released, returned, deleted, lessons;
 } lasts[] = {
-	{ HOLD_END_RETURN, HOLD_END_RETURN, true, HOLD_RETURNED, 0, 1, 0, 0 },
+	{ HOLD_END_RETURN, HOLD_END_RETURN, true, HOLD_RETURNED, 0, 0, 1, 0 },
 	{ HOLD_END_RETURN, HOLD_END_DELETE, true, HOLD_DELETED, 0, 0, 1, 0 },
-	{ HOLD_END_RETURN, HOLD_END_RETURN, false, HOLD_RETURNED, 0, 1, 0, 0 },
+	{ HOLD_END_RETURN, HOLD_END_RETURN, false, HOLD_RETURNED, 0, 0, 1, 0 },
 	{ HOLD_END_SEND, HOLD_END_RETURN, false, HOLD_SENT, 1, 0, 0, 1 },
 };
 
@@ -1074,12 +1092,96 @@ START_TEST(time_ends_it)
 	place_held(hold, &request, id);
 	if (lasts[_i].is_undone)
 		OK(hold_wish(hold, id, HOLD_WISH_UNDO, "link", &why));
-	wait_for(hold, id, lasts[_i].end, 4000);
 	file = file_find("QUEUE1");
+	if (lasts[_i].end == HOLD_RETURNED) {
+		wait_for(hold, id, HOLD_RETURNING, 4000);
+		base_sleep_ms(300); /* before its author has it, nothing happens to it */
+		ck_assert_int_eq(file->place, ON_HOLD);
+		ck_assert_int_eq(bring_back(hold), 1);
+	}
+	wait_for(hold, id, lasts[_i].end, 4000);
 	ck_assert_int_eq(file->released, lasts[_i].released);
 	ck_assert_int_eq(file->returned, lasts[_i].returned);
 	ck_assert_int_eq(file->deleted, lasts[_i].deleted);
 	ck_assert_int_eq(queue->lessons, lasts[_i].lessons);
+	watch_stop(&watch);
+	hold_close(&hold);
+}
+END_TEST
+
+/* A hold that is to come back, and is. */
+static void
+place_returning(struct hold *hold, char id[BASE_ID_SIZE])
+{
+	struct hold_request request = sample("QUEUE1", "act");
+
+	request.window = 1;
+	request.on_end = HOLD_END_RETURN;
+	place_held(hold, &request, id);
+	wait_for(hold, id, HOLD_RETURNING, 4000);
+}
+
+/* Half of its files brought back: the others still are, and none goes before. */
+START_TEST(returned_when_every_file_is_back)
+{
+	struct hold *hold = must_open();
+	struct watch watch = watch_start(hold);
+	struct hold_request second = sample("QUEUE2", "act");
+	struct hold_returning returning;
+	char id[BASE_ID_SIZE], same[BASE_ID_SIZE];
+
+	second.window = 1;
+	second.on_end = HOLD_END_RETURN;
+	OK(hold_place(hold, &second, same, &why));
+	file_add("QUEUE2", same, ON_HOLD);
+	place_returning(hold, id);
+	ck_assert_str_eq(id, same);
+	OK(hold_return_next(hold, arena, &returning, &why));
+	ck_assert_uint_eq(returning.count, 2);
+	ck_assert(!returning.has_left);
+	ck_assert_str_eq(returning.view.undone_by, "");
+	OK(hold_return_taken(hold, id, returning.queue_ids, 1, &why));
+	base_sleep_ms(300);
+	ck_assert_int_eq(file_find("QUEUE1")->place, ON_HOLD);
+	ck_assert_int_eq(file_find("QUEUE2")->place, ON_HOLD);
+	OK(hold_return_next(hold, arena, &returning, &why));
+	ck_assert_uint_eq(returning.count, 1);
+	OK(hold_return_taken(hold, id, returning.queue_ids, 1, &why));
+	NONE(hold_return_next(hold, arena, &returning, &why));
+	wait_for(hold, id, HOLD_RETURNED, 3000);
+	ck_assert_int_eq(look(hold, id).return_how, HOLD_RETURN_LETTER);
+	ck_assert_int_eq(file_find("QUEUE1")->deleted, 1);
+	ck_assert_int_eq(file_find("QUEUE2")->deleted, 1);
+	NONE(hold_return_taken(hold, id, returning.queue_ids, 1, &why));
+	watch_stop(&watch);
+	hold_close(&hold);
+}
+END_TEST
+
+/* No letter gets through: news once, and the mail stays; then the MTA's own bounce. */
+START_TEST(returned_by_a_bounce_when_told_so)
+{
+	struct hold *hold = must_open();
+	struct watch watch = watch_start(hold);
+	struct hold_returning returning;
+	char id[BASE_ID_SIZE];
+	bool is_news;
+
+	place_returning(hold, id);
+	OK(hold_return_failed(hold, id, false, &is_news, &why));
+	NONE(hold_return_next(hold, arena, &returning, &why)); /* later again */
+	OK(hold_return_failed(hold, id, true, &is_news, &why));
+	ck_assert(is_news);
+	OK(hold_return_failed(hold, id, true, &is_news, &why));
+	ck_assert(!is_news);
+	ck_assert_uint_eq(look(hold, id).return_tries, 3);
+	ck_assert_int_eq(look(hold, id).return_how, HOLD_RETURN_STUCK);
+	base_sleep_ms(300);
+	ck_assert_int_eq(file_find("QUEUE1")->place, ON_HOLD);
+	OK(hold_return_bounce(hold, id, &why));
+	wait_for(hold, id, HOLD_RETURNED, 3000);
+	ck_assert_int_eq(look(hold, id).return_how, HOLD_RETURN_BOUNCE);
+	ck_assert_int_eq(file_find("QUEUE1")->returned, 1);
 	watch_stop(&watch);
 	hold_close(&hold);
 }
@@ -1733,6 +1835,7 @@ START_TEST(keepers_killed_at_random)
 			    look(hold, rows[i].id).state == HOLD_HELD)
 				OK(hold_wish(
 				    hold, rows[i].id, HOLD_WISH_UNDO, "link", &why));
+		bring_back(hold);
 		hold_close(&hold);
 		base_arena_reset(arena);
 	}
@@ -1744,10 +1847,15 @@ START_TEST(keepers_killed_at_random)
 
 		snprintf(queue_id, sizeof(queue_id), "QUEUE%d", i);
 		file = file_find(queue_id);
+		while (rows[i].end == HOLD_RETURNED &&
+		       look(hold, rows[i].id).state != HOLD_RETURNED) {
+			bring_back(hold);
+			base_sleep_ms(50);
+		}
 		wait_for(hold, rows[i].id, rows[i].end, 10000);
 		ck_assert_int_eq(file->released, rows[i].end == HOLD_SENT);
-		ck_assert_int_eq(file->returned, rows[i].end == HOLD_RETURNED);
-		ck_assert_int_eq(file->deleted, rows[i].end == HOLD_DELETED);
+		ck_assert_int_eq(file->returned, 0);
+		ck_assert_int_eq(file->deleted, rows[i].end != HOLD_SENT);
 	}
 	ck_assert_int_ge(queue->lessons, sent); /* twice is tolerable, never is not */
 	watch_stop(&watch);
@@ -2014,6 +2122,8 @@ main(void)
 	tcase_add_test(life, undo_window_ends_in_time);
 	tcase_add_test(life, undone_then_restored);
 	tcase_add_loop_test(life, time_ends_it, 0, sizeof(lasts) / sizeof(*lasts));
+	tcase_add_test(life, returned_when_every_file_is_back);
+	tcase_add_test(life, returned_by_a_bounce_when_told_so);
 	tcase_add_test(life, no_restore_while_it_is_deleted);
 	tcase_add_loop_test(life, what_left_without_us_is_told_as_that, 0,
 	    sizeof(leavings) / sizeof(*leavings));

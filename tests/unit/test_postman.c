@@ -84,6 +84,38 @@ hold_letter_done(struct hold *hold, const char *id, const char **why_r)
 	return play.done;
 }
 
+/* Nothing comes back here. */
+enum base_result
+hold_return_next(struct hold *hold, struct base_arena *arena,
+    struct hold_returning *returning_r, const char **why_r)
+{
+	(void)hold, (void)arena, (void)returning_r, (void)why_r;
+	return BASE_NONE;
+}
+
+enum base_result
+hold_return_taken(struct hold *hold, const char *id, const char *const *queue_ids,
+    size_t count, const char **why_r)
+{
+	(void)hold, (void)id, (void)queue_ids, (void)count, (void)why_r;
+	return BASE_NONE;
+}
+
+enum base_result
+hold_return_bounce(struct hold *hold, const char *id, const char **why_r)
+{
+	(void)hold, (void)id, (void)why_r;
+	return BASE_NONE;
+}
+
+enum base_result
+hold_return_failed(struct hold *hold, const char *id, bool is_stuck, bool *is_news_r,
+    const char **why_r)
+{
+	(void)hold, (void)id, (void)is_stuck, (void)is_news_r, (void)why_r;
+	return BASE_NONE;
+}
+
 enum base_result
 hold_letter_failed(struct hold *hold, const char *id, int64_t *again_r, const char **why_r)
 {

@@ -111,6 +111,7 @@ sample(const char *id)
 		.how = 2,
 		.left_at = 1170,
 		.announce = 600,
+		.undone_by = "link",
 	};
 }
 
@@ -161,6 +162,7 @@ same_hold(const struct store_hold *a, const struct store_hold *b)
 	ck_assert_int_eq(a->return_tries, b->return_tries);
 	ck_assert_int_eq(a->return_how, b->return_how);
 	ck_assert_str_eq(a->from_address, b->from_address);
+	ck_assert_str_eq(a->undone_by, b->undone_by);
 }
 
 static int
@@ -222,6 +224,7 @@ START_TEST(update_writes_all_or_is_lost)
 		.limited_by = "T",
 		.left_count = 17,
 		.left_to = "U",
+		.undone_by = "admin",
 		.created = 3,
 		.due = 4,
 		.deadline = 5,

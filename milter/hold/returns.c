@@ -1,0 +1,212 @@
+/*
+ * returns - how a mail comes back to its author: what is due, and what was done; see hold.h
+ *
+ * The order is what keeps it from being lost: first the MTA has the letter, then the row says
+ * so, then the files go. Killed in between, the author gets the letter twice.
+ */
+#include "milter/hold/internal.h"
+
+#include <string.h>
+
+/* The queue files whose message is still to be brought back. */
+static enum base_result
+returning_parts(struct hold *hold, struct base_arena *arena,
+    struct hold_returning *returning, const char **why_r)
+{
+	struct store_part *parts = NULL;
+	size_t count = 0;
+	enum base_result result = store_part_list(
+	    hold->store, arena, returning->view.id, &parts, &count, why_r);
+
+	if (result != BASE_OK)
+		return result;
+	returning->queue_ids =
+	    base_arena_array(arena, count + 1, sizeof(*returning->queue_ids));
+	if (returning->queue_ids == NULL) {
+		*why_r = base_why("no memory for the files of a hold");
+		return BASE_BROKEN;
+	}
+	for (size_t i = 0; i < count; i++) {
+		if (!hold_part_is_open(&parts[i]))
+			returning->has_left = true;
+		else if (parts[i].returned == 0)
+			returning->queue_ids[returning->count++] = parts[i].queue_id;
+	}
+	return BASE_OK;
+}
+
+enum base_result
+hold_return_next(struct hold *hold, struct base_arena *arena,
+    struct hold_returning *returning_r, const char **why_r)
+{
+	struct hold_returning returning = { .count = 0 };
+	struct store_hold *row = NULL;
+	size_t count = 0;
+	enum base_result result = store_hold_return_due(
+	    hold->store, arena, hold->node, base_now_ms(), &row, 1, &count, why_r);
+
+	if (result == BASE_OK && count == 0)
+		return BASE_NONE;
+	if (result == BASE_OK)
+		result = hold_view_make(hold, arena, row, &returning.view, why_r);
+	if (result == BASE_OK)
+		result = returning_parts(hold, arena, &returning, why_r);
+	if (result == BASE_OK && row->left_count > 0) /* some passed before it was held */
+		returning.has_left = true;
+	if (result == BASE_OK)
+		*returning_r = returning;
+	return result;
+}
+
+/* --- writing it down -------------------------------------------------------------- */
+
+/* What became of a letter. */
+struct outcome {
+	const char *const *queue_ids; /* files that it brought back */
+	size_t count;
+	enum hold_return how; /* LETTER: if it was the last one */
+	bool is_news;	      /* output: the row did not say so before */
+};
+
+/* Is it one of these? */
+static bool
+is_among(const char *queue_id, const struct outcome *outcome)
+{
+	for (size_t i = 0; i < outcome->count; i++)
+		if (strcmp(outcome->queue_ids[i], queue_id) == 0)
+			return true;
+	return false;
+}
+
+/* Marks the files whose message is back; *are_all_r: no other is left. */
+static enum base_result
+parts_mark(struct hold *hold, struct base_arena *arena, const struct store_hold *row,
+    const struct outcome *outcome, int64_t now, bool *are_all_r, const char **why_r)
+{
+	struct store_part *parts = NULL;
+	size_t count = 0;
+	enum base_result result =
+	    store_part_list(hold->store, arena, row->id, &parts, &count, why_r);
+
+	*are_all_r = true;
+	for (size_t i = 0; result == BASE_OK && i < count; i++) {
+		if (!hold_part_is_open(&parts[i]) || parts[i].returned != 0)
+			continue;
+		if (!is_among(parts[i].queue_id, outcome)) {
+			*are_all_r = false;
+			continue;
+		}
+		parts[i].returned = now;
+		result = store_part_update(hold->store, &parts[i], why_r);
+	}
+	return result;
+}
+
+/* Later again; the files are looked at now, because that may be why it failed. */
+static void
+row_later(struct store_hold *row, int64_t now)
+{
+	row->return_due = now + hold_backoff(HOLD_LETTER_FIRST_MS, HOLD_LETTER_MAX_MS,
+				    row->return_tries);
+	row->return_tries++;
+	row->due = now;
+}
+
+/* Changes the row by what became of a letter. */
+static enum base_result
+outcome_write(struct hold *hold, struct base_arena *arena, struct store_hold *row,
+    struct outcome *outcome, const char **why_r)
+{
+	enum base_result result = BASE_OK;
+	int64_t now = base_now_ms();
+	bool are_all = true;
+
+	if (outcome->how == HOLD_RETURN_LETTER)
+		result = parts_mark(hold, arena, row, outcome, now, &are_all, why_r);
+	if (result != BASE_OK || !are_all)
+		return result;
+	outcome->is_news = row->return_how != (int)outcome->how;
+	if (outcome->how == HOLD_RETURN_DUE || outcome->how == HOLD_RETURN_STUCK) {
+		row_later(row, now);
+		if (outcome->how == HOLD_RETURN_STUCK)
+			row->return_how = HOLD_RETURN_STUCK;
+	} else {
+		row->return_how = (int)outcome->how;
+		row->return_due = 0;
+		row->due = 0;
+		row->timer = now;
+		row->tries = 0;
+	}
+	return store_hold_update(hold->store, row, row->state, why_r);
+}
+
+/* The same in a transaction that has not begun yet. */
+static enum base_result
+outcome_commit(struct hold *hold, struct base_arena *arena, const char *id,
+    struct outcome *outcome, const char **why_r)
+{
+	struct store_hold *row = NULL;
+	enum base_result result = store_begin(hold->store, why_r);
+
+	if (result != BASE_OK)
+		return result;
+	result = store_hold_get(hold->store, arena, id, &row, why_r);
+	if (result == BASE_OK && (row->state != HOLD_RETURNING ||
+				     row->return_how == HOLD_RETURN_LETTER ||
+				     row->return_how == HOLD_RETURN_BOUNCE))
+		result = BASE_NONE;
+	if (result == BASE_OK)
+		result = outcome_write(hold, arena, row, outcome, why_r);
+	if (result == BASE_OK)
+		return store_commit(hold->store, why_r);
+	store_rollback(hold->store);
+	return result;
+}
+
+/* With memory of its own; the keeper goes on. */
+static enum base_result
+outcome_run(
+    struct hold *hold, const char *id, struct outcome *outcome, const char **why_r)
+{
+	struct base_arena *arena = base_arena_new(HOLD_MAX_ROW);
+	enum base_result result;
+
+	if (arena == NULL) {
+		*why_r = base_why("no memory for a mail that comes back");
+		return BASE_BROKEN;
+	}
+	result = outcome_commit(hold, arena, id, outcome, why_r);
+	base_arena_free(&arena);
+	if (result == BASE_OK)
+		hold_wake(hold);
+	return result;
+}
+
+enum base_result
+hold_return_taken(struct hold *hold, const char *id, const char *const *queue_ids,
+    size_t count, const char **why_r)
+{
+	struct outcome outcome = { queue_ids, count, HOLD_RETURN_LETTER, false };
+
+	return outcome_run(hold, id, &outcome, why_r);
+}
+
+enum base_result
+hold_return_bounce(struct hold *hold, const char *id, const char **why_r)
+{
+	struct outcome outcome = { .how = HOLD_RETURN_BOUNCE };
+
+	return outcome_run(hold, id, &outcome, why_r);
+}
+
+enum base_result
+hold_return_failed(struct hold *hold, const char *id, bool is_stuck, bool *is_news_r,
+    const char **why_r)
+{
+	struct outcome outcome = { .how = is_stuck ? HOLD_RETURN_STUCK : HOLD_RETURN_DUE };
+	enum base_result result = outcome_run(hold, id, &outcome, why_r);
+
+	if (result == BASE_OK)
+		*is_news_r = outcome.is_news;
+	return result;
+}
