@@ -21,12 +21,14 @@
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sysexits.h>
 #include <unistd.h>
 
 #include "milter/audit/audit.h"
 #include "milter/base/base.h"
 #include "milter/hold/hold.h"
+#include "milter/identity/identity.h"
 #include "milter/memory/memory.h"
 #include "milter/notice/notice.h"
 #include "milter/queue/queue.h"
@@ -288,6 +290,8 @@ main(int argc, char **argv)
 	const char *why = "";
 	int code = EX_CONFIG;
 
+	if (argc == 2 && strcmp(argv[1], IDENTITY_SPF_OPTION) == 0)
+		return identity_spf_serve();
 	if (!options_read(argc, argv, &options)) {
 		fprintf(stderr, "usage: " PROGRAM " -c FILE [-f] [-t]\n");
 		return EX_USAGE;

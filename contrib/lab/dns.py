@@ -33,15 +33,32 @@ class Dns:
                 break
             except OSError:
                 continue
+        self.stream = socket.create_server((self.address, 53))
         threading.Thread(target=self._serve, daemon=True).start()
+        threading.Thread(target=self._serve_stream, daemon=True).start()
 
     def _serve(self):
         while True:
             query, peer = self.socket.recvfrom(4096)
             if not self.mute:
-                self.socket.sendto(self._answer(query), peer)
+                answer = self._answer(query)
+                if len(answer) > 512:  # RFC 1035 4.2.1: the rest is asked for by TCP
+                    flags = struct.unpack("!H", answer[2:4])[0] | 0x0200
+                    answer = (answer[:2] + struct.pack("!HHHHH", flags, 1, 0, 0, 0)
+                              + query[12:query.index(b"\0", 12) + 5])
+                self.socket.sendto(answer, peer)
             else:
                 self.asked.append(None)
+
+    def _serve_stream(self):
+        """One question a connection."""
+        while True:
+            connection, _ = self.stream.accept()
+            with connection, connection.makefile("rb") as file:
+                length = file.read(2)
+                if len(length) == 2 and not self.mute:
+                    answer = self._answer(file.read(struct.unpack("!H", length)[0]))
+                    connection.sendall(struct.pack("!H", len(answer)) + answer)
 
     def _answer(self, query):
         labels, at = [], 12
@@ -77,5 +94,6 @@ class Dns:
 def encoded(kind, value):
     """The data of one record."""
     if kind == TYPES["TXT"]:
-        return bytes([len(value)]) + value.encode("ascii")
+        pieces = [value[at:at + 255] for at in range(0, len(value), 255)] or [""]
+        return b"".join(bytes([len(piece)]) + piece.encode("ascii") for piece in pieces)
     return socket.inet_aton(value)

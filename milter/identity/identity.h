@@ -66,6 +66,14 @@
  *	identity_find() may be called by any; it may wait for the DNS, but never longer than
  *	identity.spf_timeout. SPF has worker threads of its own, started when needed.
  *
+ * PROCESSES
+ *	libspf2 reads what strangers write, and has overrun its buffers before. So each of the
+ *	threads that check has a process at hand, this very program run anew with the only argument
+ *	--check-spf, with no descriptor but its socket and standard error. It may die: that check is
+ *	not proved, who listens for trouble is told, and the next check starts another one. After
+ *	3 deaths in a row it waits for a second, then twice as long each time, up to 64 s. Records
+ *	over 2,048 bytes or with more than 64 percent signs are not shown to libspf2 at all.
+ *
  * BOUNDS
  *	A file of logins has 8 MiB and 20 addresses of one login. 4,096 results are remembered, 8 threads check, 256 checks wait; more are not proved.
  *
@@ -101,9 +109,12 @@ struct identity_sources {
 	struct identity_spf *spf;	/* NULL: SPF is not asked */
 };
 
+/* Told when a process that makes checks died or could not be started. Any thread. */
+typedef void identity_trouble_fn(const char *what);
+
 /* What the settings name; sources_r is all NULL before. Close it also when it failed. */
 enum base_result identity_sources_open(const struct settings *settings,
-	struct identity_sources *sources_r, const char **why_r);
+	identity_trouble_fn *trouble, struct identity_sources *sources_r, const char **why_r);
 /* Not while somebody asks. */
 void identity_sources_close(struct identity_sources *sources);
 
@@ -113,10 +124,15 @@ enum base_result identity_logins_load(const struct settings *settings,
 void identity_logins_free(struct identity_logins **logins);
 
 /* What SPF needs, as the settings say; NULL when they say that it is not asked. */
-enum base_result identity_spf_new(
-	const struct settings *settings, struct identity_spf **spf_r, const char **why_r);
+enum base_result identity_spf_new(const struct settings *settings,
+	identity_trouble_fn *trouble, struct identity_spf **spf_r, const char **why_r);
 /* Not while somebody asks. Checks that still wait for the DNS end by themselves. */
 void identity_spf_free(struct identity_spf **spf);
+
+/* The only argument of the program that makes checks: it calls nothing but identity_spf_serve(). */
+#define IDENTITY_SPF_OPTION "--check-spf"
+/* Answers the questions that come on standard input, a socket, until it is closed. */
+int identity_spf_serve(void);
 
 /* Copies a socket address (IPv4-mapped IPv6 becomes IPv4); NULL gives AF_UNSPEC. */
 void identity_peer_address(struct identity_peer *peer, const struct sockaddr *address);

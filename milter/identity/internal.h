@@ -84,20 +84,42 @@ struct identity_spf_finding {
 #define IDENTITY_SPF_MAX_LOOKUPS 120 /* of one check, see RFC 7208 4.6.4 */
 #define IDENTITY_SPF_MAX_TERMS 10    /* that look something up, RFC 7208 4.6.4 */
 #define IDENTITY_SPF_MAX_VOID 2	     /* of them without an answer, RFC 7208 4.6.4 */
-#define IDENTITY_SPF_MAX_TEXT 4096   /* bytes of a TXT record that is read */
+#define IDENTITY_SPF_MAX_TEXT 2048   /* bytes of a TXT record that libspf2 gets */
+#define IDENTITY_SPF_MAX_MACROS 64   /* % signs in it: more overrun a buffer of libspf2 1.2.10 */
 
 /* One check by libspf2, in this thread. After `deadline` (base_tick_ms()) it looks up no more. */
 struct identity_spf_finding identity_spf_check(const struct identity_spf_question *question,
 	identity_dns_fn *dns, void *context, int64_t deadline);
 
-#define IDENTITY_SPF_WORKERS 8	   /* threads that check */
+/* A process of its own in which checks are made, one at a time. All zero: not started. */
+struct identity_helper {
+	pid_t pid; /* 0: it does not run */
+	int fd;
+	bool is_busy;
+	char what[128]; /* why the latest BROKEN */
+};
+
+/*
+ * Has it check, and starts it first if it does not run. RETRY: no answer in time; it was ended.
+ * BROKEN: it died, or cannot be started; `what` says so.
+ */
+enum base_result identity_helper_ask(struct identity_helper *helper,
+	const struct identity_spf_question *question, int64_t deadline,
+	struct identity_spf_finding *finding_r);
+void identity_helper_end(struct identity_helper *helper);
+
+#define IDENTITY_SPF_WORKERS 8	   /* threads, and processes, that check */
 #define IDENTITY_SPF_MAX_JOBS 256  /* checks that wait for one of them */
 #define IDENTITY_SPF_FAILED_MS 30000 /* a failure is remembered no longer */
+/* When so many processes died without an answer in between, none is started for a second ... */
+#define IDENTITY_SPF_MAX_DEATHS 3
+#define IDENTITY_SPF_MAX_PAUSE_MS 64000 /* ... and for twice as long each time, up to this */
 
 struct identity_spf_options {
 	int64_t limit_ms; /* how long an asker waits */
 	int64_t keep_ms;  /* how long a result is remembered; 0: not */
-	identity_dns_fn *dns;
+	identity_trouble_fn *trouble; /* NULL: nobody is told */
+	identity_dns_fn *dns; /* NULL: by the system's resolver, in processes of their own */
 	void *context; /* for dns, as long as the process lives */
 };
 

@@ -52,6 +52,9 @@ struct identity_spf {
 	unsigned job_count;
 	unsigned workers;
 	unsigned long checks;
+	struct identity_helper helpers[IDENTITY_SPF_WORKERS];
+	unsigned deaths; /* of helpers, since the last answer */
+	int64_t pause_end; /* base_tick_ms(): no helper is started before */
 	unsigned references; /* the owner's and the workers' */
 	struct known known[SETS][PLACES];
 };
@@ -234,6 +237,8 @@ spf_destroy(struct identity_spf *spf)
 	for (set = 0; set < SETS; set++)
 		for (place = 0; place < PLACES; place++)
 			free(spf->known[set][place].key);
+	for (set = 0; set < IDENTITY_SPF_WORKERS; set++)
+		identity_helper_end(&spf->helpers[set]);
 	pthread_cond_destroy(&spf->settled);
 	pthread_mutex_destroy(&spf->lock);
 	free(spf);
@@ -281,24 +286,95 @@ finding_keep(struct identity_spf *spf, const struct identity_spf_question *quest
 	known_put(spf, key, &job->finding);
 }
 
+/* --- helpers ------------------------------------------------------------------------ */
+
+/* One that has nothing to do, best one that runs; NULL: none is to be started now. */
+static struct identity_helper *
+helper_take(struct identity_spf *spf)
+{
+	struct identity_helper *found = NULL;
+	int i;
+
+	for (i = 0; i < IDENTITY_SPF_WORKERS; i++) {
+		struct identity_helper *helper = &spf->helpers[i];
+
+		if (!helper->is_busy && (found == NULL || helper->pid > 0))
+			found = helper;
+	}
+	if (found == NULL || (found->pid == 0 && base_tick_ms() < spf->pause_end))
+		return NULL;
+	found->is_busy = true;
+	return found;
+}
+
+/* What follows from how it went: helpers that die one after the other are given time. */
+static void
+helper_give(
+    struct identity_spf *spf, struct identity_helper *helper, enum base_result result)
+{
+	int64_t pause = 1000;
+
+	helper->is_busy = false;
+	if (result == BASE_OK)
+		spf->deaths = 0;
+	if (result != BASE_BROKEN || ++spf->deaths < IDENTITY_SPF_MAX_DEATHS)
+		return;
+	for (unsigned i = IDENTITY_SPF_MAX_DEATHS;
+	     i < spf->deaths && pause < IDENTITY_SPF_MAX_PAUSE_MS; i++)
+		pause *= 2;
+	spf->pause_end = base_tick_ms() + pause;
+}
+
+/* A check in a process of its own. Called, and returns, with the lock. */
+static struct identity_spf_finding
+check_apart(struct identity_spf *spf, const struct identity_spf_question *question,
+    int64_t deadline)
+{
+	struct identity_spf_finding finding = { .result = IDENTITY_SPF_TEMPERROR };
+	struct identity_helper *helper = helper_take(spf);
+	enum base_result result;
+
+	if (helper == NULL)
+		return finding;
+	pthread_mutex_unlock(&spf->lock);
+	result = identity_helper_ask(helper, question, deadline, &finding);
+	if (result == BASE_BROKEN && spf->options.trouble != NULL)
+		spf->options.trouble(helper->what);
+	pthread_mutex_lock(&spf->lock);
+	helper_give(spf, helper, result);
+	return finding;
+}
+
+/* --- work ----------------------------------------------------------------------------- */
+
+/* A check in this thread. Called, and returns, with the lock. */
+static struct identity_spf_finding
+check_here(struct identity_spf *spf, const struct identity_spf_question *question,
+    struct job *job)
+{
+	struct work work = { spf, job };
+	struct identity_spf_finding finding = { 0 };
+
+	pthread_mutex_unlock(&spf->lock);
+	pthread_cleanup_push(work_died, &work);
+	finding = identity_spf_check(
+	    question, spf->options.dns, spf->options.context, job->deadline);
+	pthread_cleanup_pop(0);
+	pthread_mutex_lock(&spf->lock);
+	return finding;
+}
+
 /* Works at one job, without the lock meanwhile. */
 static void
 job_work(struct identity_spf *spf, struct job *job)
 {
 	const struct identity_spf_question question = { &job->client, job->helo,
 		job->sender };
-	struct work work = { spf, job };
-	struct identity_spf_finding finding = { 0 };
 
 	job->is_begun = true;
 	spf->checks++;
-	pthread_mutex_unlock(&spf->lock);
-	pthread_cleanup_push(work_died, &work);
-	finding = identity_spf_check(
-	    &question, spf->options.dns, spf->options.context, job->deadline);
-	pthread_cleanup_pop(0);
-	pthread_mutex_lock(&spf->lock);
-	job->finding = finding;
+	job->finding = spf->options.dns != NULL ? check_here(spf, &question, job)
+						: check_apart(spf, &question, job->deadline);
 	finding_keep(spf, &question, job);
 	job_settle(spf, job);
 }
@@ -459,13 +535,13 @@ identity_spf_start(const struct identity_spf_options *options, struct identity_s
 }
 
 enum base_result
-identity_spf_new(
-    const struct settings *settings, struct identity_spf **spf_r, const char **why_r)
+identity_spf_new(const struct settings *settings, identity_trouble_fn *trouble,
+    struct identity_spf **spf_r, const char **why_r)
 {
 	const struct identity_spf_options options = {
 		.limit_ms = settings->identity.spf_timeout * 1000,
 		.keep_ms = settings->identity.spf_cache * 1000,
-		.dns = identity_dns_system,
+		.trouble = trouble,
 	};
 
 	if (settings->identity.spf)

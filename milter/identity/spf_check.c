@@ -124,17 +124,32 @@ is_about_sender(const char *text)
 	return false;
 }
 
+/* Is it short enough for libspf2, which counts on no more in its buffers than we let through? */
+static bool
+is_short(const char *text)
+{
+	size_t length = strlen(text), macros = 0, i;
+
+	for (i = 0; i < length && i <= IDENTITY_SPF_MAX_TEXT; i++)
+		macros += text[i] == '%';
+	return length <= IDENTITY_SPF_MAX_TEXT && macros <= IDENTITY_SPF_MAX_MACROS;
+}
+
 /* Looks at a record's text before libspf2 does: RFC 7208 3.1 wants visible ASCII and spaces. */
 static void
-text_look(struct guard *guard, const char *text)
+text_look(struct guard *guard, char *text)
 {
-	const unsigned char *p = (const unsigned char *)text;
+	const char *p = text;
+	bool is_taken = is_short(text);
 
-	if (strncasecmp(text, SPF_VER_STR, strlen(SPF_VER_STR)) != 0)
+	if (strncasecmp(text, SPF_VER_STR, strlen(SPF_VER_STR)) != 0) {
+		if (!is_taken)
+			text[0] = '\0'; /* no business of ours, and none of libspf2's */
 		return;
+	}
 	while (*p >= ' ' && *p <= '~')
 		p++;
-	if (*p != '\0' || p - (const unsigned char *)text > IDENTITY_SPF_MAX_TEXT)
+	if (*p != '\0' || !is_taken)
 		guard->is_refused = true;
 	if (is_about_sender(text))
 		guard->is_particular = true;

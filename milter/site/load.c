@@ -3,6 +3,8 @@
 
 #include <stdlib.h>
 
+#include "milter/audit/audit.h"
+
 enum base_result
 site_settings_load(
     const char *path, struct settings **settings_r, struct base_buffer *faults_r)
@@ -53,6 +55,14 @@ load_told(enum base_result result, const char *why, enum base_result *all,
 		*all = result;
 }
 
+/* A process that checks SPF died: it is the mail of that check which is not proved. */
+static void
+spf_died(const char *what)
+{
+	audit_event(AUDIT_ERROR, NULL, { "where", "spf" }, { "what", what },
+	    { "answer", "not proved" });
+}
+
 /* What the settings name beside themselves; every file is tried, every fault told. */
 static enum base_result
 load_named(struct site_whole *whole, struct base_buffer *faults_r)
@@ -67,7 +77,7 @@ load_named(struct site_whole *whole, struct base_buffer *faults_r)
 	load_told(result, why, &all, faults_r);
 	result = audience_directory_new(settings, &whole->site.audience, &why);
 	load_told(result, why, &all, faults_r);
-	result = identity_sources_open(settings, &whole->site.identity, &why);
+	result = identity_sources_open(settings, spf_died, &whole->site.identity, &why);
 	load_told(result, why, &all, faults_r);
 	result = notice_templates_load(settings, &whole->site.templates, faults_r);
 	all = all == BASE_OK ? result : all;

@@ -11,7 +11,8 @@
  *	one who uses it.
  *
  * WHAT IT NEVER DOES
- *	It never changes a generation, never puts a part of one in force, never logs.
+ *	It never changes a generation, never puts a part of one in force, never logs; but that a
+ *	process which checks SPF died stands in the audit.
  *
  * OWNERSHIP
  *	Everything in struct site belongs to it and is borrowed until site_drop().

@@ -1,6 +1,8 @@
 """Who is really sending: what the client's name, its address and the DNS are asked for."""
 import os
 import re
+import signal
+import subprocess
 import tempfile
 import time
 
@@ -265,3 +267,69 @@ def test_spf():
         story.reaches(site, unanswered)
         assert not site.audit("judge", queue_id=unproved) and not site.audit("hold")
         assert not site.receiver.received(recipient=ANNA), "a domain is proved, and no person"
+
+
+# 3,117 bytes behind an include: libspf2 1.2.10 writes beyond a buffer of its own (CVE-2023-42118)
+POISON = "v=spf1 exists:" + "%{d}" * 127 + "%-" * 1300 + " -all"
+
+
+def helpers(site):
+    """The processes of the milter that check SPF."""
+    return [int(pid) for pid in subprocess.run(
+        ["ps", "-o", "pid=", "--ppid", str(site.running["oops-milter"].pid)], text=True,
+        capture_output=True, check=False).stdout.split()]
+
+
+def proof_of(site, client, **envelope):
+    """Sends an odd mail by a client; the proof in the audit, or None when it was not judged."""
+    message = Message(ANNA, COLLEAGUES[:5])
+    queue_id = by(site, client, message, **envelope)
+    story.reaches(site, message)
+    lines = site.audit("judge", queue_id=queue_id)
+    return lines[0]["proof"] if lines else None
+
+
+def test_spf_may_die():
+    """A record that kills libspf2 is not shown to it; and a check that is killed is one mail's loss."""
+    dns = Dns({**RECORDS, ("evil.example", "TXT"): [POISON],
+               ("poisoned.example", "TXT"): ["v=spf1 include:evil.example -all"]})
+    dns.take_over()
+    identity = {"spf": True, "spf_cache": "0s", "spf_timeout": "20s",
+                "local_domains": ("example.com", "poisoned.example")}
+    policy = {"action": "tag", "threshold": 0.0, "tag_threshold": 0.0}
+    with Site({"identity": identity, "policy": (policy,)}, postfix=OPEN) as site:
+        milter = site.running["oops-milter"].pid
+        assert proof_of(site, CLOUD, sender="bounce@example.com") == "spf"
+        assert proof_of(site, CLOUD, sender="x@poisoned.example") is None
+        assert ("evil.example", 16) in dns.asked and not site.audit("error"), "it died"
+
+        for number in (signal.SIGABRT, signal.SIGKILL):  # as "stack smashing detected" does
+            victims = until(lambda: helpers(site), 10, "a process that checks")
+            for victim in victims:
+                os.kill(victim, number)
+            assert proof_of(site, CLOUD, sender="bounce@example.com") is None
+            line = site.audit("error", where="spf")[-1]
+            assert (line["what"], line["answer"]) == (
+                f"the process of a check was ended by signal {number}", "not proved"), line
+            assert proof_of(site, CLOUD, sender="bounce@example.com") == "spf", "it starts anew"
+        assert len(site.audit("error")) == 2
+        assert site.running["oops-milter"].pid == milter and site.ready("oops-milter")
+        # it has its socket and standard error, and nothing of the databases
+        files = os.listdir(f"/proc/{helpers(site)[0]}/fd")
+        assert set(files) <= {"0", "1", "2"}, files
+    assert not [pid for pid in victims if os.path.exists(f"/proc/{pid}")]
+
+
+def test_spf_turned_on_by_a_reload():
+    """The first process is started when the first check is."""
+    dns = Dns(RECORDS)
+    dns.take_over()
+    policy = {"action": "tag", "threshold": 0.0, "tag_threshold": 0.0}
+    with Site({"policy": (policy,)}, postfix=OPEN) as site:
+        assert proof_of(site, CLOUD, sender="bounce@example.com") is None
+        assert not helpers(site)
+        site.changes = {"policy": (policy,), "identity": {"spf": True}}
+        site.write_settings()
+        site.oopsctl("reload", check=True)
+        assert proof_of(site, CLOUD, sender="bounce@example.com") == "spf"
+        assert helpers(site)

@@ -317,7 +317,7 @@ START_TEST(test_person)
 	const char *why = "";
 
 	ck_assert_msg(
-	    identity_sources_open(&settings, &sources, &why) == BASE_OK, "%s", why);
+	    identity_sources_open(&settings, NULL, &sources, &why) == BASE_OK, "%s", why);
 	unlink(path);
 	identity = person_find(&settings, &sources, arena, &persons[_i]);
 	ck_assert_str_eq(identity.actor, persons[_i].actor);

@@ -204,6 +204,7 @@ serve(void *context)
 	return NULL;
 }
 
+static const char *own_domains[] = { "example.com" };
 static struct settings site;
 static char url[64];
 static struct base_key *key;
@@ -252,6 +253,8 @@ setup(void)
 	    getsockname(server.listener, (struct sockaddr *)&address, &length), 0);
 	ck_assert_int_eq(pthread_create(&server.thread, NULL, serve, NULL), 0);
 	snprintf(url, sizeof(url), "smtp://127.0.0.1:%d", ntohs(address.sin_port));
+	site.identity.local_domains = own_domains;
+	site.identity.local_domain_count = 1;
 	site.notice.smtp = url;
 	site.notice.from = "oops@example.com";
 	site.notice.link_expires = 1000;
@@ -397,6 +400,21 @@ START_TEST(test_odd_sender)
 }
 END_TEST
 
+/* Whatever stands in the row: no letter leaves the site, nor goes where an MTA would send it on. */
+static const char *const strangers[] = { "x@outside.example", "x@sub.example.com",
+	"victim%outside.example@example.com", "outside.example!victim@example.com",
+	"\"victim@outside.example\"@example.com", "|cmd@example.com", "anna", "" };
+
+START_TEST(test_strangers)
+{
+	play.mailbox = strangers[_i];
+	work(5000, &play.failed_count, 1);
+	ck_assert_int_ge(atomic_load(&play.failed_count), 1);
+	ck_assert_int_eq(atomic_load(&server.letters), 0);
+	ck_assert_int_eq(atomic_load(&play.done_count), 0);
+}
+END_TEST
+
 /* Many letters of a storm go out at a pace; those about people's own mail do not wait so. */
 START_TEST(test_pace)
 {
@@ -434,6 +452,8 @@ main(void)
 	tcase_add_test(tcase, test_no_token);
 	tcase_add_test(tcase, test_not_written_down);
 	tcase_add_test(tcase, test_odd_sender);
+	tcase_add_loop_test(
+	    tcase, test_strangers, 0, sizeof(strangers) / sizeof(*strangers));
 	tcase_add_test(tcase, test_pace);
 	suite_add_tcase(suite, tcase);
 	srunner_run_all(runner, CK_NORMAL);
