@@ -305,6 +305,9 @@ class Account:
                    for one in self.load.mails if one.plot and one.queue_id not in self.hold_of]
         missing += [f"no mail with the plot {plot} was held" for plot in PLOTS
                    if plot not in {one.plot for one in self.held}]
+        ends = {(one.plot, self._state(one)) for one in self.held}
+        missing += [f"not one mail with the plot {plot} was {end}" for plot, end in
+                    (("restore", "sent"), ("stop", "returned")) if (plot, end) not in ends]
         return missing + [f"{name} was never killed" for name in (MILTER, WEB, QUEUED)
                           if name not in self.killer.kills]
 
