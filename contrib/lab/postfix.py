@@ -247,6 +247,10 @@ class Postfix:
         """Puts a deferred mail on hold, by hand."""
         self.run("postsuper", "-h", queue_id)
 
+    def remove(self, queue_id):
+        """Deletes a held mail, by hand."""
+        self.run("postsuper", "-d", queue_id, "hold")
+
     def steal(self, queue_id, other):
         """Gives the queue id of a held mail, which goes, to another one that is held."""
         self.run("postsuper", "-d", queue_id, "hold")

@@ -328,6 +328,12 @@ class Sendmail:
     def flush(self):
         self.run("-q")
 
+    def remove(self, queue_id):
+        """Deletes a held mail, by hand."""
+        for letter in "hd":
+            for path in pathlib.Path(self.folder, "spool").glob(f"q*/**/{letter}f{queue_id}"):
+                path.unlink()
+
     def steal(self, queue_id, other):
         """Gives the queue id of a held mail, which goes, to another one that is held."""
         for letter in "hd":

@@ -122,6 +122,7 @@ adopt_message(struct adopter *adopter, const struct queue_item *item,
 		.language = settings->notice.language,
 		.template = settings->notice.template,
 		.window = settings->confirm.expires,
+		.announce = settings->undo.announce_within,
 		.grace = settings->undo.grace,
 		.on_end = settings->confirm.on_expiry == SETTINGS_END_SEND
 			      ? HOLD_END_SEND

@@ -100,6 +100,8 @@ list_line(void *context, const struct hold_view *view)
 		fputs(": ", stdout);
 		admin_print_text(view->subject, TEXT_BYTES);
 	}
+	if (view->how != HOLD_HOW_STAYED)
+		printf(" (left without us: %s)", hold_how_str(view->how));
 	putchar('\n');
 	return true;
 }
@@ -202,6 +204,9 @@ show_times(const struct hold_view *view)
 	if (view->moved != 0)
 		printf("last moved:  %s by %s\n", admin_time_text(view->moved, text),
 		    view->by);
+	if (view->how != HOLD_HOW_STAYED)
+		printf("left:        without us: %s, noticed %s\n", hold_how_str(view->how),
+		    admin_time_text(view->left, text));
 	printf("letter sent: %s\n",
 	    view->letter_sent != 0 ? admin_time_text(view->letter_sent, text) : "not yet");
 	if (view->state == HOLD_RETURNING || view->state == HOLD_RETURNED)

@@ -29,7 +29,7 @@ static const struct {
 	[AUDIT_RESTORE] = { "restore", { "by", "was", "now" } },
 	[AUDIT_RETURN] = { "return", { "by", "was", "now", "queue_ids", "how" } },
 	[AUDIT_DELETE] = { "delete", { "by", "was", "now", "queue_ids" } },
-	[AUDIT_EXPIRE] = { "expire", { "was", "now", "deadline" } },
+	[AUDIT_EXPIRE] = { "expire", { "was", "now", "deadline", "announced" } },
 	[AUDIT_LOST] = { "lost", { "was", "now", "how", "queue_ids" } },
 	[AUDIT_STORM] = { "storm",
 	    { "what", "list", "owner", "people", "answers", "answerers", "until", "held",

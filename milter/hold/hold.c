@@ -243,6 +243,7 @@ hold_view_make(struct hold *hold, struct base_arena *arena, const struct store_h
 		.moved = row->moved / 1000,
 		.restorable = view_restorable(row),
 		.letter_sent = row->letter_sent / 1000,
+		.is_announced = !hold_is_unannounced(row),
 		.is_seen = row->state != HOLD_UNDONE || row->seen >= row->moved,
 		.how = row->how,
 		.left = row->left_at / 1000,

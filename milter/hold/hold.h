@@ -174,6 +174,8 @@ struct hold_request {
 	const char *language;
 	const char *template; /* its name; NULL: none */
 	int64_t window; /* seconds until it is sent (undo) or expires (confirm) */
+	int64_t announce; /* seconds that a window which ends by sending waits at most for the
+			   * MTA to take the letter about it; 0: it begins at once */
 	int64_t grace;	/* seconds an undone mail can be restored */
 	enum hold_end on_end; /* of a confirm: RETURN or SEND */
 	enum hold_end then;   /* of the grace: RETURN or DELETE */
@@ -269,6 +271,7 @@ struct hold_view {
 	int64_t moved;	  /* when */
 	int64_t restorable; /* from when on its sender may restore it; 0: never */
 	int64_t letter_sent;
+	bool is_announced; /* its letter was taken by the MTA, or none is due */
 	bool is_seen;	  /* UNDONE: since then the queue showed all its files on hold */
 	enum hold_how how; /* of files that left without us; the hold may go on with others */
 	int64_t left;	  /* when that was noticed */
@@ -330,12 +333,16 @@ enum base_result hold_wish(struct hold *hold, const char *id, enum hold_wish wis
 
 /* --- letters ------------------------------------------------------------------------- */
 
-/* A hold whose letter is due now; NONE if there is none. */
+/*
+ * A hold whose letter is due now; NONE if there is none. The deadline in the view is the one
+ * that the letter may state: it does not end before, whenever the letter is taken.
+ */
 enum base_result hold_letter_next(struct hold *hold, struct base_arena *arena,
 	struct hold_view *view_r, const char **why_r);
 /* Lets a token open the hold until `expires` (seconds since 1970). */
 enum base_result hold_token_add(struct hold *hold, const char *id, const char *token,
 	int64_t expires, const char **why_r);
+/* The MTA has it: a window that waited for that begins now. */
 enum base_result hold_letter_done(struct hold *hold, const char *id, const char **why_r);
 /* Tries again later with backoff, until the hold is over; *again_r is when (0: never). */
 enum base_result hold_letter_failed(

@@ -135,6 +135,9 @@ void hold_audit_hold(
 void hold_audit_lost(const char *id, enum hold_state was, enum hold_state now,
     enum hold_how how, const char *queue_ids);
 
+/* Does it leave by itself, after a window that waits for the letter about it? */
+bool hold_is_unannounced(const struct store_hold *row);
+
 /* --- keeper_steps.c: what is to be done with one hold, pure ---------------------- */
 
 /* What the queue said of one part. */
@@ -158,6 +161,8 @@ struct hold_plan hold_step_plan(const struct store_hold *row, int64_t now);
 /* Marks the parts to be asked about. */
 void hold_step_asked(const struct store_hold *row, enum queue_verb verb,
     const struct store_part *parts, size_t count, struct hold_answer *answers_r);
+/* Does the verb leave the file where it is? Then the answer is what a look shows. */
+bool hold_verb_is_look(enum queue_verb verb);
 /* May the verb be asked for it, or must it be looked at first? */
 enum queue_verb hold_step_verb(enum queue_verb verb, const struct store_part *part);
 /* What a part is after the answer to a verb. */

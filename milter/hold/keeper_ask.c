@@ -143,7 +143,7 @@ step_prepare(struct hold_keeper *keeper, struct hold_keeper_step *step, const ch
 static bool
 is_first_ask(const struct hold_keeper_step *step, size_t i)
 {
-	return step->plan.kind == HOLD_PLAN_ASK && step->plan.verb != QUEUE_STATUS &&
+	return step->plan.kind == HOLD_PLAN_ASK && !hold_verb_is_look(step->plan.verb) &&
 	       step->answers[i].is_asked && step->answers[i].status == QUEUE_HELD &&
 	       step->parts[i].asked == 0;
 }
@@ -230,6 +230,7 @@ hold_keeper_ask(
 		return result;
 	round->looked_at = base_now_ms();
 	ask_verb(keeper, round, request, QUEUE_STATUS);
+	ask_verb(keeper, round, request, QUEUE_STOP);
 	result = asks_write(keeper, round, why_r);
 	if (result != BASE_OK)
 		return result;

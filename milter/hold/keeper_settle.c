@@ -123,7 +123,7 @@ parts_write(struct hold_keeper *keeper, struct hold_keeper_step *step,
 			continue;
 		answer->is_failure =
 		    answer->status == QUEUE_FAILED ||
-		    (answer->status == QUEUE_HELD && answer->verb != QUEUE_STATUS);
+		    (answer->status == QUEUE_HELD && !hold_verb_is_look(answer->verb));
 		*worked_r = *worked_r && !answer->is_failure;
 		/* `parts` are those of now: if somebody else has asked meanwhile, it counts */
 		state = hold_step_part(hold_step_verb(step->plan.verb, &parts[i]),

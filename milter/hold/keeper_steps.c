@@ -54,8 +54,10 @@ hold_step_plan(const struct store_hold *row, int64_t now)
 			return plan_move(HOLD_SENDING);
 		return plan_move(HOLD_RETURNING);
 	case HOLD_UNDONE:
+		/* a look that marks the file, too, as long as there was none */
 		if (!is_over)
-			return plan_ask(QUEUE_STATUS);
+			return plan_ask(
+			    row->seen < row->moved ? QUEUE_STOP : QUEUE_STATUS);
 		/* deleting comes before its move: the wish to restore is refused by now */
 		if (row->then == HOLD_END_DELETE)
 			return plan_ask(QUEUE_DELETE);
@@ -91,10 +93,16 @@ hold_step_asked(const struct store_hold *row, enum queue_verb verb,
 	}
 }
 
+bool
+hold_verb_is_look(enum queue_verb verb)
+{
+	return verb == QUEUE_STATUS || verb == QUEUE_STOP;
+}
+
 enum queue_verb
 hold_step_verb(enum queue_verb verb, const struct store_part *part)
 {
-	return part->asked != 0 ? verb : QUEUE_STATUS;
+	return part->asked != 0 || hold_verb_is_look(verb) ? verb : QUEUE_STATUS;
 }
 
 /* What an answer means for a part that was never seen on hold. */
@@ -125,7 +133,7 @@ part_held(enum queue_verb verb, enum queue_status status)
 		return HOLD_PART_HELD;
 	case QUEUE_GONE:
 		/* asked twice, or after a crash: it went when we had asked for that */
-		return verb == QUEUE_STATUS ? HOLD_PART_LOST : HOLD_PART_DONE;
+		return hold_verb_is_look(verb) ? HOLD_PART_LOST : HOLD_PART_DONE;
 	case QUEUE_MOVING:
 		return verb == QUEUE_RELEASE || verb == QUEUE_RETURN ? HOLD_PART_DONE
 								     : HOLD_PART_LOST;
@@ -207,7 +215,7 @@ hold_step_again(struct store_hold *row, enum queue_verb verb,
 	bool has_placing = hold_has_part(parts, count, HOLD_PART_PLACING);
 	int64_t end;
 
-	if (verb != QUEUE_STATUS) {
+	if (!hold_verb_is_look(verb)) {
 		act_again(row, is_reached, now);
 		return;
 	}

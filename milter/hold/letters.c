@@ -19,6 +19,18 @@ letter_of_brake(struct hold *hold, struct base_arena *arena, struct hold_view *v
 }
 
 /*
+ * When a window ends whose letter is written at `now`: it is whole from there on, but nobody is
+ * told of a time after the last that it waits until.
+ */
+static int64_t
+window_end(const struct store_hold *row, int64_t now)
+{
+	int64_t end = now + row->window * 1000;
+
+	return end < row->deadline ? end : row->deadline;
+}
+
+/*
  * Those who are asked about their own mail come first, then the owner of a list in a storm,
  * and then the many whom the storm made wait: their letters must not be in the way of others.
  */
@@ -37,9 +49,11 @@ hold_letter_next(struct hold *hold, struct base_arena *arena, struct hold_view *
 			return result;
 		result = BASE_OK;
 	}
-	if (result != BASE_OK)
-		return result;
-	return hold_view_make(hold, arena, &rows[0], view_r, why_r);
+	if (result == BASE_OK)
+		result = hold_view_make(hold, arena, &rows[0], view_r, why_r);
+	if (result == BASE_OK && hold_is_unannounced(&rows[0]))
+		view_r->deadline = window_end(&rows[0], base_now_ms()) / 1000;
+	return result;
 }
 
 enum base_result
@@ -118,6 +132,8 @@ letter_write(struct hold *hold, struct base_arena *arena, const char *id, letter
 	letter =
 	    (struct letter_state){ row->letter_due, row->letter_sent, row->letter_tries };
 	change(&letter, base_now_ms());
+	if (hold_is_unannounced(row) && letter.due == 0)
+		row->timer = row->deadline = base_now_ms() + row->window * 1000;
 	row->letter_due = *due_r = letter.due;
 	row->letter_sent = letter.sent;
 	row->letter_tries = letter.tries;

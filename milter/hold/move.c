@@ -100,7 +100,8 @@ audit_expire(const struct store_hold *before, const struct store_hold *after)
 
 	audit_event(AUDIT_EXPIRE, after->id, { "was", hold_state_str(before->state) },
 	    { "now", hold_state_str(after->state) },
-	    { "deadline", number(deadline, before->deadline / 1000) });
+	    { "deadline", number(deadline, before->deadline / 1000) },
+	    { "announced", before->letter_sent != 0 ? "yes" : "no" });
 }
 
 void
@@ -194,8 +195,7 @@ row_enter(struct base_arena *arena, struct store_hold *row, enum hold_state to,
 		row->return_tries = 0;
 		row->deadline = now + row->window * 1000;
 		break;
-	case HOLD_HELD:
-		row->timer = row->deadline;
+	case HOLD_HELD: /* the times of its window come with its letter */
 		break;
 	case HOLD_UNDONE: /* at once: are they still there to be stopped? */
 		row->deadline = now + row->grace * 1000;
@@ -229,6 +229,25 @@ letter_spare(struct hold *hold, struct store_hold *row, const char **why_r)
 	return result == BASE_NONE ? BASE_OK : result;
 }
 
+bool
+hold_is_unannounced(const struct store_hold *row)
+{
+	bool leaves = row->action == HOLD_UNDO ||
+		      (row->action == HOLD_CONFIRM && row->on_end == HOLD_END_SEND);
+
+	return row->state == HOLD_HELD && row->letter_due != 0 && row->announce > 0 && leaves;
+}
+
+/* A window of which nobody knows is worth nothing: it waits for its letter, for some time. */
+static void
+window_wait(struct store_hold *row, int64_t now)
+{
+	if (hold_is_unannounced(row))
+		row->deadline = now + (row->window + row->announce) * 1000;
+	if (row->state == HOLD_HELD)
+		row->timer = row->deadline;
+}
+
 enum base_result
 hold_move(struct hold *hold, struct base_arena *arena, struct store_hold *row,
     enum hold_state to, const char *by, bool is_looking, int64_t now, const char **why_r)
@@ -247,6 +266,7 @@ hold_move(struct hold *hold, struct base_arena *arena, struct store_hold *row,
 	if (to == HOLD_UNDONE || to == HOLD_PLACING)
 		row->undone_by = to == HOLD_UNDONE ? row->by : "";
 	result = letter_spare(hold, row, why_r);
+	window_wait(row, now);
 	if (result == BASE_OK)
 		result = store_hold_update(hold->store, row, from, why_r);
 	if (result == BASE_OK && hold_state_is_final(to)) {

@@ -49,7 +49,8 @@ hold_request_check(const struct hold_request *request, const char **why_r)
 		*why_r = base_why("a hold cannot end by deleting");
 	else if (request->then != HOLD_END_RETURN && request->then != HOLD_END_DELETE)
 		*why_r = base_why("a cancelled mail cannot end by being sent");
-	else if (!is_span(request->window) || !is_span(request->grace))
+	else if (!is_span(request->window) || !is_span(request->grace) ||
+		 !is_span(request->announce))
 		*why_r = base_why("a window or grace is out of range");
 	else if (request->act_length == 0 || request->lesson_length > HOLD_MAX_LESSON)
 		*why_r =
@@ -162,6 +163,7 @@ hold_row_make(struct hold *hold, struct base_arena *arena,
 		.language = line_make(arena, request->language, HOLD_MAX_NAME),
 		.template = line_make(arena, request->template, HOLD_MAX_TEMPLATE),
 		.window = request->window,
+		.announce = request->announce,
 		.grace = request->grace,
 		.on_end = request->on_end,
 		.then = request->then,

@@ -394,8 +394,12 @@ hold_storms_end(struct hold *hold, struct base_arena *arena, const char **why_r)
 	enum base_result result = store_storm_some(hold->store, arena, STORE_STORMS_DUE,
 	    hold->node, now, &storms, STORM_ROUND_ROWS, &count, why_r);
 
-	for (size_t i = 0; result == BASE_OK && i < count; i++)
-		result = storm_end(hold, &storms[i], now, why_r);
+	/* one that cannot be ended is no reason to let those behind it go on */
+	for (size_t i = 0; result != BASE_RETRY && i < count; i++) {
+		enum base_result ended = storm_end(hold, &storms[i], now, why_r);
+
+		result = ended != BASE_OK ? ended : result;
+	}
 	return result;
 }
 
@@ -409,6 +413,8 @@ hold_storm_view_make(const struct store_storm *storm, struct hold_view *view_r)
 		.node = storm->node,
 		.state = storm->state == HOLD_STORM_ON ? HOLD_HELD : HOLD_SENT,
 		.action = HOLD_BRAKE,
+		.is_announced = true,
+		.is_seen = true,
 		.sender = storm->owner,
 		.mailbox = storm->owner,
 		.from = "",

@@ -79,16 +79,18 @@ struct notice_words {
 	const char *about_title, *about_text, *about_more;
 	const char *placing_title, *placing_text;
 	const char *confirm_title, *confirm_text, *confirm_return, *confirm_send;
-	const char *undo_title, *undo_text, *undo_next, *undo_now;
+	const char *undo_title, *undo_text, *undo_next, *undo_now, *undo_unannounced;
 	const char *storm_title, *storm_text, *storm_note, *button_undo_storm, *storm_link;
 	const char *brake_title, *brake_text, *brake_return, *brake_send, *brake_note;
 	const char *brake_over_title, *brake_lifted, *brake_over, *button_lift;
 	const char *choose_note;
 	const char *button_undo_confirm, *button_send_confirm;
 	const char *button_undo, *button_send_now, *button_restore;
+	const char *nobody_has_it, *part_released, *part_gone; /* {people} {when} */
 	const char *sending_title, *sending_text, *sending_slow;
 	const char *sent_title, *sent_you, *sent_admin, *sent_timer, *sent_other;
 	const char *sent_note;
+	const char *stopping_title, *stopping_text;
 	const char *undone_title, *undone_you, *undone_admin, *undone_other;
 	const char *undone_return, *undone_delete, *undone_note, *undone_wait;
 	const char *restore_open, *restore_sure;
@@ -96,7 +98,7 @@ struct notice_words {
 	const char *returning_title, *returning_text;
 	const char *returned_title, *returned_text, *returned_note;
 	const char *deleted_title, *deleted_text;
-	const char *lost_title, *lost_text;
+	const char *lost_title, *lost_text, *lost_released_title, *lost_released;
 
 	/* pages that are about a request */
 	const char *unknown_title, *unknown_text, *unknown_more;

@@ -141,18 +141,20 @@ const struct notice_words notice_words_en = {
 
 	.confirm_title = "Your mail has not been sent yet",
 	.confirm_text =
-	    "It would go to {people}. Nobody has got it; it waits for your word.",
+	    "It would go to {people}. It waits for your word.",
 	.confirm_return = "If you do nothing, it comes back to you unsent {when}.",
 	.confirm_send = "If you do nothing, it is sent {when}.",
 
 	.undo_title = "Your mail has not left yet",
 	.undo_text = "It is kept back for a moment before it goes to {people}. You can still stop it.",
 	.undo_next = "If you do nothing, it leaves {when}.",
+	.undo_unannounced = "If you do nothing, it leaves a while after the letter about it is on "
+			    "its way to you.",
 	.undo_now = "Its time has come: it leaves any moment now.",
 
 	.storm_title = "Your answer waits for a while",
 	.storm_text = "{answered} already answered everyone. Yours would go to {people}. "
-		      "Nobody has got it.",
+		      "It waits.",
 	.storm_note = "Would an answer to one person do? Then write to them, and stop this "
 		      "one: it comes back to you at once.",
 	.button_undo_storm = "Do not send it to everyone",
@@ -177,8 +179,16 @@ const struct notice_words notice_words_en = {
 	.button_send_now = "Send it now to {people}",
 	.button_restore = "Send it after all",
 
-	.sending_title = "Your mail is being sent",
-	.sending_text = "It is leaving for {people}. This page looks again by itself.",
+	.nobody_has_it = "Nobody has got it.",
+	.part_released = "But the mail server released a part of it without being asked, as was "
+			 "noticed {when}: some of these people may have it.",
+	.part_gone = "But a part of it is missing in the mail server's queue, as was noticed "
+		     "{when}: it may have been sent or removed. If it matters, ask your "
+		     "administrator.",
+
+	.sending_title = "Your mail is to be sent",
+	.sending_text = "That is noted, and the mail server is being asked to send it to "
+			"{people}. This page looks again by itself.",
 	.sending_slow = "It leaves for {people} as soon as the mail server can take it up. That "
 			"takes longer than usual, but nothing is lost and there is nothing to do.",
 
@@ -187,13 +197,16 @@ const struct notice_words notice_words_en = {
 	.sent_admin = "An administrator of your mail server sent it {when}.",
 	.sent_timer = "Its time was over, so it left by itself {when}.",
 	.sent_other = "It was sent {when}.",
-	.sent_note = "It went to {people}. There is nothing left to do.",
+	.sent_note = "The mail server has taken it up for {people}. There is nothing left to do.",
+
+	.stopping_title = "Your mail is to be stopped",
+	.stopping_text = "That is noted: it shall not be sent. The mail server's queue is being "
+			 "looked at, whether it is still there. This page looks again by itself.",
 
 	.undone_title = "Your mail was stopped",
-	.undone_you = "You stopped it {when}. Nobody has got it.",
-	.undone_admin = "An administrator of your mail server stopped it {when}. "
-			"Nobody has got it.",
-	.undone_other = "It was stopped {when}. Nobody has got it.",
+	.undone_you = "You stopped it {when}.",
+	.undone_admin = "An administrator of your mail server stopped it {when}.",
+	.undone_other = "It was stopped {when}.",
 	.undone_return = "It comes back to you {when}, so that nothing you wrote is lost.",
 	.undone_delete = "It is deleted for good {when}.",
 	.undone_note = "Until then you can still send it, to {people}. "
@@ -212,15 +225,19 @@ const struct notice_words notice_words_en = {
 			  "the mail server until then.",
 	.returned_title = "Your mail came back to you",
 	.returned_text = "It was not sent, and was returned to you {when}.",
-	.returned_note = "Nobody else has got it. You find it in your mailbox, attached to a letter "
-			 "with all that was in it, and can send it anew from there.",
+	.returned_note = "You find it in your mailbox, attached to a letter with all "
+			 "that was in it, and can send it anew from there.",
 	.deleted_title = "Your mail was deleted",
-	.deleted_text = "It was stopped, and then deleted {when}. Nobody has got it.",
+	.deleted_text = "It was stopped, and then deleted {when}.",
 	.lost_title = "Your mail is no longer here",
 	.lost_text = "The mail server, or somebody who looks after it, took this mail out "
 		     "of the queue "
-		     "{when}. It may have been sent or removed: if it matters, ask your "
-		     "administrator.",
+		     "{when}. It may have been sent, and then {people} may have it, or removed: if "
+		     "it matters, ask your administrator.",
+	.lost_released_title = "Your mail was released by the mail server",
+	.lost_released = "The mail server, or somebody who looks after it, released this mail "
+			 "without a word from you. That was noticed {when}; it may have left "
+			 "before. {people} may have it.",
 
 	.unknown_title = "This link opens nothing",
 	.unknown_text = "It may be incomplete, or too old: a link ends some time after its "

@@ -190,6 +190,7 @@ request_make(struct session_connection *connection, struct hold_request *request
 	request_r->language = mail->policy->language;
 	request_r->template = mail->policy->template;
 	request_r->window = is_undo ? mail->policy->window : mail->policy->expires;
+	request_r->announce = settings->undo.announce_within;
 	request_r->grace = settings->undo.grace;
 	request_r->on_end = hold_ends[mail->policy->on_expiry];
 	request_r->then = hold_ends[settings->undo.then];

@@ -139,6 +139,8 @@ const struct settings_key settings_keys[] = {
 	{ "monitor", &settings_type_truth, AT(monitor), "false" },
 	{ "undo.window", &settings_type_duration, AT(undo.window), "2m", .min = 1,
 	    .max = DAYS(7) },
+	{ "undo.announce_within", &settings_type_duration, AT(undo.announce_within), "10m",
+	    .min = 0, .max = DAYS(7) },
 	{ "undo.grace", &settings_type_duration, AT(undo.grace), "1h", .min = 0,
 	    .max = DAYS(30) },
 	{ "undo.after_grace", &settings_type_choice, AT(undo.then), "return",

@@ -223,6 +223,7 @@ struct settings {
 
 	struct {
 		int64_t window; /* seconds */
+		int64_t announce_within; /* seconds a window waits for its letter */
 		int64_t grace;	/* seconds an undone mail can still be sent */
 		enum settings_end then; /* RETURN or DELETE, after the grace */
 	} undo;

@@ -27,6 +27,7 @@ struct page {
 	const char *since;    /* when it was held */
 	const char *until;    /* when the state ends by itself, with how long that is */
 	const char *moved;    /* when it came into this state */
+	const char *left;     /* when it was noticed that files left without us */
 	int64_t now;
 };
 
@@ -179,6 +180,23 @@ page_end(const struct page *page)
 /* --- the states
  * --------------------------------------------------------------------------- */
 
+/* Who has it, as far as the queue showed it. */
+static void
+page_who_has_it(const struct page *page)
+{
+	switch (page->view->how) {
+	case HOLD_HOW_STAYED:
+		page_say(page, NULL, page->words->nobody_has_it, "");
+		break;
+	case HOLD_HOW_GONE:
+		page_say(page, NULL, page->words->part_gone, page->left);
+		break;
+	case HOLD_HOW_RELEASED:
+		page_say(page, NULL, page->words->part_released, page->left);
+		break;
+	}
+}
+
 /* Waits for the sender's word. */
 static void
 page_confirm(const struct page *page)
@@ -186,6 +204,7 @@ page_confirm(const struct page *page)
 	const struct notice_words *words = page->words;
 
 	page_say(page, NULL, words->confirm_text, "");
+	page_who_has_it(page);
 	page_facts(page);
 	page_reasons(page);
 	page_end(page);
@@ -199,9 +218,14 @@ page_undo(const struct page *page)
 	const struct notice_words *words = page->words;
 
 	page_say(page, NULL, words->undo_text, "");
-	page_say(page, NULL,
-	    page->view->deadline > page->now ? words->undo_next : words->undo_now,
-	    page->until);
+	if (!page->view->is_announced)
+		page_say(page, NULL, words->undo_unannounced, "");
+	else
+		page_say(page, NULL,
+		    page->view->deadline > page->now ? words->undo_next : words->undo_now,
+		    page->until);
+	if (page->view->how != HOLD_HOW_STAYED)
+		page_who_has_it(page);
 	page_choice(page, words->button_undo, words->button_send_now);
 	page_facts(page);
 	page_reasons(page);
@@ -248,6 +272,7 @@ page_storm(const struct page *page)
 	const struct notice_words *words = page->words;
 
 	page_say(page, NULL, words->storm_text, "");
+	page_who_has_it(page);
 	page_say(page, NULL, words->storm_note, "");
 	page_author(page);
 	page_end(page);
@@ -331,7 +356,10 @@ page_sent(const struct page *page)
 	    page_by(page, words->sent_you, words->sent_admin, words->sent_timer,
 		words->sent_other),
 	    page->moved);
-	page_say(page, NULL, words->sent_note, "");
+	if (page->view->how != HOLD_HOW_STAYED)
+		page_who_has_it(page);
+	else
+		page_say(page, NULL, words->sent_note, "");
 }
 
 /* The way back, behind two steps that no double click and no program takes unaware. */
@@ -368,10 +396,16 @@ page_undone(const struct page *page)
 {
 	const struct notice_words *words = page->words;
 
+	if (!page->view->is_seen) {
+		page_say(page, NULL, words->stopping_text, "");
+		page_facts(page);
+		return;
+	}
 	page_say(page, NULL,
 	    page_by(page, words->undone_you, words->undone_admin, words->undone_other,
 		words->undone_other),
 	    page->moved);
+	page_who_has_it(page);
 	page_facts(page);
 	if (page->view->deadline)
 		page_say(page, NULL,
@@ -399,6 +433,7 @@ page_returned(const struct page *page)
 	const struct notice_words *words = page->words;
 
 	page_say(page, NULL, words->returned_text, page->moved);
+	page_who_has_it(page);
 	page_say(page, NULL, words->returned_note, "");
 }
 
@@ -406,12 +441,16 @@ static void
 page_deleted(const struct page *page)
 {
 	page_say(page, NULL, page->words->deleted_text, page->moved);
+	page_who_has_it(page);
 }
 
 static void
 page_lost(const struct page *page)
 {
-	page_say(page, NULL, page->words->lost_text, page->moved);
+	if (page->view->how == HOLD_HOW_RELEASED)
+		page_say(page, NULL, page->words->lost_released, page->left);
+	else
+		page_say(page, NULL, page->words->lost_text, page->moved);
 }
 
 /* One row per state: its title, its colour, what it says. */
@@ -459,6 +498,10 @@ page_title(const struct page *page, const struct page_state *state)
 		return is_held ? page->words->brake_title : page->words->brake_over_title;
 	if (is_held && page->view->action == HOLD_STORM)
 		return page->words->storm_title;
+	if (!page->view->is_seen)
+		return page->words->stopping_title;
+	if (state->state == HOLD_LOST && page->view->how == HOLD_HOW_RELEASED)
+		return page->words->lost_released_title;
 	if (is_held && page->view->action == HOLD_UNDO)
 		return page->words->undo_title;
 	return *(const char *const *)((const char *)page->words + state->title);
@@ -470,6 +513,8 @@ page_refresh(const struct page *page, const struct page_state *state)
 {
 	int64_t left = page->view->deadline - page->now;
 
+	if (!page->view->is_seen)
+		return page->now - page->view->moved > PAGE_SLOW ? 15 : 2;
 	if (page_has_restore(page) && page->now < page->view->restorable)
 		return (int)(page->view->restorable - page->now);
 	if (state->refresh)
@@ -492,9 +537,11 @@ page_prepare(struct page *page, struct base_arena *arena)
 	page->answered = notice_words_count(arena, words, &words->answered, view->answered);
 	page->since = notice_words_time(arena, words, view->created, page->now);
 	page->until = notice_words_time_within(arena, words, view->deadline, page->now);
+	page->left = notice_words_time(arena, words, view->left, page->now);
 	page->moved = notice_words_time(arena, words, view->moved, page->now);
 	return page->answered && page->subject && page->people && page->recipients &&
-	       page->since && page->until && page->moved;
+	       page->since && page->until && page->moved &&
+	       page->left;
 }
 
 /* The page of a hold. */

@@ -33,6 +33,7 @@ async function clickTwice(page, link, gap) {
 	await page.mouse.click(x, y);
 	await page.waitForTimeout(500);
 	await page.goto(link);
+	await page.getByText('You stopped it at').waitFor(); // once the queue was looked at
 	assert.equal(await title(page), 'Your mail was stopped', `after ${gap} ms`);
 	return undo;
 }

@@ -28,6 +28,7 @@ module.exports = async ({ open, link, complaints }) => {
 			}
 		await page.waitForTimeout(700);
 		await page.goto(link);
+		await page.getByText('You stopped it at').waitFor(); // the queue was looked at
 		assert.equal(await page.locator('h1').textContent(), 'Your mail was stopped');
 	}
 	assert.deepEqual(await names(page), ['restore'], 'the way back was never there');

@@ -9,6 +9,7 @@ module.exports = async ({ open, link }) => {
 	const page = await open();
 	await page.goto(link);
 	await page.getByRole('button', { name: 'Do not send it' }).click();
+	await page.getByText('You stopped it at').waitFor(); // once the queue was looked at
 	assert.equal(await title(page), 'Your mail was stopped');
 	for (let i = 0; i < 5; i++) {
 		await page.reload();

@@ -90,7 +90,7 @@ file_answer(const char *verb, const char *queue_id, const char *hold_id)
 		return "GONE";
 	if (file->place == FOREIGN || strcmp(file->hold_id, hold_id) != 0)
 		return "FOREIGN";
-	if (strcmp(verb, "STATUS") == 0)
+	if (strcmp(verb, "STATUS") == 0 || strcmp(verb, "STOP") == 0)
 		return file->place == ON_HOLD ? "HELD" : "MOVING";
 	if (queue->fail)
 		return "FAILED";
@@ -435,7 +435,8 @@ static const struct {
 	{ HOLD_HELD, HOLD_UNDO, HOLD_END_RETURN, 0, true, true, HOLD_SENDING },
 	{ HOLD_HELD, HOLD_CONFIRM, HOLD_END_SEND, 0, true, true, HOLD_SENDING },
 	{ HOLD_HELD, HOLD_CONFIRM, HOLD_END_RETURN, 0, true, true, HOLD_RETURNING },
-	{ HOLD_UNDONE, HOLD_UNDO, 0, HOLD_END_RETURN, false, false, QUEUE_STATUS },
+	{ HOLD_UNDONE, HOLD_UNDO, 0, HOLD_END_RETURN, false, false, QUEUE_STOP },
+	{ HOLD_UNDONE, HOLD_UNDO, HOLD_END_SEND, HOLD_END_RETURN, false, false, QUEUE_STATUS },
 	{ HOLD_UNDONE, HOLD_UNDO, 0, HOLD_END_RETURN, true, true, HOLD_RETURNING },
 	{ HOLD_UNDONE, HOLD_UNDO, 0, HOLD_END_DELETE, true, false, QUEUE_DELETE },
 	{ HOLD_SENDING, HOLD_UNDO, 0, 0, false, false, QUEUE_RELEASE },
@@ -448,7 +449,9 @@ START_TEST(plans_follow_from_state_and_time)
 		.action = plans[_i].action,
 		.on_end = plans[_i].on_end,
 		.then = plans[_i].then,
-		.deadline = 5000 };
+		.deadline = 5000,
+		.moved = 100,
+		.seen = plans[_i].on_end == HOLD_END_SEND ? 200 : 0 };
 	struct hold_plan plan = hold_step_plan(&row, plans[_i].is_over ? 5000 : 4999);
 
 	ck_assert_int_eq(plan.kind == HOLD_PLAN_MOVE, plans[_i].is_move);
@@ -1014,6 +1017,65 @@ START_TEST(undo_window_ends_in_time)
 	ck_assert_msg(late >= 0 && late < 700, "%d ms late", (int)late);
 	ck_assert_str_eq(wait_for(hold, id, HOLD_SENT, 1000).by, "timer");
 	ck_assert_int_eq(queue->lessons, 1);
+	watch_stop(&watch);
+	hold_close(&hold);
+}
+END_TEST
+
+/* A window of which nobody was told does not run; it begins when its letter was taken. */
+START_TEST(a_window_waits_for_its_letter)
+{
+	struct hold *hold = must_open();
+	struct watch watch = watch_start(hold);
+	struct hold_request request = sample("QUEUE1", "act");
+	char id[BASE_ID_SIZE];
+	struct hold_view view;
+	int64_t again, taken;
+
+	request.action = HOLD_UNDO;
+	request.window = 2;
+	request.announce = 60;
+	place_held(hold, &request, id);
+	ck_assert(!look(hold, id).is_announced);
+	while (hold_letter_next(hold, arena, &view, &why) != BASE_OK)
+		base_sleep_ms(10);
+	/* what the letter may say: the whole window, and no more */
+	ck_assert_int_ge(view.deadline, base_now() + 1);
+	ck_assert_int_le(view.deadline, base_now() + 2);
+	OK(hold_letter_failed(hold, id, &again, &why));
+	base_sleep_ms(2500);
+	ck_assert_int_eq(look(hold, id).state, HOLD_HELD);
+	ck_assert_int_eq(file_find("QUEUE1")->released, 0);
+	taken = base_now_ms();
+	OK(hold_letter_done(hold, id, &why));
+	view = look(hold, id);
+	ck_assert(view.is_announced);
+	ck_assert_int_le(view.deadline, base_now() + 2);
+	while (file_find("QUEUE1")->released == 0 && base_now_ms() < taken + 9000)
+		base_sleep_ms(1);
+	ck_assert_int_ge(base_now_ms() - taken, 2000);
+	wait_for(hold, id, HOLD_SENT, 1000);
+	watch_stop(&watch);
+	hold_close(&hold);
+}
+END_TEST
+
+/* Nor does it wait for ever. */
+START_TEST(an_unannounced_window_ends)
+{
+	struct hold *hold = must_open();
+	struct watch watch = watch_start(hold);
+	struct hold_request request = sample("QUEUE1", "act");
+	char id[BASE_ID_SIZE];
+	int64_t placed = base_now_ms();
+
+	request.action = HOLD_UNDO;
+	request.window = 1;
+	request.announce = 2;
+	place_held(hold, &request, id);
+	ck_assert_int_ge(look(hold, id).deadline, placed / 1000 + 3);
+	wait_for(hold, id, HOLD_SENT, 5000);
+	ck_assert_int_ge(base_now_ms(), placed + 3000);
 	watch_stop(&watch);
 	hold_close(&hold);
 }
@@ -2120,6 +2182,8 @@ main(void)
 	tcase_add_test(life, after_a_window_the_act_goes_on);
 	tcase_add_test(life, sent_by_wish_and_wiped);
 	tcase_add_test(life, undo_window_ends_in_time);
+	tcase_add_test(life, a_window_waits_for_its_letter);
+	tcase_add_test(life, an_unannounced_window_ends);
 	tcase_add_test(life, undone_then_restored);
 	tcase_add_loop_test(life, time_ends_it, 0, sizeof(lasts) / sizeof(*lasts));
 	tcase_add_test(life, returned_when_every_file_is_back);

@@ -78,6 +78,7 @@ become(enum hold_state state, const char *by)
 	found->state = state;
 	found->by = by;
 	found->moved = base_now_ms() - AGO_MS;
+	found->seen = base_now_ms();
 	ck_assert_msg(store_hold_update(store, found, before, &why) == BASE_OK, "%s", why);
 }
 
@@ -357,7 +358,7 @@ static const struct {
 	{ HOLD_PLACING, "", "Just a moment", "put on hold", "" },
 	{ HOLD_HELD, "mta", "has not been sent yet", "it comes back to you unsent",
 	    "undo send " },
-	{ HOLD_SENDING, "link", "is being sent", "It is leaving for", "" },
+	{ HOLD_SENDING, "link", "is to be sent", "asked to send it", "" },
 	{ HOLD_SENT, "link", "was sent", "You sent it at ", "" },
 	{ HOLD_SENT, "admin", "was sent",
 	    "An administrator of your mail server sent it at ", "" },
@@ -446,12 +447,12 @@ static const struct {
 	enum hold_state to;
 	const char *title;
 } wish_cases[] = {
-	{ HOLD_HELD, "do=send", HOLD_SENDING, "is being sent" },
-	{ HOLD_HELD, "do=undo", HOLD_UNDONE, "was stopped" },
-	{ HOLD_UNDONE, "sure=yes&do=restore", HOLD_SENDING, "is being sent" },
+	{ HOLD_HELD, "do=send", HOLD_SENDING, "is to be sent" },
+	{ HOLD_HELD, "do=undo", HOLD_UNDONE, "is to be stopped" },
+	{ HOLD_UNDONE, "sure=yes&do=restore", HOLD_SENDING, "is to be sent" },
 	{ HOLD_HELD, "sure=yes&do=restore", HOLD_HELD, "has not been sent yet" },
 	{ HOLD_UNDONE, "do=undo", HOLD_UNDONE, "was stopped" },
-	{ HOLD_SENDING, "do=undo", HOLD_SENDING, "is being sent" },
+	{ HOLD_SENDING, "do=undo", HOLD_SENDING, "is to be sent" },
 	{ HOLD_SENT, "do=undo", HOLD_SENT, "was sent" },
 	{ HOLD_SENT, "do=send", HOLD_SENT, "was sent" },
 	{ HOLD_RETURNED, "sure=yes&do=restore", HOLD_RETURNED, "came back" },
@@ -564,11 +565,21 @@ END_TEST
 /* Whoever pressed Undo has nothing to press for a while, and then not by chance. */
 START_TEST(test_restore)
 {
-	const char *answer;
+	struct store_hold *found;
+	const char *answer, *why = "";
 	int wait = 0;
 
 	ck_assert_int_eq(status(press("do=undo")), 303);
 	answer = look();
+	has(answer, "Your mail is to be stopped</h1>"); /* nobody looked at the queue yet */
+	has_not(answer, "Nobody has got it");
+	has_not(answer, "<button");
+	found = row();
+	found->seen = found->moved;
+	ck_assert_int_eq(store_hold_update(store, found, HOLD_UNDONE, &why), BASE_OK);
+	answer = look();
+	has(answer, "Your mail was stopped</h1>");
+	has(answer, "Nobody has got it");
 	has(answer, "You can change your mind about it in a moment.");
 	has_not(answer, "<button");
 	ck_assert_int_eq(sscanf(strstr(answer, "\r\nRefresh: "), "\r\nRefresh: %d", &wait), 1);
@@ -588,6 +599,33 @@ START_TEST(test_restore)
 	ck_assert_int_eq(state(), HOLD_UNDONE);
 	ck_assert_int_eq(status(press("sure=yes&do=restore")), 303);
 	ck_assert_int_eq(state(), HOLD_SENDING);
+}
+END_TEST
+
+/* What left without us is told as that, and nobody is said not to have it. */
+START_TEST(test_left_without_us)
+{
+	struct store_hold *found = row();
+	const char *answer, *why = "";
+
+	found->how = HOLD_HOW_RELEASED;
+	found->left_at = base_now_ms() - AGO_MS;
+	ck_assert_int_eq(store_hold_update(store, found, found->state, &why), BASE_OK);
+	has(look(), "released a part of it");
+	has_not(look(), "Nobody has got it");
+	become(HOLD_UNDONE, "link");
+	has(look(), "released a part of it");
+	has_not(look(), "Nobody has got it");
+	become(HOLD_LOST, "mta");
+	answer = plain(look());
+	has(answer, "Your mail was released by the mail server</h1>");
+	has(answer, "40 people may have it");
+	found = row();
+	found->how = HOLD_HOW_GONE;
+	ck_assert_int_eq(store_hold_update(store, found, found->state, &why), BASE_OK);
+	answer = plain(look());
+	has(answer, "Your mail is no longer here</h1>");
+	has(answer, "40 people may have it");
 }
 END_TEST
 
@@ -1015,6 +1053,7 @@ main(void)
 	tcase_add_test(tcase, test_marks);
 	tcase_add_test(tcase, test_stale);
 	tcase_add_test(tcase, test_restore);
+	tcase_add_test(tcase, test_left_without_us);
 	tcase_add_test(tcase, test_undone_storm);
 	tcase_add_test(tcase, test_large_form);
 	tcase_add_test(tcase, test_nul);

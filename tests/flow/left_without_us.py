@@ -1,0 +1,81 @@
+"""A queue file that left without us: told as what was seen, never as sent or stopped by us."""
+from lab import story, web
+from lab.mail import until
+from lab.site import Site
+from lab.story import ANNA
+
+
+def held(site):
+    """A held slip: message, queue id, hold id, and the link to decide about it."""
+    story.teach(site)
+    message, queue_id = story.slip(site, story.announce(site))
+    return message, queue_id, story.hold_of(site, queue_id), site.link(ANNA)
+
+
+def check_lost(site, hold, link, how, title):
+    """The end, as the audit, the page and the admin's tool tell it."""
+    line = until(lambda: site.audit("lost", id=hold), 20, "it is noticed")[0]
+    assert line["now"] == "LOST" and line["how"] == how, line
+    for event in ("sent", "return", "delete"):
+        assert not site.audit(event, id=hold), event
+    page = web.get(link).text
+    assert title in page and "may have it" in page, page
+    for lie in ("Nobody has got it", "was sent", "You stopped it", "came back"):
+        assert lie not in page, page
+    assert f"without us: {how}" in site.oopsctl("show", hold, check=True).stdout
+
+
+def test_removed_then_send():
+    with Site() as site:
+        message, queue_id, hold, link = held(site)
+        site.mta.remove(queue_id)
+        assert web.press(link, "send").status == 303
+        check_lost(site, hold, link, "gone", "Your mail is no longer here")
+        assert not site.receiver.received(message.id)
+
+
+def test_released_and_delivered_then_undo():
+    with Site() as site:
+        message, queue_id, hold, link = held(site)
+        site.mta.release(queue_id)
+        story.reaches(site, message)
+        until(lambda: site.mta.queued(queue_id) is None, 10)
+        assert web.press(link, "undo").status == 303
+        check_lost(site, hold, link, "gone", "Your mail is no longer here")
+
+
+def test_released_and_waiting_then_undo():
+    """It stands in the queue, not on hold: some have it, and the others will."""
+    with Site() as site:
+        story.teach(site)
+        announcement = story.announce(site)
+        last = story.COLLEAGUES[-1]
+        site.receiver.refusals[last] = "450 4.2.0 later"
+        message, queue_id = story.slip(site, announcement)
+        hold, link = story.hold_of(site, queue_id), site.link(ANNA)
+        site.mta.release(queue_id)
+        until(lambda: site.mta.queued(queue_id) == "deferred", 20, "one must wait")
+        assert web.press(link, "undo").status == 303
+        check_lost(site, hold, link, "released", "released by the mail server")
+
+
+def test_released_and_nobody_asks():
+    """Held files are looked at every minute: it is noticed without a click."""
+    with Site() as site:
+        message, queue_id, hold, link = held(site)
+        site.mta.release(queue_id)
+        story.reaches(site, message)
+        until(lambda: site.audit("lost", id=hold), 90, "it is noticed")
+
+
+def test_stopped_is_said_once_it_was_seen():
+    with Site() as site:
+        message, queue_id, hold, link = held(site)
+        site.end("oops-queued")
+        site.allow("oops-milter: error: held mail stays on hold for now")
+        assert web.press(link, "undo").status == 303
+        page = web.get(link).text
+        assert "to be stopped" in page and "Nobody has got it" not in page, page
+        site.run("oops-queued")
+        until(lambda: "Nobody has got it" in web.get(link).text, 20, "it was looked at")
+        assert site.mta.queued(queue_id) == "hold"
