@@ -9,7 +9,7 @@
 #include "milter/replay/internal.h"
 
 #define IMPORT_ARENA (64u << 20) /* of one mail */
-#define IMPORT_TRIES 12          /* for the store's lock, each as long as its busy time */
+#define IMPORT_TRIES 30          /* for the store's lock, each as long as its busy time */
 #define IMPORT_PAUSE_MS 20       /* between batches: the daemon's turn */
 
 /* Whose habits it shows: the local person that it is from; "" for nobody's. */

@@ -19,6 +19,7 @@ struct store_driver {
 	enum base_result (*open)(const struct store_options *options, enum store_kind kind,
 	    void **database_r, const char **why_r);
 	void (*close)(void *database);
+	bool (*is_lost)(void *database);
 	enum base_result (*begin)(void *database, const char **why_r);
 	enum base_result (*commit)(void *database, const char **why_r);
 	void (*rollback)(void *database);

@@ -9,10 +9,8 @@ sqlite_begin(void *opened, const char **why_r)
 {
 	struct store_sqlite *database = opened;
 	enum base_result result;
-	int moved = 0;
 
-	sqlite3_file_control(database->handle, "main", SQLITE_FCNTL_HAS_MOVED, &moved);
-	if (moved) {
+	if (store_sqlite_is_lost(database)) {
 		/* rows written now would be durable in a file that nobody finds again */
 		*why_r =
 		    base_why("%s was moved or removed while it is in use", database->path);
@@ -61,7 +59,7 @@ sqlite_tidy(void *opened, const char **why_r)
 	    database->handle, "main", SQLITE_CHECKPOINT_TRUNCATE, NULL, NULL);
 	if (code != SQLITE_OK)
 		result = store_sqlite_fail(database, code, why_r);
-	sqlite3_busy_timeout(database->handle, STORE_SQLITE_BUSY_MS);
+	sqlite3_busy_timeout(database->handle, database->busy_ms);
 	return result;
 }
 
@@ -102,6 +100,7 @@ const struct store_driver store_sqlite_driver = {
 	.name = "sqlite",
 	.open = store_sqlite_open,
 	.close = store_sqlite_close,
+	.is_lost = store_sqlite_is_lost,
 	.begin = sqlite_begin,
 	.commit = sqlite_commit,
 	.rollback = sqlite_rollback,

@@ -10,11 +10,14 @@
 #define STORE_SQLITE_PART_SLOT 28  /* the first one of sqlite_parts.c */
 #define STORE_SQLITE_STORM_SLOT 36 /* the first one of sqlite_storm.c */
 #define STORE_SQLITE_BUSY_MS 5000  /* how long another process may keep us waiting */
+#define STORE_SQLITE_MEMORY_BUSY_MS                                                        \
+	2000 /* the same for the history, which nobody waits for in a hurry */
 #define STORE_SQLITE_PURGE "500"   /* rows one purge or expiry removes at most */
 
 struct store_sqlite {
 	sqlite3 *handle;
 	char *path;
+	int busy_ms;
 	bool in_transaction; /* ours; SQLite may have ended it after a disk error */
 	sqlite3_stmt *statements[STORE_SQLITE_SLOTS];
 };
@@ -106,6 +109,8 @@ enum base_result store_sqlite_open(const struct store_options *options,
     enum store_kind kind, void **database_r, const char **why_r);
 /* Ends the statements and the connection. */
 void store_sqlite_close(void *database);
+/* Is another file at its path, or none? */
+bool store_sqlite_is_lost(void *database);
 
 /* --- the operations of store_driver that are not in sqlite.c ---------------------- */
 

@@ -27,11 +27,13 @@ static const struct {
 	const char *synchronous;
 	const char *const *schema;
 	int version;
+	int busy_ms;
 } kinds[] = {
 	[STORE_HOLDS] = { STORE_HOLDS_PATH, HOLDS_MODE, "PRAGMA synchronous = FULL",
-	    store_sqlite_holds_schema, STORE_SQLITE_HOLDS_VERSION },
+	    store_sqlite_holds_schema, STORE_SQLITE_HOLDS_VERSION, STORE_SQLITE_BUSY_MS },
 	[STORE_MEMORY] = { STORE_MEMORY_PATH, MEMORY_MODE, "PRAGMA synchronous = NORMAL",
-	    store_sqlite_memory_schema, STORE_SQLITE_MEMORY_VERSION },
+	    store_sqlite_memory_schema, STORE_SQLITE_MEMORY_VERSION,
+	    STORE_SQLITE_MEMORY_BUSY_MS },
 };
 
 /* A failure of the operating system. */
@@ -131,7 +133,8 @@ connection_set(struct store_sqlite *database, enum store_kind kind, const char *
 	enum base_result result;
 
 	sqlite3_extended_result_codes(database->handle, 1);
-	sqlite3_busy_timeout(database->handle, STORE_SQLITE_BUSY_MS);
+	database->busy_ms = kinds[kind].busy_ms;
+	sqlite3_busy_timeout(database->handle, database->busy_ms);
 	sqlite3_db_config(database->handle, SQLITE_DBCONFIG_DEFENSIVE, 1, NULL);
 	if (sqlite3_db_readonly(database->handle, "main") != 0) {
 		*why_r = base_why("%s cannot be written to", database->path);
@@ -199,6 +202,31 @@ schema_bring(
 	return result;
 }
 
+bool
+store_sqlite_is_lost(void *opened)
+{
+	struct store_sqlite *database = opened;
+	int moved = 0;
+
+	sqlite3_file_control(database->handle, "main", SQLITE_FCNTL_HAS_MOVED, &moved);
+	return moved != 0;
+}
+
+/* What is deleted shall not linger in the log; nor shall another file's log be deleted. */
+static void
+log_end(struct store_sqlite *database)
+{
+	if (store_sqlite_is_lost(database)) {
+		sqlite3_db_config(
+		    database->handle, SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1, NULL);
+		return;
+	}
+	sqlite3_busy_timeout(database->handle, 0);
+	/* if others are reading, the last one to close does it */
+	sqlite3_wal_checkpoint_v2(
+	    database->handle, "main", SQLITE_CHECKPOINT_TRUNCATE, NULL, NULL);
+}
+
 void
 store_sqlite_close(void *opened)
 {
@@ -206,11 +234,8 @@ store_sqlite_close(void *opened)
 
 	for (int i = 0; i < STORE_SQLITE_SLOTS; i++)
 		sqlite3_finalize(database->statements[i]);
-	if (database->handle != NULL) { /* what is deleted shall not linger in the log */
-		sqlite3_busy_timeout(database->handle, 0);
-		/* if others are reading, the last one to close does it */
-		sqlite3_wal_checkpoint_v2(
-		    database->handle, "main", SQLITE_CHECKPOINT_TRUNCATE, NULL, NULL);
+	if (database->handle != NULL) {
+		log_end(database);
 		sqlite3_close_v2(database->handle);
 	}
 	free(database->path);

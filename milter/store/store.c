@@ -9,7 +9,9 @@
 
 struct store {
 	const struct store_driver *driver;
-	void *database;
+	struct store_options options; /* the directory is a copy */
+	enum store_kind kind;
+	void *database; /* NULL: it could not be opened anew */
 	pthread_mutex_t lock; /* recursive: whoever began a transaction calls on */
 };
 
@@ -17,10 +19,12 @@ static const struct store_driver *const drivers[] = {
 	&store_sqlite_driver,
 };
 
-/* One operation under the lock. */
+/* One operation under the lock; the caller's `why_r` is its last argument. */
 #define CALL(store, operation, ...)                                                        \
 	(enter(store),                                                                     \
-	    leave(store, (store)->driver->operation((store)->database, __VA_ARGS__)))
+	    leave(store, (store)->database != NULL                                         \
+			     ? (store)->driver->operation((store)->database, __VA_ARGS__)  \
+			     : fail_closed(store, why_r)))
 
 /* Takes the lock. */
 static void
@@ -37,6 +41,14 @@ leave(struct store *store, enum base_result result)
 	return result;
 }
 
+/* It is not open since it was to be opened anew. */
+static enum base_result
+fail_closed(const struct store *store, const char **why_r)
+{
+	*why_r = base_why("the database in %s is not open", store->options.directory);
+	return BASE_BROKEN;
+}
+
 /* The driver of a name, or NULL. */
 static const struct store_driver *
 driver_find(const char *name)
@@ -49,7 +61,8 @@ driver_find(const char *name)
 
 /* A store without a database yet. */
 static struct store *
-store_new(const struct store_driver *driver)
+store_new(const struct store_driver *driver, const struct store_options *options,
+    enum store_kind kind)
 {
 	struct store *store = calloc(1, sizeof(*store));
 	pthread_mutexattr_t attributes;
@@ -57,6 +70,14 @@ store_new(const struct store_driver *driver)
 	if (store == NULL)
 		return NULL;
 	store->driver = driver;
+	store->kind = kind;
+	store->options = *options;
+	store->options.driver = driver->name;
+	store->options.directory = strdup(options->directory);
+	if (store->options.directory == NULL) {
+		free(store);
+		return NULL;
+	}
 	pthread_mutexattr_init(&attributes);
 	pthread_mutexattr_settype(&attributes, PTHREAD_MUTEX_RECURSIVE);
 	pthread_mutex_init(&store->lock, &attributes);
@@ -77,7 +98,7 @@ store_open(const struct store_options *options, enum store_kind kind,
 		    options->driver != NULL ? options->driver : "");
 		return BASE_REFUSE;
 	}
-	store = store_new(driver);
+	store = store_new(driver, options, kind);
 	if (store == NULL) {
 		*why_r = base_why("no memory for a store");
 		return BASE_BROKEN;
@@ -99,8 +120,47 @@ store_close(struct store **store)
 	if ((*store)->database != NULL)
 		(*store)->driver->close((*store)->database);
 	pthread_mutex_destroy(&(*store)->lock);
+	free((char *)(*store)->options.directory);
 	free(*store);
 	*store = NULL;
+}
+
+bool
+store_is_lost(struct store *store)
+{
+	bool is_lost;
+
+	enter(store);
+	is_lost = store->database == NULL || store->driver->is_lost(store->database);
+	leave(store, BASE_OK);
+	return is_lost;
+}
+
+/* Gives the file up; the lock is held. */
+static void
+database_close(struct store *store)
+{
+	if (store->database != NULL)
+		store->driver->close(store->database);
+	store->database = NULL;
+}
+
+enum base_result
+store_reopen(struct store *const *stores, size_t count, const char **why_r)
+{
+	enum base_result result = BASE_OK;
+
+	for (size_t i = 0; i < count; i++)
+		enter(stores[i]);
+	/* a connection that closes takes along what a newer one has made beside the file */
+	for (size_t i = 0; i < count; i++)
+		database_close(stores[i]);
+	for (size_t i = 0; result == BASE_OK && i < count; i++)
+		result = stores[i]->driver->open(
+		    &stores[i]->options, stores[i]->kind, &stores[i]->database, why_r);
+	for (size_t i = 0; i < count; i++)
+		leave(stores[i], BASE_OK);
+	return result;
 }
 
 enum base_result
@@ -109,7 +169,8 @@ store_begin(struct store *store, const char **why_r)
 	enum base_result result;
 
 	enter(store);
-	result = store->driver->begin(store->database, why_r);
+	result = store->database != NULL ? store->driver->begin(store->database, why_r)
+					 : fail_closed(store, why_r);
 	return result == BASE_OK ? result : leave(store, result);
 }
 

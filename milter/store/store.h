@@ -50,6 +50,19 @@ enum base_result store_open(const struct store_options *options, enum store_kind
 void store_close(struct store **store);
 
 /*
+ * Is the file that it works on still the one at its path? True: it was removed or moved, or
+ * another took its place; what is written goes nowhere.
+ */
+bool store_is_lost(struct store *store);
+/*
+ * Opens all of these anew, by the options they were opened with; nobody may be inside a
+ * transaction of theirs. All that work on one file must be in the same call. Until it succeeds
+ * every call of those that could not be opened is BROKEN.
+ */
+enum base_result store_reopen(
+    struct store *const *stores, size_t count, const char **why_r);
+
+/*
  * Several calls as one: all or nothing. Nesting is not allowed. No other process changes
  * anything between store_begin() and the end, so read, decide, write is safe in between.
  * A commit that fails has rolled back. A REFUSE or NONE in between harms nothing else.
