@@ -73,6 +73,12 @@ base_arena_reset(struct base_arena *arena)
 		keep->used = 0;
 }
 
+size_t
+base_arena_held(const struct base_arena *arena)
+{
+	return arena->held_bytes;
+}
+
 /* Makes a block with room for `size` bytes; NULL when the maximum or the memory is reached.
  */
 static struct arena_block *

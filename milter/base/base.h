@@ -56,6 +56,8 @@ struct base_arena *base_arena_new(size_t max_bytes);
 void base_arena_free(struct base_arena **arena);
 /* Forgets everything handed out and keeps one block for the next use. */
 void base_arena_reset(struct base_arena *arena);
+/* Bytes that it has taken from the system, of its maximum. */
+size_t base_arena_held(const struct base_arena *arena);
 /* Zeroed, aligned for any type. NULL when the maximum or the memory is reached. */
 void *base_arena_alloc(struct base_arena *arena, size_t size);
 /* The same for `count` elements of `size` bytes; NULL on overflow as well. */
@@ -155,7 +157,8 @@ enum base_result base_folder_guard(const char *path, unsigned uid, const char **
 
 /*
  * DIRECTORY/PROGRAM.run says, as long as the program runs, what its process id is (by a lock that
- * ends with it, so it is never another's) and what became of its last reload.
+ * ends with it, so it is never another's) and what became of its last reload, or of whatever else
+ * it answers for in this file.
  */
 struct base_run;
 

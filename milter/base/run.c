@@ -23,12 +23,15 @@ run_path(const char *directory, const char *program, char path_r[4096])
 	return snprintf(path_r, 4096, "%s/%s.run", directory, program) < 4096;
 }
 
-/* Writes the whole file anew: its first line comes again as the last, so that half is seen as
- * half. */
+/*
+ * Writes the whole file anew: its first line comes again as the last, so that half is seen as
+ * half. It is always as long: once made, it can be written on a full disk, too.
+ */
 static enum base_result
 run_write(struct base_run *run, const char *answer, const char *text, const char **why_r)
 {
 	struct base_buffer out;
+	char file[BASE_RUN_MAX];
 	bool is_written;
 
 	base_buffer_init(&out, BASE_RUN_MAX);
@@ -37,8 +40,10 @@ run_write(struct base_run *run, const char *answer, const char *text, const char
 	if (strlen(text) + 2 * out.length < BASE_RUN_MAX)
 		base_buffer_puts(&out, text);
 	base_buffer_printf(&out, RUN_HEADER, run->number, answer);
-	is_written = !out.failed && ftruncate(run->fd, 0) == 0 &&
-		     pwrite(run->fd, out.data, out.length, 0) == (ssize_t)out.length;
+	memset(file, 0, sizeof(file));
+	memcpy(file, base_buffer_text(&out), out.length);
+	is_written = !out.failed &&
+		     pwrite(run->fd, file, sizeof(file), 0) == (ssize_t)sizeof(file);
 	base_buffer_free(&out);
 	if (is_written)
 		return BASE_OK;
