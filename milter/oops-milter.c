@@ -39,7 +39,7 @@
 
 #define PROGRAM "oops-milter"
 #define QUEUE_TIMEOUT_MS 30000
-#define LEARN_TRIES 5             /* of a confirmed mail, while the queue is full */
+#define LEARN_WAIT_MS 1000        /* for what was sent to be learned */
 #define KEEP_SECONDS (30 * 86400) /* how long a settled hold can still be looked at */
 
 struct options {
@@ -53,6 +53,7 @@ struct program {
 	char *file; /* of the settings; absolute, for the background is elsewhere */
 	struct session_rooms rooms;
 	struct base_run *run;
+	struct base_run *learning; /* how it goes; NULL: nobody is told */
 	struct queue_client *queue;
 	struct hold_keeper *keeper;
 	struct notice_postman *postman;
@@ -133,37 +134,86 @@ program_reload(void *context)
 	base_buffer_free(&faults);
 }
 
-/* Called by the memory's writer, once a minute at most. */
+/* Makes the file that tells `oopsctl check` how learning goes, while there is room for it. */
 static void
-learning_trouble(void *context, uint64_t dropped, const char *why)
+learning_open(struct program *program, const struct settings *settings)
 {
-	char what[300];
+	char directory[4096];
+	const char *why = "";
 
-	(void)context;
-	if (dropped > 0)
-		snprintf(what, sizeof(what), "%" PRIu64 " mails were not learned: %s",
-		    dropped, why);
+	snprintf(directory, sizeof(directory), "%s%s", settings->state_directory,
+	    SITE_RUN_MILTER);
+	if (base_run_open(directory, SITE_RUN_LEARNING, &program->learning, &why) != BASE_OK)
+		base_log(BASE_LOG_WARNING,
+		    "oopsctl check will not know whether we learn: %s", why);
+}
+
+/* Tells it. */
+static void
+learning_note(struct program *program, const struct memory_trouble *trouble)
+{
+	struct base_buffer text;
+	const char *why = "";
+
+	base_buffer_init(&text, 1024);
+	if (trouble->is_away)
+		base_buffer_printf(&text, "%zu mails wait to be learned: %s\n",
+		    trouble->waiting, trouble->why);
+	if (program->learning != NULL &&
+	    base_run_answer(program->learning, !trouble->is_away,
+		base_buffer_text(&text), &why) != BASE_OK)
+		base_log(BASE_LOG_WARNING, "%s", why);
+	base_buffer_free(&text);
+}
+
+/* Called by the memory's writer: when trouble begins, when it is over, and when mail was lost to
+ * it, once a minute at most. */
+static void
+learning_trouble(void *context, const struct memory_trouble *trouble)
+{
+	char lost[80] = "", what[400];
+
+	if (trouble->dropped > 0)
+		snprintf(lost, sizeof(lost), "; %" PRIu64 " mails were not learned",
+		    trouble->dropped);
+	if (trouble->is_away)
+		snprintf(what, sizeof(what),
+		    "what is learned waits: memory.db cannot be written: %s%s", trouble->why,
+		    lost);
+	else if (trouble->since != 0)
+		snprintf(what, sizeof(what),
+		    "learning goes on, it had waited since %" PRId64 "%s", trouble->since,
+		    lost);
 	else
-		snprintf(what, sizeof(what), "learning is behind: %s", why);
+		snprintf(what, sizeof(what), "%s: %s", *lost != '\0' ? lost + 2 : "learning",
+		    trouble->why);
 	audit_event(AUDIT_ERROR, NULL, { "where", "memory" }, { "what", what },
 	    { "answer", "accept" });
+	learning_note(context, trouble);
 }
 
 /* Called by the keeper after a held send has left. */
 static void
 sent(void *context, const void *lesson, size_t length)
 {
+	struct program *program = context;
 	const char *why = "";
-	enum base_result result = memory_learn(context, lesson, length, &why);
 
-	/* the hold forgets the lesson when we return: it must be in the history by then */
-	for (int i = 0; i < LEARN_TRIES && result == BASE_RETRY; i++) {
-		result = memory_flush(context, &why); /* makes room in the queue */
-		if (result == BASE_OK)
-			result = memory_learn(context, lesson, length, &why);
-	}
-	if (result != BASE_OK || memory_flush(context, &why) != BASE_OK)
-		base_log(BASE_LOG_WARNING, "a sent mail was not learned: %s", why);
+	/* one that finds the queue full is counted and told with the others */
+	(void)memory_learn(program->rooms.memory, lesson, length, &why);
+}
+
+/*
+ * The holds forget these lessons when we return: they should be in the history by then. While it
+ * is in trouble, which is told as such, they wait in its queue instead of the keeper here.
+ */
+static void
+all_sent(void *context)
+{
+	struct program *program = context;
+	const char *why = "";
+
+	(void)memory_flush_within(program->rooms.memory, LEARN_WAIT_MS, &why);
 }
 
 /* Opens the two databases. */
@@ -173,7 +223,8 @@ program_open(struct program *program, const struct settings *settings)
 	const struct memory_options memory = { .driver = settings->store.driver,
 		.directory = settings->state_directory,
 		.create = true,
-		.trouble = learning_trouble };
+		.trouble = learning_trouble,
+		.context = program };
 	const struct hold_options hold = { .driver = settings->store.driver,
 		.directory = settings->state_directory,
 		.node = settings->node,
@@ -197,7 +248,8 @@ program_start(struct program *program, const struct settings *settings)
 {
 	struct session_rooms *rooms = &program->rooms;
 	struct hold_keeper_options keeper = {
-		.sent = sent, .context = rooms->memory, .keep_seconds = KEEP_SECONDS
+		.sent = sent, .all_sent = all_sent, .context = program,
+		.keep_seconds = KEEP_SECONDS
 	};
 	const char *why = "no memory";
 
@@ -226,6 +278,7 @@ program_close(struct program *program)
 	queue_client_free(&program->queue);
 	base_run_close(&program->run);
 	memory_close(&program->rooms.memory);
+	base_run_close(&program->learning);
 	hold_close(&program->rooms.hold);
 	site_current_free(&program->rooms.sites);
 	free(program->file);
@@ -247,9 +300,11 @@ static bool
 program_begin(struct program *program, int ready)
 {
 	const struct site *site = site_take(program->rooms.sites);
-	bool is_open =
-	    program_open(program, site->settings) && program_start(program, site->settings);
+	bool is_open;
 
+	learning_open(program, site->settings); /* before there is anything to tell */
+	is_open =
+	    program_open(program, site->settings) && program_start(program, site->settings);
 	if (is_open) {
 		program->run = site_run_open(
 		    site->settings->state_directory, SITE_RUN_MILTER, PROGRAM);

@@ -384,10 +384,15 @@ struct hold_keeper_options {
 	struct queue_client *queue; /* used by the keeper's thread alone */
 	/*
 	 * Called in the keeper's thread after a send really left, with the lesson given to
-	 * hold_place() that knew most of the act. It should not return before the lesson is safe:
-	 * when it has, the lesson is forgotten here. Killed in between, it is called again.
+	 * hold_place() that knew most of the act. It must not wait for anything.
 	 */
 	void (*sent)(void *context, const void *lesson, size_t length);
+	/*
+	 * Called after some of these, before the lessons are forgotten here: killed in between,
+	 * they are given again. It may wait a moment until they are safe, and no longer: nobody's
+	 * window ends meanwhile. May be NULL.
+	 */
+	void (*all_sent)(void *context);
 	void *context;
 	int64_t keep_seconds; /* how long the summary of a settled hold stays */
 };

@@ -5,55 +5,76 @@
 
 /* --- learning -------------------------------------------------------------------- */
 
-/* Hands out the lesson of one part that left. */
-static enum base_result
-lesson_give(struct hold_keeper *keeper, const struct store_part *part, const char **why_r)
+/* Hands out the lesson of one part that left; true: there was one. */
+static bool
+lesson_give(struct hold_keeper *keeper, const struct store_part *part)
 {
 	struct base_arena *arena = base_arena_new(HOLD_MAX_LESSON + HOLD_MAX_ROW);
 	struct store_blob lesson = { NULL, 0 };
-	enum base_result result;
+	const char *why = "no memory";
+	enum base_result result = BASE_BROKEN;
 
-	if (arena == NULL) {
-		*why_r = base_why("no memory for a lesson");
-		return BASE_BROKEN;
-	}
-	result = store_part_lesson(keeper->hold->store, arena, part, &lesson, why_r);
+	if (arena != NULL)
+		result =
+		    store_part_lesson(keeper->hold->store, arena, part, &lesson, &why);
 	if (result == BASE_OK && lesson.length > 0)
 		keeper->options.sent(keeper->options.context, lesson.data, lesson.length);
+	else if (result != BASE_OK && result != BASE_NONE)
+		base_log(BASE_LOG_WARNING, "what %s teaches cannot be read: %s",
+		    part->hold_id, why);
 	base_arena_free(&arena);
-	return result == BASE_NONE ? BASE_OK : result;
+	return lesson.length > 0;
 }
 
 /*
- * Before the hold says SENT: what was sent is learned. Killed in between it is learned
- * twice, which weighs less than a lesson that is lost. One that cannot be read is no reason to
+ * The lessons of one hold, if it is sent now: how many. One that cannot be read is no reason to
  * let the mail, or that of others, wait.
  */
-static void
+static size_t
 lessons_give(struct hold_keeper *keeper, const struct hold_keeper_step *step, int64_t now)
 {
 	struct store_part *parts =
 	    base_arena_array(keeper->arena, step->count + 1, sizeof(*parts));
-	const char *why = "no memory for lessons";
-	enum base_result result = parts != NULL ? BASE_OK : BASE_BROKEN;
 	enum hold_state to;
+	size_t given = 0;
 
-	for (size_t i = 0; result == BASE_OK && i < step->count; i++) {
+	if (parts == NULL)
+		return 0;
+	for (size_t i = 0; i < step->count; i++) {
 		parts[i] = step->parts[i];
 		if (step->answers[i].is_asked)
 			parts[i].state = hold_step_part(step->answers[i].verb, &parts[i],
 			    step->answers[i].status, now);
 	}
-	if (result == BASE_OK &&
-	    (!hold_step_end(step->row, step->plan.verb, parts, step->count, now, &to) ||
-		to != HOLD_SENT))
-		return;
-	for (size_t i = 0; result == BASE_OK && i < step->count; i++)
+	if (!hold_step_end(step->row, step->plan.verb, parts, step->count, now, &to) ||
+	    to != HOLD_SENT)
+		return 0;
+	for (size_t i = 0; i < step->count; i++)
 		if (parts[i].state == HOLD_PART_DONE)
-			result = lesson_give(keeper, &parts[i], &why);
-	if (result != BASE_OK)
-		base_log(BASE_LOG_WARNING, "%s: what was sent is not learned: %s",
-		    step->row->id, why);
+			given += lesson_give(keeper, &parts[i]);
+	return given;
+}
+
+/*
+ * Before the holds of a round say SENT: what was sent is learned. Killed in between it is
+ * learned twice, which weighs less than a lesson that is lost.
+ */
+static void
+round_teach(struct hold_keeper *keeper, const struct hold_keeper_round *round, int64_t now)
+{
+	size_t given = 0;
+
+	if (keeper->options.sent == NULL)
+		return;
+	for (size_t i = 0; i < round->count; i++) {
+		const struct hold_keeper_step *step = &round->steps[i];
+
+		if (step->is_ready && step->plan.verb == QUEUE_RELEASE &&
+		    !hold_keeper_is_aside(keeper, step->row->id))
+			given += lessons_give(keeper, step, now);
+	}
+	if (given > 0 && keeper->options.all_sent != NULL)
+		keeper->options.all_sent(keeper->options.context);
 }
 
 /* --- writing what came out ------------------------------------------------------- */
@@ -220,15 +241,9 @@ hold_keeper_settle(
 	int64_t now = base_now_ms();
 	enum base_result result;
 
-	for (size_t i = 0; i < round->count; i++) {
-		struct hold_keeper_step *step = &round->steps[i];
-
-		step->looked_at = round->looked_at;
-		if (step->is_ready && keeper->options.sent != NULL &&
-		    step->plan.verb == QUEUE_RELEASE &&
-		    !hold_keeper_is_aside(keeper, step->row->id))
-			lessons_give(keeper, step, now);
-	}
+	for (size_t i = 0; i < round->count; i++)
+		round->steps[i].looked_at = round->looked_at;
+	round_teach(keeper, round, now);
 	result = hold_keeper_write(keeper, round, step_write, now, why_r);
 	for (size_t i = 0; result == BASE_OK && i < round->count; i++)
 		if (round->steps[i].is_written)

@@ -4,7 +4,7 @@
  *
  * WHAT IT DOES
  *	memory.c opens and closes it, recall.c reads by it, learn.c queues lessons, writer.c is
- *	the thread that writes them, import.c learns mail of the past. The records themselves,
+ *	the thread that writes them, trouble.c what it does when it cannot, import.c learns mail of the past. The records themselves,
  *	and everything pure, are in internal.h.
  *
  * THREADS
@@ -28,6 +28,7 @@ struct memory_queued {
 };
 
 struct memory {
+	struct store_options options; /* of both; the directory is a copy */
 	struct store *reads;
 	struct store *writes;
 	bool learns_at_once;
@@ -44,23 +45,43 @@ struct memory {
 	uint64_t written;  /* lessons ever written, or given up */
 	unsigned flushers; /* who waits for `written` */
 	bool is_closing;
-	bool has_failed; /* not yet told */
-	char failure[200];
+	uint64_t stuck; /* `written` when somebody had waited in vain */
+	bool is_stuck;
 	struct memory_calibration calibration;
 	struct memory_site site; /* as last written or read */
 	bool has_site;
 	int64_t expired; /* when rows were last expired */
 
-	uint64_t dropped; /* lessons, not yet told */
-	int64_t told;     /* when trouble was told, milliseconds; 0 never */
-	bool is_failing;  /* the last batch could not be written, not yet told */
-	void (*trouble)(void *context, uint64_t dropped, const char *why);
+	bool is_away;       /* the last try to write failed, and not for one lesson */
+	bool is_broken;     /* while it is away: not only locked */
+	bool is_away_told;
+	int64_t away_since; /* milliseconds since 1970 */
+	uint64_t dropped;   /* lessons, not yet told */
+	int64_t told;       /* when trouble was told, milliseconds; 0 never */
+	char failure[200];  /* why, of what was not told yet */
+	void (*trouble)(void *context, const struct memory_trouble *trouble);
 	void *context;
+	unsigned tries; /* of the writer alone: since it is away */
 	int64_t batch_began; /* of an import, milliseconds */
 };
 
+/* That much later, by the clock of the conditions. */
+struct timespec memory_time_after(int64_t milliseconds);
 /* The thread that writes; its context is the memory. */
 void *memory_writer_run(void *context);
+/* --- trouble.c: the writer's, without the lock ------------------------------------- */
+
+/* The store was written. */
+void memory_store_is_back(struct memory *memory);
+/* It was not, for this reason: waits before it is tried again. False: it is time to end. */
+bool memory_store_is_away(struct memory *memory, enum base_result result, const char *why);
+/* Can anything be written at all? An empty note is, and goes again. */
+enum base_result memory_store_try(struct store *store, const char **why_r);
+/* Lessons that are given up; `why` NULL: for the reason noted before. */
+void memory_lessons_drop(struct memory *memory, size_t count, const char *why);
+/* Tells what there is to tell, if it is time. */
+void memory_trouble_tell(struct memory *memory);
+
 /* Keeps a copy of the site's record for recalls. */
 enum base_result memory_site_refresh(struct memory *memory, const char **why_r);
 /* The table goes by the calibration in force. */

@@ -185,6 +185,8 @@ bool memory_thread_forget(struct memory_thread *thread, uint64_t hash);
 
 struct memory_table;
 
+#define MEMORY_TABLE_BYTES (32u << 20) /* decoded records of one transaction, at most */
+
 /* `store` may be NULL: then nothing is ever read or written. NULL: no memory. */
 struct memory_table *memory_table_new(struct store *store, size_t max_bytes);
 void memory_table_free(struct memory_table **table);
@@ -200,9 +202,14 @@ enum base_result memory_table_thread(struct memory_table *table, uint64_t key,
     struct memory_thread **thread_r, const char **why_r);
 enum base_result memory_table_site(
     struct memory_table *table, struct memory_site **site_r, const char **why_r);
-/* All that one lesson changes. BROKEN also when the table has no more room. */
+/*
+ * All that one lesson changes. A lesson that changes very much is cut: what it has changed so
+ * far, and all before it, is written, and the rest begins with an empty table.
+ */
 enum base_result memory_table_learn(
     struct memory_table *table, const void *lesson, size_t length, const char **why_r);
+/* Was the lesson before cut? Then whatever was learned before it is written, come what may. */
+bool memory_table_was_cut(const struct memory_table *table);
 /* Has it as much as one transaction should? Never without a store. */
 bool memory_table_is_full(const struct memory_table *table);
 /*

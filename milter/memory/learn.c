@@ -2,12 +2,15 @@
  * NAME
  *	memory/learn - lessons, queued behind the answer or learned at once
  */
+#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 #include "milter/memory/handle.h"
 
 #define MEMORY_QUEUE_BYTES (16u << 20) /* of all of them */
+#define MEMORY_PATIENCE_MS 10000       /* without any progress */
 
 /* What every lesson of one send is made from. */
 struct lesson_source {
@@ -149,17 +152,6 @@ queue_replace(struct memory *memory, const void *lesson, size_t length)
 	return false;
 }
 
-/* Tells once that an earlier batch failed, with the lock held. */
-static enum base_result
-failure_tell(struct memory *memory, const char **why_r)
-{
-	if (!memory->has_failed)
-		return BASE_OK;
-	memory->has_failed = false;
-	*why_r = base_why("cannot write what was learned: %s", memory->failure);
-	return BASE_BROKEN;
-}
-
 /* Learns a lesson. */
 enum base_result
 memory_learn(struct memory *memory, const void *lesson, size_t length, const char **why_r)
@@ -174,8 +166,6 @@ memory_learn(struct memory *memory, const void *lesson, size_t length, const cha
 		return learn_at_once(memory, lesson, length, why_r);
 	pthread_mutex_lock(&memory->lock);
 	result = queue_add(memory, lesson, length, why_r);
-	if (result == BASE_OK)
-		result = failure_tell(memory, why_r);
 	pthread_mutex_unlock(&memory->lock);
 	return result;
 }
@@ -195,23 +185,83 @@ memory_learn_instead(
 	return is_done ? BASE_OK : memory_learn(memory, lesson, length, why_r);
 }
 
-/* Waits until everything queued before is written. */
+struct timespec
+memory_time_after(int64_t milliseconds)
+{
+	struct timespec until;
+
+	clock_gettime(CLOCK_MONOTONIC, &until);
+	until.tv_sec += milliseconds / 1000;
+	until.tv_nsec += (milliseconds % 1000) * 1000000L;
+	if (until.tv_nsec >= 1000000000L) {
+		until.tv_nsec -= 1000000000L;
+		until.tv_sec++;
+	}
+	return until;
+}
+
+/* Waits, with the lock held, until so many are written; false: not within the time. */
+static bool
+written_wait(struct memory *memory, uint64_t goal, int64_t milliseconds, bool is_patient)
+{
+	struct timespec until = memory_time_after(milliseconds);
+
+	memory->flushers++;
+	pthread_cond_signal(&memory->wake);
+	while (memory->written < goal && (is_patient || !memory->is_away))
+		if (pthread_cond_timedwait(&memory->done, &memory->lock, &until) ==
+		    ETIMEDOUT)
+			break;
+	memory->flushers--;
+	return memory->written >= goal;
+}
+
+/* Why it is not written yet, with the lock held. */
+static enum base_result
+behind_tell(const struct memory *memory, const char **why_r)
+{
+	*why_r = base_why("%s", memory->is_away ? memory->failure
+						: "the history is written too slowly");
+	return BASE_RETRY;
+}
+
+/* Waits until everything queued before is written, as long as anything is. */
 enum base_result
 memory_flush(struct memory *memory, const char **why_r)
 {
 	enum base_result result = BASE_OK;
-	uint64_t goal;
+	uint64_t goal, before;
+	bool is_done = false;
 
 	if (memory->learns_at_once)
 		return memory_table_write(memory->table, why_r);
 	pthread_mutex_lock(&memory->lock);
 	goal = memory->learned;
-	memory->flushers++;
-	pthread_cond_signal(&memory->wake);
-	while (memory->written < goal && !memory->has_failed)
-		pthread_cond_wait(&memory->done, &memory->lock);
-	memory->flushers--;
-	result = failure_tell(memory, why_r);
+	do {
+		before = memory->written;
+		is_done = written_wait(memory, goal, MEMORY_PATIENCE_MS, true);
+	} while (!is_done && memory->written != before);
+	if (!is_done)
+		result = behind_tell(memory, why_r);
+	pthread_mutex_unlock(&memory->lock);
+	return result;
+}
+
+/* The same for whoever must not be kept; nobody else waits in vain for the same again. */
+enum base_result
+memory_flush_within(struct memory *memory, int64_t milliseconds, const char **why_r)
+{
+	enum base_result result = BASE_OK;
+
+	if (memory->learns_at_once)
+		return memory_table_write(memory->table, why_r);
+	pthread_mutex_lock(&memory->lock);
+	if (memory->is_stuck && memory->stuck == memory->written)
+		milliseconds = 0;
+	memory->is_stuck = !written_wait(memory, memory->learned, milliseconds, false);
+	memory->stuck = memory->written;
+	if (memory->is_stuck)
+		result = behind_tell(memory, why_r);
 	pthread_mutex_unlock(&memory->lock);
 	return result;
 }

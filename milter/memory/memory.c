@@ -7,25 +7,26 @@
 
 #include "milter/memory/handle.h"
 
-#define MEMORY_TABLE_BYTES (32u << 20)        /* decoded records of one transaction */
 #define MEMORY_TOOL_BYTES (UINT64_C(2) << 30) /* of a memory that has no store */
 
 /* The store's two handles: recalls do not wait for a transaction of the writer. */
 static enum base_result
 stores_open(struct memory *memory, const struct memory_options *options, const char **why_r)
 {
-	struct store_options store = {
-		.driver = options->driver,
-		.directory = options->directory,
-		.create = options->create,
-	};
 	enum base_result result;
 
 	if (!options->driver)
 		return BASE_OK;
-	result = store_open(&store, STORE_MEMORY, &memory->writes, why_r);
+	memory->options.driver = strdup(options->driver);
+	memory->options.directory = strdup(options->directory);
+	memory->options.create = options->create;
+	if (!memory->options.driver || !memory->options.directory) {
+		*why_r = base_why("no memory");
+		return BASE_BROKEN;
+	}
+	result = store_open(&memory->options, STORE_MEMORY, &memory->writes, why_r);
 	if (result == BASE_OK && !options->learn_at_once)
-		result = store_open(&store, STORE_MEMORY, &memory->reads, why_r);
+		result = store_open(&memory->options, STORE_MEMORY, &memory->reads, why_r);
 	return result;
 }
 
@@ -118,6 +119,8 @@ memory_close(struct memory **memory)
 	memory_table_free(&old->table);
 	store_close(&old->reads);
 	store_close(&old->writes);
+	free((char *)old->options.driver);
+	free((char *)old->options.directory);
 	pthread_cond_destroy(&old->wake);
 	pthread_cond_destroy(&old->done);
 	pthread_mutex_destroy(&old->lock);

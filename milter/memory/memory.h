@@ -4,7 +4,9 @@
  *
  * WHAT IT DOES
  *	Recalls one profile row and one thread row per send. Learns off the answer path:
- *lessons are queued and a thread writes them in batches.
+ *	lessons are queued and a thread writes them in batches. A lesson that cannot be learned
+ *	though memory.db can be written is dropped. While memory.db cannot be written, lessons
+ *	wait in a queue of bounded size; one that was removed or replaced is opened anew.
  *
  * WHAT IT NEVER DOES
  *	It stores no address, subject or body: only keyed hashes. It never judges.
@@ -26,6 +28,15 @@
 
 struct memory;
 
+/* Learning is in trouble, or no longer. */
+struct memory_trouble {
+	bool is_away;     /* memory.db cannot be written; lessons wait */
+	int64_t since;    /* seconds since 1970: since when, also of what is over; else 0 */
+	uint64_t dropped; /* lessons given up since the call before */
+	size_t waiting;   /* lessons */
+	const char *why;
+};
+
 struct memory_options {
 	const char *driver;
 	const char *directory; /* state_directory */
@@ -33,16 +44,17 @@ struct memory_options {
 	bool learn_at_once; /* no thread: memory_learn() writes before it returns (tools,
 			       backtest) */
 	/*
-	 * Called by the thread that writes, at most once a minute: so many lessons were
-	 * dropped since the last call (0: none), and why learning is in trouble. May be NULL.
+	 * Called by the thread that writes when memory.db cannot be written, when it can be
+	 * again, and when lessons were dropped; at most once a minute, but for the end. May be
+	 * NULL.
 	 */
-	void (*trouble)(void *context, uint64_t dropped, const char *why);
+	void (*trouble)(void *context, const struct memory_trouble *trouble);
 	void *context;
 };
 
 enum base_result memory_open(
     const struct memory_options *options, struct memory **memory_r, const char **why_r);
-/* Writes what is queued, then ends. */
+/* Writes what is queued, or drops it if that fails, then ends. */
 void memory_close(struct memory **memory);
 
 /* From now on recalls and lessons go by this; MEMORY_CALIBRATION until then. */
@@ -83,8 +95,17 @@ enum base_result memory_learn(
  */
 enum base_result memory_learn_instead(
     struct memory *memory, const void *lesson, size_t length, const char **why_r);
-/* Waits until everything queued before is written. */
+/*
+ * Waits until everything queued before is written or dropped. RETRY: nothing at all was written
+ * for ten seconds.
+ */
 enum base_result memory_flush(struct memory *memory, const char **why_r);
+/*
+ * The same for whoever must not be kept: RETRY after `milliseconds`, and at once while memory.db
+ * is known not to be written, or nothing was written since this was tried before.
+ */
+enum base_result memory_flush_within(
+    struct memory *memory, int64_t milliseconds, const char **why_r);
 
 /* --- importing (tools that learn at once, beside a live daemon) ---------------------- */
 

@@ -15,7 +15,41 @@
 #define TABLE_THREAD_KEPT (90 * INT64_C(86400))
 #define TABLE_SITE_KEY 0
 #define TABLE_RECORDS 8192 /* changed in one transaction */
-#define TABLE_SCRATCH (4u << 20)
+
+/*
+ * Why every lesson fits, whatever its people have heard: a transaction ends between two lessons
+ * once its records take TABLE_FULL of the arena, and within one, before the next recipient, once
+ * they take TABLE_CUT. From there on one step is left: a recipient's profile, or a sender's with
+ * the site's record and two threads'. A list that grows leaves what it outgrew behind, at most
+ * as much again; bytes that turn out to be no record leave as much once more; small pieces can
+ * leave half of a block unused.
+ */
+#define TABLE_FULL(max_bytes) ((max_bytes) / 4)
+#define TABLE_CUT(max_bytes) ((max_bytes) / 2)
+#define TABLE_LIST(count, type) (((count) + 1) * sizeof(type))
+#define TABLE_PROFILE_BYTES                                                                \
+	(sizeof(struct memory_profile) +                                                   \
+	    TABLE_LIST(MEMORY_MAX_CONTACTS, struct memory_contact) +                       \
+	    TABLE_LIST(MEMORY_MAX_SENT, struct memory_sent) +                              \
+	    TABLE_LIST(MEMORY_MAX_HEARD, struct memory_heard) +                            \
+	    TABLE_LIST(MEMORY_MAX_LISTS, struct memory_list) +                             \
+	    TABLE_LIST(MEMORY_MAX_DOMAINS, uint64_t))
+#define TABLE_STEP_BYTES                                                                   \
+	(2 * 3 *                                                                           \
+	    (TABLE_PROFILE_BYTES + sizeof(struct memory_site) +                            \
+		2 * sizeof(struct memory_thread)))
+_Static_assert(TABLE_CUT(MEMORY_TABLE_BYTES) + TABLE_STEP_BYTES <= MEMORY_TABLE_BYTES,
+    "one step of a lesson does not fit");
+
+/* One lesson, decoded: its people, and their hashes once more. */
+#define TABLE_SCRATCH (256u << 10)
+_Static_assert(2 * MEMORY_LESSON_PEOPLE *
+	    (sizeof(struct memory_person) + sizeof(uint64_t)) <= TABLE_SCRATCH,
+    "a lesson does not fit");
+
+/* One record as bytes: as it comes from the store, or goes there. */
+#define TABLE_ROW (1u << 20)
+_Static_assert(2 * MEMORY_MAX_RECORD <= TABLE_ROW, "a record does not fit");
 
 struct table_slot {
 	uint64_t key;
@@ -29,12 +63,13 @@ struct table_slot {
 struct memory_table {
 	struct store *store;
 	bool is_begun; /* the store's write lock is ours */
-	size_t bytes;  /* of the records read and changed, about */
+	bool was_cut;  /* the lesson before was written in several transactions */
 	size_t max_bytes;
 	struct memory_forgotten *forgotten; /* what must not be written back; mostly none */
 	size_t forgotten_count;
 	struct base_arena *arena;   /* records */
-	struct base_arena *scratch; /* of one lesson or one row */
+	struct base_arena *scratch; /* of one lesson */
+	struct base_arena *row;     /* of one record as bytes */
 	struct table_slot *slots;
 	size_t slot_count; /* a power of two */
 	size_t used;
@@ -54,9 +89,10 @@ memory_table_new(struct store *store, size_t max_bytes)
 	table->max_bytes = max_bytes;
 	table->arena = base_arena_new(max_bytes);
 	table->scratch = base_arena_new(TABLE_SCRATCH);
+	table->row = base_arena_new(TABLE_ROW);
 	table->slot_count = TABLE_SLOTS_MIN;
 	table->slots = calloc(table->slot_count, sizeof(*table->slots));
-	if (!table->arena || !table->scratch || !table->slots)
+	if (!table->arena || !table->scratch || !table->row || !table->slots)
 		memory_table_free(&table);
 	return table;
 }
@@ -75,18 +111,26 @@ memory_table_free(struct memory_table **table)
 	memory_table_abandon(*table);
 	base_arena_free(&(*table)->arena);
 	base_arena_free(&(*table)->scratch);
+	base_arena_free(&(*table)->row);
 	free((*table)->forgotten);
 	free((*table)->slots);
 	free(*table);
 	*table = NULL;
 }
 
-/* Is it time to write? Half of the room is for what one more lesson may need. */
+/* Is it time to write, once a lesson is over? */
 bool
 memory_table_is_full(const struct memory_table *table)
 {
-	return table->store &&
-	       (table->used >= TABLE_RECORDS || table->bytes >= table->max_bytes / 4);
+	return table->store && (table->used >= TABLE_RECORDS ||
+				   base_arena_held(table->arena) >=
+				       TABLE_FULL(table->max_bytes));
+}
+
+bool
+memory_table_was_cut(const struct memory_table *table)
+{
+	return table->was_cut;
 }
 
 /* Forgets all records. */
@@ -94,10 +138,9 @@ void
 memory_table_reset(struct memory_table *table)
 {
 	base_arena_reset(table->arena);
-	base_arena_reset(table->scratch);
+	base_arena_reset(table->row);
 	memset(table->slots, 0, table->slot_count * sizeof(*table->slots));
 	table->used = 0;
-	table->bytes = 0;
 	table->forgotten_count = 0;
 }
 
@@ -168,11 +211,11 @@ record_load(struct memory_table *table, enum store_record kind, uint64_t key,
 	enum base_result result = BASE_NONE;
 
 	*record_r = NULL;
+	base_arena_reset(table->row);
 	if (table->store)
 		result =
-		    store_record_get(table->store, table->scratch, kind, key, &blob, why_r);
+		    store_record_get(table->store, table->row, kind, key, &blob, why_r);
 	if (result == BASE_OK) {
-		table->bytes += blob.length;
 		result = record_decode(table->arena, kind, blob, record_r);
 		if (result == BASE_BROKEN)
 			*why_r = base_why("no more room for records");
@@ -253,10 +296,8 @@ record_change(struct memory_table *table, enum store_record kind, uint64_t key, 
 
 	if (result != BASE_OK)
 		return result;
-	if (!slot->record) {
+	if (!slot->record)
 		slot->record = base_arena_alloc(table->arena, size);
-		table->bytes += size;
-	}
 	if (!slot->record) {
 		*why_r = base_why("no more room for records");
 		return BASE_BROKEN;
@@ -319,7 +360,28 @@ learn_sender(struct memory_table *table, struct table_lesson *about, const char 
 	return result;
 }
 
-/* Those who got it. */
+/*
+ * Writes what a lesson has changed so far, once that is much, and goes on with an empty table:
+ * all records that were found before are gone.
+ */
+static enum base_result
+lesson_cut(struct memory_table *table, struct table_lesson *about, const char **why_r)
+{
+	enum base_result result;
+
+	if (!table->store ||
+	    base_arena_held(table->arena) < TABLE_CUT(table->max_bytes))
+		return BASE_OK;
+	about->parent = NULL;
+	result = memory_table_write(table, why_r);
+	if (result == BASE_OK) {
+		table->was_cut = true;
+		result = memory_table_begin(table, why_r);
+	}
+	return result;
+}
+
+/* Those who got it: last, because a lesson may be cut here. */
 static enum base_result
 learn_recipients(struct memory_table *table, struct table_lesson *about, const char **why_r)
 {
@@ -331,8 +393,10 @@ learn_recipients(struct memory_table *table, struct table_lesson *about, const c
 	     i++) {
 		struct memory_profile *profile;
 
-		result = profile_change(
-		    table, about->recipients[i], lesson->time, &profile, why_r);
+		result = lesson_cut(table, about, why_r);
+		if (result == BASE_OK)
+			result = profile_change(
+			    table, about->recipients[i], lesson->time, &profile, why_r);
 		if (result != BASE_OK)
 			return result;
 		result = memory_profile_heard(
@@ -401,7 +465,9 @@ lesson_learn(struct memory_table *table, const void *data, size_t length, bool i
 	about.is_first = is_first;
 	if (!about.lesson.sender)
 		return BASE_OK;
-	result = lesson_prepare(table, &about, why_r);
+	result = lesson_cut(table, &about, why_r);
+	if (result == BASE_OK)
+		result = lesson_prepare(table, &about, why_r);
 	if (result == BASE_OK && about.lesson.is_send)
 		result = learn_sender(table, &about, why_r);
 	else if (result == BASE_OK)
@@ -409,9 +475,9 @@ lesson_learn(struct memory_table *table, const void *data, size_t length, bool i
 		    about.recipients, about.recipient_count, about.lesson.people_count,
 		    about.lesson.time);
 	if (result == BASE_OK)
-		result = learn_recipients(table, &about, why_r);
-	if (result == BASE_OK)
 		result = learn_thread(table, &about, why_r);
+	if (result == BASE_OK)
+		result = learn_recipients(table, &about, why_r);
 	return result;
 }
 
@@ -424,6 +490,7 @@ memory_table_learn(
 	size_t count = memory_lessons_split(data, length, parts);
 	enum base_result result = BASE_OK;
 
+	table->was_cut = false;
 	if (count == 0) {
 		*why_r = base_why("%zu bytes are not a lesson", length);
 		return BASE_REFUSE;
@@ -444,19 +511,19 @@ slot_write(struct memory_table *table, const struct table_slot *slot, const char
 	size_t length = 0;
 	int64_t expires = 0;
 
-	base_arena_reset(table->scratch);
+	base_arena_reset(table->row);
 	switch (slot->kind) {
 	case STORE_PROFILE:
 		result =
-		    memory_profile_encode(table->scratch, slot->record, &data, &length);
+		    memory_profile_encode(table->row, slot->record, &data, &length);
 		expires = slot->time + TABLE_PROFILE_KEPT;
 		break;
 	case STORE_THREAD:
-		result = memory_thread_encode(table->scratch, slot->record, &data, &length);
+		result = memory_thread_encode(table->row, slot->record, &data, &length);
 		expires = slot->time + TABLE_THREAD_KEPT;
 		break;
 	case STORE_SITE:
-		result = memory_site_encode(table->scratch, slot->record, &data, &length);
+		result = memory_site_encode(table->row, slot->record, &data, &length);
 		break;
 	case STORE_NOTE: /* never in the table */
 	case STORE_FORGOTTEN:

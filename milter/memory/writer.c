@@ -3,7 +3,6 @@
  *	memory/writer - the thread that writes what was learned
  */
 #include <errno.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <time.h>
 
@@ -11,20 +10,7 @@
 
 #define MEMORY_TAKE 4096         /* lessons taken from the queue at once */
 #define MEMORY_BATCH_MS 300      /* a lesson waits no longer for company */
-#define MEMORY_TROUBLE_MS 60000  /* between two reports of it */
-#define MEMORY_RETRY_MS 1000     /* after a write that failed */
 #define MEMORY_EXPIRE_EVERY 3600 /* seconds */
-
-/* Remembers why a batch could not be written. */
-static void
-failure_note(struct memory *memory, const char *why)
-{
-	pthread_mutex_lock(&memory->lock);
-	memory->has_failed = true;
-	memory->is_failing = true;
-	snprintf(memory->failure, sizeof(memory->failure), "%s", why);
-	pthread_mutex_unlock(&memory->lock);
-}
 
 /* Keeps a copy of the site's record for recalls. */
 enum base_result
@@ -54,22 +40,46 @@ memory_calibration_apply(struct memory *memory)
 	memory_table_half_life(memory->table, half_life);
 }
 
-/* Learns lessons until the table is full, and writes them; how many. */
+/* What became of a part of a batch. */
+struct part {
+	size_t written; /* lessons */
+	size_t failed;  /* the one that did not fit; their number: no particular one */
+};
+
+/* Learns lessons until the table is full or one fails; how many. */
+static enum base_result
+part_learn(struct memory *memory, const struct memory_queued *lessons, size_t count,
+    struct part *part, size_t *learned_r, const char **why_r)
+{
+	enum base_result result = BASE_OK;
+	size_t i = 0;
+
+	while (result == BASE_OK && i < count && !memory_table_is_full(memory->table)) {
+		result = memory_table_learn(
+		    memory->table, lessons[i].data, lessons[i].length, why_r);
+		if (memory_table_was_cut(memory->table))
+			part->written = i;
+		if (result == BASE_OK)
+			i++;
+		else
+			part->failed = i;
+	}
+	*learned_r = i;
+	return result;
+}
+
+/* Writes lessons as one transaction, as many as one should have. */
 static enum base_result
 part_write(struct memory *memory, const struct memory_queued *lessons, size_t count,
-    size_t *done_r, const char **why_r)
+    struct part *part_r, const char **why_r)
 {
 	enum base_result result = memory_table_begin(memory->table, why_r);
-	size_t done = 0;
+	size_t learned = 0;
 
+	*part_r = (struct part){ .failed = count };
 	memory_calibration_apply(memory);
-	while (result == BASE_OK && done < count && !memory_table_is_full(memory->table)) {
-		result = memory_table_learn(
-		    memory->table, lessons[done].data, lessons[done].length, why_r);
-		if (result == BASE_REFUSE)
-			result = BASE_OK;
-		done++;
-	}
+	if (result == BASE_OK)
+		result = part_learn(memory, lessons, count, part_r, &learned, why_r);
 	if (result == BASE_OK)
 		result = memory_site_refresh(memory, why_r);
 	if (result == BASE_OK)
@@ -77,101 +87,72 @@ part_write(struct memory *memory, const struct memory_queued *lessons, size_t co
 	else
 		memory_table_abandon(memory->table);
 	if (result == BASE_OK)
-		*done_r = done;
+		part_r->written = learned;
 	return result;
 }
 
-/* Tells of what was dropped or could not be written, now and then. */
+/* So many lessons are over: who waits for them may go on. */
 static void
-trouble_tell(struct memory *memory)
-{
-	char why[sizeof(memory->failure)];
-	int64_t now = base_now_ms();
-	uint64_t dropped;
-
-	pthread_mutex_lock(&memory->lock);
-	if ((!memory->dropped && !memory->is_failing) ||
-	    (memory->told && now - memory->told < MEMORY_TROUBLE_MS)) {
-		pthread_mutex_unlock(&memory->lock);
-		return;
-	}
-	memory->told = now;
-	dropped = memory->dropped;
-	memory->dropped = 0;
-	snprintf(why, sizeof(why), "%s",
-	    memory->is_failing ? memory->failure : "more mail came than could be written");
-	memory->is_failing = false;
-	pthread_mutex_unlock(&memory->lock);
-	if (memory->trouble)
-		memory->trouble(memory->context, dropped, why);
-}
-
-/* Is it over? */
-static bool
-is_closing(struct memory *memory)
-{
-	bool is;
-
-	pthread_mutex_lock(&memory->lock);
-	is = memory->is_closing;
-	pthread_mutex_unlock(&memory->lock);
-	return is;
-}
-
-/* Lessons that are given up because the program ends. */
-static void
-memory_drop(struct memory *memory, size_t count, const char *why)
+lessons_end(struct memory *memory, size_t count)
 {
 	pthread_mutex_lock(&memory->lock);
-	memory->dropped += count;
-	memory->is_failing = true;
-	memory->told = 0;
-	snprintf(memory->failure, sizeof(memory->failure), "%s", why);
+	memory->written += count;
+	pthread_cond_broadcast(&memory->done);
 	pthread_mutex_unlock(&memory->lock);
 }
 
-/* Should the writer go on trying? Sleeps first, so that a broken store is not hammered. */
-static bool
-may_retry(struct memory *memory)
+/* How many to try next, after a part failed though the store can be written. 0: the first one
+ * fails alone. */
+static size_t
+part_smaller(const struct part *part, size_t count)
 {
-	if (is_closing(memory))
-		return false;
-	base_sleep_ms(MEMORY_RETRY_MS);
-	return true;
+	if (part->failed < count)
+		return part->failed - part->written;
+	return (count - part->written) / 2;
 }
 
-/* Writes a batch in as many transactions as it takes. A lesson that never fits is given up.
+/*
+ * Writes a batch in as many transactions as it takes. What fails alone is dropped; false: the
+ * store cannot be written, and it is time to end. *done_r lessons are over.
  */
-static void
-batch_write(struct memory *memory, const struct memory_queued *lessons, size_t count)
+static bool
+batch_write(struct memory *memory, const struct memory_queued *lessons, size_t count,
+    size_t *done_r)
 {
 	size_t done = 0, step = count;
+	bool may_go_on = true;
 
-	while (done < count) {
-		size_t part = count - done < step ? count - done : step, written = 0;
-		const char *why = "";
+	while (done < count && may_go_on) {
+		size_t size = count - done < step ? count - done : step;
+		const char *why = "", *away = "";
+		struct part part;
 		enum base_result result =
-		    part_write(memory, lessons + done, part, &written, &why);
+		    part_write(memory, lessons + done, size, &part, &why);
 
-		done += written;
-		if (result == BASE_OK)
+		done += part.written;
+		lessons_end(memory, part.written);
+		step = count;
+		if (result == BASE_OK) {
+			memory_store_is_back(memory);
 			continue;
+		}
 		if (result != BASE_RETRY)
-			failure_note(memory, why);
-		trouble_tell(memory);
-		if (result == BASE_RETRY) { /* the busy time has passed: no need to sleep */
-			if (!is_closing(memory))
-				continue;
-			memory_drop(memory, count - done, why);
-			return;
+			result = memory_store_try(memory->writes, &away);
+		if (result != BASE_OK) {
+			may_go_on = memory_store_is_away(
+			    memory, result, *away ? away : why);
+			continue;
 		}
-		if (step > 1)
-			step = step / 2;
-		else if (!may_retry(memory)) {
-			memory_drop(memory, count - done, why);
-			return;
-		}
+		step = part_smaller(&part, size);
+		if (step > 0)
+			continue;
+		memory_lessons_drop(memory, 1, why);
+		lessons_end(memory, 1);
+		done++;
+		step = count;
 	}
+	*done_r = done;
+	return may_go_on;
 }
 
 /* Once in a while rows that nobody needs any more go. */
@@ -184,8 +165,8 @@ rows_expire(struct memory *memory)
 	if (now - memory->expired < MEMORY_EXPIRE_EVERY)
 		return;
 	memory->expired = now;
-	if (store_record_expire(memory->writes, now, &why) == BASE_BROKEN)
-		failure_note(memory, why);
+	/* what keeps them there is told when the next lesson meets it */
+	(void)store_record_expire(memory->writes, now, &why);
 }
 
 /* Waits, with the lock held, until there is a batch to write; false: closing and empty. */
@@ -196,12 +177,7 @@ batch_wait(struct memory *memory)
 
 	while (memory->count == 0 && !memory->is_closing)
 		pthread_cond_wait(&memory->wake, &memory->lock);
-	clock_gettime(CLOCK_MONOTONIC, &until);
-	until.tv_nsec += MEMORY_BATCH_MS * 1000000L;
-	if (until.tv_nsec >= 1000000000L) {
-		until.tv_nsec -= 1000000000L;
-		until.tv_sec++;
-	}
+	until = memory_time_after(MEMORY_BATCH_MS);
 	while (memory->count > 0 && memory->count < MEMORY_BATCH && !memory->is_closing &&
 	       !memory->flushers)
 		if (pthread_cond_timedwait(&memory->wake, &memory->lock, &until) ==
@@ -225,6 +201,40 @@ batch_take(struct memory *memory, struct memory_queued *lessons)
 	return count;
 }
 
+/* Gives up all that waits: the program ends, and the store cannot be written. */
+static void
+queue_drop(struct memory *memory)
+{
+	pthread_mutex_lock(&memory->lock);
+	while (memory->count > 0) {
+		free(memory->queue[memory->first].data);
+		memory->first = (memory->first + 1) % MEMORY_QUEUE_MAX;
+		memory->count--;
+		memory->dropped++;
+	}
+	memory->written = memory->learned;
+	memory->bytes = 0;
+	pthread_cond_broadcast(&memory->done);
+	pthread_mutex_unlock(&memory->lock);
+}
+
+/* One batch, and what there is to do beside it. */
+static void
+batch_run(struct memory *memory, struct memory_queued *lessons, size_t count)
+{
+	size_t done = 0;
+
+	if (batch_write(memory, lessons, count, &done)) {
+		rows_expire(memory);
+	} else {
+		memory_lessons_drop(memory, count - done, NULL);
+		queue_drop(memory);
+	}
+	memory_trouble_tell(memory);
+	for (size_t i = 0; i < count; i++)
+		free(lessons[i].data);
+}
+
 /* The thread that writes. */
 void *
 memory_writer_run(void *context)
@@ -237,14 +247,8 @@ memory_writer_run(void *context)
 		size_t count = batch_take(memory, lessons);
 
 		pthread_mutex_unlock(&memory->lock);
-		batch_write(memory, lessons, count);
-		rows_expire(memory);
-		trouble_tell(memory);
-		for (size_t i = 0; i < count; i++)
-			free(lessons[i].data);
+		batch_run(memory, lessons, count);
 		pthread_mutex_lock(&memory->lock);
-		memory->written += count;
-		pthread_cond_broadcast(&memory->done);
 	}
 	pthread_mutex_unlock(&memory->lock);
 	return NULL;

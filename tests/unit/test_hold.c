@@ -229,7 +229,9 @@ static struct watch
 watch_start(struct hold *hold)
 {
 	struct watch watch = { queue_client_new(socket_path, 2000), NULL };
-	struct hold_keeper_options options = { watch.client, on_sent, NULL, 3600 };
+	struct hold_keeper_options options = {
+		.queue = watch.client, .sent = on_sent, .keep_seconds = 3600
+	};
 
 	OK(hold_keeper_start(hold, &options, &watch.keeper, &why));
 	return watch;

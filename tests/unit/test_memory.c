@@ -1561,10 +1561,10 @@ END_TEST
 
 /* What cannot be queued is counted and told. */
 static void
-trouble_count(void *context, uint64_t dropped, const char *why)
+trouble_count(void *context, const struct memory_trouble *trouble)
 {
-	ck_assert_uint_gt(strlen(why), 0);
-	*(uint64_t *)context += dropped;
+	ck_assert_uint_gt(strlen(trouble->why), 0);
+	*(uint64_t *)context += trouble->dropped;
 }
 
 START_TEST(dropped_lessons_are_told)
