@@ -24,12 +24,14 @@
 #include <string.h>
 #include <sys/stat.h>
 #include <sysexits.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "milter/notice/notice.h"
 #include "milter/admin/admin.h"
 #include "milter/check/probe.h"
 #include "milter/queue/queue.h"
+#include "milter/site/reload.h"
 #include "milter/store/store.h"
 
 #define QUEUE_TIMEOUT_MS 10000
@@ -202,6 +204,33 @@ check_milter(struct check *check)
 		    check, "start oops-milter, or milter.socket", "oops-milter: %s", why);
 }
 
+/* Can the milter write what it learns? It alone knows since when not. */
+static void
+check_learning(struct check *check)
+{
+	const char *directory = base_arena_printf(
+	    check->arena, "%s%s", check->settings->state_directory, SITE_RUN_MILTER);
+	struct base_run_view *view = base_arena_alloc(check->arena, sizeof(*view));
+	const char *why = "";
+	char since[40];
+	struct tm parts;
+
+	if (directory == NULL || view == NULL ||
+	    base_run_look(directory, SITE_RUN_LEARNING, view, &why) != BASE_OK)
+		return; /* it does not run, which is told with its socket */
+	if (strcmp(view->answer, "refused") != 0) {
+		check_ok(check, "learning: what passes is learned");
+		return;
+	}
+	localtime_r(&view->when.tv_sec, &parts);
+	strftime(since, sizeof(since), "%F %T %z", &parts);
+	check_fault(check,
+	    "room on its disk, its owner, or who has it locked; if it is damaged, a copy in its "
+	    "place",
+	    "learning: " STORE_MEMORY_PATH " cannot be written since %s: %.*s", since,
+	    (int)strcspn(view->text, "\n"), view->text);
+}
+
 /* --- letters and pages ------------------------------------------------------------ */
 
 /* Where oops-web itself answers, with the path of base_url: what a browser should get. */
@@ -312,6 +341,7 @@ check_all(struct check *check)
 	check_store(check, STORE_MEMORY, STORE_MEMORY_PATH);
 	check_queued(check);
 	check_milter(check);
+	check_learning(check);
 	check_letters(check);
 	check_web(check);
 	if (strcmp(check->settings->mta.kind, "postfix") == 0)
