@@ -178,7 +178,7 @@ learning_trouble(void *context, const struct memory_trouble *trouble)
 		    trouble->dropped);
 	if (trouble->is_away)
 		snprintf(what, sizeof(what),
-		    "what is learned waits: memory.db cannot be written: %s%s", trouble->why,
+		    "what is learned waits: memory.db cannot be used: %s%s", trouble->why,
 		    lost);
 	else if (trouble->since != 0)
 		snprintf(what, sizeof(what),

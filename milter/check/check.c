@@ -227,7 +227,7 @@ check_learning(struct check *check)
 	check_fault(check,
 	    "room on its disk, its owner, or who has it locked; if it is damaged, a copy in its "
 	    "place",
-	    "learning: " STORE_MEMORY_PATH " cannot be written since %s: %.*s", since,
+	    "learning: " STORE_MEMORY_PATH " cannot be used since %s: %.*s", since,
 	    (int)strcspn(view->text, "\n"), view->text);
 }
 

@@ -52,6 +52,8 @@ struct memory {
 	bool has_site;
 	int64_t expired; /* when rows were last expired */
 
+	bool is_unread;     /* a recall failed, and the writer has not looked why */
+	char unread[200];   /* what it said */
 	bool is_away;       /* the last try to write failed, and not for one lesson */
 	bool is_broken;     /* while it is away: not only locked */
 	bool is_away_told;
@@ -61,7 +63,8 @@ struct memory {
 	char failure[200];  /* why, of what was not told yet */
 	void (*trouble)(void *context, const struct memory_trouble *trouble);
 	void *context;
-	unsigned tries; /* of the writer alone: since it is away */
+	unsigned tries;     /* of the writer alone: since it is away */
+	int64_t mended;     /* the same: when it looked why a recall failed, milliseconds */
 	int64_t batch_began; /* of an import, milliseconds */
 };
 
@@ -75,6 +78,8 @@ void *memory_writer_run(void *context);
 void memory_store_is_back(struct memory *memory);
 /* It was not, for this reason: waits before it is tried again. False: it is time to end. */
 bool memory_store_is_away(struct memory *memory, enum base_result result, const char *why);
+/* If a recall has failed: the file may be another one, or whole again. */
+void memory_reads_mend(struct memory *memory);
 /* Can anything be written at all? An empty note is, and goes again. */
 enum base_result memory_store_try(struct store *store, const char **why_r);
 /* Lessons that are given up; `why` NULL: for the reason noted before. */

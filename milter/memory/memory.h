@@ -30,7 +30,7 @@ struct memory;
 
 /* Learning is in trouble, or no longer. */
 struct memory_trouble {
-	bool is_away;     /* memory.db cannot be written; lessons wait */
+	bool is_away;     /* memory.db cannot be written, or not be read; lessons wait */
 	int64_t since;    /* seconds since 1970: since when, also of what is over; else 0 */
 	uint64_t dropped; /* lessons given up since the call before */
 	size_t waiting;   /* lessons */

@@ -2,7 +2,20 @@
  * NAME
  *	memory/recall - what is known of a sender, the message answered, and the site
  */
+#include <stdio.h>
+
 #include "milter/memory/handle.h"
+
+/* The writer looks why. */
+static void
+unread_note(struct memory *memory, const char *why)
+{
+	pthread_mutex_lock(&memory->lock);
+	memory->is_unread = true;
+	snprintf(memory->unread, sizeof(memory->unread), "%s", why);
+	pthread_cond_signal(&memory->wake);
+	pthread_mutex_unlock(&memory->lock);
+}
 
 /* Reads one row; NULL when there is none or it is not a record. */
 static enum base_result
@@ -14,6 +27,8 @@ row_read(struct memory *memory, struct base_arena *arena, enum store_record kind
 
 	if (result == BASE_NONE)
 		*blob_r = (struct store_blob){ 0 };
+	if (result == BASE_BROKEN)
+		unread_note(memory, *why_r);
 	return result == BASE_NONE ? BASE_OK : result;
 }
 

@@ -15,6 +15,7 @@
 #define TROUBLE_LOCKED_MS 10000 /* a lock of somebody else's is no trouble before */
 #define TROUBLE_REST_MS 1000    /* before the first new try, then longer ... */
 #define TROUBLE_REST_MAX_MS 5000
+#define TROUBLE_TEXT 200
 #define TROUBLE_NOTE 0        /* the key of the note that is written to try */
 #define TROUBLE_NOTE_BYTES 65536 /* as much as a lesson to a few people */
 
@@ -91,6 +92,38 @@ away_note(struct memory *memory, enum base_result result, const char *why)
 	snprintf(memory->failure, sizeof(memory->failure), "%s", why);
 	pthread_cond_broadcast(&memory->done); /* nobody waits for a store that is away */
 	pthread_mutex_unlock(&memory->lock);
+}
+
+/* Was a recall's failure noted, and is it time to look? Copies what it said. */
+static bool
+unread_take(struct memory *memory, char why_r[TROUBLE_TEXT])
+{
+	int64_t now = base_now_ms();
+	bool is;
+
+	pthread_mutex_lock(&memory->lock);
+	is = memory->is_unread && now - memory->mended >= TROUBLE_REST_MS;
+	memory->is_unread = false;
+	snprintf(why_r, TROUBLE_TEXT, "%s", memory->unread);
+	pthread_mutex_unlock(&memory->lock);
+	if (is)
+		memory->mended = now;
+	return is;
+}
+
+void
+memory_reads_mend(struct memory *memory)
+{
+	struct store *const stores[] = { memory->writes, memory->reads };
+	char text[TROUBLE_TEXT];
+	const char *why;
+
+	if (!unread_take(memory, text))
+		return;
+	away_note(memory, BASE_BROKEN, text);
+	memory_trouble_tell(memory);
+	if (store_is_lost(memory->writes) || others_can_write(memory))
+		(void)store_reopen(stores, 2, &why);
 }
 
 bool

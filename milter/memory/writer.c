@@ -136,7 +136,7 @@ batch_write(struct memory *memory, const struct memory_queued *lessons, size_t c
 			memory_store_is_back(memory);
 			continue;
 		}
-		if (result != BASE_RETRY)
+		if (result != BASE_RETRY && !store_is_short(memory->writes))
 			result = memory_store_try(memory->writes, &away);
 		if (result != BASE_OK) {
 			may_go_on = memory_store_is_away(
@@ -175,15 +175,15 @@ batch_wait(struct memory *memory)
 {
 	struct timespec until;
 
-	while (memory->count == 0 && !memory->is_closing)
+	while (memory->count == 0 && !memory->is_closing && !memory->is_unread)
 		pthread_cond_wait(&memory->wake, &memory->lock);
 	until = memory_time_after(MEMORY_BATCH_MS);
 	while (memory->count > 0 && memory->count < MEMORY_BATCH && !memory->is_closing &&
-	       !memory->flushers)
+	       !memory->flushers && !memory->is_unread)
 		if (pthread_cond_timedwait(&memory->wake, &memory->lock, &until) ==
 		    ETIMEDOUT)
 			break;
-	return memory->count > 0;
+	return memory->count > 0 || !memory->is_closing;
 }
 
 /* Takes up to a batch from the queue, with the lock held. */
@@ -224,6 +224,7 @@ batch_run(struct memory *memory, struct memory_queued *lessons, size_t count)
 {
 	size_t done = 0;
 
+	memory_reads_mend(memory);
 	if (batch_write(memory, lessons, count, &done)) {
 		rows_expire(memory);
 	} else {

@@ -20,6 +20,7 @@ struct store_driver {
 	    void **database_r, const char **why_r);
 	void (*close)(void *database);
 	bool (*is_lost)(void *database);
+	bool (*is_short)(void *database);
 	enum base_result (*begin)(void *database, const char **why_r);
 	enum base_result (*commit)(void *database, const char **why_r);
 	void (*rollback)(void *database);

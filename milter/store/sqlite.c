@@ -10,6 +10,7 @@ sqlite_begin(void *opened, const char **why_r)
 	struct store_sqlite *database = opened;
 	enum base_result result;
 
+	database->is_short = false;
 	if (store_sqlite_is_lost(database)) {
 		/* rows written now would be durable in a file that nobody finds again */
 		*why_r =
@@ -19,6 +20,13 @@ sqlite_begin(void *opened, const char **why_r)
 	result = store_sqlite_execute(database, "BEGIN IMMEDIATE", why_r);
 	database->in_transaction = result == BASE_OK;
 	return result;
+}
+
+/* Did the disk fail? */
+static bool
+sqlite_is_short(void *opened)
+{
+	return ((const struct store_sqlite *)opened)->is_short;
 }
 
 /* Ends the transaction without it. */
@@ -101,6 +109,7 @@ const struct store_driver store_sqlite_driver = {
 	.open = store_sqlite_open,
 	.close = store_sqlite_close,
 	.is_lost = store_sqlite_is_lost,
+	.is_short = sqlite_is_short,
 	.begin = sqlite_begin,
 	.commit = sqlite_commit,
 	.rollback = sqlite_rollback,

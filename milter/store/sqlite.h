@@ -18,6 +18,7 @@ struct store_sqlite {
 	sqlite3 *handle;
 	char *path;
 	int busy_ms;
+	bool is_short;       /* see store_is_short() */
 	bool in_transaction; /* ours; SQLite may have ended it after a disk error */
 	sqlite3_stmt *statements[STORE_SQLITE_SLOTS];
 };

@@ -18,6 +18,12 @@ store_sqlite_fail(struct store_sqlite *database, int code, const char **why_r)
 		return BASE_RETRY;
 	case SQLITE_CONSTRAINT:
 		return BASE_REFUSE;
+	case SQLITE_FULL:
+	case SQLITE_IOERR:
+	case SQLITE_READONLY:
+	case SQLITE_CANTOPEN:
+		database->is_short = true;
+		return BASE_BROKEN;
 	default:
 		return BASE_BROKEN;
 	}

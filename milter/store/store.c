@@ -136,6 +136,17 @@ store_is_lost(struct store *store)
 	return is_lost;
 }
 
+bool
+store_is_short(struct store *store)
+{
+	bool is_short;
+
+	enter(store);
+	is_short = store->database == NULL || store->driver->is_short(store->database);
+	leave(store, BASE_OK);
+	return is_short;
+}
+
 /* Gives the file up; the lock is held. */
 static void
 database_close(struct store *store)

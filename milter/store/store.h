@@ -55,6 +55,11 @@ void store_close(struct store **store);
  */
 bool store_is_lost(struct store *store);
 /*
+ * Since the last store_begin(), did anything fail for want of room, rights or a working disk? Then
+ * it was not for what was written.
+ */
+bool store_is_short(struct store *store);
+/*
  * Opens all of these anew, by the options they were opened with; nobody may be inside a
  * transaction of theirs. All that work on one file must be in the same call. Until it succeeds
  * every call of those that could not be opened is BROKEN.
