@@ -23,6 +23,8 @@ NAME_ERROR, POINTER_TO_QUESTION = 3, 0xC00C
 class Dns:
     """Answers on port 53 of some loopback address from `records`: (name, type) -> values."""
 
+    resolv_conf = None  # the file in its place, for all of this process
+
     def __init__(self, records):
         self.records, self.mute, self.asked = dict(records), False, []
         self.socket = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
@@ -77,18 +79,26 @@ class Dns:
             for data in (encoded(kind, value) for value in found))
 
     def take_over(self):
-        """See above. Once per process: it cannot be taken back."""
+        """See above. It cannot be taken back, but another one may take over."""
+        if Dns.resolv_conf is None:
+            Dns.resolv_conf = tempfile.NamedTemporaryFile("w", prefix="oops-lab-resolv.")
+            os.chmod(Dns.resolv_conf.name, 0o644)
+            self._bind(Dns.resolv_conf.name)
+        Dns.resolv_conf.seek(0)
+        Dns.resolv_conf.truncate()
+        Dns.resolv_conf.write(f"nameserver {self.address}\n")
+        Dns.resolv_conf.flush()
+
+    @staticmethod
+    def _bind(path):
+        """Puts a file in the place of resolv.conf, for this process and its children."""
         libc = ctypes.CDLL(None, use_errno=True)
-        with tempfile.NamedTemporaryFile("w", prefix="oops-lab-resolv.") as file:
-            file.write(f"nameserver {self.address}\n")
-            file.flush()
-            os.chmod(file.name, 0o644)
-            for code in (libc.unshare(CLONE_NEWNS),
-                         libc.mount(None, b"/", None, MS_REC | MS_PRIVATE, None),
-                         libc.mount(file.name.encode(), os.path.realpath(
-                             "/etc/resolv.conf").encode(), None, MS_BIND, None)):
-                if code != 0:
-                    raise OSError(ctypes.get_errno(), "no resolv.conf of our own")
+        for code in (libc.unshare(CLONE_NEWNS),
+                     libc.mount(None, b"/", None, MS_REC | MS_PRIVATE, None),
+                     libc.mount(path.encode(), os.path.realpath("/etc/resolv.conf").encode(),
+                                None, MS_BIND, None)):
+            if code != 0:
+                raise OSError(ctypes.get_errno(), "no resolv.conf of our own")
 
 
 def encoded(kind, value):

@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "milter/mail/mail.h"
 #include "milter/notice/internal.h"
 
 #define INJECT_VERSION "v1"
@@ -60,16 +61,40 @@ notice_inject_make(struct base_arena *arena, const struct base_key *key,
 	return BASE_OK;
 }
 
-enum base_result
-notice_letter_stamp(struct base_arena *arena, const struct site *site, const char *recipient,
-    int64_t now, struct base_buffer *letter_r, const char **message_id_r, const char **why_r)
+/*
+ * The address that a letter goes to, as our own milter will see it; NULL: it may not go there.
+ * Whoever put it into the row: nobody outside is written to but the owners whom the settings name,
+ * and no route, program or file.
+ */
+static const char *
+letter_receiver(struct base_arena *arena, const struct settings *settings,
+    const struct hold_view *view)
 {
+	const char *normal = "", *why;
+
+	if (mail_path_parse(arena, view->mailbox, &normal, &why) != BASE_OK ||
+	    !mail_address_is_mailbox(normal) ||
+	    (view->action != HOLD_BRAKE && !settings_is_local(settings, normal)))
+		return NULL;
+	return mail_address_fold(arena, normal, settings->identity.recipient_delimiter);
+}
+
+enum base_result
+notice_letter_stamp(struct base_arena *arena, const struct site *site,
+    const struct hold_view *view, int64_t now, struct base_buffer *letter_r,
+    const char **message_id_r, const char **why_r)
+{
+	const char *receiver = letter_receiver(arena, site->settings, view);
 	const char *message_id, *proof = "";
 	char id[BASE_ID_SIZE];
 
+	if (receiver == NULL) {
+		*why_r = base_why("%.100s is no mailbox of ours", view->mailbox);
+		return BASE_REFUSE;
+	}
 	base_id_new(id);
 	message_id = base_arena_printf(arena, "%s@%s", id, notice_domain(site->settings));
-	if (message_id == NULL || notice_inject_make(arena, site->key, message_id, recipient,
+	if (message_id == NULL || notice_inject_make(arena, site->key, message_id, receiver,
 				      now, &proof) != BASE_OK) {
 		*why_r = base_why("the letter's proof cannot be made");
 		return message_id == NULL ? BASE_BROKEN : BASE_REFUSE;

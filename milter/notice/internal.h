@@ -35,10 +35,11 @@ const char *notice_domain(const struct settings *settings);
 
 /*
  * What every letter begins with: a fresh message id (without <>, in the arena), and in `letter_r`
- * the field that proves a letter with it to this recipient (normalised) to be ours.
+ * the field that proves a letter with it to the view's mailbox to be ours. REFUSE: that is no
+ * mailbox in a local domain; a brake's may be in any, for the settings name it.
  */
 enum base_result notice_letter_stamp(struct base_arena *arena, const struct site *site,
-    const char *recipient, int64_t now, struct base_buffer *letter_r,
+    const struct hold_view *view, int64_t now, struct base_buffer *letter_r,
     const char **message_id_r, const char **why_r);
 /* REFUSE: an address, an id or a link would become a part of the letter's structure. */
 enum base_result notice_letter_check(const struct hold_view *view,

@@ -100,7 +100,7 @@ postman_write(struct notice_postman *postman, const struct hold_view *view,
 		.now = base_now(),
 		.templates = postman->site->templates };
 	enum base_result result = notice_letter_stamp(postman->arena, postman->site,
-	    view->sender, options.now, letter_r, &options.message_id, why_r);
+	    view, options.now, letter_r, &options.message_id, why_r);
 
 	if (result != BASE_OK)
 		return result;
@@ -117,18 +117,6 @@ postman_link_end(const struct notice_postman *postman, const struct hold_view *v
 	       postman->site->settings->notice.link_expires;
 }
 
-/* Whoever put it into the row: nobody outside is written to, but the owners whom the settings name. */
-static bool
-postman_may_write_to(struct notice_postman *postman, const struct hold_view *view)
-{
-	const char *normal = "", *why;
-
-	return mail_path_parse(postman->arena, view->mailbox, &normal, &why) == BASE_OK &&
-	       mail_address_is_mailbox(normal) &&
-	       (view->action == HOLD_BRAKE ||
-		   settings_is_local(postman->site->settings, normal));
-}
-
 /* Makes the token and the letter, and delivers it. */
 static enum base_result
 postman_carry(struct notice_postman *postman, const struct hold_view *view,
@@ -138,10 +126,6 @@ postman_carry(struct notice_postman *postman, const struct hold_view *view,
 	enum base_result result;
 	char token[BASE_TOKEN_SIZE];
 
-	if (!postman_may_write_to(postman, view)) {
-		*why_r = base_why("%.100s is no mailbox of ours", view->mailbox);
-		return BASE_REFUSE;
-	}
 	base_token_new(token);
 	result = hold_token_add(
 	    postman->hold, view->id, token, postman_link_end(postman, view), why_r);

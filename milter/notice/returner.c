@@ -163,7 +163,7 @@ letter_write(struct notice_returner *returner, const struct job *job,
 		.now = base_now(),
 		.templates = returner->site->templates };
 	enum base_result result = notice_letter_stamp(returner->arena, returner->site,
-	    view->sender, options.now, &envelope->head, &options.message_id, why_r);
+	    view, options.now, &envelope->head, &options.message_id, why_r);
 	char boundary[BASE_TOKEN_SIZE];
 
 	if (result != BASE_OK)

@@ -1,7 +1,9 @@
 /* gather - the callbacks: one transaction from many steps; see internal.h */
 #include "milter/session/internal.h"
 
+#include <ctype.h>
 #include <netinet/in.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
@@ -145,6 +147,34 @@ session_on_helo(SMFICTX *context, char *name)
 	return session_silence(connection, SMFIP_NR_HELO);
 }
 
+/*
+ * The login. Sendmail tells it as xtext (RFC 3461 4: "+5C" for a backslash), Postfix as it is.
+ */
+static const char *
+login_of(const struct session_connection *connection, SMFICTX *context)
+{
+	const char *told = symbol(context, "{auth_authen}");
+	char *login = base_arena_strdup(connection->arena, told), *to = login;
+	bool is_xtext = connection->site != NULL &&
+			strcmp(connection->site->settings->mta.kind, "sendmail") == 0;
+	unsigned byte;
+
+	if (login == NULL)
+		return "";
+	for (; *told != '\0'; told++) {
+		if (is_xtext && *told == '+' && isxdigit((unsigned char)told[1]) &&
+		    isxdigit((unsigned char)told[2]) && sscanf(told + 1, "%2x", &byte) == 1 &&
+		    byte != 0) {
+			*to++ = (char)byte;
+			told += 2;
+		} else {
+			*to++ = *told;
+		}
+	}
+	*to = '\0';
+	return login;
+}
+
 sfsistat
 session_on_sender(SMFICTX *context, char **arguments)
 {
@@ -155,10 +185,7 @@ session_on_sender(SMFICTX *context, char **arguments)
 		return session_silence(NULL, SMFIP_NR_MAIL);
 	mail_begin(connection);
 	mail = &connection->mail;
-	connection->peer.login =
-	    base_arena_strdup(connection->arena, symbol(context, "{auth_authen}"));
-	if (connection->peer.login == NULL)
-		connection->peer.login = "";
+	connection->peer.login = login_of(connection, context);
 	if (mail->transaction != NULL && mail_transaction_sender(connection->arena,
 					     mail->transaction, arguments[0]) != BASE_OK)
 		mail_failed(connection, "no memory for the sender");

@@ -255,6 +255,7 @@ setup(void)
 	snprintf(url, sizeof(url), "smtp://127.0.0.1:%d", ntohs(address.sin_port));
 	site.identity.local_domains = own_domains;
 	site.identity.local_domain_count = 1;
+	site.identity.recipient_delimiter = "";
 	site.notice.smtp = url;
 	site.notice.from = "oops@example.com";
 	site.notice.link_expires = 1000;
