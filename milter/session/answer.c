@@ -44,9 +44,8 @@ is_our_persons_send(struct session_connection *connection)
 	return mail->identity.is_local;
 }
 
-/* Does it carry header fields that only we may set? */
-static bool
-has_marks(const struct session_mail *mail)
+bool
+session_has_marks(const struct session_mail *mail)
 {
 	return mail->tags > 0 || mail->injects > 0;
 }
@@ -158,7 +157,7 @@ static enum session_answer
 let_pass(struct session_connection *connection)
 {
 	connection->mail.plan = SESSION_PLAN_CLEAN;
-	return has_marks(&connection->mail) ? SESSION_CONTINUE : SESSION_ACCEPT;
+	return session_has_marks(&connection->mail) ? SESSION_CONTINUE : SESSION_ACCEPT;
 }
 
 /* A proved person's send: compares it with what is usual. */
@@ -214,7 +213,7 @@ fields_remove(SMFICTX *context, const char *name, int count)
 	int i;
 
 	snprintf(copy, sizeof(copy), "%s", name);
-	for (i = count < SESSION_MAX_TAGS ? count : SESSION_MAX_TAGS; i > 0; i--)
+	for (i = count; i > 0; i--)
 		if (smfi_chgheader(context, copy, i, NULL) != MI_SUCCESS)
 			return false;
 	return true;
@@ -260,11 +259,27 @@ judge_message(struct session_connection *connection, SMFICTX *context)
 	return session_answer_verdict(connection, context);
 }
 
+/* More of them than are removed: nobody but who forges writes such a mail. */
+static enum session_answer
+forged_reject(const struct session_connection *connection, SMFICTX *context)
+{
+	char code[] = "550", extended[] = "5.6.0";
+	char text[] = "Too many header fields that only oops-milter may write";
+
+	audit_event(AUDIT_ERROR, NULL, { "where", "clean" },
+	    { "what", "too many forged header fields" }, { "answer", "reject" },
+	    { "queue_id", connection->mail.transaction->queue_id });
+	(void)smfi_setreply(context, code, extended, text);
+	return SESSION_REJECT;
+}
+
 enum session_answer
 session_answer_message(struct session_connection *connection, SMFICTX *context)
 {
 	struct session_mail *mail = &connection->mail;
 
+	if (mail->tags > SESSION_MAX_TAGS || mail->injects > SESSION_MAX_TAGS)
+		return forged_reject(connection, context);
 	if (!fields_remove(context, QUEUE_TAG_NAME, mail->tags) ||
 	    !fields_remove(context, NOTICE_INJECT_NAME, mail->injects))
 		return session_answer_error(connection, "clean",

@@ -17,6 +17,7 @@ static const sfsistat answers[] = {
 	[SESSION_CONTINUE] = SMFIS_CONTINUE,
 	[SESSION_ACCEPT] = SMFIS_ACCEPT,
 	[SESSION_TEMPFAIL] = SMFIS_TEMPFAIL,
+	[SESSION_REJECT] = SMFIS_REJECT,
 };
 
 /* The value of a macro, "" when the MTA did not send it. */
@@ -279,6 +280,12 @@ ask(SMFICTX *context, bool is_message_end)
 	queue_id_take(connection, context);
 	answer = is_message_end ? session_answer_message(connection, context)
 				: session_answer_header(connection);
+	/* whatever went wrong: it does not pass with a field that only we may set */
+	if (answer == SESSION_ACCEPT && !is_message_end &&
+	    session_has_marks(&connection->mail)) {
+		connection->mail.plan = SESSION_PLAN_CLEAN;
+		answer = SESSION_CONTINUE;
+	}
 	session_leave();
 	if (is_message_end || answer != SESSION_CONTINUE)
 		mail_end(connection);

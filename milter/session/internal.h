@@ -20,10 +20,14 @@
 #define SESSION_MAX_RECIPIENT_BYTES (512u << 10)
 /* A longer name is no name: RFC 5321 4.5.3.1.2 */
 #define SESSION_MAX_HELO 255
-/* Tag headers that are removed from one mail. An honest mail has none. */
+/*
+ * Fields of each name that only we may set that are removed from one mail: each is a request to
+ * the MTA. An honest mail has none; one with more is refused, for the first that is left would
+ * decide whose the mail is.
+ */
 #define SESSION_MAX_TAGS 1000
 
-enum session_answer { SESSION_CONTINUE, SESSION_ACCEPT, SESSION_TEMPFAIL };
+enum session_answer { SESSION_CONTINUE, SESSION_ACCEPT, SESSION_TEMPFAIL, SESSION_REJECT };
 
 /* What is left to do at the end of the message. */
 enum session_plan {
@@ -97,6 +101,8 @@ enum session_answer session_answer_message(
 /* What the verdict says is done, at the end of the message. */
 enum session_answer session_answer_verdict(
     struct session_connection *connection, SMFICTX *context);
+/* Is there a field in it that only we may set? */
+bool session_has_marks(const struct session_mail *mail);
 /* The policy's on_error, audited. */
 enum session_answer session_answer_error(
     struct session_connection *connection, const char *where, const char *why);

@@ -108,15 +108,49 @@ session_field_add(const struct session_connection *connection, SMFICTX *context,
 	return text != NULL && smfi_addheader(context, copy, text) == MI_SUCCESS;
 }
 
+/* Does it go to nobody but people here, as far as the envelope says? */
+static bool
+is_inside_only(const struct session_connection *connection)
+{
+	const struct mail_addresses *recipients =
+	    &connection->mail.transaction->recipients;
+
+	for (size_t i = 0; i < recipients->count; i++)
+		if (!settings_is_local(
+			connection->site->settings, recipients->items[i]))
+			return false;
+	return !recipients->capped && recipients->count > 0;
+}
+
+/*
+ * What a mail that is only tagged says: an id by which the audit line is found. Whoever gets it
+ * can read it, so the score and the reasons stand there only by the admin's wish, and for people
+ * here.
+ */
+static const char *
+tag_value(const struct session_connection *connection, const char *id)
+{
+	const struct judge_verdict *verdict = &connection->mail.verdict;
+	const char *value;
+
+	if (queue_tag_format(connection->arena, id, settings_action_str(verdict->action),
+		NULL, &value) != BASE_OK)
+		return NULL;
+	if (!connection->site->settings->tag.show_reasons || !is_inside_only(connection))
+		return value;
+	return base_arena_printf(connection->arena, "%s; score=%.2f; reasons=%s", value,
+	    verdict->score, reasons_text(connection->arena, verdict));
+}
+
 enum session_answer
 session_tag(struct session_connection *connection, SMFICTX *context)
 {
-	const struct session_mail *mail = &connection->mail;
-	const char *value = base_arena_printf(connection->arena,
-	    "action=%s; score=%.2f; reasons=%s", settings_action_str(mail->verdict.action),
-	    mail->verdict.score, reasons_text(connection->arena, &mail->verdict));
+	char id[BASE_ID_SIZE];
+	const char *value;
 
-	judge_audit(connection, NULL);
+	base_id_new(id);
+	value = tag_value(connection, id);
+	judge_audit(connection, id);
 	session_learn_send(connection);
 	if (value == NULL || !session_field_add(connection, context, QUEUE_TAG_NAME, value))
 		return session_answer_error(

@@ -137,6 +137,7 @@ const struct settings_key settings_keys[] = {
 	{ "budget.site_day", &settings_type_count, AT(budget.site_day), "10", .min = 0,
 	    .max = 1000000 },
 	{ "monitor", &settings_type_truth, AT(monitor), "false" },
+	{ "tag.show_reasons", &settings_type_truth, AT(tag.show_reasons), "false" },
 	{ "undo.window", &settings_type_duration, AT(undo.window), "2m", .min = 1,
 	    .max = DAYS(7) },
 	{ "undo.announce_within", &settings_type_duration, AT(undo.announce_within), "10m",

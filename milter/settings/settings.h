@@ -222,6 +222,10 @@ struct settings {
 	bool monitor; /* nothing is held: what would be is tagged only */
 
 	struct {
+		bool show_reasons; /* in the header of tagged mail that stays inside */
+	} tag;
+
+	struct {
 		int64_t window; /* seconds */
 		int64_t announce_within; /* seconds a window waits for its letter */
 		int64_t grace;	/* seconds an undone mail can still be sent */

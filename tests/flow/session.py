@@ -7,6 +7,7 @@ import ctypes
 import functools
 import os
 import random
+import re
 import signal
 import struct
 import subprocess
@@ -157,6 +158,21 @@ def test_removes_forged_marks(site):
 
 @alone
 @knows("hold@example.com")
+def test_leaves_no_forged_mark(site):
+    """As many as there are go, or the mail does: the first one left would be believed."""
+    for name in ("Oops-Milter", "Oops-Milter-Inject"):
+        for count, wanted in ((1000, "a"), (1001, "y")):
+            with Milter(site.socket) as peer:
+                peer.connect()
+                forged = [(name, "id=aaaaaaaaaaaaaaaa; action=confirm")] * count
+                code, stage = peer.mail(odd(headers=forged), login="hold")
+                expect((code, stage), (wanted, "E"), f"{count} {name}")
+                removed = [(name, number) for number in range(1000, 0, -1)]
+                expect(peer.removed(), removed if wanted == "a" else [], f"{count} {name}")
+
+
+@alone
+@knows("hold@example.com")
 def test_recognises_its_own_letters(site):
     """Such a letter is not judged, whoever it seems to be from, and leaves without the proof."""
     program = os.path.join(os.environ["OOPS_BUILD"], "tests/flow/inject")
@@ -186,8 +202,8 @@ def test_tags(site):
         expect(peer.mail(odd("tag@example.com"), login="tag"), ("a", "E"))
         (name, value), = peer.added()
         expect(name, "Oops-Milter")
-        assert value.startswith(" action=tag; score="), value
-        assert "person" not in value, "no recipient's name"
+        assert value.strip() and f"event=judge {value.split(';')[0].strip()} " in site.log()
+        assert re.fullmatch(r" id=[a-z2-7]{16}; action=tag", value), value
         expect(peer.quarantined(), None)
 
 
