@@ -17,6 +17,8 @@
 int admin_init(const struct settings *settings, int argc, char **argv);
 /* Take queue files into care that carry our tag and that no hold watches over. */
 int admin_adopt(const struct settings *settings, int argc, char **argv);
+/* Free held mail by the queue files alone, except what its author stopped. */
+int admin_free_all(const struct settings *settings, int argc, char **argv);
 /* Have the running programs take new settings; proves them first. */
 int admin_reload(const struct settings *settings, int argc, char **argv);
 /* Put a fresh key in place of the current one, which stays valid for a while. */

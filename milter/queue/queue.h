@@ -115,6 +115,39 @@ struct queue_server_options {
 enum base_result queue_serve(const struct queue_server_options *options,
 	volatile int *stop, const char **why_r);
 
+/* --- without a server: the emergency exit (as root) ----------------------------------- */
+
+/* What became of a file on hold, or would become. */
+enum queue_fate {
+	QUEUE_FATE_FREED,
+	QUEUE_FATE_STOPPED, /* its author stopped it: it stays on hold */
+	QUEUE_FATE_FORGED,  /* its tag is none of ours */
+	QUEUE_FATE_OTHERS,  /* it has no tag like ours: not ours to free */
+	QUEUE_FATE_FAILED,  /* the MTA's tool failed: run it again */
+};
+#define QUEUE_FATES 5
+
+struct queue_free_count {
+	size_t of[QUEUE_FATES];
+};
+
+struct queue_free_options {
+	const struct queue_server_options *mta; /* socket and uid are not looked at */
+	const struct base_key *key; /* NULL: every tag like ours is believed */
+	bool is_dry;		    /* nothing is freed: FREED means that it would be */
+	/* one file, of every kind but OTHERS; NULL: nothing is told */
+	void (*tell)(void *context, enum queue_fate fate, const struct queue_item *item);
+	void *context;
+};
+
+/*
+ * Takes everything off hold that we held and that its author did not stop, by what the queue
+ * files say: no row, no oops-queued, no oops-milter is needed. RETRY: some failed, or the MTA
+ * does not answer; it may be run again.
+ */
+enum base_result queue_free_all(const struct queue_free_options *options,
+	struct queue_free_count *count_r, const char **why_r);
+
 /* --- the tag header, spelled in one place ------------------------------------------ */
 
 #define QUEUE_TAG_NAME "Oops-Milter"
