@@ -28,6 +28,7 @@ ORDINARY = [f"worker{number}@example.com" for number in range(4)]
 WINDOW, SHORT, GRACE = 4, 5, 15  # seconds
 PEOPLE = [f"person{number:03}@example.org" for number in range(400)]
 QUEUED, MILTER, WEB = "oops-queued", "oops-milter", "oops-web"
+LINES = (1, 10, 100, 1000)  # the longest is more than Postfix puts into a bounce
 GIVE_UP = 120  # seconds that a client tries
 CLICK_FOR = 12  # seconds within which a mail that was stopped is wanted after all
 
@@ -68,7 +69,8 @@ class Mail:
         sender = author(plot) if plot else rng.choice(ORDINARY)
         few = rng.sample(PEOPLE, rng.randrange(5, 30) if plot else rng.randrange(1, 4))
         self.message = Message(sender, few, f"Mail {number} {rng.randrange(10**9)}",
-                               f"{rng.randbytes(rng.choice((9, 90, 900))).hex()}\n{self.end()}\n")
+                               "".join(f"{rng.randbytes(30).hex()}\n" for _ in range(
+                                   rng.choice(LINES))) + self.end() + "\n")
         self.clicked = False
 
     def end(self):
