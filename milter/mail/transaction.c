@@ -501,12 +501,28 @@ message_field(struct base_buffer *copy, const char *at, const char *end, size_t 
 	return each(context, copy->data, copy->data + length + 1);
 }
 
-/* Where the fields begin: a mailbox file puts empty lines and its own line before them. */
+/* Is there nothing to see on a line? */
+static bool
+is_blank_line(const char *at, const char *end)
+{
+	while (at < end && strchr(" \t\r\n", *at) != NULL && *at != '\0')
+		at++;
+	return at == end;
+}
+
+/*
+ * Where the fields begin: a mailbox file puts empty lines and its own line before them, a mail
+ * program's "show original" a line of spaces, an editor a mark of the byte order.
+ */
 static const char *
 message_start(const char *at, const char *end)
 {
+	static const char mark[] = "\xef\xbb\xbf";
+
+	if ((size_t)(end - at) >= sizeof(mark) - 1 && memcmp(at, mark, sizeof(mark) - 1) == 0)
+		at += sizeof(mark) - 1;
 	while (
-	    at < end && (is_empty_line(at, line_end(at, end)) || is_mailbox_line(at, end)))
+	    at < end && (is_blank_line(at, line_end(at, end)) || is_mailbox_line(at, end)))
 		at = line_end(at, end);
 	return at;
 }
