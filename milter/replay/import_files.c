@@ -126,6 +126,21 @@ is_time(const char *text)
 	       text[7] == ' ' && sscanf(text + 8, "%2u %2u:%2u", &day, &hour, &minute) == 3;
 }
 
+/* "2026-11-02 10:00:00", "2026-11-02T10:00", or "Mon, 02 Nov 2026 10:00:00 +0000" */
+static bool
+is_other_time(const char *text)
+{
+	unsigned year, month, day, hour, minute;
+	int64_t time;
+	char between;
+
+	if (sscanf(text, "%4u-%2u-%2u%c%2u:%2u", &year, &month, &day, &between, &hour,
+		&minute) == 6)
+		return between == ' ' || between == 'T';
+	return is_name(text, "MonTueWedThuFriSatSun") && text[3] == ',' &&
+	       replay_date_parse(text, &time);
+}
+
 /*
  * The line before a message: "From ", who, and when. Not every program quotes a line of a
  * text that begins with "From ", and what follows one would be learned as a mail. Who may
@@ -137,9 +152,16 @@ is_separator(const char *line)
 	if (strncmp(line, "From ", 5) != 0)
 		return false;
 	for (const char *at = line + 4; at; at = strchr(at + 1, ' '))
-		if (is_time(at + 1))
+		if (is_time(at + 1) || is_other_time(at + 1))
 			return true;
 	return false;
+}
+
+/* The separator of Thunderbird: the bare word. It counts in a file that begins with it. */
+static bool
+is_bare_separator(const char *line)
+{
+	return strncmp(line, "From", 4) == 0 && line[4 + strspn(line + 4, " \r")] == '\0';
 }
 
 /* Messages that begin with a separator after an empty line. */
@@ -149,7 +171,7 @@ mbox_read(struct replay_import *import, FILE *input, const char **why_r)
 	struct base_buffer message;
 	char *line = malloc(REPLAY_LOG_MAX_LINE);
 	size_t length = 0;
-	bool was_empty = true;
+	bool was_empty = true, is_first = true, is_bare = false;
 	enum base_result result = line ? BASE_OK : BASE_BROKEN;
 
 	*why_r = "no memory";
@@ -158,7 +180,12 @@ mbox_read(struct replay_import *import, FILE *input, const char **why_r)
 		bool is_over;
 
 		result = line_read(input, line, REPLAY_LOG_MAX_LINE, &length);
-		is_over = result == BASE_NONE || (was_empty && is_separator(line));
+		if (is_first && result == BASE_OK)
+			is_bare = is_bare_separator(line);
+		is_first = false;
+		is_over = result == BASE_NONE ||
+			  (was_empty && (is_separator(line) ||
+					    (is_bare && is_bare_separator(line))));
 		if (is_over && message.length) {
 			enum base_result taken =
 			    message_take(import, message.data, message.length, why_r);

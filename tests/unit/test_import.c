@@ -656,6 +656,11 @@ static const struct {
 	{ "From 1234@xxx Wed May 20 10:00:00 +0000 2026", true },
 	{ "From ann at example.com  Thu Jul  2 10:00:00 2026", true },
 	{ "From \"ann b\"@example.com Tue Jun 16 10:00 2026", true },
+	{ "From ann@example.com 2026-11-20 10:00:00", true },
+	{ "From ann@example.com 2026-11-20T10:00:00Z", true },
+	{ "From ann@example.com Fri, 20 Nov 2026 10:00:00 +0000", true },
+	{ "From 2026-11-20 on:", false },
+	{ "From ann@example.com Fri, soon", false },
 	{ "From now on:", false },
 	{ "From ", false },
 	{ "From Mon", false },
@@ -686,6 +691,31 @@ START_TEST(mbox_text_begins_no_mail)
 	fclose(file);
 	count = import("mbox.d", "mbox", REPLAY_MBOX, BASE_OK, NULL);
 	ck_assert_uint_eq(count.learned, separators[_i].is_separator ? 2 : 1);
+	ck_assert_uint_eq(count.malformed, 0);
+	folder_remove(directory);
+}
+END_TEST
+
+/* Thunderbird writes the bare word; where it does, it begins a mail. */
+START_TEST(mbox_of_bare_separators_is_read)
+{
+	const char *const separator = _i == 0 ? "From " : _i == 1 ? "From" : "From \r";
+	char date[60];
+	time_t now = (time_t)base_now();
+	struct replay_count count;
+	FILE *file;
+
+	folder_make(directory);
+	strftime(date, sizeof(date), "%d %b %Y %H:%M:%S +0000", gmtime(&now));
+	file = file_make("mbox");
+	for (int i = 0; i < 5; i++)
+		fprintf(file,
+		    "%s\nX-Mozilla-Status: 0001\nMessage-ID: <tb%d@example.com>\nDate: %s\n"
+		    "From: anna@example.com\nTo: b%d@x.org\n\nHello.\n\n",
+		    separator, i, date, i);
+	fclose(file);
+	count = import("mbox.d", "mbox", REPLAY_MBOX, BASE_OK, NULL);
+	ck_assert_uint_eq(count.learned, 5);
 	ck_assert_uint_eq(count.malformed, 0);
 	folder_remove(directory);
 }
@@ -1038,6 +1068,7 @@ main(void)
 	tcase_add_test(files, import_twice_changes_nothing);
 	tcase_add_test(files, import_goes_on_after_it_was_killed);
 	tcase_add_test(files, files_of_all_kinds);
+	tcase_add_loop_test(files, mbox_of_bare_separators_is_read, 0, 3);
 	tcase_add_loop_test(
 	    files, mbox_text_begins_no_mail, 0, sizeof(separators) / sizeof(*separators));
 	tcase_add_loop_test(
