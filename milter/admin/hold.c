@@ -61,6 +61,18 @@ admin_print_text(const char *text, size_t max_bytes)
 	base_buffer_free(&line);
 }
 
+/* A stranger's text: no terminal shall make a link of it. */
+static void
+print_subject(const char *subject, size_t max_bytes)
+{
+	struct base_buffer line;
+
+	base_buffer_init(&line, max_bytes);
+	base_quote_unlinked(&line, subject, max_bytes);
+	fputs(base_buffer_text(&line), stdout);
+	base_buffer_free(&line);
+}
+
 /* The exit code for a store that did not answer; why is printed. */
 int
 admin_store_failed(enum base_result result, const char *why)
@@ -98,7 +110,7 @@ list_line(void *context, const struct hold_view *view)
 	admin_print_text(view->sender, TEXT_BYTES);
 	if (*view->subject != '\0') {
 		fputs(": ", stdout);
-		admin_print_text(view->subject, TEXT_BYTES);
+		print_subject(view->subject, TEXT_BYTES);
 	}
 	if (view->how != HOLD_HOW_STAYED)
 		printf(" (left without us: %s)", hold_how_str(view->how));
@@ -254,7 +266,7 @@ show_one(struct hold *hold, const struct hold_view *view, enum hold_wish wish)
 		admin_print_text(view->from, 512);
 	}
 	fputs("\nsubject:     ", stdout);
-	admin_print_text(view->subject, 512);
+	print_subject(view->subject, 512);
 	printf("\nrecipients:  %zu %s, ", view->recipient_count,
 	    view->recipient_count == 1 ? "address" : "addresses");
 	if (view->people_kind == HOLD_PEOPLE_UNKNOWN)

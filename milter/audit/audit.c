@@ -20,7 +20,7 @@ static const struct {
 	[AUDIT_HOLD] = { "hold",
 	    { "sender", "action", "score", "recipients", "people", "policy", "reasons",
 		"queue_id", "message_id", "node", "deadline", "part", "was", "now" } },
-	[AUDIT_NOTICE] = { "notice", { "to", "answer", "tries" } },
+	[AUDIT_NOTICE] = { "notice", { "to", "answer", "tries", "limited_by" } },
 	[AUDIT_VIEW] = { "view", { "method", "state", "client" } },
 	[AUDIT_WISH] = { "wish", { "wish", "by", "was", "now", "refused" } },
 	[AUDIT_SEND] = { "send", { "by", "was", "now" } },

@@ -101,6 +101,11 @@ bool base_quote_logfmt(struct base_buffer *buffer, const char *key, const char *
 bool base_quote_html(struct base_buffer *buffer, const char *text);
 /* Valid UTF-8 on one line: control characters become spaces; ends at max_bytes, whole characters. */
 bool base_quote_line(struct base_buffer *buffer, const char *text, size_t max_bytes);
+/*
+ * The same, and nothing in it becomes a link when a program shows it: "http://a.example" reads
+ * http[:]//a[.]example.
+ */
+bool base_quote_unlinked(struct base_buffer *buffer, const char *text, size_t max_bytes);
 /* Are these bytes valid UTF-8 (RFC 3629)? */
 bool base_is_utf8(const char *text, size_t length);
 

@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 
 #define WHY_RING 8    /* reasons a thread can hold at the same time */
 #define WHY_BYTES 512 /* of one reason */
@@ -317,4 +318,54 @@ base_quote_line(struct base_buffer *buffer, const char *text, size_t max_bytes)
 		base_buffer_append(buffer, piece, size);
 	}
 	return buffer->failed ? buffer_withdraw(buffer, before) : true;
+}
+
+/* May this be in the name of a host? */
+static bool
+is_host_char(char c)
+{
+	return (unsigned char)c >= 0x80 || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') ||
+	       (c >= '0' && c <= '9') || c == '-';
+}
+
+/* Does a label begin here that is no number, as the last one of a host's name must? */
+static bool
+is_label(const char *text)
+{
+	return is_host_char(text[0]) && is_host_char(text[1]) &&
+	       !(text[0] >= '0' && text[0] <= '9');
+}
+
+/* What stands for the character here, so that no program sees a link; NULL: itself. */
+static const char *
+unlinked(const char *text, const char *start)
+{
+	if (strncmp(text, "://", 3) == 0)
+		return "[:]";
+	if (*text == '.' && text > start && is_host_char(text[-1]) &&
+	    (is_label(text + 1) || (text - start >= 3 && strncasecmp(text - 3, "www", 3) == 0)))
+		return "[.]";
+	return NULL;
+}
+
+bool
+base_quote_unlinked(struct base_buffer *buffer, const char *text, size_t max_bytes)
+{
+	struct base_buffer plain, line;
+	const char *start, *piece;
+	bool is_whole;
+
+	base_buffer_init(&plain, max_bytes + 1);
+	base_buffer_init(&line, 3 * max_bytes + 1);
+	is_whole = base_quote_line(&plain, text, max_bytes);
+	start = base_buffer_text(&plain);
+	for (const char *p = start; is_whole && *p != '\0'; p++) {
+		piece = unlinked(p, start);
+		is_whole = piece == NULL ? base_buffer_append(&line, p, 1)
+					 : base_buffer_puts(&line, piece);
+	}
+	is_whole = is_whole && base_quote_line(buffer, base_buffer_text(&line), max_bytes);
+	base_buffer_free(&line);
+	base_buffer_free(&plain);
+	return is_whole;
 }

@@ -348,6 +348,14 @@ enum base_result hold_letter_done(struct hold *hold, const char *id, const char 
 enum base_result hold_letter_failed(
 	struct hold *hold, const char *id, int64_t *again_r, const char **why_r);
 
+/*
+ * Its reader gets too many: the letter waits for an hour. What it is about goes its way meanwhile.
+ */
+enum base_result hold_letter_wait(struct hold *hold, const char *id, const char **why_r);
+/* How many letters about held mail a person got at or after `since`; those of storms count. */
+enum base_result hold_letter_count(struct hold *hold, const char *sender, int64_t since,
+	size_t *count_r, const char **why_r);
+
 /* --- bringing back -------------------------------------------------------------------- */
 
 /* A hold in RETURNING, as the one who writes the letter needs it. */

@@ -34,6 +34,7 @@
 
 #define HOLD_LETTER_FIRST_MS 5000
 #define HOLD_LETTER_MAX_MS 900000
+#define HOLD_LETTER_WAIT_MS 3600000 /* of one whose reader gets too many */
 
 /* Bounds of what is stored. */
 #define HOLD_MAX_PARTS QUEUE_MAX_ITEMS

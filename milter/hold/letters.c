@@ -18,6 +18,16 @@ letter_of_brake(struct hold *hold, struct base_arena *arena, struct hold_view *v
 	return result;
 }
 
+/* One that cannot even be read must not be in the way of the others: they come first now. */
+static void
+letter_put_back(struct hold *hold, const char *id)
+{
+	const char *ignored;
+	int64_t again;
+
+	(void)hold_letter_failed(hold, id, &again, &ignored);
+}
+
 /*
  * When a window ends whose letter is written at `now`: it is whole from there on, but nobody is
  * told of a time after the last that it waits until.
@@ -51,6 +61,8 @@ hold_letter_next(struct hold *hold, struct base_arena *arena, struct hold_view *
 	}
 	if (result == BASE_OK)
 		result = hold_view_make(hold, arena, &rows[0], view_r, why_r);
+	if (result != BASE_OK && result != BASE_RETRY && count > 0)
+		letter_put_back(hold, rows[0].id);
 	if (result == BASE_OK && hold_is_unannounced(&rows[0]))
 		view_r->deadline = window_end(&rows[0], base_now_ms()) / 1000;
 	return result;
@@ -92,6 +104,14 @@ letter_failed(struct letter_state *letter, int64_t now)
 	letter->due =
 	    now + hold_backoff(HOLD_LETTER_FIRST_MS, HOLD_LETTER_MAX_MS, letter->tries);
 	letter->tries++;
+}
+
+/* Its reader got enough for now. */
+static void
+letter_wait(struct letter_state *letter, int64_t now)
+{
+	if (letter->due != 0)
+		letter->due = now + HOLD_LETTER_WAIT_MS;
 }
 
 typedef void letter_fn(struct letter_state *letter, int64_t now);
@@ -184,6 +204,27 @@ hold_letter_done(struct hold *hold, const char *id, const char **why_r)
 	int64_t due;
 
 	return letter_run(hold, id, letter_done, &due, why_r);
+}
+
+enum base_result
+hold_letter_wait(struct hold *hold, const char *id, const char **why_r)
+{
+	int64_t due;
+
+	return letter_run(hold, id, letter_wait, &due, why_r);
+}
+
+enum base_result
+hold_letter_count(struct hold *hold, const char *sender, int64_t since, size_t *count_r,
+    const char **why_r)
+{
+	int64_t count = 0;
+	enum base_result result =
+	    store_hold_letters(hold->store, sender, since * 1000, &count, why_r);
+
+	if (result == BASE_OK)
+		*count_r = (size_t)count;
+	return result;
 }
 
 enum base_result

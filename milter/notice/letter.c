@@ -13,7 +13,7 @@
 #define LETTER_REASONS 5        /* the strongest; more would not be read */
 #define LETTER_MAX_REASON 300   /* bytes of one sentence */
 #define LETTER_SUBJECT 60       /* bytes of the held subject in ours */
-#define LETTER_SUBJECT_BODY 200 /* and in the body */
+#define LETTER_SUBJECT_BODY 100 /* and in the body */
 #define LETTER_COLUMNS 72       /* of the plain text */
 
 /* Quoted-printable never makes "=_", so this line cannot be inside a part. */
@@ -51,6 +51,8 @@ struct letter {
 	const char *clock; /* of the deadline */
 	const char *when;  /* of the deadline, with how long that is; NULL: there is none */
 	const char *link;
+	const char *from; /* whose address the mail bears; "" the reader's own */
+	bool is_last;	  /* of those that one person gets in a day */
 };
 
 /* All made texts, or none. */
@@ -63,6 +65,8 @@ letter_prepare(struct letter *letter_r, struct base_arena *arena,
 	struct letter letter = { .words = words, .view = view };
 
 	letter.kind = &letter_kinds[view->action];
+	letter.from = base_arena_strdup(arena, view->from);
+	letter.is_last = options->is_last;
 	letter.answered =
 	    notice_words_count(arena, words, &words->answered, view->answered);
 	letter.subject = notice_words_subject(arena, words, view, LETTER_SUBJECT_BODY);
@@ -73,7 +77,7 @@ letter_prepare(struct letter *letter_r, struct base_arena *arena,
 	letter.when = notice_words_time_within(arena, words, view->deadline, options->now);
 	letter.link =
 	    base_arena_printf(arena, "%s/h/%s", options->base_url, options->token);
-	if (!letter.answered || !letter.subject || !letter.subject_short ||
+	if (!letter.from || !letter.answered || !letter.subject || !letter.subject_short ||
 	    !letter.people || !letter.recipients || !letter.clock || !letter.when ||
 	    !letter.link)
 		return false;
@@ -117,8 +121,16 @@ letter_say(struct base_buffer *out, enum notice_form form, const struct letter *
 {
 	return notice_say(out, form, sentence, { "subject", subject, true },
 	    { "people", letter->people, true }, { "answered", letter->answered, true },
-	    { "author", letter->view->author, true }, { "clock", letter->clock, true },
+	    { "author", letter->view->author, true }, { "from", letter->from, true },
+	    { "clock", letter->clock, true },
 	    { "when", letter->when ? letter->when : "", true });
+}
+
+/* Is it sent in somebody else's name? Then this is to be said. */
+static const char *
+letter_as_sentence(const struct letter *letter)
+{
+	return *letter->from == '\0' ? NULL : letter->words->letter_as;
 }
 
 /* How many reasons are shown. */
@@ -200,7 +212,9 @@ letter_text(struct base_buffer *out, const struct letter *letter)
 {
 	const struct notice_words *words = letter->words;
 	const char *const sentences[] = { letter_word(letter, letter->kind->text),
-		letter_more_sentence(letter), letter_next_sentence(letter) };
+		letter_as_sentence(letter), letter_more_sentence(letter),
+		letter_next_sentence(letter),
+		letter->is_last ? words->letter_last : NULL };
 	size_t i;
 
 	for (i = 0; i < sizeof(sentences) / sizeof(*sentences); i++) {
@@ -313,7 +327,9 @@ letter_html(struct base_buffer *out, const struct letter *letter)
 {
 	const struct notice_words *words = letter->words;
 	const char *const sentences[] = { letter_word(letter, letter->kind->text),
-		letter_more_sentence(letter), letter_next_sentence(letter) };
+		letter_as_sentence(letter), letter_more_sentence(letter),
+		letter_next_sentence(letter),
+		letter->is_last ? words->letter_last : NULL };
 	size_t i;
 
 	letter_html_start(out, letter);

@@ -44,6 +44,7 @@ struct notice_letter_options {
 	int64_t now; /* seconds since 1970 */
 	const struct notice_templates *templates; /* the site's own sentences; NULL: none */
 	const char *message_id; /* without <> */
+	bool is_last; /* of those that one person gets in a day */
 };
 
 /* The whole letter with CRLF line ends, without the MAC header. */

@@ -19,6 +19,7 @@
 #define POSTMAN_TOTAL_MS 15000       /* a slow server costs the other letters no more */
 #define POSTMAN_MAX_ARENA (1u << 20) /* bytes for one hold's view */
 #define POSTMAN_MAX_LETTER 262144    /* bytes */
+#define POSTMAN_DAY 86400            /* seconds */
 #define POSTMAN_REMEMBERED 64        /* letters that failed, to warn once of each */
 
 /* A letter that is not over yet: not delivered, or delivered and not written down. */
@@ -26,6 +27,7 @@ struct postman_record {
 	char id[BASE_ID_SIZE];
 	unsigned tries;
 	bool is_delivered;
+	bool is_limited; /* its reader got too many; audited */
 };
 
 struct notice_postman {
@@ -37,6 +39,7 @@ struct notice_postman {
 	pthread_t thread;
 	atomic_bool is_stopping;
 	bool is_troubled; /* the store failed; said once */
+	bool is_last;	  /* the letter in hand is its reader's last one today */
 	struct postman_record records[POSTMAN_REMEMBERED];
 	unsigned next_record; /* overwritten next */
 };
@@ -98,6 +101,7 @@ postman_write(struct notice_postman *postman, const struct hold_view *view,
 		.base_url = settings->web.base_url,
 		.token = token,
 		.now = base_now(),
+		.is_last = postman->is_last,
 		.templates = postman->site->templates };
 	enum base_result result = notice_letter_stamp(postman->arena, postman->site,
 	    view, options.now, letter_r, &options.message_id, why_r);
@@ -194,6 +198,40 @@ postman_finish(struct notice_postman *postman, struct postman_record *record)
 	}
 }
 
+/* How many letters its reader may still get today; a storm has letters of its own. */
+static enum base_result
+postman_left(struct notice_postman *postman, const struct hold_view *view, size_t *left_r,
+    const char **why_r)
+{
+	size_t limit = postman->site->settings->notice.person_day, count = 0;
+	enum base_result result = BASE_OK;
+
+	*left_r = SIZE_MAX;
+	if (limit == 0 || view->action == HOLD_STORM || view->action == HOLD_BRAKE)
+		return BASE_OK;
+	result = hold_letter_count(
+	    postman->hold, view->sender, base_now() - POSTMAN_DAY, &count, why_r);
+	if (result == BASE_OK)
+		*left_r = count < limit ? limit - count : 0;
+	return result;
+}
+
+/* Too many for one reader: told once, and later again. */
+static int64_t
+postman_limit(struct notice_postman *postman, struct postman_record *record,
+    const struct hold_view *view)
+{
+	const char *why = "";
+	enum base_result result = hold_letter_wait(postman->hold, view->id, &why);
+
+	if (!record->is_limited)
+		audit_event(AUDIT_NOTICE, view->id, { "to", view->mailbox },
+		    { "answer", "not sent" }, { "tries", "0" },
+		    { "limited_by", "person_day" });
+	record->is_limited = true;
+	return result == BASE_RETRY || result == BASE_BROKEN ? POSTMAN_TROUBLE_MS : 0;
+}
+
 /* One due letter; how long to wait after it. A mail that is decided already needs none. */
 static int64_t
 postman_handle(struct notice_postman *postman, const struct hold_view *view)
@@ -201,9 +239,13 @@ postman_handle(struct notice_postman *postman, const struct hold_view *view)
 	struct postman_record *record = postman_record_of(postman, view->id);
 	char answer[200] = "";
 	const char *why = "";
+	size_t left = 0;
 
 	if (view->state != HOLD_HELD || record->is_delivered)
 		return postman_finish(postman, record);
+	if (postman_left(postman, view, &left, &why) == BASE_OK && left == 0)
+		return postman_limit(postman, record, view);
+	postman->is_last = left == 1;
 	if (postman_carry(postman, view, answer, &why) == BASE_OK) {
 		record->is_delivered = true;
 		postman_audit(view, answer, record->tries + 1);

@@ -17,7 +17,7 @@
 #define RETURNED_MAX_TEXT 8192   /* bytes of the text */
 #define RETURNED_MAX_LINE 990    /* bytes: 998, less what servers may take off */
 #define RETURNED_SUBJECT 60      /* bytes of the mail's subject in ours */
-#define RETURNED_SUBJECT_BODY 200
+#define RETURNED_SUBJECT_BODY 100
 #define RETURNED_FILE "returned-mail.eml"
 
 /* --- the mail --------------------------------------------------------------------------- */

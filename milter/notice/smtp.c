@@ -168,6 +168,64 @@ notice_domain(const struct settings *settings)
 	return at != NULL && at[1] != '\0' ? at + 1 : "localhost";
 }
 
+/* The host in a URL is this one: its name, or an address of the loopback network. */
+static bool
+url_is_loopback(const char *url)
+{
+	const char *host = strstr(url, "://"), *at;
+	size_t length;
+
+	if (host == NULL)
+		return false;
+	host += 3;
+	length = strcspn(host, "/?#");
+	at = memrchr(host, '@', length);
+	if (at != NULL) {
+		length -= (size_t)(at + 1 - host);
+		host = at + 1;
+	}
+	if (*host == '[')
+		return strncasecmp(host, "[::1]", 5) == 0;
+	length = strcspn(host, ":/?#");
+	if (length == 9 && strncasecmp(host, "localhost", 9) == 0)
+		return true;
+	return strncmp(host, "127.", 4) == 0 && strspn(host, "0123456789.") == length;
+}
+
+enum notice_tls
+notice_smtp_tls(const char *url, enum settings_tls wanted)
+{
+	switch (wanted) {
+	case SETTINGS_TLS_REQUIRED:
+		return NOTICE_TLS_MUST;
+	case SETTINGS_TLS_IF_OFFERED:
+		return NOTICE_TLS_TRY;
+	case SETTINGS_TLS_OFF:
+		return NOTICE_TLS_OFF;
+	case SETTINGS_TLS_AUTO:
+		break;
+	}
+	return url_is_loopback(url) ? NOTICE_TLS_OFF : NOTICE_TLS_MUST;
+}
+
+/* How TLS is begun; smtps:// has it anyway. Certificates are verified. */
+static bool
+smtp_set_tls(struct notice_smtp *smtp, const struct settings *settings)
+{
+	static const long levels[] = {
+		[NOTICE_TLS_OFF] = CURLUSESSL_NONE,
+		[NOTICE_TLS_TRY] = CURLUSESSL_TRY,
+		[NOTICE_TLS_MUST] = CURLUSESSL_ALL,
+	};
+	const char *ca_file = settings->notice.ca_file;
+
+	return !curl_easy_setopt(smtp->curl, CURLOPT_USE_SSL,
+		   levels[notice_smtp_tls(
+		       settings->notice.smtp, settings->notice.tls)]) &&
+	       (ca_file == NULL ||
+		   !curl_easy_setopt(smtp->curl, CURLOPT_CAINFO, ca_file));
+}
+
 /* Every option, or false. No proxy and no .netrc: only what our settings say. */
 static bool
 smtp_set_up(struct notice_smtp *smtp, const struct settings *settings)
@@ -182,6 +240,7 @@ smtp_set_up(struct notice_smtp *smtp, const struct settings *settings)
 		     &url, "%s/%s", settings->notice.smtp, notice_domain(settings)) &&
 		 !curl_easy_setopt(curl, CURLOPT_URL, base_buffer_text(&url)) &&
 		 !curl_easy_setopt(curl, CURLOPT_PROTOCOLS_STR, "smtp,smtps") &&
+		 smtp_set_tls(smtp, settings) &&
 		 !curl_easy_setopt(curl, CURLOPT_PROXY, "") &&
 		 !curl_easy_setopt(curl, CURLOPT_NOSIGNAL, 1L) &&
 		 !curl_easy_setopt(curl, CURLOPT_CONNECTTIMEOUT, CONNECT_SECONDS) &&

@@ -26,6 +26,11 @@ struct notice_smtp;
 
 #define NOTICE_SMTP_MAX_REPLY 2000 /* bytes of one reply, all its lines */
 
+enum notice_tls { NOTICE_TLS_OFF, NOTICE_TLS_TRY, NOTICE_TLS_MUST };
+
+/* What goes for a URL: letters about people's mail cross no network in the clear by default. */
+enum notice_tls notice_smtp_tls(const char *url, enum settings_tls wanted);
+
 /*
  * Connects to the server of notice.smtp, greets it, and asks what it can. The whole dialogue
  * ends within `total_ms`. `is_stopping` (NULL: never) ends it at once.

@@ -68,6 +68,8 @@ static const struct place places[] = {
 	PIECE(letter_button),
 	SENTENCE(letter_link_note),
 	SENTENCE(letter_foot),
+	SENTENCE(letter_as),
+	SENTENCE(letter_last),
 	SEVERAL(answered),
 	SENTENCE(letter_subject_storm),
 	SENTENCE(letter_storm),

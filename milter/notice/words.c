@@ -175,6 +175,20 @@ words_shorten(struct base_arena *arena, const char *text, size_t max_bytes)
 	return shorter;
 }
 
+/* A stranger's text: the same, without a link in it. */
+static const char *
+words_unlink(struct base_arena *arena, const char *text, size_t max_bytes)
+{
+	struct base_buffer buffer;
+	const char *unlinked = NULL;
+
+	base_buffer_init(&buffer, 3 * strlen(text) + 8);
+	if (base_quote_unlinked(&buffer, text, 3 * strlen(text) + 1))
+		unlinked = words_shorten(arena, base_buffer_text(&buffer), max_bytes);
+	base_buffer_free(&buffer);
+	return unlinked;
+}
+
 /* The subject for people. */
 const char *
 notice_words_subject(struct base_arena *arena, const struct notice_words *words,
@@ -184,14 +198,16 @@ notice_words_subject(struct base_arena *arena, const struct notice_words *words,
 
 	if (!subject[strspn(subject, " \t\r\n")])
 		return words->no_subject;
-	return words_shorten(arena, subject, max_bytes);
+	return words_unlink(arena, subject, max_bytes);
 }
 
 /* One visible recipient after the others. */
 static bool
 words_add_recipient(struct base_arena *arena, struct base_buffer *list, const char *address)
 {
-	const char *shown = words_shorten(arena, address, WORDS_MAX_ADDRESS);
+	const char *shown = strchr(address, '/') != NULL
+				? words_unlink(arena, address, WORDS_MAX_ADDRESS)
+				: words_shorten(arena, address, WORDS_MAX_ADDRESS);
 
 	return shown && (!list->length || base_buffer_puts(list, ", ")) &&
 	       base_buffer_puts(list, shown);

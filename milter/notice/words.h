@@ -59,6 +59,8 @@ struct notice_words {
 	const char *letter_confirm_return, *letter_confirm_send, *letter_undo_send;
 	const char *letter_link_confirm, *letter_link_undo, *letter_button;
 	const char *letter_link_note, *letter_foot;
+	const char *letter_as;   /* {from}: whose address it bears */
+	const char *letter_last; /* no more letters of this kind today */
 	/* for a storm of answers, to who waits and to the owner: {answered} {author} as well */
 	struct notice_plural answered; /* "14 people have" */
 	const char *letter_subject_storm, *letter_storm, *letter_storm_author;

@@ -71,6 +71,12 @@ const struct notice_words notice_words_en = {
 		       "letter to you only. "
 		       "There is no need to answer it.",
 
+	.letter_as = "It was sent with your account, and has {from} as its author. If that was not "
+		     "you, tell your administrator.",
+	.letter_last = "You got many such letters within a day, so this is the last one for now: if "
+		       "more of your mail is held, its letters follow later. Your administrator can "
+		       "see all of it, and send it.",
+
 	.answered = { { "{n} person has", "{n} people have" } },
 	.letter_subject_storm =
 	    "Not sent yet: {answered} already answered everyone (\"{subject}\")",

@@ -215,6 +215,7 @@ request_make(struct session_connection *connection, struct hold_request *request
 	request_r->queue_id = mail->transaction->queue_id;
 	request_r->sender = mail->identity.person;
 	request_r->mailbox = mail->identity.mailbox;
+	request_r->from = mail->identity.sent_as;
 	request_r->subject = mail->transaction->subject;
 	request_r->recipient_count = mail->judged->recipients.seen;
 	request_r->people = mail->audience.people;

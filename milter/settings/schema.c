@@ -16,6 +16,13 @@ static const struct settings_choice drivers[] = {
 	{ "postgresql", 0, "this version does not have PostgreSQL yet: use \"sqlite\"" },
 	{ NULL, 0, NULL },
 };
+static const struct settings_choice tls_choices[] = {
+	{ "auto", SETTINGS_TLS_AUTO, NULL },
+	{ "required", SETTINGS_TLS_REQUIRED, NULL },
+	{ "if-offered", SETTINGS_TLS_IF_OFFERED, NULL },
+	{ "off", SETTINGS_TLS_OFF, NULL },
+	{ NULL, 0, NULL },
+};
 static const struct settings_choice actions[] = {
 	{ "pass", SETTINGS_PASS, NULL },
 	{ "tag", SETTINGS_TAG, NULL },
@@ -163,6 +170,11 @@ const struct settings_key settings_keys[] = {
 	    .choices = on_expiry },
 	{ "storm.owner", &settings_type_address_optional, AT(storm.owner), "" },
 	{ "notice.smtp", &settings_type_smtp, AT(notice.smtp), "smtp://127.0.0.1:25" },
+	{ "notice.tls", &settings_type_choice, AT(notice.tls), "auto",
+	    .choices = tls_choices },
+	{ "notice.ca_file", &settings_type_path_optional, AT(notice.ca_file), "" },
+	{ "notice.person_day", &settings_type_count, AT(notice.person_day), "20", .min = 0,
+	    .max = 100000 },
 	{ "notice.from", &settings_type_address, AT(notice.from),
 	    .required = "\"oops@example.com\"" },
 	{ "notice.language", &settings_type_language, AT(notice.language), "en" },

@@ -33,6 +33,12 @@ enum settings_action {
 };
 
 enum settings_on_error { SETTINGS_ERROR_ACCEPT, SETTINGS_ERROR_TEMPFAIL };
+enum settings_tls {
+	SETTINGS_TLS_AUTO, /* required, unless the server is on this host */
+	SETTINGS_TLS_REQUIRED,
+	SETTINGS_TLS_IF_OFFERED,
+	SETTINGS_TLS_OFF,
+};
 enum settings_end { SETTINGS_END_RETURN, SETTINGS_END_SEND, SETTINGS_END_DELETE };
 
 const char *settings_action_str(enum settings_action action);
@@ -249,6 +255,9 @@ struct settings {
 
 	struct {
 		const char *smtp; /* URL for libcurl */
+		enum settings_tls tls; /* of smtp:// */
+		const char *ca_file; /* path; NULL: what the system trusts */
+		unsigned long person_day; /* letters about held mail to one person in 24 hours; 0: no limit */
 		const char *from; /* address of the From field */
 		const char *language;
 		const char *template; /* path; NULL: none */

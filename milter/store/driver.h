@@ -51,6 +51,8 @@ struct store_driver {
 	enum base_result (*hold_return_due)(void *database, struct base_arena *arena,
 	    const char *node, int64_t now, struct store_hold **holds_r, size_t room,
 	    size_t *count_r, const char **why_r);
+	enum base_result (*hold_letters)(void *database, const char *sender, int64_t since,
+	    int64_t *count_r, const char **why_r);
 	enum base_result (*hold_next_due)(
 	    void *database, const char *node, int64_t *due_r, const char **why_r);
 	enum base_result (*hold_list)(void *database, struct base_arena *arena,

@@ -125,6 +125,7 @@ const struct store_driver store_sqlite_driver = {
 	.hold_due = store_sqlite_hold_due,
 	.hold_letter_due = store_sqlite_hold_letter_due,
 	.hold_return_due = store_sqlite_hold_return_due,
+	.hold_letters = store_sqlite_hold_letters,
 	.hold_next_due = store_sqlite_hold_next_due,
 	.hold_list = store_sqlite_hold_list,
 	.hold_count = store_sqlite_hold_count,

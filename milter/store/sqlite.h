@@ -138,6 +138,8 @@ enum base_result store_sqlite_hold_letter_due(void *database, struct base_arena 
 enum base_result store_sqlite_hold_return_due(void *database, struct base_arena *arena,
     const char *node, int64_t now, struct store_hold **holds_r, size_t room,
     size_t *count_r, const char **why_r);
+enum base_result store_sqlite_hold_letters(void *database, const char *sender,
+    int64_t since, int64_t *count_r, const char **why_r);
 enum base_result store_sqlite_hold_next_due(
     void *database, const char *node, int64_t *due_r, const char **why_r);
 enum base_result store_sqlite_hold_list(void *database, struct base_arena *arena,

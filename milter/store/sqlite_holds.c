@@ -27,6 +27,7 @@ enum slot {
 	HOLD_DUE_SEEN,
 	HOLD_LETTER_DUE,
 	HOLD_RETURN_DUE,
+	HOLD_LETTERS,
 	HOLD_NEXT_DUE,
 	HOLD_LIST_ALL,
 	HOLD_LIST_OPEN,
@@ -77,6 +78,8 @@ static const char *const statements[] = {
 	[HOLD_RETURN_DUE] = "SELECT " HOLD_COLUMNS " FROM hold WHERE node = ?"
 			    " AND return_due <> 0 AND return_due <= ?"
 			    " ORDER BY return_due LIMIT ?",
+	[HOLD_LETTERS] = "SELECT count(*) FROM hold WHERE sender = ?"
+			 " AND letter_sent <> 0 AND letter_sent >= ?",
 	[HOLD_NEXT_DUE] =
 	    "SELECT min(next) FROM ("
 	    "SELECT min(timer) AS next FROM hold WHERE node = ?1 AND timer <> 0 UNION ALL "
@@ -372,6 +375,17 @@ store_sqlite_hold_return_due(void *database, struct base_arena *arena, const cha
 {
 	return holds_due(
 	    database, HOLD_RETURN_DUE, arena, node, now, holds_r, room, count_r, why_r);
+}
+
+enum base_result
+store_sqlite_hold_letters(
+    void *database, const char *sender, int64_t since, int64_t *count_r, const char **why_r)
+{
+	struct store_sqlite_call call = call_new(database, HOLD_LETTERS);
+
+	store_sqlite_text(&call, sender);
+	store_sqlite_int(&call, since);
+	return store_sqlite_one_int(&call, count_r, why_r);
 }
 
 enum base_result

@@ -286,6 +286,13 @@ store_hold_return_due(struct store *store, struct base_arena *arena, const char 
 }
 
 enum base_result
+store_hold_letters(struct store *store, const char *sender, int64_t since, int64_t *count_r,
+    const char **why_r)
+{
+	return CALL(store, hold_letters, sender, since, count_r, why_r);
+}
+
+enum base_result
 store_hold_next_due(
     struct store *store, const char *node, int64_t *due_r, const char **why_r)
 {

@@ -215,6 +215,9 @@ enum base_result store_hold_count(struct store *store, const char *sender, int64
 /* The same of all senders, at most `share` of each; those that were limited are left out. */
 enum base_result store_hold_count_shares(
     struct store *store, size_t share, int64_t since, int64_t *count_r, const char **why_r);
+/* How many of a sender's letters were taken at or after `since`. */
+enum base_result store_hold_letters(struct store *store, const char *sender, int64_t since,
+	int64_t *count_r, const char **why_r);
 /* Removes some holds settled before `time`, with their parts and tokens. NONE: there are no more. */
 enum base_result store_hold_purge(struct store *store, int64_t time, const char **why_r);
 

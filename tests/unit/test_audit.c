@@ -27,7 +27,7 @@ static const struct {
 	const char *line;
 } lines[] = {
 	{ AUDIT_NOTICE, "abc", { { "tries", "1" }, { "to", "a@example.com" } }, 2,
-	    "event=notice id=abc to=a@example.com answer=- tries=1" },
+	    "event=notice id=abc to=a@example.com answer=- tries=1 limited_by=-" },
 	{ AUDIT_VIEW, NULL, { { "method", "GET" } }, 1,
 	    "event=view id=- method=GET state=- client=-" },
 	{ AUDIT_WISH, "abc", { { "by", "x\nevent=sent id=abc" }, { "wish", "send" } }, 2,

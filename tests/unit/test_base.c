@@ -281,6 +281,34 @@ START_TEST(quoting_that_does_not_fit_leaves_the_buffer_as_it_was)
 }
 END_TEST
 
+/* No program makes a link of it, and a person can still read it. */
+static const struct {
+	const char *text, *shown;
+} unlinked_texts[] = {
+	{ "Lunch at 12.30? e.g. pizza. Or not...", "Lunch at 12.30? e.g. pizza. Or not..." },
+	{ "see http://evil.example/x.html", "see http[:]//evil[.]example/x[.]html" },
+	{ "www.evil.example", "www[.]evil[.]example" },
+	{ "www.1.2", "www[.]1.2" },
+	{ "mail anna@example.com", "mail anna@example[.]com" },
+	{ "ftp://1.2.3.4", "ftp[:]//1.2.3.4" },
+	{ "b\xc3\xbc.example", "b\xc3\xbc[.]example" },
+	{ "two\nlines.here", "two lines[.]here" },
+};
+
+START_TEST(quote_unlinked)
+{
+	struct base_buffer line;
+
+	base_buffer_init(&line, 1000);
+	ck_assert(base_quote_unlinked(&line, unlinked_texts[_i].text, 200));
+	ck_assert_str_eq(base_buffer_text(&line), unlinked_texts[_i].shown);
+	base_buffer_clear(&line);
+	ck_assert(base_quote_unlinked(&line, unlinked_texts[_i].text, 9));
+	ck_assert_uint_le(line.length, 9);
+	base_buffer_free(&line);
+}
+END_TEST
+
 START_TEST(a_line_ends_at_whole_characters)
 {
 	static const struct {
@@ -719,6 +747,8 @@ case_text(void)
 	tcase_add_test(tcase, any_bytes_come_back_from_a_logfmt_line);
 	tcase_add_test(tcase, quoting_that_does_not_fit_leaves_the_buffer_as_it_was);
 	tcase_add_loop_test(tcase, a_line_ends_at_whole_characters, 0, 6);
+	tcase_add_loop_test(tcase, quote_unlinked, 0,
+	    sizeof(unlinked_texts) / sizeof(*unlinked_texts));
 	tcase_add_loop_test(tcase, utf8_is_what_rfc_3629_says, 0, COUNT(utf8));
 	return tcase;
 }

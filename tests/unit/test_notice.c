@@ -380,6 +380,7 @@ static struct hold_view
 new_view(enum hold_action action)
 {
 	return (struct hold_view){
+		.from = "",
 		.id = "abcdefghijklmnop",
 		.state = HOLD_HELD,
 		.action = action,

@@ -15,6 +15,7 @@
 
 #include "milter/audit/audit.h"
 #include "milter/notice/notice.h"
+#include "milter/notice/smtp.h"
 
 #define ID "abcdefghijklmnop"
 
@@ -26,10 +27,12 @@ static struct {
 	bool is_endless; /* when one is over, the next one waits */
 	enum hold_state state;
 	enum hold_action action;
-	const char *sender, *mailbox;
+	const char *sender, *mailbox, *from;
 	enum base_result token, done;
 	char tokens[8][BASE_TOKEN_SIZE];
 	int64_t expires;
+	size_t taken; /* letters that the reader got today */
+	atomic_int wait_count;
 	atomic_int token_count, done_count, failed_count, audit_count;
 	char answer[300], tries[16], to[100];
 } play;
@@ -47,6 +50,7 @@ hold_letter_next(struct hold *hold, struct base_arena *arena, struct hold_view *
 		.author = "",
 		.sender = play.sender,
 		.mailbox = play.mailbox,
+		.from = play.from,
 		.subject = "Lunch\n.\nQUIT",
 		.recipients = "",
 		.recipient_count = 40,
@@ -82,6 +86,26 @@ hold_letter_done(struct hold *hold, const char *id, const char **why_r)
 		atomic_store(&play.due, 0);
 	atomic_fetch_add(&play.done_count, 1);
 	return play.done;
+}
+
+enum base_result
+hold_letter_wait(struct hold *hold, const char *id, const char **why_r)
+{
+	(void)hold, (void)id, (void)why_r;
+	atomic_store(&play.due, 0);
+	atomic_fetch_add(&play.wait_count, 1);
+	return BASE_OK;
+}
+
+enum base_result
+hold_letter_count(struct hold *hold, const char *sender, int64_t since, size_t *count_r,
+    const char **why_r)
+{
+	(void)hold, (void)why_r;
+	ck_assert_str_eq(sender, play.sender);
+	ck_assert_int_le(since, base_now() - 86400);
+	*count_r = play.taken;
+	return BASE_OK;
 }
 
 /* Nothing comes back here. */
@@ -132,6 +156,10 @@ audit_write(enum audit_event event, const char *hold_id, const struct audit_pair
 {
 	ck_assert_int_eq(event, AUDIT_NOTICE);
 	ck_assert_str_eq(hold_id, ID);
+	if (count == 4) {
+		ck_assert_str_eq(pairs[3].key, "limited_by");
+		count = 3;
+	}
 	ck_assert_uint_eq(count, 3);
 	ck_assert_str_eq(pairs[0].key, "to");
 	snprintf(play.to, sizeof(play.to), "%s", pairs[0].value);
@@ -243,6 +271,7 @@ setup(void)
 	memset(&server, 0, sizeof(server));
 	play.state = HOLD_HELD;
 	play.action = HOLD_CONFIRM;
+	play.from = "";
 	play.sender = "anna@example.com";
 	play.mailbox = "Anna@example.com";
 	server.rcpt_answer = "250 ok";
@@ -373,6 +402,80 @@ START_TEST(test_decided)
 }
 END_TEST
 
+/* One reader gets so many a day: the last one says so, and the next one waits. */
+START_TEST(test_limited)
+{
+	site.notice.person_day = 5;
+	play.taken = 3;
+	work(5000, &play.done_count, 1);
+	ck_assert_ptr_null(strstr(server.data, "last one for now"));
+	play.taken = 4;
+	atomic_store(&play.done_count, 0);
+	work(5000, &play.done_count, 1);
+	ck_assert_ptr_nonnull(strstr(server.data, "last one for now"));
+	play.taken = 5;
+	work(5000, &play.wait_count, 1);
+	ck_assert_int_eq(atomic_load(&play.wait_count), 1);
+	ck_assert_int_eq(atomic_load(&server.letters), 2);
+	ck_assert_int_eq(atomic_load(&play.failed_count), 0);
+	play.action = HOLD_STORM; /* has letters of its own */
+	atomic_store(&play.done_count, 0);
+	work(5000, &play.done_count, 1);
+	ck_assert_int_eq(atomic_load(&server.letters), 3);
+	site.notice.person_day = 0;
+}
+END_TEST
+
+/* Somebody else's address in From is named. */
+START_TEST(test_sent_as)
+{
+	play.from = "boss@example.com";
+	work(5000, &play.done_count, 1);
+	ck_assert_ptr_nonnull(strstr(server.data, "boss@example.com as its author"));
+}
+END_TEST
+
+/* Letters wait rather than cross a network in the clear. */
+START_TEST(test_tls_required)
+{
+	site.notice.tls = SETTINGS_TLS_REQUIRED;
+	work(3000, &play.failed_count, 1);
+	ck_assert_int_eq(atomic_load(&server.letters), 0);
+	ck_assert_ptr_nonnull(strstr(play.answer, "SSL"));
+	site.notice.tls = SETTINGS_TLS_IF_OFFERED;
+	work(5000, &play.done_count, 1);
+	ck_assert_int_eq(atomic_load(&server.letters), 1);
+	site.notice.tls = SETTINGS_TLS_AUTO;
+}
+END_TEST
+
+static const struct {
+	const char *url;
+	enum settings_tls wanted;
+	enum notice_tls tls;
+} ways[] = {
+	{ "smtp://127.0.0.1:25", SETTINGS_TLS_AUTO, NOTICE_TLS_OFF },
+	{ "smtp://127.1.2.3", SETTINGS_TLS_AUTO, NOTICE_TLS_OFF },
+	{ "smtp://[::1]:25", SETTINGS_TLS_AUTO, NOTICE_TLS_OFF },
+	{ "smtp://LocalHost:25/x", SETTINGS_TLS_AUTO, NOTICE_TLS_OFF },
+	{ "smtp://jo:secret@localhost", SETTINGS_TLS_AUTO, NOTICE_TLS_OFF },
+	{ "smtp://localhost@mail.example.com", SETTINGS_TLS_AUTO, NOTICE_TLS_MUST },
+	{ "smtp://localhost.example.com", SETTINGS_TLS_AUTO, NOTICE_TLS_MUST },
+	{ "smtp://127.0.0.1.example.com", SETTINGS_TLS_AUTO, NOTICE_TLS_MUST },
+	{ "smtp://[::2]", SETTINGS_TLS_AUTO, NOTICE_TLS_MUST },
+	{ "smtp://mail.example.com:25", SETTINGS_TLS_AUTO, NOTICE_TLS_MUST },
+	{ "smtp://192.0.2.1", SETTINGS_TLS_AUTO, NOTICE_TLS_MUST },
+	{ "smtp://192.0.2.1", SETTINGS_TLS_OFF, NOTICE_TLS_OFF },
+	{ "smtp://192.0.2.1", SETTINGS_TLS_IF_OFFERED, NOTICE_TLS_TRY },
+	{ "smtp://127.0.0.1", SETTINGS_TLS_REQUIRED, NOTICE_TLS_MUST },
+};
+
+START_TEST(test_tls_by_host)
+{
+	ck_assert_int_eq(notice_smtp_tls(ways[_i].url, ways[_i].wanted), ways[_i].tls);
+}
+END_TEST
+
 START_TEST(test_no_token)
 {
 	play.token = BASE_BROKEN;
@@ -450,6 +553,10 @@ main(void)
 	tcase_add_test(tcase, test_refused);
 	tcase_add_test(tcase, test_silent);
 	tcase_add_test(tcase, test_decided);
+	tcase_add_test(tcase, test_limited);
+	tcase_add_test(tcase, test_sent_as);
+	tcase_add_test(tcase, test_tls_required);
+	tcase_add_loop_test(tcase, test_tls_by_host, 0, sizeof(ways) / sizeof(*ways));
 	tcase_add_test(tcase, test_no_token);
 	tcase_add_test(tcase, test_not_written_down);
 	tcase_add_test(tcase, test_odd_sender);
