@@ -28,6 +28,7 @@
 #include <string.h>
 #include <strings.h>
 #include <sysexits.h>
+#include <unistd.h>
 
 #include "milter/audience/audience.h"
 #include "milter/identity/identity.h"
@@ -230,15 +231,17 @@ static int
 message_read(struct base_arena *arena, const struct arguments *arguments,
     struct mail_transaction **transaction_r)
 {
-	const char *path =
-	    strcmp(arguments->file, "-") == 0 ? "/dev/stdin" : arguments->file;
+	bool is_standard = strcmp(arguments->file, "-") == 0;
 	struct target target = { arena, mail_transaction_new(arena, base_now()) };
 	const char *why = "no memory";
 	char *data;
 	size_t length;
 	enum base_result result;
 
-	result = base_file_read(arena, path, MESSAGE_MAX_BYTES, &data, &length, &why);
+	result = is_standard ? base_input_read(arena, STDIN_FILENO, "standard input",
+				   MESSAGE_MAX_BYTES, &data, &length, &why)
+			     : base_file_read(arena, arguments->file, MESSAGE_MAX_BYTES,
+				   &data, &length, &why);
 	if (result != BASE_OK) {
 		fprintf(stderr, "oopsctl: %s\n", why);
 		return result == BASE_REFUSE ? EX_DATAERR : EX_NOINPUT;

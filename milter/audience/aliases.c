@@ -30,6 +30,7 @@ bool
 audience_table_watch(struct audience_table *table, const char *path)
 {
 	struct audience_file *file = &table->files[table->file_count];
+	const char *why;
 
 	for (size_t i = 0; i < table->file_count; i++)
 		if (strcmp(table->files[i].path, path) == 0)
@@ -39,29 +40,42 @@ audience_table_watch(struct audience_table *table, const char *path)
 	file->path = base_arena_strdup(table->arena, path);
 	if (file->path == NULL)
 		return false;
-	file->is_there = stat(path, &file->stat) == 0;
+	file->state = base_file_look(path, &file->stat, &why);
 	table->file_count++;
 	return true;
 }
 
-bool
-audience_table_is_stale(const struct audience_table *table)
+/* Does a file look other than it did? */
+static bool
+has_changed(const struct audience_file *file, enum base_result state, const struct stat *now)
 {
+	const struct stat *old = &file->stat;
+
+	if (state != file->state)
+		return true;
+	return state == BASE_OK &&
+	       (now->st_ino != old->st_ino || now->st_dev != old->st_dev ||
+		   now->st_size != old->st_size ||
+		   now->st_mtim.tv_sec != old->st_mtim.tv_sec ||
+		   now->st_mtim.tv_nsec != old->st_mtim.tv_nsec);
+}
+
+enum base_result
+audience_table_look(const struct audience_table *table, const char **why_r)
+{
+	enum base_result result = BASE_NONE;
+
 	for (size_t i = 0; i < table->file_count; i++) {
 		const struct audience_file *file = &table->files[i];
-		const struct stat *old = &file->stat;
 		struct stat now;
-		bool is_there = stat(file->path, &now) == 0;
+		enum base_result state = base_file_look(file->path, &now, why_r);
 
-		if (is_there != file->is_there)
-			return true;
-		if (is_there && (now.st_ino != old->st_ino || now.st_dev != old->st_dev ||
-				    now.st_size != old->st_size ||
-				    now.st_mtim.tv_sec != old->st_mtim.tv_sec ||
-				    now.st_mtim.tv_nsec != old->st_mtim.tv_nsec))
-			return true;
+		if (state == BASE_RETRY || state == BASE_BROKEN)
+			result = BASE_RETRY;
+		else if (has_changed(file, state, &now))
+			return BASE_OK;
 	}
-	return false;
+	return result;
 }
 
 /* The next logical line into source->logical: OK, NONE at the end, or REFUSE. */
@@ -417,7 +431,7 @@ audience_file_read(struct audience_table *table, enum audience_form form, const 
 		*why_r = base_why("%s: has a NUL byte: this is not a text file", path);
 		result = BASE_REFUSE;
 	}
-	if (result != BASE_OK && form == AUDIENCE_INCLUDED) {
+	if (result != BASE_OK && result != BASE_RETRY && form == AUDIENCE_INCLUDED) {
 		list->is_partial = true;
 		result = BASE_OK;
 	} else if (result == BASE_OK) {

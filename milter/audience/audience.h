@@ -16,8 +16,9 @@
  *
  * OWNERSHIP
  *	The directory keeps its own copy of what it read, and borrows the settings until
- *	audience_directory_free(). Files are read again when they change (looked at once a
- *	second at most); while one of them is malformed, what was read before stays in use.
+ *	audience_directory_free(). Files are read again when they change, by a thread that looks
+ *	at them once a second; while one of them is malformed, is no regular file or does not
+ *	answer, what was read before stays in use.
  *
  *	What programs say is kept for as long as the settings tell, and dropped when a file
  *	changes. One that fails is asked again later; what it said before stays in use.
@@ -29,7 +30,7 @@
  *	for a table.
  *
  * THREADS
- *	audience_count() may be called from any thread. It waits for programs; one of them is
+ *	audience_count() may be called from any thread. It never waits for a file. It waits for programs; one of them is
  *	asked about the same thing by one thread at a time, and the others wait with it.
  *
  * DIAGNOSTICS

@@ -2,6 +2,7 @@
 #include "milter/audience/internal.h"
 
 #include <pthread.h>
+#include <signal.h>
 #include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
@@ -9,19 +10,25 @@
 #define WHY_SIZE 300
 
 /*
- * Whoever counts holds `lock` for reading. One thread at a time holds `refresh`: it builds
- * a new table beside the one in use and takes `lock` for writing only to swap them.
+ * Whoever counts holds `lock` for reading, and never waits for a file. A thread of the directory
+ * looks at the files: it builds a new table beside the one in use and takes `lock` for writing
+ * only to swap them. It begins with the first count: until then nobody needs it.
  */
 struct audience_directory {
 	const struct settings *settings;
 	pthread_rwlock_t lock;
 	struct audience_table *table;
-	pthread_mutex_t refresh;
 	struct audience_table
 	    *refused;                 /* the last that could not be used; its files count */
 	struct audience_asker *asker; /* NULL: no program is to be asked */
 	atomic_bool is_full;          /* no memory for answers: begin anew */
-	int64_t checked_ms;
+
+	pthread_mutex_t state; /* of what follows; held for moments only */
+	pthread_cond_t wake;
+	pthread_t thread;
+	bool is_running;
+	atomic_bool is_stopping;
+	bool is_silent; /* a file does not answer */
 	enum base_result trouble;
 	char why[WHY_SIZE];
 	bool is_told;
@@ -34,6 +41,18 @@ build(const struct settings *settings, struct audience_table **table_r, const ch
 	*why_r = "out of memory";
 	*table_r = audience_table_new(settings);
 	return *table_r == NULL ? BASE_BROKEN : audience_table_read(*table_r, why_r);
+}
+
+/* What is waited for, by a clock that nobody sets. */
+static void
+wake_init(pthread_cond_t *wake)
+{
+	pthread_condattr_t steady;
+
+	pthread_condattr_init(&steady);
+	pthread_condattr_setclock(&steady, CLOCK_MONOTONIC);
+	pthread_cond_init(wake, &steady);
+	pthread_condattr_destroy(&steady);
 }
 
 enum base_result
@@ -55,13 +74,25 @@ audience_directory_new(const struct settings *settings,
 	if (result != BASE_OK) {
 		audience_table_free(&directory->table);
 		free(directory);
-		return result;
+		return result == BASE_RETRY ? BASE_BROKEN : result;
 	}
-	directory->checked_ms = base_now_ms();
 	pthread_rwlock_init(&directory->lock, NULL);
-	pthread_mutex_init(&directory->refresh, NULL);
+	pthread_mutex_init(&directory->state, NULL);
+	wake_init(&directory->wake);
 	*directory_r = directory;
 	return BASE_OK;
+}
+
+/* Ends the thread; it gives up what it waits for. */
+static void
+stop(struct audience_directory *directory)
+{
+	pthread_mutex_lock(&directory->state);
+	atomic_store(&directory->is_stopping, true);
+	pthread_cond_signal(&directory->wake);
+	pthread_mutex_unlock(&directory->state);
+	if (directory->is_running)
+		pthread_join(directory->thread, NULL);
 }
 
 void
@@ -69,13 +100,27 @@ audience_directory_free(struct audience_directory **directory)
 {
 	if (*directory == NULL)
 		return;
+	stop(*directory);
 	audience_table_free(&(*directory)->table);
 	audience_table_free(&(*directory)->refused);
 	audience_asker_free(&(*directory)->asker);
 	pthread_rwlock_destroy(&(*directory)->lock);
-	pthread_mutex_destroy(&(*directory)->refresh);
+	pthread_mutex_destroy(&(*directory)->state);
+	pthread_cond_destroy(&(*directory)->wake);
 	free(*directory);
 	*directory = NULL;
+}
+
+/* There is something to tell, once. */
+static void
+note(struct audience_directory *directory, enum base_result result, const char *why)
+{
+	pthread_mutex_lock(&directory->state);
+	directory->trouble = result;
+	directory->is_told = false;
+	strncpy(directory->why, why, sizeof(directory->why) - 1);
+	directory->why[sizeof(directory->why) - 1] = '\0';
+	pthread_mutex_unlock(&directory->state);
 }
 
 /* Keeps what could not be used, so that it is tried again only when a file changes again.
@@ -89,9 +134,7 @@ refuse(struct audience_directory *directory, struct audience_table *table,
 			audience_table_watch(table, directory->table->files[i].path);
 	audience_table_free(&directory->refused);
 	directory->refused = table;
-	directory->trouble = result;
-	directory->is_told = false;
-	strncpy(directory->why, why, sizeof(directory->why) - 1);
+	note(directory, result == BASE_RETRY ? BASE_BROKEN : result, why);
 }
 
 /* Puts a new table in the place of the one in use. */
@@ -106,34 +149,87 @@ accept_table(struct audience_directory *directory, struct audience_table *table)
 	pthread_rwlock_unlock(&directory->lock);
 	audience_table_free(&old);
 	audience_table_free(&directory->refused);
-	directory->trouble = BASE_OK;
+	note(directory, BASE_OK, "");
+}
+
+/* Looks at the files. OK: the table is to be built anew. */
+static enum base_result
+look(struct audience_directory *directory)
+{
+	const struct audience_table *table =
+	    directory->refused != NULL ? directory->refused : directory->table;
+	const char *why = "";
+	enum base_result result = audience_table_look(table, &why);
+	bool is_silent = result == BASE_RETRY;
+
+	if (is_silent && !directory->is_silent && !atomic_load(&directory->is_stopping))
+		note(directory, BASE_BROKEN, why);
+	directory->is_silent = is_silent;
+	return result;
 }
 
 /* Reads the files again if one has changed; others go on with what there is meanwhile. */
 static void
 refresh(struct audience_directory *directory)
 {
-	int64_t now = base_now_ms();
+	bool is_full = atomic_exchange(&directory->is_full, false);
 	struct audience_table *table;
 	enum base_result result;
-	const char *why;
+	const char *why = "";
 
-	if (pthread_mutex_trylock(&directory->refresh) != 0)
+	if (!is_full && look(directory) != BASE_OK)
 		return;
-	if (now < directory->checked_ms ||
-	    now - directory->checked_ms >= AUDIENCE_CHECK_MS) {
-		directory->checked_ms = now;
-		table = directory->refused != NULL ? directory->refused : directory->table;
-		if (atomic_exchange(&directory->is_full, false) ||
-		    audience_table_is_stale(table)) {
-			result = build(directory->settings, &table, &why);
-			if (result == BASE_OK)
-				accept_table(directory, table);
-			else
-				refuse(directory, table, result, why);
-		}
+	result = build(directory->settings, &table, &why);
+	if (result == BASE_OK)
+		accept_table(directory, table);
+	else
+		refuse(directory, table, result, why);
+}
+
+/* Waits for a while. False: the end has come. */
+static bool
+rest(struct audience_directory *directory)
+{
+	int64_t until = base_tick_ms() + AUDIENCE_CHECK_MS;
+	const struct timespec when = { .tv_sec = until / 1000,
+		.tv_nsec = until % 1000 * 1000000 };
+	int code = 0;
+
+	pthread_mutex_lock(&directory->state);
+	while (code == 0 && !atomic_load(&directory->is_stopping))
+		code =
+		    pthread_cond_timedwait(&directory->wake, &directory->state, &when);
+	pthread_mutex_unlock(&directory->state);
+	return !atomic_load(&directory->is_stopping);
+}
+
+/* The thread. */
+static void *
+run(void *context)
+{
+	struct audience_directory *directory = context;
+
+	base_guard_give_up(&directory->is_stopping);
+	while (rest(directory))
+		refresh(directory);
+	return NULL;
+}
+
+/* Begins to look at the files, if nobody does. No signal is for that thread. */
+static void
+start(struct audience_directory *directory)
+{
+	sigset_t all, before;
+
+	pthread_mutex_lock(&directory->state);
+	if (!directory->is_running) {
+		sigfillset(&all);
+		pthread_sigmask(SIG_SETMASK, &all, &before);
+		directory->is_running =
+		    pthread_create(&directory->thread, NULL, run, directory) == 0;
+		pthread_sigmask(SIG_SETMASK, &before, NULL);
 	}
-	pthread_mutex_unlock(&directory->refresh);
+	pthread_mutex_unlock(&directory->state);
 }
 
 /* Puts what programs said into the table in use. */
@@ -190,7 +286,7 @@ void
 audience_count(struct audience_directory *directory,
     const struct mail_transaction *transaction, struct audience *audience_r)
 {
-	refresh(directory);
+	start(directory);
 	if (directory->asker != NULL)
 		count_asking(directory, transaction, audience_r);
 	else
@@ -202,13 +298,13 @@ audience_trouble(struct audience_directory *directory, const char **why_r)
 {
 	enum base_result result = BASE_NONE;
 
-	pthread_mutex_lock(&directory->refresh);
+	pthread_mutex_lock(&directory->state);
 	if (directory->trouble != BASE_OK && !directory->is_told) {
 		result = directory->trouble;
 		*why_r = base_why("%s", directory->why);
 		directory->is_told = true;
 	}
-	pthread_mutex_unlock(&directory->refresh);
+	pthread_mutex_unlock(&directory->state);
 	if (result == BASE_NONE && directory->asker != NULL &&
 	    audience_asker_news(directory->asker, why_r))
 		result = BASE_BROKEN;

@@ -21,6 +21,7 @@
 #define AUDIENCE_MAX_DEPTH 20           /* of lists within lists */
 #define AUDIENCE_MAX_FILES 1000         /* alias files and the files they include */
 #define AUDIENCE_MAX_FILE (16u << 20)   /* bytes of one file */
+#define AUDIENCE_MAX_NAMES (1u << 20)   /* bytes of the names in one folder */
 #define AUDIENCE_MAX_MEMORY (96u << 20) /* of one table */
 #define AUDIENCE_MAX_ASKED 10000 /* addresses that programs are asked about at once */
 #define AUDIENCE_CHECK_MS 1000   /* files are looked at no more often than this */
@@ -53,7 +54,7 @@ struct audience_edge {
 /* A file as it was when it was read. */
 struct audience_file {
 	const char *path;
-	bool is_there;
+	enum base_result state; /* as base_file_look() has it */
 	struct stat stat;
 };
 
@@ -164,7 +165,11 @@ bool audience_asker_news(struct audience_asker *asker, const char **why_r);
 enum base_result audience_table_read(struct audience_table *table, const char **why_r);
 /* Notes how a file looks now, once per path. False: there are too many. */
 bool audience_table_watch(struct audience_table *table, const char *path);
-/* Does any file look other than when it was read? */
-bool audience_table_is_stale(const struct audience_table *table);
+/*
+ * Does any file look other than when it was read? OK: yes. NONE: no. RETRY: not as far as can be
+ * told, since one does not answer.
+ */
+enum base_result audience_table_look(
+    const struct audience_table *table, const char **why_r);
 
 #endif

@@ -3,6 +3,7 @@
 
 #include <dirent.h>
 #include <errno.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "milter/mail/mail.h"
@@ -62,30 +63,97 @@ is_ours(const char *name)
 	return name[0] != '.' && name[strlen(name) - 1] != '~';
 }
 
+/* The names in a folder, gathered by a thread that may be left behind. */
+struct listing {
+	char *path;
+	struct base_buffer names; /* each with its NUL */
+	int error;
+};
+
+static void
+listing_free(void *context)
+{
+	struct listing *listing = context;
+
+	base_buffer_free(&listing->names);
+	free(listing->path);
+	free(listing);
+}
+
+static void
+listing_make(void *context)
+{
+	struct listing *listing = context;
+	struct dirent *file;
+	DIR *folder = opendir(listing->path);
+
+	if (folder == NULL) {
+		listing->error = errno;
+		return;
+	}
+	while ((file = readdir(folder)) != NULL)
+		if (is_ours(file->d_name))
+			base_buffer_append(
+			    &listing->names, file->d_name, strlen(file->d_name) + 1);
+	closedir(folder);
+}
+
+/* Reads the files of a folder that was listed. */
+static enum base_result
+read_listing(struct audience_table *table, const struct settings_list *list,
+    const struct listing *listing, const char **why_r)
+{
+	const char *name = base_buffer_text(&listing->names);
+	const char *end = name + listing->names.length;
+	enum base_result result = BASE_OK;
+
+	if (listing->error != 0 || listing->names.failed) {
+		*why_r = base_why("cannot open %s: %s", list->folder,
+		    listing->error != 0 ? strerror(listing->error) : "too many files");
+		return BASE_BROKEN;
+	}
+	for (; result == BASE_OK && name < end; name += strlen(name) + 1)
+		result = read_folder_file(table, list, name, why_r);
+	return result;
+}
+
 /* Every file of a folder. */
 static enum base_result
 read_folder(
     struct audience_table *table, const struct settings_list *list, const char **why_r)
 {
-	enum base_result result = BASE_OK;
-	struct dirent *file;
-	DIR *folder;
+	struct listing *listing = calloc(1, sizeof(*listing));
+	enum base_result result;
 
+	*why_r = "out of memory";
+	if (listing == NULL || (listing->path = strdup(list->folder)) == NULL) {
+		free(listing);
+		return BASE_BROKEN;
+	}
+	base_buffer_init(&listing->names, AUDIENCE_MAX_NAMES);
+	result = base_guard(list->folder, (int64_t)BASE_FILE_SECONDS * 1000, listing_make,
+	    listing_free, listing);
+	if (result != BASE_OK) {
+		*why_r = base_why("%s does not answer within %d seconds", list->folder,
+		    BASE_FILE_SECONDS);
+		return result;
+	}
+	result = read_listing(table, list, listing, why_r);
+	listing_free(listing);
+	return result;
+}
+
+/* A folder, watched from before it is read. */
+static enum base_result
+read_watched_folder(
+    struct audience_table *table, const struct settings_list *list, const char **why_r)
+{
 	if (!audience_table_watch(table, list->folder)) {
 		*why_r =
 		    base_why("%s: more than %d files", list->folder, AUDIENCE_MAX_FILES);
 		return BASE_BROKEN;
 	}
-	folder = opendir(list->folder);
-	if (folder == NULL) {
-		*why_r = base_why("cannot open %s: %s", list->folder, strerror(errno));
-		return BASE_BROKEN;
-	}
-	while (result == BASE_OK && (file = readdir(folder)) != NULL)
-		if (is_ours(file->d_name))
-			result = read_folder_file(table, list, file->d_name, why_r);
-	closedir(folder);
-	return result;
+	return read_folder(table, list, why_r);
 }
 
 /* Watches what postmap made, so that what it said is forgotten when that changes. */
@@ -122,7 +190,7 @@ read_entry(
 	if (list->table != NULL)
 		return watch_table(table, list->table, why_r);
 	if (list->folder != NULL)
-		return read_folder(table, list, why_r);
+		return read_watched_folder(table, list, why_r);
 	if (list->file != NULL || list->members > 0)
 		return read_list(table, list->address, list->members, list->file, why_r);
 	return BASE_OK;

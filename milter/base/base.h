@@ -8,7 +8,8 @@
  *	with a time limit, random identifiers and the site's secret key.
  *
  * WHAT IT NEVER DOES
- *	It knows nothing of mail and keeps no global state but the log's destination.
+ *	It knows nothing of mail and keeps no global state but the log's destination, and which
+ *	threads hang on a file that does not answer.
  *
  * OWNERSHIP
  *	What an arena hands out lives until base_arena_reset() or base_arena_free().
@@ -28,9 +29,11 @@
 #define OOPS_BASE_H
 
 #include <stdarg.h>
+#include <stdatomic.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <sys/stat.h>
 #include <time.h>
 
 /* What to do next, the same in every room. */
@@ -223,11 +226,30 @@ void base_sleep_ms(int64_t milliseconds);
 /* --- files ------------------------------------------------------------------------ */
 
 /*
+ * Runs job(work) in a thread of its own and waits for its end, but not for longer than
+ * `limit_ms`: for what nothing can interrupt, such as a file on a dead mount. OK: it ended, and
+ * the work is the caller's. RETRY: it did not, or one of the same name still runs, or there is
+ * no memory: the thread, if any, is left behind, and the work is given to drop().
+ */
+enum base_result base_guard(const char *name, int64_t limit_ms, void (*job)(void *work),
+	void (*drop)(void *work), void *work);
+/* From now on the calling thread waits no longer once *flag is true. NULL: it does. */
+void base_guard_give_up(const atomic_bool *flag);
+
+#define BASE_FILE_SECONDS 5 /* that anybody waits for a file */
+
+/*
  * The whole file, NUL-terminated, in the arena. REFUSE when larger than max_bytes; BROKEN
- * when it is not there, cannot be read or does not fit.
+ * when it is not there, no regular file, cannot be read or does not fit; RETRY when it does not
+ * answer within BASE_FILE_SECONDS.
  */
 enum base_result base_file_read(struct base_arena *arena, const char *path, size_t max_bytes,
 	char **data_r, size_t *length_r, const char **why_r);
+/* What stat(2) says of it. NONE when it is not there; RETRY as above; BROKEN: no memory. */
+enum base_result base_file_look(const char *path, struct stat *stat_r, const char **why_r);
+/* As base_file_read(), of what somebody types or a pipe brings: waits for its end. */
+enum base_result base_input_read(struct base_arena *arena, int fd, const char *name,
+	size_t max_bytes, char **data_r, size_t *length_r, const char **why_r);
 
 /* A path that means the same in every working directory; the caller frees it. NULL: no memory. */
 char *base_path_absolute(const char *path);

@@ -150,11 +150,15 @@ check_includes(
 		char path[4096], *inner = NULL;
 		size_t length = 0;
 		struct stat status;
-		const char *why;
+		const char *why = "out of memory";
+		enum base_result result;
 
 		if (sscanf(at, "@include%*[ \t]\"%4095[^\"\n]\"", path) == 1 &&
-		    stat(path, &status) == 0) {
-			if (!S_ISREG(status.st_mode))
+		    (result = base_file_look(path, &status, &why)) != BASE_NONE) {
+			if (result != BASE_OK)
+				settings_error_add(reader, file, line_number,
+				    "@include \"%s\": %s", path, why);
+			else if (!S_ISREG(status.st_mode))
 				settings_error_add(reader, file, line_number,
 				    "@include \"%s\": not a file: name each file", path);
 			else if (depth < SETTINGS_MAX_INCLUDES)
@@ -213,7 +217,9 @@ settings_load(
 		    base_file_read(scratch, path, SETTINGS_MAX_FILE, &text, &length, &why);
 	if (result != BASE_OK)
 		settings_error_add(&reader, path, 0, "%s", why);
-	else if (!read_text(&reader, text, length))
+	if (result == BASE_RETRY)
+		result = BASE_BROKEN;
+	else if (result == BASE_OK && !read_text(&reader, text, length))
 		result = BASE_REFUSE;
 	if (reader.is_short && result == BASE_OK) {
 		settings_error_add(&reader, path, 0, "out of memory");

@@ -406,6 +406,11 @@ START_TEST(files_are_read_whole_or_not_at_all)
 	ck_assert_uint_eq(length, 0);
 	ck_assert_int_eq(
 	    base_file_read(arena, folder, 10, &data, &length, &why), BASE_BROKEN);
+	unlink(path);
+	ck_assert_int_eq(mkfifo(path, 0600), 0);
+	ck_assert_int_eq(
+	    base_file_read(arena, path, 10, &data, &length, &why), BASE_BROKEN);
+	ck_assert_ptr_nonnull(strstr(why, "is not a regular file"));
 	base_arena_free(&arena);
 }
 END_TEST
