@@ -251,6 +251,13 @@ class Postfix:
         """Deletes a held mail, by hand."""
         self.run("postsuper", "-d", queue_id, "hold")
 
+    def rename(self, queue_id):
+        """Gives a held mail another queue id, as postsuper does after a queue was moved."""
+        file, = pathlib.Path(self.folder, "spool", "hold").rglob(queue_id)
+        other = queue_id[:6] + "BCDF" + queue_id[10:]
+        file.rename(file.with_name(other))
+        return other
+
     def steal(self, queue_id, other):
         """Gives the queue id of a held mail, which goes, to another one that is held."""
         self.run("postsuper", "-d", queue_id, "hold")

@@ -334,6 +334,14 @@ class Sendmail:
             for path in pathlib.Path(self.folder, "spool").glob(f"q*/**/{letter}f{queue_id}"):
                 path.unlink()
 
+    def rename(self, queue_id):
+        """Gives a held mail another queue id, as after a queue was moved by hand."""
+        other = queue_id[:-6] + "999999"
+        for letter in "hd":
+            for path in pathlib.Path(self.folder, "spool").glob(f"q*/**/{letter}f{queue_id}"):
+                path.rename(path.with_name(f"{letter}f{other}"))
+        return other
+
     def steal(self, queue_id, other):
         """Gives the queue id of a held mail, which goes, to another one that is held."""
         for letter in "hd":

@@ -31,6 +31,7 @@ static const struct {
 	[AUDIT_DELETE] = { "delete", { "by", "was", "now", "queue_ids" } },
 	[AUDIT_EXPIRE] = { "expire", { "was", "now", "deadline", "announced" } },
 	[AUDIT_LOST] = { "lost", { "was", "now", "how", "queue_ids" } },
+	[AUDIT_RENAME] = { "rename", { "was", "now" } },
 	[AUDIT_STORM] = { "storm",
 	    { "what", "list", "owner", "people", "answers", "answerers", "until", "held",
 		"by" } },

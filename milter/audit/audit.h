@@ -32,6 +32,7 @@ enum audit_event {
 	AUDIT_DELETE,
 	AUDIT_EXPIRE,  /* a timer ended a hold */
 	AUDIT_LOST,    /* the queue file went away without us */
+	AUDIT_RENAME,  /* the MTA gave a queue file another name */
 	AUDIT_STORM,
 	AUDIT_LEARN,
 	AUDIT_FORGET,

@@ -146,6 +146,7 @@ struct hold_answer {
 	bool is_asked;
 	enum queue_verb verb; /* what `status` is the answer to */
 	enum queue_status status;
+	bool is_sought;  /* it was looked for under other names */
 	bool is_failure; /* no answer, or still on hold after it was asked to act */
 };
 

@@ -24,6 +24,8 @@ struct hold_keeper {
 	bool is_unreachable; /* oops-queued; said once */
 	bool is_failing;     /* the store; said once */
 	bool is_untidy;      /* something was wiped that is still in the files */
+	int64_t scan_at; /* by base_tick_ms(): no scan of the queue before */
+	int scan_failures;
 	int64_t storms_at, purge_at, tidy_at;
 	char aside[HOLD_KEEPER_ASIDE][BASE_ID_SIZE]; /* holds that could not be written */
 	size_t next_aside;			     /* overwritten next */
@@ -39,6 +41,7 @@ struct hold_keeper_step {
 	int64_t looked_at; /* when its round began to ask oops-queued */
 	bool is_ready;   /* all its questions were asked, with or without an answer */
 	bool is_reached; /* oops-queued could be asked */
+	bool is_unsure; /* a file was found under another name, or is still looked for */
 	bool is_aside;   /* it cannot be written: it waits, the others go on */
 
 	/* what was written, for the audit */
@@ -70,6 +73,12 @@ enum base_result hold_keeper_set_aside(
     struct hold_keeper *keeper, struct hold_keeper_step *step, const char **why_r);
 /* Was it ever set aside? */
 bool hold_keeper_is_aside(const struct hold_keeper *keeper, const char *id);
+
+/* --- keeper_rename.c --------------------------------------------------------------- */
+
+/* Finds files that seem to be missing under another name; after the looks of a round. */
+enum base_result hold_keeper_rename(
+    struct hold_keeper *keeper, struct hold_keeper_round *round, const char **why_r);
 
 /* --- keeper_ask.c, keeper_settle.c --------------------------------------------------- */
 

@@ -231,11 +231,16 @@ hold_keeper_ask(
 	round->looked_at = base_now_ms();
 	ask_verb(keeper, round, request, QUEUE_STATUS);
 	ask_verb(keeper, round, request, QUEUE_STOP);
-	result = asks_write(keeper, round, why_r);
+	result = hold_keeper_rename(keeper, round, why_r);
+	if (result == BASE_OK)
+		result = asks_write(keeper, round, why_r);
 	if (result != BASE_OK)
 		return result;
 	for (size_t i = 0; i < sizeof(acts) / sizeof(*acts); i++)
 		ask_verb(keeper, round, request, acts[i]);
+	result = hold_keeper_rename(keeper, round, why_r);
+	if (result != BASE_OK)
+		return result;
 	for (size_t i = 0; i < round->count; i++)
 		round->steps[i].is_reached = !round->is_cut;
 	return BASE_OK;

@@ -164,7 +164,7 @@ parts_write(struct hold_keeper *keeper, struct hold_keeper_step *step,
 static bool
 is_all_seen(const struct hold_keeper_step *step, const struct store_part *parts, size_t count)
 {
-	if (count != step->count || hold_has_part(parts, count, HOLD_PART_PLACING))
+	if (count != step->count || step->is_unsure || hold_has_part(parts, count, HOLD_PART_PLACING))
 		return false;
 	for (size_t i = 0; i < count; i++)
 		if (step->answers[i].is_asked && parts[i].state == HOLD_PART_HELD &&

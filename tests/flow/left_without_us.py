@@ -79,3 +79,16 @@ def test_stopped_is_said_once_it_was_seen():
         site.run("oops-queued")
         until(lambda: "Nobody has got it" in web.get(link).text, 20, "it was looked at")
         assert site.mta.queued(queue_id) == "hold"
+
+
+def test_a_file_under_another_name_is_taken_over():
+    """As after a queue that was moved: the mail is found by its tag, and sent, once."""
+    with Site() as site:
+        message, queue_id, hold, link = held(site)
+        renamed = site.mta.rename(queue_id)
+        assert web.press(link, "send").status == 303
+        story.reaches(site, message, 20)
+        line = until(lambda: site.audit("rename", id=hold), 5)[0]
+        assert (line["was"], line["now"]) == (queue_id, renamed)
+        until(lambda: site.audit("sent", id=hold), 10)
+        assert not site.audit("lost", id=hold)

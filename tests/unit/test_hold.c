@@ -104,6 +104,15 @@ file_answer(const char *verb, const char *queue_id, const char *hold_id)
 }
 
 static void
+serve_scan(FILE *stream)
+{
+	for (int i = 0; i < queue->file_count; i++)
+		if (queue->files[i].place == ON_HOLD)
+			fprintf(stream, "%s %s %s\n", queue->files[i].queue_id,
+			    queue->files[i].hold_id, "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa");
+}
+
+static void
 serve_one(FILE *stream)
 {
 	char line[256], verb[16], queue_id[100], hold_id[100];
@@ -114,6 +123,8 @@ serve_one(FILE *stream)
 	if (fgets(line, sizeof(line), stream) == NULL ||
 	    sscanf(line, "%15s %d", verb, &count) != 2)
 		return;
+	if (strcmp(verb, "SCAN") == 0)
+		serve_scan(stream);
 	queue->releases += strcmp(verb, "RELEASE") == 0;
 	if (queue->releases == 0)
 		queue->looks_before += count;
@@ -1357,9 +1368,38 @@ START_TEST(stopped_is_seen)
 }
 END_TEST
 
-/* Held holds with files; the queue id of each is what `form` makes of its number. */
+/* The MTA gave the file another name: it is found by its tag, whatever is wished. */
+START_TEST(a_renamed_file_is_found)
+{
+	struct hold *hold = must_open();
+	struct watch watch = watch_start(hold);
+	struct hold_request request = sample("QUEUE1", "act");
+	char id[BASE_ID_SIZE];
+	struct hold_view view;
+
+	file_add("OTHER", "bbbbbbbbbbbbbbbb", ON_HOLD);
+	place_held(hold, &request, id);
+	strcpy(file_find("QUEUE1")->queue_id, "RENAMED1");
+	OK(hold_wish(hold, id, _i == 0 ? HOLD_WISH_SEND : HOLD_WISH_UNDO, "link", &why));
+	if (_i == 0)
+		view = wait_for(hold, id, HOLD_SENT, 5000);
+	else
+		for (int64_t end = base_now_ms() + 10000;
+		     !(view = look(hold, id)).is_seen && base_now_ms() < end;)
+			base_sleep_ms(10);
+	ck_assert(view.is_seen);
+	ck_assert_int_eq(view.how, HOLD_HOW_STAYED);
+	ck_assert_str_eq(view.queue_ids[0], "RENAMED1");
+	ck_assert_int_eq(file_find("RENAMED1")->released, _i == 0);
+	ck_assert_int_eq(file_find("OTHER")->released, 0);
+	watch_stop(&watch);
+	hold_close(&hold);
+}
+END_TEST
+
+/* Held holds with files; the queue id of each is the name and its number. */
 static void
-many_held(struct hold *hold, const char *form, int count, enum hold_state state)
+many_held(struct hold *hold, const char *name, int count, enum hold_state state)
 {
 	OK(store_begin(hold->store, &why));
 	for (int i = 0; i < count; i++) {
@@ -1377,7 +1417,7 @@ many_held(struct hold *hold, const char *form, int count, enum hold_state state)
 			.created = row.created };
 
 		base_id_new(id);
-		snprintf(queue_id, sizeof(queue_id), form, i);
+		snprintf(queue_id, sizeof(queue_id), "%s%d", name, i);
 		row.id = id;
 		row.seen = row.moved;
 		row.deadline = state == HOLD_HELD ? base_now_ms() + 3600000 : 0;
@@ -1396,8 +1436,8 @@ START_TEST(timers_come_before_looks)
 	struct hold *hold = must_open();
 	struct watch watch;
 
-	many_held(hold, "HELD%d", 400, HOLD_HELD);
-	many_held(hold, "SENDING%d", 1, HOLD_SENDING);
+	many_held(hold, "HELD", 400, HOLD_HELD);
+	many_held(hold, "SENDING", 1, HOLD_SENDING);
 	watch = watch_start(hold);
 	wait_for(hold, file_find("SENDING0")->hold_id, HOLD_SENT, 5000);
 	ck_assert_int_eq(queue->looks_before, 1); /* at itself */
@@ -1411,7 +1451,7 @@ START_TEST(many_are_released_in_one_request)
 	struct hold *hold = must_open();
 	struct watch watch;
 
-	many_held(hold, "SENDING%d", 500, HOLD_SENDING);
+	many_held(hold, "SENDING", 500, HOLD_SENDING);
 	watch = watch_start(hold);
 	for (int i = 0; i < 500; i++) {
 		wait_for(hold, queue->files[i].hold_id, HOLD_SENT, 20000);
@@ -1449,7 +1489,7 @@ START_TEST(one_bad_row_blocks_nobody)
 	struct watch watch;
 	const char *bad;
 
-	many_held(hold, "SENDING%d", 20, HOLD_SENDING);
+	many_held(hold, "SENDING", 20, HOLD_SENDING);
 	bad = queue->files[7].hold_id;
 	poison(bad);
 	watch = watch_start(hold);
@@ -2195,6 +2235,7 @@ main(void)
 	    sizeof(leavings) / sizeof(*leavings));
 	tcase_add_test(life, asked_before_a_kill_counts);
 	tcase_add_test(life, stopped_is_seen);
+	tcase_add_loop_test(life, a_renamed_file_is_found, 0, 2);
 	tcase_add_test(life, timers_come_before_looks);
 	tcase_add_test(life, many_are_released_in_one_request);
 	tcase_add_test(life, one_bad_row_blocks_nobody);
