@@ -239,6 +239,8 @@ enum base_result queue_message_free(
     struct queue_message *message, bool is_returned, const char **why_r);
 /* Removes a locked message. */
 enum base_result queue_message_delete(struct queue_message *message, const char **why_r);
+/* Does this id differ from the other in the number alone, by which those of a split mail differ? */
+bool queue_message_is_piece(const char *queue_id, const char *other);
 /*
  * The queue ids, one a line, that Sendmail may have given to other envelopes of the same
  * message: it splits one between queue groups, and where a group takes few recipients (r=).

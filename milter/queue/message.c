@@ -198,6 +198,16 @@ struct pieces {
 #define NUMBER_AT 6 /* in a queue id: before it is the time, behind it the process */
 #define NUMBER_LENGTH 2
 
+bool
+queue_message_is_piece(const char *queue_id, const char *other)
+{
+	size_t length = strlen(queue_id), after = NUMBER_AT + NUMBER_LENGTH;
+
+	return length >= after && strlen(other) == length &&
+	       strncmp(other, queue_id, NUMBER_AT) == 0 &&
+	       strcmp(other + after, queue_id + after) == 0 && strcmp(other, queue_id) != 0;
+}
+
 /* A queue_visit_fn: the pieces of a message in one directory. */
 static enum base_result
 pieces_in(void *context, const struct queue_directory *directory, const char **why_r)
@@ -205,7 +215,6 @@ pieces_in(void *context, const struct queue_directory *directory, const char **w
 	int fd = openat(directory->qf, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	DIR *names = fd < 0 ? NULL : fdopendir(fd);
 	const struct pieces *pieces = context;
-	const char *own = pieces->queue_id, *end = own + NUMBER_AT + NUMBER_LENGTH;
 	struct dirent *entry;
 
 	if (names == NULL) {
@@ -219,9 +228,7 @@ pieces_in(void *context, const struct queue_directory *directory, const char **w
 
 		if ((strncmp(entry->d_name, "hf", 2) == 0 ||
 			strncmp(entry->d_name, "qf", 2) == 0) &&
-		    strlen(id) == strlen(own) && strncmp(id, own, NUMBER_AT) == 0 &&
-		    strcmp(id + NUMBER_AT + NUMBER_LENGTH, end) == 0 &&
-		    strcmp(id, own) != 0 && queue_is_queue_id(id))
+		    queue_message_is_piece(pieces->queue_id, id) && queue_is_queue_id(id))
 			base_buffer_printf(pieces->ids, "%s\n", id);
 	}
 	closedir(names);

@@ -10,7 +10,8 @@
 
 #define MAX_RUNS 8 /* queue runs at once: a slow recipient delays only its own */
 
-#define MAX_PIECES 1000 /* envelopes that one message is split into */
+#define MAX_PIECES 1000  /* envelopes that one message is split into */
+#define MAX_HELD 1000000 /* of all messages: a buffer's maximum */
 
 /* One envelope. */
 static enum queue_status
@@ -89,6 +90,44 @@ is_held_piece(const struct queue_mta *mta, const char *queue_id, const char *hol
 	       strcmp(look.tag.hold_id, hold_id) == 0;
 }
 
+/* A queue_visit_fn: the queue ids of the held files of one directory. */
+static enum base_result
+list_in(void *context, const struct queue_directory *directory, const char **why_r)
+{
+	int fd = openat(directory->qf, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	DIR *names = fd < 0 ? NULL : fdopendir(fd);
+	struct base_buffer *ids = context;
+	struct dirent *entry;
+
+	if (names == NULL) {
+		*why_r = base_why("%s: %s", directory->name, strerror(errno));
+		if (fd >= 0)
+			close(fd);
+		return BASE_BROKEN;
+	}
+	while ((entry = readdir(names)) != NULL) {
+		if (strncmp(entry->d_name, "hf", 2) == 0 &&
+		    queue_is_queue_id(entry->d_name + 2))
+			base_buffer_printf(ids, "%s\n", entry->d_name + 2);
+	}
+	closedir(names);
+	return BASE_NONE;
+}
+
+static enum base_result
+held(const struct queue_mta *mta, int64_t deadline, struct base_buffer *ids_r,
+    const char **why_r)
+{
+	enum base_result result = queue_mqueue_each(&mta->mqueue, list_in, ids_r, why_r);
+
+	(void)deadline;
+	if (result == BASE_NONE && ids_r->failed) {
+		*why_r = "too many files on hold";
+		return BASE_REFUSE;
+	}
+	return result == BASE_NONE ? BASE_OK : BASE_RETRY;
+}
+
 /* Does the verb to one held message; whose it is is asked again, under the lock. */
 static enum base_result
 act_on(const struct queue_mta *mta, enum queue_verb verb, struct queue_item *item,
@@ -154,23 +193,84 @@ run(const struct queue_mta *mta, const struct queue_item *items, size_t count, s
 	return result;
 }
 
+/* Is this envelope a part of what one of the items was split into, by its name? */
+static bool
+is_piece_of_any(const struct queue_item *items, size_t count, const char *queue_id)
+{
+	for (size_t i = 0; i < count; i++)
+		if (items[i].status == QUEUE_HELD &&
+		    queue_message_is_piece(items[i].queue_id, queue_id))
+			return true;
+	return false;
+}
+
+/*
+ * Lines "QUEUEID HOLDID" of the held envelopes that may be a part of one of the items. A client
+ * that sends many mails at once gives all of them such names: each file is read once for a whole
+ * request, not once for each item.
+ */
+static enum base_result
+pieces_read(const struct queue_mta *mta, const struct queue_item *items, size_t count,
+    int64_t deadline, struct base_buffer *pieces_r, const char **why_r)
+{
+	struct base_buffer ids;
+	enum base_result result;
+	char *rest, *id;
+
+	base_buffer_init(&ids, MAX_HELD * (QUEUE_MAX_ID + 1));
+	result = held(mta, deadline, &ids, why_r);
+	rest = ids.data;
+	while (result == BASE_OK && rest != NULL && (id = strsep(&rest, "\n")) != NULL) {
+		struct queue_look look = { .queue_id = id };
+
+		if (*id != '\0' && is_piece_of_any(items, count, id) &&
+		    look_one(mta, id, &look) == QUEUE_HELD)
+			base_buffer_printf(pieces_r, "%s %s\n", id, look.tag.hold_id);
+	}
+	base_buffer_free(&ids);
+	if (result == BASE_OK && pieces_r->failed) {
+		*why_r = "too many files on hold";
+		result = BASE_RETRY;
+	}
+	return result;
+}
+
+/* The pieces of one item, and at last itself, one a line. */
+static void
+pieces_choose(
+    const char *pieces, const struct queue_item *item, struct base_buffer *ids_r)
+{
+	char id[QUEUE_MAX_ID + 1], hold_id[BASE_ID_SIZE];
+
+	for (const char *line = pieces; *line != '\0'; line = strchr(line, '\n') + 1) {
+		if (sscanf(line, "%64s %16s", id, hold_id) == 2 &&
+		    strcmp(hold_id, item->hold_id) == 0 &&
+		    queue_message_is_piece(item->queue_id, id))
+			base_buffer_printf(ids_r, "%s\n", id);
+	}
+	base_buffer_puts(ids_r, item->queue_id);
+}
+
 /*
  * The same to all envelopes that the message was split into. Those that are off hold, or of
  * another message of the same client, are left alone.
  */
 static enum base_result
 act_on_all(const struct queue_mta *mta, enum queue_verb verb, struct queue_item *item,
-    int64_t deadline, const char **why_r)
+    const char *pieces, int64_t deadline, const char **why_r)
 {
 	struct queue_look look = { .queue_id = item->queue_id, .hold_id = item->hold_id };
 	char *rest, *id;
-	enum base_result result;
+	enum base_result result = BASE_OK;
 	struct base_buffer ids;
 
 	base_buffer_init(&ids, MAX_PIECES * (QUEUE_MAX_ID + 1));
-	result = queue_message_pieces(mta, item->queue_id, &ids, why_r);
-	base_buffer_puts(&ids, item->queue_id);
-	rest = ids.failed ? NULL : ids.data;
+	pieces_choose(pieces, item, &ids);
+	if (ids.failed) {
+		*why_r = base_why("%s: too many pieces", item->queue_id);
+		result = BASE_RETRY;
+	}
+	rest = ids.data;
 	while (result == BASE_OK && rest != NULL && (id = strsep(&rest, "\n")) != NULL) {
 		struct queue_item piece = { .queue_id = id,
 			.hold_id = item->hold_id,
@@ -201,22 +301,27 @@ static enum base_result
 act(const struct queue_mta *mta, enum queue_verb verb, struct queue_item *items,
     size_t count, int64_t deadline, const char **why_r)
 {
-	enum base_result worst = BASE_OK, result;
+	enum base_result worst = BASE_OK, result, read;
+	struct base_buffer pieces;
 	const char *why = "";
 
+	base_buffer_init(&pieces, MAX_HELD * (QUEUE_MAX_ID + BASE_ID_SIZE + 1));
+	read = pieces_read(mta, items, count, deadline, &pieces, why_r);
 	for (size_t i = 0; i < count; i++) {
 		if (items[i].status != QUEUE_HELD)
 			continue;
-		why = "there was no time left";
-		result = base_tick_ms() > deadline
+		why = read == BASE_OK ? "there was no time left" : *why_r;
+		result = read != BASE_OK || base_tick_ms() > deadline
 			     ? BASE_RETRY
-			     : act_on_all(mta, verb, &items[i], deadline, &why);
+			     : act_on_all(mta, verb, &items[i], base_buffer_text(&pieces),
+				   deadline, &why);
 		if (result != BASE_OK) {
 			items[i].status = QUEUE_FAILED;
 			*why_r = why;
 			worst = BASE_RETRY;
 		}
 	}
+	base_buffer_free(&pieces);
 	for (size_t first = 0; verb != QUEUE_DELETE && first < MAX_RUNS; first++) {
 		result = run(mta, items, count, first, deadline, &why);
 		if (result != BASE_OK) {
@@ -293,44 +398,6 @@ read_message(const struct queue_mta *mta, const char *queue_id, int64_t deadline
 		return BASE_REFUSE;
 	}
 	return result;
-}
-
-/* A queue_visit_fn: the queue ids of the held files of one directory. */
-static enum base_result
-list_in(void *context, const struct queue_directory *directory, const char **why_r)
-{
-	int fd = openat(directory->qf, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	DIR *names = fd < 0 ? NULL : fdopendir(fd);
-	struct base_buffer *ids = context;
-	struct dirent *entry;
-
-	if (names == NULL) {
-		*why_r = base_why("%s: %s", directory->name, strerror(errno));
-		if (fd >= 0)
-			close(fd);
-		return BASE_BROKEN;
-	}
-	while ((entry = readdir(names)) != NULL) {
-		if (strncmp(entry->d_name, "hf", 2) == 0 &&
-		    queue_is_queue_id(entry->d_name + 2))
-			base_buffer_printf(ids, "%s\n", entry->d_name + 2);
-	}
-	closedir(names);
-	return BASE_NONE;
-}
-
-static enum base_result
-held(const struct queue_mta *mta, int64_t deadline, struct base_buffer *ids_r,
-    const char **why_r)
-{
-	enum base_result result = queue_mqueue_each(&mta->mqueue, list_in, ids_r, why_r);
-
-	(void)deadline;
-	if (result == BASE_NONE && ids_r->failed) {
-		*why_r = "too many files on hold";
-		return BASE_REFUSE;
-	}
-	return result == BASE_NONE ? BASE_OK : BASE_RETRY;
 }
 
 /* --- opening ------------------------------------------------------------------------- */
