@@ -1,5 +1,6 @@
 /* check/held - is held mail looked after? see internal.h */
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "milter/hold/hold.h"
@@ -10,6 +11,7 @@
 #define QUEUE_TIMEOUT_MS 10000
 #define LATE_SECONDS 300 /* after its time: the keeper repeats every 30 s at most */
 #define AHEAD_SECONDS 5  /* a clock that differs by less does no harm */
+#define FRESH_SECONDS 60 /* a younger hold may not have been in the queue when it was read */
 #define NAMED 5          /* of those that are wrong, named in the line */
 
 /* Some things of one kind: how many, and the names of the first. */
@@ -207,6 +209,68 @@ check_queue_files(struct check *check, struct hold *hold)
 	tell_others(check, &strays);
 }
 
+/* --- holds without a file ----------------------------------------------------------- */
+
+/* The hold ids of all files on hold, in order. */
+struct census {
+	const char *node;
+	int64_t now;
+	const char **ids;
+	size_t count;
+	struct tally missing;
+};
+
+/* Two ids, for qsort() and bsearch(). */
+static int
+compare_ids(const void *a, const void *b)
+{
+	return strcmp(*(const char *const *)a, *(const char *const *)b);
+}
+
+/* Is there a file for a hold that should have one? */
+static bool
+look_for_file(void *context, const struct hold_view *view)
+{
+	struct census *census = context;
+
+	if ((view->state == HOLD_HELD || view->state == HOLD_UNDONE) &&
+	    view->moved + FRESH_SECONDS < census->now &&
+	    strcmp(view->node, census->node) == 0 &&
+	    (census->count == 0 || bsearch(&view->id, census->ids, census->count,
+				       sizeof(*census->ids), compare_ids) == NULL))
+		tally_add(&census->missing, view->id);
+	return true;
+}
+
+/* Holds whose files are not on hold: they left, and nobody noticed yet. */
+static void
+check_missing(struct check *check, struct hold *hold)
+{
+	struct census census = { .node = check->settings->node,
+		.now = base_now(),
+		.ids = base_arena_array(
+		    check->arena, check->file_count + 1, sizeof(*census.ids)) };
+	const char *why = "no memory";
+	enum base_result result = BASE_BROKEN;
+
+	for (size_t i = 0; census.ids != NULL && i < check->file_count; i++)
+		census.ids[census.count++] = check->files[i].hold_id;
+	if (census.count > 0)
+		qsort(census.ids, census.count, sizeof(*census.ids), compare_ids);
+	if (census.ids != NULL)
+		result = hold_each(hold, false, look_for_file, &census, &why);
+	if (result != BASE_OK)
+		check_fault(check, "run oopsctl check again", "held mail: %s", why);
+	else if (census.missing.count > 0)
+		check_fault(check,
+		    "they were released or removed by hand; is oops-milter running? It looks "
+		    "every minute, and writes event=lost",
+		    "held mail: %zu holds have no file on hold in the queue: %s",
+		    census.missing.count, census.missing.names);
+	else
+		check_ok(check, "held mail: every hold has its file");
+}
+
 void
 check_held(struct check *check)
 {
@@ -218,5 +282,7 @@ check_held(struct check *check)
 	check_rows(check, hold);
 	if (check->has_files) /* told with oops-queued */
 		check_queue_files(check, hold);
+	if (check->has_files)
+		check_missing(check, hold);
 	hold_close(&hold);
 }

@@ -1,4 +1,7 @@
 """A queue file that left without us: told as what was seen, never as sent or stopped by us."""
+import contextlib
+import sqlite3
+
 from lab import story, web
 from lab.mail import until
 from lab.site import Site
@@ -92,3 +95,17 @@ def test_a_file_under_another_name_is_taken_over():
         assert (line["was"], line["now"]) == (queue_id, renamed)
         until(lambda: site.audit("sent", id=hold), 10)
         assert not site.audit("lost", id=hold)
+
+
+def test_check_names_holds_without_a_file():
+    with Site() as site:
+        _, queue_id, hold, _ = held(site)
+        site.end("oops-milter")  # so that nobody notices
+        site.allow("(?i)milter")
+        assert "every hold has its file" in site.oopsctl("check").stdout
+        site.mta.remove(queue_id)
+        with contextlib.closing(sqlite3.connect(site.folder / "state/holds/holds.db")) as rows:
+            rows.execute("UPDATE hold SET moved = moved - 100000")
+            rows.commit()
+        assert f"1 holds have no file on hold in the queue: {hold}" in site.oopsctl("check").stdout
+        site.run("oops-milter")
