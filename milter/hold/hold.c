@@ -179,6 +179,22 @@ hold_mark_make(char mark_r[HOLD_MARK_SIZE], int state, int64_t moved)
 	snprintf(mark_r, HOLD_MARK_SIZE, "%d-%" PRId64, state, moved);
 }
 
+/* How many different mails there are among some parts. */
+static size_t
+mails_count(const struct store_part *parts, size_t count)
+{
+	size_t mails = 0;
+
+	for (size_t i = 0; i < count; i++) {
+		size_t other = 0;
+
+		while (other < i && parts[other].mail != parts[i].mail)
+			other++;
+		mails += other == i;
+	}
+	return mails;
+}
+
 /* The parts' queue ids. */
 static enum base_result
 view_parts(
@@ -198,6 +214,7 @@ view_parts(
 	}
 	for (size_t i = 0; i < count; i++)
 		view->queue_ids[i] = parts[i].queue_id;
+	view->mail_count = mails_count(parts, count);
 	view->part_count = count;
 	return BASE_OK;
 }
@@ -250,6 +267,8 @@ hold_view_make(struct hold *hold, struct base_arena *arena, const struct store_h
 		.storm = row->storm,
 		.author = row->author,
 		.answered = (unsigned long)row->answered,
+		.left_count = (size_t)row->left_count,
+		.left_to = row->left_to,
 	};
 	struct hold_reason *reasons = NULL;
 	enum base_result result = view_parts(hold, arena, &view, why_r);

@@ -184,8 +184,11 @@ struct hold_request {
 	const char *storm;  /* of HOLD_STORM: the brake that is on */
 	const char *author; /* whom it answers, NULL or "": not known */
 	unsigned long answered; /* people who had answered everybody before */
-	hold_limit_fn
-	    *limit; /* asked before a hold begins, not when it is joined; NULL: none */
+	int64_t mail; /* which mail of the act it is, from 0: a series is several */
+	size_t left_count;   /* recipients who have a part of it already */
+	const char *left_to; /* some of them, whom everybody can see, one a line; or NULL */
+	/* asked before a hold begins, not when it is joined; NULL: none */
+	hold_limit_fn *limit;
 	const void *limit_context;
 	size_t share; /* of one sender, as the counts for `limit` have it */
 };
@@ -277,6 +280,10 @@ struct hold_view {
 	int64_t left;	  /* when that was noticed */
 	const char **queue_ids;
 	size_t part_count;
+	size_t mail_count;	/* different mails among its files: 1, or a series */
+	size_t left_count;	/* recipients who had it before it was held */
+	const char *left_to;	/* some of them, one a line; "" once it is over */
+	const char *answered_by; /* of a brake: some of those who answered, one a line; or NULL */
 	const char *storm;  /* the brake it is held for, "" for none */
 	const char *author; /* whom it answers, "" not known */
 	unsigned long answered; /* people who had answered everybody before */

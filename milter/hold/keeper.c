@@ -164,6 +164,7 @@ purge(struct hold_keeper *keeper, int64_t now, const char **why_r)
 	enum base_result result = store_storm_purge(keeper->hold->store, before,
 	    now - HOLD_STORM_MAX_WINDOW * INT64_C(1000), why_r);
 	enum base_result purged = store_hold_purge(keeper->hold->store, before, why_r);
+	enum base_result forgotten = store_answer_forget(keeper->hold->store, now, why_r);
 
 	if (purged == BASE_OK)
 		keeper->is_untidy = true; /* and there may be more: soon again */
@@ -171,6 +172,8 @@ purge(struct hold_keeper *keeper, int64_t now, const char **why_r)
 		keeper->purge_at = now + PURGE_MS;
 	if (purged != BASE_OK && purged != BASE_NONE)
 		return purged;
+	if (forgotten != BASE_OK && forgotten != BASE_NONE)
+		return forgotten;
 	return result == BASE_NONE ? BASE_OK : result;
 }
 

@@ -101,6 +101,14 @@ from_of(struct base_arena *arena, const struct hold_request *request)
 	return is_own ? "" : line_make(arena, request->from, HOLD_MAX_SENDER);
 }
 
+/* Lines of addresses as we have made them ourselves, or none where they are too long. */
+static const char *
+lines_make(struct base_arena *arena, const char *lines)
+{
+	return base_arena_strdup(
+	    arena, lines == NULL || strlen(lines) > HOLD_MAX_RECIPIENTS ? "" : lines);
+}
+
 /* The recipients that are shown, one a line, whole ones only. */
 static const char *
 recipients_make(struct base_arena *arena, const struct hold_request *request)
@@ -173,11 +181,13 @@ hold_row_make(struct hold *hold, struct base_arena *arena,
 		.author = line_make(arena, request->author, HOLD_MAX_SENDER),
 		.answered = (int64_t)request->answered,
 		.limited_by = "",
+		.left_count = (int64_t)request->left_count,
+		.left_to = lines_make(arena, request->left_to),
 	};
 
 	if (row.subject == NULL || row.recipients == NULL || row.reasons == NULL ||
 	    row.policy == NULL || row.language == NULL || row.template == NULL ||
-	    row.author == NULL || row.from_address == NULL) {
+	    row.author == NULL || row.left_to == NULL || row.from_address == NULL) {
 		*why_r = base_why("no memory for a hold");
 		return BASE_BROKEN;
 	}
@@ -194,6 +204,7 @@ hold_part_write(struct hold *hold, const struct hold_request *request, const cha
 	struct store_part part = { .hold_id = id,
 		.queue_id = request->queue_id,
 		.state = HOLD_PART_PLACING,
+		.mail = request->mail,
 		.created = now };
 	enum base_result result = store_part_insert(
 	    hold->store, &part, request->lesson, request->lesson_length, why_r);
@@ -316,6 +327,10 @@ place_join(struct hold *hold, struct hold_place *place, const struct store_hold 
 	place->row.recipient_count =
 	    larger(row->recipient_count, (int64_t)request->recipient_count);
 	place->row.people = larger(row->people, (int64_t)request->people);
+	if ((int64_t)request->left_count > row->left_count) {
+		place->row.left_count = (int64_t)request->left_count;
+		place->row.left_to = place->fresh->left_to;
+	}
 	/* Something known and something unknown make at least what is known. */
 	if (row->people_kind != (int)request->people_kind)
 		place->row.people_kind = HOLD_PEOPLE_AT_LEAST;

@@ -11,6 +11,7 @@
 #define STORM_ROUND_ROWS 16    /* that end in one round of the keeper */
 #define STORM_BYTES (1u << 20) /* for the rows of one question */
 #define STORM_MAX_ADDRESS 320
+#define HOLD_STORM_NAMED 10 /* people who answered, as the owner is told */
 #define NUMBER_SIZE 32
 
 const char *
@@ -184,6 +185,10 @@ storm_begin(struct hold *hold, struct base_arena *arena,
 	storm->until = now + limits->span * 1000;
 	storm->on_end = limits->on_end;
 	storm->by = "";
+	if (store_answer_people(hold->store, arena, &storm->topic,
+		now - limits->window * 1000, HOLD_STORM_NAMED, &storm->answered_by,
+		why_r) != BASE_OK)
+		storm->answered_by = ""; /* the letter then tells how many they are */
 	storm->letter_due = *answer->owner != '\0' ? now : 0;
 	return store_storm_insert(hold->store, storm, why_r);
 }
@@ -195,21 +200,34 @@ answer_write(struct hold *hold, struct base_arena *arena,
     const struct standing *standing, int64_t now, struct store_storm *storm_r,
     bool *has_begun_r, const char **why_r)
 {
+	bool is_named = answer->person != NULL && answer->person[0] != '\0';
 	struct store_storm storm = { .topic = standing->topic };
 	struct store_answer row = { .topic = standing->topic,
 		.message = blob_of(answer->message),
 		.act = blob_of(answer->act),
 		.sender = blob_of(answer->sender),
-		.time = now };
+		.time = now,
+		.person = is_named ? answer->person : "",
+		.forget = is_named ? now + limits->window * 1000 : 0 };
 	size_t answers = 0, answerers = 0;
 	enum base_result result = store_answer_insert(hold->store, &row, why_r);
 
 	if (result == BASE_REFUSE) /* a repetition */
 		return BASE_OK;
+	if (result == BASE_OK && answer->has_alias) {
+		row.message = blob_of(answer->alias);
+		row.person = "";
+		row.forget = 0;
+		result = store_answer_insert(hold->store, &row, why_r);
+		if (result == BASE_REFUSE) /* it is known by this name already */
+			result = BASE_OK;
+	}
 	if (result == BASE_OK)
+		result = store_answer_forget(hold->store, now, why_r);
+	if (result == BASE_OK || result == BASE_NONE)
 		result = store_answer_count(hold->store, &standing->topic,
 		    now - limits->window * 1000, &answers, &answerers, why_r);
-	if (result != BASE_OK || answers < limits->replies)
+	if (result != BASE_OK || answerers < limits->replies)
 		return result;
 	storm.answers = (int64_t)answers;
 	storm.answerers = (int64_t)answerers;
@@ -303,7 +321,7 @@ storm_settle(struct store_storm *storm, const char *by, int64_t now)
 {
 	storm->state = HOLD_STORM_OVER;
 	storm->until = 0;
-	storm->subject = "";
+	storm->subject = storm->answered_by = "";
 	storm->letter_due = 0;
 	if (storm->ended == 0) {
 		storm->ended = now;
@@ -328,6 +346,7 @@ lift_write(struct hold *hold, struct base_arena *arena, const char *id, const ch
 		return BASE_REFUSE;
 	}
 	storm->state = HOLD_STORM_LIFTED;
+	storm->answered_by = "";
 	storm->by = by;
 	storm->ended = now;
 	storm->until = now + storm->span * 1000;
@@ -434,6 +453,7 @@ hold_storm_view_make(const struct store_storm *storm, struct hold_view *view_r)
 		.moved = (storm->ended != 0 ? storm->ended : storm->started) / 1000,
 		.letter_sent = storm->letter_sent / 1000,
 		.answered = (unsigned long)storm->answerers,
+		.answered_by = storm->answered_by,
 		.author = "",
 		.storm = storm->id,
 	};
@@ -465,6 +485,7 @@ hold_storm_each(struct hold *hold, bool all,
 			.list = storm->list,
 			.owner = storm->owner,
 			.subject = storm->subject,
+			.answered_by = storm->answered_by,
 			.people = (unsigned long)storm->people,
 			.answers = (size_t)storm->answers,
 			.answerers = (size_t)storm->answerers,

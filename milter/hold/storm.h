@@ -3,9 +3,9 @@
  *	hold/storm - the brake on answers to everybody, when too many come in a short time
  *
  * WHAT IT DOES
- *	Counts the answers to everybody in one topic: a list, or a thread. When there were as
- *	many within the window as the limits allow, a brake is on for a while: who answers
- *	everybody then is held (HOLD_STORM). It ends by itself, and what it held is sent or
+ *	Counts the people who answered everybody in one topic, which is a thread. When there
+ *	were as many within the window as the limits allow, a brake is on for a while: who
+ *	answers everybody in it then is held (HOLD_STORM). One person who answers often is one. It ends by itself, and what it held is sent or
  *	returned; or somebody lifts it, and what it held is sent at once, and the topic is left
  *	alone for as long as a brake lasts. It is written down with the held mail, so a restart
  *	changes nothing and all nodes share it.
@@ -16,6 +16,9 @@
  *	To the owner of the list a brake is shown as a hold is to its sender: a hold_view with
  *	the action HOLD_BRAKE, of the states HELD (it is on) and SENT (it was lifted, or is
  *	over). Letters and tokens of hold.h work for both.
+ *
+ *	Who answered is kept by name for as long as the window, and a few of them while the
+ *	brake is on, so that its owner can be told.
  *
  * WHAT IT NEVER DOES
  *	It reads nothing for mail that is no answer to everybody: the caller asks only then. A
@@ -42,7 +45,7 @@ const char *hold_storm_state_str(enum hold_storm_state state);
 #define HOLD_STORM_MAX_WINDOW 86400
 
 struct hold_storm_limits {
-	size_t replies;	 /* answers that pass within the window */
+	size_t replies;	 /* people whose answers pass within the window */
 	int64_t window;	 /* seconds */
 	int64_t span;	 /* seconds a brake lasts */
 	enum hold_end on_end; /* of what it holds: RETURN or SEND */
@@ -53,14 +56,18 @@ struct hold_storm_limits {
  * before by an earlier key of the site comes by each of them, by the current one first.
  */
 struct hold_storm_answer {
-	const char *list;			/* address, "" when the topic is a thread */
-	unsigned char topics[BASE_KEY_MAX][BASE_MAC_SIZE]; /* the list, or the first mail */
+	const char *list;			/* the largest one it goes to, "" for none */
+	unsigned char topics[BASE_KEY_MAX][BASE_MAC_SIZE]; /* the first mail of the thread */
 	size_t topic_count;
 	unsigned char ids[HOLD_STORM_IDS][BASE_MAC_SIZE]; /* of a thread: what it answers */
 	size_t id_count;
 	unsigned char message[BASE_MAC_SIZE];	/* the answer itself, made as ids are */
 	unsigned char act[BASE_MAC_SIZE];	/* the same for its parts, by whichever key */
-	unsigned char sender[BASE_MAC_SIZE];
+	unsigned char sender[BASE_MAC_SIZE];	/* the proved person, not who stands in From */
+	const char *person;			/* the same as an address, to be named to the owner */
+	/* by which a thread is known to those who do not say what they answer */
+	unsigned char alias[BASE_MAC_SIZE];
+	bool has_alias;
 	unsigned long people;
 	const char *owner;			/* who is told when a brake begins, "" nobody */
 	const char *subject;
@@ -92,6 +99,7 @@ struct hold_storm_view {
 	const char *list;    /* "" for a thread */
 	const char *owner;   /* "" for nobody */
 	const char *subject; /* "" once it is over */
+	const char *answered_by; /* some of those who answered, one a line; "" once it is over */
 	unsigned long people;
 	size_t answers, answerers;
 	size_t held; /* mails it has held so far */

@@ -114,6 +114,8 @@ enum base_result mail_text_decode(
  * be anybody's own words; where there is a thread, believe that.
  */
 bool mail_subject_is_answer(const char *subject);
+/* What follows that, however often it stands there: the subject of what is answered. */
+const char *mail_subject_base(const char *subject);
 
 /*
  * The message ids in a value (RFC 5322 3.6.4), without <>, at most `room`; how many. When there

@@ -64,17 +64,37 @@ is_colon(const char *at)
 	return *at == ':' || strncmp(at, "：", strlen("：")) == 0;
 }
 
-bool
-mail_subject_is_answer(const char *subject)
+/* Behind the colon of an answer's mark; NULL: it is none. */
+static const char *
+answer_skip(const char *at)
 {
-	const char *at = marks_skip(subject);
+	at = marks_skip(at);
 
 	for (size_t i = 0; i < sizeof(answers) / sizeof(*answers); i++) {
 		size_t length = strlen(answers[i]);
 
 		if (strncasecmp(at, answers[i], length) == 0 &&
-		    is_colon(count_skip(at + length)))
-			return true;
+		    is_colon(count_skip(at + length))) {
+			at = count_skip(at + length);
+			at += strspn(at, " \t");
+			return at + (*at == ':' ? 1 : strlen("："));
+		}
 	}
-	return false;
+	return NULL;
+}
+
+bool
+mail_subject_is_answer(const char *subject)
+{
+	return answer_skip(subject) != NULL;
+}
+
+const char *
+mail_subject_base(const char *subject)
+{
+	const char *next;
+
+	while ((next = answer_skip(subject)) != NULL)
+		subject = next;
+	return marks_skip(subject);
 }

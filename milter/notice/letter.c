@@ -48,6 +48,7 @@ struct letter {
 	const struct letter_kind *kind;
 	const char *answered; /* "14 people have" */
 	const char *subject, *subject_short, *people, *recipients;
+	const char *got, *left, *series, *answered_by; /* see words.h */
 	const char *clock; /* of the deadline */
 	const char *when;  /* of the deadline, with how long that is; NULL: there is none */
 	const char *link;
@@ -73,12 +74,17 @@ letter_prepare(struct letter *letter_r, struct base_arena *arena,
 	letter.subject_short = notice_words_subject(arena, words, view, LETTER_SUBJECT);
 	letter.people = notice_words_people(arena, words, view);
 	letter.recipients = notice_words_recipients(arena, words, view);
+	letter.got = notice_words_got(arena, words, view);
+	letter.left = notice_words_left(arena, words, view);
+	letter.series = notice_words_series(arena, words, view);
+	letter.answered_by = notice_words_answered(arena, words, view);
 	letter.clock = notice_words_clock(arena, words, view->deadline, options->now);
 	letter.when = notice_words_time_within(arena, words, view->deadline, options->now);
 	letter.link =
 	    base_arena_printf(arena, "%s/h/%s", options->base_url, options->token);
 	if (!letter.from || !letter.answered || !letter.subject || !letter.subject_short ||
-	    !letter.people || !letter.recipients || !letter.clock || !letter.when ||
+	    !letter.people || !letter.recipients || !letter.got || !letter.left ||
+	    !letter.series || !letter.answered_by || !letter.clock || !letter.when ||
 	    !letter.link)
 		return false;
 	if (!view->deadline)
@@ -122,7 +128,7 @@ letter_say(struct base_buffer *out, enum notice_form form, const struct letter *
 	return notice_say(out, form, sentence, { "subject", subject, true },
 	    { "people", letter->people, true }, { "answered", letter->answered, true },
 	    { "author", letter->view->author, true }, { "from", letter->from, true },
-	    { "clock", letter->clock, true },
+	    { "clock", letter->clock, true }, { "got", letter->got, false },
 	    { "when", letter->when ? letter->when : "", true });
 }
 
@@ -236,6 +242,9 @@ letter_text(struct base_buffer *out, const struct letter *letter)
 	}
 	letter_text_fact(out, words->fact_subject, letter->subject);
 	letter_text_fact(out, words->fact_to, letter->recipients);
+	letter_text_fact(out, words->fact_left, letter->left);
+	letter_text_fact(out, words->fact_series, letter->series);
+	letter_text_fact(out, words->fact_answered, letter->answered_by);
 	base_buffer_printf(
 	    out, "\n%s\n\n%s\n", words->letter_link_note, words->letter_foot);
 	return !out->failed;
@@ -344,6 +353,9 @@ letter_html(struct base_buffer *out, const struct letter *letter)
 	letter_html_reasons(out, letter);
 	letter_html_fact(out, words->fact_subject, letter->subject);
 	letter_html_fact(out, words->fact_to, letter->recipients);
+	letter_html_fact(out, words->fact_left, letter->left);
+	letter_html_fact(out, words->fact_series, letter->series);
+	letter_html_fact(out, words->fact_answered, letter->answered_by);
 	base_buffer_puts(out, "<hr style=\"margin:20px 0;border:0;border-top:1px solid "
 			      "#d9e1e5\">\n" HTML_QUIET);
 	notice_words_put(out, NOTICE_HTML, words->letter_link_note);

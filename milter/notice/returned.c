@@ -105,13 +105,15 @@ returned_text(struct base_buffer *out, struct base_arena *arena,
 	    notice_words_subject(arena, words, view, RETURNED_SUBJECT_BODY);
 	const char *people = notice_words_people(arena, words, view);
 	const char *recipients = notice_words_recipients(arena, words, view);
+	const char *got = !is_whole	       ? words->back_left
+			  : view->left_count > 0 ? notice_words_got(arena, words, view)
+						 : words->back_nobody;
 
-	if (subject == NULL || people == NULL || recipients == NULL)
+	if (subject == NULL || people == NULL || recipients == NULL || got == NULL)
 		return false;
 	notice_say(out, NOTICE_PLAIN, returned_why(words, view),
 	    { "subject", subject, true }, { "people", people, true });
-	base_buffer_printf(out, "\n\n%s\n\n%s %s\n\n",
-	    is_whole ? words->back_nobody : words->back_left, words->back_attached,
+	base_buffer_printf(out, "\n\n%s\n\n%s %s\n\n", got, words->back_attached,
 	    words->back_again);
 	base_buffer_printf(out, "%s: %s\n", words->fact_subject, subject);
 	if (*recipients != '\0')

@@ -49,9 +49,16 @@ static const struct place places[] = {
 	SEVERAL(people_at_least),
 	PIECE(people_unknown),
 	SEVERAL(and_more),
+	SEVERAL(left),
+	SEVERAL(series),
+	PIECE(got_nobody),
+	SENTENCE(got_some),
 	PIECE(no_subject),
 	PIECE(fact_subject),
 	PIECE(fact_to),
+	PIECE(fact_left),
+	PIECE(fact_series),
+	PIECE(fact_answered),
 	PIECE(fact_since),
 	PIECE(why_title),
 	PIECE(next_title),
@@ -180,7 +187,7 @@ static const struct place places[] = {
 };
 
 #define PLACE_COUNT (sizeof(places) / sizeof(*places))
-#define PLACE_PLURALS 8
+#define PLACE_PLURALS 10
 
 _Static_assert(sizeof(struct notice_words) - offsetof(struct notice_words, clock) ==
 		   (PLACE_COUNT - PLACE_PLURALS) * sizeof(const char *) +

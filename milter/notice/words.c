@@ -10,6 +10,7 @@
 #include "milter/notice/words.h"
 
 #define WORDS_MAX_TEXT 2048      /* bytes of one made text */
+#define WORDS_SHOWN_PEOPLE 10 /* who answered everyone */
 #define WORDS_SHOWN_RECIPIENTS 3 /* by name; the rest are counted */
 #define WORDS_MAX_ADDRESS 80     /* bytes shown of one address */
 
@@ -213,18 +214,18 @@ words_add_recipient(struct base_arena *arena, struct base_buffer *list, const ch
 	       base_buffer_puts(list, shown);
 }
 
-/* The first visible recipients by name, the others as a number. */
-const char *
-notice_words_recipients(struct base_arena *arena, const struct notice_words *words,
-    const struct hold_view *view)
+/* The first of some addresses, the others of `total` as a number. */
+static const char *
+words_list(struct base_arena *arena, const struct notice_words *words, const char *lines,
+    size_t most, size_t total)
 {
 	struct base_buffer list;
-	const char *line = view->recipients ? view->recipients : "", *more, *text = NULL;
+	const char *line = lines ? lines : "", *more, *text = NULL;
 	size_t shown = 0, length;
 	bool is_whole = true;
 
 	base_buffer_init(&list, WORDS_MAX_TEXT);
-	for (; *line && shown < WORDS_SHOWN_RECIPIENTS;
+	for (; *line && shown < most;
 	     line += length + (line[length] == '\n')) {
 		length = strcspn(line, "\n");
 		if (!length)
@@ -233,15 +234,66 @@ notice_words_recipients(struct base_arena *arena, const struct notice_words *wor
 		is_whole = is_whole && more && words_add_recipient(arena, &list, more);
 		shown++;
 	}
-	if (shown && view->recipient_count > shown) {
-		more = notice_words_count(
-		    arena, words, &words->and_more, view->recipient_count - shown);
+	if (shown && total > shown) {
+		more =
+		    notice_words_count(arena, words, &words->and_more, total - shown);
 		is_whole = is_whole && more && base_buffer_printf(&list, " %s", more);
 	}
 	if (is_whole)
 		text = base_arena_strdup(arena, base_buffer_text(&list));
 	base_buffer_free(&list);
 	return text;
+}
+
+/* The first visible recipients by name, the others as a number. */
+const char *
+notice_words_recipients(struct base_arena *arena, const struct notice_words *words,
+    const struct hold_view *view)
+{
+	return words_list(arena, words, view->recipients, WORDS_SHOWN_RECIPIENTS,
+	    view->recipient_count);
+}
+
+const char *
+notice_words_got(struct base_arena *arena, const struct notice_words *words,
+    const struct hold_view *view)
+{
+	if (view->left_count == 0)
+		return words->got_nobody;
+	return words_make(arena, words->got_some,
+	    { "left", notice_words_count(arena, words, &words->left, view->left_count),
+		false });
+}
+
+const char *
+notice_words_left(struct base_arena *arena, const struct notice_words *words,
+    const struct hold_view *view)
+{
+	if (view->left_count == 0)
+		return "";
+	if (view->left_to == NULL || *view->left_to == '\0')
+		return notice_words_count(arena, words, &words->left, view->left_count);
+	return words_list(arena, words, view->left_to, WORDS_SHOWN_RECIPIENTS,
+	    view->left_count);
+}
+
+const char *
+notice_words_series(struct base_arena *arena, const struct notice_words *words,
+    const struct hold_view *view)
+{
+	if (view->mail_count < 2)
+		return "";
+	return notice_words_count(arena, words, &words->series, view->mail_count - 1);
+}
+
+const char *
+notice_words_answered(struct base_arena *arena, const struct notice_words *words,
+    const struct hold_view *view)
+{
+	if (view->answered_by == NULL)
+		return "";
+	return words_list(
+	    arena, words, view->answered_by, WORDS_SHOWN_PEOPLE, view->answered);
 }
 
 /* The time of day in one of the language's ways. */

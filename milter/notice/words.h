@@ -46,10 +46,13 @@ struct notice_words {
 	struct notice_plural people, people_at_least;
 	const char *people_unknown;
 	struct notice_plural and_more;
+	struct notice_plural left, series; /* who had it before; the other mails of a series */
+	const char *got_nobody, *got_some; /* for {got}; {left} */
 	const char *no_subject;
 
 	/* facts shown in a table */
-	const char *fact_subject, *fact_to, *fact_since;
+	const char *fact_subject, *fact_to, *fact_left, *fact_series;
+	const char *fact_answered, *fact_since;
 	const char *why_title, *next_title;
 
 	/* the letter: {subject} {people} {when} {clock} */
@@ -149,6 +152,18 @@ const char *notice_words_people(struct base_arena *arena, const struct notice_wo
 /* The subject for people: one line, at most so many bytes, or "(no subject)". */
 const char *notice_words_subject(struct base_arena *arena, const struct notice_words *words,
     const struct hold_view *view, size_t max_bytes);
+/* Who has got a mail that is held or was stopped: nobody, or those whom a part went to before. */
+const char *notice_words_got(struct base_arena *arena, const struct notice_words *words,
+    const struct hold_view *view);
+/* Those, by name as far as they may be named; "" for nobody. */
+const char *notice_words_left(struct base_arena *arena, const struct notice_words *words,
+    const struct hold_view *view);
+/* "and 12 more mails of the same series, to the same people"; "" for one mail. */
+const char *notice_words_series(struct base_arena *arena, const struct notice_words *words,
+    const struct hold_view *view);
+/* Those who answered everyone, on the page of a storm; "" when none is known. */
+const char *notice_words_answered(struct base_arena *arena,
+    const struct notice_words *words, const struct hold_view *view);
 /* "anna@example.com, bob@example.com and 38 more"; "" when none is visible. */
 const char *notice_words_recipients(struct base_arena *arena,
     const struct notice_words *words, const struct hold_view *view);

@@ -38,10 +38,18 @@ const struct notice_words notice_words_en = {
 	.people_at_least = { { "at least 1 person", "at least {n} people" } },
 	.people_unknown = "an unknown number of people",
 	.and_more = { { "and 1 more", "and {n} more" } },
+	.left = { { "{n} recipient", "{n} recipients" } },
+	.series = { { "and {n} more mail of the same series, to the same people",
+	    "and {n} more mails of the same series, to the same people" } },
+	.got_nobody = "Nobody has got it.",
+	.got_some = "It had already left for {left} before it was held; nobody else has got it.",
 	.no_subject = "(no subject)",
 
 	.fact_subject = "Subject",
 	.fact_to = "To",
+	.fact_left = "Had it before",
+	.fact_series = "Together with it",
+	.fact_answered = "Answered everyone",
 	.fact_since = "Held",
 	.why_title = "Why it was held",
 	.next_title = "What happens next",
@@ -51,7 +59,7 @@ const struct notice_words notice_words_en = {
 	    "Not sent yet: your mail \"{subject}\" to {people} is waiting for you",
 	.letter_subject_undo = "Leaves {clock} unless you undo: \"{subject}\" to {people}",
 	.letter_confirm =
-	    "Your mail \"{subject}\" to {people} has not been sent yet. Nobody has got it. "
+	    "Your mail \"{subject}\" to {people} has not been sent yet. {got} "
 	    "It is safe on the mail server and waits for your word.",
 	.letter_undo =
 	    "Your mail \"{subject}\" to {people} has not left yet. It is kept back for a "
@@ -82,7 +90,7 @@ const struct notice_words notice_words_en = {
 	    "Not sent yet: {answered} already answered everyone (\"{subject}\")",
 	.letter_storm =
 	    "{answered} already answered everyone, so your answer \"{subject}\" to {people} "
-	    "waits for a while. Nobody has got it. It is safe on the mail server.",
+	    "waits for a while. {got} It is safe on the mail server.",
 	.letter_storm_author =
 	    "Would an answer to {author} alone do? Then write to them, and stop this one "
 	    "below. Further answers of yours to everyone here wait as well, without another "
@@ -185,7 +193,7 @@ const struct notice_words notice_words_en = {
 	.button_send_now = "Send it now to {people}",
 	.button_restore = "Send it after all",
 
-	.nobody_has_it = "Nobody has got it.",
+	.nobody_has_it = "{got}",
 	.part_released = "But the mail server released a part of it without being asked, as was "
 			 "noticed {when}: some of these people may have it.",
 	.part_gone = "But a part of it is missing in the mail server's queue, as was noticed "

@@ -5,18 +5,24 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/queue.h>
+#include <time.h>
 
 #include "milter/mail/mail.h"
 
 #define BUCKETS 4096  /* a power of two */
 #define LIKE_LOOKS 64 /* acts that are compared, the latest first */
 #define PART_NAMES 64 /* names of one act; a part beyond them is an act of its own */
+#define AWAIT_SECONDS 3 /* for the fate of a mail that a parallel session is looking at */
 
 /* One name of an act: each part may have a Message-ID of its own. */
 struct act_name {
 	LIST_ENTRY(act_name) in_bucket;
 	LIST_ENTRY(act_name) in_act;
+	LIST_ENTRY(act_name) in_thread; /* if it has a thread's name */
 	unsigned char id[BASE_MAC_SIZE];
+	unsigned char thread[BASE_MAC_SIZE];
+	bool has_thread;
+	int64_t mail; /* which mail of the act */
 	bool is_taught;
 	struct act *act;
 };
@@ -32,8 +38,15 @@ struct act {
 	bool has_like;
 	unsigned char body[BASE_MAC_SIZE];
 	bool has_body;
+	unsigned char header[BASE_MAC_SIZE]; /* of its first part */
+	bool is_individual;                  /* all of its parts are */
+	unsigned char audience[BASE_MAC_SIZE];
+	int64_t mail_count;
 	size_t taught;
 	enum settings_action held;
+	bool is_open;               /* nothing was held, nothing passed yet */
+	size_t left;                /* recipients of the first mail who have it */
+	struct base_buffer left_to; /* some of them, one a line */
 	struct act_names names;
 	size_t name_count, part_count;
 	struct base_buffer recipients; /* addresses, each with its NUL */
@@ -45,9 +58,11 @@ struct session_acts {
 	struct base_key *key;
 	pthread_mutex_t lock;
 	TAILQ_HEAD(, act) by_age;
+	pthread_cond_t decided;
 	struct act_names by_id[BUCKETS];
+	struct act_names by_thread[BUCKETS];
 	struct act_bucket by_like[BUCKETS];
-	size_t count, bytes;
+	size_t count, bytes, names;
 };
 
 /* --- one act ---------------------------------------------------------------------- */
@@ -74,7 +89,10 @@ act_remove(struct session_acts *acts, struct act *act)
 	while ((name = LIST_FIRST(&act->names)) != NULL) {
 		LIST_REMOVE(name, in_act);
 		LIST_REMOVE(name, in_bucket);
+		if (name->has_thread)
+			LIST_REMOVE(name, in_thread);
 		free(name);
+		acts->names--;
 	}
 	if (act->has_like)
 		LIST_REMOVE(act, in_bucket);
@@ -82,36 +100,50 @@ act_remove(struct session_acts *acts, struct act *act)
 	acts->count--;
 	acts->bytes -= act->recipients.length;
 	base_buffer_free(&act->recipients);
+	base_buffer_free(&act->left_to);
 	free(act);
 }
 
 /* Gives an act one more name. */
-static bool
-act_name_add(
-    struct session_acts *acts, struct act *act, const unsigned char id[BASE_MAC_SIZE])
+static struct act_name *
+act_name_add(struct session_acts *acts, struct act *act,
+    const struct session_act_names *names, int64_t mail)
 {
-	struct act_name *name =
-	    act->name_count < PART_NAMES ? calloc(1, sizeof(*name)) : NULL;
+	struct act_name *name = calloc(1, sizeof(*name));
 
 	if (name == NULL)
-		return false;
-	memcpy(name->id, id, BASE_MAC_SIZE);
+		return NULL;
+	memcpy(name->id, names->id, BASE_MAC_SIZE);
+	memcpy(name->thread, names->thread, BASE_MAC_SIZE);
+	name->has_thread = names->has_thread;
+	name->mail = mail;
 	name->act = act;
 	LIST_INSERT_HEAD(&act->names, name, in_act);
-	LIST_INSERT_HEAD(&acts->by_id[bucket_of(id)], name, in_bucket);
+	LIST_INSERT_HEAD(&acts->by_id[bucket_of(names->id)], name, in_bucket);
+	if (name->has_thread)
+		LIST_INSERT_HEAD(
+		    &acts->by_thread[bucket_of(name->thread)], name, in_thread);
 	act->name_count++;
-	return true;
+	acts->names++;
+	return name;
 }
 
 /* An act of this name; NULL: no memory. */
-static struct act *
+static struct act_name *
 act_new(struct session_acts *acts, const struct session_act_names *names, int64_t now)
 {
 	struct act *act = calloc(1, sizeof(*act));
+	struct act_name *name;
 
 	if (act == NULL)
 		return NULL;
 	act->began = now;
+	act->is_open = true;
+	act->mail_count = 1;
+	act->is_individual = names->is_individual;
+	memcpy(act->header, names->header, BASE_MAC_SIZE);
+	memcpy(act->audience, names->audience, BASE_MAC_SIZE);
+	base_buffer_init(&act->left_to, SESSION_ACT_LEFT_BYTES);
 	act->held = SETTINGS_PASS;
 	memcpy(act->act, names->act, BASE_MAC_SIZE);
 	memcpy(act->like, names->like, BASE_MAC_SIZE);
@@ -121,10 +153,10 @@ act_new(struct session_acts *acts, const struct session_act_names *names, int64_
 		LIST_INSERT_HEAD(&acts->by_like[bucket_of(act->like)], act, in_bucket);
 	TAILQ_INSERT_TAIL(&acts->by_age, act, in_age);
 	acts->count++;
-	if (act_name_add(acts, act, names->id))
-		return act;
-	act_remove(acts, act);
-	return NULL;
+	name = act_name_add(acts, act, names, 0);
+	if (name == NULL)
+		act_remove(acts, act);
+	return name;
 }
 
 /* Calls each() for everybody who got a part; false when that was false. */
@@ -187,20 +219,58 @@ acts_expire(struct session_acts *acts, int64_t now)
 
 	while ((oldest = TAILQ_FIRST(&acts->by_age)) != NULL &&
 	       (oldest->began < now - SESSION_ACT_SECONDS || oldest->began > now + 1 ||
-		   acts->count >= SESSION_ACT_MAX || acts->bytes >= SESSION_ACT_BYTES))
+		   acts->count >= SESSION_ACT_MAX || acts->bytes >= SESSION_ACT_BYTES ||
+		   acts->names >= SESSION_ACT_NAMES))
 		act_remove(acts, oldest);
 }
 
-/* The name of this hash, or NULL. */
+/*
+ * Can they be parts of one mail? A client that splits one leaves its header as it is; a program
+ * that writes to each person by himself names each by himself.
+ */
+static bool
+is_of_one_mail(const struct act *act, const struct session_act_names *names)
+{
+	return (!act->is_individual && !names->is_individual) ||
+	       mac_equals(act->header, names->header);
+}
+
+/* The name of a mail that is known, or NULL. */
 static struct act_name *
-name_find(struct session_acts *acts, const unsigned char id[BASE_MAC_SIZE])
+name_find(struct session_acts *acts, const struct session_act_names *names)
 {
 	struct act_name *name;
 
-	LIST_FOREACH(name, &acts->by_id[bucket_of(id)], in_bucket)
-	if (mac_equals(name->id, id))
+	LIST_FOREACH(name, &acts->by_id[bucket_of(names->id)], in_bucket)
+	if (mac_equals(name->id, names->id) &&
+	    (name->mail > 0 || is_of_one_mail(name->act, names)))
 		return name;
 	return NULL;
+}
+
+/* The act one of whose mails this one answers, to the same people: one more mail of it. */
+static struct act *
+series_find_parent(struct session_acts *acts, const struct session_act_names *names,
+    const unsigned char parent[BASE_MAC_SIZE])
+{
+	struct act_name *name;
+
+	LIST_FOREACH(name, &acts->by_thread[bucket_of(parent)], in_thread)
+	if (mac_equals(name->thread, parent) &&
+	    mac_equals(name->act->audience, names->audience))
+		return name->act;
+	return NULL;
+}
+
+/* The same for any mail that it answers. */
+static struct act *
+series_find(struct session_acts *acts, const struct session_act_names *names)
+{
+	struct act *act = NULL;
+
+	for (size_t i = 0; act == NULL && i < names->parent_count; i++)
+		act = series_find_parent(acts, names, names->parents[i]);
+	return act;
 }
 
 /* May this mail be a part of that act? Not if somebody would get it twice. */
@@ -209,6 +279,7 @@ is_alike(const struct act *act, const struct session_act_names *names,
     const struct mail_addresses *recipients)
 {
 	return mac_equals(act->like, names->like) && act->name_count < PART_NAMES &&
+	       is_of_one_mail(act, names) &&
 	       act_each(act, is_not_in, (void *)recipients);
 }
 
@@ -249,7 +320,10 @@ act_join(struct session_acts *acts, struct base_arena *arena, struct act_name *n
     const struct mail_addresses *recipients, struct session_act_part *part_r)
 {
 	struct act *act = name->act;
-	struct session_act_part part = { .held = act->held };
+	struct session_act_part part = { .held = act->held,
+		.mail = name->mail,
+		.has_passed = act->left > 0,
+		.is_open = act->is_open };
 	struct gathering gathering = { arena, &part.others };
 
 	memcpy(part.act, act->act, BASE_MAC_SIZE);
@@ -267,20 +341,24 @@ enter(struct session_acts *acts, struct base_arena *arena,
     const struct session_act_names *names, const struct mail_addresses *recipients,
     int64_t now, struct session_act_part *part_r)
 {
-	struct act_name *name = name_find(acts, names->id);
+	struct act_name *name = name_find(acts, names);
 	struct session_act_part part = { .held = SETTINGS_PASS };
 	struct act *act;
 
-	if (name != NULL)
+	if (name == NULL && (act = series_find(acts, names)) != NULL)
+		name = act_name_add(acts, act, names, act->mail_count++);
+	if (name != NULL) {
+		name->act->is_individual &= names->is_individual;
 		return act_join(acts, arena, name, recipients, part_r);
+	}
 	memcpy(part.act, names->act, BASE_MAC_SIZE);
 	part.wants_body = like_find(acts, names, recipients, NULL, NULL) != NULL;
 	if (!part.wants_body) {
-		act = act_new(acts, names, now);
-		if (act == NULL)
+		name = act_new(acts, names, now);
+		if (name == NULL)
 			return BASE_BROKEN;
-		act_add(acts, act, recipients, &part.others);
-		act->part_count++;
+		act_add(acts, name->act, recipients, &part.others);
+		name->act->part_count++;
 	}
 	*part_r = part;
 	return BASE_OK;
@@ -307,7 +385,8 @@ act_merge(struct session_acts *acts, struct act_name *name, struct act *into,
 {
 	if (name != NULL)
 		act_remove(acts, name->act);
-	return act_name_add(acts, into, names->id) ? name_find(acts, names->id) : NULL;
+	into->is_individual &= names->is_individual;
+	return act_name_add(acts, into, names, 0);
 }
 
 /* The name of a mail whose body is known now: its own act's, or that of one just like it. */
@@ -315,17 +394,17 @@ static struct act_name *
 settle(struct session_acts *acts, const struct session_act_names *names,
     const struct mail_addresses *recipients, const unsigned char *body, int64_t now)
 {
-	struct act_name *name = name_find(acts, names->id);
+	struct act_name *name = name_find(acts, names);
 	struct act *own = name != NULL ? name->act : NULL, *act = NULL;
 
-	if (own != NULL && own->has_body)
+	if (own != NULL && (own->has_body || name->mail > 0))
 		return name;
 	if (own == NULL || own->part_count == 1)
 		act = like_find(acts, names, recipients, body, own);
 	if (act != NULL)
 		name = act_merge(acts, name, act, names);
-	else if (own == NULL && act_new(acts, names, now) != NULL)
-		name = name_find(acts, names->id);
+	else if (own == NULL)
+		name = act_new(acts, names, now);
 	if (name == NULL)
 		return NULL;
 	name->act->has_body = true;
@@ -352,16 +431,100 @@ session_acts_settle(struct session_acts *acts, struct base_arena *arena,
 
 /* --- what became of it ------------------------------------------------------------ */
 
+/* Something is known now of an act's first mail. */
+static void
+act_decide(struct session_acts *acts, struct act *act)
+{
+	act->is_open = false;
+	pthread_cond_broadcast(&acts->decided);
+}
+
+enum base_result
+session_acts_hold(struct session_acts *acts, struct base_arena *arena,
+    const struct session_act_names *names, enum settings_action action,
+    struct session_act_left *left_r)
+{
+	struct session_act_left left = { .to = "" };
+	struct act_name *name;
+
+	pthread_mutex_lock(&acts->lock);
+	name = name_find(acts, names);
+	if (name != NULL) {
+		if (name->act->held < action)
+			name->act->held = action;
+		left.count = name->act->left;
+		left.to =
+		    base_arena_strdup(arena, base_buffer_text(&name->act->left_to));
+		act_decide(acts, name->act);
+	}
+	pthread_mutex_unlock(&acts->lock);
+	if (left.to == NULL)
+		return BASE_BROKEN;
+	*left_r = left;
+	return BASE_OK;
+}
+
+/* Counts those who get a part of the first mail. */
+static void
+act_leave(struct session_acts *acts, struct act_name *name, size_t count,
+    const char *visible)
+{
+	if (name->mail == 0) {
+		name->act->left += count;
+		base_buffer_puts(&name->act->left_to, visible);
+	}
+	act_decide(acts, name->act);
+}
+
 void
-session_acts_held(struct session_acts *acts, const struct session_act_names *names,
-    enum settings_action action)
+session_acts_leave(struct session_acts *acts, const struct session_act_names *names,
+    size_t count, const char *visible)
 {
 	struct act_name *name;
 
 	pthread_mutex_lock(&acts->lock);
-	name = name_find(acts, names->id);
-	if (name != NULL && name->act->held < action)
-		name->act->held = action;
+	name = name_find(acts, names);
+	if (name != NULL)
+		act_leave(acts, name, count, visible);
+	pthread_mutex_unlock(&acts->lock);
+}
+
+bool
+session_acts_pass(struct session_acts *acts, const struct session_act_names *names,
+    size_t count, const char *visible, enum settings_action *held_r)
+{
+	struct act_name *name;
+	bool is_held = false;
+
+	pthread_mutex_lock(&acts->lock);
+	name = name_find(acts, names);
+	if (name != NULL && name->act->held > SETTINGS_PASS) {
+		is_held = true;
+		*held_r = name->act->held;
+	} else if (name != NULL)
+		act_leave(acts, name, count, visible);
+	pthread_mutex_unlock(&acts->lock);
+	return !is_held;
+}
+
+void
+session_acts_await(struct session_acts *acts, const struct session_act_names *names,
+    struct session_act_part *part)
+{
+	struct act_name *name;
+	struct timespec end;
+
+	clock_gettime(CLOCK_REALTIME, &end);
+	end.tv_sec += AWAIT_SECONDS;
+	pthread_mutex_lock(&acts->lock);
+	while ((name = name_find(acts, names)) != NULL && name->act->is_open &&
+	       pthread_cond_timedwait(&acts->decided, &acts->lock, &end) == 0)
+		continue;
+	if (name != NULL) {
+		part->held = name->act->held;
+		part->has_passed = name->act->left > 0;
+		part->is_open = name->act->is_open;
+	}
 	pthread_mutex_unlock(&acts->lock);
 }
 
@@ -373,7 +536,7 @@ session_acts_teach(
 	struct act_name *name;
 
 	pthread_mutex_lock(&acts->lock);
-	name = name_find(acts, names->id);
+	name = name_find(acts, names);
 	if (name != NULL) {
 		before.is_message = name->is_taught;
 		before.recipients = name->act->taught;
@@ -409,6 +572,7 @@ session_acts_new(void)
 		return NULL;
 	}
 	pthread_mutex_init(&acts->lock, NULL);
+	pthread_cond_init(&acts->decided, NULL);
 	TAILQ_INIT(&acts->by_age);
 	return acts;
 }
@@ -429,6 +593,7 @@ session_acts_free(struct session_acts **acts)
 	while ((act = TAILQ_FIRST(&(*acts)->by_age)) != NULL)
 		act_remove(*acts, act);
 	pthread_mutex_destroy(&(*acts)->lock);
+	pthread_cond_destroy(&(*acts)->decided);
 	base_key_free(&(*acts)->key);
 	free(*acts);
 	*acts = NULL;

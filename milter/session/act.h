@@ -10,6 +10,13 @@
  *	subject, Date and start of the body, and nobody who got two of them. A first part that
  *	passed at the end of its header has no body that is known: it takes the one of the next
  *	part, so at most two mails that are alike but for their text are taken for one act.
+ *	A mail to one person whom alone it names is a mail of its own, however many like it there
+ *	are: the parts of one mail that a client has split name the same people.
+ *
+ *	A mail that answers one of the same sender's mails of the last minutes, to just the same
+ *	people, is one more mail of that act: a series of patches, or "I forgot the attachment". It
+ *	shares the fate of the first one. Once a part was held, none passes any more, and what had
+ *	passed until then is known.
  *
  * WHAT IT NEVER DOES
  *	It keeps nothing on disk. Names are keyed hashes; addresses are kept as long as the act.
@@ -34,6 +41,9 @@
 #define SESSION_ACT_SECONDS 300 /* as long as a part may still join a hold */
 #define SESSION_ACT_MAX 8192
 #define SESSION_ACT_BYTES (8u << 20) /* of all acts' addresses */
+#define SESSION_ACT_NAMES 65536 /* of all acts */
+#define SESSION_ACT_PARENTS 3
+#define SESSION_ACT_LEFT_BYTES 2048 /* of the addresses of who has it already */
 
 /* What a mail is called; all hashes by session_acts_key(), but one. */
 struct session_act_names {
@@ -42,6 +52,13 @@ struct session_act_names {
 	unsigned char id[BASE_MAC_SIZE];   /* sender, Message-ID, subject, Date */
 	unsigned char like[BASE_MAC_SIZE]; /* sender, subject, Date */
 	bool has_like; /* there is a Date, without which nothing is alike */
+	unsigned char header[BASE_MAC_SIZE]; /* To and Cc */
+	bool is_individual; /* it goes to one person, whom alone it names */
+	unsigned char thread[BASE_MAC_SIZE]; /* sender, Message-ID */
+	bool has_thread;
+	unsigned char parents[SESSION_ACT_PARENTS][BASE_MAC_SIZE]; /* as thread: what it answers */
+	size_t parent_count;
+	unsigned char audience[BASE_MAC_SIZE]; /* whom it goes to, as far as this part tells */
 };
 
 /* What is known of a mail's act. */
@@ -50,6 +67,15 @@ struct session_act_part {
 	struct mail_addresses others;     /* who got the parts before; in the arena given */
 	bool wants_body; /* only the body can tell whether it is a part of an act */
 	enum settings_action held; /* what a part was held for; PASS: none was */
+	int64_t mail;    /* which mail of the act it is; 0: the first one */
+	bool has_passed; /* a part of the first one has left */
+	bool is_open;    /* nothing is known of the first one's fate yet */
+};
+
+/* Who has a part of an act that is held now. */
+struct session_act_left {
+	size_t count;   /* recipients */
+	const char *to; /* some of them, whom everybody can see; one a line */
 };
 
 struct session_acts;
@@ -66,9 +92,25 @@ enum base_result session_acts_enter(struct session_acts *acts, struct base_arena
 enum base_result session_acts_settle(struct session_acts *acts, struct base_arena *arena,
     const struct session_act_names *names, const struct mail_addresses *recipients,
     const unsigned char body[BASE_MAC_SIZE], int64_t now, struct session_act_part *part_r);
-/* A part was held: later ones share its fate. */
-void session_acts_held(struct session_acts *acts, const struct session_act_names *names,
-    enum settings_action action);
+/*
+ * A part is to be held: later ones share its fate, and what is still being looked at cannot
+ * pass any more. Tells who has a part already; in the arena given.
+ */
+enum base_result session_acts_hold(struct session_acts *acts, struct base_arena *arena,
+    const struct session_act_names *names, enum settings_action action,
+    struct session_act_left *left_r);
+/*
+ * May this part pass? Then it has: `count` recipients get it, of whom everybody can see those
+ * of `visible`, one a line. False: another one was held; *held_r is what for.
+ */
+bool session_acts_pass(struct session_acts *acts, const struct session_act_names *names,
+    size_t count, const char *visible, enum settings_action *held_r);
+/* It leaves whatever was held, for a reason of its own. */
+void session_acts_leave(struct session_acts *acts, const struct session_act_names *names,
+    size_t count, const char *visible);
+/* Waits, but not for long, until the first mail's fate is known. */
+void session_acts_await(struct session_acts *acts, const struct session_act_names *names,
+    struct session_act_part *part);
 
 /* What was learned of an act before. */
 struct session_act_lesson {

@@ -82,6 +82,8 @@ session_answer_error(
 		policy = policy_choose(&facts, NULL);
 	}
 	is_accepted = policy->on_error == SETTINGS_ERROR_ACCEPT;
+	if (is_accepted && mail->judged != NULL)
+		session_part_leave(connection);
 	audit_event(AUDIT_ERROR, NULL, { "where", where }, { "what", why },
 	    { "answer", is_accepted ? "accept" : "tempfail" },
 	    { "queue_id", mail->transaction->queue_id });
@@ -180,7 +182,8 @@ judge_header(struct session_connection *connection)
 	    !mail->part.wants_body && session_storm_ask(connection, &why) != BASE_OK)
 		return session_answer_error(connection, "storm", why);
 	if (mail->verdict.action != SETTINGS_PASS || mail->verdict.wants_body ||
-	    mail->part.wants_body || mail->is_stormy) {
+	    mail->part.wants_body || mail->is_stormy ||
+	    (mail->part.mail > 0 && mail->part.is_open) || !session_part_pass(connection)) {
 		mail->plan = SESSION_PLAN_JUDGE;
 		return SESSION_CONTINUE;
 	}
@@ -226,9 +229,13 @@ session_answer_verdict(struct session_connection *connection, SMFICTX *context)
 		return session_hold(connection, context);
 	switch (connection->mail.verdict.action) {
 	case SETTINGS_PASS:
+		if (!session_part_pass(connection))
+			break;
 		session_learn_send(connection);
 		return SESSION_ACCEPT;
 	case SETTINGS_TAG:
+		if (!session_part_pass(connection))
+			break;
 		return session_tag(connection, context);
 	case SETTINGS_UNDO:
 	case SETTINGS_CONFIRM:
@@ -247,6 +254,7 @@ judge_message(struct session_connection *connection, SMFICTX *context)
 
 	if (mail->failed != NULL)
 		return session_answer_error(connection, "gather", mail->failed);
+	session_part_await(connection);
 	if (session_part_settle(connection))
 		answer = facts_find(connection);
 	if (answer != SESSION_CONTINUE)

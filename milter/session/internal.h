@@ -47,6 +47,7 @@ struct session_mail {
 	struct identity identity;
 	struct session_act_names names;
 	struct session_act_part part;
+	struct session_act_left left; /* of a mail that is held: who has it already */
 	/* The transaction with the recipients of the whole act; NULL: not a person's send. */
 	const struct mail_transaction *judged;
 	const struct settings_policy *policy; /* that decided; NULL: none was chosen yet */
@@ -56,7 +57,7 @@ struct session_mail {
 	struct memory_recall personal; /* of identity_own_account() */
 	struct judge_verdict verdict; /* its action is what is done */
 	enum settings_action wanted;  /* what the verdict was before it was softened */
-	const char *softened_by; /* "spf", "login", "monitor", "sender", "site" or NULL */
+	const char *softened_by; /* "spf", "login", "monitor", "series", "sender", "site", NULL */
 	double site_sends;       /* in a day, as the budget has it */
 	bool is_stormy;               /* held for a storm of answers, by this brake */
 	struct hold_storm_brake brake;
@@ -112,8 +113,17 @@ enum session_answer session_answer_error(
 void session_part_enter(struct session_connection *connection);
 /* End of the message: the same, now that the body is known. True: there are others now. */
 bool session_part_settle(struct session_connection *connection);
-/* It is held, and what it teaches with it. */
-void session_part_held(struct session_connection *connection);
+/* Waits, but not for long, for the fate of the first mail of its series. */
+void session_part_await(struct session_connection *connection);
+/*
+ * It passes, as far as it is concerned. False: another part is held meanwhile, and this one
+ * with it, as verdict.action says now.
+ */
+bool session_part_pass(struct session_connection *connection);
+/* It leaves whatever becomes of the others: nothing can hold it. */
+void session_part_leave(struct session_connection *connection);
+/* It is to be held, and what it teaches with it; finds who has it already. */
+enum base_result session_part_hold(struct session_connection *connection);
 /* Whose habits this send teaches: the actor's, or nobody's ("") when no person is proved. */
 const char *session_learner(const struct session_connection *connection);
 /* Gives memory what is known of a judged send, or of a mail that is not judged. */

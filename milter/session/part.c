@@ -34,6 +34,86 @@ session_learner(const struct session_connection *connection)
 	return identity->person[0] != '\0' ? identity->actor : "";
 }
 
+/* Does it go to one person, whom alone it names? Then it tells nobody of anybody else. */
+static bool
+is_individual(const struct mail_transaction *transaction)
+{
+	const struct mail_addresses *recipients = &transaction->recipients;
+	const struct mail_addresses *to = &transaction->to, *cc = &transaction->cc;
+
+	return !transaction->is_resent && recipients->seen == 1 && recipients->count == 1 &&
+	       to->count + cc->count == 1 &&
+	       strcmp(to->count == 1 ? to->items[0] : cc->items[0],
+		   recipients->items[0]) == 0;
+}
+
+/* The keyed hash of To and Cc. */
+static void
+header_name(const struct base_key *key, const struct mail_transaction *transaction,
+    unsigned char name_r[BASE_MAC_SIZE])
+{
+	const struct mail_addresses *sets[] = { &transaction->to, &transaction->cc };
+	struct base_buffer whole;
+
+	base_buffer_init(&whole, MAX_NAME_BYTES);
+	for (size_t set = 0; set < sizeof(sets) / sizeof(*sets); set++) {
+		for (size_t i = 0; i < sets[set]->count; i++)
+			base_buffer_append(&whole, sets[set]->items[i],
+			    strlen(sets[set]->items[i]) + 1);
+		base_buffer_append(&whole, "", 1);
+	}
+	base_key_mac(key, BASE_KEY_ACT, base_buffer_text(&whole), whole.length, name_r);
+	base_buffer_free(&whole);
+}
+
+/* The keyed hash of a set of people, in whatever order they come; the sender is none of them. */
+static void
+audience_name(const struct base_key *key, const struct mail_addresses *set,
+    const char *sender, unsigned char name_r[BASE_MAC_SIZE])
+{
+	unsigned char one[BASE_MAC_SIZE];
+
+	memset(name_r, 0, BASE_MAC_SIZE);
+	for (size_t i = 0; i < set->count; i++) {
+		if (strcmp(set->items[i], sender) == 0)
+			continue;
+		base_key_mac(
+		    key, BASE_KEY_ACT, set->items[i], strlen(set->items[i]), one);
+		for (size_t byte = 0; byte < BASE_MAC_SIZE; byte++)
+			name_r[byte] ^= one[byte];
+	}
+}
+
+/* The name of a mail in a thread: the sender's own mails are found by it alone. */
+static bool
+thread_name(const struct base_key *key, const char *actor, const char *message_id,
+    unsigned char name_r[BASE_MAC_SIZE])
+{
+	const char *texts[] = { actor, "thread", message_id };
+
+	return message_id[0] != '\0' &&
+	       name_make(key, texts, sizeof(texts) / sizeof(*texts), name_r);
+}
+
+/* What it is in its thread, and what it answers: the nearest, the first, the last named. */
+static void
+thread_names_make(const struct base_key *key, const char *actor,
+    const struct mail_transaction *transaction, struct session_act_names *names_r)
+{
+	size_t count = transaction->reference_count;
+	const char *parents[SESSION_ACT_PARENTS] = { transaction->in_reply_to,
+		count > 0 ? transaction->references[0] : "",
+		count > 0 ? transaction->references[count - 1] : "" };
+
+	names_r->has_thread =
+	    thread_name(key, actor, transaction->message_id, names_r->thread);
+	names_r->parent_count = 0;
+	for (size_t i = 0; i < SESSION_ACT_PARENTS; i++)
+		if (thread_name(key, actor, parents[i],
+			names_r->parents[names_r->parent_count]))
+			names_r->parent_count++;
+}
+
 /* What this mail is called. Without a Message-ID it has the name of its queue file. */
 static void
 names_make(const struct session_connection *connection, struct session_act_names *names_r)
@@ -46,8 +126,15 @@ names_make(const struct session_connection *connection, struct session_act_names
 		has_id ? transaction->message_id : transaction->queue_id,
 		transaction->subject, transaction->date };
 	const char *like[] = { actor, "like", transaction->subject, transaction->date };
+	const char *act[] = { id[0], id[1], id[2], id[3], id[4], "" };
 
-	name_make(connection->site->key, id, sizeof(id) / sizeof(*id), names_r->act);
+	names_r->is_individual = is_individual(transaction);
+	if (names_r->is_individual)
+		act[5] = transaction->recipients.items[0];
+	header_name(key, transaction, names_r->header);
+	thread_names_make(key, actor, transaction, names_r);
+	name_make(connection->site->key, act,
+	    sizeof(act) / sizeof(*act) - (names_r->is_individual ? 0 : 1), names_r->act);
 	name_make(key, id, sizeof(id) / sizeof(*id), names_r->id);
 	names_r->has_like =
 	    name_make(key, like, sizeof(like) / sizeof(*like), names_r->like) &&
@@ -144,10 +231,14 @@ session_part_enter(struct session_connection *connection)
 	names_make(connection, &mail->names);
 	memset(&mail->part, 0, sizeof(mail->part));
 	memcpy(mail->part.act, mail->names.act, sizeof(mail->part.act));
+	judged_make(connection);
+	audience_name(session_acts_key(session_acts()), &mail->judged->recipients,
+	    mail->identity.actor, mail->names.audience);
 	/* without memory for it, it is an act of its own */
 	(void)session_acts_enter(session_acts(), connection->arena, &mail->names,
 	    &mail->transaction->recipients, base_now(), &mail->part);
-	judged_make(connection);
+	if (mail->part.others.count > 0)
+		judged_make(connection);
 }
 
 bool
@@ -166,15 +257,74 @@ session_part_settle(struct session_connection *connection)
 }
 
 void
-session_part_held(struct session_connection *connection)
+session_part_await(struct session_connection *connection)
 {
 	struct session_mail *mail = &connection->mail;
 
-	session_acts_held(session_acts(), &mail->names,
+	if (mail->part.mail > 0 && mail->part.is_open)
+		session_acts_await(session_acts(), &mail->names, &mail->part);
+}
+
+/* Those of this part whom everybody can see, one a line, as many as fit. */
+static const char *
+visible_text(const struct session_connection *connection)
+{
+	const struct mail_transaction *transaction = connection->mail.transaction;
+	const struct mail_addresses *recipients = &transaction->recipients;
+	struct base_buffer lines;
+	const char *text;
+
+	base_buffer_init(&lines, SESSION_ACT_LEFT_BYTES);
+	for (size_t i = 0; i < recipients->count; i++) {
+		const char *address = recipients->items[i];
+
+		if ((mail_addresses_has(&transaction->to, address) ||
+			mail_addresses_has(&transaction->cc, address)) &&
+		    strlen(address) + 2 <= lines.max - lines.length)
+			base_buffer_printf(&lines, "%s\n", address);
+	}
+	text = base_arena_strdup(connection->arena, base_buffer_text(&lines));
+	base_buffer_free(&lines);
+	return text == NULL ? "" : text;
+}
+
+bool
+session_part_pass(struct session_connection *connection)
+{
+	struct session_mail *mail = &connection->mail;
+	enum settings_action held;
+
+	/* nobody is proved who could be asked: it would have been tagged at most */
+	if (session_acts_pass(session_acts(), &mail->names,
+		mail->transaction->recipients.count, visible_text(connection), &held) ||
+	    mail->identity.person[0] == '\0')
+		return true;
+	mail->part.held = mail->verdict.action = mail->wanted = held;
+	return false;
+}
+
+void
+session_part_leave(struct session_connection *connection)
+{
+	const struct session_mail *mail = &connection->mail;
+
+	session_acts_leave(session_acts(), &mail->names,
+	    mail->transaction->recipients.count, visible_text(connection));
+}
+
+enum base_result
+session_part_hold(struct session_connection *connection)
+{
+	struct session_mail *mail = &connection->mail;
+	enum base_result result = session_acts_hold(session_acts(), connection->arena,
+	    &mail->names,
 	    mail->is_stormy && mail->verdict.action < SETTINGS_UNDO ? SETTINGS_UNDO
-								    : mail->verdict.action);
+								    : mail->verdict.action,
+	    &mail->left);
+
 	(void)session_acts_teach(
 	    session_acts(), &mail->names, mail->judged->recipients.count);
+	return result;
 }
 
 /* --- what it teaches --------------------------------------------------------------- */

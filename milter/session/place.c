@@ -257,6 +257,13 @@ place(
 		*why_r = "the MTA does not let a milter hold mail";
 		return BASE_BROKEN;
 	}
+	if (!mail->is_stormy && session_part_hold(connection) != BASE_OK) {
+		*why_r = "no memory for who has it already";
+		return BASE_BROKEN;
+	}
+	request.mail = mail->part.mail;
+	request.left_count = mail->left.count;
+	request.left_to = mail->left.to;
 	request.recipients_visible = visible_make(mail->transaction, visible);
 	request.reason_count = reasons_make(connection->arena, &mail->verdict, reasons);
 	result = request_make(connection, &request, why_r);
@@ -314,9 +321,12 @@ session_hold(struct session_connection *connection, SMFICTX *context)
 		return session_answer_error(connection, "hold", why);
 	}
 	session_soften_take(&connection->mail, &placed.terms);
-	if (placed.terms.action == 0)
+	if (placed.terms.action == 0) {
+		session_part_leave(connection);
 		return session_tag(connection, context);
-	session_part_held(connection);
+	}
+	if (connection->mail.is_stormy && session_part_hold(connection) != BASE_OK)
+		return session_answer_error(connection, "hold", "no memory");
 	judge_audit(connection, placed.id);
 	why = quarantine(connection, context, placed.id);
 	return why == NULL ? SESSION_ACCEPT : session_answer_error(connection, "hold", why);

@@ -99,18 +99,43 @@ thread_find(const struct session_connection *connection, const struct base_key *
 		thread_add(connection, key, transaction->references[count - 1], answer);
 }
 
-/* The list or the thread, by each key that may have named it: a brake outlives a new key. */
+/*
+ * Some programs do not say what they answer: then the thread is known by its subject, in its
+ * list, and the name by which it is known is looked for among those that do say it.
+ */
+static void
+subject_find(const struct session_connection *connection, const struct base_key *key,
+    bool has_parent, struct hold_storm_answer *answer)
+{
+	const char *base = mail_subject_base(connection->mail.transaction->subject);
+	const char *text =
+	    base_arena_printf(connection->arena, "%s\n%s", answer->list, base);
+
+	if (answer->list[0] == '\0' || base[0] == '\0' || text == NULL)
+		return;
+	if (!answer->has_alias) {
+		mac_make(connection, key, "subject", text, answer->alias);
+		answer->has_alias = true;
+	}
+	if (has_parent)
+		return;
+	topic_add(connection, key, "subject", text, answer);
+	if (answer->id_count < HOLD_STORM_IDS)
+		mac_make(connection, key, "subject", text, answer->ids[answer->id_count++]);
+}
+
+/* The thread, by each key that may have named it: a brake outlives a new key. */
 static void
 topic_find(const struct session_connection *connection, struct hold_storm_answer *answer)
 {
+	bool has_parent = connection->mail.transaction->in_reply_to[0] != '\0' ||
+			  connection->mail.transaction->reference_count > 0;
 	const struct base_key *keys[BASE_KEY_MAX];
 	size_t count = base_key_valid(connection->site->key, base_now(), keys);
 
 	while (count-- > 0) {
-		if (answer->list[0] != '\0')
-			topic_add(connection, keys[count], "list", answer->list, answer);
-		else
-			thread_find(connection, keys[count], answer);
+		thread_find(connection, keys[count], answer);
+		subject_find(connection, keys[count], has_parent, answer);
 	}
 }
 
@@ -203,6 +228,7 @@ answer_make(const struct session_connection *connection, struct hold_storm_answe
 					       : transaction->queue_id,
 	    answer.message);
 	mac_make(connection, key, "sender", mail->identity.person, answer.sender);
+	answer.person = mail->identity.person;
 	memcpy(answer.act, mail->part.act, sizeof(answer.act));
 	*answer_r = answer;
 	return true;

@@ -101,6 +101,10 @@ struct store_driver {
 	enum base_result (*answer_insert)(void *database, const struct store_answer *answer, const char **why_r);
 	enum base_result (*answer_has)(void *database, const struct store_blob *topic, const struct store_blob *act, const char **why_r);
 	enum base_result (*answer_topic)(void *database, struct base_arena *arena, const struct store_blob *message, struct store_blob *topic_r, const char **why_r);
+	enum base_result (*answer_people)(void *database, struct base_arena *arena,
+	    const struct store_blob *topic, int64_t since, size_t room,
+	    const char **people_r, const char **why_r);
+	enum base_result (*answer_forget)(void *database, int64_t now, const char **why_r);
 	enum base_result (*answer_count)(void *database, const struct store_blob *topic, int64_t since, size_t *answers_r, size_t *answerers_r, const char **why_r);
 
 	enum base_result (*record_get)(void *database, struct base_arena *arena,

@@ -6,7 +6,7 @@
 
 #include "milter/store/driver.h"
 
-#define STORE_SQLITE_SLOTS 60      /* prepared statements a database keeps */
+#define STORE_SQLITE_SLOTS 64      /* prepared statements a database keeps */
 #define STORE_SQLITE_PART_SLOT 28  /* the first one of sqlite_parts.c */
 #define STORE_SQLITE_STORM_SLOT 36 /* the first one of sqlite_storm.c */
 #define STORE_SQLITE_BUSY_MS 5000  /* how long another process may keep us waiting */
@@ -202,6 +202,11 @@ enum base_result store_sqlite_answer_has(void *database, const struct store_blob
     const struct store_blob *act, const char **why_r);
 enum base_result store_sqlite_answer_topic(void *database, struct base_arena *arena,
     const struct store_blob *message, struct store_blob *topic_r, const char **why_r);
+enum base_result store_sqlite_answer_people(void *database, struct base_arena *arena,
+    const struct store_blob *topic, int64_t since, size_t room, const char **people_r,
+    const char **why_r);
+enum base_result store_sqlite_answer_forget(
+    void *database, int64_t now, const char **why_r);
 enum base_result store_sqlite_answer_count(void *database, const struct store_blob *topic,
     int64_t since, size_t *answers_r, size_t *answerers_r, const char **why_r);
 

@@ -32,6 +32,10 @@ enum slot {
 	ANSWER_HAS,
 	ANSWER_TOPIC,
 	ANSWER_COUNT,
+	ANSWER_PEOPLE,
+	ANSWER_FORGET,
+	ANSWER_FORGET_PERSON,
+	STORM_FORGET_PERSON,
 	ANSWER_PURGE,
 	SLOT_COUNT,
 };
@@ -83,6 +87,17 @@ static const char *const statements[] = {
 			 " ORDER BY time DESC LIMIT 1",
 	[ANSWER_COUNT] = "SELECT count(DISTINCT act), count(DISTINCT sender) FROM answer"
 			 " WHERE topic = ? AND time >= ?",
+	[ANSWER_PEOPLE] = "SELECT coalesce(group_concat(person, char(10)), '') FROM"
+			  " (SELECT person FROM answer WHERE topic = ? AND time >= ?"
+			  " AND person <> '' GROUP BY person"
+			  " ORDER BY min(time), person LIMIT ?)",
+	[ANSWER_FORGET] = "UPDATE answer SET person = '', forget = 0"
+			  " WHERE forget <> 0 AND forget <= ?",
+	[ANSWER_FORGET_PERSON] = "UPDATE answer SET person = '', forget = 0"
+				 " WHERE forget <> 0 AND lower(person) = lower(?)",
+	[STORM_FORGET_PERSON] =
+	    "UPDATE storm SET answered_by = '' WHERE instr(char(10) ||"
+	    " lower(answered_by) || char(10), char(10) || lower(?) || char(10))",
 	[ANSWER_PURGE] = "DELETE FROM answer WHERE time < ?",
 };
 
@@ -323,7 +338,7 @@ enum base_result
 store_sqlite_storm_forget(void *database, const char *address, const char **why_r)
 {
 	static const enum slot slots[] = { STORM_FORGET_LIST, STORM_FORGET_TOKENS,
-		STORM_FORGET_OWNER };
+		STORM_FORGET_OWNER, ANSWER_FORGET_PERSON, STORM_FORGET_PERSON };
 
 	for (size_t i = 0; i < sizeof(slots) / sizeof(*slots); i++) {
 		struct store_sqlite_call call = call_new(database, slots[i]);
@@ -410,4 +425,32 @@ store_sqlite_answer_count(void *database, const struct store_blob *topic, int64_
 	*answerers_r = (size_t)sqlite3_column_int64(call.statement, 1);
 	store_sqlite_end(&call);
 	return BASE_OK;
+}
+
+enum base_result
+store_sqlite_answer_people(void *database, struct base_arena *arena,
+    const struct store_blob *topic, int64_t since, size_t room, const char **people_r,
+    const char **why_r)
+{
+	struct store_sqlite_call call = call_new(database, ANSWER_PEOPLE);
+	enum base_result result;
+
+	bind_blob(&call, topic);
+	store_sqlite_int(&call, since);
+	store_sqlite_int(&call, (int64_t)room);
+	result = store_sqlite_step(&call, why_r);
+	if (result != BASE_OK)
+		return result;
+	*people_r = store_sqlite_column_text(&call, arena, 0);
+	store_sqlite_end(&call);
+	return *people_r != NULL ? BASE_OK : store_sqlite_rows_full(why_r);
+}
+
+enum base_result
+store_sqlite_answer_forget(void *database, int64_t now, const char **why_r)
+{
+	struct store_sqlite_call call = call_new(database, ANSWER_FORGET);
+
+	store_sqlite_int(&call, now);
+	return store_sqlite_run(&call, why_r);
 }

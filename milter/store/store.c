@@ -490,6 +490,20 @@ store_answer_topic(struct store *store, struct base_arena *arena,
 }
 
 enum base_result
+store_answer_people(struct store *store, struct base_arena *arena,
+    const struct store_blob *topic, int64_t since, size_t room, const char **people_r,
+    const char **why_r)
+{
+	return CALL(store, answer_people, arena, topic, since, room, people_r, why_r);
+}
+
+enum base_result
+store_answer_forget(struct store *store, int64_t now, const char **why_r)
+{
+	return CALL(store, answer_forget, now, why_r);
+}
+
+enum base_result
 store_answer_count(struct store *store, const struct store_blob *topic, int64_t since,
     size_t *answers_r, size_t *answerers_r, const char **why_r)
 {

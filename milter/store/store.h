@@ -325,6 +325,10 @@ enum base_result store_answer_insert(struct store *store, const struct store_ans
 enum base_result store_answer_has(struct store *store, const struct store_blob *topic, const struct store_blob *act, const char **why_r);
 /* The topic of a message that was an answer itself. */
 enum base_result store_answer_topic(struct store *store, struct base_arena *arena, const struct store_blob *message, struct store_blob *topic_r, const char **why_r);
+/* Some people who answered since a time, by their addresses, one a line; the first ones first. */
+enum base_result store_answer_people(struct store *store, struct base_arena *arena, const struct store_blob *topic, int64_t since, size_t room, const char **people_r, const char **why_r);
+/* Forgets the addresses whose time is over at `now`; NONE: there was none. */
+enum base_result store_answer_forget(struct store *store, int64_t now, const char **why_r);
 /* How many acts, and of how many senders, since a time. */
 enum base_result store_answer_count(struct store *store, const struct store_blob *topic, int64_t since, size_t *answers_r, size_t *answerers_r, const char **why_r);
 

@@ -23,6 +23,7 @@ struct page {
 	const struct notice_words *words;
 	const struct hold_view *view;
 	const char *subject, *people, *recipients;
+	const char *got, *had, *series, *answered_by; /* see words.h */
 	const char *answered; /* "14 people have" */
 	const char *since;    /* when it was held */
 	const char *until;    /* when the state ends by itself, with how long that is */
@@ -73,7 +74,7 @@ page_say(const struct page *page, const char *kind, const char *sentence, const 
 	base_buffer_puts(page->out, kind ? "<p class=\"note\">" : "<p>");
 	notice_say(page->out, NOTICE_HTML, sentence, { "subject", page->subject, true },
 	    { "people", page->people, true }, { "answered", page->answered, true },
-	    { "when", when, true });
+	    { "got", page->got, false }, { "when", when, true });
 	base_buffer_puts(page->out, "</p>\n");
 }
 
@@ -99,6 +100,9 @@ page_facts(const struct page *page)
 	base_buffer_puts(page->out, "<dl>\n");
 	page_fact(page, page->words->fact_subject, page->subject);
 	page_fact(page, page->words->fact_to, page->recipients);
+	page_fact(page, page->words->fact_left, page->had);
+	page_fact(page, page->words->fact_series, page->series);
+	page_fact(page, page->words->fact_answered, page->answered_by);
 	page_fact(page, page->words->fact_since, page->since);
 	base_buffer_puts(page->out, "</dl>\n");
 }
@@ -535,13 +539,17 @@ page_prepare(struct page *page, struct base_arena *arena)
 	page->people = notice_words_people(arena, words, view);
 	page->recipients = notice_words_recipients(arena, words, view);
 	page->answered = notice_words_count(arena, words, &words->answered, view->answered);
+	page->got = notice_words_got(arena, words, view);
+	page->had = notice_words_left(arena, words, view);
+	page->series = notice_words_series(arena, words, view);
+	page->answered_by = notice_words_answered(arena, words, view);
 	page->since = notice_words_time(arena, words, view->created, page->now);
 	page->until = notice_words_time_within(arena, words, view->deadline, page->now);
 	page->left = notice_words_time(arena, words, view->left, page->now);
 	page->moved = notice_words_time(arena, words, view->moved, page->now);
 	return page->answered && page->subject && page->people && page->recipients &&
-	       page->since && page->until && page->moved &&
-	       page->left;
+	       page->since && page->until && page->moved && page->left && page->got &&
+	       page->had && page->series && page->answered_by;
 }
 
 /* The page of a hold. */

@@ -206,3 +206,87 @@ def test_parts_teach_one_audience():
         queue_id = site.send(again)
         story.reaches(site, again)
         assert not [line for line in site.audit("hold") if line["queue_id"] == queue_id]
+
+
+def series(site, count, chain=False, to=None):
+    """A series as git send-email sends it, every mail naming the first or the one before."""
+    cover = Message(ANNA, to or COLLEAGUES[:25], f"[PATCH 0/{count - 1}] Better cake")
+    messages, refs = [cover], [cover.id]
+    for number in range(1, count):
+        one = Message(ANNA, cover.to, f"[PATCH {number}/{count - 1}] Slice {number}",
+                      f"diff {number}\n")
+        one.headers = [("In-Reply-To", refs[-1] if chain else cover.id),
+                       ("References", " ".join(refs) if chain else cover.id)]
+        refs.append(one.id)
+        messages.append(one)
+    with Submission(site.mta.port, ANNA) as submission:
+        return messages, [submission.send(one) for one in messages]
+
+
+def test_a_series_is_one_submission():
+    """Thirteen mails in a second, whatever they name: one letter, one click, all leave."""
+    for chain in (False, True):
+        with Site({"budget": {"sender_day": 3, "site_thousand": 0}}) as site:
+            story.teach(site)
+            messages, ids = series(site, 13, chain)
+            holds = {story.hold_of(site, queue_id) for queue_id in ids}
+            assert len(holds) == 1, holds
+            link = site.link(ANNA)
+            never(lambda: len(site.letters(ANNA)) > 1, 2, "a second letter")
+            assert not [one for one in site.receiver.received() if "PATCH" in
+                        (one.header("Subject") or "") and not one.header("Auto-Submitted")]
+            web.press(link, "send")
+            for message in messages:
+                story.reaches(site, message, 20)
+            until(lambda: not site.mta.queue(), 10)
+
+
+def test_a_series_whose_first_mail_passed_passes():
+    """The same people got the first one a moment ago: nothing is torn apart."""
+    rule = {"match": {"sender": ANNA, "people_min": 20}, "action": "confirm", "threshold": 1.0,
+            "tag_threshold": 2.0}
+    with Site({"policy": (rule,)}) as site:
+        story.teach(site)
+        messages, _ = series(site, 5)
+        for message in messages:
+            story.reaches(site, message, 20)
+        assert not site.held()
+
+
+def test_one_mail_for_each_is_not_one_mail_to_all():
+    """A calendar server writes to forty people, to each alone: nobody is told of anybody."""
+    with Site() as site:
+        story.teach(site)
+        everybody = COLLEAGUES + ["boss@example.com"]
+        first = Message(ANNA, [everybody[0]], "Invitation: cake", "At four.\n")
+        messages = []
+        for number, address in enumerate(everybody):
+            one = copy.copy(first) if number % 2 else renamed(first)
+            one.to = [address]
+            messages.append(one)
+        with Submission(site.mta.port, ANNA) as submission:
+            for one in messages:
+                submission.send(one)
+        until(lambda: len({address for one in messages
+                           for address in site.receiver.copies(one.id)}) == 40, 20)
+        assert not site.held() and not site.audit("hold")
+
+
+def test_who_has_it_already_is_said():
+    """Hidden recipients over many transactions: some left before it looked odd."""
+    with Site({"policy": ({"action": "confirm", "threshold": 0.9, "tag_threshold": 0.5},)}) as site:
+        story.teach(site)
+        story.announce(site)
+        strangers = [f"stranger{number}@example.org" for number in range(60)]
+        message = Message(ANNA, ["undisclosed-recipients:;"], "Hello", "Hello all!\n")
+        with Submission(site.mta.port, ANNA) as submission:
+            for start in range(0, 60, 6):
+                submission.send(message, recipients=strangers[start:start + 6])
+        left = len(site.receiver.copies(message.id)) or until(
+            lambda: len(site.receiver.copies(message.id)), 10)
+        link = site.link(ANNA)
+        assert 0 < left < 60
+        for text in (str(site.letters(ANNA)[0].data, "ascii", "replace").replace("=\n", ""),
+                     web.get(link).text):
+            assert "Nobody has got it" not in text, text
+            assert f"{left} recipients" in " ".join(text.split()), text

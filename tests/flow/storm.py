@@ -159,7 +159,7 @@ def test_the_end_sends_and_survives_a_restart():
         until(lambda: site.audit("storm", what="ended"), 5)
 
 
-def test_a_list_has_one_storm_over_all_its_threads():
+def test_a_storm_is_of_one_thread_of_a_list():
     everyone = "everyone@example.com"
     changes = {"storm": {**STORM, "owner": "postmaster@example.com"},
                "lists": ({"address": everyone, "members": 412, "owner": OWNER},),
@@ -170,21 +170,29 @@ def test_a_list_has_one_storm_over_all_its_threads():
         for thread in threads:
             site.send(thread)
 
-        def reply(number):
-            parent = threads[number % 2]
+        def reply(number, parent=threads[0], names_parent=True):
             # some programs do not say what they answer, but in the words of their language
-            message = Message(EVERYBODY[number], [everyone], ("Re: ", "AW: ")[number % 2]
-                              + parent.subject, parent=(parent, None)[number % 2])
+            message = Message(EVERYBODY[number], [everyone],
+                              ("AW: ", "Re: ")[names_parent] + parent.subject,
+                              parent=parent if names_parent else None)
             return message, site.send(message)
-        for number in range(STORM["replies"]):
-            message, _ = reply(number)
-            until(lambda: site.receiver.received(message.id), 10)
+
+        def arrives(message, what):
+            until(lambda: site.receiver.received(message.id), 10, what)
+        for _ in range(STORM["replies"] * 2):  # one person, however often, is no storm
+            arrives(reply(0)[0], "one person's answer")
+        for number in range(1, STORM["replies"]):
+            arrives(reply(number, names_parent=number % 2 == 0)[0], f"answer {number}")
         message, queue_id = reply(7)
         story.hold_of(site, queue_id)
         said = text_of(site.letters(message.sender)[0])
         assert CLARA not in said and "to the author alone" in said, said
+        arrives(reply(10, parent=threads[1])[0], "an answer in another thread")
         storm = site.audit("storm", what="started")
         assert len(storm) == 1 and (storm[0]["list"], storm[0]["people"]) == (everyone, "412")
+        assert storm[0]["answerers"] == str(STORM["replies"])
+        _, queue_id = reply(11, names_parent=False)
+        story.hold_of(site, queue_id)
         # who is named in the text can be written to alone, if it is who began the thread
         quoting = Message(EVERYBODY[9], [everyone], "Re: News", parent=threads[0], body=(
             f"Me too\n\nOn Monday, Bert <bert@example.com>, Clara <{CLARA}> wrote:\n> News\n"))
@@ -192,8 +200,22 @@ def test_a_list_has_one_storm_over_all_its_threads():
         said = text_of(site.letters(quoting.sender)[0])
         assert f"an answer to {CLARA} alone" in said and "bert" not in said, said
         officer, _ = reply(8)  # whose rule says "pass"
-        until(lambda: site.receiver.received(officer.id), 10, "the officer's word")
-        assert everyone in text_of(site.letters(OWNER)[0])
+        arrives(officer, "the officer's word")
+        said = text_of(site.letters(OWNER)[0])
+        assert everyone in said
+        for number in range(STORM["replies"]):
+            assert EVERYBODY[number] in said, said
+
+
+def test_one_login_with_many_names_is_one_person():
+    with stormy() as site:
+        announcement = announce(site)
+        for number in range(STORM["replies"] * 2):
+            message = announcement.reply_all(EVERYBODY[number], "Me too\n")
+            with Submission(site.mta.port, EVERYBODY[0]) as submission:
+                submission.send(message)
+            until(lambda: site.receiver.received(message.id), 10)
+        assert not site.audit("storm")
 
 
 def test_addresses_with_extensions_in_the_settings():

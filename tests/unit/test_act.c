@@ -44,6 +44,18 @@ names_make(const char *id, const char *like)
 	return names;
 }
 
+/* A part is held. */
+static void
+held_set(struct session_acts *acts, const struct session_act_names *names,
+    enum settings_action action)
+{
+	struct base_arena *arena = base_arena_new(1 << 20);
+	struct session_act_left left;
+
+	ck_assert_int_eq(session_acts_hold(acts, arena, names, action, &left), BASE_OK);
+	base_arena_free(&arena);
+}
+
 /* A set as "a b c". */
 static const char *
 set_text(struct base_arena *arena, const struct mail_addresses *set)
@@ -164,8 +176,8 @@ START_TEST(parts_share_a_fate)
 	session_acts_enter(acts, arena, &first, &a, NOW, &part);
 	ck_assert_int_eq(part.held, SETTINGS_PASS);
 	session_acts_settle(acts, arena, &first, &a, body, NOW, &part);
-	session_acts_held(acts, &first, SETTINGS_CONFIRM);
-	session_acts_held(acts, &first, SETTINGS_UNDO); /* the stricter one stays */
+	held_set(acts, &first, SETTINGS_CONFIRM);
+	held_set(acts, &first, SETTINGS_UNDO); /* the stricter one stays */
 	session_acts_enter(acts, arena, &first, &b, NOW, &part);
 	ck_assert_int_eq(part.held, SETTINGS_CONFIRM);
 	session_acts_settle(acts, arena, &second, &b, body, NOW, &part);
@@ -259,7 +271,7 @@ part_come(void *context)
 		name_make("hi", body);
 		session_acts_enter(acts, arena, &names, &to, NOW, &part);
 		session_acts_settle(acts, arena, &names, &to, body, NOW, &part);
-		session_acts_held(acts, &names, SETTINGS_UNDO);
+		held_set(acts, &names, SETTINGS_UNDO);
 		base_arena_free(&arena);
 	}
 	return NULL;
@@ -286,6 +298,130 @@ START_TEST(side_by_side_threads)
 }
 END_TEST
 
+/* --- several mails of one series ------------------------------------------------------ */
+
+/* A mail of a thread to an audience. */
+static struct session_act_names
+series_make(const char *id, const char *parent, const char *audience)
+{
+	struct session_act_names names = names_make(id, NULL);
+
+	name_make(id, names.thread);
+	names.has_thread = true;
+	if (parent != NULL) {
+		name_make(parent, names.parents[0]);
+		names.parent_count = 1;
+	}
+	name_make(audience, names.audience);
+	return names;
+}
+
+static const struct {
+	const char *id, *parent, *audience;
+	const char *act; /* whose it is, "" its own */
+	int64_t mail;
+} series[] = {
+	{ "cover", NULL, "all", "", 0 },
+	{ "p1", "cover", "all", "cover", 1 },
+	{ "p2", "cover", "all", "cover", 2 },
+	{ "p1", "cover", "all", "cover", 1 }, /* another part of it */
+	{ "c3", "p2", "all", "cover", 3 },    /* each answers the one before */
+	{ "c4", "c3", "all", "cover", 4 },
+	{ "more", "cover", "all and boss", "", 0 }, /* judged by itself */
+	{ "x1", "foreign", "all", "", 0 },          /* what somebody else wrote */
+	{ "x2", NULL, "all", "", 0 },
+};
+
+START_TEST(a_series_is_one_act)
+{
+	struct session_acts *acts = session_acts_new();
+	struct base_arena *arena = base_arena_new(1 << 20);
+	struct mail_addresses to = set_make(arena, "a b c");
+	unsigned char expected[BASE_MAC_SIZE];
+
+	for (size_t i = 0; i < sizeof(series) / sizeof(*series); i++) {
+		struct session_act_names names =
+		    series_make(series[i].id, series[i].parent, series[i].audience);
+		struct session_act_part part;
+
+		session_acts_enter(acts, arena, &names, &to, NOW, &part);
+		name_make(
+		    *series[i].act != '\0' ? series[i].act : series[i].id, expected);
+		expected[BASE_MAC_SIZE - 1] = 'A';
+		ck_assert_msg(memcmp(part.act, expected, BASE_MAC_SIZE) == 0, "%s",
+		    series[i].id);
+		ck_assert_int_eq(part.mail, series[i].mail);
+	}
+	base_arena_free(&arena);
+	session_acts_free(&acts);
+}
+END_TEST
+
+/* What has passed is known when another part is held, and none passes from then on. */
+START_TEST(all_or_none_from_the_first_hold_on)
+{
+	struct session_acts *acts = session_acts_new();
+	struct base_arena *arena = base_arena_new(1 << 20);
+	struct session_act_names names = series_make("m1", NULL, "all"),
+				 next = series_make("m2", "m1", "all");
+	struct mail_addresses to = set_make(arena, "a b c");
+	enum settings_action held = SETTINGS_PASS;
+	struct session_act_left left;
+	struct session_act_part part;
+
+	session_acts_enter(acts, arena, &names, &to, NOW, &part);
+	ck_assert(session_acts_pass(acts, &names, 3, "a\nb\n", &held));
+	session_acts_enter(acts, arena, &next, &to, NOW, &part);
+	ck_assert(!part.is_open && part.has_passed && part.mail == 1);
+	ck_assert(session_acts_pass(acts, &next, 3, "a\nb\n", &held));
+	ck_assert(session_acts_pass(acts, &names, 2, "", &held));
+	ck_assert_int_eq(
+	    session_acts_hold(acts, arena, &names, SETTINGS_UNDO, &left), BASE_OK);
+	ck_assert_uint_eq(left.count, 5); /* of the first mail, not of the series */
+	ck_assert_str_eq(left.to, "a\nb\n");
+	ck_assert(!session_acts_pass(acts, &names, 1, "c\n", &held));
+	ck_assert_int_eq(held, SETTINGS_UNDO);
+	ck_assert(!session_acts_pass(acts, &next, 1, "c\n", &held));
+	session_acts_leave(acts, &names, 1, "c\n"); /* the store is broken, say */
+	ck_assert_int_eq(
+	    session_acts_hold(acts, arena, &names, SETTINGS_UNDO, &left), BASE_OK);
+	ck_assert_uint_eq(left.count, 6);
+	base_arena_free(&arena);
+	session_acts_free(&acts);
+}
+END_TEST
+
+/* Forty mails that differ in whom they name alone are forty mails. */
+START_TEST(a_mail_to_one_person_is_its_own)
+{
+	struct session_acts *acts = session_acts_new();
+	struct base_arena *arena = base_arena_new(1 << 20);
+	struct session_act_part part;
+	unsigned char body[BASE_MAC_SIZE];
+
+	name_make("hi", body);
+	for (int i = 0; i < 40; i++) {
+		char address[16], id[16];
+		struct session_act_names names;
+		struct mail_addresses to;
+
+		snprintf(address, sizeof(address), "p%d", i);
+		snprintf(id, sizeof(id), "m%d", i < 20 ? 0 : i);
+		names = names_make(id, "x");
+		names.is_individual = true;
+		name_make(address, names.header);
+		to = set_make(arena, address);
+		session_acts_enter(acts, arena, &names, &to, NOW, &part);
+		ck_assert_uint_eq(part.others.count, 0);
+		session_acts_settle(acts, arena, &names, &to, body, NOW, &part);
+		for (size_t other = 0; other < part.others.count; other++)
+			ck_assert_str_eq(part.others.items[other], address);
+	}
+	base_arena_free(&arena);
+	session_acts_free(&acts);
+}
+END_TEST
+
 int
 main(void)
 {
@@ -298,9 +434,13 @@ main(void)
 	if (base_crypto_start(&why) != BASE_OK)
 		return EXIT_FAILURE;
 
+	tcase_set_timeout(tests, 60); /* a busy machine */
 	tcase_add_loop_test(
 	    tests, parts_find_each_other, 0, sizeof(stories) / sizeof(*stories));
 	tcase_add_test(tests, parts_share_a_fate);
+	tcase_add_test(tests, a_series_is_one_act);
+	tcase_add_test(tests, all_or_none_from_the_first_hold_on);
+	tcase_add_test(tests, a_mail_to_one_person_is_its_own);
 	tcase_add_test(tests, bounded);
 	tcase_add_test(tests, looks_are_bounded);
 	tcase_add_test(tests, side_by_side_threads);

@@ -186,6 +186,50 @@ START_TEST(a_topic_keeps_the_name_it_has)
 }
 END_TEST
 
+/* --- who is counted ------------------------------------------------------------------- */
+
+/* Answer `number`, by a person; their name is kept for the letter to the owner. */
+static enum base_result
+ask_by(int number, int person, struct hold_storm_brake *brake_r)
+{
+	struct hold_storm_answer answer = answer_make(number, "thread");
+	char address[64];
+
+	snprintf(address, sizeof(address), "person%d@example.com", person);
+	mac_make("sender", person, answer.sender);
+	answer.person = address;
+	return hold_storm_ask(hold, &limits, &answer, brake_r, &why);
+}
+
+/* The owner's view of the only brake. */
+static void
+view_take(void *context, const struct hold_storm_view *view)
+{
+	snprintf(context, 400, "%s", view->answered_by);
+}
+
+START_TEST(one_person_is_no_storm)
+{
+	struct hold_storm_brake brake;
+	char people[400] = "nobody";
+	int number = 0;
+
+	while (number < 50)
+		NONE(ask_by(number++, 1, &brake));
+	for (int person = 2; person <= REPLIES; person++)
+		NONE(ask_by(number++, person, &brake));
+	OK(ask_by(number++, 1, &brake));
+	ck_assert_uint_eq(brake.answerers, REPLIES);
+	OK(hold_storm_each(hold, false, view_take, people, &why));
+	ck_assert_str_eq(people, "person1@example.com\nperson2@example.com\n"
+				 "person3@example.com\nperson4@example.com");
+	/* the names go with the storm */
+	OK(hold_storm_lift(hold, brake.id, "admin", &why));
+	OK(hold_storm_each(hold, true, view_take, people, &why));
+	ck_assert_str_eq(people, "");
+}
+END_TEST
+
 int
 main(void)
 {
@@ -197,6 +241,7 @@ main(void)
 	tcase_set_timeout(tests, 60);
 	tcase_add_checked_fixture(tests, setup, teardown);
 	tcase_add_test(tests, a_thousand_answers_are_one_letter_to_the_owner);
+	tcase_add_test(tests, one_person_is_no_storm);
 	tcase_add_test(tests, a_topic_keeps_the_name_it_has);
 	suite_add_tcase(suite, tests);
 	srunner_run_all(runner, CK_NORMAL);
