@@ -21,6 +21,8 @@
  *	  domain is that of From or of the envelope sender if that is local and has the login as its
  *	  local part, else the first of identity.local_domains;
  *	- else nobody.
+ *	Of a login, and of what a letter goes to, only '+' is cut off: with '-' in
+ *	identity.recipient_delimiter, too, anna-maria may share the habits of anna, but no letter.
  *	Without a login (network, local submission) the person is a local Resent-From, else a local
  *	envelope sender, else a local From.
  *

@@ -18,7 +18,8 @@
 /* One entry of the file of logins. */
 struct identity_login {
 	const char *login;
-	const char **addresses; /* normalised, without extension; the first is the person's */
+	const char *person;	/* the first address, cut by mail_account_delimiters() alone */
+	const char **addresses; /* all of them, normalised, without extension */
 	size_t address_count;	/* 1 at least */
 	const char *written;	/* the first one as the file has it */
 	int line;

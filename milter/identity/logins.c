@@ -33,17 +33,20 @@ address_add(struct reading *reading, const char *text, const char **why_r)
 {
 	struct base_arena *arena = reading->logins->arena;
 	struct identity_login *login = reading->login;
-	const char *normal = "", *why = "";
+	const char *normal = "", *person = "", *why = "";
 	enum base_result result = mail_path_parse(arena, text, &normal, &why);
 
 	if (result == BASE_OK && (strchr(normal, '@') == NULL || text[0] == '<')) {
 		why = "the form is name@domain";
 		result = BASE_REFUSE;
 	}
-	if (result == BASE_OK)
-		normal = mail_address_fold(
-		    arena, normal, reading->settings->identity.recipient_delimiter);
-	if (result == BASE_BROKEN || normal == NULL)
+	if (result == BASE_OK) {
+		const char *all = reading->settings->identity.recipient_delimiter;
+
+		person = mail_address_fold(arena, normal, mail_account_delimiters(all));
+		normal = mail_address_fold(arena, normal, all);
+	}
+	if (result == BASE_BROKEN || normal == NULL || person == NULL)
 		return BASE_BROKEN;
 	if (result != BASE_OK) {
 		*why_r = base_why("%s:%d: no address: %.100s: %s", reading->path,
@@ -55,8 +58,10 @@ address_add(struct reading *reading, const char *text, const char **why_r)
 		    reading->path, reading->line, IDENTITY_MAX_ADDRESSES);
 		return BASE_REFUSE;
 	}
-	if (login->address_count == 0)
+	if (login->address_count == 0) {
+		login->person = person;
 		login->written = base_arena_strdup(arena, text);
+	}
 	login->addresses[login->address_count++] = normal;
 	return BASE_OK;
 }

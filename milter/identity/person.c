@@ -33,14 +33,36 @@ login_domain(const struct identity_send *send, const char *name)
 		   : settings->identity.local_domains[0];
 }
 
-/* An address of ours without its extension, or "". */
+/* An address of ours without an extension after one of the delimiters, or "". */
 static const char *
-address_of_ours(const struct identity_send *send, const char *address)
+address_of_ours(
+    const struct identity_send *send, const char *address, const char *delimiters)
 {
 	if (address != NULL)
-		address = mail_address_fold(
-		    send->arena, address, send->settings->identity.recipient_delimiter);
+		address = mail_address_fold(send->arena, address, delimiters);
 	return address != NULL && settings_is_local(send->settings, address) ? address : "";
+}
+
+/* The address of a login: "anna-maria" is an account of her own, and nobody's extension. */
+static const char *
+login_address(const struct identity_send *send, const char *address)
+{
+	return address_of_ours(send, address,
+	    mail_account_delimiters(send->settings->identity.recipient_delimiter));
+}
+
+/* The envelope sender as it stands for a login. */
+static const char *
+envelope_address(const struct identity_send *send)
+{
+	const struct mail_transaction *transaction = send->transaction;
+	const char *normal, *why;
+
+	if (mail_path_parse(send->arena, transaction->envelope_written, &normal, &why) !=
+		BASE_OK ||
+	    login_address(send, normal)[0] == '\0')
+		return transaction->envelope_sender;
+	return login_address(send, normal);
 }
 
 /* Whose a login is that the file does not name. */
@@ -54,15 +76,15 @@ login_guess(const struct identity_send *send)
 	if (mail_path_parse(send->arena, send->login, &login, &why) != BASE_OK)
 		login = "";
 	is_address = strchr(login, '@') != NULL;
-	if (is_address && address_of_ours(send, login)[0] != '\0')
-		return address_of_ours(send, login);
+	if (is_address && login_address(send, login)[0] != '\0')
+		return login_address(send, login);
 	if (send->settings->identity.envelope_is_checked &&
 	    settings_is_local(send->settings, envelope))
-		return envelope;
+		return envelope_address(send);
 	if (is_address || login[0] == '\0')
 		return "";
 	domain = login_domain(send, login);
-	return address_of_ours(send, base_arena_printf(send->arena, "%s@%s", login, domain));
+	return login_address(send, base_arena_printf(send->arena, "%s@%s", login, domain));
 }
 
 /* As it is written in the mail, if the mail names it; else as it is. */
@@ -76,6 +98,19 @@ written_as(const struct identity_send *send, const char *address)
 	else if (strcmp(address, send->transaction->envelope_sender) == 0)
 		written = send->transaction->envelope_written;
 	return written[0] != '\0' ? written : address;
+}
+
+/* The same of a login's address: what the mail writes may be another one with an extension. */
+static const char *
+written_whole(const struct identity_send *send, const char *address)
+{
+	const char *written = written_as(send, address), *normal, *why;
+
+	if (mail_path_parse(send->arena, written, &normal, &why) == BASE_OK &&
+	    settings_is_local(send->settings, normal) &&
+	    strcmp(login_address(send, normal), address) != 0)
+		return address;
+	return written;
 }
 
 /* Is the login one of these? */
@@ -107,10 +142,15 @@ delegate_find(const struct identity_send *send, const char *person, const char *
 	return NULL;
 }
 
-/* Is it one more address of the login's own? */
+/* Is it the person's, or one more address of the login's own? */
 static bool
-is_own(const struct identity_login *login, const char *address)
+is_own(const struct identity_send *send, const struct identity_login *login,
+    const char *person, const char *address)
 {
+	if (strcmp(address, person) == 0 ||
+	    strcmp(address, address_of_ours(send, person,
+				send->settings->identity.recipient_delimiter)) == 0)
+		return true;
 	for (size_t i = 0; login != NULL && i < login->address_count; i++)
 		if (strcmp(login->addresses[i], address) == 0)
 			return true;
@@ -147,8 +187,8 @@ identity_by_login(const struct identity_send *send, struct identity *identity_r)
 	const char *named = named_of(send), *person, *own;
 	const struct settings_delegate *delegate;
 
-	person = login == NULL ? login_guess(send) : address_of_ours(send, login->addresses[0]);
-	own = login == NULL || person[0] == '\0' ? written_as(send, person) : login->written;
+	person = login == NULL ? login_guess(send) : login_address(send, login->person);
+	own = login == NULL ? written_whole(send, person) : login->written;
 	delegate = delegate_find(send, person, named);
 	if (person[0] == '\0' && delegate != NULL) {
 		person = named;
@@ -158,7 +198,7 @@ identity_by_login(const struct identity_send *send, struct identity *identity_r)
 	identity_r->actor = named;
 	if (person[0] == '\0')
 		return;
-	if (strcmp(named, person) != 0 && delegate == NULL && !is_own(login, named))
+	if (delegate == NULL && !is_own(send, login, person, named))
 		identity_r->actor = person;
 	identity_r->mailbox = mailbox_of(send, identity_r, delegate, own);
 }
@@ -167,15 +207,18 @@ void
 identity_by_network(const struct identity_send *send, struct identity *identity_r)
 {
 	const struct mail_transaction *transaction = send->transaction;
-	const char *person = named_of(send);
+	const char *person = named_of(send), *own = NULL;
 
 	identity_r->actor = person;
 	if (transaction->resent_from[0] == '\0' &&
-	    settings_is_local(send->settings, transaction->envelope_sender))
+	    settings_is_local(send->settings, transaction->envelope_sender)) {
 		person = transaction->envelope_sender;
+		if (strcmp(envelope_address(send), person) != 0)
+			own = envelope_address(send); /* cut off from it is an account's name */
+	}
 	identity_r->person = person;
 	if (person[0] != '\0')
 		identity_r->mailbox = mailbox_of(send, identity_r,
 		    delegate_find(send, person, identity_r->actor),
-		    written_as(send, person));
+		    own != NULL ? own : written_as(send, person));
 }

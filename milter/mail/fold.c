@@ -73,6 +73,12 @@ names_fold(
 	return BASE_OK;
 }
 
+const char *
+mail_account_delimiters(const char *delimiters)
+{
+	return strchr(delimiters, '+') != NULL ? "+" : "";
+}
+
 /* One address of a transaction; one made by hand may have none. */
 static bool
 text_fold(struct base_arena *arena, const char **text, const char *delimiters)
@@ -90,9 +96,9 @@ mail_transaction_fold(
     struct base_arena *arena, struct mail_transaction *transaction, const char *delimiters)
 {
 	const char **const texts[] = { &transaction->envelope_sender, &transaction->from,
-		&transaction->sender, &transaction->resent_from,
-		&transaction->envelope_written, &transaction->from_written,
-		&transaction->resent_written };
+		&transaction->sender, &transaction->resent_from };
+	const char **const written[] = { &transaction->envelope_written,
+		&transaction->from_written, &transaction->resent_written };
 	enum base_result result;
 	size_t i;
 
@@ -100,6 +106,9 @@ mail_transaction_fold(
 		return BASE_OK;
 	for (i = 0; i < sizeof(texts) / sizeof(*texts); i++)
 		if (!text_fold(arena, texts[i], delimiters))
+			return BASE_BROKEN;
+	for (i = 0; i < sizeof(written) / sizeof(*written); i++)
+		if (!text_fold(arena, written[i], mail_account_delimiters(delimiters)))
 			return BASE_BROKEN;
 	result = set_fold(arena, &transaction->recipients, delimiters);
 	if (result == BASE_OK)

@@ -84,6 +84,13 @@ bool mail_domain_is_within(const char *domain, const char *parent);
 const char *mail_address_fold(
 	struct base_arena *arena, const char *normal, const char *delimiters);
 
+/*
+ * Those of them at which the address of an account may be cut: only '+'. The others stand in names
+ * of accounts too, of which MTAs look for the whole one first: a letter to "anna" instead of
+ * "anna-maria" would go to somebody else. Written forms in a transaction are cut at these alone.
+ */
+const char *mail_account_delimiters(const char *delimiters);
+
 /* Adds a normalised address once. BROKEN: arena full. A capped set is not a failure. */
 enum base_result mail_addresses_add(
 	struct base_arena *arena, struct mail_addresses *set, const char *normal);

@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #include "milter/identity/identity.h"
+#include "milter/mail/mail.h"
 
 #define COUNT(array) ((int)(sizeof(array) / sizeof((array)[0])))
 
@@ -330,6 +331,66 @@ START_TEST(test_person)
 }
 END_TEST
 
+/* With '-' as a delimiter anna-maria is no part of anna, whatever her mail names. */
+START_TEST(test_login_is_whole)
+{
+	static const struct {
+		const char *login, *envelope, *from, *person, *mailbox;
+		bool is_checked;
+	} logins[] = {
+		{ "anna-maria", "x@strange.example", "anna-maria@example.com",
+		    "anna-maria@example.com", "anna-maria@example.com", false },
+		{ "anna-maria@example.com", "anna@example.com", "anna@example.com",
+		    "anna-maria@example.com", "anna-maria@example.com", false },
+		{ "anna", "anna-maria@example.com", "Anna-Maria@example.com",
+		    "anna@example.com", "anna@example.com", false },
+		{ "anna", "x@strange.example", "Anna@example.com", "anna@example.com",
+		    "Anna@example.com", false },
+		{ "anna+news", "x@strange.example", "x@strange.example", "anna@example.com",
+		    "anna@example.com", false },
+		{ "77", "anna-maria@example.com", "anna@example.com",
+		    "anna-maria@example.com", "anna-maria@example.com", true },
+		{ "", "anna-maria@example.com", "anna@example.com", "anna@example.com",
+		    "anna-maria@example.com", false },
+		{ "", "x@strange.example", "Anna-maria@example.com", "anna@example.com",
+		    "Anna-maria@example.com", false },
+		{ "", "anna+b@example.com", "Anna@example.com", "anna@example.com",
+		    "Anna@example.com", false },
+		{ "am", "x@strange.example", "anna@example.com", "anna-maria@example.com",
+		    "anna-maria@example.com", false },
+	};
+	char path[] = "/tmp/loginsXXXXXX";
+	const char line[] = "am anna-maria@example.com\n", *why = "";
+	struct identity_sources sources = { 0 };
+	struct settings settings = site;
+	int fd = mkstemp(path);
+
+	ck_assert_int_eq(write(fd, line, strlen(line)), strlen(line));
+	close(fd);
+	settings.identity.logins = path;
+	settings.identity.recipient_delimiter = "+-";
+	ck_assert(identity_sources_open(&settings, NULL, &sources, &why) == BASE_OK);
+	unlink(path);
+	for (size_t i = 0; i < COUNT(logins); i++) {
+		struct base_arena *arena = base_arena_new(1 << 16);
+		struct mail_transaction *transaction = mail_transaction_new(arena, 0);
+		struct identity_peer peer = { .login = logins[i].login };
+		struct identity identity;
+
+		settings.identity.envelope_is_checked = logins[i].is_checked;
+		peer_set(&peer, "127.0.0.1");
+		mail_transaction_sender(arena, transaction, logins[i].envelope);
+		mail_transaction_field(arena, transaction, "From", logins[i].from);
+		mail_transaction_fold(arena, transaction, "+-");
+		identity_find(&settings, &sources, arena, &peer, transaction, &identity);
+		ck_assert_str_eq(identity.person, logins[i].person);
+		ck_assert_str_eq(identity.mailbox, logins[i].mailbox);
+		base_arena_free(&arena);
+	}
+	identity_sources_close(&sources);
+}
+END_TEST
+
 /* Settings that say more of a login. */
 START_TEST(test_login_settings)
 {
@@ -446,6 +507,7 @@ main(void)
 
 	tcase_add_loop_test(tests, test_find, 0, COUNT(cases));
 	tcase_add_loop_test(tests, test_person, 0, COUNT(persons));
+	tcase_add_test(tests, test_login_is_whole);
 	tcase_add_test(tests, test_login_settings);
 	tcase_add_loop_test(tests, test_bad_logins, 0, COUNT(bad_logins));
 	tcase_add_test(tests, test_no_regular_file);
