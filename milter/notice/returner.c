@@ -46,6 +46,7 @@ struct job {
 	uint64_t *digests; /* of what is in each file; 0: its message is back */
 	size_t longest;	   /* bytes of a message; 0: none was read */
 	bool is_counted;   /* its failure is one of the letter's, not of oops-queued */
+	bool is_unwritten; /* the store does not know what came of it */
 	char answer[200];
 };
 
@@ -286,15 +287,26 @@ job_taken(struct notice_returner *returner, struct job *job, size_t index)
 	}
 }
 
+/* What came of writing down a failure. */
+static void
+job_written(struct notice_returner *returner, struct job *job, enum base_result result,
+    const char *why)
+{
+	job->is_unwritten = result != BASE_OK && result != BASE_NONE;
+	tell_store(returner, !job->is_unwritten, why);
+}
+
 /* Neither way is open: an admin must know, once. */
 static void
-job_stuck(struct notice_returner *returner, const struct job *job, const char *why)
+job_stuck(struct notice_returner *returner, struct job *job, const char *why)
 {
 	const char *id = job->hold.view.id, *trouble = "";
 	bool is_news = false;
+	enum base_result result =
+	    hold_return_failed(returner->hold, id, true, &is_news, &trouble);
 
-	if (hold_return_failed(returner->hold, id, true, &is_news, &trouble) != BASE_OK ||
-	    !is_news)
+	job_written(returner, job, result, trouble);
+	if (result != BASE_OK || !is_news)
 		return;
 	base_log(BASE_LOG_ERROR,
 	    "%s cannot be brought back to its author: %s; it stays on hold, and is tried again",
@@ -305,7 +317,7 @@ job_stuck(struct notice_returner *returner, const struct job *job, const char *w
 
 /* No letter gets through: by the MTA's own bounce, if all of it would be in there. */
 static void
-job_give_up(struct notice_returner *returner, const struct job *job, const char *why)
+job_give_up(struct notice_returner *returner, struct job *job, const char *why)
 {
 	const char *id = job->hold.view.id, *trouble = "";
 
@@ -317,12 +329,13 @@ job_give_up(struct notice_returner *returner, const struct job *job, const char 
 	base_log(BASE_LOG_WARNING,
 	    "%s goes back to its author by a bounce, because no letter gets through: %s", id,
 	    why);
-	(void)hold_return_bounce(returner->hold, id, &trouble);
+	job_written(
+	    returner, job, hold_return_bounce(returner->hold, id, &trouble), trouble);
 }
 
 /* Once more later, or another way. */
 static void
-job_fail(struct notice_returner *returner, const struct job *job, enum base_result result,
+job_fail(struct notice_returner *returner, struct job *job, enum base_result result,
     const char *why)
 {
 	unsigned tries = job->hold.view.return_tries + 1;
@@ -340,8 +353,10 @@ job_fail(struct notice_returner *returner, const struct job *job, enum base_resu
 			    : result == BASE_REFUSE)
 		job_give_up(returner, job, why);
 	else
-		(void)hold_return_failed(
-		    returner->hold, job->hold.view.id, false, &is_news, &trouble);
+		job_written(returner, job,
+		    hold_return_failed(
+			returner->hold, job->hold.view.id, false, &is_news, &trouble),
+		    trouble);
 }
 
 /* Brings one hold back, as far as it goes. */
@@ -382,9 +397,10 @@ returner_step(struct notice_returner *returner)
 
 	base_arena_reset(returner->arena);
 	result = hold_return_next(returner->hold, returner->arena, &job.hold, &why);
-	tell_store(returner, result == BASE_OK || result == BASE_NONE, why);
-	if (result != BASE_OK)
+	if (result != BASE_OK) {
+		tell_store(returner, result == BASE_NONE, why);
 		return result == BASE_NONE ? RETURNER_PAUSE_MS : RETURNER_TROUBLE_MS;
+	}
 	returner->site = site_take(returner->sites);
 	returner->queue = queue_client_new(
 	    returner->site->settings->mta.queue_socket, RETURNER_QUEUE_MS);
@@ -393,7 +409,7 @@ returner_step(struct notice_returner *returner)
 	base_arena_free(&returner->mail);
 	queue_client_free(&returner->queue);
 	site_drop(&returner->site);
-	return 0;
+	return job.is_unwritten ? RETURNER_TROUBLE_MS : 0;
 }
 
 /* The thread. */

@@ -1,7 +1,10 @@
 """What comes back to its author comes back whole, by a letter of ours, or it stays where it is."""
+import contextlib
 import random
 import socketserver
+import sqlite3
 import threading
+import time
 
 from lab import story, web
 from lab.mail import Message, Submission, attached, free_port, never, own_part, until
@@ -163,4 +166,32 @@ def test_refused_for_good_large_stays():
             assert site.mta.queued(queue_id) == "hold"
             assert not site.receiver.received(message.id)
             assert "cannot be brought back" in site.oopsctl("check").stdout
+        server.shutdown()
+
+
+def test_a_store_that_cannot_be_written_is_not_hurried():
+    """A disk that is full: letters that fail then are not tried as fast as it goes."""
+    server, site, body = refused_letters("is there some left?\n", b"450 4.2.0 later\r\n")
+    site.allow("mail cannot be brought back for now")
+    with server, site:
+        story.teach(site)
+        message, queue_id = story.slip(site, story.announce(site), body=body)
+        hold = story.hold_of(site, queue_id)
+        with contextlib.closing(sqlite3.connect(site.folder / "state/holds/holds.db",
+                                                timeout=30)) as holds:
+            holds.execute("CREATE TRIGGER full BEFORE UPDATE OF return_tries ON hold WHEN "
+                          "new.return_tries <> old.return_tries "
+                          "BEGIN SELECT raise(ABORT, 'full'); END")
+            holds.commit()
+            until(lambda: "returning" in site.oopsctl("show", hold).stdout, 20)
+            before = len(site.audit("notice", id=hold))
+            time.sleep(6)
+            assert len(site.audit("notice", id=hold)) - before <= 10
+            holds.execute("DROP TRIGGER full")
+            holds.commit()
+        del site.changes["notice"]
+        site.write_settings()
+        site.oopsctl("reload", check=True)
+        line, = until(lambda: site.audit("return", id=hold), 30, "it is returned")
+        assert line["how"] == "letter", line
         server.shutdown()
