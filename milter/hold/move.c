@@ -61,6 +61,16 @@ queue_ids_list(struct base_buffer *list_r, const struct store_part *parts, size_
 			    parts[i].queue_id);
 }
 
+/* The first queue file that is seen on hold; NULL: none. */
+static const char *
+queue_id_held(const struct store_part *parts, size_t count)
+{
+	for (size_t i = 0; i < count; i++)
+		if (parts[i].state == HOLD_PART_HELD)
+			return parts[i].queue_id;
+	return NULL;
+}
+
 /* A move that ends with the parts gone the way they should. */
 static void
 audit_end(enum audit_event event, const struct store_hold *before,
@@ -120,7 +130,7 @@ hold_move_audit(const struct store_hold *before, const struct store_hold *after,
 		break;
 	case HOLD_HELD:
 		hold_audit_hold(after, hold_state_str(before->state),
-		    part_count > 0 ? parts[0].queue_id : NULL, part_count);
+		    queue_id_held(parts, part_count), part_count);
 		break;
 	case HOLD_SENDING:
 		audit_start(before->state == HOLD_UNDONE ? AUDIT_RESTORE : AUDIT_SEND,

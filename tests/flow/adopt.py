@@ -94,6 +94,25 @@ def test_a_forged_tag_is_told_and_asks_nobody():
 
 
 @only("postfix")
+def test_under_a_new_name_it_is_told_by_that_name():
+    """A queue whose file was away for a while, and came back under another name."""
+    with Site({**SETTINGS, "undo": {"window": "1h"}}) as site:
+        message, queue_id, hold = slip(site)
+        link = site.link(ANNA)
+        file = site.mta.file(queue_id)
+        other = file.name[:6] + file.name[6:10][::-1] + file.name[10:]
+        away = file.rename(site.folder / "mta" / "spool" / "saved" / other)
+        web.press(link, "send")
+        until(lambda: site.audit("lost", id=hold), 20, "it is missed")
+        away.rename(file.with_name(other))
+        assert f"adopted: {other} {hold} {ANNA}" in run(site, 0, "adopt")
+        until(lambda: len(site.audit("hold", id=hold, now="HELD")) == 2, 20, "it is seen")
+        assert site.audit("hold", id=hold, now="HELD")[1]["queue_id"] == other
+        web.press(site.link(ANNA), "send")
+        story.reaches(site, message)
+
+
+@only("postfix")
 def test_check_of_a_crowded_queue():
     """A thousand held mails that no row knows, and a thousand of others: check tells it."""
     with Site({**SETTINGS, "undo": {"window": "1h"}}) as site:
