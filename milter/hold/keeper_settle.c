@@ -173,6 +173,13 @@ is_all_seen(const struct hold_keeper_step *step, const struct store_part *parts,
 	return hold_has_part(parts, count, HOLD_PART_HELD);
 }
 
+/* Did somebody move it meanwhile, or bring it on its way back? Then the answers are of no use. */
+static bool
+is_moved(const struct store_hold *row, const struct hold_keeper_step *step)
+{
+	return row->state != step->row->state || row->return_how != step->row->return_how;
+}
+
 /* Writes one hold from what is in the database now, unless somebody moved it meanwhile. */
 static enum base_result
 step_write(struct hold_keeper *keeper, struct hold_keeper_step *step, int64_t now,
@@ -191,7 +198,7 @@ step_write(struct hold_keeper *keeper, struct hold_keeper_step *step, int64_t no
 	if (!step->is_ready)
 		return BASE_OK;
 	result = store_hold_get(store, keeper->arena, step->row->id, &row, why_r);
-	if (result == BASE_NONE || (result == BASE_OK && row->state != step->row->state))
+	if (result == BASE_NONE || (result == BASE_OK && is_moved(row, step)))
 		return BASE_OK;
 	if (result == BASE_OK)
 		result =

@@ -49,6 +49,7 @@ static struct {
 	atomic_int file_count;
 	atomic_int fail; /* verbs that act answer FAILED */
 	atomic_int mute; /* connections are closed without an answer */
+	atomic_int slow; /* milliseconds before each answer */
 	atomic_int requests;
 	atomic_int releases;     /* requests of that verb */
 	atomic_int looks_before; /* files that were looked at before the first of them */
@@ -135,6 +136,7 @@ serve_one(FILE *stream)
 		length += (size_t)snprintf(answer + length, sizeof(answer) - length,
 		    "%s %s\n", queue_id, file_answer(verb, queue_id, hold_id));
 	}
+	base_sleep_ms(queue->slow);
 	if (fwrite(answer, 1, length, stream) == length)
 		fputs("END\n", stream);
 	fflush(stream);
@@ -1196,6 +1198,28 @@ place_returning(struct hold *hold, char id[BASE_ID_SIZE])
 	wait_for(hold, id, HOLD_RETURNING, 4000);
 }
 
+/* Its author has it while the keeper still looks: what it sees then must not be in the way. */
+START_TEST(returned_while_it_is_looked_at)
+{
+	struct hold *hold = must_open();
+	struct watch watch = watch_start(hold);
+	struct hold_request request = sample("QUEUE1", "act");
+	char id[BASE_ID_SIZE];
+
+	request.window = 1;
+	request.on_end = HOLD_END_RETURN;
+	place_held(hold, &request, id);
+	queue->slow = 1000;
+	wait_for(hold, id, HOLD_RETURNING, 4000);
+	ck_assert_int_eq(bring_back(hold), 1);
+	queue->slow = 0;
+	wait_for(hold, id, HOLD_RETURNED, 8000);
+	ck_assert_int_eq(file_find("QUEUE1")->deleted, 1);
+	watch_stop(&watch);
+	hold_close(&hold);
+}
+END_TEST
+
 /* Half of its files brought back: the others still are, and none goes before. */
 START_TEST(returned_when_every_file_is_back)
 {
@@ -2228,6 +2252,7 @@ main(void)
 	tcase_add_test(life, an_unannounced_window_ends);
 	tcase_add_test(life, undone_then_restored);
 	tcase_add_loop_test(life, time_ends_it, 0, sizeof(lasts) / sizeof(*lasts));
+	tcase_add_test(life, returned_while_it_is_looked_at);
 	tcase_add_test(life, returned_when_every_file_is_back);
 	tcase_add_test(life, returned_by_a_bounce_when_told_so);
 	tcase_add_test(life, no_restore_while_it_is_deleted);
