@@ -1,11 +1,9 @@
 /* logins - the file that says whose a login is, in the text form of postmap(1); see identity.h */
 #include "milter/identity/internal.h"
 
-#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
-#include <sys/stat.h>
 
 #include "milter/mail/mail.h"
 
@@ -156,24 +154,6 @@ text_read(struct reading *reading, char *text, const char **why_r)
 	return result == BASE_OK ? logins_sort(logins, reading->path, why_r) : result;
 }
 
-/* The text of a regular file: reading a pipe would wait for whoever writes to it. */
-static enum base_result
-file_read(struct base_arena *arena, const char *path, char **text_r, const char **why_r)
-{
-	struct stat about;
-	size_t length;
-
-	if (stat(path, &about) != 0) {
-		*why_r = base_why("cannot read %s: %s", path, strerror(errno));
-		return BASE_BROKEN;
-	}
-	if (!S_ISREG(about.st_mode)) {
-		*why_r = base_why("%s is no regular file", path);
-		return BASE_REFUSE;
-	}
-	return base_file_read(arena, path, IDENTITY_MAX_LOGINS_FILE, text_r, &length, why_r);
-}
-
 enum base_result
 identity_logins_load(
     const struct settings *settings, struct identity_logins **logins_r, const char **why_r)
@@ -182,6 +162,7 @@ identity_logins_load(
 	struct reading reading = { .settings = settings, .path = path };
 	struct base_arena *arena;
 	enum base_result result = BASE_BROKEN;
+	size_t length;
 	char *text;
 
 	*logins_r = NULL;
@@ -193,7 +174,8 @@ identity_logins_load(
 		reading.logins = base_arena_alloc(arena, sizeof(*reading.logins));
 	if (reading.logins != NULL) {
 		reading.logins->arena = arena;
-		result = file_read(arena, path, &text, why_r);
+		result = base_file_read(
+		    arena, path, IDENTITY_MAX_LOGINS_FILE, &text, &length, why_r);
 	}
 	if (result == BASE_OK)
 		result = text_read(&reading, text, why_r);
