@@ -58,7 +58,7 @@ postman_deliver(struct notice_postman *postman, const char *recipient,
 	if (result != BASE_OK)
 		return result;
 	result =
-	    notice_smtp_envelope(smtp, recipient, letter->length, false, why_r);
+	    notice_smtp_envelope(smtp, "", recipient, letter->length, false, why_r);
 	if (result == BASE_OK)
 		result = notice_smtp_data(smtp, why_r);
 	if (result == BASE_OK) {

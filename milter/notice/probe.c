@@ -17,9 +17,11 @@ notice_probe_mailbox(
 	enum base_result result =
 	    notice_smtp_open(settings, PROBE_TOTAL_SECONDS * 1000, NULL, &smtp, why_r);
 
-	if (result != BASE_OK)
+	if (result != BASE_OK) {
+		*why_r = base_why("%.500s: %s", settings->notice.smtp, *why_r);
 		return BASE_RETRY;
-	result = notice_smtp_envelope(smtp, address, 0, false, why_r);
+	}
+	result = notice_smtp_envelope(smtp, "", address, 0, false, why_r);
 	notice_smtp_close(&smtp);
 	return result == BASE_BROKEN ? BASE_RETRY : result;
 }

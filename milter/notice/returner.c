@@ -200,7 +200,9 @@ letter_deliver(struct notice_returner *returner, struct job *job, struct notice_
 	base_buffer_init(&envelope.tail, RETURNER_MAX_LETTER);
 	result = letter_write(returner, job, &envelope, why_r);
 	if (result == BASE_OK)
-		result = notice_smtp_envelope(smtp, job->hold.view.mailbox,
+		/* our copy is the last one: if the mailbox refuses it later, somebody must see it */
+		result = notice_smtp_envelope(smtp, returner->site->settings->notice.from,
+		    job->hold.view.mailbox,
 		    length + envelope.head.length + envelope.tail.length,
 		    envelope.attached == NOTICE_ATTACHED_8BIT, why_r);
 	if (result == BASE_OK)

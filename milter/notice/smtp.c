@@ -346,16 +346,25 @@ notice_smtp_has_8bit(const struct notice_smtp *smtp)
 	return smtp->has_8bit;
 }
 
+static bool
+is_all_ascii(const char *text)
+{
+	while (*text != '\0' && (unsigned char)*text < 0x80)
+		text++;
+	return *text == '\0';
+}
+
 /* MAIL with the parameters that the server knows. */
 static bool
-smtp_mail_line(const struct notice_smtp *smtp, const char *recipient, size_t size,
-    bool is_8bit, struct base_buffer *line_r)
+smtp_mail_line(const struct notice_smtp *smtp, const char *sender, const char *recipient,
+    size_t size, bool is_8bit, struct base_buffer *line_r)
 {
-	bool is_ascii = true;
+	bool is_ascii = is_all_ascii(sender) && is_all_ascii(recipient);
 
-	for (const char *p = recipient; *p != '\0'; p++)
-		is_ascii = is_ascii && (unsigned char)*p < 0x80;
-	base_buffer_puts(line_r, "MAIL FROM:<>");
+	base_buffer_puts(line_r, "MAIL FROM:<");
+	if (sender[0] != '\0')
+		notice_mime_address(line_r, sender);
+	base_buffer_puts(line_r, ">");
 	if (size > 0 && smtp->has_size)
 		base_buffer_printf(line_r, " SIZE=%zu", size);
 	if (is_8bit && smtp->has_8bit)
@@ -366,18 +375,18 @@ smtp_mail_line(const struct notice_smtp *smtp, const char *recipient, size_t siz
 }
 
 enum base_result
-notice_smtp_envelope(struct notice_smtp *smtp, const char *recipient, size_t size,
-    bool is_8bit, const char **why_r)
+notice_smtp_envelope(struct notice_smtp *smtp, const char *sender, const char *recipient,
+    size_t size, bool is_8bit, const char **why_r)
 {
 	struct base_buffer mail, rcpt;
 	enum base_result result = BASE_REFUSE;
 
-	base_buffer_init(&mail, 200);
+	base_buffer_init(&mail, 1000);
 	base_buffer_init(&rcpt, 1000);
 	base_buffer_puts(&rcpt, "RCPT TO:<");
 	if (!notice_mime_address(&rcpt, recipient) || !base_buffer_puts(&rcpt, ">\r\n")) {
 		*why_r = base_why("%.200s is no address", recipient);
-	} else if (!smtp_mail_line(smtp, recipient, size, is_8bit, &mail)) {
+	} else if (!smtp_mail_line(smtp, sender, recipient, size, is_8bit, &mail)) {
 		*why_r = base_why("no memory for a letter");
 		result = BASE_BROKEN;
 	} else {

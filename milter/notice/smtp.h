@@ -43,11 +43,11 @@ void notice_smtp_close(struct notice_smtp **smtp);
 /* Does the server take content with bytes beyond ASCII? */
 bool notice_smtp_has_8bit(const struct notice_smtp *smtp);
 /*
- * MAIL with the null reverse-path, and RCPT. `size`: bytes of the message as far as it is known,
+ * MAIL, with the null reverse-path if `sender` is "", and RCPT. `size`: bytes of the message as far as it is known,
  * 0: unknown; `is_8bit`: say that it has bytes beyond ASCII.
  */
-enum base_result notice_smtp_envelope(struct notice_smtp *smtp, const char *recipient,
-    size_t size, bool is_8bit, const char **why_r);
+enum base_result notice_smtp_envelope(struct notice_smtp *smtp, const char *sender,
+    const char *recipient, size_t size, bool is_8bit, const char **why_r);
 enum base_result notice_smtp_data(struct notice_smtp *smtp, const char **why_r);
 
 /* Content after DATA; false: the connection is gone (notice_smtp_end() says why). */

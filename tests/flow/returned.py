@@ -45,7 +45,7 @@ def comes_back_whole(body, headers=()):
     with Site(QUICK) as site:
         message, hold = undone(site, body, headers)
         letter, = site.returned(ANNA)
-        assert letter.sender == "" and letter.recipients == [ANNA]
+        assert letter.sender == "oops@example.com" and letter.recipients == [ANNA]
         is_over(site, hold, "letter")
         mail = attached(letter)
         assert b"\r\nOops-Milter:" not in mail, "our tag comes along"
