@@ -191,9 +191,12 @@ check_queue_files(struct check *check, struct hold *hold)
 	const char *why = "no memory";
 	enum base_result result = BASE_BROKEN;
 
+	/* a key that cannot be read was told with the settings */
+	if (base_key_load(check->settings->key_file, &key, &why) != BASE_OK) {
+		queue_client_free(&queue);
+		return;
+	}
 	if (queue != NULL)
-		result = base_key_load(check->settings->key_file, &key, &why);
-	if (result == BASE_OK)
 		result = count_files(check, hold, queue, key, &strays, &why);
 	queue_client_free(&queue);
 	base_key_free(&key);

@@ -85,6 +85,23 @@ check_age(struct check *check, const char *name, const char *below)
 		    check->settings->path);
 }
 
+/*
+ * A login without a domain is whoever in From has its name, in any local domain: with several of
+ * them that may be somebody else, who then gets the letter.
+ */
+static void
+check_logins(struct check *check)
+{
+	const struct settings *settings = check->settings;
+
+	if (settings->identity.local_domain_count > 1 && settings->identity.logins == NULL &&
+	    settings->identity.login_domain == NULL)
+		check_warn(check, "identity: { login_domain = \"DOMAIN\"; } in the settings",
+		    "identity: a login without a domain counts as that name in any of %zu local "
+		    "domains",
+		    settings->identity.local_domain_count);
+}
+
 void
 check_settings(struct check *check)
 {
@@ -98,6 +115,7 @@ check_settings(struct check *check)
 		tell_wrong(check, base_buffer_text(&faults));
 	base_buffer_free(&faults);
 	site_drop(&site);
+	check_logins(check);
 	check_age(check, "oops-milter", SITE_RUN_MILTER);
 	check_age(check, "oops-web", SITE_RUN_WEB);
 }
