@@ -89,7 +89,7 @@ def test_leaves_forged_tags_alone():
 def test_by_hand_it_is_as_the_readme_says():
     """Stop us, then the mail server's own tools: everything leaves, what was stopped included."""
     with Site(SETTINGS) as site:
-        site.allow(r"oops-queued|oops-milter|Connection refused|No such file")
+        site.allow(r"oops-queued|oops-milter|Connection refused|No such file|Broken pipe")
         (sent, _, _), (stopped, queue_id, other) = slips(site, 2)
         stop(site, queue_id, other)
         end_of_us(site)
