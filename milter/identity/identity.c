@@ -6,25 +6,6 @@
 
 #include "milter/mail/mail.h"
 
-/* The word of a proof, for the audit. */
-const char *
-identity_proof_str(enum identity_proof proof)
-{
-	switch (proof) {
-	case IDENTITY_NONE:
-		return "none";
-	case IDENTITY_LOGIN:
-		return "login";
-	case IDENTITY_NETWORK:
-		return "network";
-	case IDENTITY_LOCAL:
-		return "local";
-	case IDENTITY_SPF:
-		return "spf";
-	}
-	return "unknown";
-}
-
 /* An IPv4 peer of an IPv6 socket (RFC 4291 2.5.5.2) as the IPv4 peer that it is. */
 static void
 address_unmap(struct identity_peer *peer, const struct sockaddr_in6 *mapped)
@@ -99,12 +80,6 @@ find_by_spf(const struct identity_send *send, struct identity *identity_r)
 	if (settings_is_local(send->settings, send->author) &&
 	    strcmp(mail_domain_of(send->author), mail_domain_of(envelope)) == 0)
 		identity_r->actor = send->author;
-}
-
-const char *
-identity_own_account(const struct identity *identity)
-{
-	return strcmp(identity->person, identity->actor) == 0 ? "" : identity->person;
 }
 
 /* What is asked about a send: whoever resent it is its author (RFC 5322 3.6.6). */

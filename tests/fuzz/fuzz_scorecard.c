@@ -9,6 +9,7 @@
  */
 #include <math.h>
 
+#include "milter/identity/value.c"
 #include "milter/judge/internal.h"
 /* What the judge asks of the memory; the rest of that room needs a store. */
 #include "milter/memory/answer.c"
