@@ -22,7 +22,7 @@ def test_one_person_in_all_spellings():
         story.teach(site, JOSE)
         message = story.announce(site, to=JOSE).reply_all(JOSE, "Is there some left?\n")
         message.sender = SHOUTED
-        with Submission(site.mta.port, "jose") as submission:
+        with Submission(site.mta.port, JOSE) as submission:
             queue_id = submission.send(message)
         # habits and rule are those of the other spellings
         hold = story.hold_of(site, queue_id)
