@@ -252,5 +252,6 @@ memory_writer_run(void *context)
 		pthread_mutex_lock(&memory->lock);
 	}
 	pthread_mutex_unlock(&memory->lock);
+	memory_trouble_tell(memory); /* what was dropped since it was told last */
 	return NULL;
 }
