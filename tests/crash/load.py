@@ -58,7 +58,7 @@ def settings():
             "judge": {"learning_site_sends": 0, "learning_sends": 0,
                       "learning_sends_new_site": 0,
                       "min_scores": 10_000_000},  # or the site's own scores would set the bar
-            "budget": {"sender_day": 0, "site_thousand": 0}}
+            "budget": {"sender_day": 0, "site_thousand": 0}, "notice": {"person_day": 0}}
 
 
 class Mail:
