@@ -86,7 +86,7 @@ def test_undone_mail_returns_to_the_author_after_the_grace():
         web.press(link, "undo")
         returned = until(lambda: [one for one in site.receiver.received(recipient=ANNA)
                                   if message.id.encode() in one.data], 12, "it comes back")
-        assert len(returned) == 1 and returned[0].sender == ""
+        assert len(returned) == 1 and returned[0].sender == "oops@example.com"
         until(lambda: site.audit("return", id=hold), 5)
         assert not site.receiver.received(message.id)
         until(lambda: site.mta.queued(queue_id) is None, 5)
