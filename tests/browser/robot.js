@@ -4,30 +4,49 @@
 
 const assert = require('node:assert');
 
-// The buttons that the page has, seen or not.
-const names = (page) => page.$$eval('button', (buttons) => buttons.map((one) => one.value));
-
-async function press(page, name, isForced) {
-	await page.$eval(`button[value="${name}"]`, (button, force) => {
-		button.form.noValidate = force;
-		button.click();
-	}, isForced);
-	await page.waitForTimeout(300);
-	await page.waitForLoadState();
+// The page reloads itself now and then: what that interrupts is done again.
+async function uninterrupted(act) {
+	for (let tries = 1; ; tries++) {
+		try {
+			return await act();
+		} catch (error) {
+			if (tries === 5 || !/navigation|ERR_ABORTED/.test(error.message))
+				throw error;
+		}
+	}
 }
+
+const go = (page, link) => uninterrupted(() => page.goto(link));
+
+// The buttons that the page has, seen or not.
+const names = (page) => uninterrupted(
+	() => page.$$eval('button', (buttons) => buttons.map((one) => one.value)));
+
+// Returns when the page that answers is there; a form without its tick is not sent unless forced.
+async function pressOnce(page, name, isForced) {
+	const button = await page.$(`button[value="${name}"]`);
+	const isSent = button && await button.evaluate((one, force) => {
+		one.form.noValidate = force;
+		return force || one.form.checkValidity();
+	}, isForced);
+	const click = () => button?.evaluate((one) => one.click());
+	await (isSent ? Promise.all([page.waitForNavigation(), click()]) : click());
+}
+
+const press = (page, name, isForced) => uninterrupted(() => pressOnce(page, name, isForced));
 
 module.exports = async ({ open, link, complaints }) => {
 	const page = await open();
-	await page.goto(link);
+	await go(page, link);
 	await press(page, 'undo', false);
 	for (let step = 0; step < 10; step++) {
 		for (const isForced of [false, true])
 			for (const name of await names(page)) {
 				await press(page, name, isForced);
-				await page.goto(link);
+				await go(page, link);
 			}
 		await page.waitForTimeout(700);
-		await page.goto(link);
+		await go(page, link);
 		await page.getByText('You stopped it at').waitFor(); // the queue was looked at
 		assert.equal(await page.locator('h1').textContent(), 'Your mail was stopped');
 	}
