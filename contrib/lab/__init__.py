@@ -9,6 +9,7 @@
     milter.py    speaking to a milter as an MTA does
     dns.py       a DNS that only the test's own programs ask
     alone.py     oops-milter without any of the others
+    spaces.py    several labs side by side, and none that stays
 
 Standard library only. Everything lives in one temporary folder and on 127.0.0.1.
 """

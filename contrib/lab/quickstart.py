@@ -3,15 +3,15 @@
 Every sentence that tells of an event is printed after the event was seen: in Postfix's queue,
 at the mail server at the far end, or in an answer of the pages.
 """
+import contextlib
 import pathlib
-import signal
 import sys
 import textwrap
 import time
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent))
 
-from lab import mail, story, web  # noqa: E402 (the path comes first)
+from lab import leftovers, mail, story, web  # noqa: E402 (the path comes first)
 from lab.site import Site  # noqa: E402
 from lab.story import ANNA, CLARA  # noqa: E402
 
@@ -204,12 +204,8 @@ def stay(site, tell):
         time.sleep(0.2)
 
 
-def interrupt(*_):
-    raise KeyboardInterrupt
-
-
-def main():
-    signal.signal(signal.SIGTERM, interrupt)
+def show(once):
+    """The whole of it; an exit status."""
     tell = Teller()
     tell.step("A private Postfix, oops-milter, oops-queued and oops-web start on loopback.")
     try:
@@ -217,15 +213,20 @@ def main():
             tell.saw(f"Everything is in {site.folder}; Postfix listens on 127.0.0.1 port "
                      f"{site.mta.port}, the pages on port {site.web_port}.")
             tell.saw("A probe went through and shows that Postfix asks oops-milter.")
-            try:
-                (play if "--once" in sys.argv else stay)(site, tell)
-            except KeyboardInterrupt:
-                print("\nEnding.")
-                return 130 if "--once" in sys.argv else 0
+            (play if once else stay)(site, tell)
+    except SystemExit:
+        with contextlib.suppress(OSError):  # the terminal may be gone
+            print("\nEnded; nothing is left.", flush=True)
+        raise
     except AssertionError as error:
         print(f"\nNot as it should be: {error}", file=sys.stderr)
         return 1
     return 0
+
+
+def main():
+    leftovers.begin()
+    return show("--once" in sys.argv)
 
 
 if __name__ == "__main__":

@@ -2,7 +2,7 @@
 
 Debian's packages of Sendmail and Postfix exclude each other, so Sendmail's are only unpacked,
 into a folder of the build. It asks the host for a full name, logs to /dev/log and finds its
-users by SASL: all of that is given in name spaces of their own, see enter().
+users by SASL: all of that is given in name spaces of its own, see enter().
 
 A login is a real one (SMTP AUTH), of anybody with any password: the lab is its own saslauthd.
 """
@@ -14,14 +14,12 @@ import shutil
 import socket
 import struct
 import subprocess
-import sys
 import tempfile
 import threading
 
 from lab.mail import free_port, until
 
 PACKAGES = ("sendmail-bin", "sendmail-base", "sendmail-cf")
-INSIDE = "OOPS_LAB_INSIDE"
 CLIENTS = ("192.0.2.7", "192.0.2.9", "192.0.2.10")  # whose address a test may take
 
 SENDMAIL_MC = """\
@@ -87,15 +85,9 @@ R$+ $| $*	$#error $@ quarantine $: $2
 
 def enter():
     """
-    Puts the whole program into name spaces of its own: a host name, a hosts file, /dev/log and
-    a network with nothing but loopback. Starts the program again the first time.
+    Gives this process, which has name spaces of its own (see spaces.py), what Sendmail asks the
+    host for: a host name, a hosts file, a folder for /dev/log and clients' addresses.
     """
-    if INSIDE not in os.environ:
-        os.environ[INSIDE] = "1"
-        os.execvp("unshare", ["unshare", "-m", "-u", "-n", "--", sys.executable, "-B", *sys.argv])
-    if os.environ[INSIDE] == "2":
-        return
-    os.environ[INSIDE] = "2"
     # Sendmail takes no milter socket below a directory that everybody may write to, as /tmp is.
     os.environ["TMPDIR"] = tempfile.tempdir = "/mnt"
     subprocess.run(["mount", "-t", "tmpfs", "-o", "mode=0755", "tmpfs", "/mnt"], check=True)
@@ -108,7 +100,6 @@ def enter():
     commands = [["mount", "--bind", folder / "hosts", "/etc/hosts"],
                 ["mount", "-t", "tmpfs", "-o", "mode=0755", "tmpfs", "/usr/lib/sasl2"],
                 ["hostname", "mx.example.com"],
-                ["ip", "link", "set", "lo", "up"],
                 *(["ip", "address", "add", address + "/32", "dev", "lo"]
                   for address in CLIENTS),
                 ["mount", "-t", "tmpfs", "-o", "mode=0755", "tmpfs", dev]]

@@ -21,9 +21,9 @@ import signal
 import socket
 import sqlite3
 import subprocess
-import tempfile
 
 from lab import mail, web
+from lab.leftovers import Folder
 from lab.postfix import Postfix
 from lab.receiver import Receiver
 from lab.sendmail import Sendmail
@@ -75,7 +75,8 @@ class Site:
 
     def __init__(self, settings=None, postfix=None, programs=PROGRAMS, build=None, mta=None):
         self.build = pathlib.Path(build or os.environ.get("OOPS_BUILD", "."))
-        self.folder = pathlib.Path(tempfile.mkdtemp(prefix="oops-lab."))
+        self.temporary = Folder()
+        self.folder = self.temporary.path
         self.names, self.running, self.allowed = programs, {}, []
         self.receiver = Receiver()
         self.web_port = mail.free_port()
@@ -91,20 +92,22 @@ class Site:
     def __enter__(self):
         try:
             return self.start()
-        except BaseException:
-            self._give_up()
+        except BaseException as error:
+            self._give_up(isinstance(error, SystemExit))
             raise
 
     def __exit__(self, kind, *_):
         if kind is None:
             self.stop()
         else:
-            self._give_up()
+            self._give_up(issubclass(kind, SystemExit))
 
-    def _give_up(self):
+    def _give_up(self, was_told_to):
+        """The end of a site that failed; or of one that was told to end, whose logs nobody wants."""
         self.end_everything()
-        print(self.all_logs())
-        shutil.rmtree(self.folder, ignore_errors=True)
+        logs = "" if was_told_to else self.all_logs()
+        self.temporary.remove()
+        print(logs)  # at last: whoever reads may have gone
 
     def start(self):
         self._make_folders()
@@ -131,7 +134,7 @@ class Site:
         unexpected = self.complaints()
         if unexpected or any(codes.values()):
             print(self.all_logs())
-        shutil.rmtree(self.folder, ignore_errors=True)
+        self.temporary.remove()
         assert not any(codes.values()), f"exit codes {codes}"
         assert not unexpected, "unexpected in the logs: " + unexpected[0]
 
