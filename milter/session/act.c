@@ -513,13 +513,14 @@ session_acts_await(struct session_acts *acts, const struct session_act_names *na
 {
 	struct act_name *name;
 	struct timespec end;
+	bool is_late = false;
 
 	clock_gettime(CLOCK_REALTIME, &end);
 	end.tv_sec += AWAIT_SECONDS;
 	pthread_mutex_lock(&acts->lock);
-	while ((name = name_find(acts, names)) != NULL && name->act->is_open &&
-	       pthread_cond_timedwait(&acts->decided, &acts->lock, &end) == 0)
-		continue;
+	/* Found anew after each wait: whoever had the lock meanwhile may have ended the act. */
+	while ((name = name_find(acts, names)) != NULL && name->act->is_open && !is_late)
+		is_late = pthread_cond_timedwait(&acts->decided, &acts->lock, &end) != 0;
 	if (name != NULL) {
 		part->held = name->act->held;
 		part->has_passed = name->act->left > 0;

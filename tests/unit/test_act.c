@@ -1,10 +1,12 @@
 /* The table of recent acts: which mails are parts of one send. */
 #include <check.h>
 #include <pthread.h>
+#include <sched.h>
 #include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 #include "milter/session/act.h"
 
@@ -357,6 +359,51 @@ START_TEST(a_series_is_one_act)
 }
 END_TEST
 
+/* What one thread waits with. */
+struct waiting {
+	struct session_acts *acts;
+	struct session_act_names names;
+	atomic_bool has_begun;
+	struct session_act_part part;
+};
+
+static void *
+wait_for_first(void *context)
+{
+	struct waiting *waiting = context;
+
+	atomic_store(&waiting->has_begun, true);
+	session_acts_await(waiting->acts, &waiting->names, &waiting->part);
+	return NULL;
+}
+
+/* A mail waits for the first of its series, which never ends and is forgotten meanwhile. */
+START_TEST(the_awaited_act_may_end)
+{
+	struct session_acts *acts = session_acts_new();
+	struct base_arena *arena = base_arena_new(1 << 20);
+	struct session_act_names first = series_make("m1", NULL, "all"),
+				 other = names_make("o", NULL);
+	struct mail_addresses to = set_make(arena, "a b c");
+	struct waiting waiting = { .acts = acts, .names = series_make("m2", "m1", "all") };
+	struct session_act_part part;
+	pthread_t thread;
+
+	session_acts_enter(acts, arena, &first, &to, NOW, &part);
+	session_acts_enter(acts, arena, &waiting.names, &to, NOW, &waiting.part);
+	ck_assert(waiting.part.is_open);
+	ck_assert_int_eq(pthread_create(&thread, NULL, wait_for_first, &waiting), 0);
+	while (!atomic_load(&waiting.has_begun))
+		sched_yield();
+	nanosleep(&(struct timespec){ .tv_nsec = 200000000 }, NULL);
+	session_acts_enter(acts, arena, &other, &to, NOW + 1000, &part);
+	pthread_join(thread, NULL);
+	ck_assert_int_eq(waiting.part.held, SETTINGS_PASS);
+	base_arena_free(&arena);
+	session_acts_free(&acts);
+}
+END_TEST
+
 /* What has passed is known when another part is held, and none passes from then on. */
 START_TEST(all_or_none_from_the_first_hold_on)
 {
@@ -439,6 +486,7 @@ main(void)
 	    tests, parts_find_each_other, 0, sizeof(stories) / sizeof(*stories));
 	tcase_add_test(tests, parts_share_a_fate);
 	tcase_add_test(tests, a_series_is_one_act);
+	tcase_add_test(tests, the_awaited_act_may_end);
 	tcase_add_test(tests, all_or_none_from_the_first_hold_on);
 	tcase_add_test(tests, a_mail_to_one_person_is_its_own);
 	tcase_add_test(tests, bounded);
