@@ -6,33 +6,6 @@
 
 #include "milter/mail/mail.h"
 
-/* Is the local part of an address of ours this name? */
-static bool
-is_named(const struct settings *settings, const char *address, const char *name)
-{
-	size_t length = strlen(name);
-
-	return settings_is_local(settings, address) &&
-	       strncmp(address, name, length) == 0 && address[length] == '@';
-}
-
-/* The domain that a login without one is in. */
-static const char *
-login_domain(const struct identity_send *send, const char *name)
-{
-	const struct settings *settings = send->settings;
-
-	if (settings->identity.login_domain != NULL)
-		return settings->identity.login_domain;
-	if (is_named(settings, send->author, name))
-		return mail_domain_of(send->author);
-	if (is_named(settings, send->transaction->envelope_sender, name))
-		return mail_domain_of(send->transaction->envelope_sender);
-	return settings->identity.local_domain_count == 0
-		   ? ""
-		   : settings->identity.local_domains[0];
-}
-
 /* An address of ours without an extension after one of the delimiters, or "". */
 static const char *
 address_of_ours(
@@ -51,18 +24,56 @@ login_address(const struct identity_send *send, const char *address)
 	    mail_account_delimiters(send->settings->identity.recipient_delimiter));
 }
 
+/*
+ * What the mail writes, cut by an account's delimiters alone: the whole of a name that other
+ * addresses may share the habits of. `folded` if it is no address of ours.
+ */
+static const char *
+whole_address(const struct identity_send *send, const char *written, const char *folded)
+{
+	const char *normal, *why;
+
+	if (mail_path_parse(send->arena, written, &normal, &why) != BASE_OK ||
+	    login_address(send, normal)[0] == '\0')
+		return folded;
+	return login_address(send, normal);
+}
+
 /* The envelope sender as it stands for a login. */
 static const char *
 envelope_address(const struct identity_send *send)
 {
-	const struct mail_transaction *transaction = send->transaction;
-	const char *normal, *why;
+	return whole_address(send, send->transaction->envelope_written,
+	    send->transaction->envelope_sender);
+}
 
-	if (mail_path_parse(send->arena, transaction->envelope_written, &normal, &why) !=
-		BASE_OK ||
-	    login_address(send, normal)[0] == '\0')
-		return transaction->envelope_sender;
-	return login_address(send, normal);
+/* Is the local part of an address of ours this name? */
+static bool
+is_named(const struct identity_send *send, const char *address, const char *name)
+{
+	size_t length = strlen(name);
+
+	return settings_is_local(send->settings, address) &&
+	       strncmp(address, name, length) == 0 && address[length] == '@';
+}
+
+/* The domain that a login without one is in. */
+static const char *
+login_domain(const struct identity_send *send, const char *name)
+{
+	const struct settings *settings = send->settings;
+	const char *author = whole_address(send, send->author_written, "");
+	const char *envelope = envelope_address(send);
+
+	if (settings->identity.login_domain != NULL)
+		return settings->identity.login_domain;
+	if (is_named(send, author, name))
+		return mail_domain_of(author);
+	if (is_named(send, envelope, name))
+		return mail_domain_of(envelope);
+	return settings->identity.local_domain_count == 0
+		   ? ""
+		   : settings->identity.local_domains[0];
 }
 
 /* Whose a login is that the file does not name. */
@@ -87,30 +98,19 @@ login_guess(const struct identity_send *send)
 	return login_address(send, base_arena_printf(send->arena, "%s@%s", login, domain));
 }
 
-/* As it is written in the mail, if the mail names it; else as it is. */
+/*
+ * An address as the mail writes it, if the mail names it, else as it is. What only shares its
+ * habits is somebody else: "anna-maria" gets no letter of "anna".
+ */
 static const char *
 written_as(const struct identity_send *send, const char *address)
 {
-	const char *written = "";
+	const char *written[] = { send->author_written, send->transaction->envelope_written };
 
-	if (strcmp(address, send->author) == 0)
-		written = send->author_written;
-	else if (strcmp(address, send->transaction->envelope_sender) == 0)
-		written = send->transaction->envelope_written;
-	return written[0] != '\0' ? written : address;
-}
-
-/* The same of a login's address: what the mail writes may be another one with an extension. */
-static const char *
-written_whole(const struct identity_send *send, const char *address)
-{
-	const char *written = written_as(send, address), *normal, *why;
-
-	if (mail_path_parse(send->arena, written, &normal, &why) == BASE_OK &&
-	    settings_is_local(send->settings, normal) &&
-	    strcmp(login_address(send, normal), address) != 0)
-		return address;
-	return written;
+	for (size_t i = 0; i < sizeof(written) / sizeof(written[0]); i++)
+		if (strcmp(whole_address(send, written[i], ""), address) == 0)
+			return written[i];
+	return address;
 }
 
 /* Is the login one of these? */
@@ -188,7 +188,7 @@ identity_by_login(const struct identity_send *send, struct identity *identity_r)
 	const struct settings_delegate *delegate;
 
 	person = login == NULL ? login_guess(send) : login_address(send, login->person);
-	own = login == NULL ? written_whole(send, person) : login->written;
+	own = login == NULL ? written_as(send, person) : login->written;
 	delegate = delegate_find(send, person, named);
 	if (person[0] == '\0' && delegate != NULL) {
 		person = named;
@@ -207,18 +207,18 @@ void
 identity_by_network(const struct identity_send *send, struct identity *identity_r)
 {
 	const struct mail_transaction *transaction = send->transaction;
-	const char *person = named_of(send), *own = NULL;
+	const char *person = named_of(send), *whole;
 
 	identity_r->actor = person;
 	if (transaction->resent_from[0] == '\0' &&
-	    settings_is_local(send->settings, transaction->envelope_sender)) {
+	    settings_is_local(send->settings, transaction->envelope_sender))
 		person = transaction->envelope_sender;
-		if (strcmp(envelope_address(send), person) != 0)
-			own = envelope_address(send); /* cut off from it is an account's name */
-	}
 	identity_r->person = person;
-	if (person[0] != '\0')
-		identity_r->mailbox = mailbox_of(send, identity_r,
-		    delegate_find(send, person, identity_r->actor),
-		    own != NULL ? own : written_as(send, person));
+	if (person[0] == '\0')
+		return;
+	whole = person == transaction->envelope_sender
+	    ? envelope_address(send)
+	    : whole_address(send, send->author_written, person);
+	identity_r->mailbox = mailbox_of(send, identity_r,
+	    delegate_find(send, whole, identity_r->actor), written_as(send, whole));
 }

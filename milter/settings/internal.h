@@ -106,7 +106,7 @@ extern const struct settings_type settings_type_node, settings_type_path,
     settings_type_duration, settings_type_smtp, settings_type_address,
     settings_type_address_optional, settings_type_address_folded, settings_type_language, settings_type_fraction,
     settings_type_people, settings_type_texts, settings_type_table, settings_type_name,
-    settings_type_senders, settings_type_entries, settings_type_count, settings_type_logins,
+    settings_type_senders, settings_type_persons, settings_type_entries, settings_type_count, settings_type_logins,
     settings_type_hours, settings_type_choices, settings_type_reasons,
     settings_type_delimiters;
 
@@ -128,6 +128,9 @@ const char *settings_keep_address(
  */
 const char *settings_keep_folded(
     struct settings_reader *reader, const char *address, const char **folded_r);
+/* The same for an account, which is not cut by all delimiters: see mail_account_delimiters(). */
+const char *settings_keep_account(
+    struct settings_reader *reader, const char *address, const char **account_r);
 /* settings_keep() into a target that is a const char *; for types whose values need no
  * change. */
 const char *settings_keep_as_is(

@@ -217,7 +217,7 @@ static const struct settings_choice letter_receivers[] = {
 
 const struct settings_key settings_delegate_keys[] = {
 	{ "address", &settings_type_senders, DELEGATE(addresses, address_count) },
-	{ "persons", &settings_type_senders, DELEGATE(persons, person_count) },
+	{ "persons", &settings_type_persons, DELEGATE(persons, person_count) },
 	{ "logins", &settings_type_logins, DELEGATE(logins, login_count) },
 	{ "letters_to", &settings_type_choice,
 	    offsetof(struct settings_delegate, letters_to), "person",

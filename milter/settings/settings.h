@@ -78,7 +78,7 @@ enum settings_letters {
 struct settings_delegate {
 	const char **addresses; /* "user@domain" without its extension, or "@domain" */
 	size_t address_count;
-	const char **persons; /* likewise */
+	const char **persons; /* likewise, cut by mail_account_delimiters() alone */
 	size_t person_count;
 	const char **logins; /* as the MTA tells them */
 	size_t login_count;

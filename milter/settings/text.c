@@ -60,20 +60,36 @@ settings_keep_address(
 	return NULL;
 }
 
-/* An address as mail's are compared, its extension left out. */
-const char *
-settings_keep_folded(
-    struct settings_reader *reader, const char *address, const char **folded_r)
+/* An address as mail's are compared, cut at one of the delimiters. */
+static const char *
+keep_cut(struct settings_reader *reader, const char *address, const char *delimiters,
+    const char **cut_r)
 {
 	const char *normal = NULL;
 	const char *problem = settings_keep_address(reader, address, &normal);
 
 	if (problem != NULL || reader->is_short)
 		return problem;
-	*folded_r = mail_address_fold(
-	    reader->arena, normal, reader->settings->identity.recipient_delimiter);
-	reader->is_short = *folded_r == NULL;
+	*cut_r = mail_address_fold(reader->arena, normal, delimiters);
+	reader->is_short = *cut_r == NULL;
 	return NULL;
+}
+
+const char *
+settings_keep_folded(
+    struct settings_reader *reader, const char *address, const char **folded_r)
+{
+	return keep_cut(reader, address, reader->settings->identity.recipient_delimiter,
+	    folded_r);
+}
+
+const char *
+settings_keep_account(
+    struct settings_reader *reader, const char *address, const char **account_r)
+{
+	return keep_cut(reader, address,
+	    mail_account_delimiters(reader->settings->identity.recipient_delimiter),
+	    account_r);
 }
 
 /* Keeps a text as it stands. */

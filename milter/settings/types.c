@@ -424,23 +424,40 @@ parse_name(struct settings_reader *reader, const struct settings_key *key, const
 SETTINGS_TEXT_TYPE(
     name, parse_name, "not a name: use up to 63 bytes on one line, in quotes");
 
-/* "user@domain" or "@domain", kept without an extension, as mail's are. */
+/* "user@domain" or "@domain"? */
+static bool
+is_sender(const char *text)
+{
+	return settings_is_address(text) ||
+	    (text[0] == '@' && settings_is_domain(text + 1, strlen(text + 1)));
+}
+
+/* Kept without an extension, as mail's are. */
 static const char *
 parse_sender(struct settings_reader *reader, const struct settings_key *key,
     const char *text, void *target)
 {
-	bool is_domain = text[0] == '@' && settings_is_domain(text + 1, strlen(text + 1));
-
-	if (!is_domain && !settings_is_address(text))
-		return key->type->wrong;
-	return settings_keep_folded(reader, text, target);
+	return is_sender(text) ? settings_keep_folded(reader, text, target) : key->type->wrong;
 }
 const struct settings_type settings_type_senders = {
 	.shapes = SETTINGS_TEXT | SETTINGS_SEVERAL,
 	.parse = parse_sender,
 	.wrong = "not an address: use \"user@example.com\" or \"@example.com\"; leave it "
-		 "out for "
-		 "everybody",
+		 "out for everybody",
+	.item_size = sizeof(const char *),
+};
+
+/* Who has logged in: an account of that name, and no other one with the same habits. */
+static const char *
+parse_person(struct settings_reader *reader, const struct settings_key *key,
+    const char *text, void *target)
+{
+	return is_sender(text) ? settings_keep_account(reader, text, target) : key->type->wrong;
+}
+const struct settings_type settings_type_persons = {
+	.shapes = SETTINGS_TEXT | SETTINGS_SEVERAL,
+	.parse = parse_person,
+	.wrong = "not an address: use \"user@example.com\" or \"@example.com\"",
 	.item_size = sizeof(const char *),
 };
 

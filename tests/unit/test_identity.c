@@ -3,6 +3,7 @@
  */
 #include <arpa/inet.h>
 #include <check.h>
+#include <ctype.h>
 #include <netinet/in.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -109,18 +110,29 @@ static const struct {
 	{ "ann", "", false, "", "ann@example.com", IDENTITY_LOGIN, "" },
 };
 
+/* An address in capital letters from a place on. */
+static const char *
+capitals(struct base_arena *arena, const char *address, size_t from)
+{
+	char *text = base_arena_strdup(arena, address);
+
+	for (size_t i = from; i < strlen(text); i++)
+		text[i] = (char)toupper(text[i]);
+	return text;
+}
+
 START_TEST(test_find)
 {
 	struct identity_peer peer = { .login = cases[_i].login,
 		.is_local_submission = cases[_i].is_local_submission };
 	struct mail_transaction transaction = { .envelope_sender = cases[_i].envelope,
 		.from = cases[_i].from,
-		.envelope_written = "written in the envelope",
-		.from_written = "written in From",
 		.resent_from = "" };
 	struct base_arena *arena = base_arena_new(1 << 16);
 	struct identity identity;
 
+	transaction.envelope_written = capitals(arena, cases[_i].envelope, 0);
+	transaction.from_written = capitals(arena, cases[_i].from, 1);
 	peer_set(&peer, cases[_i].address);
 	identity_find(&site, NULL, arena, &peer, &transaction, &identity);
 	ck_assert_str_eq(
@@ -136,9 +148,9 @@ START_TEST(test_find)
 	if (!identity.is_local)
 		ck_assert_str_eq(identity.mailbox, "");
 	else if (strcmp(identity.person, cases[_i].from) == 0)
-		ck_assert_str_eq(identity.mailbox, "written in From");
+		ck_assert_str_eq(identity.mailbox, transaction.from_written);
 	else if (strcmp(identity.person, cases[_i].envelope) == 0)
-		ck_assert_str_eq(identity.mailbox, "written in the envelope");
+		ck_assert_str_eq(identity.mailbox, transaction.envelope_written);
 	else
 		ck_assert_str_eq(identity.mailbox, identity.person);
 	base_arena_free(&arena);
@@ -176,8 +188,8 @@ static const struct person_case {
 	const char *from;
 	const char *actor;
 	const char *person;
-	const char *mailbox;
-	const char *sent_as;
+	const char *mailbox; /* "envelope", "From", "Resent": as that one is written */
+	const char *sent_as; /* likewise */
 } persons[] = {
 	/* one's own */
 	{ "ann", "ann@example.com", "", "ann@example.com", "ann@example.com",
@@ -289,6 +301,19 @@ persons_site(char path[32])
 	return settings;
 }
 
+/* How one of the send's addresses is written: each field has its own way. */
+static const char *
+written(struct base_arena *arena, const struct person_case *send, const char *field)
+{
+	if (strcmp(field, "envelope") == 0)
+		return capitals(arena, send->envelope, 0);
+	if (strcmp(field, "From") == 0)
+		return capitals(arena, send->from, 1);
+	if (strcmp(field, "Resent") == 0)
+		return capitals(arena, send->resent, 2);
+	return field;
+}
+
 /* What is found of one send. */
 static struct identity
 person_find(const struct settings *settings, const struct identity_sources *sources,
@@ -297,10 +322,10 @@ person_find(const struct settings *settings, const struct identity_sources *sour
 	struct identity_peer peer = { .login = send->login };
 	struct mail_transaction transaction = { .envelope_sender = send->envelope,
 		.from = send->from,
-		.envelope_written = "envelope",
-		.from_written = *send->from ? "From" : "",
+		.envelope_written = written(arena, send, "envelope"),
+		.from_written = written(arena, send, "From"),
 		.resent_from = send->resent,
-		.resent_written = *send->resent ? "Resent" : "" };
+		.resent_written = written(arena, send, "Resent") };
 	struct identity identity;
 
 	peer_set(&peer, "127.0.0.1");
@@ -323,8 +348,8 @@ START_TEST(test_person)
 	identity = person_find(&settings, &sources, arena, &persons[_i]);
 	ck_assert_str_eq(identity.actor, persons[_i].actor);
 	ck_assert_str_eq(identity.person, persons[_i].person);
-	ck_assert_str_eq(identity.mailbox, persons[_i].mailbox);
-	ck_assert_str_eq(identity.sent_as, persons[_i].sent_as);
+	ck_assert_str_eq(identity.mailbox, written(arena, &persons[_i], persons[_i].mailbox));
+	ck_assert_str_eq(identity.sent_as, written(arena, &persons[_i], persons[_i].sent_as));
 	ck_assert(identity.is_local == (identity.actor[0] != '\0'));
 	base_arena_free(&arena);
 	identity_sources_close(&sources);
@@ -340,6 +365,8 @@ START_TEST(test_login_is_whole)
 	} logins[] = {
 		{ "anna-maria", "x@strange.example", "anna-maria@example.com",
 		    "anna-maria@example.com", "anna-maria@example.com", false },
+		{ "anna-maria", "x@strange.example", "anna-maria@example.org",
+		    "anna-maria@example.org", "anna-maria@example.org", false },
 		{ "anna-maria@example.com", "anna@example.com", "anna@example.com",
 		    "anna-maria@example.com", "anna-maria@example.com", false },
 		{ "anna", "anna-maria@example.com", "Anna-Maria@example.com",
@@ -356,9 +383,22 @@ START_TEST(test_login_is_whole)
 		    "Anna-maria@example.com", false },
 		{ "", "anna+b@example.com", "Anna@example.com", "anna@example.com",
 		    "Anna@example.com", false },
+		{ "", "anna@example.com", "anna-maria@example.com", "anna@example.com",
+		    "anna@example.com", false },
+		/* who may send as anna chooses nobody else to be written to */
+		{ "bob", "x@strange.example", "anna-maria@example.com", "bob@example.com",
+		    "anna@example.com", false },
+		{ "kim@else.example", "x@strange.example", "anna-maria@example.com", "anna@example.com",
+		    "anna@example.com", false },
 		{ "am", "x@strange.example", "anna@example.com", "anna-maria@example.com",
 		    "anna-maria@example.com", false },
 	};
+	static const char *anna[] = { "anna@example.com" }, *others[] = { "bob", "kim@else.example" };
+	struct settings_delegate for_anna = { .addresses = anna,
+		.address_count = 1,
+		.logins = others,
+		.login_count = 2,
+		.letters_to = SETTINGS_LETTERS_MAILBOX };
 	char path[] = "/tmp/loginsXXXXXX";
 	const char line[] = "am anna-maria@example.com\n", *why = "";
 	struct identity_sources sources = { 0 };
@@ -369,6 +409,8 @@ START_TEST(test_login_is_whole)
 	close(fd);
 	settings.identity.logins = path;
 	settings.identity.recipient_delimiter = "+-";
+	settings.identity.delegates = &for_anna;
+	settings.identity.delegate_count = 1;
 	ck_assert(identity_sources_open(&settings, NULL, &sources, &why) == BASE_OK);
 	unlink(path);
 	for (size_t i = 0; i < COUNT(logins); i++) {

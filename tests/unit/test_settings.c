@@ -735,6 +735,22 @@ START_TEST(test_international)
 END_TEST
 
 /* What mail is compared with has no extension, wherever the delimiter stands in the file. */
+/* An account may have a hyphen in its name where a hyphen begins an extension. */
+START_TEST(test_accounts)
+{
+	struct settings *s;
+
+	write_file(IDENTITY("recipient_delimiter = \"+-\"; delegates = ( "
+			    "{ address = \"info-x@example.com\";"
+			    " persons = ( \"Anna-Maria+x@example.com\", \"@example.com\" ); } );"));
+	s = load();
+	ck_assert_str_eq(s->identity.delegates[0].addresses[0], "info@example.com");
+	ck_assert_str_eq(s->identity.delegates[0].persons[0], "anna-maria@example.com");
+	ck_assert_str_eq(s->identity.delegates[0].persons[1], "@example.com");
+	settings_free(&s);
+}
+END_TEST
+
 START_TEST(test_extensions)
 {
 	struct settings *s;
@@ -816,6 +832,7 @@ main(void)
 	tcase_add_test(tests, test_values);
 	tcase_add_test(tests, test_international);
 	tcase_add_test(tests, test_extensions);
+	tcase_add_test(tests, test_accounts);
 	tcase_add_loop_test(tests, test_duration, 0, COUNT(durations));
 	suite_add_tcase(suite, tests);
 	runner = srunner_create(suite);
