@@ -48,7 +48,9 @@ def make_users():
     for name, line in (("passwd", f"oops-milter:x:{MILTER_UID}:{MILTER_UID}::/:/usr/sbin/nologin"),
                        ("group", f"oops-milter:x:{MILTER_UID}:postfix")):
         path = pathlib.Path(folder, name)
-        path.write_text(pathlib.Path("/etc", name).read_text("utf-8") + line + "\n", "utf-8")
+        others = [one for one in pathlib.Path("/etc", name).read_text("utf-8").splitlines()
+                  if not one.startswith("oops-milter:")]  # the machine may have installed us
+        path.write_text("\n".join([*others, line, ""]), "utf-8")
         subprocess.run(["mount", "--bind", path, "/etc/" + name], check=True)
     shutil.rmtree(folder)  # what is mounted stays
 
