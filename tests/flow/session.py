@@ -324,20 +324,26 @@ def test_garbage_costs_nothing(site):
           lambda: f"broken connections are closed: {before} became {site.descriptors()}")
 
 
-@alone
-@knows("hold@example.com")
-def test_200000_recipients_in_bounded_memory(site):
-    before = site.resident()
+def resident_with_recipients(site, count):
+    """Bytes of memory while a mail to so many people is at hand."""
     with Milter(site.socket) as peer:
         peer.connect()
         peer.envelope("hold@example.com",
-                      (f"person{number}@example.com" for number in range(200000)), "hold")
-        expect(peer.header([("From", "hold@example.com"), ("Message-ID", "<many@x>")]), "c")
+                      (f"person{number}@example.com" for number in range(count)), "hold")
+        expect(peer.header([("From", "hold@example.com"), ("Message-ID", f"<{count}@x>")]), "c")
         expect(peer.body(b"hello"), "a")
         held = peer.added()[0][1].split("=")[1].split(";")[0]
-        expect(site.ask("SELECT recipient_count FROM hold WHERE id = ?", held), [(200000,)])
-        grown = site.resident() - before
-        assert grown < 12 << 20, f"{grown} bytes more"
+        expect(site.ask("SELECT recipient_count FROM hold WHERE id = ?", held), [(count,)])
+        return site.resident()
+
+
+@alone
+@knows("hold@example.com")
+def test_200000_recipients_in_bounded_memory(site):
+    # what a sanitizer needs by itself differs from compiler to compiler, but is there by then
+    before = resident_with_recipients(site, 20000)
+    grown = resident_with_recipients(site, 200000) - before
+    assert grown < 12 << 20, f"{grown} bytes more"
 
 
 @alone
