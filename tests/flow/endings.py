@@ -15,8 +15,11 @@ from lab.mail import until
 from lab.site import only
 
 TOP = pathlib.Path(__file__).resolve().parent.parent.parent
-QUICKSTART = [TOP / "contrib/lab/quickstart.py"]
-FLOW = [TOP / "tests/flow/run", "--build", os.environ["OOPS_BUILD"], "--jobs", "2", "letters", "utf8"]
+PYTHON = [sys.executable, "-B"]
+QUICKSTART = [*PYTHON, TOP / "contrib/lab/quickstart.py", "--once"]
+FLOW = [*PYTHON, TOP / "tests/flow/run", "--build", os.environ["OOPS_BUILD"], "--jobs", "2",
+        "letters", "utf8"]
+CRASH = [TOP / "tests/run", "crash"]  # it builds first, which is done, and has a log of its own
 SIGNALS = (signal.SIGHUP, signal.SIGINT, signal.SIGTERM)
 
 
@@ -33,11 +36,11 @@ def processes():
 class Program:
     """One of the lab's programs, in a folder for its temporary files."""
 
-    def __init__(self, command, folder, **arguments):
+    def __init__(self, command, folder):
         self.before, self.output = set(processes()), open(folder + "/output", "w+", encoding="utf-8")
-        self.process = subprocess.Popen([sys.executable, "-B", *command], stdin=subprocess.DEVNULL,
-                                        stdout=self.output, stderr=subprocess.STDOUT,
-                                        env={**os.environ, "TMPDIR": folder}, **arguments)
+        self.process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=self.output,
+                                        stderr=subprocess.STDOUT,
+                                        env={**os.environ, "TMPDIR": folder})
         self.folder = folder
 
     def said(self):
@@ -76,7 +79,7 @@ def ends(command, number, is_ready, codes):
 @only("postfix")
 def test_quickstart_ended_by_signals():
     for number in SIGNALS:
-        ends([*QUICKSTART, "--once"], number, postfix_runs, {128 + number})
+        ends(QUICKSTART, number, postfix_runs, {128 + number})
 
 
 @only("postfix")
@@ -86,27 +89,34 @@ def test_flow_run_ended_by_signals():
 
 
 @only("postfix")
-def test_a_killed_flow_run_leaves_no_process():
-    with tempfile.TemporaryDirectory() as folder:
-        os.chmod(folder, 0o755)
-        program = Program(FLOW, folder)
-        program.waits_for(postfix_runs, "it works")
-        program.process.kill()
-        program.process.wait()
-        until(lambda: set(processes()) <= program.before, 20, "all ends with it")
+def test_tests_run_ended_by_signals():
+    for number in SIGNALS:
+        ends(CRASH, number, postfix_runs, {128 + number})
+
+
+@only("postfix")
+def test_killed_suites_leave_no_process():
+    for command in (FLOW, CRASH):
+        with tempfile.TemporaryDirectory() as folder:
+            os.chmod(folder, 0o755)
+            program = Program(command, folder)
+            program.waits_for(postfix_runs, "it works")
+            program.process.kill()
+            program.process.wait()
+            until(lambda: set(processes()) <= program.before, 20, "all ends with it")
 
 
 @only("postfix")
 def test_the_next_start_finds_what_a_killed_one_left():
     with tempfile.TemporaryDirectory() as folder:
         os.chmod(folder, 0o755)
-        killed = Program([*QUICKSTART, "--once"], folder)
+        killed = Program(QUICKSTART, folder)
         killed.waits_for(postfix_runs, "it works")
         killed.process.kill()
         killed.process.wait()
         left, = pathlib.Path(folder).glob("oops-lab.*")
         assert postfix_runs(), "nothing was left to find"
-        following = Program([*QUICKSTART, "--once"], folder)
+        following = Program(QUICKSTART, folder)
         following.before = killed.before
         until(lambda: f"killed and left {left} " in following.said(), 30, following.said)
         assert not left.exists()
@@ -120,9 +130,9 @@ def test_the_next_start_finds_what_a_killed_one_left():
 def test_a_lab_that_is_at_work_is_left_alone():
     with tempfile.TemporaryDirectory() as folder:
         os.chmod(folder, 0o755)
-        first = Program([*QUICKSTART, "--once"], folder)
+        first = Program(QUICKSTART, folder)
         first.waits_for(postfix_runs, "it works")
-        second = Program([TOP / "contrib/lab/leftovers.py"], folder)
+        second = Program([*PYTHON, TOP / "contrib/lab/leftovers.py"], folder)
         assert second.process.wait(30) == 0
         time.sleep(1)
         assert first.process.poll() is None and postfix_runs()
