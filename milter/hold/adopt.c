@@ -94,6 +94,7 @@ adopt_join(struct hold *hold, const struct store_hold *row, int64_t now, const c
 
 	joined.tries = 0;
 	joined.seen = 0;
+	joined.bounces_home = 0; /* the file's envelope is not known */
 	joined.due = now + HOLD_LOOK_FIRST_MS;
 	return store_hold_update(hold->store, &joined, row->state, why_r);
 }

@@ -159,6 +159,7 @@ struct hold_request {
 	const char *sender;  /* normalised: whose budget it is */
 	const char *mailbox; /* the same as it was written: where the letter goes; NULL or "":
 				unknown, to sender */
+	bool bounces_home;   /* its envelope sender is that mailbox: the MTA's own bounce goes there */
 	const char *from;    /* the mail's From where it is somebody else's than the sender's;
 				NULL or "": it is not */
 	const char *subject;
@@ -371,6 +372,7 @@ struct hold_returning {
 	const char **queue_ids; /* files whose message the author has not got back yet */
 	size_t count;
 	bool has_left; /* a part of it was not stopped: somebody may have it */
+	bool can_bounce; /* the MTA's own bounce goes where the letter would go */
 };
 
 /* One whose letter is due now; NONE if there is none. */
@@ -382,7 +384,7 @@ enum base_result hold_return_next(struct hold *hold, struct base_arena *arena,
  */
 enum base_result hold_return_taken(struct hold *hold, const char *id,
 	const char *const *queue_ids, size_t count, const char **why_r);
-/* The keeper asks the MTA for its own bounce instead. */
+/* The keeper asks the MTA for its own bounce instead; only of what can bounce. */
 enum base_result hold_return_bounce(struct hold *hold, const char *id, const char **why_r);
 /*
  * The letter did not get through: again later, and the keeper looks at the files now. `is_stuck`:

@@ -183,6 +183,7 @@ hold_row_make(struct hold *hold, struct base_arena *arena,
 		.limited_by = "",
 		.left_count = (int64_t)request->left_count,
 		.left_to = lines_make(arena, request->left_to),
+		.bounces_home = request->bounces_home,
 	};
 
 	if (row.subject == NULL || row.recipients == NULL || row.reasons == NULL ||
@@ -334,6 +335,7 @@ place_join(struct hold *hold, struct hold_place *place, const struct store_hold 
 	/* Something known and something unknown make at least what is known. */
 	if (row->people_kind != (int)request->people_kind)
 		place->row.people_kind = HOLD_PEOPLE_AT_LEAST;
+	place->row.bounces_home = row->bounces_home && request->bounces_home;
 	place->row.tries = 0;
 	place->row.seen = 0; /* this part was not seen yet */
 	if (row->due == 0 || row->due > now + HOLD_LOOK_FIRST_MS)

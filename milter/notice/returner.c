@@ -317,13 +317,16 @@ job_stuck(struct notice_returner *returner, struct job *job, const char *why)
 	    { "what", "it stays on hold" }, { "answer", why });
 }
 
-/* No letter gets through: by the MTA's own bounce, if all of it would be in there. */
+/*
+ * No letter gets through: by the MTA's own bounce, if all of it would be in there, and if it goes
+ * to the mailbox of the person. The envelope sender is whatever the client wrote.
+ */
 static void
 job_give_up(struct notice_returner *returner, struct job *job, const char *why)
 {
 	const char *id = job->hold.view.id, *trouble = "";
 
-	if (job->longest == 0 ||
+	if (!job->hold.can_bounce || job->longest == 0 ||
 	    !notice_bounce_fits(returner->site->settings, job->longest)) {
 		job_stuck(returner, job, why);
 		return;

@@ -100,8 +100,8 @@ struct notice_words {
 	const char *undone_return, *undone_delete, *undone_note, *undone_wait;
 	const char *restore_open, *restore_sure;
 	const char *unsure_title, *unsure_text;
-	const char *returning_title, *returning_text;
-	const char *returned_title, *returned_text, *returned_note;
+	const char *returning_title, *returning_text, *returning_stuck;
+	const char *returned_title, *returned_text, *returned_note, *returned_bounce;
 	const char *deleted_title, *deleted_text;
 	const char *lost_title, *lost_text, *lost_released_title, *lost_released;
 

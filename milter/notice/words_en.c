@@ -237,10 +237,14 @@ const struct notice_words notice_words_en = {
 	.returning_text = "It is not sent to anybody else. A letter with the whole mail attached "
 			  "comes to your mailbox in a moment. If that takes longer, it is safe on "
 			  "the mail server until then.",
+	.returning_stuck = "It is not sent to anybody else. No letter could bring it to your mailbox "
+			   "so far, so it stays on hold on the mail server, and a letter is tried again "
+			   "and again. If you need it now, ask your administrator.",
 	.returned_title = "Your mail came back to you",
 	.returned_text = "It was not sent, and was returned to you {when}.",
 	.returned_note = "You find it in your mailbox, attached to a letter with all "
 			 "that was in it, and can send it anew from there.",
+	.returned_bounce = "You find it in your mailbox, attached to a report of the mail server.",
 	.deleted_title = "Your mail was deleted",
 	.deleted_text = "It was stopped, and then deleted {when}.",
 	.lost_title = "Your mail is no longer here",

@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "milter/audit/audit.h"
+#include "milter/mail/mail.h"
 #include "milter/queue/queue.h"
 
 #define MAX_REASONS 12    /* of a verdict, strongest first */
@@ -202,6 +203,26 @@ lesson_make(
 	    &request->lesson_length, why_r);
 }
 
+/* Would the MTA's own bounce come to the mailbox that letters go to? */
+static bool
+bounces_home(const struct session_connection *connection)
+{
+	const struct session_mail *mail = &connection->mail;
+	const char *delimiters = mail_account_delimiters(
+	    connection->site->settings->identity.recipient_delimiter);
+	const char *texts[] = { mail->identity.mailbox, mail->transaction->envelope_written };
+	const char *accounts[2], *normal, *why;
+
+	for (size_t i = 0; i < 2; i++) {
+		if (mail_path_parse(connection->arena, texts[i], &normal, &why) != BASE_OK)
+			return false;
+		accounts[i] = mail_address_fold(connection->arena, normal, delimiters);
+		if (accounts[i] == NULL || accounts[i][0] == '\0')
+			return false;
+	}
+	return strcmp(accounts[0], accounts[1]) == 0;
+}
+
 /* What must be durable before the MTA is asked. The arrays are the caller's. */
 static enum base_result
 request_make(struct session_connection *connection, struct hold_request *request_r,
@@ -215,6 +236,7 @@ request_make(struct session_connection *connection, struct hold_request *request
 	request_r->queue_id = mail->transaction->queue_id;
 	request_r->sender = mail->identity.person;
 	request_r->mailbox = mail->identity.mailbox;
+	request_r->bounces_home = bounces_home(connection);
 	request_r->from = mail->identity.sent_as;
 	request_r->subject = mail->transaction->subject;
 	request_r->recipient_count = mail->judged->recipients.seen;

@@ -26,7 +26,7 @@ struct store_sqlite {
 /* The schema of each kind: statement `n` leads from version n to n + 1. */
 extern const char *const store_sqlite_holds_schema[];
 extern const char *const store_sqlite_memory_schema[];
-#define STORE_SQLITE_HOLDS_VERSION 5
+#define STORE_SQLITE_HOLDS_VERSION 6
 #define STORE_SQLITE_MEMORY_VERSION 2
 
 /* --- sqlite_call.c --------------------------------------------------------------- */

@@ -11,9 +11,10 @@
 	" grace, on_end, then_end, settled, moved, by, tries, letter_due, letter_tries,"   \
 	" letter_sent, storm, author, answered, template, mailbox,"                        \
 	" return_due, return_tries, return_how, from_address,"                             \
-	" timer, seen, how, left_at, announce, limited_by, left_count, left_to, undone_by"
-#define HOLD_COLUMN_COUNT 47
-#define HOLD_EXPECTED "?48" /* the parameter after them */
+	" timer, seen, how, left_at, announce, limited_by, left_count, left_to, undone_by,"\
+	" bounces_home"
+#define HOLD_COLUMN_COUNT 48
+#define HOLD_EXPECTED "?49" /* the parameter after them */
 
 enum slot {
 	HOLD_INSERT,
@@ -53,7 +54,7 @@ static const char *const statements[] = {
 	[HOLD_INSERT] =
 	    "INSERT INTO hold (" HOLD_COLUMNS ") VALUES (?, ?, ?, ?, ?, ?, ?, ?,"
 	    " ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, "
-	    "?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+	    "?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
 	[HOLD_GET] = "SELECT " HOLD_COLUMNS " FROM hold WHERE id = ?",
 	[HOLD_BY_TOKEN] = "SELECT " HOLD_COLUMNS " FROM hold WHERE id ="
 			  " (SELECT hold_id FROM token WHERE hash = ? AND expires > ?)",
@@ -62,7 +63,7 @@ static const char *const statements[] = {
 	[HOLD_UPDATE] =
 	    "UPDATE hold SET (" HOLD_COLUMNS ") = (?, ?, ?, ?, ?, ?, ?, ?,"
 	    " ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?,"
-	    " ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
+	    " ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
 	    " WHERE id = ?1 AND state = " HOLD_EXPECTED,
 	[HOLD_POSTPONE] = "UPDATE hold SET timer = iif(timer <> 0, ?2, 0),"
 			  " due = iif(due <> 0, ?2, 0) WHERE id = ?1",
@@ -171,6 +172,7 @@ hold_bind(struct store_sqlite_call *call, const struct store_hold *hold)
 	store_sqlite_int(call, hold->left_count);
 	store_sqlite_text(call, hold->left_to);
 	store_sqlite_text(call, hold->undone_by);
+	store_sqlite_int(call, hold->bounces_home);
 }
 
 /* The row that the statement stands on; false: the arena is full. */
@@ -231,6 +233,7 @@ hold_read(struct store_sqlite_call *call, struct base_arena *arena, void *row_r)
 	hold_r->left_at = sqlite3_column_int64(row, 41);
 	hold_r->announce = sqlite3_column_int64(row, 42);
 	hold_r->left_count = sqlite3_column_int64(row, 44);
+	hold_r->bounces_home = sqlite3_column_int(row, 47);
 	return is_whole;
 }
 

@@ -98,4 +98,6 @@ const char *const store_sqlite_holds_schema[] = {
 	"CREATE INDEX hold_of_sender ON hold (sender, created) WHERE storm = '';"
 	"CREATE INDEX hold_unlimited ON hold (created, sender)"
 	" WHERE storm = '' AND limited_by = '';",
+	/* 6: to whom the MTA's own bounce goes; of what is held already it is not known */
+	"ALTER TABLE hold ADD COLUMN bounces_home INTEGER NOT NULL DEFAULT 0;",
 };

@@ -150,6 +150,7 @@ struct store_hold {
 	int64_t left_count;  /* recipients who had it before it was held */
 	const char *left_to; /* visible ones of them, one a line; emptied when it is over */
 	const char *undone_by; /* who stopped it, "" nobody */
+	int bounces_home; /* 1: what the MTA bounces goes where its letters go */
 };
 
 /* One queue file of a hold. What memory learns if it is sent lies beside it, see below. */

@@ -427,7 +427,10 @@ page_undone(const struct page *page)
 static void
 page_returning(const struct page *page)
 {
-	page_say(page, NULL, page->words->returning_text, "");
+	page_say(page, NULL,
+	    page->view->return_how == HOLD_RETURN_STUCK ? page->words->returning_stuck
+							: page->words->returning_text,
+	    "");
 	page_facts(page);
 }
 
@@ -438,7 +441,10 @@ page_returned(const struct page *page)
 
 	page_say(page, NULL, words->returned_text, page->moved);
 	page_who_has_it(page);
-	page_say(page, NULL, words->returned_note, "");
+	page_say(page, NULL,
+	    page->view->return_how == HOLD_RETURN_BOUNCE ? words->returned_bounce
+							 : words->returned_note,
+	    "");
 }
 
 static void

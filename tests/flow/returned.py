@@ -151,6 +151,24 @@ def test_refused_for_good_small_bounces():
         server.shutdown()
 
 
+def test_refused_for_good_stays_where_a_bounce_would_go_to_somebody_else():
+    """The client writes the envelope sender as it likes: a bounce is not for whom it names."""
+    server, site, body = refused_letters("is there some left?\n")
+    with server, site:
+        story.teach(site)
+        message = story.announce(site).reply_all(ANNA, body)
+        queue_id = site.send(message, login="anna", sender="victim@elsewhere.example")
+        hold = story.hold_of(site, queue_id)
+        line, = until(lambda: site.audit("error", where="return"), 20, "an admin is told")
+        assert line["id"] == hold and "550" in line["answer"]
+        assert site.mta.queued(queue_id) == "hold"
+        assert "cannot be brought back" in site.oopsctl("check").stdout
+        assert not site.audit("return", id=hold)
+        assert not site.receiver.received(message.id)
+        assert not site.receiver.received(recipient="victim@elsewhere.example")
+        server.shutdown()
+
+
 def test_refused_for_good_large_stays():
     server, site, body = refused_letters(text_of(60000))
     with server, site:

@@ -112,6 +112,7 @@ sample(const char *id)
 		.left_at = 1170,
 		.announce = 600,
 		.undone_by = "link",
+		.bounces_home = 1,
 	};
 }
 
@@ -163,6 +164,7 @@ same_hold(const struct store_hold *a, const struct store_hold *b)
 	ck_assert_int_eq(a->return_how, b->return_how);
 	ck_assert_str_eq(a->from_address, b->from_address);
 	ck_assert_str_eq(a->undone_by, b->undone_by);
+	ck_assert_int_eq(a->bounces_home, b->bounces_home);
 }
 
 static int
@@ -888,7 +890,7 @@ START_TEST(newer_schema_is_refused)
 	int version = 0;
 
 	OK(store_check(store, &version, &why));
-	ck_assert_int_eq(version, 5);
+	ck_assert_int_eq(version, 6);
 	store_close(&store);
 	path_of(STORE_HOLDS_PATH, path);
 	ck_assert_int_eq(sqlite3_open(path, &raw), SQLITE_OK);
