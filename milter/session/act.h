@@ -6,7 +6,7 @@
  *	Remembers, for SESSION_ACT_SECONDS, who got the parts of an act so far and whether one
  *	of them was held, so that all parts are judged as one audience and share one decision.
  *	Two mails are parts of one act when they have the same name (sender, Message-ID, subject
- *	and Date); or when a client gave each part a Message-ID of its own: the same sender,
+ *	and Date; two persons who send as one address are two senders); or when a client gave each part a Message-ID of its own: the same sender,
  *	subject, Date and start of the body, and nobody who got two of them. A first part that
  *	passed at the end of its header has no body that is known: it takes the one of the next
  *	part, so at most two mails that are alike but for their text are taken for one act.

@@ -84,12 +84,17 @@ audience_name(const struct base_key *key, const struct mail_addresses *set,
 	}
 }
 
-/* The name of a mail in a thread: the sender's own mails are found by it alone. */
+/* Who hands it in: several persons may send as one address, and each has acts of their own. */
+struct author {
+	const char *person, *actor;
+};
+
+/* The name of a mail in a thread: the person's own mails are found by it alone. */
 static bool
-thread_name(const struct base_key *key, const char *actor, const char *message_id,
+thread_name(const struct base_key *key, const struct author *author, const char *message_id,
     unsigned char name_r[BASE_MAC_SIZE])
 {
-	const char *texts[] = { actor, "thread", message_id };
+	const char *texts[] = { author->person, author->actor, "thread", message_id };
 
 	return message_id[0] != '\0' &&
 	       name_make(key, texts, sizeof(texts) / sizeof(*texts), name_r);
@@ -97,7 +102,7 @@ thread_name(const struct base_key *key, const char *actor, const char *message_i
 
 /* What it is in its thread, and what it answers: the nearest, the first, the last named. */
 static void
-thread_names_make(const struct base_key *key, const char *actor,
+thread_names_make(const struct base_key *key, const struct author *author,
     const struct mail_transaction *transaction, struct session_act_names *names_r)
 {
 	size_t count = transaction->reference_count;
@@ -106,10 +111,10 @@ thread_names_make(const struct base_key *key, const char *actor,
 		count > 0 ? transaction->references[count - 1] : "" };
 
 	names_r->has_thread =
-	    thread_name(key, actor, transaction->message_id, names_r->thread);
+	    thread_name(key, author, transaction->message_id, names_r->thread);
 	names_r->parent_count = 0;
 	for (size_t i = 0; i < SESSION_ACT_PARENTS; i++)
-		if (thread_name(key, actor, parents[i],
+		if (thread_name(key, author, parents[i],
 			names_r->parents[names_r->parent_count]))
 			names_r->parent_count++;
 }
@@ -120,19 +125,21 @@ names_make(const struct session_connection *connection, struct session_act_names
 {
 	const struct base_key *key = session_acts_key(session_acts());
 	const struct mail_transaction *transaction = connection->mail.transaction;
-	const char *actor = session_learner(connection);
+	const struct author author = { connection->mail.identity.person,
+		session_learner(connection) };
 	bool has_id = transaction->message_id[0] != '\0';
-	const char *id[] = { actor, has_id ? "message" : "queue",
+	const char *id[] = { author.person, author.actor, has_id ? "message" : "queue",
 		has_id ? transaction->message_id : transaction->queue_id,
 		transaction->subject, transaction->date };
-	const char *like[] = { actor, "like", transaction->subject, transaction->date };
-	const char *act[] = { id[0], id[1], id[2], id[3], id[4], "" };
+	const char *like[] = { author.person, author.actor, "like", transaction->subject,
+		transaction->date };
+	const char *act[] = { id[0], id[1], id[2], id[3], id[4], id[5], "" };
 
 	names_r->is_individual = is_individual(transaction);
 	if (names_r->is_individual)
-		act[5] = transaction->recipients.items[0];
+		act[6] = transaction->recipients.items[0];
 	header_name(key, transaction, names_r->header);
-	thread_names_make(key, actor, transaction, names_r);
+	thread_names_make(key, &author, transaction, names_r);
 	name_make(connection->site->key, act,
 	    sizeof(act) / sizeof(*act) - (names_r->is_individual ? 0 : 1), names_r->act);
 	name_make(key, id, sizeof(id) / sizeof(*id), names_r->id);

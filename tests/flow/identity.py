@@ -6,7 +6,7 @@ import subprocess
 import tempfile
 import time
 
-from lab import story
+from lab import story, web
 from lab.alone import Alone
 from lab.dns import Dns
 from lab.mail import Message, Submission, until
@@ -155,6 +155,22 @@ def test_a_shared_mailbox_is_told_where_the_settings_say_so():
         line = judged(site, Message(INFO, COLLEAGUES[:5]), login="mallory")
         assert (line["sender"], line["from"]) == (MALLORY, INFO), line
         only_letter(site, MALLORY)
+
+
+def test_two_who_send_as_one_address_are_two():
+    """Dora answers what Anna sent as the shared mailbox a moment ago: hers is a mail of its own."""
+    with strict(delegates=({**SHARED, "persons": (ANNA, DORA)},)) as site:
+        first = Message(INFO, COLLEAGUES[:5], "Cake")
+        second = Message(INFO, COLLEAGUES[:5], "Re: Cake", "And tea.\n", headers=[
+            ("In-Reply-To", first.id), ("References", first.id)])
+        ids = [site.send(first, login="anna"), site.send(second, login="dora")]
+        holds = [story.hold_of(site, queue_id) for queue_id in ids]
+        assert holds[0] != holds[1], holds
+        web.press(site.link(ANNA), "undo")
+        assert len(site.letters(DORA)) == 1
+        web.press(site.link(DORA), "send")
+        story.reaches(site, second)
+        assert not site.receiver.received(first.id)
 
 
 def test_the_file_of_logins():
