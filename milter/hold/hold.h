@@ -370,6 +370,7 @@ enum base_result hold_letter_count(struct hold *hold, const char *sender, int64_
 struct hold_returning {
 	struct hold_view view;
 	const char **queue_ids; /* files whose message the author has not got back yet */
+	int64_t *mails;		/* of each, which of the hold's mails it is a file of */
 	size_t count;
 	bool has_left; /* a part of it was not stopped: somebody may have it */
 	bool can_bounce; /* the MTA's own bounce goes where the letter would go */

@@ -22,15 +22,18 @@ returning_parts(struct hold *hold, struct base_arena *arena,
 		return result;
 	returning->queue_ids =
 	    base_arena_array(arena, count + 1, sizeof(*returning->queue_ids));
-	if (returning->queue_ids == NULL) {
+	returning->mails = base_arena_array(arena, count + 1, sizeof(*returning->mails));
+	if (returning->queue_ids == NULL || returning->mails == NULL) {
 		*why_r = base_why("no memory for the files of a hold");
 		return BASE_BROKEN;
 	}
 	for (size_t i = 0; i < count; i++) {
 		if (!hold_part_is_open(&parts[i]))
 			returning->has_left = true;
-		else if (parts[i].returned == 0)
+		else if (parts[i].returned == 0) {
+			returning->mails[returning->count] = parts[i].mail;
 			returning->queue_ids[returning->count++] = parts[i].queue_id;
+		}
 	}
 	return BASE_OK;
 }

@@ -102,10 +102,12 @@ mail_read(struct notice_returner *returner, struct job *job, size_t index, char 
 
 /*
  * What its author wrote: two queue files with the same body are the same mail for different
- * people, whatever the MTA or a client wrote into their headers.
+ * people, whatever the MTA or a client wrote into their headers. Not so in a series: its mails may
+ * differ in nothing but the subject, so each has its number in what is compared.
  */
 static uint64_t
-mail_digest(const struct notice_returner *returner, const char *mail, size_t length)
+mail_digest(
+    const struct notice_returner *returner, const char *mail, size_t length, int64_t number)
 {
 	const char *body = mail;
 	size_t left = length;
@@ -116,6 +118,7 @@ mail_digest(const struct notice_returner *returner, const char *mail, size_t len
 		left--;
 	}
 	digest = base_key_hash64(returner->site->key, BASE_KEY_ACT, body, left);
+	digest ^= base_key_hash64(returner->site->key, BASE_KEY_ACT, &number, sizeof(number));
 	return digest == 0 ? 1 : digest;
 }
 
@@ -140,7 +143,8 @@ job_compare(struct notice_returner *returner, struct job *job, const char **why_
 		result = mail_read(returner, job, i, &mail, &length, why_r);
 		if (result != BASE_OK)
 			break;
-		job->digests[i] = mail_digest(returner, mail, length);
+		job->digests[i] = mail_digest(
+		    returner, mail, length, job->hold.mails[i]);
 	}
 	return result;
 }

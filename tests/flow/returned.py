@@ -109,6 +109,24 @@ def test_parts_of_one_mail_come_back_once():
         never(lambda: len(site.returned(ANNA)) > 1, 1, "a second letter")
 
 
+def test_mails_that_differ_in_the_subject_alone_come_back_all():
+    with Site(QUICK) as site:
+        story.teach(site)
+        first = story.announce(site).reply_all(ANNA, "")
+        second = Message(ANNA, first.to, "Re: no, at four", "", headers=[
+            ("In-Reply-To", first.id), ("References", first.id)])
+        second.cc = first.cc
+        with Submission(site.mta.port, ANNA) as submission:
+            ids = [submission.send(one) for one in (first, second)]
+        hold, = {story.hold_of(site, queue_id) for queue_id in ids}
+        web.press(site.link(ANNA), "undo")
+        is_over(site, hold, "letter")
+        until(lambda: len(site.returned(ANNA)) == 2, 10, "both come back")
+        mails = [attached(letter) for letter in site.returned(ANNA)]
+        for one in (first, second):
+            assert any(f"Subject: {one.subject}".encode() in mail for mail in mails), mails
+
+
 class Refusing(socketserver.ThreadingTCPServer):
     """A mail server for our letters that can be told to refuse letters that return mail."""
 
