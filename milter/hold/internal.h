@@ -165,7 +165,8 @@ void hold_step_asked(const struct store_hold *row, enum queue_verb verb,
     const struct store_part *parts, size_t count, struct hold_answer *answers_r);
 /* Does the verb leave the file where it is? Then the answer is what a look shows. */
 bool hold_verb_is_look(enum queue_verb verb);
-/* May the verb be asked for it, or must it be looked at first? */
+/* What is asked for a part: the verb; a look, as long as it must be looked at first; or to delete
+ * instead of to return what came back by a letter. */
 enum queue_verb hold_step_verb(enum queue_verb verb, const struct store_part *part);
 /* What a part is after the answer to a verb. */
 enum hold_part_state hold_step_part(enum queue_verb verb, const struct store_part *part,

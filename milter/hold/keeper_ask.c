@@ -110,7 +110,8 @@ ask_verb(struct hold_keeper *keeper, struct hold_keeper_round *round,
 		    (looked >= LOOKS_MAX && step->plan.verb == QUEUE_STATUS &&
 			!round->is_cut))
 			continue;
-		if (verb == QUEUE_STATUS || verb == step->plan.verb)
+		if (verb == QUEUE_STATUS || verb == step->plan.verb ||
+		    (verb == QUEUE_DELETE && step->plan.verb == QUEUE_RETURN))
 			request_add(keeper, round, request, step);
 		if (step->plan.verb == QUEUE_STATUS)
 			looked += step->count;

@@ -102,7 +102,12 @@ hold_verb_is_look(enum queue_verb verb)
 enum queue_verb
 hold_step_verb(enum queue_verb verb, const struct store_part *part)
 {
-	return part->asked != 0 || hold_verb_is_look(verb) ? verb : QUEUE_STATUS;
+	if (hold_verb_is_look(verb))
+		return verb;
+	if (part->asked == 0)
+		return QUEUE_STATUS;
+	/* its author has this one already */
+	return verb == QUEUE_RETURN && part->returned != 0 ? QUEUE_DELETE : verb;
 }
 
 /* What an answer means for a part that was never seen on hold. */

@@ -83,7 +83,7 @@ is_among(const char *queue_id, const struct outcome *outcome)
 	return false;
 }
 
-/* Marks the files whose message is back; *are_all_r: no other is left. */
+/* Marks the files whose message is back, if any; *are_all_r: no other is left. */
 static enum base_result
 parts_mark(struct hold *hold, struct base_arena *arena, const struct store_hold *row,
     const struct outcome *outcome, int64_t now, bool *are_all_r, const char **why_r)
@@ -126,10 +126,13 @@ outcome_write(struct hold *hold, struct base_arena *arena, struct store_hold *ro
 	int64_t now = base_now_ms();
 	bool are_all = true;
 
-	if (outcome->how == HOLD_RETURN_LETTER)
+	if (outcome->how != HOLD_RETURN_BOUNCE)
 		result = parts_mark(hold, arena, row, outcome, now, &are_all, why_r);
-	if (result != BASE_OK || !are_all)
+	if (result != BASE_OK || (outcome->how == HOLD_RETURN_LETTER && !are_all))
 		return result;
+	/* what the letter failed for has left meanwhile: the others are back already */
+	if (outcome->how != HOLD_RETURN_BOUNCE && are_all)
+		outcome->how = HOLD_RETURN_LETTER;
 	outcome->is_news = row->return_how != (int)outcome->how;
 	if (outcome->how == HOLD_RETURN_DUE || outcome->how == HOLD_RETURN_STUCK) {
 		row_later(row, now);

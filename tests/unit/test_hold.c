@@ -1288,6 +1288,64 @@ START_TEST(returned_by_a_bounce_when_told_so)
 }
 END_TEST
 
+/* A hold of two files, of which the first came back by a letter already. */
+static void
+place_half_returned(struct hold *hold, char id[BASE_ID_SIZE])
+{
+	struct hold_request second = sample("QUEUE2", "act");
+	const char *first = "QUEUE1";
+
+	second.window = 1;
+	second.on_end = HOLD_END_RETURN;
+	OK(hold_place(hold, &second, id, &why));
+	file_add("QUEUE2", id, ON_HOLD);
+	place_returning(hold, id);
+	OK(hold_return_taken(hold, id, &first, 1, &why));
+}
+
+/* What came back by a letter does not come back by a bounce, too. */
+START_TEST(a_bounce_leaves_out_what_is_back)
+{
+	struct hold *hold = must_open();
+	struct watch watch = watch_start(hold);
+	char id[BASE_ID_SIZE];
+
+	place_half_returned(hold, id);
+	OK(hold_return_bounce(hold, id, &why));
+	wait_for(hold, id, HOLD_RETURNED, 10000);
+	ck_assert_int_eq(file_find("QUEUE1")->returned, 0);
+	ck_assert_int_eq(file_find("QUEUE1")->deleted, 1);
+	ck_assert_int_eq(file_find("QUEUE2")->returned, 1);
+	watch_stop(&watch);
+	hold_close(&hold);
+}
+END_TEST
+
+/* The file that no letter gets through for is taken away by somebody: the rest is back. */
+START_TEST(returned_when_the_rest_has_left)
+{
+	struct hold *hold = must_open();
+	struct watch watch = watch_start(hold);
+	struct hold_returning returning;
+	char id[BASE_ID_SIZE];
+	bool is_news;
+
+	place_half_returned(hold, id);
+	file_find("QUEUE2")->place = NOWHERE;
+	OK(hold_return_failed(hold, id, false, &is_news, &why));
+	for (int64_t end = base_now_ms() + 20000;
+	     look(hold, id).how == HOLD_HOW_STAYED && base_now_ms() < end;)
+		base_sleep_ms(50);
+	ck_assert_int_eq(look(hold, id).state, HOLD_RETURNING);
+	OK(hold_return_failed(hold, id, false, &is_news, &why));
+	NONE(hold_return_next(hold, arena, &returning, &why));
+	wait_for(hold, id, HOLD_RETURNED, 10000);
+	ck_assert_int_eq(file_find("QUEUE1")->deleted, 1);
+	watch_stop(&watch);
+	hold_close(&hold);
+}
+END_TEST
+
 START_TEST(no_restore_while_it_is_deleted)
 {
 	struct hold *hold = must_open();
@@ -2266,6 +2324,8 @@ main(void)
 	tcase_add_test(life, returned_while_it_is_looked_at);
 	tcase_add_test(life, returned_when_every_file_is_back);
 	tcase_add_test(life, returned_by_a_bounce_when_told_so);
+	tcase_add_test(life, a_bounce_leaves_out_what_is_back);
+	tcase_add_test(life, returned_when_the_rest_has_left);
 	tcase_add_test(life, no_restore_while_it_is_deleted);
 	tcase_add_loop_test(life, what_left_without_us_is_told_as_that, 0,
 	    sizeof(leavings) / sizeof(*leavings));
