@@ -62,21 +62,31 @@ notice_inject_make(struct base_arena *arena, const struct base_key *key,
 }
 
 /*
- * The address that a letter goes to, as our own milter will see it; NULL: it may not go there.
+ * The address that a letter goes to, as our own milter will see it; REFUSE: it may not go there.
  * Whoever put it into the row: nobody outside is written to but the owners whom the settings name,
  * and no route, program or file.
  */
-static const char *
+static enum base_result
 letter_receiver(struct base_arena *arena, const struct settings *settings,
-    const struct hold_view *view)
+    const struct hold_view *view, const char **receiver_r, const char **why_r)
 {
 	const char *normal = "", *why;
+	enum base_result result = mail_path_parse(arena, view->mailbox, &normal, &why);
 
-	if (mail_path_parse(arena, view->mailbox, &normal, &why) != BASE_OK ||
-	    !mail_address_is_mailbox(normal) ||
-	    (view->action != HOLD_BRAKE && !settings_is_local(settings, normal)))
-		return NULL;
-	return mail_address_fold(arena, normal, settings->identity.recipient_delimiter);
+	if (result == BASE_REFUSE ||
+	    (result == BASE_OK &&
+		(!mail_address_is_mailbox(normal) ||
+		    (view->action != HOLD_BRAKE && !settings_is_local(settings, normal))))) {
+		*why_r = base_why("%.100s is no mailbox of ours", view->mailbox);
+		return BASE_REFUSE;
+	}
+	if (result == BASE_OK)
+		*receiver_r = mail_address_fold(
+		    arena, normal, settings->identity.recipient_delimiter);
+	if (result == BASE_OK && *receiver_r != NULL)
+		return BASE_OK;
+	*why_r = base_why("no memory for the address of a letter");
+	return BASE_BROKEN;
 }
 
 enum base_result
@@ -84,20 +94,21 @@ notice_letter_stamp(struct base_arena *arena, const struct site *site,
     const struct hold_view *view, int64_t now, struct base_buffer *letter_r,
     const char **message_id_r, const char **why_r)
 {
-	const char *receiver = letter_receiver(arena, site->settings, view);
-	const char *message_id, *proof = "";
+	const char *receiver = NULL, *message_id, *proof = "";
+	enum base_result result =
+	    letter_receiver(arena, site->settings, view, &receiver, why_r);
 	char id[BASE_ID_SIZE];
 
-	if (receiver == NULL) {
-		*why_r = base_why("%.100s is no mailbox of ours", view->mailbox);
-		return BASE_REFUSE;
-	}
+	if (result != BASE_OK)
+		return result;
 	base_id_new(id);
 	message_id = base_arena_printf(arena, "%s@%s", id, notice_domain(site->settings));
-	if (message_id == NULL || notice_inject_make(arena, site->key, message_id, receiver,
-				      now, &proof) != BASE_OK) {
+	result = message_id == NULL ? BASE_BROKEN
+				    : notice_inject_make(arena, site->key, message_id,
+					  receiver, now, &proof);
+	if (result != BASE_OK) {
 		*why_r = base_why("the letter's proof cannot be made");
-		return message_id == NULL ? BASE_BROKEN : BASE_REFUSE;
+		return result;
 	}
 	base_buffer_printf(letter_r, NOTICE_INJECT_NAME ": %s\r\n", proof);
 	*message_id_r = message_id;

@@ -34,7 +34,7 @@ struct notice_returner {
 	const struct site *site;    /* of the mail in hand */
 	struct queue_client *queue; /* the same */
 	struct base_arena *arena;   /* reset for every hold */
-	struct base_arena *mail;    /* reset for every mail */
+	struct base_arena *mail;    /* of every mail and the letter around it: its own */
 	pthread_t thread;
 	atomic_bool is_stopping;
 	bool is_troubled; /* the store failed; said once */
@@ -44,6 +44,7 @@ struct notice_returner {
 struct job {
 	struct hold_returning hold;
 	uint64_t *digests; /* of what is in each file; 0: its message is back */
+	const char **taken; /* room for the files that one letter brings back */
 	size_t longest;	   /* bytes of a message; 0: none was read */
 	bool is_counted;   /* its failure is one of the letter's, not of oops-queued */
 	bool is_unwritten; /* the store does not know what came of it */
@@ -130,7 +131,9 @@ job_compare(struct notice_returner *returner, struct job *job, const char **why_
 
 	job->digests = base_arena_array(
 	    returner->arena, job->hold.count + 1, sizeof(*job->digests));
-	if (job->digests == NULL) {
+	job->taken =
+	    base_arena_array(returner->arena, job->hold.count + 1, sizeof(*job->taken));
+	if (job->digests == NULL || job->taken == NULL) {
 		*why_r = base_why("no memory for the files of a hold");
 		return BASE_BROKEN;
 	}
@@ -167,7 +170,7 @@ letter_write(struct notice_returner *returner, const struct job *job,
 	struct notice_letter_options options = { .from = settings->notice.from,
 		.now = base_now(),
 		.templates = returner->site->templates };
-	enum base_result result = notice_letter_stamp(returner->arena, returner->site,
+	enum base_result result = notice_letter_stamp(returner->mail, returner->site,
 	    view, options.now, &envelope->head, &options.message_id, why_r);
 	char boundary[BASE_TOKEN_SIZE];
 
@@ -271,21 +274,19 @@ tell_store(struct notice_returner *returner, bool works, const char *why)
 static void
 job_taken(struct notice_returner *returner, struct job *job, size_t index)
 {
-	const char **ids =
-	    base_arena_array(returner->arena, job->hold.count, sizeof(*ids));
 	uint64_t digest = job->digests[index];
 	enum base_result result = BASE_RETRY;
 	const char *why = "";
 	size_t count = 0;
 
-	for (size_t i = 0; ids != NULL && i < job->hold.count; i++)
+	for (size_t i = 0; i < job->hold.count; i++)
 		if (job->digests[i] == digest) {
-			ids[count++] = job->hold.queue_ids[i];
+			job->taken[count++] = job->hold.queue_ids[i];
 			job->digests[i] = 0;
 		}
 	while (!atomic_load(&returner->is_stopping)) {
 		result = hold_return_taken(
-		    returner->hold, job->hold.view.id, ids, count, &why);
+		    returner->hold, job->hold.view.id, job->taken, count, &why);
 		if (result != BASE_RETRY && result != BASE_BROKEN)
 			break;
 		tell_store(returner, false, why);
