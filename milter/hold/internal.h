@@ -72,7 +72,7 @@ void hold_wake(struct hold *hold);
 /* first, doubled `tries` times, at most max. */
 int64_t hold_backoff(int64_t first, int64_t max, int tries);
 
-/* --- place.c --------------------------------------------------------------------- */
+/* --- request.c ------------------------------------------------------------------- */
 
 /* REFUSE what could never be carried out: nothing may be on hold that we cannot release. */
 enum base_result hold_request_check(
@@ -81,6 +81,8 @@ enum base_result hold_request_check(
 enum base_result hold_row_make(struct hold *hold, struct base_arena *arena,
     const struct hold_request *request, const char *id, struct store_hold *row_r,
     const char **why_r);
+/* --- place.c --------------------------------------------------------------------- */
+
 /* Adds the request's queue file to a hold; one that is there already is looked for anew. */
 enum base_result hold_part_write(struct hold *hold, const struct hold_request *request,
     const char *id, int64_t now, const char **why_r);
