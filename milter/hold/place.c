@@ -17,6 +17,7 @@ struct hold_place {
 	const struct hold_request *request;
 	const struct store_hold *fresh; /* the row, if the act is new */
 	struct base_arena *arena;       /* of the caller; the leader uses it, too */
+	struct store_blob act;          /* under which its hold is found */
 	bool is_done;
 	enum base_result result;
 	char why[256];
@@ -101,6 +102,7 @@ place_new(struct hold *hold, struct hold_place *place, int64_t now, const char *
 	enum base_result result;
 
 	place->row = *place->fresh;
+	place->row.act = place->act;
 	result = limit_apply(hold, place, why_r);
 	if (result != BASE_OK || place->is_limited_out)
 		return result;
@@ -193,17 +195,82 @@ is_released(const struct store_hold *row)
 	return row->state == HOLD_SENDING || row->state == HOLD_SENT;
 }
 
+/* Is one of a hold's files of this mail? */
+static bool
+has_mail(const struct store_part *parts, size_t count, int64_t mail)
+{
+	for (size_t i = 0; i < count; i++)
+		if (parts[i].mail == mail)
+			return true;
+	return false;
+}
+
+/*
+ * Must one more mail of the act begin a hold of its own? Whoever stopped what was there, or was
+ * told when it leaves, decided about nothing that came afterwards: a window that a new mail
+ * joins has at least half of its time left.
+ */
+static bool
+is_past_more_mail(const struct store_hold *row, int64_t now)
+{
+	if (is_released(row) || row->state == HOLD_PLACING)
+		return false;
+	return row->state != HOLD_HELD ||
+	       (row->action == HOLD_UNDO && !hold_is_unannounced(row) &&
+		   row->deadline - now < row->window * 1000 / 2);
+}
+
+/* What the act is called from here on: nobody finds it who does not come by this hold. */
+static enum base_result
+act_after(struct base_arena *arena, const struct store_hold *row, struct store_blob *act_r,
+    const char **why_r)
+{
+	size_t more = strlen(row->id), length = row->act.length + more;
+	char *act = base_arena_alloc(arena, length);
+
+	if (act == NULL) {
+		*why_r = base_why("no memory for a hold");
+		return BASE_BROKEN;
+	}
+	memcpy(act, row->act.data, row->act.length);
+	memcpy(act + row->act.length, row->id, more);
+	*act_r = (struct store_blob){ act, length };
+	return BASE_OK;
+}
+
+/* The hold of the request's act as it concerns its mail; NONE: there is none. */
+static enum base_result
+row_find(struct hold *hold, struct hold_place *place, int64_t now,
+    struct store_hold **row_r, size_t *part_count_r, const char **why_r)
+{
+	struct store_part *parts;
+	enum base_result result;
+
+	do {
+		result = store_hold_by_act(hold->store, place->arena, hold->node,
+		    place->act.data, place->act.length, now - HOLD_ACT_SECONDS * 1000,
+		    row_r, why_r);
+		if (result == BASE_OK)
+			result = store_part_list(hold->store, place->arena, (*row_r)->id,
+			    &parts, part_count_r, why_r);
+		if (result != BASE_OK || !is_past_more_mail(*row_r, now) ||
+		    has_mail(parts, *part_count_r, place->request->mail))
+			return result;
+		result = act_after(place->arena, *row_r, &place->act, why_r);
+	} while (result == BASE_OK);
+	return result;
+}
+
 /* One request: a new hold, a part of one, or neither. */
 static enum base_result
 place_write(struct hold *hold, struct hold_place *place, int64_t now, const char **why_r)
 {
-	const struct hold_request *request = place->request;
 	struct store_hold *row = NULL;
-	struct store_part *parts;
 	size_t count = 0;
-	enum base_result result = store_hold_by_act(hold->store, place->arena, hold->node,
-	    request->act, request->act_length, now - HOLD_ACT_SECONDS * 1000, &row, why_r);
+	enum base_result result;
 
+	place->act = place->fresh->act;
+	result = row_find(hold, place, now, &row, &count, why_r);
 	if (result == BASE_NONE)
 		return place_new(hold, place, now, why_r);
 	if (result != BASE_OK)
@@ -212,12 +279,7 @@ place_write(struct hold *hold, struct hold_place *place, int64_t now, const char
 		*why_r = base_why("%s was released already", row->id);
 		return BASE_NONE;
 	}
-	if (!is_joinable(row, now))
-		return place_new(hold, place, now, why_r);
-	result = store_part_list(hold->store, place->arena, row->id, &parts, &count, why_r);
-	if (result != BASE_OK)
-		return result;
-	if (count >= HOLD_MAX_PARTS)
+	if (!is_joinable(row, now) || count >= HOLD_MAX_PARTS)
 		return place_new(hold, place, now, why_r);
 	return place_join(hold, place, row, count, now, why_r);
 }

@@ -16,7 +16,8 @@
  *	A mail that answers one of the same sender's mails of the last minutes, to just the same
  *	people, is one more mail of that act: a series of patches, or "I forgot the attachment". It
  *	shares the fate of the first one. Once a part was held, none passes any more, and what had
- *	passed until then is known.
+ *	passed until then is known. What comes after its author stopped the hold is held by itself,
+ *	see hold_place_limited().
  *
  * WHAT IT NEVER DOES
  *	It keeps nothing on disk. Names are keyed hashes; addresses are kept as long as the act.

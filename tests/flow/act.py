@@ -154,6 +154,24 @@ def test_after_undo_a_late_part_is_not_sent():
         assert len(site.letters(ANNA)) == 1
 
 
+def test_what_is_written_after_an_undo_is_asked_about():
+    """Anna stops a mail and answers it herself, with the text as it should be, to the same people."""
+    with Site({"undo": {"after_grace": "delete"}}) as site:
+        message = slip(site)
+        stopped = story.hold_of(site, site.send(message))
+        web.press(site.link(ANNA), "undo")
+        until(lambda: site.audit("undo", id=stopped), 5)
+        better = message.reply_all(ANNA, "Dear all,\n\nthis is what I meant.\n")
+        better.to, better.cc = message.to, message.cc
+        hold = story.hold_of(site, site.send(better))
+        assert hold != stopped
+        until(lambda: len(site.letters(ANNA)) == 2, 20, "a letter of its own")
+        web.press(site.link(ANNA), "send")
+        story.reaches(site, better, 20)
+        assert not site.receiver.received(message.id)
+        assert not site.audit("restore") and site.audit("sent", id=hold)
+
+
 def test_after_release_a_late_part_passes():
     with Site({"policy": ({"action": "undo", "threshold": 0.9, "window": "2s"},)}) as site:
         message = slip(site)

@@ -331,6 +331,19 @@ place_held(struct hold *hold, const struct hold_request *request, char id_r[BASE
 	wait_for(hold, id_r, HOLD_HELD, 3000);
 }
 
+/* Changes what is written down, behind everybody's back. */
+static void
+database_change(const char *sql)
+{
+	const char *path = base_arena_printf(arena, "%s/%s", directory, STORE_HOLDS_PATH);
+	sqlite3 *raw = NULL;
+
+	ck_assert_int_eq(sqlite3_open(path, &raw), SQLITE_OK);
+	sqlite3_busy_timeout(raw, 5000);
+	ck_assert_int_eq(sqlite3_exec(raw, sql, NULL, NULL, NULL), SQLITE_OK);
+	sqlite3_close(raw);
+}
+
 /* --- the table and the steps ----------------------------------------------------- */
 
 START_TEST(moves_are_exactly_these)
@@ -960,6 +973,105 @@ START_TEST(one_act_is_one_hold)
 }
 END_TEST
 
+/* Does the letter about this hold become due? Those about others are sent meanwhile. */
+static bool
+letter_comes(struct hold *hold, const char *id)
+{
+	int64_t end = base_now_ms() + 20000;
+	bool is_it = false;
+
+	while (!is_it && base_now_ms() < end) {
+		struct hold_view view;
+
+		base_arena_reset(arena);
+		if (hold_letter_next(hold, arena, &view, &why) == BASE_OK) {
+			is_it = strcmp(view.id, id) == 0;
+			OK(hold_letter_done(hold, view.id, &why));
+		}
+		base_sleep_ms(5);
+	}
+	return is_it;
+}
+
+/* Who stops a mail has stopped that mail, and nothing that they write afterwards. */
+START_TEST(what_comes_after_a_stop_is_asked_about)
+{
+	struct hold *hold = must_open();
+	struct watch watch = watch_start(hold);
+	struct hold_request first = sample("QUEUE1", "act");
+	struct hold_request late = sample("QUEUE2", "act");
+	struct hold_request next = sample("QUEUE3", "act");
+	char stopped[BASE_ID_SIZE], id[BASE_ID_SIZE], own[BASE_ID_SIZE];
+
+	place_held(hold, &first, stopped);
+	OK(hold_wish(hold, stopped, HOLD_WISH_UNDO, "link", &why));
+	next.mail = 1;
+	place_held(hold, &next, own);
+	ck_assert_str_ne(own, stopped);
+	OK(hold_place(hold, &late, id, &why)); /* of the mail that was stopped */
+	ck_assert_str_eq(id, stopped);
+	next.queue_id = "QUEUE4"; /* of the one after it */
+	OK(hold_place(hold, &next, id, &why));
+	ck_assert_str_eq(id, own);
+	next.queue_id = "QUEUE5"; /* one more of them */
+	next.mail = 2;
+	OK(hold_place(hold, &next, id, &why));
+	ck_assert_str_eq(id, own);
+	ck_assert(letter_comes(hold, own));
+	OK(hold_wish(hold, own, HOLD_WISH_UNDO, "link", &why));
+	OK(hold_place(hold, &next, id, &why)); /* of what was stopped second */
+	ck_assert_str_eq(id, own);
+	next.queue_id = "QUEUE6";
+	next.mail = 3;
+	OK(hold_place(hold, &next, id, &why));
+	ck_assert_str_ne(id, own);
+	ck_assert_str_ne(id, stopped);
+	watch_stop(&watch);
+	hold_close(&hold);
+}
+END_TEST
+
+/* One more mail of an act has a window that is worth its name. */
+START_TEST(a_window_that_ends_takes_no_more_mail)
+{
+	static const struct {
+		int action, letter_due;
+		int64_t left; /* seconds of 3600 */
+		bool joins;
+	} cases[] = {
+		{ HOLD_UNDO, 0, 2000, true },
+		{ HOLD_UNDO, 0, 1000, false },
+		{ HOLD_UNDO, 1, 1000, true }, /* its letter is still to come */
+		{ HOLD_CONFIRM, 0, 1000, true },
+	};
+	struct hold *hold = must_open();
+
+	for (size_t i = 0; i < sizeof(cases) / sizeof(*cases); i++) {
+		const char *act = base_arena_printf(arena, "act %zu", i);
+		struct hold_request request =
+		    sample(base_arena_printf(arena, "QUEUE%zu", i), act);
+		char first[BASE_ID_SIZE], id[BASE_ID_SIZE];
+
+		request.announce = 900;
+		OK(hold_place(hold, &request, first, &why));
+		database_change(base_arena_printf(arena,
+		    "UPDATE hold SET state = %d, action = %d, letter_due = %d, deadline = %lld"
+		    " WHERE id = '%s'",
+		    HOLD_HELD, cases[i].action, cases[i].letter_due,
+		    (long long)(base_now_ms() + cases[i].left * 1000), first));
+		request.queue_id = base_arena_printf(arena, "QUEUE%zuA", i);
+		OK(hold_place(hold, &request, id, &why)); /* a part of the same mail */
+		ck_assert_str_eq(id, first);
+		request.queue_id = base_arena_printf(arena, "QUEUE%zuB", i);
+		request.mail = 1;
+		OK(hold_place(hold, &request, id, &why));
+		ck_assert_msg(
+		    (strcmp(id, first) == 0) == cases[i].joins, "case %zu", i);
+	}
+	hold_close(&hold);
+}
+END_TEST
+
 START_TEST(after_a_window_the_act_goes_on)
 {
 	struct hold *hold = must_open();
@@ -1552,17 +1664,9 @@ END_TEST
 static void
 poison(const char *id)
 {
-	char path[128], sql[256];
-	sqlite3 *raw;
-
-	snprintf(path, sizeof(path), "%s/%s", directory, STORE_HOLDS_PATH);
-	snprintf(sql, sizeof(sql),
+	database_change(base_arena_printf(arena,
 	    "CREATE TRIGGER poison BEFORE UPDATE OF state ON hold WHEN NEW.id = '%s' "
-	    "BEGIN SELECT RAISE(ABORT, 'poisoned'); END", id);
-	ck_assert_int_eq(sqlite3_open(path, &raw), SQLITE_OK);
-	sqlite3_busy_timeout(raw, 5000);
-	ck_assert_int_eq(sqlite3_exec(raw, sql, NULL, NULL, NULL), SQLITE_OK);
-	sqlite3_close(raw);
+	    "BEGIN SELECT RAISE(ABORT, 'poisoned'); END", id));
 }
 
 /* One hold that cannot be written waits alone; before it, the whole round did. */
@@ -2314,6 +2418,8 @@ main(void)
 	tcase_add_test(life, a_part_is_not_limited);
 	tcase_add_test(life, a_group_fails_together);
 	tcase_add_test(life, one_act_is_one_hold);
+	tcase_add_test(life, what_comes_after_a_stop_is_asked_about);
+	tcase_add_test(life, a_window_that_ends_takes_no_more_mail);
 	tcase_add_test(life, after_a_window_the_act_goes_on);
 	tcase_add_test(life, sent_by_wish_and_wiped);
 	tcase_add_test(life, undo_window_ends_in_time);
