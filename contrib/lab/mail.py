@@ -156,7 +156,7 @@ class Submission:
             self.smtp.login(login, "any")
 
     def _connect(self, port, address=None):
-        self.smtp = smtplib.SMTP("127.0.0.1", port, "client.example.com", timeout=60,
+        self.smtp = smtplib.SMTP("127.0.0.1", port, "client.example.com", timeout=120,
                                  source_address=(address, 0) if address else None)
         self.smtp.ehlo()
 

@@ -170,7 +170,7 @@ class Postfix:
     def run(self, program, *arguments, given=None, check=True):
         """One of Postfix's commands on our configuration; its standard output."""
         done = subprocess.run([program, "-c", self.config_directory, *arguments], text=True,
-                              input=given, capture_output=True, timeout=60, check=False)
+                              input=given, capture_output=True, timeout=120, check=False)
         if check and done.returncode != 0:
             raise AssertionError(f"{program} {arguments}: {done.stderr}")
         return done.stdout
@@ -294,7 +294,7 @@ class Postfix:
         subprocess.run(["sendmail", "-C", self.config_directory, "-i", "-f",
                         message.sender if sender is None else sender, "--",
                         *message.recipients()],
-                       input=message.text().encode(), timeout=60, check=True)
+                       input=message.text().encode(), timeout=120, check=True)
 
     def log(self):
         """Postfix's own log so far, line by line."""

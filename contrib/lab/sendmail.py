@@ -281,7 +281,7 @@ class Sendmail:
 
     def run(self, *arguments):
         """Sendmail with these options, on our configuration."""
-        subprocess.run([self.program, "-C", self.config, *arguments], check=True, timeout=60,
+        subprocess.run([self.program, "-C", self.config, *arguments], check=True, timeout=120,
                        stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL)
 
     def _files(self):
@@ -366,7 +366,7 @@ class Sendmail:
         subprocess.run([self.program, "-C", self.submit, "-Ac", "-i", "-f",
                         message.sender if sender is None else sender, "--",
                         *message.recipients()],
-                       input=message.text().encode(), timeout=60, check=True)
+                       input=message.text().encode(), timeout=120, check=True)
 
     # --- the log --------------------------------------------------------------------------
 

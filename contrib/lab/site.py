@@ -260,7 +260,7 @@ class Site:
     def oopsctl(self, *arguments, check=False):
         """Runs oopsctl as the admin (root) does."""
         done = subprocess.run([self.build / "oopsctl", "-c", self.conf, *arguments], text=True,
-                              capture_output=True, timeout=60, check=False)
+                              capture_output=True, timeout=120, check=False)
         assert not SANITIZER.search(done.stderr), done.stderr
         assert not check or done.returncode == 0, f"oopsctl {arguments}: {done.stderr}"
         return done

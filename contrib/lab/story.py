@@ -15,7 +15,7 @@ LEARNED_SECONDS = 1
 
 def learned(site, threads):
     """Waits until so many messages are in the history; each has a thread of its own."""
-    until(lambda: site.threads() >= threads, 10,
+    until(lambda: site.threads() >= threads, 40,
           lambda: f"{threads} messages are learned, not {site.threads()}")
 
 

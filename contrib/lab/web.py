@@ -16,7 +16,7 @@ class Page:
 def request(method, link, body=None, headers=None):
     """One request of a link such as http://127.0.0.1:8025/h/TOKEN; redirects are not followed."""
     parts = urllib.parse.urlsplit(link)
-    connection = http.client.HTTPConnection(parts.hostname, parts.port, timeout=30)
+    connection = http.client.HTTPConnection(parts.hostname, parts.port, timeout=120)
     try:
         path = (parts.path or "/") + ("?" + parts.query if parts.query else "")
         connection.request(method, path, body, headers or {})

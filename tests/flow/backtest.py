@@ -26,7 +26,7 @@ def run(path, *arguments, given=""):
     """oopsctl in this directory, with no settings but the defaults; what became of it."""
     data = given if isinstance(given, bytes) else given.encode()
     done = subprocess.run([OOPSCTL, *arguments], cwd=path, input=data, capture_output=True,
-                          timeout=60, check=False)
+                          timeout=120, check=False)
     said = done.stderr.decode(errors="replace")
     assert not SANITIZER.search(said), said
     return done.returncode, done.stdout.decode(), said

@@ -43,7 +43,7 @@ class Signer:
         (self.folder / "mail").write_bytes(data.replace(b"\r\n", b"\n"))
         done = subprocess.run(["opendkim", "-vv", "-x", self.folder / "verify", "-t",
                                self.folder / "mail"], capture_output=True, text=True,
-                              timeout=60, check=False)
+                              timeout=120, check=False)
         return bool(re.search(r"verification .*succeeded", done.stdout + done.stderr))
 
 

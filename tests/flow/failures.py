@@ -90,7 +90,7 @@ def test_store_unwritable_accepts():
             site.allow("readonly")
             code = subprocess.run([site.folder / "bin" / "oops-milter", "-c", site.conf, "-f"],
                                   user=MILTER_UID, group=MILTER_UID, extra_groups=[HOLDS_GID],
-                                  capture_output=True, text=True, timeout=30, check=False)
+                                  capture_output=True, text=True, timeout=120, check=False)
             assert code.returncode != 0 and "holds" in code.stderr, code.stderr
         finally:
             subprocess.run(["umount", "-l", holds], check=True)

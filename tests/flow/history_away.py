@@ -92,7 +92,10 @@ def is_back(site, before):
     mail_passes(site, 1)
     until(lambda: told(site, "learning goes on"), 40, "the admin is told")
     until(lambda: site.threads() > before, 40, "learning goes on")
-    assert len(told(site, "cannot be used")) == len(told(site, "learning goes on")) <= 2
+    # on a full disk a page may come free now and then, and both are told once more
+    until(lambda: len(told(site, "cannot be used")) == len(told(site, "learning goes on")), 40,
+          "one of each is told")
+    assert len(told(site, "learning goes on")) <= 5
     until(lambda: "ok: learning: what passes is learned" in check(site), 10, "check says it")
 
 

@@ -56,7 +56,7 @@ class FakeMailman(http.server.BaseHTTPRequestHandler):
 
 def run(*command, **arguments):
     return subprocess.run([str(part) for part in command], capture_output=True, text=True,
-                          timeout=60, check=False, **arguments)
+                          timeout=120, check=False, **arguments)
 
 
 def members(path):

@@ -319,11 +319,11 @@ def test_one_server_for_a_socket():
     """A second oops-queued gives up; after a kill the next one takes the stale socket."""
     with QueueSite() as site:
         done = subprocess.run([site.build / "oops-queued", "-c", site.conf, "-f"],
-                              capture_output=True, text=True, timeout=30, check=False)
+                              capture_output=True, text=True, timeout=120, check=False)
         assert done.returncode == 69 and "somebody listens there" in done.stderr, done
         # without -f the reason reaches the terminal too, and the exit code the script
         done = subprocess.run([site.build / "oops-queued", "-c", site.conf],
-                              capture_output=True, text=True, timeout=30, check=False)
+                              capture_output=True, text=True, timeout=120, check=False)
         assert done.returncode == 69 and "somebody listens there" in done.stderr, done
         site.end("oops-queued", by=9)
         assert os.path.exists(f"{site.folder}/run/queue.sock")

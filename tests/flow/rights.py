@@ -47,7 +47,7 @@ def start(site, name, *arguments, changes=None, **rights):
     settings = merge(merge(site.settings(), site.changes), changes or {})
     conf.write_text(libconfig(settings), encoding="utf-8")
     done = subprocess.run([site.folder / "bin" / name, "-c", conf, *arguments], text=True,
-                          capture_output=True, timeout=60, check=False, **rights)
+                          capture_output=True, timeout=120, check=False, **rights)
     return done.returncode, done.stdout + done.stderr
 
 
@@ -89,7 +89,7 @@ def test_the_settings_are_tried_as_that_user():
         os.chmod(site.conf, 0o600)
         for name in ("oops-milter", "oops-web"):
             done = subprocess.run([site.folder / "bin" / name, "-c", site.conf, "-f"], text=True,
-                                  capture_output=True, timeout=60, check=False)
+                                  capture_output=True, timeout=120, check=False)
             assert done.returncode == 78 and "cannot read it" in done.stderr, done.stderr
 
 

@@ -89,10 +89,10 @@ class Secure(Submission):
         context = ssl.create_default_context()
         context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
         if is_wrapped:
-            self.smtp = smtplib.SMTP_SSL("127.0.0.1", port, "client.example.com", timeout=60,
+            self.smtp = smtplib.SMTP_SSL("127.0.0.1", port, "client.example.com", timeout=120,
                                          context=context)
         else:
-            self.smtp = smtplib.SMTP("127.0.0.1", port, "client.example.com", timeout=60)
+            self.smtp = smtplib.SMTP("127.0.0.1", port, "client.example.com", timeout=120)
             self.smtp.starttls(context=context)
         if login:
             self.smtp.login(login, "any")
@@ -109,9 +109,14 @@ def certificate(site):
     return str(chain)
 
 
+def passwords_folder(site):
+    """Debian 12 would look there unasked, 13 does not."""
+    return f"{site.folder}/mta/etc/sasl"
+
+
 def know_passwords(site):
-    """Where Debian's Postfix looks for it: everybody has every password."""
-    folder = pathlib.Path(site.mta.config_directory, "sasl")
+    """Everybody has every password."""
+    folder = pathlib.Path(passwords_folder(site))
     folder.mkdir()
     (folder / "smtpd.conf").write_text("pwcheck_method: saslauthd\nmech_list: PLAIN\n"
                                        f"saslauthd_path: {site.folder}/passwords\n", "ascii")
@@ -131,7 +136,9 @@ def test_postfix():
     make_users()
     site = Open(SETTINGS)
     main = sample("postfix/main.cf").replace(SOCKET, f"{site.folder}/run/milter.sock")
-    site.mta_arguments.update(extra={"smtpd_tls_chain_files": certificate(site), **parameters(main)},
+    site.mta_arguments.update(extra={"smtpd_tls_chain_files": certificate(site),
+                                     "cyrus_sasl_config_path": passwords_folder(site),
+                                     **parameters(main)},
                               services=sample("postfix/master.cf"))
     with site:
         clean(site)

@@ -403,7 +403,7 @@ def test_ends_in_order_when_libmilter_takes_the_signal(site):
 @alone
 def test_does_not_take_a_living_ones_socket(site):
     second = subprocess.run([site.program, "-c", site.settings, "-f"], capture_output=True,
-                            text=True, timeout=30, check=False)
+                            text=True, timeout=120, check=False)
     expect(second.returncode, 69)
     assert "another program listens there already" in second.stderr, second.stderr
     assert site.is_listening(), "the first one is still there"

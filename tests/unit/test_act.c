@@ -481,7 +481,7 @@ main(void)
 	if (base_crypto_start(&why) != BASE_OK)
 		return EXIT_FAILURE;
 
-	tcase_set_timeout(tests, 60); /* a busy machine */
+	tcase_set_timeout(tests, 300); /* a busy machine */
 	tcase_add_loop_test(
 	    tests, parts_find_each_other, 0, sizeof(stories) / sizeof(*stories));
 	tcase_add_test(tests, parts_share_a_fate);

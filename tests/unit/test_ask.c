@@ -340,7 +340,7 @@ main(void)
 	SRunner *runner;
 	int failed;
 
-	tcase_set_timeout(tests, 60);
+	tcase_set_timeout(tests, 300);
 	tcase_add_checked_fixture(tests, setup, teardown);
 	tcase_add_loop_test(tests, test_command, 0, COUNT(sizes));
 	tcase_add_test(tests, test_limit);

@@ -641,7 +641,7 @@ main(void)
 	SRunner *runner;
 	int failed;
 
-	tcase_set_timeout(tests, 60);
+	tcase_set_timeout(tests, 300);
 	tcase_add_checked_fixture(tests, setup, teardown);
 	tcase_add_loop_test(tests, test_count, 0, COUNT(cases));
 	tcase_add_loop_test(tests, test_malformed, 0, COUNT(malformed));

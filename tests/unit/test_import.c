@@ -1057,7 +1057,7 @@ main(void)
 	SRunner *runner = srunner_create(suite);
 	int failed;
 
-	tcase_set_timeout(files, 120);
+	tcase_set_timeout(files, 300);
 	tcase_add_loop_test(pure, log_tells_what_was_sent, 0, sizeof(logs) / sizeof(*logs));
 	tcase_add_test(pure, log_goes_on_after_many_open);
 	tcase_add_loop_test(pure, log_waits_through_many_rejected, 0, 2);

@@ -414,7 +414,7 @@ main(void)
 	SRunner *runner = srunner_create(suite);
 	int failed;
 
-	tcase_set_timeout(tcase, 120);
+	tcase_set_timeout(tcase, 300);
 	tcase_add_checked_fixture(tcase, setup, teardown);
 	tcase_add_test(tcase, a_wide_audience_is_learned);
 	tcase_add_test(tcase, a_lesson_is_cut_where_it_must);

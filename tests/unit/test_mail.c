@@ -1268,7 +1268,7 @@ case_transactions(void)
 {
 	TCase *tcase = tcase_create("transactions");
 
-	tcase_set_timeout(tcase, 60);
+	tcase_set_timeout(tcase, 300);
 	tcase_add_checked_fixture(tcase, setup, teardown);
 	tcase_add_test(tcase, addresses_are_kept_as_they_were_written);
 	tcase_add_loop_test(tcase, the_author_stands_in_brackets, 0,

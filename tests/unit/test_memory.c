@@ -1646,8 +1646,8 @@ main(void)
 	SRunner *runner = srunner_create(suite);
 	int failed;
 
-	tcase_set_timeout(record, 120);
-	tcase_set_timeout(store, 60);
+	tcase_set_timeout(record, 300);
+	tcase_set_timeout(store, 300);
 	tcase_add_test(record, copied_are_remembered);
 	tcase_add_test(record, profile_round_trips_and_is_bounded);
 	tcase_add_test(record, confirmed_audiences_stay_confirmed);

@@ -547,7 +547,7 @@ main(void)
 	int failed;
 
 	tcase_add_checked_fixture(tcase, setup, teardown);
-	tcase_set_timeout(tcase, 30);
+	tcase_set_timeout(tcase, 300);
 	tcase_add_test(tcase, test_delivered);
 	tcase_add_test(tcase, test_proof);
 	tcase_add_test(tcase, test_refused);

@@ -1223,7 +1223,7 @@ queue_suite(void)
 	tcase_add_test(pure, test_wire_line);
 	tcase_add_test(pure, test_wire_silence);
 	suite_add_tcase(suite, pure);
-	tcase_set_timeout(processes, 60);
+	tcase_set_timeout(processes, 300);
 	tcase_add_loop_test(processes, test_spool, 0, COUNT_OF(spools));
 	tcase_add_test(processes, test_tool);
 	tcase_add_test(processes, test_server_verbs);

@@ -724,7 +724,7 @@ main(void)
 	SRunner *runner;
 	int failed;
 
-	tcase_set_timeout(test, 60);
+	tcase_set_timeout(test, 300);
 	tcase_add_checked_fixture(test, setup, teardown);
 	tcase_add_test(test, storm_comes_back_as_it_went);
 	tcase_add_test(test, storm_update_writes_all_or_is_lost);

@@ -238,7 +238,7 @@ main(void)
 	SRunner *runner = srunner_create(suite);
 	int failed;
 
-	tcase_set_timeout(tests, 60);
+	tcase_set_timeout(tests, 300);
 	tcase_add_checked_fixture(tests, setup, teardown);
 	tcase_add_test(tests, a_thousand_answers_are_one_letter_to_the_owner);
 	tcase_add_test(tests, one_person_is_no_storm);

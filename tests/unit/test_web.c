@@ -1043,7 +1043,7 @@ main(void)
 	int failed;
 
 	tcase_add_checked_fixture(tcase, setup, teardown);
-	tcase_set_timeout(tcase, 60);
+	tcase_set_timeout(tcase, 300);
 	tcase_add_test(tcase, test_looking_changes_nothing);
 	add_cases(tcase, test_states, state_cases);
 	tcase_add_test(tcase, test_undo_window);
