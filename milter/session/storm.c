@@ -205,16 +205,44 @@ is_concerned(const struct session_connection *connection)
 
 /* --- asking --------------------------------------------------------------------------- */
 
+/*
+ * Is its message id known as that of somebody else's mail? Whoever lends it must not take the
+ * answers to that mail into the thread that this one answers.
+ */
+static bool
+is_id_lent(const struct session_connection *connection)
+{
+	const struct session_mail *mail = &connection->mail;
+	const struct mail_transaction own = { .in_reply_to = mail->transaction->message_id };
+	struct memory_recall recall;
+	const char *why;
+
+	return own.in_reply_to[0] != '\0' &&
+	       memory_recall(connection->rooms->memory, connection->site->key,
+		   connection->arena, mail->identity.actor, &own, &recall, &why) == BASE_OK &&
+	       recall.thread != NULL && recall.thread->originator != recall.actor;
+}
+
+/* By what name later answers find it: its message id, if that is its own. */
+static const char *
+message_name(const struct session_connection *connection)
+{
+	const struct mail_transaction *transaction = connection->mail.transaction;
+
+	return transaction->message_id[0] == '\0' || is_id_lent(connection)
+		   ? transaction->queue_id
+		   : transaction->message_id;
+}
+
 /* What is counted of this mail; false: it has no topic, or comes from its owner. */
 static bool
 answer_make(const struct session_connection *connection, struct hold_storm_answer *answer_r)
 {
 	const struct session_mail *mail = &connection->mail;
-	const struct mail_transaction *transaction = mail->transaction;
 	const struct base_key *key = connection->site->key;
 	struct hold_storm_answer answer = { .list = list_find(connection),
 		.people = mail->audience.people,
-		.subject = transaction->subject,
+		.subject = mail->transaction->subject,
 		.language = connection->site->settings->notice.language };
 
 	topic_find(connection, &answer);
@@ -223,10 +251,7 @@ answer_make(const struct session_connection *connection, struct hold_storm_answe
 		return false;
 	if (is_only_tagged(connection))
 		answer.owner = ""; /* nothing is held: there is nothing to lift */
-	mac_make(connection, key, "thread",
-	    transaction->message_id[0] != '\0' ? transaction->message_id
-					       : transaction->queue_id,
-	    answer.message);
+	mac_make(connection, key, "thread", message_name(connection), answer.message);
 	mac_make(connection, key, "sender", mail->identity.person, answer.sender);
 	answer.person = mail->identity.person;
 	memcpy(answer.act, mail->part.act, sizeof(answer.act));

@@ -207,6 +207,19 @@ def test_a_storm_is_of_one_thread_of_a_list():
             assert EVERYBODY[number] in said, said
 
 
+def test_a_borrowed_message_id_brings_no_thread_under_a_brake():
+    with stormy() as site:
+        cake, fire = announce(site), announce(site)
+        lent = cake.reply_all(EVERYBODY[0], "Me too.\n")
+        lent.id = fire.id
+        site.send(lent)
+        for number in range(1, STORM["replies"]):
+            story.reaches(site, answer(site, cake, number)[0])
+        answer(site, cake, 10)
+        until(lambda: site.audit("storm", what="started"), 10, "one in the first thread")
+        story.reaches(site, answer(site, fire, 11)[0])
+
+
 def test_one_login_with_many_names_is_one_person():
     with stormy() as site:
         announcement = announce(site)
