@@ -3,6 +3,7 @@
 Each is played in the process and file space of this scenario, where whatever is left is seen.
 """
 import contextlib
+import io
 import os
 import pathlib
 import signal
@@ -12,6 +13,7 @@ import tempfile
 import time
 
 from lab.mail import until
+from lab.side_by_side import SideBySide
 from lab.site import only
 
 TOP = pathlib.Path(__file__).resolve().parent.parent.parent
@@ -139,3 +141,14 @@ def test_a_lab_that_is_at_work_is_left_alone():
         first.process.terminate()
         first.process.wait(60)
         first.leaves_nothing()
+
+
+def test_a_part_that_hangs_is_ended_and_has_failed():
+    before, said = set(processes()), io.StringIO()
+    with contextlib.redirect_stdout(said):
+        counts = SideBySide(2, seconds=3).play([
+            ("hangs", ["sh", "-c", "echo PASS begin; sleep 1000 & sleep 1000"]),
+            ("good", ["sh", "-c", "echo PASS all; echo 1 passed, 0 failed"])])
+    assert counts == (2, 1), said.getvalue()
+    assert "FAIL hangs: " in said.getvalue() and "1 passed" not in said.getvalue()
+    until(lambda: set(processes()) <= before, 20, "all of it is ended")
