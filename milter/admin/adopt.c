@@ -9,8 +9,9 @@
  *	Asks oops-queued for every queue file on hold that carries our tag. One that no hold
  *	knows (the database was lost, or is an old copy) or that was given up as lost becomes a
  *	hold again: its author is asked once more, by a new letter, whether it shall be sent.
- *	Whatever was decided about it is forgotten with the row, so nothing leaves by itself:
- *	it is a confirm, with confirm.expires and confirm.on_expiry.
+ *	Whatever was decided about it is forgotten with the row, a stop included, so nothing
+ *	leaves by itself: it is a confirm, with confirm.expires, and then it goes back to its
+ *	author, whatever confirm.on_expiry says.
  *
  *	Nothing is asked because of a tag that anybody can write: the site's key must prove that
  *	we wrote it, and that the address of the From field, which must be of a local domain, is
@@ -124,9 +125,7 @@ adopt_message(struct adopter *adopter, const struct queue_item *item,
 		.window = settings->confirm.expires,
 		.announce = settings->undo.announce_within,
 		.grace = settings->undo.grace,
-		.on_end = settings->confirm.on_expiry == SETTINGS_END_SEND
-			      ? HOLD_END_SEND
-			      : HOLD_END_RETURN,
+		.on_end = HOLD_END_RETURN,
 		.then = settings->undo.then == SETTINGS_END_DELETE ? HOLD_END_DELETE
 								   : HOLD_END_RETURN,
 	};

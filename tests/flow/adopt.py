@@ -62,6 +62,18 @@ def test_after_the_database_was_lost_the_author_is_asked_again():
         run(site, 0, "check")
 
 
+def test_what_was_stopped_does_not_leave_after_the_database_was_lost():
+    with Site({**SETTINGS, "undo": {"window": "1h"},
+               "confirm": {"expires": "3s", "on_expiry": "send"}}) as site:
+        message, queue_id, hold = slip(site)
+        web.press(site.link(ANNA), "undo")
+        until(lambda: site.audit("undo", id=hold), 10, "it is stopped")
+        lose_holds(site)
+        assert f"adopted: {queue_id} {hold} {ANNA}" in run(site, 0, "adopt")
+        until(lambda: site.returned(ANNA), 30, "it comes back, as nobody said a word")
+        assert not site.receiver.copies(message.id)
+
+
 def forge(site, queue_id, old, new):
     """Writes other bytes into a queue file, as somebody who copied a header would."""
     path = site.mta.file(queue_id)
