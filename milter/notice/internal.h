@@ -51,6 +51,24 @@ bool notice_letter_fields(struct base_buffer *out, const struct notice_words *wo
 /* Text wrapped for people who read plain text. */
 bool notice_letter_wrap(struct base_buffer *out, const char *text);
 
+/* --- rests.c: mailboxes that kept us waiting ------------------------------------------- */
+
+#define NOTICE_RESTS 64
+#define NOTICE_SLOW_MS 3000  /* of one try: from here on it costs the others something */
+#define NOTICE_REST_MS 60000 /* of the mailbox, with all its letters */
+
+/* The latest mailboxes that were slow to take a letter, or to refuse it. All 0: none. */
+struct notice_rests {
+	struct notice_rest {
+		char mailbox[400];
+		int64_t until; /* of base_tick_ms() */
+	} items[NOTICE_RESTS];
+	size_t next; /* overwritten next */
+};
+bool notice_rests_have(const struct notice_rests *rests, const char *mailbox);
+/* One try took so many milliseconds, whatever came of it. */
+void notice_rests_note(struct notice_rests *rests, const char *mailbox, int64_t took);
+
 /* --- returned.c: the letter that brings a mail back ----------------------------------- */
 
 /* How the mail is attached. */

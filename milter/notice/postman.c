@@ -40,6 +40,7 @@ struct notice_postman {
 	atomic_bool is_stopping;
 	bool is_troubled; /* the store failed; said once */
 	bool is_last;	  /* the letter in hand is its reader's last one today */
+	struct notice_rests rests;
 	struct postman_record records[POSTMAN_REMEMBERED];
 	unsigned next_record; /* overwritten next */
 };
@@ -155,27 +156,29 @@ postman_audit(const struct hold_view *view, const char *answer, unsigned tries)
 	    { "tries", number });
 }
 
+/* The letter is tried again later, behind those that are due. */
+static int64_t
+postman_put_off(struct notice_postman *postman, const char *id)
+{
+	const char *why;
+	int64_t again = 0;
+	enum base_result result = hold_letter_failed(postman->hold, id, &again, &why);
+
+	return result == BASE_RETRY || result == BASE_BROKEN ? POSTMAN_TROUBLE_MS : 0;
+}
+
 /* Writes down that it went wrong: audited each time, logged the first time. */
 static int64_t
 postman_fail(struct notice_postman *postman, struct postman_record *record,
     const struct hold_view *view, const char *why)
 {
-	const char *trouble;
-	int64_t again = 0;
-
 	if (++record->tries == 1)
 		base_log(BASE_LOG_WARNING,
 		    "the letter about hold %s cannot be delivered: %s; "
 		    "it is tried again while the mail is held",
 		    view->id, why);
 	postman_audit(view, why, record->tries);
-	switch (hold_letter_failed(postman->hold, view->id, &again, &trouble)) {
-	case BASE_RETRY:
-	case BASE_BROKEN:
-		return POSTMAN_TROUBLE_MS;
-	default:
-		return 0;
-	}
+	return postman_put_off(postman, view->id);
 }
 
 /* Tells hold that the letter is over. Until that is written, it is not delivered again. */
@@ -240,13 +243,19 @@ postman_handle(struct notice_postman *postman, const struct hold_view *view)
 	char answer[200] = "";
 	const char *why = "";
 	size_t left = 0;
+	int64_t start = base_tick_ms();
+	enum base_result result;
 
 	if (view->state != HOLD_HELD || record->is_delivered)
 		return postman_finish(postman, record);
+	if (notice_rests_have(&postman->rests, view->mailbox))
+		return postman_put_off(postman, view->id);
 	if (postman_left(postman, view, &left, &why) == BASE_OK && left == 0)
 		return postman_limit(postman, record, view);
 	postman->is_last = left == 1;
-	if (postman_carry(postman, view, answer, &why) == BASE_OK) {
+	result = postman_carry(postman, view, answer, &why);
+	notice_rests_note(&postman->rests, view->mailbox, base_tick_ms() - start);
+	if (result == BASE_OK) {
 		record->is_delivered = true;
 		postman_audit(view, answer, record->tries + 1);
 		return postman_finish(postman, record);

@@ -392,6 +392,16 @@ START_TEST(test_silent)
 }
 END_TEST
 
+/* Whose server keeps us waiting is asked once; the further letters let others go first. */
+START_TEST(test_slow)
+{
+	server.rcpt_answer = NULL;
+	work(60000, &play.failed_count, 2);
+	ck_assert_int_eq(atomic_load(&play.token_count), 1);
+	ck_assert_int_eq(atomic_load(&play.audit_count), 1);
+}
+END_TEST
+
 START_TEST(test_decided)
 {
 	play.state = HOLD_UNDONE;
@@ -552,6 +562,7 @@ main(void)
 	tcase_add_test(tcase, test_proof);
 	tcase_add_test(tcase, test_refused);
 	tcase_add_test(tcase, test_silent);
+	tcase_add_test(tcase, test_slow);
 	tcase_add_test(tcase, test_decided);
 	tcase_add_test(tcase, test_limited);
 	tcase_add_test(tcase, test_sent_as);
