@@ -143,7 +143,8 @@ learning_open(struct program *program, const struct settings *settings)
 
 	snprintf(directory, sizeof(directory), "%s%s", settings->state_directory,
 	    SITE_RUN_MILTER);
-	if (base_run_open(directory, SITE_RUN_LEARNING, &program->learning, &why) != BASE_OK)
+	if (base_run_open(
+		directory, SITE_RUN_LEARNING, NULL, &program->learning, &why) != BASE_OK)
 		base_log(BASE_LOG_WARNING,
 		    "oopsctl check will not know whether we learn: %s", why);
 }
@@ -307,7 +308,8 @@ program_begin(struct program *program, int ready)
 	    program_open(program, site->settings) && program_start(program, site->settings);
 	if (is_open) {
 		program->run = site_run_open(
-		    site->settings->state_directory, SITE_RUN_MILTER, PROGRAM);
+		    site->settings->state_directory, SITE_RUN_MILTER, PROGRAM,
+		    program->file);
 		announce(site->settings, ready);
 	}
 	site_drop(&site);

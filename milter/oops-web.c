@@ -167,7 +167,8 @@ serve(struct program *program, const sigset_t *ends, int ready)
 		complain(ready, why);
 	} else if (is_announced(program->settings, program->web, ready)) {
 		program->run = site_run_open(
-		    program->settings->state_directory, SITE_RUN_WEB, PROGRAM);
+		    program->settings->state_directory, SITE_RUN_WEB, PROGRAM,
+		    program->file);
 		wait_for_end(program, ends);
 		base_log(BASE_LOG_INFO, "ended");
 		status = EX_OK;

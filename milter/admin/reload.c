@@ -12,8 +12,8 @@
  *
  * DIAGNOSTICS
  *	EX_OK: every program that runs here took them; EX_CONFIG: they are wrong, or need a
- *	restart: the old stay in force; EX_UNAVAILABLE: no program runs here, or one does not
- *	answer; EX_NOPERM: it may not be asked by this user.
+ *	restart: the old stay in force; EX_UNAVAILABLE: no program runs here, or one runs by
+ *	another file or does not answer; EX_NOPERM: it may not be asked by this user.
  */
 #include <errno.h>
 #include <signal.h>
@@ -97,9 +97,9 @@ answer_print(const char *name, const struct base_run_view *view)
 	return EX_CONFIG;
 }
 
-/* Asks one program, if it runs here; an exit code. */
+/* Asks one program, if it runs here by these settings; an exit code. */
 static int
-ask(const char *directory, const char *name, bool *is_there_r)
+ask(const char *path, const char *directory, const char *name, bool *is_there_r)
 {
 	struct base_run_view view;
 	const char *why = "";
@@ -110,6 +110,11 @@ ask(const char *directory, const char *name, bool *is_there_r)
 		return EX_OK;
 	}
 	*is_there_r = true;
+	if (result == BASE_OK && !site_run_is_by(&view, path)) {
+		fprintf(stderr, "%s: runs by %s, not by %s: it was not asked\n", name,
+		    view.settings, path);
+		return EX_UNAVAILABLE;
+	}
 	if (result == BASE_OK && kill(view.pid, SIGUSR1) != 0) {
 		fprintf(stderr, "%s: %s\n", name, strerror(errno));
 		return errno == EPERM ? EX_NOPERM : EX_UNAVAILABLE;
@@ -134,7 +139,7 @@ ask_all(const struct settings *settings)
 	     i++) {
 		snprintf(directory, sizeof(directory), "%s%s", settings->state_directory,
 		    programs[i].below);
-		status = ask(directory, programs[i].name, &is_any);
+		status = ask(settings->path, directory, programs[i].name, &is_any);
 	}
 	return status == EX_OK && !is_any ? EX_UNAVAILABLE : status;
 }

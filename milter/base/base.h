@@ -170,19 +170,24 @@ enum base_result base_folder_guard(const char *path, unsigned uid, const char **
  */
 struct base_run;
 
-#define BASE_RUN_MAX 16384 /* bytes of the file */
+#define BASE_RUN_MAX 16384     /* bytes of the file */
+#define BASE_RUN_MAX_PATH 4200 /* of the line that names the settings */
 
 struct base_run_view {
 	int pid;
 	unsigned long number; /* of reloads so far */
 	char answer[11];      /* "started", "ok" or "refused" */
 	struct timespec when; /* it said so, by the clock of files */
+	char settings[BASE_RUN_MAX_PATH]; /* path of the file that it runs by, "" not known */
 	char text[BASE_RUN_MAX]; /* why, a line each */
 };
 
-/* BROKEN: it cannot be made, or another process has it. Open it after going to the background. */
+/*
+ * `settings` is the path of the file that the program runs by, or NULL. BROKEN: it cannot be made,
+ * or another process has it. Open it after going to the background.
+ */
 enum base_result base_run_open(const char *directory, const char *program,
-	struct base_run **run_r, const char **why_r);
+	const char *settings, struct base_run **run_r, const char **why_r);
 void base_run_close(struct base_run **run);
 /* One more reload. */
 enum base_result base_run_answer(

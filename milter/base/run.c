@@ -10,10 +10,12 @@
 #include "milter/base/base.h"
 
 #define RUN_HEADER "reload %lu %10s\n"
+#define RUN_SETTINGS "settings "
 
 struct base_run {
 	int fd;
 	unsigned long number;
+	char settings[BASE_RUN_MAX_PATH + 1]; /* the line of it */
 };
 
 /* DIRECTORY/PROGRAM.run; false: too long. */
@@ -36,6 +38,7 @@ run_write(struct base_run *run, const char *answer, const char *text, const char
 
 	base_buffer_init(&out, BASE_RUN_MAX);
 	base_buffer_printf(&out, RUN_HEADER, run->number, answer);
+	base_buffer_puts(&out, run->settings);
 	/* what does not fit with the last line is left out, whole */
 	if (strlen(text) + 2 * out.length < BASE_RUN_MAX)
 		base_buffer_puts(&out, text);
@@ -52,8 +55,8 @@ run_write(struct base_run *run, const char *answer, const char *text, const char
 }
 
 enum base_result
-base_run_open(
-    const char *directory, const char *program, struct base_run **run_r, const char **why_r)
+base_run_open(const char *directory, const char *program, const char *settings,
+    struct base_run **run_r, const char **why_r)
 {
 	struct flock lock = { .l_type = F_WRLCK, .l_whence = SEEK_SET };
 	struct base_run *run = calloc(1, sizeof(*run));
@@ -65,6 +68,9 @@ base_run_open(
 		*why_r = base_why("no memory for the file of a running program");
 		return BASE_BROKEN;
 	}
+	if (settings != NULL)
+		snprintf(
+		    run->settings, sizeof(run->settings), RUN_SETTINGS "%s\n", settings);
 	run->fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0640);
 	if (run->fd < 0 || fcntl(run->fd, F_SETLK, &lock) != 0)
 		*why_r = base_why("%s: %s", path,
@@ -115,7 +121,14 @@ run_parse(char *text, struct base_run_view *view_r)
 	    sscanf(header, "reload %lu %10s", &view_r->number, view_r->answer) != 2)
 		return false;
 	*end = '\0';
-	snprintf(view_r->text, sizeof(view_r->text), "%s", text + length);
+	text += length;
+	if (strncmp(text, RUN_SETTINGS, sizeof(RUN_SETTINGS) - 1) == 0) {
+		text += sizeof(RUN_SETTINGS) - 1;
+		length = strcspn(text, "\n");
+		snprintf(view_r->settings, sizeof(view_r->settings), "%.*s", (int)length, text);
+		text += length + (text[length] == '\n');
+	}
+	snprintf(view_r->text, sizeof(view_r->text), "%s", text);
 	return true;
 }
 

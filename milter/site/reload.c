@@ -2,22 +2,41 @@
 #include "milter/site/reload.h"
 
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "milter/audit/audit.h"
 
 struct base_run *
-site_run_open(const char *state_directory, const char *below, const char *program)
+site_run_open(const char *state_directory, const char *below, const char *program,
+    const char *settings)
 {
 	struct base_run *run = NULL;
 	char directory[4096];
 	const char *why = "";
 
 	snprintf(directory, sizeof(directory), "%s%s", state_directory, below);
-	if (base_run_open(directory, program, &run, &why) != BASE_OK)
+	if (base_run_open(directory, program, settings, &run, &why) != BASE_OK)
 		base_log(
 		    BASE_LOG_WARNING, "oopsctl reload will not find this program: %s", why);
 	return run;
+}
+
+bool
+site_run_is_by(const struct base_run_view *view, const char *settings)
+{
+	struct stat theirs, ours;
+	char *absolute;
+	bool is_same;
+
+	if (view->settings[0] == '\0')
+		return true;
+	if (stat(view->settings, &theirs) == 0 && stat(settings, &ours) == 0)
+		return theirs.st_dev == ours.st_dev && theirs.st_ino == ours.st_ino;
+	absolute = base_path_absolute(settings);
+	is_same = absolute != NULL && strcmp(absolute, view->settings) == 0;
+	free(absolute);
+	return is_same;
 }
 
 void

@@ -708,7 +708,7 @@ START_TEST(a_running_program_is_found_and_heard)
 	ck_assert(pipe(go) == 0 && pipe(said) == 0);
 	child = fork();
 	if (child == 0) {
-		if (base_run_open(directory, "prog", &run, &why) != BASE_OK)
+		if (base_run_open(directory, "prog", "/etc/prog.conf", &run, &why) != BASE_OK)
 			_exit(1);
 		(void)!write(said[1], "o", 1);
 		(void)!read(go[0], &byte, 1);
@@ -722,12 +722,15 @@ START_TEST(a_running_program_is_found_and_heard)
 	ck_assert_int_eq(view.pid, child);
 	ck_assert_uint_eq(view.number, 0);
 	ck_assert_str_eq(view.answer, "started");
-	ck_assert_int_eq(base_run_open(directory, "prog", &run, &why), BASE_BROKEN);
+	ck_assert_str_eq(view.settings, "/etc/prog.conf");
+	ck_assert_int_eq(
+	    base_run_open(directory, "prog", NULL, &run, &why), BASE_BROKEN);
 	ck_assert(write(go[1], "g", 1) == 1 && read(said[0], &byte, 1) == 1);
 	ck_assert_int_eq(base_run_look(directory, "prog", &view, &why), BASE_OK);
 	ck_assert_uint_eq(view.number, 1);
 	ck_assert_str_eq(view.answer, "refused");
 	ck_assert_str_eq(view.text, "a:1: one\nb:2: two\n");
+	ck_assert_str_eq(view.settings, "/etc/prog.conf");
 	ck_assert_int_eq(write(go[1], "g", 1), 1);
 	ck_assert_int_eq(waitpid(child, NULL, 0), child);
 	ck_assert_int_eq(base_run_look(directory, "prog", &view, &why), BASE_NONE);
