@@ -12,8 +12,9 @@
 enum base_result
 hold_open(const struct hold_options *options, struct hold **hold_r, const char **why_r)
 {
-	struct store_options where = { options->driver, options->directory,
-		options->create };
+	struct store_options where = { .driver = options->driver,
+		.directory = options->directory,
+		.create = options->create };
 	struct hold *hold = calloc(1, sizeof(*hold));
 	pthread_condattr_t attributes;
 	enum base_result result;

@@ -99,8 +99,10 @@ sqlite_check(void *opened, int *version_r, const char **why_r)
 	    store_sqlite_expect(database, "PRAGMA quick_check(1)", "ok", why_r);
 
 	if (result == BASE_OK)
-		result =
-		    store_sqlite_ask_int(database, "PRAGMA user_version", version_r, why_r);
+		return store_sqlite_ask_int(
+		    database, "PRAGMA user_version", version_r, why_r);
+	if (sqlite3_errcode(database->handle) == SQLITE_OK && database->is_damaged != NULL)
+		*database->is_damaged = true; /* it was read, and told what is not whole */
 	return result;
 }
 

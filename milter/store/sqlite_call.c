@@ -16,6 +16,11 @@ store_sqlite_fail(struct store_sqlite *database, int code, const char **why_r)
 	switch (code & 0xff) {
 	case SQLITE_BUSY:
 		return BASE_RETRY;
+	case SQLITE_CORRUPT:
+	case SQLITE_NOTADB:
+		if (database->is_damaged != NULL)
+			*database->is_damaged = true;
+		return BASE_BROKEN;
 	case SQLITE_CONSTRAINT:
 		return BASE_REFUSE;
 	case SQLITE_FULL:

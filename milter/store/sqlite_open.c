@@ -251,6 +251,7 @@ database_new(const struct store_options *options, enum store_kind kind)
 
 	if (database == NULL)
 		return NULL;
+	database->is_damaged = options->is_damaged_r;
 	length = strlen(options->directory) + strlen(kinds[kind].name) + 2;
 	database->path = malloc(length);
 	if (database->path == NULL) {

@@ -39,6 +39,8 @@ struct store_options {
 	const char *driver;    /* "sqlite" */
 	const char *directory; /* where holds/holds.db and memory.db are */
 	bool create;	       /* make what is missing (directories, files, schema) */
+	bool *is_damaged_r;    /* set once the file is found to be no whole database; lives as
+				* long as the store; NULL: nobody asks */
 };
 
 /* The names under `directory`: the web user may enter the first one only. */
