@@ -261,8 +261,8 @@ queue_read(struct queue_client *client, struct base_arena *arena, const char *qu
 
 /* Collects the lines of a SCAN up to END. */
 static enum base_result
-answer_files(struct queue_wire *wire, struct base_arena *arena, struct queue_item **items_r,
-    size_t *count_r, const char **why_r)
+answer_files(struct queue_client *client, struct queue_wire *wire, struct base_arena *arena,
+    struct queue_item **items_r, size_t *count_r, const char **why_r)
 {
 	struct queue_item *items = NULL;
 	size_t count = 0, room = 0;
@@ -273,6 +273,8 @@ answer_files(struct queue_wire *wire, struct base_arena *arena, struct queue_ite
 
 		if (result != BASE_OK)
 			return result;
+		/* many files take a while: only silence is too long */
+		wire->deadline = base_tick_ms() + client->timeout_ms;
 		if (strcmp(line, "END") == 0)
 			break;
 		if (count == room) {
@@ -312,7 +314,7 @@ queue_scan(struct queue_client *client, struct base_arena *arena,
 	base_buffer_free(&request);
 	if (result != BASE_OK)
 		return result;
-	result = answer_files(&wire, arena, items_r, count_r, why_r);
+	result = answer_files(client, &wire, arena, items_r, count_r, why_r);
 	close(wire.fd);
 	return result;
 }

@@ -90,7 +90,10 @@ enum base_result queue_ask(struct queue_client *client, enum queue_verb verb,
 enum base_result queue_read(struct queue_client *client, struct base_arena *arena,
 	const char *queue_id, const char *hold_id, size_t max_bytes, char **data_r,
 	size_t *length_r, const char **why_r);
-/* Every queue file on hold that carries a tag like ours: look at its `mac` before believing it. */
+/*
+ * Every queue file on hold that carries a tag like ours: look at its `mac` before believing it.
+ * The client's time is that of silence: as long as files come, more are waited for.
+ */
 enum base_result queue_scan(struct queue_client *client, struct base_arena *arena,
 	struct queue_item **items_r, size_t *count_r, const char **why_r);
 

@@ -11,7 +11,7 @@
 
 #include "milter/queue/internal.h"
 
-#define REQUEST_MS 60000  /* for a whole request, the MTA's tools included */
+#define REQUEST_MS 60000  /* for a whole request, the MTA's tools included; a SCAN: for a part */
 #define HEAR_MS 5000      /* for the request to arrive */
 #define MAX_SCAN 20000    /* files on hold that a SCAN looks at */
 #define STOP_CHECK_MS 500 /* how late a signal may be seen that came between two calls */
@@ -300,6 +300,7 @@ scan_some(struct server *server, struct queue_look *looks, size_t count, const c
 	char line[QUEUE_MAX_LINE];
 	int n;
 
+	server->wire.deadline = base_tick_ms() + REQUEST_MS; /* thousands take a while */
 	server->driver->look(&server->mta, looks, count, server->wire.deadline);
 	for (size_t i = 0; result == BASE_OK && i < count; i++) {
 		if (looks[i].status == QUEUE_FAILED) {
