@@ -15,11 +15,13 @@
 
 #define DEFAULT_PATH OOPS_SYSCONFDIR "/oops-milter/oops-milter.conf"
 
+typedef int command_fn(const struct settings *settings, int argc, char **argv);
+
 static const struct {
 	const char *name;
 	const char *arguments;
 	const char *help;
-	int (*run)(const struct settings *settings, int argc, char **argv);
+	command_fn *run;
 	bool needs_site; /* without -c: the site's own file, not the defaults */
 } commands[] = {
 	{ "init", "", "make the key, the state directory and the databases", admin_init,
@@ -68,6 +70,22 @@ usage(void)
 	return EX_USAGE;
 }
 
+/* The settings at a path, or the defaults; what is wrong is told here, but for `check`. */
+static struct settings *
+settings_for(const char *path, command_fn *run)
+{
+	struct settings *settings = NULL;
+	struct settings_errors errors;
+
+	if (path == NULL)
+		return settings_defaults();
+	if (run != check_site)
+		return settings_load_or_complain(path);
+	(void)settings_load(path, &settings, &errors);
+	settings_errors_free(&errors);
+	return settings;
+}
+
 /* Runs one command by name. */
 static int
 command_run(const char *path, int argc, char **argv)
@@ -80,8 +98,9 @@ command_run(const char *path, int argc, char **argv)
 			continue;
 		if (path == NULL && commands[i].needs_site)
 			path = DEFAULT_PATH;
-		settings =
-		    path != NULL ? settings_load_or_complain(path) : settings_defaults();
+		settings = settings_for(path, commands[i].run);
+		if (settings == NULL && commands[i].run == check_site)
+			return check_no_settings(path, argc, argv);
 		if (settings == NULL) {
 			if (commands[i].run == admin_reload)
 				admin_reload_refused(path);

@@ -10,8 +10,8 @@
  *	It changes nothing, and holds or releases nothing.
  *
  * DIAGNOSTICS
- *	Codes of <sysexits.h>; with --monitor 0 ok, 1 warning, 2 critical, as monitoring systems
- *	know them.
+ *	Codes of <sysexits.h>; with --monitor 0 ok, 1 warning, 2 critical, 3 unknown, as monitoring
+ *	systems know them, and always one line on standard output and none on standard error.
  */
 #ifndef OOPS_CHECK_H
 #define OOPS_CHECK_H
@@ -20,5 +20,7 @@
 
 /* The command `oopsctl check`; argv[0] is its name. */
 int check_site(const struct settings *settings, int argc, char **argv);
+/* The same where there are no settings: says what is wrong with the file at `path`. */
+int check_no_settings(const char *path, int argc, char **argv);
 
 #endif

@@ -47,7 +47,7 @@ look_at_row(void *context, const struct hold_view *view)
 			  view->state == HOLD_RETURNING;
 	int64_t due = is_waiting ? view->moved : view->deadline;
 
-	if (view->settled == 0 && due != 0 && due + LATE_SECONDS < rows->now &&
+	if (due != 0 && due + LATE_SECONDS < rows->now &&
 	    strcmp(view->node, rows->node) == 0)
 		tally_add(&rows->late, view->id);
 	if (view->state == HOLD_RETURNING && view->return_how == HOLD_RETURN_STUCK)
@@ -64,7 +64,7 @@ check_rows(struct check *check, struct hold *hold)
 	struct rows rows = { .node = check->settings->node, .now = base_now() };
 	const char *why = "";
 
-	if (hold_each(hold, true, look_at_row, &rows, &why) != BASE_OK) {
+	if (hold_each(hold, false, look_at_row, &rows, &why) != BASE_OK) {
 		check_fault(check, "the store", "held mail: %s", why);
 		return;
 	}
@@ -136,13 +136,25 @@ stray_kind(struct strays *strays, const struct base_key *key, const struct queue
 								 : &strays->over;
 }
 
-/* Counts them all. */
+/* Counts those that were on hold a moment ago. */
+static void
+count_scanned(const struct suspect *suspects, size_t count)
+{
+	for (size_t i = 0; i < count; i++)
+		tally_add(suspects[i].tally, suspects[i].item.queue_id);
+}
+
+/*
+ * Counts them all. The first ones are looked at again; where there are thousands, to look at each
+ * would keep oops-queued from its work for long.
+ */
 static enum base_result
 count_files(const struct check *check, struct hold *hold, struct queue_client *queue,
     const struct base_key *key, struct strays *strays, const char **why_r)
 {
 	struct suspect suspects[QUEUE_MAX_ITEMS];
 	enum base_result result = BASE_OK;
+	bool is_first = true;
 	size_t count = 0;
 
 	for (size_t i = 0; result == BASE_OK && i < check->file_count; i++) {
@@ -156,10 +168,17 @@ count_files(const struct check *check, struct hold *hold, struct queue_client *q
 		suspects[count++].tally = stray_kind(strays, key, item, care);
 		if (count < QUEUE_MAX_ITEMS)
 			continue;
-		result = count_held(queue, suspects, count, why_r);
+		if (is_first)
+			result = count_held(queue, suspects, count, why_r);
+		else
+			count_scanned(suspects, count);
+		is_first = false;
 		count = 0;
 	}
-	return result == BASE_OK ? count_held(queue, suspects, count, why_r) : result;
+	if (result == BASE_OK && is_first)
+		return count_held(queue, suspects, count, why_r);
+	count_scanned(suspects, count);
+	return result;
 }
 
 /* Files on hold that are not ours, or not by us. */

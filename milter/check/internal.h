@@ -11,8 +11,17 @@
 #define OOPS_CHECK_INTERNAL_H
 
 #include "milter/base/base.h"
+#include "milter/check/endpoint.h"
+#include "milter/check/process.h"
 #include "milter/queue/queue.h"
 #include "milter/settings/settings.h"
+
+/* One of the three programs, as it runs here. */
+struct check_program {
+	bool is_found; /* it runs, and this is its process */
+	int pid;
+	struct process process;
+};
 
 struct check {
 	const struct settings *settings;
@@ -25,6 +34,8 @@ struct check {
 	size_t file_count;
 	bool has_files;
 	bool milter_answers; /* at its socket: if not, others need not tell it again */
+	bool web_answers;
+	struct check_program milter, web, queued;
 };
 
 void check_ok(struct check *check, const char *format, ...)
@@ -34,8 +45,19 @@ void check_warn(struct check *check, const char *change, const char *format, ...
 void check_fault(struct check *check, const char *change, const char *format, ...)
     __attribute__((format(printf, 3, 4)));
 
-/* Would the programs start by the settings and all that they name, and do they run by them? */
+/* Would the programs start by the settings and all that they name, and will anything be held? */
 void check_settings(struct check *check);
+/* Are the databases whole? */
+void check_databases(struct check *check);
+/* Does each program answer? What follows needs their answers. */
+void check_answers(struct check *check);
+/* The programs that run: which, as whom, and by which settings? */
+void check_programs(struct check *check);
+/* May each program's user do with its files what the program does? Is there room? */
+void check_rights(struct check *check);
+/* Are our letters taken, and do the links lead to our pages? */
+void check_letters(struct check *check);
+void check_web(struct check *check);
 /* Does Postfix pass its mail through us, last of all, over a socket that it can reach? */
 void check_postfix(struct check *check);
 /* Does Sendmail, by its sendmail.cf? */

@@ -32,54 +32,46 @@ postfix_ask(const struct postfix *postfix, const char *name, char value_r[POSTFI
 
 /* --- lists of milters ------------------------------------------------------------- */
 
-/* Fills in how Postfix may spell our socket. */
-static void
-find_socket(struct postfix *postfix, const char *socket)
+/* Fills in where we listen, and how a chrooted service may spell it. */
+static bool
+find_socket(struct postfix *postfix)
 {
+	struct check *check = postfix->check;
 	size_t length = strlen(postfix->queue_directory);
-	const char *at;
-	int port;
+	const char *path;
 
-	if (strncmp(socket, "inet", 4) == 0) {
-		socket += strcspn(socket, ":");
-		socket += *socket == ':';
-		at = strchr(socket, '@');
-		port = (int)strcspn(socket, "@");
-		snprintf(postfix->inet, sizeof(postfix->inet), "inet:%s:%.*s",
-		    at != NULL ? at + 1 : "", port, socket);
-		return;
-	}
-	postfix->path = strchr(socket, ':') != NULL ? strchr(socket, ':') + 1 : socket;
-	if (strncmp(postfix->path, postfix->queue_directory, length) == 0 &&
-	    postfix->path[length] == '/')
-		postfix->inside = postfix->path + length + 1;
+	if (!endpoint_read(check->arena, check->settings->milter.socket, &postfix->ours))
+		return false;
+	path = postfix->ours.path;
+	if (path != NULL && strncmp(path, postfix->queue_directory, length) == 0 &&
+	    path[length] == '/')
+		postfix->inside = path + length + 1;
+	return true;
 }
 
 const char *
 postfix_socket(const struct postfix *postfix)
 {
-	return postfix->path != NULL
-		   ? base_arena_printf(postfix->check->arena, "unix:%s", postfix->path)
-		   : postfix->inet;
+	const char *text = endpoint_text(postfix->check->arena, &postfix->ours);
+
+	return base_arena_printf(postfix->check->arena, "%s:%s",
+	    postfix->ours.path != NULL ? "unix" : "inet", text != NULL ? text : "");
 }
 
-/* Our socket as it is spelled in an entry, without its kind; NULL: it is not ours. */
+/* Our socket as it is spelled in an entry, a path without its kind; NULL: it is not ours. */
 static const char *
 ours_in(const struct postfix *postfix, const char *entry)
 {
-	const char *path = entry;
+	struct endpoint other;
 
-	if (postfix->path == NULL)
-		return strcmp(entry, postfix->inet) == 0 ? entry : NULL;
-	if (strncmp(entry, "unix:", 5) == 0)
-		path += 5;
-	else if (strncmp(entry, "local:", 6) == 0)
-		path += 6;
-	if (strcmp(path, postfix->path) == 0 ||
-	    (postfix->inside != NULL &&
-		strcmp(path + (*path == '/'), postfix->inside) == 0))
-		return path;
-	return NULL;
+	if (!endpoint_read_postfix(postfix->check->arena, entry, &other))
+		return NULL;
+	if (postfix->inside != NULL && other.path != NULL &&
+	    strcmp(other.path + (*other.path == '/'), postfix->inside) == 0)
+		return other.path;
+	if (!endpoint_reaches(&postfix->ours, &other))
+		return NULL;
+	return other.path != NULL ? other.path : entry;
 }
 
 /* How long a text in braces is, with them; Postfix lets attributes have braces of their own. */
@@ -289,6 +281,5 @@ postfix_read(struct postfix *postfix)
 	    !postfix_ask(postfix, "compatibility_level", level))
 		return false;
 	postfix->is_chroot_default = strtol(level, NULL, 10) < 1; /* as Postfix 2 did */
-	find_socket(postfix, postfix->check->settings->milter.socket);
-	return read_services(postfix);
+	return find_socket(postfix) && read_services(postfix);
 }

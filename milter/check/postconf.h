@@ -15,6 +15,7 @@
 #ifndef OOPS_CHECK_POSTCONF_H
 #define OOPS_CHECK_POSTCONF_H
 
+#include "milter/check/endpoint.h"
 #include "milter/check/internal.h"
 
 #define POSTFIX_TEXT 4096    /* bytes of one value */
@@ -27,7 +28,7 @@ enum postfix_place { POSTFIX_ABSENT, POSTFIX_EARLY, POSTFIX_LAST };
 /* What a list of milters says of us. */
 struct postfix_entry {
 	enum postfix_place place;
-	const char *socket; /* as it is spelled there, without "unix:"; NULL: absent */
+	const char *socket; /* as it is spelled there, a path without "unix:"; NULL: absent */
 	const char *action; /* its default_action, NULL: none of its own */
 };
 
@@ -49,9 +50,8 @@ struct postfix {
 	char non_smtpd_milters[POSTFIX_TEXT];
 	char action[POSTFIX_TEXT]; /* milter_default_action */
 	bool is_chroot_default;    /* what "-" in master.cf's column means */
-	const char *path;          /* of our unix socket, NULL for inet */
-	const char *inside;        /* the same below the queue directory, or NULL */
-	char inet[POSTFIX_TEXT];   /* inet:HOST:PORT as Postfix spells it */
+	struct endpoint ours;      /* where we listen */
+	const char *inside;        /* a unix socket's path below the queue directory, or NULL */
 	struct postfix_service *services;
 	size_t service_count;
 };
@@ -74,9 +74,12 @@ struct postfix_entry postfix_find(const struct postfix *postfix, const char *lis
 const char *postfix_socket(const struct postfix *postfix);
 
 /*
- * check_reach.c: can every service that asks us connect, and what does it do with mail
+ * reach.c: can every service that asks us connect, and what does it do with mail
  * while we are down?
  */
 void check_reach(const struct postfix *postfix);
+
+/* agree.c: what its settings and ours must say alike. */
+void check_agree(struct postfix *postfix);
 
 #endif

@@ -94,7 +94,7 @@ tell_early(const struct postfix *postfix, const char *name)
 {
 	const char *change =
 	    base_arena_printf(postfix->check->arena, "in main.cf: move %s to the end of %s",
-		postfix->path != NULL ? postfix->path : postfix->inet, name);
+		postfix_socket(postfix), name);
 
 	check_fault(postfix->check, change != NULL ? change : name,
 	    "postfix: in %s a milter comes after us: it never sees the mail that we hold",
@@ -192,7 +192,14 @@ check_services(const struct postfix *postfix)
 static void
 check_override(struct postfix *postfix, const char *service, const char *options)
 {
-	if (strstr(options, "no_milters") != NULL && is_for_people(service))
+	if (strstr(options, "no_milters") == NULL)
+		return;
+	if (strncmp(service, "pickup/", 7) == 0)
+		check_warn(postfix->check, "in master.cf: take no_milters out of that service",
+		    "postfix: %s/receive_override_options = %s: mail of the sendmail command "
+		    "is not judged",
+		    service, options);
+	else if (is_for_people(service))
 		check_fault(postfix->check,
 		    "in master.cf: take no_milters out of that service",
 		    "postfix: %s/receive_override_options = %s: what people send there is "
@@ -248,5 +255,6 @@ check_postfix(struct check *check)
 	check_services(postfix);
 	check_no_milters(postfix);
 	check_reach(postfix);
+	check_agree(postfix);
 	check_long_ids(postfix);
 }

@@ -59,22 +59,21 @@ connect_unix(const char *path, const char **why_r)
 
 /* Connects to a host and port, whichever of its addresses answers. */
 static int
-connect_inet(const char *host, const char *port, int family, const char **why_r)
+connect_inet(const struct endpoint *endpoint, const char *name, const char **why_r)
 {
-	struct addrinfo hints = { .ai_socktype = SOCK_STREAM, .ai_family = family }, *list,
-			*one;
-	int fd = -1, error = getaddrinfo(host, port, &hints, &list);
+	struct addrinfo hints = { .ai_socktype = SOCK_STREAM,
+		.ai_family = endpoint->family }, *list, *one;
+	int fd = -1, error = getaddrinfo(endpoint->host, endpoint->port, &hints, &list);
 
 	if (error != 0) {
-		*why_r =
-		    base_why("cannot find %s port %s: %s", host, port, gai_strerror(error));
+		*why_r = base_why("cannot find %s: %s", name, gai_strerror(error));
 		return -1;
 	}
 	for (one = list; one != NULL && fd < 0; one = one->ai_next) {
 		fd = socket_new(one->ai_family, why_r);
 		if (fd >= 0 && connect(fd, one->ai_addr, one->ai_addrlen) != 0) {
-			*why_r = base_why("cannot connect to %s port %s: %s", host, port,
-			    strerror(errno));
+			*why_r =
+			    base_why("cannot connect to %s: %s", name, strerror(errno));
 			close(fd);
 			fd = -1;
 		}
@@ -101,36 +100,13 @@ read_whole(int fd, unsigned char *data, size_t length)
 	return true;
 }
 
-/* Connects to "unix:PATH", "local:PATH", "inet:PORT@HOST", "inet6:PORT@HOST" or a path. */
-static int
-connect_named(const char *name, const char **why_r)
-{
-	const char *colon = strchr(name, ':'), *at;
-	char port[32];
-	int family = AF_INET;
-
-	if (colon == NULL)
-		return connect_unix(name, why_r);
-	if (strncmp(name, "unix:", 5) == 0 || strncmp(name, "local:", 6) == 0)
-		return connect_unix(colon + 1, why_r);
-	if (strncmp(name, "inet6:", 6) == 0)
-		family = AF_INET6;
-	at = strchr(colon, '@');
-	if (at == NULL)
-		at = colon + strlen(colon);
-	snprintf(port, sizeof(port), "%.*s", (int)(at - colon - 1), colon + 1);
-	return connect_inet(*at == '@'          ? at + 1
-			    : family == AF_INET ? "127.0.0.1"
-						: "::1",
-	    port, family, why_r);
-}
-
 enum base_result
-probe_milter(const char *socket, const char **why_r)
+probe_milter(const struct endpoint *endpoint, const char *name, const char **why_r)
 {
 	unsigned char answer[5];
 	bool is_milter;
-	int fd = connect_named(socket, why_r);
+	int fd = endpoint->path != NULL ? connect_unix(endpoint->path, why_r)
+					: connect_inet(endpoint, name, why_r);
 
 	if (fd < 0)
 		return BASE_BROKEN;
@@ -142,69 +118,70 @@ probe_milter(const char *socket, const char **why_r)
 		(void)send(fd, goodbye, sizeof(goodbye), MSG_NOSIGNAL);
 	close(fd);
 	if (!is_milter)
-		*why_r = base_why("what listens at %s does not answer as a milter", socket);
+		*why_r = base_why("what listens at %s does not answer as a milter", name);
 	return is_milter ? BASE_OK : BASE_BROKEN;
 }
 
-/* Runs a command, its output to the pipe; in the child. */
-static void
-run_child(const int pipes[2], const char *path, const char *const arguments[])
+enum base_result
+probe_owner(const char *path, int *pid_r, const char **why_r)
 {
-	if (dup2(pipes[1], STDOUT_FILENO) >= 0)
-		execv(path, (char *const *)arguments);
-	_exit(127);
-}
+	struct ucred peer = { 0 };
+	socklen_t size = sizeof(peer);
+	int fd = connect_unix(path, why_r);
+	bool is_known;
 
-/* Reads what a command says, up to size - 1 bytes; the rest is read and dropped. */
-static size_t
-read_output(int fd, char *value, size_t size)
-{
-	char rest[512];
-	size_t length = 0;
-	ssize_t got;
-
-	for (;;) {
-		bool is_full = length + 1 >= size;
-
-		got = read(fd, is_full ? rest : value + length,
-		    is_full ? sizeof(rest) : size - 1 - length);
-		if (got < 0 && errno == EINTR)
-			continue;
-		if (got <= 0)
-			break;
-		if (!is_full)
-			length += (size_t)got;
-	}
-	value[length] = '\0';
-	return length;
-}
-
-/* Runs a command to its end; its output, trailing white space cut off. */
-static enum base_result
-run_command(const char *path, const char *const arguments[], char *value, size_t size,
-    const char **why_r)
-{
-	int pipes[2], status;
-	size_t length;
-	pid_t child;
-
-	if (pipe(pipes) != 0 || (child = fork()) < 0) {
-		*why_r = base_why("cannot run %s: %s", path, strerror(errno));
+	if (fd < 0)
 		return BASE_BROKEN;
-	}
-	if (child == 0)
-		run_child(pipes, path, arguments);
-	close(pipes[1]);
-	length = read_output(pipes[0], value, size);
-	close(pipes[0]);
-	while (length > 0 && strchr(" \t\r\n", value[length - 1]) != NULL)
-		value[--length] = '\0';
-	if (waitpid(child, &status, 0) != child || !WIFEXITED(status) ||
-	    WEXITSTATUS(status) != 0) {
-		*why_r = base_why("%s failed; does it exist?", path);
-		return BASE_BROKEN;
-	}
+	is_known = getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &peer, &size) == 0 && peer.pid > 0;
+	close(fd);
+	if (!is_known)
+		return BASE_NONE;
+	*pid_r = peer.pid;
 	return BASE_OK;
+}
+
+/* --- the tools of Postfix --------------------------------------------------------- */
+
+/* What a tool prints, as far as there is room. */
+struct output {
+	char *text;
+	size_t length, size;
+};
+
+static void
+output_take(void *context, const char *data, size_t length)
+{
+	struct output *output = context;
+	size_t left = output->size - 1 - output->length;
+
+	if (length > left)
+		length = left;
+	memcpy(output->text + output->length, data, length);
+	output->length += length;
+	output->text[output->length] = '\0';
+}
+
+/* Runs a command of Postfix's to its end; its output, trailing white space cut off. What it says on
+ * standard error is about Postfix, and goes nowhere. */
+static enum base_result
+postfix_run(const struct settings *settings, const char *const argv[], char *value_r,
+    size_t size, int *exit_r, const char **why_r)
+{
+	struct output output = { .text = value_r, .size = size };
+	char path[4096];
+	const struct base_tool tool = { .path = path,
+		.argv = argv,
+		.output = output_take,
+		.context = &output,
+		.deadline = base_tick_ms() + BASE_TOOL_MS };
+	enum base_result result;
+
+	value_r[0] = '\0';
+	snprintf(path, sizeof(path), "%s/%s", settings->mta.command_directory, argv[0]);
+	result = base_tool_run(&tool, exit_r, why_r);
+	while (output.length > 0 && strchr(" \t\r\n", value_r[output.length - 1]) != NULL)
+		value_r[--output.length] = '\0';
+	return result;
 }
 
 enum base_result
@@ -213,13 +190,36 @@ probe_postconf(const struct settings *settings, const char *name, char *value_r,
 {
 	bool is_master = name[0] == '-' && name[1] != '\0' && name[2] == ':';
 	const char *option = !is_master ? "-hx" : name[1] == 'P' ? "-Px" : "-F";
-	const char *arguments[] = { "postconf", "-c", settings->mta.config_directory,
-		option, is_master ? name + 3 : name, NULL };
-	char path[4096];
+	const char *const argv[] = { "postconf", "-c", settings->mta.config_directory, option,
+		is_master ? name + 3 : name, NULL };
+	enum base_result result;
+	int status = 0;
 
-	snprintf(path, sizeof(path), "%s/postconf", settings->mta.command_directory);
-	return run_command(path, arguments, value_r, size, why_r);
+	result = postfix_run(settings, argv, value_r, size, &status, why_r);
+	if (result == BASE_OK && status == 0)
+		return BASE_OK;
+	if (result == BASE_OK)
+		*why_r = base_why("%s/postconf -c %s ended with %d",
+		    settings->mta.command_directory, settings->mta.config_directory, status);
+	return BASE_BROKEN;
 }
+
+enum base_result
+probe_postmap(const struct settings *settings, const char *table, const char *key,
+    char *value_r, size_t size, const char **why_r)
+{
+	const char *const argv[] = { "postmap", "-c", settings->mta.config_directory, "-q",
+		key, table, NULL };
+	enum base_result result;
+	int status = 0;
+
+	result = postfix_run(settings, argv, value_r, size, &status, why_r);
+	if (result == BASE_OK)
+		return status == 0 && value_r[0] != '\0' ? BASE_OK : BASE_NONE;
+	return BASE_BROKEN;
+}
+
+/* --- another user ------------------------------------------------------------------ */
 
 /* In a process of its own: becomes that user in that root, connects, and ends with errno. */
 static void

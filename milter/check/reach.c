@@ -79,7 +79,7 @@ tell_elsewhere(
 	else
 		check_fault(postfix->check, postfix_socket(postfix),
 		    "postfix: %s: cannot find %s, our socket is %s: mail flows unjudged",
-		    names, service->entry.socket, postfix->path);
+		    names, service->entry.socket, postfix->ours.path);
 }
 
 /* Can services connect to our unix socket, as their user, and within their chroot? */
@@ -89,7 +89,7 @@ look_reach(
 {
 	const char *root = service->is_chrooted ? postfix->queue_directory : NULL;
 	const char *path = outer_path(postfix, service), *why = "";
-	bool is_right = path != NULL && strcmp(path, postfix->path) == 0;
+	bool is_right = path != NULL && strcmp(path, postfix->ours.path) == 0;
 	enum base_result result = BASE_NONE;
 
 	if (path != NULL && postfix->check->milter_answers)
@@ -98,7 +98,7 @@ look_reach(
 	if (result == BASE_OK)
 		check_ok(postfix->check, "postfix: %s: as user %s%s, can reach %s", names,
 		    postfix->mail_owner, root != NULL ? " in its chroot" : "",
-		    postfix->path);
+		    postfix->ours.path);
 	else if (!is_right)
 		tell_elsewhere(postfix, service, names);
 	else if (!postfix->check->milter_answers)
@@ -106,7 +106,7 @@ look_reach(
 	else if (result == BASE_NONE)
 		check_warn(postfix->check, "run oopsctl check as root",
 		    "postfix: %s: whether they can reach %s is not known: %s", names,
-		    postfix->path, why);
+		    postfix->ours.path, why);
 	else
 		check_fault(postfix->check,
 		    "the mode of its folders, milter: { socket_mode = 0660; } in the "
@@ -114,7 +114,7 @@ look_reach(
 		    "postfix: %s: as user %s%s, cannot connect to %s: %s: mail flows "
 		    "unjudged",
 		    names, postfix->mail_owner, root != NULL ? " in its chroot" : "",
-		    postfix->path, why);
+		    postfix->ours.path, why);
 }
 
 /* --- while we are down ------------------------------------------------------------ */
@@ -165,11 +165,10 @@ look_action(
 		    "postfix: %s: %s = accept: mail flows, unjudged, while oops-milter is "
 		    "down",
 		    names, name);
-	else if (strcmp(action, "tempfail") == 0)
+	else if (strcmp(action, "tempfail") == 0 || strcmp(action, "shutdown") == 0)
 		check_ok(postfix->check,
-		    "postfix: %s: %s = tempfail: mail waits at the sender while "
-		    "oops-milter is down",
-		    names, name);
+		    "postfix: %s: %s = %s: mail waits at the sender while oops-milter is down",
+		    names, name, action);
 	else
 		check_fault(postfix->check, action_change(service),
 		    "postfix: %s: %s = %s: mail does not reach its recipients while "
@@ -180,7 +179,7 @@ look_action(
 void
 check_reach(const struct postfix *postfix)
 {
-	if (postfix->path != NULL)
+	if (postfix->ours.path != NULL)
 		each_kind(postfix, has_same_path, look_reach);
 	each_kind(postfix, has_same_action, look_action);
 }

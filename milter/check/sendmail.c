@@ -2,7 +2,9 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
+#include "milter/check/endpoint.h"
 #include "milter/check/internal.h"
 #include "milter/check/probe.h"
 
@@ -19,6 +21,7 @@ struct sendmail {
 	size_t length;
 	char name[NAME_BYTES]; /* of the filter whose socket is ours; "" for none */
 	const char *flags;     /* of that filter: its F=, or "" */
+	struct endpoint ours;  /* where we listen */
 };
 
 /* The line after this one; NULL to begin with, NULL at the end. */
@@ -67,30 +70,20 @@ sendmail_read(struct sendmail *sendmail)
 
 /* --- the filter ------------------------------------------------------------------- */
 
-/* A socket without its kind, if it is a unix one. */
-static const char *
-socket_path(const char *socket)
-{
-	if (strncmp(socket, "unix:", 5) == 0)
-		return socket + 5;
-	if (strncmp(socket, "local:", 6) == 0)
-		return socket + 6;
-	return socket;
-}
-
 /* Is this line "Xname, S=socket, ..." the filter with our socket? Then it is taken apart. */
 static bool
 filter_take(struct sendmail *sendmail, char *line)
 {
-	const char *ours = socket_path(sendmail->check->settings->milter.socket);
 	const char *flags = "";
+	struct endpoint other;
 	bool is_ours = false;
 	char *save = NULL;
 	char *name = strtok_r(line + 1, ", \t", &save), *field;
 
 	while ((field = strtok_r(NULL, ", \t", &save)) != NULL) {
 		if (strncmp(field, "S=", 2) == 0)
-			is_ours = strcmp(socket_path(field + 2), ours) == 0;
+			is_ours = endpoint_read(sendmail->check->arena, field + 2, &other) &&
+				  endpoint_reaches(&sendmail->ours, &other);
 		else if (strncmp(field, "F=", 2) == 0)
 			flags = field + 2;
 	}
@@ -217,6 +210,71 @@ check_macros(const struct sendmail *sendmail)
 		check_ok(sendmail->check, "sendmail: it tells us who logged in");
 }
 
+/* --- aliases ---------------------------------------------------------------------- */
+
+/* Does an entry of `lists` read this file? */
+static bool
+is_in_lists(const struct settings *settings, const char *path)
+{
+	for (size_t i = 0; i < settings->list_count; i++) {
+		const struct settings_list *list = &settings->lists[i];
+		const char *table = list->table != NULL ? strchr(list->table, ':') : NULL;
+
+		if ((list->aliases != NULL && strcmp(list->aliases, path) == 0) ||
+		    (list->virtual != NULL && strcmp(list->virtual, path) == 0) ||
+		    (table != NULL && strcmp(table + 1, path) == 0))
+			return true;
+	}
+	return false;
+}
+
+/* A file with aliases: do we count the people behind them? */
+static void
+check_table(const struct sendmail *sendmail, const char *path, const char *what,
+    const char *kind)
+{
+	struct check *check = sendmail->check;
+	const char *change;
+
+	if (*path != '/' || access(path, F_OK) != 0)
+		return;
+	if (is_in_lists(check->settings, path)) {
+		check_ok(check, "sendmail: %s %s is in lists", what, path);
+		return;
+	}
+	change = base_arena_printf(
+	    check->arena, "lists: ( { %s = \"%s\"; } ) in the settings", kind, path);
+	check_warn(check, change != NULL ? change : "lists in the settings",
+	    "sendmail: %s %s is not in lists: a list in it counts as one person", what, path);
+}
+
+/* "O AliasFile=path, hash:path" and "Kvirtuser hash -o path". */
+static void
+check_tables(const struct sendmail *sendmail)
+{
+	static const char virtual[] = "Kvirtuser ";
+	const char *list = option_of(sendmail, "AliasFile");
+	char path[NAME_BYTES];
+
+	for (; list != NULL && *list != '\0'; list += strspn(list, ", \t")) {
+		size_t length = strcspn(list, ", \t");
+		const char *colon = memchr(list, ':', length), *start;
+
+		start = colon != NULL ? colon + 1 : list;
+		snprintf(path, sizeof(path), "%.*s", (int)(length - (size_t)(start - list)),
+		    start);
+		check_table(sendmail, path, "AliasFile", "aliases");
+		list += length;
+	}
+	for (char *line = next_line(sendmail, NULL); line != NULL;
+	     line = next_line(sendmail, line)) {
+		const char *last = strrchr(line, ' ');
+
+		if (strncmp(line, virtual, sizeof(virtual) - 1) == 0 && last != NULL)
+			check_table(sendmail, last + 1, "virtusertable", "virtual");
+	}
+}
+
 /* --- the socket ------------------------------------------------------------------- */
 
 /* The first directory above a path that everybody may write to: Sendmail refuses what is below. */
@@ -240,11 +298,11 @@ static void
 check_socket(const struct sendmail *sendmail)
 {
 	struct check *check = sendmail->check;
-	const char *path = socket_path(check->settings->milter.socket), *why = "";
+	const char *path = sendmail->ours.path, *why = "";
 	const char *user = option_of(sendmail, "RunAsUser");
 	char name[NAME_BYTES], open[NAME_BYTES];
 
-	if (*path != '/' || !check->milter_answers)
+	if (path == NULL || !check->milter_answers)
 		return;
 	snprintf(name, sizeof(name), "%.*s", user == NULL ? 4 : (int)strcspn(user, ":. \t"),
 	    user == NULL ? "root" : user);
@@ -267,11 +325,13 @@ check_sendmail(struct check *check)
 	struct sendmail sendmail = { .check = check };
 	const char *list, *change;
 
-	if (!sendmail_read(&sendmail))
+	if (!sendmail_read(&sendmail) ||
+	    !endpoint_read(check->arena, check->settings->milter.socket, &sendmail.ours))
 		return;
 	list = option_of(&sendmail, "InputMailFilters");
 	check_macros(&sendmail);
 	check_socket(&sendmail);
+	check_tables(&sendmail);
 	if (!filter_find(&sendmail)) {
 		change =
 		    base_arena_printf(check->arena, MC, check->settings->milter.socket);

@@ -52,37 +52,72 @@ tell_wrong(struct check *check, const char *faults)
 
 /* --- who runs by them ------------------------------------------------------------- */
 
-/* Is the file of the settings of a later time than this? */
+/* Was a file changed after this? NULL is none. */
 static bool
-is_changed_after(const struct settings *settings, const struct timespec *when)
+is_changed_after(const char *path, const struct timespec *when)
 {
 	struct stat status;
 
-	if (stat(settings->path, &status) != 0)
+	if (path == NULL || stat(path, &status) != 0)
 		return false;
 	if (status.st_mtim.tv_sec != when->tv_sec)
 		return status.st_mtim.tv_sec > when->tv_sec;
 	return status.st_mtim.tv_nsec > when->tv_nsec;
 }
 
-/* Has a program, if it runs here, taken the settings since they were changed? */
+/* The first of the files that are read with the settings alone which was changed; NULL: none. */
+static const char *
+find_changed(const struct settings *settings, bool is_milter, const struct timespec *when)
+{
+	const char *const files[] = { settings->path, settings->notice.template,
+		is_milter ? settings->key_file : NULL,
+		is_milter ? settings->judge.scorecard : NULL };
+
+	for (size_t i = 0; i < sizeof(files) / sizeof(*files); i++)
+		if (is_changed_after(files[i], when))
+			return files[i];
+	for (size_t i = 0; i < settings->policy_count; i++)
+		if (is_changed_after(settings->policies[i].template, when))
+			return settings->policies[i].template;
+	return NULL;
+}
+
+/* Has a program, if it runs here by this file, taken it since it was changed? */
 static void
-check_age(struct check *check, const char *name, const char *below)
+check_age(struct check *check, const char *name, const char *below, bool is_milter)
 {
 	const char *directory = base_arena_printf(
 	    check->arena, "%s%s", check->settings->state_directory, below);
 	struct base_run_view view;
-	const char *why = "";
+	const char *changed, *why = "";
 
-	if (directory == NULL || base_run_look(directory, name, &view, &why) != BASE_OK)
+	if (directory == NULL || base_run_look(directory, name, &view, &why) != BASE_OK ||
+	    !site_run_is_by(&view, check->settings->path))
 		return;
+	changed = find_changed(check->settings, is_milter, &view.when);
 	if (strcmp(view.answer, "refused") == 0)
 		check_warn(check, "run oopsctl reload, which tells why",
 		    "%s: refused the last new settings, the old are in force", name);
-	else if (is_changed_after(check->settings, &view.when))
+	else if (changed != NULL)
 		check_warn(check, "run oopsctl reload",
-		    "%s: runs by settings from before %s was changed", name,
-		    check->settings->path);
+		    "%s: runs by settings from before %s was changed", name, changed);
+}
+
+/* Is anything held at all? */
+static void
+check_holding(struct check *check)
+{
+	const struct settings *settings = check->settings;
+	bool is_held = false;
+
+	for (size_t i = 0; i < settings->policy_count; i++)
+		is_held = is_held || settings->policies[i].action >= SETTINGS_UNDO;
+	if (settings->monitor)
+		check_warn(check, "monitor = false; in the settings, once you have seen enough",
+		    "monitor = true: nothing is held, odd mail is only tagged");
+	else if (!is_held)
+		check_warn(check, "policy: ( { action = \"confirm\"; } ) in the settings",
+		    "policy: no rule holds mail, odd mail is tagged at most");
 }
 
 /*
@@ -116,6 +151,7 @@ check_settings(struct check *check)
 	base_buffer_free(&faults);
 	site_drop(&site);
 	check_logins(check);
-	check_age(check, "oops-milter", SITE_RUN_MILTER);
-	check_age(check, "oops-web", SITE_RUN_WEB);
+	check_holding(check);
+	check_age(check, "oops-milter", SITE_RUN_MILTER, true);
+	check_age(check, "oops-web", SITE_RUN_WEB, false);
 }

@@ -1,6 +1,8 @@
 """oopsctl check on Sendmail: what its sendmail.cf lets pass unjudged is found."""
 import pathlib
 
+from check_agree import restart
+from lab.mail import free_port
 from lab.site import Site
 
 ONLY = "sendmail"  # whose configuration it explains
@@ -63,3 +65,35 @@ def test_what_sendmail_cf_says():
         site.changes = {"mta": {"sendmail_config": str(site.folder / "nothing.cf")}}
         site.write_settings()
         fault(site, "No such file", "sendmail_config")
+
+
+def test_aliases_that_we_do_not_read():
+    with Site() as site:
+        aliases, virtual = (site.folder / name for name in ("aliases", "virtusertable"))
+        aliases.write_text("all: anna, ben, clara\n", encoding="ascii")
+        virtual.write_text("all@example.com anna\n", encoding="ascii")
+        with Edited(site, "O InputMailFilters=", f"O AliasFile=hash:{aliases}, /nonexistent\n"
+                    f"Kvirtuser hash -o {virtual}\nO InputMailFilters="):
+            found = findings(site, 0, "warning")
+            assert len(found) == 2 and not findings(site, 0, "fault"), found
+            assert f"AliasFile {aliases} is not in lists" in found[0], found
+            assert f'lists: ( {{ aliases = "{aliases}"; }} )' in found[0], found
+            assert f'lists: ( {{ virtual = "{virtual}"; }} )' in found[1], found
+            site.changes = {"lists": ({"aliases": str(aliases)}, {"virtual": str(virtual)})}
+            site.write_settings()
+            site.oopsctl("reload", check=True)
+            assert not findings(site, 0, "warning")
+
+
+def test_one_socket_by_many_names():
+    with Site() as site:
+        port = free_port()
+        ours = f"S=unix:{site.folder}/run/milter.sock"
+        site.allow("Milter|milter")
+        restart(site, milter={"socket": f"inet:{port}@127.0.0.1"})
+        for one in (f"inet:{port}@127.0.0.1", f"inet:{port}@localhost", f"inet:{port}"):
+            with Edited(site, ours, "S=" + one):
+                assert not findings(site, 0, "fault")
+        for one in (f"inet6:{port}@::1", f"inet:{port}@127.0.0.2", "inet:9@127.0.0.1"):
+            with Edited(site, ours, "S=" + one):
+                fault(site, "has no filter with our socket")
