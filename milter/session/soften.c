@@ -76,7 +76,7 @@ session_soften(struct session_connection *connection)
 		mail->softened_by = identity_proof_str(mail->identity.proof);
 		return;
 	}
-	if (mail->part.mail > 0 && mail->part.has_passed &&
+	if (mail->wanted > SETTINGS_TAG && mail->part.mail > 0 && mail->part.has_passed &&
 	    mail->part.held == SETTINGS_PASS) {
 		/* the first of the series has gone to the same people: it is not torn apart */
 		mail->verdict.action = SETTINGS_TAG;

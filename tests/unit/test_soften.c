@@ -63,6 +63,33 @@ START_TEST(softened_as_the_table_says)
 }
 END_TEST
 
+/* One more mail of a series whose first has passed: never more than its own verdict. */
+static const struct {
+	enum settings_action wanted, action;
+	const char *by;
+} series[] = {
+	{ PASS, PASS, NULL },
+	{ TAG, TAG, NULL },
+	{ UNDO, TAG, "series" },
+	{ CONFIRM, TAG, "series" },
+};
+
+START_TEST(a_series_softens_and_no_more)
+{
+	struct settings_policy policy = { .name = "" };
+	struct session_connection connection = { .mail = {
+		.identity = { .person = "anna@example.com" },
+		.policy = &policy,
+		.part = { .mail = 1, .has_passed = true, .held = PASS },
+		.verdict = { .action = series[_i].wanted },
+	} };
+
+	session_soften(&connection);
+	ck_assert_int_eq(connection.mail.verdict.action, series[_i].action);
+	ck_assert_pstr_eq(connection.mail.softened_by, series[_i].by);
+}
+END_TEST
+
 /* How many holds of one person count for the site. */
 static const struct {
 	unsigned long sender_day, site_thousand, site_day;
@@ -155,6 +182,8 @@ main(void)
 
 	tcase_add_loop_test(
 	    tests, softened_as_the_table_says, 0, (int)(sizeof(cases) / sizeof(*cases)));
+	tcase_add_loop_test(tests, a_series_softens_and_no_more, 0,
+	    (int)(sizeof(series) / sizeof(*series)));
 	tcase_add_loop_test(tests, one_person_has_a_share_of_the_site, 0,
 	    (int)(sizeof(shares) / sizeof(*shares)));
 	tcase_add_test(tests, a_day_slides);
