@@ -71,7 +71,7 @@
  * PROCESSES
  *	libspf2 reads what strangers write, and has overrun its buffers before. So each of the
  *	threads that check has a process at hand, this very program run anew with the only argument
- *	--check-spf, with no descriptor but its socket and standard error. It may die: that check is
+ *	--check-spf, with no descriptor but its socket and the standard ones. It may die: that check is
  *	not proved, who listens for trouble is told, and the next check starts another one. After
  *	3 deaths in a row it waits for a second, then twice as long each time, up to 64 s. Records
  *	over 2,048 bytes or with more than 64 percent signs are not shown to libspf2 at all.
@@ -81,8 +81,9 @@
  *
  * DIAGNOSTICS
  *	identity_find() cannot fail: what cannot be proved is IDENTITY_NONE, without an actor.
- *	identity_logins_load(): REFUSE, the file is wrong or no regular file; BROKEN, it cannot be
- *	read, or no memory. identity_spf_new(): BROKEN, no memory.
+ *	identity_logins_load(): REFUSE, the file is wrong or too large; BROKEN, it cannot be read, is
+ *	no regular file, or no memory; RETRY, it does not answer in time. identity_spf_new(): BROKEN,
+ *	no memory.
  */
 #ifndef OOPS_IDENTITY_H
 #define OOPS_IDENTITY_H

@@ -177,6 +177,10 @@ identity_logins_load(
 		result = base_file_read(
 		    arena, path, IDENTITY_MAX_LOGINS_FILE, &text, &length, why_r);
 	}
+	if (result == BASE_OK && strlen(text) != length) {
+		*why_r = base_why("%s: has a NUL byte: this is not a text file", path);
+		result = BASE_REFUSE;
+	}
 	if (result == BASE_OK)
 		result = text_read(&reading, text, why_r);
 	if (result == BASE_OK)

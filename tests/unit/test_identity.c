@@ -491,6 +491,26 @@ START_TEST(test_bad_logins)
 }
 END_TEST
 
+/* A file that was not written to its end: what is behind the NUL bytes may have been anybody. */
+START_TEST(test_logins_with_nul_bytes)
+{
+	static const char text[] = "anna anna@example.com\n\0ben ben@example.com\n";
+	char path[] = "/tmp/loginsXXXXXX";
+	struct settings settings = site;
+	struct identity_logins *logins = NULL;
+	int fd = mkstemp(path);
+	const char *why = "";
+
+	ck_assert_int_eq(write(fd, text, sizeof(text) - 1), sizeof(text) - 1);
+	close(fd);
+	settings.identity.logins = path;
+	ck_assert_int_eq(identity_logins_load(&settings, &logins, &why), BASE_REFUSE);
+	ck_assert_msg(strstr(why, "NUL byte") != NULL, "%s", why);
+	ck_assert_ptr_null(logins);
+	unlink(path);
+}
+END_TEST
+
 /* A pipe that nobody writes to, or nothing at all, is told at once. */
 START_TEST(test_no_regular_file)
 {
@@ -552,6 +572,7 @@ main(void)
 	tcase_add_test(tests, test_login_is_whole);
 	tcase_add_test(tests, test_login_settings);
 	tcase_add_loop_test(tests, test_bad_logins, 0, COUNT(bad_logins));
+	tcase_add_test(tests, test_logins_with_nul_bytes);
 	tcase_add_test(tests, test_no_regular_file);
 	tcase_add_test(tests, test_everybody);
 	suite_add_tcase(suite, tests);
