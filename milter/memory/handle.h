@@ -57,14 +57,15 @@ struct memory {
 	bool is_away;       /* the last try to write failed, and not for one lesson */
 	bool is_broken;     /* while it is away: not only locked */
 	bool is_away_told;
-	int64_t away_since; /* milliseconds since 1970 */
+	int64_t away_since; /* milliseconds since 1970: for people */
+	int64_t away_began; /* the same by base_tick_ms(), which nobody sets */
 	uint64_t dropped;   /* lessons, not yet told */
-	int64_t told;       /* when trouble was told, milliseconds; 0 never */
+	int64_t told;       /* when trouble was told, by base_tick_ms(); 0 never */
 	char failure[200];  /* why, of what was not told yet */
 	void (*trouble)(void *context, const struct memory_trouble *trouble);
 	void *context;
 	unsigned tries;     /* of the writer alone: since it is away */
-	int64_t mended;     /* the same: when it looked why a recall failed, milliseconds */
+	int64_t mended;     /* the same: when it looked why a recall failed, by base_tick_ms() */
 	int64_t batch_began; /* of an import, milliseconds */
 };
 

@@ -85,8 +85,10 @@ static void
 away_note(struct memory *memory, enum base_result result, const char *why)
 {
 	pthread_mutex_lock(&memory->lock);
-	if (!memory->is_away)
+	if (!memory->is_away) {
 		memory->away_since = base_now_ms();
+		memory->away_began = base_tick_ms();
+	}
 	memory->is_away = true;
 	memory->is_broken = result != BASE_RETRY;
 	snprintf(memory->failure, sizeof(memory->failure), "%s", why);
@@ -98,7 +100,7 @@ away_note(struct memory *memory, enum base_result result, const char *why)
 static bool
 unread_take(struct memory *memory, char why_r[TROUBLE_TEXT])
 {
-	int64_t now = base_now_ms();
+	int64_t now = base_tick_ms();
 	bool is;
 
 	pthread_mutex_lock(&memory->lock);
@@ -166,7 +168,7 @@ static bool
 is_due(const struct memory *memory, int64_t now)
 {
 	bool is_long = memory->is_away && !memory->is_away_told &&
-		       (memory->is_broken || now - memory->away_since >= TROUBLE_LOCKED_MS);
+		       (memory->is_broken || now - memory->away_began >= TROUBLE_LOCKED_MS);
 	bool is_over = !memory->is_away && memory->is_away_told;
 	bool is_last = memory->is_closing && memory->dropped;
 
@@ -180,7 +182,7 @@ void
 memory_trouble_tell(struct memory *memory)
 {
 	struct memory_trouble trouble = { 0 };
-	int64_t now = base_now_ms();
+	int64_t now = base_tick_ms();
 	char why[sizeof(memory->failure)];
 
 	pthread_mutex_lock(&memory->lock);
