@@ -23,6 +23,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sysexits.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "milter/audit/audit.h"
@@ -155,10 +156,15 @@ learning_note(struct program *program, const struct memory_trouble *trouble)
 {
 	struct base_buffer text;
 	const char *why = "";
+	time_t began = (time_t)trouble->since;
+	struct tm parts;
+	char since[40];
 
+	localtime_r(&began, &parts);
+	strftime(since, sizeof(since), "%F %T %z", &parts);
 	base_buffer_init(&text, 1024);
 	if (trouble->is_away)
-		base_buffer_printf(&text, "%zu mails wait to be learned: %s\n",
+		base_buffer_printf(&text, "%s: %zu mails wait to be learned: %s\n", since,
 		    trouble->waiting, trouble->why);
 	if (program->learning != NULL &&
 	    base_run_answer(program->learning, !trouble->is_away,

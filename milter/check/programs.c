@@ -83,8 +83,6 @@ check_learning(struct check *check)
 	    check->arena, "%s%s", check->settings->state_directory, SITE_RUN_MILTER);
 	struct base_run_view *view = base_arena_alloc(check->arena, sizeof(*view));
 	const char *why = "";
-	char since[40];
-	struct tm parts;
 
 	if (directory == NULL || view == NULL ||
 	    base_run_look(directory, SITE_RUN_LEARNING, view, &why) != BASE_OK)
@@ -93,12 +91,10 @@ check_learning(struct check *check)
 		check_ok(check, "learning: what passes is learned");
 		return;
 	}
-	localtime_r(&view->when.tv_sec, &parts);
-	strftime(since, sizeof(since), "%F %T %z", &parts);
 	check_fault(check,
 	    "room on its disk, its owner, or who has it locked; if it is damaged, a copy in its "
 	    "place",
-	    "learning: " STORE_MEMORY_PATH " cannot be used since %s: %.*s", since,
+	    "learning: " STORE_MEMORY_PATH " cannot be used since %.*s",
 	    (int)strcspn(view->text, "\n"), view->text);
 }
 

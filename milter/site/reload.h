@@ -13,7 +13,7 @@
 /* The programs' files, see base_run_open(): below state_directory. */
 #define SITE_RUN_MILTER ""
 #define SITE_RUN_WEB "/holds"
-/* Beside the milter's: "refused" while memory.db cannot be used, with the reason. */
+/* Beside the milter's: "refused" while memory.db cannot be used, with since when and why. */
 #define SITE_RUN_LEARNING "oops-milter.learning"
 
 /*
