@@ -23,7 +23,12 @@ half_make(const struct base_key *key, const char *hold_id, const char *mailbox,
 	memset(half_r, '-', HALF);
 	base_buffer_init(
 	    &data, BASE_ID_SIZE + 1 + (mailbox == NULL ? 0 : strlen(mailbox)));
-	is_made = base_buffer_printf(&data, "%s %s", hold_id, mailbox == NULL ? "" : mailbox);
+	base_buffer_printf(&data, "%s ", hold_id);
+	/* a file of logins and a From may write it in different ways */
+	for (const char *c = mailbox; c != NULL && *c != '\0'; c++)
+		base_buffer_append(&data,
+		    &(char){ *c >= 'A' && *c <= 'Z' ? (char)(*c + 'a' - 'A') : *c }, 1);
+	is_made = !data.failed;
 	base_key_mac(key, mailbox == NULL ? BASE_KEY_TAG : BASE_KEY_TAG_MAILBOX,
 	    base_buffer_text(&data), data.length, mac);
 	base_buffer_free(&data);

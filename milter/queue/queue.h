@@ -181,7 +181,7 @@ bool queue_mac_make(const struct base_key *key, const char *hold_id, const char 
 	char mac_r[QUEUE_MAC_SIZE]);
 /* Did we write this hold id into a tag, with any key that the file still has? */
 bool queue_mac_proves_id(const struct base_key *key, const char *hold_id, const char *mac);
-/* And was it this mailbox that we would have asked about the mail? */
+/* And was it this mailbox, in whatever case, that we would have asked about the mail? */
 bool queue_mac_proves_mailbox(const struct base_key *key, const char *hold_id,
 	const char *mailbox, const char *mac);
 

@@ -212,6 +212,7 @@ START_TEST(test_mac)
 	ck_assert(queue_is_mac(mac));
 	ck_assert(queue_mac_proves_id(key, HOLD_A, mac));
 	ck_assert(queue_mac_proves_mailbox(key, HOLD_A, "anna@example.com", mac));
+	ck_assert(queue_mac_proves_mailbox(key, HOLD_A, "Anna@Example.COM", mac));
 	/* of another hold, for another person, by another key */
 	ck_assert(!queue_mac_proves_id(key, HOLD_B, mac));
 	ck_assert(!queue_mac_proves_mailbox(key, HOLD_A, "boss@example.com", mac));
