@@ -515,7 +515,7 @@ session_acts_await(struct session_acts *acts, const struct session_act_names *na
 	struct timespec end;
 	bool is_late = false;
 
-	clock_gettime(CLOCK_REALTIME, &end);
+	clock_gettime(CLOCK_MONOTONIC, &end); /* nobody sets it */
 	end.tv_sec += AWAIT_SECONDS;
 	pthread_mutex_lock(&acts->lock);
 	/* Found anew after each wait: whoever had the lock meanwhile may have ended the act. */
@@ -564,6 +564,7 @@ struct session_acts *
 session_acts_new(void)
 {
 	struct session_acts *acts = calloc(1, sizeof(*acts));
+	pthread_condattr_t steady;
 
 	if (acts == NULL)
 		return NULL;
@@ -573,7 +574,10 @@ session_acts_new(void)
 		return NULL;
 	}
 	pthread_mutex_init(&acts->lock, NULL);
-	pthread_cond_init(&acts->decided, NULL);
+	pthread_condattr_init(&steady);
+	pthread_condattr_setclock(&steady, CLOCK_MONOTONIC);
+	pthread_cond_init(&acts->decided, &steady);
+	pthread_condattr_destroy(&steady);
 	TAILQ_INIT(&acts->by_age);
 	return acts;
 }
