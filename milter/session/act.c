@@ -11,7 +11,7 @@
 
 #define BUCKETS 4096  /* a power of two */
 #define LIKE_LOOKS 64 /* acts that are compared, the latest first */
-#define PART_NAMES 64 /* names of one act; a part beyond them is an act of its own */
+#define PART_NAMES 64 /* names of one act; beyond them none is added for being alike */
 #define AWAIT_SECONDS 3 /* for the fate of a mail that a parallel session is looking at */
 
 /* One name of an act: each part may have a Message-ID of its own. */
@@ -44,6 +44,7 @@ struct act {
 	int64_t mail_count;
 	size_t taught;
 	enum settings_action held;
+	size_t held_count;          /* parts that are held, or are to be */
 	bool is_open;               /* nothing was held, nothing passed yet */
 	size_t left;                /* recipients of the first mail who have it */
 	struct base_buffer left_to; /* some of them, one a line */
@@ -452,16 +453,31 @@ session_acts_hold(struct session_acts *acts, struct base_arena *arena,
 	if (name != NULL) {
 		if (name->act->held < action)
 			name->act->held = action;
+		name->act->held_count++;
 		left.count = name->act->left;
 		left.to =
 		    base_arena_strdup(arena, base_buffer_text(&name->act->left_to));
 		act_decide(acts, name->act);
 	}
 	pthread_mutex_unlock(&acts->lock);
-	if (left.to == NULL)
+	if (left.to == NULL) {
+		session_acts_unhold(acts, names);
 		return BASE_BROKEN;
+	}
 	*left_r = left;
 	return BASE_OK;
+}
+
+void
+session_acts_unhold(struct session_acts *acts, const struct session_act_names *names)
+{
+	struct act_name *name;
+
+	pthread_mutex_lock(&acts->lock);
+	name = name_find(acts, names);
+	if (name != NULL && name->act->held_count > 0 && --name->act->held_count == 0)
+		name->act->held = SETTINGS_PASS;
+	pthread_mutex_unlock(&acts->lock);
 }
 
 /* Counts those who get a part of the first mail. */

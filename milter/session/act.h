@@ -30,7 +30,8 @@
  *	Any: parts may come over several connections at the same time. Results are copies.
  *
  * DIAGNOSTICS
- *	OK; BROKEN: no memory (the mail is then an act of its own).
+ *	OK; BROKEN: no memory. The mail is then judged by itself, but for what another part of it
+ *	that is known already decides.
  */
 #ifndef OOPS_SESSION_ACT_H
 #define OOPS_SESSION_ACT_H
@@ -67,7 +68,7 @@ struct session_act_part {
 	unsigned char act[BASE_MAC_SIZE]; /* of its first part's names: the same for all */
 	struct mail_addresses others;     /* who got the parts before; in the arena given */
 	bool wants_body; /* only the body can tell whether it is a part of an act */
-	enum settings_action held; /* what a part was held for; PASS: none was */
+	enum settings_action held; /* what a part is held for; PASS: none is */
 	int64_t mail;    /* which mail of the act it is; 0: the first one */
 	bool has_passed; /* a part of the first one has left */
 	bool is_open;    /* nothing is known of the first one's fate yet */
@@ -100,6 +101,8 @@ enum base_result session_acts_settle(struct session_acts *acts, struct base_aren
 enum base_result session_acts_hold(struct session_acts *acts, struct base_arena *arena,
     const struct session_act_names *names, enum settings_action action,
     struct session_act_left *left_r);
+/* It could not be held after all: unless another part is, the others are judged by themselves. */
+void session_acts_unhold(struct session_acts *acts, const struct session_act_names *names);
 /*
  * May this part pass? Then it has: `count` recipients get it, of whom everybody can see those
  * of `visible`, one a line. False: another one was held; *held_r is what for.

@@ -48,6 +48,7 @@ struct session_mail {
 	struct session_act_names names;
 	struct session_act_part part;
 	struct session_act_left left; /* of a mail that is held: who has it already */
+	bool has_left; /* its recipients are counted among those who have it */
 	/* The transaction with the recipients of the whole act; NULL: not a person's send. */
 	const struct mail_transaction *judged;
 	const struct settings_policy *policy; /* that decided; NULL: none was chosen yet */
@@ -122,8 +123,12 @@ void session_part_await(struct session_connection *connection);
 bool session_part_pass(struct session_connection *connection);
 /* It leaves whatever becomes of the others: nothing can hold it. */
 void session_part_leave(struct session_connection *connection);
-/* It is to be held, and what it teaches with it; finds who has it already. */
+/* It is to be held; finds who has it already. */
 enum base_result session_part_hold(struct session_connection *connection);
+/* It is: what it teaches will be learned with its hold, see session_learn_send(). */
+void session_part_held(struct session_connection *connection);
+/* It could not be held after session_part_hold(): the others need not be for its sake. */
+void session_part_unhold(struct session_connection *connection);
 /* Whose habits this send teaches: the actor's, or nobody's ("") when no person is proved. */
 const char *session_learner(const struct session_connection *connection);
 /* Gives memory what is known of a judged send, or of a mail that is not judged. */

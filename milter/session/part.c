@@ -304,8 +304,10 @@ session_part_pass(struct session_connection *connection)
 	/* nobody is proved who could be asked: it would have been tagged at most */
 	if (session_acts_pass(session_acts(), &mail->names,
 		mail->transaction->recipients.count, visible_text(connection), &held) ||
-	    mail->identity.person[0] == '\0')
+	    mail->identity.person[0] == '\0') {
+		mail->has_left = true;
 		return true;
+	}
 	mail->part.held = mail->verdict.action = mail->wanted = held;
 	return false;
 }
@@ -313,8 +315,11 @@ session_part_pass(struct session_connection *connection)
 void
 session_part_leave(struct session_connection *connection)
 {
-	const struct session_mail *mail = &connection->mail;
+	struct session_mail *mail = &connection->mail;
 
+	if (mail->has_left)
+		return;
+	mail->has_left = true;
 	session_acts_leave(session_acts(), &mail->names,
 	    mail->transaction->recipients.count, visible_text(connection));
 }
@@ -323,15 +328,26 @@ enum base_result
 session_part_hold(struct session_connection *connection)
 {
 	struct session_mail *mail = &connection->mail;
-	enum base_result result = session_acts_hold(session_acts(), connection->arena,
-	    &mail->names,
+
+	return session_acts_hold(session_acts(), connection->arena, &mail->names,
 	    mail->is_stormy && mail->verdict.action < SETTINGS_UNDO ? SETTINGS_UNDO
 								    : mail->verdict.action,
 	    &mail->left);
+}
+
+void
+session_part_held(struct session_connection *connection)
+{
+	struct session_mail *mail = &connection->mail;
 
 	(void)session_acts_teach(
 	    session_acts(), &mail->names, mail->judged->recipients.count);
-	return result;
+}
+
+void
+session_part_unhold(struct session_connection *connection)
+{
+	session_acts_unhold(session_acts(), &connection->mail.names);
 }
 
 /* --- what it teaches --------------------------------------------------------------- */

@@ -289,9 +289,14 @@ place(
 	request.recipients_visible = visible_make(mail->transaction, visible);
 	request.reason_count = reasons_make(connection->arena, &mail->verdict, reasons);
 	result = request_make(connection, &request, why_r);
-	if (result != BASE_OK)
-		return result == BASE_NONE ? BASE_BROKEN : result;
-	return hold_place_limited(connection->rooms->hold, &request, placed_r, why_r);
+	if (result == BASE_NONE)
+		result = BASE_BROKEN;
+	else if (result == BASE_OK)
+		result = hold_place_limited(
+		    connection->rooms->hold, &request, placed_r, why_r);
+	if (!mail->is_stormy && (result != BASE_OK || placed_r->terms.action == 0))
+		session_part_unhold(connection);
+	return result;
 }
 
 /*
@@ -351,5 +356,10 @@ session_hold(struct session_connection *connection, SMFICTX *context)
 		return session_answer_error(connection, "hold", "no memory");
 	judge_audit(connection, placed.id);
 	why = quarantine(connection, context, placed.id);
-	return why == NULL ? SESSION_ACCEPT : session_answer_error(connection, "hold", why);
+	if (why != NULL) {
+		session_part_unhold(connection);
+		return session_answer_error(connection, "hold", why);
+	}
+	session_part_held(connection);
+	return SESSION_ACCEPT;
 }

@@ -175,6 +175,7 @@ def test_what_is_written_after_an_undo_is_asked_about():
 def test_after_release_a_late_part_passes():
     with Site({"policy": ({"action": "undo", "threshold": 0.9, "window": "2s"},)}) as site:
         message = slip(site)
+        known = site.threads()
         shares = split(message)
         with Submission(site.mta.port, ANNA) as submission:
             first = [submission.send(message, recipients=part) for part in shares[:2]]
@@ -183,6 +184,12 @@ def test_after_release_a_late_part_passes():
             for part in shares[2:]:
                 submission.send(message, recipients=part)
         story.reaches(site, message)
+        story.learned(site, known + 1)
+        more = message.reply_all(ANNA, "PS: it is in the kitchen.\n")
+        more.to, more.cc = message.to, message.cc
+        site.send(more)
+        story.reaches(site, more)
+        story.learned(site, known + 2)  # so that answers to it are known as such
         assert len(site.audit("hold", was="-")) == 1 and len(site.letters(ANNA)) == 1
 
 

@@ -68,6 +68,12 @@ def test_disk_full_accepts_or_tempfails():
                 assert not site.held()
                 # with room again, the same slip is held
                 disk.empty()
+                if on_error == "accept":  # the first is out: what belongs to it follows
+                    more = message.reply_all(ANNA, "PS: the disk was full.\n")
+                    more.to, more.cc = message.to, message.cc
+                    site.send(more)
+                    story.reaches(site, more)
+                    assert site.audit("judge")[-1]["softened_by"] == "series"
                 again, queue_id = story.slip(site, announcement)
                 story.hold_of(site, queue_id)
                 assert site.mta.queued(queue_id) == "hold"

@@ -438,6 +438,34 @@ START_TEST(all_or_none_from_the_first_hold_on)
 }
 END_TEST
 
+/* A hold that came to nothing binds nobody, as long as no other part is held. */
+START_TEST(what_cannot_be_held_holds_nobody)
+{
+	struct session_acts *acts = session_acts_new();
+	struct base_arena *arena = base_arena_new(1 << 20);
+	struct session_act_names names = series_make("m1", NULL, "all"),
+				 next = series_make("m2", "m1", "all");
+	struct mail_addresses to = set_make(arena, "a b c");
+	enum settings_action held = SETTINGS_PASS;
+	struct session_act_part part;
+
+	session_acts_enter(acts, arena, &names, &to, NOW, &part);
+	session_acts_unhold(acts, &names); /* of an act that nobody knows any more */
+	held_set(acts, &names, SETTINGS_CONFIRM);
+	held_set(acts, &names, SETTINGS_CONFIRM);
+	session_acts_unhold(acts, &names);
+	session_acts_enter(acts, arena, &next, &to, NOW, &part);
+	ck_assert_int_eq(part.held, SETTINGS_CONFIRM);
+	ck_assert(!session_acts_pass(acts, &next, 3, "", &held));
+	session_acts_unhold(acts, &names);
+	ck_assert(session_acts_pass(acts, &next, 3, "", &held));
+	session_acts_enter(acts, arena, &names, &to, NOW, &part);
+	ck_assert_int_eq(part.held, SETTINGS_PASS);
+	base_arena_free(&arena);
+	session_acts_free(&acts);
+}
+END_TEST
+
 /* Forty mails that differ in whom they name alone are forty mails. */
 START_TEST(a_mail_to_one_person_is_its_own)
 {
@@ -488,6 +516,7 @@ main(void)
 	tcase_add_test(tests, a_series_is_one_act);
 	tcase_add_test(tests, the_awaited_act_may_end);
 	tcase_add_test(tests, all_or_none_from_the_first_hold_on);
+	tcase_add_test(tests, what_cannot_be_held_holds_nobody);
 	tcase_add_test(tests, a_mail_to_one_person_is_its_own);
 	tcase_add_test(tests, bounded);
 	tcase_add_test(tests, looks_are_bounded);
