@@ -86,16 +86,28 @@ adopt_new(struct hold *hold, struct store_hold *fresh, int64_t now, const char *
 	return store_hold_insert(hold->store, fresh, why_r);
 }
 
-/* An open hold that does not know the file, or gave it up: the keeper looks again. */
+/*
+ * An open hold that does not know the file, or gave it up: the keeper looks again. Not one whose
+ * files are being taken out of the queue because its author has all of it: not this one.
+ */
 static enum base_result
-adopt_join(struct hold *hold, const struct store_hold *row, int64_t now, const char **why_r)
+adopt_join(struct hold *hold, const struct store_hold *row, struct store_hold *joined_r,
+    int64_t now, const char **why_r)
 {
 	struct store_hold joined = *row;
 
+	if (row->state == HOLD_RETURNING && row->return_how != HOLD_RETURN_DUE &&
+	    row->return_how != HOLD_RETURN_STUCK) {
+		*why_r = base_why("the hold %s is being brought back without it: return or "
+				  "release it by hand",
+		    row->id);
+		return BASE_REFUSE;
+	}
 	joined.tries = 0;
 	joined.seen = 0;
 	joined.bounces_home = 0; /* the file's envelope is not known */
 	joined.due = now + HOLD_LOOK_FIRST_MS;
+	*joined_r = joined;
 	return store_hold_update(hold->store, &joined, row->state, why_r);
 }
 
@@ -111,7 +123,10 @@ adopt_lost(struct hold *hold, const struct adoption *adoption, struct store_hold
 	    hold, adoption->arena, fresh, HOLD_PLACING, "admin", true, now, why_r);
 }
 
-/* Writes the hold and its part, inside the transaction that has looked. */
+/*
+ * Writes the hold and its part, inside the transaction that has looked. What was written is in
+ * *fresh afterwards.
+ */
 static enum base_result
 adopt_write(struct hold *hold, const struct adoption *adoption,
     const struct hold_request *request, struct store_hold *fresh, const char **why_r)
@@ -126,7 +141,7 @@ adopt_write(struct hold *hold, const struct adoption *adoption,
 	else if (adoption->part_count >= HOLD_MAX_PARTS)
 		*why_r = base_why("the hold %s has too many parts", fresh->id);
 	else if (adoption->row != NULL)
-		result = adopt_join(hold, adoption->row, now, why_r);
+		result = adopt_join(hold, adoption->row, fresh, now, why_r);
 	else
 		result = adopt_new(hold, fresh, now, why_r);
 	return result == BASE_OK ? hold_part_write(hold, request, fresh->id, now, why_r)

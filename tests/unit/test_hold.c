@@ -2063,6 +2063,35 @@ START_TEST(adopted_after_it_was_lost)
 }
 END_TEST
 
+/* What was in no letter does not join a hold whose files are deleted because its author has it. */
+START_TEST(nothing_is_adopted_into_what_is_back)
+{
+	struct hold *hold = must_open();
+	struct watch watch = watch_start(hold);
+	struct hold_request request = sample("QUEUE2", "act");
+	char id[BASE_ID_SIZE];
+	bool is_news;
+
+	place_half_returned(hold, id);
+	file_find("QUEUE2")->place = NOWHERE;
+	OK(hold_return_failed(hold, id, false, &is_news, &why));
+	for (int64_t end = base_now_ms() + 20000;
+	     look(hold, id).how == HOLD_HOW_STAYED && base_now_ms() < end;)
+		base_sleep_ms(50);
+	queue->fail = 1000; /* the deletion takes a while */
+	OK(hold_return_failed(hold, id, false, &is_news, &why));
+	ck_assert_int_eq(look(hold, id).return_how, HOLD_RETURN_LETTER);
+	file_find("QUEUE2")->place = ON_HOLD;
+	ck_assert_int_eq(care_of(hold, id, "QUEUE2"), HOLD_CARE_NONE);
+	REFUSE(hold_adopt(hold, id, &request, &why));
+	queue->fail = 0;
+	wait_for(hold, id, HOLD_RETURNED, 30000);
+	ck_assert_int_eq(file_find("QUEUE2")->place, ON_HOLD);
+	watch_stop(&watch);
+	hold_close(&hold);
+}
+END_TEST
+
 START_TEST(another_node_adopts_nothing_of_ours)
 {
 	struct hold_options options = { "sqlite", directory, "mx2", true };
@@ -2453,6 +2482,7 @@ main(void)
 	tcase_add_test(life, no_letter_after_the_end);
 	tcase_add_test(life, adopted_without_a_row);
 	tcase_add_test(life, adopted_after_it_was_lost);
+	tcase_add_test(life, nothing_is_adopted_into_what_is_back);
 	tcase_add_test(life, another_node_adopts_nothing_of_ours);
 	tcase_add_test(life, keepers_killed_at_random);
 	tcase_add_test(life, placings_survive_a_kill);
