@@ -33,7 +33,7 @@ failed(enum base_result result, const char *why)
 /* Held mail first: when some of it is still held, nothing is forgotten at all. */
 static enum base_result
 forget_holds(const struct settings *settings, const struct base_key *key,
-    const char *address, size_t *removed_r, const char **why_r)
+    const char *address, const char *account, size_t *removed_r, const char **why_r)
 {
 	struct hold_options options = { .driver = settings->store.driver,
 		.directory = settings->state_directory,
@@ -46,7 +46,7 @@ forget_holds(const struct settings *settings, const struct base_key *key,
 		size_t count = memory_lesson_marks(key, address, marks);
 
 		result = hold_forget(
-		    hold, address, marks, sizeof(marks[0]), count, removed_r, why_r);
+		    hold, account, marks, sizeof(marks[0]), count, removed_r, why_r);
 	}
 	hold_close(&hold);
 	return result;
@@ -69,9 +69,12 @@ forget_tell(const struct base_key *key, const char *address, size_t holds,
 	    count->removed, count->changed, holds);
 }
 
-/* Forgets a normalised address. */
+/*
+ * Forgets a normalised address: what is learned stands below the one that all who share its habits
+ * have (`address`), what was held is of one account alone.
+ */
 static int
-forget(const struct settings *settings, const char *address)
+forget(const struct settings *settings, const char *address, const char *account)
 {
 	struct memory_options options = { .driver = settings->store.driver,
 		.directory = settings->state_directory };
@@ -85,7 +88,7 @@ forget(const struct settings *settings, const char *address)
 		fprintf(stderr, "oopsctl: %s\n", why);
 		return EX_CONFIG;
 	}
-	result = forget_holds(settings, key, address, &holds, &why);
+	result = forget_holds(settings, key, address, account, &holds, &why);
 	if (result == BASE_OK)
 		result = memory_forget(&options, key, address, &count, &why);
 	if (result == BASE_OK)
@@ -99,7 +102,7 @@ int
 admin_forget(const struct settings *settings, int argc, char **argv)
 {
 	struct base_arena *arena;
-	const char *address = "", *why = "";
+	const char *address = "", *account = "", *why = "";
 	int status;
 
 	if (argc != 2) {
@@ -109,11 +112,15 @@ admin_forget(const struct settings *settings, int argc, char **argv)
 	arena = base_arena_new(FORGET_ARENA);
 	if (arena == NULL)
 		return EX_OSERR;
-	if (mail_path_parse(arena, argv[1], &address, &why) == BASE_OK && *address)
-		address = mail_address_fold(
-		    arena, address, settings->identity.recipient_delimiter);
-	if (address != NULL && *address) {
-		status = forget(settings, address);
+	if (mail_path_parse(arena, argv[1], &address, &why) == BASE_OK && *address) {
+		const char *delimiters = settings->identity.recipient_delimiter;
+
+		account = mail_address_fold(
+		    arena, address, mail_account_delimiters(delimiters));
+		address = mail_address_fold(arena, address, delimiters);
+	}
+	if (address != NULL && *address && account != NULL) {
+		status = forget(settings, address, account);
 	} else {
 		fprintf(stderr, "oopsctl: this is no address: %s\n", argv[1]);
 		status = EX_DATAERR;

@@ -1,7 +1,9 @@
 """Who is really sending: what the client's name, its address and the DNS are asked for."""
+import contextlib
 import os
 import re
 import signal
+import sqlite3
 import subprocess
 import tempfile
 import time
@@ -171,6 +173,26 @@ def test_two_who_send_as_one_address_are_two():
         web.press(site.link(DORA), "send")
         story.reaches(site, second)
         assert not site.receiver.received(first.id)
+
+
+def test_forgets_the_mail_of_one_account_alone():
+    """anna-maria shares habits with anna where '-' begins an extension, and held mail never."""
+    both = (ANNA, "anna-maria@example.com")
+    with strict(recipient_delimiter="+-") as site:
+        for who, to in zip(both, (COLLEAGUES[:5], COLLEAGUES[10:15])):
+            message = Message(who, to)
+            site.send(message, login=who.split("@", maxsplit=1)[0])
+            web.press(site.link(who), "send")
+            story.reaches(site, message)
+        until(lambda: len(site.audit("sent")) == 2, 20, "both are over")
+
+        def senders():
+            with contextlib.closing(sqlite3.connect(site.folder / "state/holds/holds.db",
+                                                    timeout=30)) as holds:
+                return sorted(row[0] for row in holds.execute("SELECT sender FROM hold"))
+        assert senders() == sorted(both)
+        site.oopsctl("forget", both[1], check=True)
+        assert senders() == [ANNA], senders()
 
 
 def test_the_file_of_logins():
