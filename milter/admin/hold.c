@@ -112,7 +112,7 @@ list_line(void *context, const struct hold_view *view)
 		fputs(": ", stdout);
 		print_subject(view->subject, TEXT_BYTES);
 	}
-	if (view->how != HOLD_HOW_STAYED)
+	if (view->how > HOLD_HOW_STAYED)
 		printf(" (left without us: %s)", hold_how_str(view->how));
 	putchar('\n');
 	return true;
@@ -216,7 +216,7 @@ show_times(const struct hold_view *view)
 	if (view->moved != 0)
 		printf("last moved:  %s by %s\n", admin_time_text(view->moved, text),
 		    view->by);
-	if (view->how != HOLD_HOW_STAYED)
+	if (view->how > HOLD_HOW_STAYED)
 		printf("left:        without us: %s, noticed %s\n", hold_how_str(view->how),
 		    admin_time_text(view->left, text));
 	printf("letter sent: %s\n",

@@ -81,6 +81,8 @@ static enum base_result
 adopt_new(struct hold *hold, struct store_hold *fresh, int64_t now, const char **why_r)
 {
 	fresh->created = fresh->moved = now;
+	fresh->how = HOLD_HOW_UNKNOWN;
+	fresh->left_at = now;
 	fresh->deadline = now + fresh->window * 1000;
 	fresh->due = now + HOLD_LOOK_FIRST_MS;
 	return store_hold_insert(hold->store, fresh, why_r);
@@ -118,6 +120,9 @@ adopt_lost(struct hold *hold, const struct adoption *adoption, struct store_hold
 {
 	fresh->state = HOLD_LOST;
 	fresh->created = adoption->row->created;
+	fresh->how = adoption->row->how;
+	fresh->left_at = adoption->row->left_at;
+	fresh->left_count = adoption->row->left_count;
 	fresh->letter_sent = adoption->row->letter_sent;
 	return hold_move(
 	    hold, adoption->arena, fresh, HOLD_PLACING, "admin", true, now, why_r);

@@ -86,6 +86,7 @@ enum hold_end { HOLD_END_RETURN, HOLD_END_SEND, HOLD_END_DELETE };
 
 /* How a queue file left that we did not ask for, the worse the larger. */
 enum hold_how {
+	HOLD_HOW_UNKNOWN = -1, /* nobody watched over it before it was adopted */
 	HOLD_HOW_STAYED = 0,
 	HOLD_HOW_GONE = 1,     /* no file of its name was there any more */
 	HOLD_HOW_RELEASED = 2, /* it was in the queue, but not on hold: people may have it */

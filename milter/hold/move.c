@@ -199,8 +199,7 @@ row_enter(struct base_arena *arena, struct store_hold *row, enum hold_state to,
 	row->return_due = to == HOLD_RETURNING ? now : 0;
 	switch (to) {
 	case HOLD_PLACING: /* adopted */
-		row->settled = row->seen = row->left_at = 0;
-		row->how = HOLD_HOW_STAYED;
+		row->settled = row->seen = 0;
 		row->return_how = HOLD_RETURN_DUE;
 		row->return_tries = 0;
 		row->deadline = now + row->window * 1000;

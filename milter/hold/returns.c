@@ -54,8 +54,6 @@ hold_return_next(struct hold *hold, struct base_arena *arena,
 		result = hold_view_make(hold, arena, row, &returning.view, why_r);
 	if (result == BASE_OK)
 		result = returning_parts(hold, arena, &returning, why_r);
-	if (result == BASE_OK && row->left_count > 0) /* some passed before it was held */
-		returning.has_left = true;
 	if (result == BASE_OK) {
 		returning.can_bounce = row->bounces_home != 0;
 		*returning_r = returning;

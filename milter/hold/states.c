@@ -100,6 +100,8 @@ const char *
 hold_how_str(enum hold_how how)
 {
 	switch (how) {
+	case HOLD_HOW_UNKNOWN:
+		return "unknown";
 	case HOLD_HOW_STAYED:
 		return "-";
 	case HOLD_HOW_GONE:

@@ -74,7 +74,7 @@ letter_prepare(struct letter *letter_r, struct base_arena *arena,
 	letter.subject_short = notice_words_subject(arena, words, view, LETTER_SUBJECT);
 	letter.people = notice_words_people(arena, words, view);
 	letter.recipients = notice_words_recipients(arena, words, view);
-	letter.got = notice_words_got(arena, words, view);
+	letter.got = notice_words_got(arena, words, view, options->now);
 	letter.left = notice_words_left(arena, words, view);
 	letter.series = notice_words_series(arena, words, view);
 	letter.answered_by = notice_words_answered(arena, words, view);
@@ -117,6 +117,8 @@ letter_more_sentence(const struct letter *letter)
 {
 	if (letter->view->action == HOLD_STORM && *letter->view->author == '\0')
 		return letter->words->letter_storm_somebody;
+	if (letter->view->action == HOLD_UNDO && letter->view->how != HOLD_HOW_STAYED)
+		return letter->got;
 	return letter_word(letter, letter->kind->more);
 }
 

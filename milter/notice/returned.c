@@ -99,15 +99,17 @@ returned_why(const struct notice_words *words, const struct hold_view *view)
 /* The text for people, a paragraph a line. */
 static bool
 returned_text(struct base_buffer *out, struct base_arena *arena,
-    const struct notice_words *words, const struct hold_view *view, bool is_whole)
+    const struct notice_words *words, const struct hold_view *view, bool is_whole,
+    int64_t now)
 {
 	const char *subject =
 	    notice_words_subject(arena, words, view, RETURNED_SUBJECT_BODY);
 	const char *people = notice_words_people(arena, words, view);
 	const char *recipients = notice_words_recipients(arena, words, view);
-	const char *got = !is_whole	       ? words->back_left
-			  : view->left_count > 0 ? notice_words_got(arena, words, view)
-						 : words->back_nobody;
+	const char *got = !is_whole ? words->back_left
+			  : view->how != HOLD_HOW_STAYED || view->left_count > 0
+			      ? notice_words_got(arena, words, view, now)
+			      : words->back_nobody;
 
 	if (subject == NULL || people == NULL || recipients == NULL || got == NULL)
 		return false;
@@ -185,7 +187,8 @@ returned_head(struct base_buffer *out, struct base_arena *arena,
 	base_buffer_init(&wrapped, 2 * RETURNED_MAX_TEXT);
 	is_made = returned_fields(
 		      out, arena, words, view, attached, boundary, options) &&
-		  returned_text(&text, arena, words, view, is_whole) &&
+		  returned_text(
+		      &text, arena, words, view, is_whole, options->now) &&
 		  notice_letter_wrap(&wrapped, base_buffer_text(&text)) &&
 		  base_buffer_printf(out,
 		      "--%s\r\nContent-Type: text/plain; charset=utf-8\r\n"

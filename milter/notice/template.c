@@ -52,6 +52,7 @@ static const struct place places[] = {
 	SEVERAL(left),
 	SEVERAL(series),
 	PIECE(got_nobody),
+	PIECE(got_unknown),
 	SENTENCE(got_some),
 	PIECE(no_subject),
 	PIECE(fact_subject),

@@ -256,13 +256,28 @@ notice_words_recipients(struct base_arena *arena, const struct notice_words *wor
 
 const char *
 notice_words_got(struct base_arena *arena, const struct notice_words *words,
-    const struct hold_view *view)
+    const struct hold_view *view, int64_t now)
 {
-	if (view->left_count == 0)
-		return words->got_nobody;
-	return words_make(arena, words->got_some,
-	    { "left", notice_words_count(arena, words, &words->left, view->left_count),
-		false });
+	const char *sentence = words->got_some;
+
+	switch (view->how) {
+	case HOLD_HOW_STAYED:
+		if (view->left_count == 0)
+			return words->got_nobody;
+		break;
+	case HOLD_HOW_UNKNOWN:
+		return words->got_unknown;
+	case HOLD_HOW_GONE:
+		sentence = words->part_gone;
+		break;
+	case HOLD_HOW_RELEASED:
+		sentence = words->part_released;
+		break;
+	}
+	return words_make(arena, sentence,
+	    { "left", notice_words_count(arena, words, &words->left, view->left_count), false },
+	    { "people", notice_words_people(arena, words, view), false },
+	    { "when", notice_words_time(arena, words, view->left, now), false });
 }
 
 const char *

@@ -47,7 +47,7 @@ struct notice_words {
 	const char *people_unknown;
 	struct notice_plural and_more;
 	struct notice_plural left, series; /* who had it before; the other mails of a series */
-	const char *got_nobody, *got_some; /* for {got}; {left} */
+	const char *got_nobody, *got_some, *got_unknown; /* for {got}; {left} */
 	const char *no_subject;
 
 	/* facts shown in a table */
@@ -152,9 +152,9 @@ const char *notice_words_people(struct base_arena *arena, const struct notice_wo
 /* The subject for people: one line, at most so many bytes, or "(no subject)". */
 const char *notice_words_subject(struct base_arena *arena, const struct notice_words *words,
     const struct hold_view *view, size_t max_bytes);
-/* Who has got a mail that is held or was stopped: nobody, or those whom a part went to before. */
+/* Who has got a mail that is held or was stopped, as far as the queue showed it. */
 const char *notice_words_got(struct base_arena *arena, const struct notice_words *words,
-    const struct hold_view *view);
+    const struct hold_view *view, int64_t now);
 /* Those, by name as far as they may be named; "" for nobody. */
 const char *notice_words_left(struct base_arena *arena, const struct notice_words *words,
     const struct hold_view *view);

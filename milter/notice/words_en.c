@@ -43,6 +43,7 @@ const struct notice_words notice_words_en = {
 	    "and {n} more mails of the same series, to the same people" } },
 	.got_nobody = "Nobody has got it.",
 	.got_some = "It had already left for {left} before it was held; nobody else has got it.",
+	.got_unknown = "It was found on hold, and is not known from before: somebody may have got it.",
 	.no_subject = "(no subject)",
 
 	.fact_subject = "Subject",

@@ -190,6 +190,7 @@ page_who_has_it(const struct page *page)
 {
 	switch (page->view->how) {
 	case HOLD_HOW_STAYED:
+	case HOLD_HOW_UNKNOWN:
 		page_say(page, NULL, page->words->nobody_has_it, "");
 		break;
 	case HOLD_HOW_GONE:
@@ -360,7 +361,7 @@ page_sent(const struct page *page)
 	    page_by(page, words->sent_you, words->sent_admin, words->sent_timer,
 		words->sent_other),
 	    page->moved);
-	if (page->view->how != HOLD_HOW_STAYED)
+	if (page->view->how > HOLD_HOW_STAYED)
 		page_who_has_it(page);
 	else
 		page_say(page, NULL, words->sent_note, "");
@@ -545,7 +546,7 @@ page_prepare(struct page *page, struct base_arena *arena)
 	page->people = notice_words_people(arena, words, view);
 	page->recipients = notice_words_recipients(arena, words, view);
 	page->answered = notice_words_count(arena, words, &words->answered, view->answered);
-	page->got = notice_words_got(arena, words, view);
+	page->got = notice_words_got(arena, words, view, page->now);
 	page->had = notice_words_left(arena, words, view);
 	page->series = notice_words_series(arena, words, view);
 	page->answered_by = notice_words_answered(arena, words, view);

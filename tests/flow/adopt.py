@@ -52,6 +52,7 @@ def test_after_the_database_was_lost_the_author_is_asked_again():
         assert f"adopted: {queue_id} {hold} {ANNA}" in run(site, 0, "adopt")
         assert "every held mail is in care" in run(site, 0, "adopt")
         link = site.link(ANNA)  # a new letter: the old link is gone with the database
+        assert "Nobody has got it" not in web.get(link).text, "nobody knows that"
         shown = run(site, 0, "show", hold)
         assert message.subject in shown and "confirm" in shown, shown
         never(lambda: site.receiver.copies(message.id), 1, "it left by itself")

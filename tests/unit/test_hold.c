@@ -2013,6 +2013,7 @@ START_TEST(adopted_without_a_row)
 	ck_assert_int_eq(care_of(hold, id, "QUEUE1"), HOLD_CARE_OPEN);
 	REFUSE(hold_adopt(hold, id, &request, &why));
 	ck_assert_str_eq(view.sender, "jo@example.com");
+	ck_assert_int_eq(view.how, HOLD_HOW_UNKNOWN);
 	ck_assert_int_ge(view.deadline, base_now() + 3590);
 	/* the other part of the same hold joins it */
 	request.queue_id = "QUEUE2";
@@ -2052,6 +2053,7 @@ START_TEST(adopted_after_it_was_lost)
 	OK(hold_adopt(hold, id, &request, &why));
 	view = wait_for(hold, id, HOLD_HELD, 3000);
 	ck_assert_int_eq(view.created, created);
+	ck_assert_int_eq(view.how, HOLD_HOW_GONE); /* as it was known before */
 	ck_assert_int_eq(view.settled, 0);
 	ck_assert_int_ge(view.deadline, base_now() + 3590);
 	ck_assert_str_ne(view.subject, "");

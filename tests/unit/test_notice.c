@@ -542,6 +542,88 @@ START_TEST(test_letter_undo)
 }
 END_TEST
 
+/* Who has it is said as the queue showed it. */
+static const struct {
+	enum hold_how how;
+	size_t left_count;
+	const char *said;
+} gots[] = {
+	{ HOLD_HOW_STAYED, 0, "Nobody has got it" },
+	{ HOLD_HOW_STAYED, 12, "already left for 12 recipients" },
+	{ HOLD_HOW_RELEASED, 0, "released a part of it without being asked, as was noticed at" },
+	{ HOLD_HOW_GONE, 0, "a part of it is missing" },
+	{ HOLD_HOW_UNKNOWN, 0, "somebody may have got it" },
+};
+
+START_TEST(test_letter_who_has_it)
+{
+	struct hold_view view = new_view(HOLD_CONFIRM);
+	const char *text;
+
+	view.how = gots[_i].how;
+	view.left_count = gots[_i].left_count;
+	view.left = NOW - 60;
+	text = flat(part_of(compose(&view), "text/plain"));
+	has(text, gots[_i].said);
+	if (_i > 0)
+		has_not(text, "Nobody has got it");
+	if (view.how == HOLD_HOW_STAYED)
+		return;
+	view.action = HOLD_UNDO;
+	has(flat(part_of(compose(&view), "text/plain")), gots[_i].said);
+}
+END_TEST
+
+/* What passed before it was held did not leave without us. */
+START_TEST(test_returned_who_has_it)
+{
+	struct hold_view view = new_view(HOLD_CONFIRM);
+	struct base_buffer head, tail;
+	const char *why = "", *text;
+
+	view.undone_by = "link";
+	view.left_count = 12;
+	base_buffer_init(&head, 65536);
+	base_buffer_init(&tail, 65536);
+	ck_assert_int_eq(notice_returned_compose(&head, &tail, &view, true,
+			     NOTICE_ATTACHED_7BIT, "boundary", &options, &why),
+	    BASE_OK);
+	text = flat(base_buffer_text(&head));
+	has(text, "already left for 12 recipients");
+	has_not(text, "without us");
+	base_buffer_free(&tail);
+	base_buffer_free(&head);
+}
+END_TEST
+
+/* No memory is no reason to call an address one that may not be written to. */
+START_TEST(test_stamp_without_memory)
+{
+	struct hold_view view = new_view(HOLD_CONFIRM);
+	const char *domains[] = { "example.com" }, *why = "", *id;
+	struct settings settings = { .notice.from = "oops@example.com",
+		.identity = { .local_domains = domains, .local_domain_count = 1,
+		    .recipient_delimiter = "" } };
+	struct base_key *key = key_of(DIGITS32 DIGITS32 "\n");
+	struct site site = { .settings = &settings, .key = key };
+	struct base_arena *small = base_arena_new(64);
+	struct base_buffer head;
+
+	base_buffer_init(&head, 1000);
+	ck_assert_int_eq(notice_letter_stamp(arena, &site, &view, NOW, &head, &id, &why), BASE_OK);
+	while (base_arena_alloc(small, 1) != NULL)
+		;
+	ck_assert_int_eq(
+	    notice_letter_stamp(small, &site, &view, NOW, &head, &id, &why), BASE_BROKEN);
+	view.mailbox = "victim@elsewhere.example";
+	ck_assert_int_eq(
+	    notice_letter_stamp(arena, &site, &view, NOW, &head, &id, &why), BASE_REFUSE);
+	base_buffer_free(&head);
+	base_arena_free(&small);
+	base_key_free(&key);
+}
+END_TEST
+
 START_TEST(test_letter_end_send)
 {
 	struct hold_view view = new_view(HOLD_CONFIRM);
@@ -793,6 +875,9 @@ main(void)
 	add_cases(tcase, test_mime_address, address_cases);
 	tcase_add_test(tcase, test_letter_confirm);
 	tcase_add_test(tcase, test_letter_undo);
+	tcase_add_loop_test(tcase, test_letter_who_has_it, 0, sizeof(gots) / sizeof(*gots));
+	tcase_add_test(tcase, test_returned_who_has_it);
+	tcase_add_test(tcase, test_stamp_without_memory);
 	tcase_add_test(tcase, test_letter_end_send);
 	tcase_add_test(tcase, test_letter_injection);
 	tcase_add_test(tcase, test_letter_wire);
