@@ -44,16 +44,21 @@ below_search(int fd, int depth, struct search *search)
 			close(copy);
 		return BASE_RETRY;
 	}
-	while (result == BASE_NONE && (entry = readdir(directory)) != NULL) {
+	while (result == BASE_NONE && (errno = 0, entry = readdir(directory)) != NULL) {
 		/* They have names of one character; queue ids are longer. */
 		if (strlen(entry->d_name) == 1 && entry->d_name[0] != '.')
 			result = directory_search(fd, entry->d_name, depth + 1, search);
 	}
+	if (entry == NULL && errno != 0) /* the rest cannot be read */
+		result = BASE_RETRY;
 	closedir(directory);
 	return result;
 }
 
-/* Looks in one directory, and in those below it; never through a link. */
+/*
+ * Looks in one directory, and in those below it; never through a link. Every Postfix has each of
+ * the queues: where one is missing, its file system is not mounted, and may hide any file.
+ */
 static enum base_result
 directory_search(int parent, const char *name, int depth, struct search *search)
 {
@@ -61,7 +66,7 @@ directory_search(int parent, const char *name, int depth, struct search *search)
 	enum base_result result = BASE_OK;
 
 	if (fd < 0)
-		return result_of(errno);
+		return depth == 0 ? BASE_RETRY : result_of(errno);
 	if (fstatat(fd, search->queue_id, &search->status, AT_SYMLINK_NOFOLLOW) != 0)
 		result = result_of(errno);
 	if (result == BASE_NONE && depth < MAX_DEPTH)

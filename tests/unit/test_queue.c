@@ -664,14 +664,15 @@ serve(void *context)
 static void
 site_start(struct site *site)
 {
+	static const char *const queues[] = { "hold", "active", "deferred", "incoming",
+		"maildrop" };
 	char path[256], text[2048];
 
 	memset(site, 0, sizeof(*site));
 	strcpy(site->folder, "/tmp/oops-queue.XXXXXX");
 	ck_assert_ptr_nonnull(mkdtemp(site->folder));
-	for (size_t i = 0; i < 2; i++) {
-		snprintf(
-		    path, sizeof(path), "%s/%s", site->folder, i == 0 ? "hold" : "active");
+	for (size_t i = 0; i < COUNT_OF(queues); i++) {
+		snprintf(path, sizeof(path), "%s/%s", site->folder, queues[i]);
 		ck_assert_int_eq(mkdir(path, 0700), 0);
 	}
 	for (size_t i = 0; i < COUNT_OF(scripts); i++) {
@@ -779,7 +780,10 @@ START_TEST(test_spool)
 
 	ck_assert_ptr_nonnull(mkdtemp(folder));
 	ck_assert_int_eq(chdir(folder), 0);
-	snprintf(command, sizeof(command), "mkdir -p $(dirname %s) && touch %s",
+	/* an empty folder, as before its file system is mounted, tells nothing */
+	ck_assert_int_eq(queue_spool_find(folder, "AAAAA1", &spot), BASE_RETRY);
+	snprintf(command, sizeof(command),
+	    "mkdir -p hold deferred incoming active maildrop $(dirname %s) && touch %s",
 	    spools[_i].path, spools[_i].path);
 	ck_assert_int_eq(system(command), 0);
 	ck_assert_int_eq(queue_spool_find(folder, "AAAAA1", &spot),
