@@ -129,9 +129,10 @@ class Site:
     def stop(self):
         """The orderly end: every program must agree, and nothing unexpected be in a log."""
         # the helper last, or the keeper would rightly complain that it is gone
+        of_mta = self.mta.complaints()  # afterwards it may miss a program that has ended
         codes = {name: self.end(name) for name in reversed(list(self.running))}
         self.end_everything()
-        unexpected = self.complaints()
+        unexpected = self._unexpected(self._own_complaints() + of_mta)
         if unexpected or any(codes.values()):
             print(self.all_logs())
         self.temporary.remove()
@@ -285,11 +286,13 @@ class Site:
         """This regular expression may be in the logs: the test provokes it."""
         self.allowed.append(re.compile(pattern))
 
-    def complaints(self):
-        """Warnings and errors that no allow() covers, and whatever a sanitizer says."""
-        lines = [line for name in PROGRAMS for line in self.log(name)
-                 if COMPLAINT.search(line) or SANITIZER.search(line)]
-        lines += self.mta.complaints() if self.mta else []
+    def _own_complaints(self):
+        """Warnings and errors of our programs."""
+        return [line for name in PROGRAMS for line in self.log(name)
+                if COMPLAINT.search(line) or SANITIZER.search(line)]
+
+    def _unexpected(self, lines):
+        """Those that no allow() covers, and whatever a sanitizer says."""
         return [line for line in lines if SANITIZER.search(line)
                 or not any(pattern.search(line) for pattern in self.allowed)]
 
