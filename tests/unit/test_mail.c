@@ -1182,6 +1182,57 @@ static const struct {
 	{ "[a] [b] AW: Cake", true },
 	{ "回复：蛋糕", true },
 	{ "  Re: Cake", true },
+	/* upper case that is no ASCII, and letters in two pieces or of full width */
+	{ "ΑΠ: Κέικ", true },
+	{ "ΣΧΕΤ: Κέικ", true },
+	{ "Σχετ: Κέικ", true },
+	{ "VÁ: Torta", true },
+	{ "VA\xcc\x81: Torta", true },
+	{ "ＲＥ：ケーキ", true },
+	{ "RÉ: Gâteau", true },
+	{ "RE\xc2\xa0: Gâteau", true },
+	{ "RE\xe2\x80\xaf: Gâteau", true },
+	/* one of each language */
+	{ "השב: עוגה", true },
+	{ "رد: كعكة", true },
+	{ "پاسخ: کیک", true },
+	{ "Ответ: торт", true },
+	{ "НА: торт", true },
+	{ "HA: торт", true },
+	{ "Відп: торт", true },
+	{ "Отг: торта", true },
+	{ "Одг: торта", true },
+	{ "TL: bánh", true },
+	{ "Trả lời: bánh", true },
+	{ "Odg: torta", true },
+	{ "Odp.: dort", true },
+	{ "Ats: tortas", true },
+	{ "Atb: kūka", true },
+	{ "Răspuns: tort", true },
+	{ "Vastus: kook", true },
+	{ "Válasz: torta", true },
+	{ "YNT: pasta", true },
+	{ "Balas: kek", true },
+	{ "ตอบกลับ: เค้ก", true },
+	{ "उत्तर: केक", true },
+	{ "답장: 케이크", true },
+	{ "回复 (2): 蛋糕", true },
+	{ "Re *3: Cake", true },
+	/* behind the marks of gateways */
+	{ "*** EXTERN *** Re: Cake", true },
+	{ "(EXTERN) RE: Cake", true },
+	{ "[EXT] (spam) {x} <y> Re: Cake", true },
+	{ "【外部】回复：蛋糕", true },
+	{ "EXTERNAL: Re: Cake", true },
+	{ "(EXTERN) Cake", false },
+	{ "*** EXTERN ***", false },
+	{ "*** Re: Cake", false },
+	{ "External: Cake", false },
+	{ "Результат: торт", false },
+	{ "(Re: Cake", false },
+	{ "\xff\xfe: Cake", false },
+	{ ": Cake", false },
+	{ "2: Cake", false },
 	{ "", false },
 	{ "Re", false },
 	{ "[", false },
@@ -1200,6 +1251,21 @@ START_TEST(subjects_tell_answers)
 	ck_assert_msg(
 	    mail_subject_is_answer(subjects[_i].subject) == subjects[_i].is_answer, "%s",
 	    subjects[_i].subject);
+}
+END_TEST
+
+static const struct {
+	const char *subject, *base;
+} bases[] = {
+	{ "Cake", "Cake" },
+	{ "(EXTERN) Re: ΑΠ: [staff] Cake", "Cake" },
+	{ "AW: *** EXTERN *** Re[2]: Cake", "Cake" },
+	{ "Re: (Monday) Cake", "(Monday) Cake" },
+};
+
+START_TEST(subjects_tell_what_is_answered)
+{
+	ck_assert_str_eq(mail_subject_base(bases[_i].subject), bases[_i].base);
 }
 END_TEST
 
@@ -1247,6 +1313,7 @@ case_parsers(void)
 	tcase_add_loop_test(
 	    tcase, extensions_are_folded, 0, (int)(sizeof(folds) / sizeof(*folds)));
 	tcase_add_loop_test(tcase, subjects_tell_answers, 0, COUNT(subjects));
+	tcase_add_loop_test(tcase, subjects_tell_what_is_answered, 0, COUNT(bases));
 	tcase_add_loop_test(tcase, addresses_in_a_text, 0, COUNT(quotes));
 	tcase_add_test(tcase, addresses_in_a_text_have_bounds);
 	tcase_add_test(tcase, a_transaction_is_folded_whole);
