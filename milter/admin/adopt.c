@@ -80,7 +80,7 @@ message_read(struct adopter *adopter, const struct queue_item *item,
 	return result;
 }
 
-/* Those of To and Cc that are shown; how many there are in all. */
+/* Those of To and Cc that are shown, but the sender; how many there are in all. */
 static size_t
 recipients_make(
     const struct mail_transaction *transaction, const char **visible_r, size_t *count_r)
@@ -89,11 +89,14 @@ recipients_make(
 	size_t set, i, visible = 0;
 
 	*count_r = 0;
-	for (set = 0; set < sizeof(sets) / sizeof(*sets); set++) {
-		*count_r += sets[set]->count;
-		for (i = 0; i < sets[set]->count && visible < MAX_VISIBLE; i++)
-			visible_r[visible++] = sets[set]->items[i];
-	}
+	for (set = 0; set < sizeof(sets) / sizeof(*sets); set++)
+		for (i = 0; i < sets[set]->count; i++) {
+			if (strcmp(sets[set]->items[i], transaction->from) == 0)
+				continue;
+			++*count_r;
+			if (visible < MAX_VISIBLE)
+				visible_r[visible++] = sets[set]->items[i];
+		}
 	return visible;
 }
 

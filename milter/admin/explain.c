@@ -303,7 +303,7 @@ print_audience(const struct identity *identity, const struct mail_transaction *t
     const struct audience *audience)
 {
 	printf("sender: %s\nrecipients: %zu addresses, ", identity->actor,
-	    transaction->recipients.count);
+	    audience_recipients(transaction, identity->actor));
 	if (audience->kind == AUDIENCE_UNKNOWN)
 		puts("an unknown number of people");
 	else
@@ -444,7 +444,7 @@ explain(const struct settings *settings, const struct explainer *site,
 	if (!identity.is_local)
 		identity.actor = identity.person = transaction->envelope_sender;
 	asked.actor = identity.actor;
-	audience_count(site->audience, transaction, &audience);
+	audience_count(site->audience, transaction, identity.actor, &audience);
 	result = recall(site, arena, &facts, &known, &personal, &why);
 	if (result != BASE_OK) {
 		fprintf(stderr, "oopsctl: %s\n", why);

@@ -51,8 +51,16 @@ struct audience_directory;
 enum base_result audience_directory_new(const struct settings *settings,
 	struct audience_directory **directory_r, const char **why_r);
 void audience_directory_free(struct audience_directory **directory);
+/*
+ * How many people a send goes to, each once. The sender (normalised, "" for nobody) is none of
+ * them, neither by a copy to themselves nor as a member of a list; a send that reaches nobody
+ * else goes to one.
+ */
 void audience_count(struct audience_directory *directory,
-	const struct mail_transaction *transaction, struct audience *audience_r);
+	const struct mail_transaction *transaction, const char *sender,
+	struct audience *audience_r);
+/* How many addresses it goes to, by the same rule; repeats and those over a maximum count. */
+size_t audience_recipients(const struct mail_transaction *transaction, const char *sender);
 /*
  * Who looks after the list of this (normalised) address, as the settings say; NULL: nobody.
  * Lives as long as the settings.

@@ -248,17 +248,18 @@ store(void *context, const struct audience_answer *answers, size_t count)
 /* Counts with what is known at present; notes what could be asked. */
 static void
 count(struct audience_directory *directory, const struct mail_transaction *transaction,
-    struct audience_asks *asks, struct audience *audience_r)
+    const char *sender, struct audience_asks *asks, struct audience *audience_r)
 {
 	pthread_rwlock_rdlock(&directory->lock);
-	audience_table_count(directory->table, transaction, asks, audience_r);
+	audience_table_count(directory->table, transaction, sender, asks, audience_r);
 	pthread_rwlock_unlock(&directory->lock);
 }
 
 /* Counts and asks by turns: what one program says may be a matter for the next. */
 static void
 count_asking(struct audience_directory *directory,
-    const struct mail_transaction *transaction, struct audience *audience_r)
+    const struct mail_transaction *transaction, const char *sender,
+    struct audience *audience_r)
 {
 	struct audience_asks asks = { .settings = directory->settings,
 		.arena = base_arena_new(AUDIENCE_MAX_MEMORY),
@@ -270,12 +271,12 @@ count_asking(struct audience_directory *directory,
 		asks.names = NULL;
 		asks.count = 0;
 		base_arena_reset(asks.arena);
-		count(directory, transaction, &asks, audience_r);
+		count(directory, transaction, sender, &asks, audience_r);
 		if (asks.count == 0 || !audience_ask(directory->asker, &asks))
 			break;
 	}
 	if (asks.arena == NULL)
-		count(directory, transaction, NULL, audience_r);
+		count(directory, transaction, sender, NULL, audience_r);
 	if ((asks.arena == NULL || asks.count > 0 || asks.is_short) &&
 	    audience_r->kind == AUDIENCE_EXACT)
 		audience_r->kind = AUDIENCE_AT_LEAST;
@@ -284,13 +285,14 @@ count_asking(struct audience_directory *directory,
 
 void
 audience_count(struct audience_directory *directory,
-    const struct mail_transaction *transaction, struct audience *audience_r)
+    const struct mail_transaction *transaction, const char *sender,
+    struct audience *audience_r)
 {
 	start(directory);
 	if (directory->asker != NULL)
-		count_asking(directory, transaction, audience_r);
+		count_asking(directory, transaction, sender, audience_r);
 	else
-		count(directory, transaction, NULL, audience_r);
+		count(directory, transaction, sender, NULL, audience_r);
 }
 
 enum base_result

@@ -90,11 +90,10 @@ struct audience_answer;
 /* Puts what a program said in the place of what it said before. False: no memory. */
 bool audience_table_answer(
     struct audience_table *table, const struct audience_answer *answer);
-/* How many people, each once, stand behind the recipients; asks: what is to be asked first,
- * or NULL. */
+/* audience_count() by one table; asks: gets what is to be asked first, or NULL. */
 void audience_table_count(const struct audience_table *table,
-    const struct mail_transaction *transaction, struct audience_asks *asks,
-    struct audience *audience_r);
+    const struct mail_transaction *transaction, const char *sender,
+    struct audience_asks *asks, struct audience *audience_r);
 
 /* --- aliases.c ---------------------------------------------------------------------- */
 

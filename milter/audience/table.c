@@ -236,7 +236,9 @@ struct walk {
 	unsigned long people;
 	unsigned long largest; /* of the sizes of lists whose members nobody knows */
 	unsigned long sizes;   /* how many of those there are */
+	unsigned long lists;   /* recipients that are lists */
 	bool is_partial;
+	bool has_repeat;     /* somebody was found who is the sender or counted already */
 	unsigned long known; /* people and sizes that are not guesses */
 };
 
@@ -265,8 +267,10 @@ walk_ask(struct walk *walk, const struct audience_entry *entry)
 static void
 walk_person(struct walk *walk, const struct audience_entry *entry)
 {
-	if (!set_bit(walk->counted, entry))
+	if (!set_bit(walk->counted, entry)) {
+		walk->has_repeat = true;
 		return;
+	}
 	walk_ask(walk, entry);
 	walk->people++;
 	walk->known += !entry->is_partial;
@@ -341,55 +345,95 @@ walk_end(struct walk *walk)
 		walk->people = walk->largest;
 }
 
+/*
+ * Marks the sender as counted, by whatever name: who writes is none of the people that it goes
+ * to. A list that sends stays a list.
+ */
+static void
+walk_sender(const struct walk *walk, const struct audience_table *table, const char *sender,
+    unsigned char *seen)
+{
+	const struct audience_entry *entry = find(table, sender);
+	struct walk marking = *walk;
+
+	marking.asks = NULL;
+	marking.seen = seen;
+	if (entry == NULL)
+		entry = find_other(table, sender);
+	if (entry != NULL && !is_many(entry))
+		walk_entry(&marking, entry, 0);
+}
+
+/* Takes in one recipient. */
+static void
+walk_recipient(struct walk *walk, const struct audience_table *table, const char *address,
+    const char *sender)
+{
+	const struct audience_entry *entry = find(table, address);
+
+	if (entry == NULL)
+		entry = find_other(table, address);
+	if (entry != NULL) {
+		walk->lists += is_many(entry);
+		walk_entry(walk, entry, 0);
+		return;
+	}
+	if (walk->asks != NULL)
+		audience_asks_add(walk->asks, address);
+	if (strcmp(address, sender) == 0) {
+		walk->has_repeat = true;
+		return;
+	}
+	walk->people++;
+	walk->known++;
+}
+
+size_t
+audience_recipients(const struct mail_transaction *transaction, const char *sender)
+{
+	const struct mail_addresses *set = &transaction->recipients;
+	bool has_others = set->seen > 1;
+
+	return set->seen - (has_others && mail_addresses_has(set, sender));
+}
+
 /* When there is no memory to tell people apart: every recipient is somebody. */
 static void
-count_roughly(const struct mail_transaction *transaction, struct audience *audience_r)
+count_roughly(const struct mail_transaction *transaction, const char *sender,
+    struct audience *audience_r)
 {
 	audience_r->kind = AUDIENCE_AT_LEAST;
-	audience_r->people = transaction->recipients.count;
+	audience_r->people = audience_recipients(transaction, sender);
 	audience_r->lists = 0;
 }
 
 void
 audience_table_count(const struct audience_table *table,
-    const struct mail_transaction *transaction, struct audience_asks *asks,
-    struct audience *audience_r)
+    const struct mail_transaction *transaction, const char *sender,
+    struct audience_asks *asks, struct audience *audience_r)
 {
 	const struct mail_addresses *recipients = &transaction->recipients;
 	size_t bytes = table->entry_count / 8 + 1;
 	struct walk walk = { .is_partial = recipients->capped, .asks = asks };
-	unsigned long lists = 0;
 
-	walk.seen = calloc(2, bytes);
+	walk.seen = calloc(3, bytes);
 	if (walk.seen == NULL) {
-		count_roughly(transaction, audience_r);
+		count_roughly(transaction, sender, audience_r);
 		return;
 	}
 	walk.counted = walk.seen + bytes;
-	for (size_t i = 0; i < recipients->count; i++) {
-		const struct audience_entry *entry = find(table, recipients->items[i]);
-
-		if (entry == NULL)
-			entry = find_other(table, recipients->items[i]);
-		if (entry == NULL) {
-			if (asks != NULL)
-				audience_asks_add(asks, recipients->items[i]);
-			walk.people++;
-			walk.known++;
-			continue;
-		}
-		lists += is_many(entry);
-		walk_entry(&walk, entry, 0);
-	}
+	walk_sender(&walk, table, sender, walk.seen + 2 * bytes);
+	for (size_t i = 0; i < recipients->count; i++)
+		walk_recipient(&walk, table, recipients->items[i], sender);
 	free(walk.seen);
 	walk_end(&walk);
 	if (walk.people == 0 && recipients->count > 0) {
-		walk.people = 1;
-		walk.is_partial = true;
+		walk.people = 1; /* an empty list, or nobody but the sender */
+		walk.is_partial = walk.is_partial || !walk.has_repeat;
 	}
 	audience_r->kind = !walk.is_partial  ? AUDIENCE_EXACT
 			   : walk.known == 0 ? AUDIENCE_UNKNOWN
 					     : AUDIENCE_AT_LEAST;
 	audience_r->people = walk.people;
-	audience_r->lists = lists;
+	audience_r->lists = walk.lists;
 }

@@ -373,6 +373,26 @@ hold_each(struct hold *hold, bool all,
 }
 
 enum base_result
+hold_stopped(struct hold *hold, struct base_arena *arena, const void *act,
+    size_t act_length, char id_r[BASE_ID_SIZE], const char **why_r)
+{
+	int64_t since = base_now_ms() - HOLD_ACT_SECONDS * 1000;
+	struct store_hold *row = NULL;
+	enum base_result result = store_hold_by_act(
+	    hold->store, arena, hold->node, act, act_length, since, &row, why_r);
+
+	if (result != BASE_OK)
+		return result;
+	if (row->state != HOLD_UNDONE && row->state != HOLD_RETURNING &&
+	    row->state != HOLD_RETURNED && row->state != HOLD_DELETED) {
+		*why_r = base_why("%s was not stopped", row->id);
+		return BASE_NONE;
+	}
+	snprintf(id_r, BASE_ID_SIZE, "%s", row->id);
+	return BASE_OK;
+}
+
+enum base_result
 hold_count(struct hold *hold, const char *sender, size_t share,
     struct hold_counts *counts_r, const char **why_r)
 {

@@ -301,6 +301,13 @@ enum base_result hold_each(struct hold *hold, bool all,
 	bool (*each)(void *context, const struct hold_view *view), void *context,
 	const char **why_r);
 
+/*
+ * Was the hold of this act, one of the last minutes, stopped, so that it is not going to be sent
+ * as things are? OK: yes, this one. NONE: no.
+ */
+enum base_result hold_stopped(struct hold *hold, struct base_arena *arena, const void *act,
+    size_t act_length, char id_r[BASE_ID_SIZE], const char **why_r);
+
 /* Counts; `share`: how many of one sender count for the site. */
 enum base_result hold_count(struct hold *hold, const char *sender, size_t share,
     struct hold_counts *counts_r, const char **why_r);

@@ -138,10 +138,10 @@ mail_count(const struct replay_import *import, const char *actor,
     const struct mail_transaction *transaction)
 {
 	struct audience audience = { .kind = AUDIENCE_EXACT,
-		.people = transaction->recipients.count };
+		.people = audience_recipients(transaction, actor) };
 
 	if (*actor && import->options.audience)
-		audience_count(import->options.audience, transaction, &audience);
+		audience_count(import->options.audience, transaction, actor, &audience);
 	return audience;
 }
 

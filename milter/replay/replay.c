@@ -5,6 +5,7 @@
 #include "milter/mail/mail.h"
 #include "milter/memory/memory.h"
 #include "milter/policy/policy.h"
+#include "milter/audience/audience.h"
 #include "milter/replay/replay.h"
 
 #define REPLAY_ARENA (64u << 20) /* of one line */
@@ -111,7 +112,8 @@ line_run(struct replay *replay, const struct replay_line *line, const char **why
 	};
 	struct audience audience = {
 		.kind = AUDIENCE_EXACT,
-		.people = line->transaction->recipients.count,
+		.people =
+		    audience_recipients(line->transaction, identity.actor),
 	};
 	struct judge_facts facts = {
 		.transaction = line->transaction,

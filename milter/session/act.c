@@ -315,16 +315,27 @@ like_find(struct session_acts *acts, const struct session_act_names *names,
 
 /* --- joining ---------------------------------------------------------------------- */
 
+/* Does a mail repeat what an act has had, instead of being one more part of it? */
+static bool
+is_repeat(const struct act *act, const struct session_act_names *names,
+    const struct mail_addresses *recipients)
+{
+	return !mac_equals(act->header, names->header) ||
+	       !act_each(act, is_not_in, (void *)recipients);
+}
+
 /* Joins an act: tells what is known, and writes down who gets this part. */
 static enum base_result
 act_join(struct session_acts *acts, struct base_arena *arena, struct act_name *name,
-    const struct mail_addresses *recipients, struct session_act_part *part_r)
+    const struct session_act_names *names, const struct mail_addresses *recipients,
+    struct session_act_part *part_r)
 {
 	struct act *act = name->act;
 	struct session_act_part part = { .held = act->held,
 		.mail = name->mail,
 		.has_passed = act->left > 0,
-		.is_open = act->is_open };
+		.is_open = act->is_open,
+		.is_repeat = name->mail == 0 && is_repeat(act, names, recipients) };
 	struct gathering gathering = { arena, &part.others };
 
 	memcpy(part.act, act->act, BASE_MAC_SIZE);
@@ -333,6 +344,21 @@ act_join(struct session_acts *acts, struct base_arena *arena, struct act_name *n
 	act_add(acts, act, recipients, &part.others);
 	act->part_count++;
 	*part_r = part;
+	return BASE_OK;
+}
+
+/* Begins an act of this name. */
+static enum base_result
+begin(struct session_acts *acts, const struct session_act_names *names,
+    const struct mail_addresses *recipients, int64_t now)
+{
+	const struct mail_addresses nobody = { 0 };
+	struct act_name *name = act_new(acts, names, now);
+
+	if (name == NULL)
+		return BASE_BROKEN;
+	act_add(acts, name->act, recipients, &nobody);
+	name->act->part_count++;
 	return BASE_OK;
 }
 
@@ -350,17 +376,12 @@ enter(struct session_acts *acts, struct base_arena *arena,
 		name = act_name_add(acts, act, names, act->mail_count++);
 	if (name != NULL) {
 		name->act->is_individual &= names->is_individual;
-		return act_join(acts, arena, name, recipients, part_r);
+		return act_join(acts, arena, name, names, recipients, part_r);
 	}
 	memcpy(part.act, names->act, BASE_MAC_SIZE);
 	part.wants_body = like_find(acts, names, recipients, NULL, NULL) != NULL;
-	if (!part.wants_body) {
-		name = act_new(acts, names, now);
-		if (name == NULL)
-			return BASE_BROKEN;
-		act_add(acts, name->act, recipients, &part.others);
-		name->act->part_count++;
-	}
+	if (!part.wants_body && begin(acts, names, recipients, now) != BASE_OK)
+		return BASE_BROKEN;
 	*part_r = part;
 	return BASE_OK;
 }
@@ -376,6 +397,26 @@ session_acts_enter(struct session_acts *acts, struct base_arena *arena,
 	acts_expire(acts, now);
 	result = enter(acts, arena, names, recipients, now, part_r);
 	pthread_mutex_unlock(&acts->lock);
+	return result;
+}
+
+enum base_result
+session_acts_renew(struct session_acts *acts, const struct session_act_names *names,
+    const struct mail_addresses *recipients, int64_t now, struct session_act_part *part_r)
+{
+	struct session_act_part part = { .held = SETTINGS_PASS, .is_open = true };
+	enum base_result result;
+	struct act_name *name;
+
+	memcpy(part.act, names->act, BASE_MAC_SIZE);
+	pthread_mutex_lock(&acts->lock);
+	name = name_find(acts, names);
+	if (name != NULL)
+		act_remove(acts, name->act);
+	result = begin(acts, names, recipients, now);
+	pthread_mutex_unlock(&acts->lock);
+	if (result == BASE_OK)
+		*part_r = part;
 	return result;
 }
 
@@ -425,7 +466,7 @@ session_acts_settle(struct session_acts *acts, struct base_arena *arena,
 	acts_expire(acts, now);
 	name = settle(acts, names, recipients, body, now);
 	if (name != NULL)
-		result = act_join(acts, arena, name, recipients, part_r);
+		result = act_join(acts, arena, name, names, recipients, part_r);
 	pthread_mutex_unlock(&acts->lock);
 	return result;
 }

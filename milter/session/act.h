@@ -13,6 +13,10 @@
  *	A mail to one person whom alone it names is a mail of its own, however many like it there
  *	are: the parts of one mail that a client has split name the same people.
  *
+ *	A part of an act that comes again, to somebody who got one or with another To or Cc, may
+ *	also be a new submission under the old name: it is one when the act's hold was stopped
+ *	meanwhile, which only the caller can know (session_acts_renew()).
+ *
  *	A mail that answers one of the same sender's mails of the last minutes, to just the same
  *	people, is one more mail of that act: a series of patches, or "I forgot the attachment". It
  *	shares the fate of the first one. Once a part was held, none passes any more, and what had
@@ -72,6 +76,7 @@ struct session_act_part {
 	int64_t mail;    /* which mail of the act it is; 0: the first one */
 	bool has_passed; /* a part of the first one has left */
 	bool is_open;    /* nothing is known of the first one's fate yet */
+	bool is_repeat;  /* no client splits like this: somebody got it, or To or Cc differ */
 };
 
 /* Who has a part of an act that is held now. */
@@ -90,7 +95,11 @@ const struct base_key *session_acts_key(const struct session_acts *acts);
 enum base_result session_acts_enter(struct session_acts *acts, struct base_arena *arena,
     const struct session_act_names *names, const struct mail_addresses *recipients,
     int64_t now, struct session_act_part *part_r);
-/* End of the message: the same, now that the start of the body is known, by its hash. */
+/* The act of this name is over: this mail begins another one, names->act. */
+enum base_result session_acts_renew(struct session_acts *acts,
+    const struct session_act_names *names, const struct mail_addresses *recipients,
+    int64_t now, struct session_act_part *part_r);
+/* End of the message: as session_acts_enter(), now that the start of the body is known, by its hash. */
 enum base_result session_acts_settle(struct session_acts *acts, struct base_arena *arena,
     const struct session_act_names *names, const struct mail_addresses *recipients,
     const unsigned char body[BASE_MAC_SIZE], int64_t now, struct session_act_part *part_r);

@@ -98,7 +98,8 @@ count_people(struct session_connection *connection)
 	struct audience_directory *directory = connection->site->audience;
 	const char *why = "";
 
-	audience_count(directory, mail->judged, &mail->audience);
+	audience_count(
+	    directory, mail->judged, mail->identity.actor, &mail->audience);
 	if (audience_trouble(directory, &why) != BASE_NONE)
 		base_log(
 		    BASE_LOG_WARNING, "lists: %s; what was known before stays in use", why);

@@ -230,6 +230,27 @@ judged_make(struct session_connection *connection)
 	mail->judged = judged;
 }
 
+/*
+ * Who stops a mail and sends it again under its old name, as some programs do, wants something
+ * new: it is judged by itself, and answered by itself. The new act is named after the hold that
+ * was stopped, so that every host finds the same.
+ */
+static void
+part_renew(struct session_connection *connection)
+{
+	struct session_mail *mail = &connection->mail;
+	char id[BASE_ID_SIZE];
+	const char *texts[] = { "again", id }, *why;
+
+	if (mail->part.held == SETTINGS_PASS || !mail->part.is_repeat ||
+	    hold_stopped(connection->rooms->hold, connection->arena, mail->part.act,
+		sizeof(mail->part.act), id, &why) != BASE_OK)
+		return;
+	name_make(connection->site->key, texts, 2, mail->names.act);
+	(void)session_acts_renew(session_acts(), &mail->names,
+	    &mail->transaction->recipients, base_now(), &mail->part);
+}
+
 void
 session_part_enter(struct session_connection *connection)
 {
@@ -244,6 +265,7 @@ session_part_enter(struct session_connection *connection)
 	/* without memory for it, it is an act of its own */
 	(void)session_acts_enter(session_acts(), connection->arena, &mail->names,
 	    &mail->transaction->recipients, base_now(), &mail->part);
+	part_renew(connection);
 	if (mail->part.others.count > 0)
 		judged_make(connection);
 }

@@ -78,7 +78,8 @@ judge_audit(const struct session_connection *connection, const char *hold_id)
 	char score[32], recipients[32], people[32], client[INET6_ADDRSTRLEN];
 
 	snprintf(score, sizeof(score), "%.2f", mail->verdict.score);
-	snprintf(recipients, sizeof(recipients), "%zu", mail->judged->recipients.seen);
+	snprintf(recipients, sizeof(recipients), "%zu",
+	    audience_recipients(mail->judged, mail->identity.actor));
 	snprintf(people, sizeof(people), "%lu%s", mail->audience.people,
 	    mail->audience.kind == AUDIENCE_EXACT ? "" : "+");
 	audit_event(AUDIT_JUDGE, hold_id, { "sender", mail->identity.actor },
@@ -159,16 +160,18 @@ session_tag(struct session_connection *connection, SMFICTX *context)
 	return SESSION_ACCEPT;
 }
 
-/* Those who every recipient can see. Nobody who is only in the envelope (Bcc) is named. */
+/* Those who every recipient can see, but the sender. Nobody who is only in the envelope (Bcc) is named. */
 static size_t
-visible_make(const struct mail_transaction *transaction, const char *visible_r[MAX_VISIBLE])
+visible_make(const struct mail_transaction *transaction, const char *sender,
+    const char *visible_r[MAX_VISIBLE])
 {
 	const struct mail_addresses *sets[] = { &transaction->to, &transaction->cc };
 	size_t count = 0, set, i;
 
 	for (set = 0; set < sizeof(sets) / sizeof(sets[0]); set++)
 		for (i = 0; i < sets[set]->count && count < MAX_VISIBLE; i++)
-			visible_r[count++] = sets[set]->items[i];
+			if (strcmp(sets[set]->items[i], sender) != 0)
+				visible_r[count++] = sets[set]->items[i];
 	return count;
 }
 
@@ -239,7 +242,8 @@ request_make(struct session_connection *connection, struct hold_request *request
 	request_r->bounces_home = bounces_home(connection);
 	request_r->from = mail->identity.sent_as;
 	request_r->subject = mail->transaction->subject;
-	request_r->recipient_count = mail->judged->recipients.seen;
+	request_r->recipient_count =
+	    audience_recipients(mail->judged, mail->identity.actor);
 	request_r->people = mail->audience.people;
 	request_r->people_kind = people_kinds[mail->audience.kind];
 	request_r->score = mail->verdict.score;
@@ -286,7 +290,7 @@ place(
 	request.mail = mail->part.mail;
 	request.left_count = mail->left.count;
 	request.left_to = mail->left.to;
-	request.recipients_visible = visible_make(mail->transaction, visible);
+	request.recipients_visible = visible_make(mail->transaction, mail->identity.actor, visible);
 	request.reason_count = reasons_make(connection->arena, &mail->verdict, reasons);
 	result = request_make(connection, &request, why_r);
 	if (result == BASE_NONE)

@@ -37,7 +37,7 @@ list_people(const struct session_connection *connection, const char *address)
 	const char *items[] = { address };
 
 	one.recipients = (struct mail_addresses){ .items = items, .count = 1, .seen = 1 };
-	audience_count(connection->site->audience, &one, &audience);
+	audience_count(connection->site->audience, &one, "", &audience);
 	return audience.lists > 0 ? audience.people : 0;
 }
 

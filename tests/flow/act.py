@@ -172,6 +172,38 @@ def test_what_is_written_after_an_undo_is_asked_about():
         assert not site.audit("restore") and site.audit("sent", id=hold)
 
 
+def test_after_undo_the_same_again_is_a_new_send():
+    """Under its old name, to one who was to get it: by itself, whatever was stopped before."""
+    with Site() as site:
+        message = slip(site)
+        stopped = story.hold_of(site, site.send(message))
+        web.press(site.link(ANNA), "undo")
+        until(lambda: site.audit("undo", id=stopped), 5)
+        anew = story.hold_of(site, site.send(message, recipients=[story.CLARA]))
+        assert anew != stopped, "its header names everybody still: it is asked about anew"
+        until(lambda: len(site.letters(ANNA)) == 2, 20, "a letter of its own")
+        web.press(site.link(ANNA), "send")
+        until(lambda: site.receiver.copies(message.id) == {story.CLARA: 1}, 20, "Clara has it")
+        alone = copy.copy(message)
+        alone.to, alone.cc = [story.CLARA], []
+        site.send(alone)
+        until(lambda: site.receiver.copies(message.id) == {story.CLARA: 2}, 20, "it passes")
+        assert len(site.letters(ANNA)) == 2
+        assert [line["id"] for line in site.audit("undo")] == [stopped]
+
+
+def test_the_sender_is_none_of_those_it_goes_to():
+    with Site() as site:
+        message = slip(site)
+        message.cc = [ANNA] + message.cc
+        hold = story.hold_of(site, site.send(message))
+        line, = site.audit("judge", id=hold)
+        assert (line["recipients"], line["people"]) == ("40", "40"), line
+        page = web.get(site.link(ANNA)).text
+        assert "40 people" in page and "41 people" not in page, page
+        assert "40 people" in site.oopsctl("show", hold, check=True).stdout
+
+
 def test_after_release_a_late_part_passes():
     with Site({"policy": ({"action": "undo", "threshold": 0.9, "window": "2s"},)}) as site:
         message = slip(site)

@@ -65,9 +65,9 @@ def test_a_virtual_table_counts_its_people():
         story.teach(site)
         message = Message(ANNA, [ALL], "Lunch")
         letter, line = held(site, message)
-        assert (line["recipients"], line["people"]) == ("1", "40"), line
-        assert "40 people" in plain(letter)
-        assert "40 people" in site.oopsctl("show", line["id"], check=True).stdout
+        assert (line["recipients"], line["people"]) == ("1", "39"), "Anna is one of the 40"
+        assert "39 people" in plain(letter)
+        assert "39 people" in site.oopsctl("show", line["id"], check=True).stdout
         # and it is the list indeed that Postfix sends it to
         site.oopsctl("send", line["id"], check=True)
         until(lambda: len(site.receiver.copies(message.id)) >= 40, 20, "everybody has it")
@@ -85,8 +85,8 @@ def test_postmap_is_asked_about_a_table():
                        check=True)
         story.teach(site)
         _, line = held(site, Message(ANNA, [ALL], "Lunch"))
-        assert (line["recipients"], line["people"]) == ("1", "40"), line
-        assert "at least" not in explain(site) and "40 people" in explain(site)
+        assert (line["recipients"], line["people"]) == ("1", "39"), line
+        assert "at least" not in explain(site) and "39 people" in explain(site)
 
 
 test_postmap_is_asked_about_a_table.only = "postfix"

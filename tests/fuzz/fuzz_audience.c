@@ -23,7 +23,7 @@ check_count(struct audience_directory *directory, const char *address)
 	};
 	struct audience audience;
 
-	audience_count(directory, &transaction, &audience);
+	audience_count(directory, &transaction, "", &audience);
 	must(audience.people >= 1, "somebody gets it");
 	must(audience.lists <= 1, "one recipient is one list at most");
 }

@@ -133,9 +133,11 @@ judge_score(const struct judge_facts *facts, const struct judge_scorecard *score
 /* Lists are known to nobody. */
 void
 audience_count(struct audience_directory *directory,
-    const struct mail_transaction *transaction, struct audience *audience_r)
+    const struct mail_transaction *transaction, const char *sender,
+    struct audience *audience_r)
 {
 	(void)directory;
+	(void)sender;
 	(void)transaction;
 	(void)audience_r;
 }

@@ -225,6 +225,37 @@ START_TEST(bounded)
 }
 END_TEST
 
+/* What no client does that splits one mail; and the act that such a mail may begin. */
+START_TEST(a_repeat_can_begin_anew)
+{
+	struct session_acts *acts = session_acts_new();
+	struct base_arena *arena = base_arena_new(1 << 20);
+	struct mail_addresses ab = set_make(arena, "a b"), c = set_make(arena, "c");
+	struct mail_addresses a = set_make(arena, "a"), d = set_make(arena, "d");
+	struct session_act_names names = names_make("m1", "x"), other;
+	struct session_act_part part;
+
+	session_acts_enter(acts, arena, &names, &ab, NOW, &part);
+	held_set(acts, &names, SETTINGS_CONFIRM);
+	session_acts_enter(acts, arena, &names, &c, NOW, &part);
+	ck_assert(!part.is_repeat && part.held == SETTINGS_CONFIRM);
+	other = names;
+	name_make("other", other.header);
+	session_acts_enter(acts, arena, &other, &d, NOW, &part);
+	ck_assert(part.is_repeat);
+	session_acts_enter(acts, arena, &names, &a, NOW, &part);
+	ck_assert(part.is_repeat && part.held == SETTINGS_CONFIRM);
+	name_make("again", names.act);
+	ck_assert_int_eq(session_acts_renew(acts, &names, &a, NOW, &part), BASE_OK);
+	ck_assert(part.held == SETTINGS_PASS && part.others.count == 0);
+	session_acts_enter(acts, arena, &names, &c, NOW, &part);
+	ck_assert_str_eq(set_text(arena, &part.others), "a");
+	ck_assert_mem_eq(part.act, names.act, BASE_MAC_SIZE);
+	base_arena_free(&arena);
+	session_acts_free(&acts);
+}
+END_TEST
+
 /* Who sends many mails that are alike, to the same one, costs no more than a few looks each. */
 START_TEST(looks_are_bounded)
 {
@@ -519,6 +550,7 @@ main(void)
 	tcase_add_test(tests, what_cannot_be_held_holds_nobody);
 	tcase_add_test(tests, a_mail_to_one_person_is_its_own);
 	tcase_add_test(tests, bounded);
+	tcase_add_test(tests, a_repeat_can_begin_anew);
 	tcase_add_test(tests, looks_are_bounded);
 	tcase_add_test(tests, side_by_side_threads);
 	suite_add_tcase(suite, tests);

@@ -108,7 +108,7 @@ count(struct audience_directory *directory, const char *recipients)
 	     word = strtok_r(NULL, " ", &save))
 		items[transaction.recipients.count++] = word;
 	transaction.recipients.seen = transaction.recipients.count;
-	audience_count(directory, &transaction, &audience);
+	audience_count(directory, &transaction, "", &audience);
 	snprintf(answer, sizeof(answer), "%lu %s %lu", audience.people,
 	    audience.kind == AUDIENCE_EXACT     ? "exact"
 	    : audience.kind == AUDIENCE_UNKNOWN ? "unknown"

@@ -101,7 +101,7 @@ open_directory(void)
 
 /* "people kind lists" for recipients between spaces; '_' is a space within one. */
 static const char *
-count(struct audience_directory *directory, const char *recipients)
+count_of(struct audience_directory *directory, const char *sender, const char *recipients)
 {
 	static char answer[64];
 	char text[2000] = "";
@@ -117,13 +117,20 @@ count(struct audience_directory *directory, const char *recipients)
 		if (text[i] == '_')
 			text[i] = ' ';
 	transaction.recipients.seen = transaction.recipients.count;
-	audience_count(directory, &transaction, &audience);
+	audience_count(directory, &transaction, sender, &audience);
 	snprintf(answer, sizeof(answer), "%lu %s %lu", audience.people,
 	    audience.kind == AUDIENCE_EXACT     ? "exact"
 	    : audience.kind == AUDIENCE_UNKNOWN ? "unknown"
 						: "at-least",
 	    audience.lists);
 	return answer;
+}
+
+/* The same of mail from somebody who is nowhere among them. */
+static const char *
+count(struct audience_directory *directory, const char *recipients)
+{
+	return count_of(directory, "", recipients);
 }
 
 #define PATIENCE_MS 30000
@@ -586,10 +593,65 @@ START_TEST(test_capped)
 
 	write_file(aliases, "");
 	directory = open_directory();
-	audience_count(directory, &transaction, &audience);
+	audience_count(directory, &transaction, "", &audience);
 	ck_assert_int_eq(audience.kind, AUDIENCE_AT_LEAST);
 	ck_assert_uint_eq(audience.people, 2);
 	audience_directory_free(&directory);
+}
+END_TEST
+
+static const struct {
+	const char *sender, *recipients, *answer;
+} own_cases[] = {
+	{ "anna@example.net", "anna@example.net bob@example.net", "1 exact 0" },
+	{ "anna@example.net", "bob@example.net carl@example.net", "2 exact 0" },
+	/* a member of the list, by the one name or the other */
+	{ "anna@example.com", "team@example.com", "2 exact 1" },
+	{ "anna@example.com", "team@example.com anna@example.com", "2 exact 1" },
+	{ "anna@example.net", "team@example.com", "2 exact 1" },
+	/* nobody else gets it */
+	{ "anna@example.com", "anna@example.com", "1 exact 0" },
+	{ "x@example.net", "x@example.net", "1 exact 0" },
+	/* a list that sends, and one whose members nobody knows */
+	{ "team@example.com", "team@example.com", "3 exact 1" },
+	{ "anna@example.com", "all-staff@example.com", "2100 exact 1" },
+};
+
+/* Who writes is none of the people that it goes to. */
+START_TEST(test_the_sender_is_not_counted)
+{
+	struct audience_directory *directory;
+
+	write_file(aliases, "team: anna, bob, carl\nanna: anna@example.net\n");
+	directory = open_directory();
+	ck_assert_str_eq(
+	    count_of(directory, own_cases[_i].sender, own_cases[_i].recipients),
+	    own_cases[_i].answer);
+	audience_directory_free(&directory);
+}
+END_TEST
+
+static const struct {
+	const char *sender;
+	size_t count, seen, recipients;
+} address_cases[] = {
+	{ "b@example.net", 3, 3, 2 },
+	{ "x@example.net", 3, 3, 3 },
+	{ "a@example.net", 1, 1, 1 },
+	{ "b@example.net", 3, 9, 8 },
+};
+
+START_TEST(test_the_senders_address_is_not_counted)
+{
+	const char *items[] = { "a@example.net", "b@example.net", "c@example.net" };
+	struct mail_transaction transaction = {
+		.recipients = { .items = items,
+		    .count = address_cases[_i].count,
+		    .seen = address_cases[_i].seen }
+	};
+
+	ck_assert_uint_eq(audience_recipients(&transaction, address_cases[_i].sender),
+	    address_cases[_i].recipients);
 }
 END_TEST
 
@@ -605,7 +667,7 @@ count_often(void *context)
 	struct audience audience = { .people = 2 };
 
 	while (base_now_ms() < end && (audience.people == 2 || audience.people == 3))
-		audience_count(directory, &transaction, &audience);
+		audience_count(directory, &transaction, "", &audience);
 	return audience.people == 2 || audience.people == 3 ? directory : NULL;
 }
 
@@ -655,6 +717,9 @@ main(void)
 	tcase_add_test(tests, test_many_members);
 	tcase_add_test(tests, test_depth);
 	tcase_add_test(tests, test_capped);
+	tcase_add_loop_test(tests, test_the_sender_is_not_counted, 0, COUNT(own_cases));
+	tcase_add_loop_test(
+	    tests, test_the_senders_address_is_not_counted, 0, COUNT(address_cases));
 	tcase_add_test(tests, test_threads);
 	suite_add_tcase(suite, tests);
 	runner = srunner_create(suite);
