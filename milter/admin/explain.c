@@ -320,10 +320,13 @@ print_notes(const struct mail_transaction *transaction, const struct identity *i
 		puts("note: the sender is not in identity.local_domains: the milter lets "
 		     "such mail "
 		     "pass");
+	if (identity->is_machine)
+		printf("note: %s is a machine's account (identity.machines): the milter lets "
+		       "such mail pass\n",
+		    identity->person);
 	if (transaction->is_auto || transaction->is_report)
-		puts("note: sent by a machine (Auto-Submitted, Precedence, report): the "
-		     "milter lets "
-		     "such mail pass");
+		puts("note: sent by a machine (Auto-Submitted, X-Autoreply, Precedence, report): "
+		     "the milter lets such mail pass");
 	if (transaction->is_list)
 		puts("note: traffic of a mailing list: the milter lets such mail pass");
 	if (transaction->header_capped || transaction->recipients.capped)

@@ -1,9 +1,11 @@
 /* check/held - is held mail looked after? see internal.h */
+#include <pwd.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "milter/hold/hold.h"
+#include "milter/mail/mail.h"
 #include "milter/admin/admin.h"
 #include "milter/check/internal.h"
 #include "milter/queue/queue.h"
@@ -12,6 +14,7 @@
 #define LATE_SECONDS 300 /* after its time: the keeper repeats every 30 s at most */
 #define AHEAD_SECONDS 5  /* a clock that differs by less does no harm */
 #define FRESH_SECONDS 60 /* a younger hold may not have been in the queue when it was read */
+#define FIRST_PERSON 1000 /* the lowest user number of people (login.defs(5), UID_MIN) */
 #define NAMED 5          /* of those that are wrong, named in the line */
 
 /* Some things of one kind: how many, and the names of the first. */
@@ -36,7 +39,35 @@ struct rows {
 	const char *node;
 	int64_t now;
 	struct tally late, ahead, stuck;
+	size_t machines;		  /* open holds of accounts that look like machines' */
+	char machine[MAIL_MAX_ADDRESS + 1]; /* the first of these */
 };
+
+/* Is the account one that programs have on this host: with a number below those of people? */
+static bool
+is_system_account(const char *name)
+{
+	const struct passwd *account = getpwnam(name);
+
+	return account != NULL && account->pw_uid < FIRST_PERSON;
+}
+
+/* Has the address the name of a program, or of an account that only programs use? */
+static bool
+looks_like_machine(const char *address)
+{
+	static const char *const names[] = { "nagios", "icinga", "zabbix", "monitor",
+		"monitoring", "prometheus", "alert", "alerts", "cron", "logwatch", "backup",
+		"noreply", "no-reply", "donotreply", "do-not-reply", "jenkins", "gitlab", "otrs",
+		"otobo", "zammad", "rt", "jira", "redmine", "scanner", "printer" };
+	char name[MAIL_MAX_LOCAL + 1];
+
+	snprintf(name, sizeof(name), "%.*s", (int)strcspn(address, "@"), address);
+	for (size_t i = 0; i < sizeof(names) / sizeof(*names); i++)
+		if (strcmp(name, names[i]) == 0)
+			return true;
+	return is_system_account(name);
+}
 
 /* What is wrong with one hold. */
 static bool
@@ -52,6 +83,9 @@ look_at_row(void *context, const struct hold_view *view)
 		tally_add(&rows->late, view->id);
 	if (view->state == HOLD_RETURNING && view->return_how == HOLD_RETURN_STUCK)
 		tally_add(&rows->stuck, view->id);
+	if (view->state == HOLD_HELD && looks_like_machine(view->sender) &&
+	    rows->machines++ == 0)
+		snprintf(rows->machine, sizeof(rows->machine), "%s", view->sender);
 	if (view->moved > rows->now + AHEAD_SECONDS)
 		tally_add(&rows->ahead, view->node);
 	return true;
@@ -81,6 +115,12 @@ check_rows(struct check *check, struct hold *hold)
 		    "letter is tried again",
 		    "held mail: %zu cannot be brought back to their authors: %s",
 		    rows.stuck.count, rows.stuck.names);
+	if (rows.machines > 0)
+		check_warn(check,
+		    "if no person writes with that account, name it in identity.machines",
+		    "held mail: %zu from what looks like a machine's account (%s): nobody may read "
+		    "the letter",
+		    rows.machines, rows.machine);
 	if (rows.ahead.count > 0)
 		check_fault(check,
 		    "the clock of this host or of that node: run a time service (NTP)",

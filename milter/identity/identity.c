@@ -3,6 +3,7 @@
 
 #include <netinet/in.h>
 #include <string.h>
+#include <strings.h>
 
 #include "milter/mail/mail.h"
 
@@ -100,6 +101,20 @@ send_of(const struct settings *settings, const struct identity_sources *sources,
 		    is_resent ? transaction->resent_written : transaction->from_written };
 }
 
+/* Is the account that is proved to send one of those that no person writes with? */
+static bool
+is_machine(const struct settings *settings, const char *login, const char *person)
+{
+	if (settings_addresses_have(
+		settings->identity.machines, settings->identity.machine_count, person))
+		return true;
+	for (size_t i = 0; i < settings->identity.machine_count; i++)
+		if (login[0] != '\0' &&
+		    strcasecmp(settings->identity.machines[i], login) == 0)
+			return true;
+	return false;
+}
+
 void
 identity_find(const struct settings *settings, const struct identity_sources *sources,
     struct base_arena *arena, const struct identity_peer *peer,
@@ -121,6 +136,8 @@ identity_find(const struct settings *settings, const struct identity_sources *so
 	else if (sources != NULL && has_spf_pass(settings, sources->spf, peer, transaction))
 		find_by_spf(&send, &identity);
 	identity.is_local = identity.actor[0] != '\0';
+	identity.is_machine =
+	    identity.is_local && is_machine(settings, send.login, identity.person);
 	if (identity.is_local && strcmp(identity.person, send.author) != 0)
 		identity.sent_as = send.author_written;
 	*identity_r = identity;

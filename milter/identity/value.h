@@ -23,6 +23,7 @@ const char *identity_proof_str(enum identity_proof proof);
 struct identity {
 	enum identity_proof proof;
 	bool is_local; /* one of the site's own people sends, proved: the mail is judged */
+	bool is_machine; /* but not of these: an account of identity.machines, nobody's habits */
 	/*
 	 * The address whose habits count: normalised, in a local domain, "" when not is_local.
 	 * Often, but not always, the person's own: see identity.h.

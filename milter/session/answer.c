@@ -41,7 +41,7 @@ is_our_persons_send(struct session_connection *connection)
 		return false;
 	identity_find(site->settings, &site->identity, connection->arena, &connection->peer,
 	    mail->transaction, &mail->identity);
-	return mail->identity.is_local;
+	return mail->identity.is_local && !mail->identity.is_machine;
 }
 
 bool

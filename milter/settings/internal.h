@@ -107,7 +107,7 @@ extern const struct settings_type settings_type_node, settings_type_path,
     settings_type_address_optional, settings_type_address_folded, settings_type_language, settings_type_fraction,
     settings_type_people, settings_type_texts, settings_type_table, settings_type_name,
     settings_type_senders, settings_type_persons, settings_type_entries, settings_type_count, settings_type_logins,
-    settings_type_hours, settings_type_choices, settings_type_reasons,
+    settings_type_accounts, settings_type_hours, settings_type_choices, settings_type_reasons,
     settings_type_delimiters;
 
 /* --- text.c ------------------------------------------------------------------------- */

@@ -112,6 +112,8 @@ const struct settings_key settings_keys[] = {
 	{ "identity.envelope_is_checked", &settings_type_truth,
 	    AT(identity.envelope_is_checked), "false" },
 	{ "identity.delegates", &settings_type_entries, AT(identity.delegates) },
+	{ "identity.machines", &settings_type_accounts, AT(identity.machines),
+	    .count_offset = offsetof(struct settings, identity.machine_count) },
 	{ "identity.spf", &settings_type_truth, AT(identity.spf), "false" },
 	{ "identity.spf_timeout", &settings_type_duration, AT(identity.spf_timeout), "5s",
 	    .min = 1, .max = 60 },

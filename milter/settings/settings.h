@@ -205,6 +205,8 @@ struct settings {
 		bool envelope_is_checked; /* by the MTA, against the login */
 		struct settings_delegate *delegates;
 		size_t delegate_count;
+		const char **machines; /* persons as in delegates, and logins (without '@') */
+		size_t machine_count;
 		bool spf; /* is an SPF pass a proof? */
 		int64_t spf_timeout; /* seconds a mail waits for the DNS at most */
 		int64_t spf_cache; /* seconds a result is remembered; 0: not */

@@ -477,6 +477,22 @@ const struct settings_type settings_type_logins = {
 	.item_size = sizeof(const char *),
 };
 
+/* A person's address, or a login. */
+static const char *
+parse_account(struct settings_reader *reader, const struct settings_key *key,
+    const char *text, void *target)
+{
+	return (strchr(text, '@') != NULL ? parse_person : parse_login)(
+	    reader, key, text, target);
+}
+const struct settings_type settings_type_accounts = {
+	.shapes = SETTINGS_TEXT | SETTINGS_SEVERAL,
+	.parse = parse_account,
+	.wrong = "not an account: use \"nagios@example.com\", \"@monitoring.example.com\" or a "
+		 "login without an @",
+	.item_size = sizeof(const char *),
+};
+
 /* The name of a signal; whether there is one is known to the judge. */
 static const char *
 parse_reason(struct settings_reader *reader, const struct settings_key *key,

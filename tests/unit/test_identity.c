@@ -31,6 +31,50 @@ static const struct settings site = {
 	    .trusted_network_count = 3 },
 };
 
+static const char *machines[] = { "nagios@example.com", "@cron.example.com", "svc-backup" };
+static const char *machine_domains[] = { "example.com", "cron.example.com" };
+static const struct settings machine_site = {
+	.identity = { .recipient_delimiter = "",
+	    .local_domains = machine_domains,
+	    .local_domain_count = 2,
+	    .machines = machines,
+	    .machine_count = 3 },
+};
+
+static const struct {
+	const char *login; /* "" by the sendmail command */
+	const char *envelope, *from;
+	bool is_machine;
+} accounts[] = {
+	{ "", "nagios@example.com", "nagios@example.com", true },
+	{ "nagios", "nagios@example.com", "nagios@example.com", true },
+	{ "", "root@cron.example.com", "root@cron.example.com", true },
+	{ "SVC-Backup", "ann@example.com", "ann@example.com", true },
+	{ "", "ann@example.com", "ann@example.com", false },
+	/* what a mail says in From, or a login says in its envelope, is no proof */
+	{ "ann", "nagios@example.com", "nagios@example.com", false },
+	{ "", "ann@example.com", "nagios@example.com", false },
+	{ "svc", "ann@example.com", "ann@example.com", false },
+	/* nobody of ours */
+	{ "", "nagios@example.net", "nagios@example.net", false },
+};
+
+START_TEST(machines_are_known_by_their_proof)
+{
+	struct base_arena *arena = base_arena_new(1 << 20);
+	struct mail_transaction *mail = mail_transaction_new(arena, 1);
+	struct identity_peer peer = { .login = accounts[_i].login,
+		.is_local_submission = accounts[_i].login[0] == '\0' };
+	struct identity identity;
+
+	mail_transaction_sender(arena, mail, accounts[_i].envelope);
+	mail_transaction_field(arena, mail, "From", accounts[_i].from);
+	identity_find(&machine_site, NULL, arena, &peer, mail, &identity);
+	ck_assert_int_eq(identity.is_machine, accounts[_i].is_machine);
+	base_arena_free(&arena);
+}
+END_TEST
+
 /* An address as libmilter gives it: "" for none, "/..." for a unix socket. */
 static void
 peer_set(struct identity_peer *peer, const char *text)
@@ -567,6 +611,7 @@ main(void)
 	SRunner *runner;
 	int failed;
 
+	tcase_add_loop_test(tests, machines_are_known_by_their_proof, 0, COUNT(accounts));
 	tcase_add_loop_test(tests, test_find, 0, COUNT(cases));
 	tcase_add_loop_test(tests, test_person, 0, COUNT(persons));
 	tcase_add_test(tests, test_login_is_whole);
