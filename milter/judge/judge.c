@@ -366,8 +366,7 @@ judge_score(const struct judge_facts *facts, const struct judge_scorecard *score
 	verdict.is_confirmed = score.view.same && score.view.same->is_confirmed;
 	verdict.goes_on = score.view.same && score.view.answer.kind &&
 			  score.view.same->last >= score.view.answer.time;
-	verdict.body_may_tell = !facts->has_body && !facts->transaction->is_base64 &&
-				score.view.people >= JUDGE_BODY_MIN;
+	verdict.body_may_tell = !facts->has_body && score.view.people >= JUDGE_BODY_MIN;
 	score.points += body_points(&score, scorecard);
 	verdict.body_score = 1 / (1 + exp(-score.points / scorecard->scale));
 	result = reasons_make(&score, scorecard, arena, &verdict);

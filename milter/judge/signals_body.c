@@ -40,51 +40,16 @@ has_start(const char *line, size_t length, const char *start)
 	return length >= strlen(start) && strncasecmp(line, start, strlen(start)) == 0;
 }
 
-/* Is this what a part's encoding is said to be, after white space? */
-static bool
-is_base64(const char *value, size_t length)
-{
-	while (length && (*value == ' ' || *value == '\t')) {
-		value++;
-		length--;
-	}
-	return has_start(value, length, "base64");
-}
-
-/* One line of a part's header; `is_open` until the value of its encoding is there. */
-static bool
-has_base64(const char *line, size_t length, bool *is_open)
-{
-	static const char name[] = "Content-Transfer-Encoding";
-	const char *colon = memchr(line, ':', length);
-	bool is_folded = length && (*line == ' ' || *line == '\t');
-
-	if (is_folded)
-		return *is_open && is_base64(line, length);
-	*is_open = colon && has_start(line, length, name) &&
-		   strspn(line + sizeof(name) - 1, " \t") ==
-		       (size_t)(colon - line) - (sizeof(name) - 1);
-	return *is_open && is_base64(colon + 1, length - (size_t)(colon + 1 - line));
-}
-
-/* Where the text begins: behind the boundary and header of a first MIME part. NULL: encoded. */
+/* The first line of a text that is not empty; NULL: there is none. */
 static const char *
 text_begin(const char *at, const char *end)
 {
 	const char *line;
 	size_t length;
-	bool is_header = false, is_open = false;
 
-	while (line_next(&at, end, &line, &length)) {
-		if (length >= 2 && line[0] == '-' && line[1] == '-' && !is_header)
-			is_header = true;
-		else if (is_header && length == 0)
-			is_header = false;
-		else if (is_header && has_base64(line, length, &is_open))
-			return NULL;
-		else if (!is_header && length > 0)
+	while (line_next(&at, end, &line, &length))
+		if (length > 0)
 			return line;
-	}
 	return NULL;
 }
 
@@ -348,10 +313,10 @@ text_find(const struct judge_view *view, const char **text_r, const char **end_r
 {
 	const struct mail_transaction *transaction = view->facts->transaction;
 
-	if (!view->facts->has_body || transaction->is_base64)
+	if (!view->facts->has_body || transaction->text_length == 0)
 		return false;
-	*end_r = transaction->body_start + transaction->body_start_length;
-	*text_r = text_begin(transaction->body_start, *end_r);
+	*end_r = transaction->text + transaction->text_length;
+	*text_r = text_begin(transaction->text, *end_r);
 	return *text_r != NULL;
 }
 

@@ -69,6 +69,28 @@ struct mail_mailbox {
 enum base_result mail_first_mailbox(
     struct base_arena *arena, const char *value, struct mail_mailbox *first_r);
 
+/* --- bytes and characters (encoding.c, charset.c) --------------------------------------- */
+
+/* Two hexadecimal digits as a byte. False: there are none. */
+bool mail_hex_read(const char *at, const char *end, char *byte_r);
+/* Base64, RFC 2045 6.8: what is not of its alphabet is passed over. */
+void mail_base64_append(struct base_buffer *out, const char *text, size_t length);
+/* Quoted-printable, RFC 2045 6.7: what is malformed stays as it is. */
+void mail_quoted_append(struct base_buffer *out, const char *text, size_t length);
+/*
+ * Bytes of a charset as UTF-8, as they are when that is what they are said to be. A charset that
+ * is not known is read as ASCII; what is no character becomes U+FFFD, a NUL a space.
+ */
+void mail_charset_append(
+    struct base_buffer *out, const char *label, const char *bytes, size_t length);
+
+/* --- the body (body_text.c, body_html.c) ------------------------------------------------- */
+
+/* What a person sees of HTML (UTF-8), with '> ' before quoted lines. */
+void mail_html_append(struct base_buffer *out, const char *html, size_t length);
+
+/* A field's value behind the comments and white space at its start. */
+const char *mail_value_begin(const char *value);
 /* The end of the comment that begins at `at`, NULL if it is not closed. */
 const char *mail_comment_end(const char *at);
 

@@ -18,7 +18,8 @@
  *	REFUSE: not in the grammar, why_r names the place. BROKEN: arena full.
  *
  * SOURCES
- *	RFC 5321 (envelope), RFC 5322 (header), RFC 2047 (encoded words), RFC 6531/6532 (UTF-8).
+ *	RFC 5321 (envelope), RFC 5322 (header), RFC 2045/2046/2231 (body), RFC 2047 (encoded
+ *	words), RFC 6531/6532 (UTF-8).
  */
 #ifndef OOPS_MAIL_H
 #define OOPS_MAIL_H
@@ -146,6 +147,14 @@ enum base_result mail_transaction_field(struct base_arena *arena,
 /* A piece of the body; what is over MAIL_MAX_BODY_START is ignored. */
 enum base_result mail_transaction_body(struct base_arena *arena,
 	struct mail_transaction *transaction, const void *data, size_t length);
+/*
+ * Finds the text that a person reads first in the start of the body that is there: that of the
+ * first text/plain part that says anything, else of the first HTML part; its encoding (RFC 2045)
+ * undone, in UTF-8, quotations of HTML with "> " before each line. "" when there is none. What
+ * is malformed or cut off is read as far as it goes. BROKEN: arena full.
+ */
+enum base_result mail_transaction_text(
+	struct base_arena *arena, struct mail_transaction *transaction);
 /* Is the whole start of the body there, so that no more bytes are of use? */
 bool mail_transaction_has_body(const struct mail_transaction *transaction);
 
@@ -169,7 +178,7 @@ enum base_result mail_message_each_field(const char *data, size_t length,
 
 /*
  * A whole message (header, empty line, body; LF or CRLF) as on disk. Adds its fields and body
- * to the transaction. REFUSE: no header at all.
+ * to the transaction, and finds its text. REFUSE: no header at all.
  */
 enum base_result mail_transaction_message(struct base_arena *arena,
 	struct mail_transaction *transaction, const char *data, size_t length, const char **why_r);

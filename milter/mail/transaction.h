@@ -24,7 +24,9 @@
 #define MAIL_MAX_HEADER_BYTES 262144	/* of all header fields looked at */
 #define MAIL_MAX_REFERENCES 50		/* message ids kept of References */
 #define MAIL_MAX_NAMES 32		/* display names kept of To and Cc */
-#define MAIL_MAX_BODY_START 4096	/* bytes kept of the body */
+#define MAIL_MAX_BODY_START 16384	/* bytes kept of the body */
+#define MAIL_MAX_TEXT (4 * MAIL_MAX_BODY_START) /* bytes of the text in them, as UTF-8 */
+#define MAIL_MAX_TYPE 1000		/* bytes of what a field says of a body */
 
 /* A set of normalised addresses ("local@domain", see mail.h), in order of appearance. */
 struct mail_addresses {
@@ -65,10 +67,10 @@ struct mail_transaction {
 	const char *references[MAIL_MAX_REFERENCES];
 	size_t reference_count;
 
-	bool is_auto;	/* Auto-Submitted other than "no" (RFC 3834 5), Precedence bulk/junk/list */
+	bool is_auto;	/* Auto-Submitted other than "no" (RFC 3834 5), Precedence bulk/junk/list/auto_reply,
+			 * and what programs write in their place: transaction.c has the list */
 	bool is_list;	/* List-Id, List-Post or List-Unsubscribe (RFC 2919, RFC 2369) */
 	bool is_report; /* multipart/report (RFC 6522) */
-	bool is_base64; /* Content-Transfer-Encoding: the body is no text as it stands */
 	bool is_resent; /* Resent-*: From, To and Cc tell of an earlier send (RFC 5322 3.6.6) */
 
 	size_t field_count;		/* header fields offered */
@@ -77,6 +79,10 @@ struct mail_transaction {
 
 	const char *body_start;		/* the first bytes of the body as sent; "" if not read */
 	size_t body_start_length;
+	const char *content_type;	/* Content-Type, as it stands */
+	const char *content_encoding;	/* Content-Transfer-Encoding, as it stands */
+	const char *text;		/* what a person reads first of that start (mail_transaction_text()) */
+	size_t text_length;
 };
 
 #endif

@@ -1,60 +1,11 @@
 /* words - encoded words and folding resolved to text; see mail.h */
 #include "milter/mail/internal.h"
 
-#include <errno.h>
-#include <iconv.h>
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
 
 #define MAX_CHARSET 40 /* bytes of a charset's name, language included */
-
-/*
- * The charsets that mail is found in, by the names iconv(3) has for them. Only these: every
- * other name would load a converter of the sender's choice. NULL: needs no conversion.
- */
-static const struct {
-	const char *label;
-	const char *iconv_name;
-} charsets[] = {
-	{ "utf-8", NULL },
-	{ "utf8", NULL },
-	{ "us-ascii", NULL },
-	{ "ascii", NULL },
-	{ "iso-8859-1", "WINDOWS-1252" }, /* what it is in practice */
-	{ "iso-8859-2", "ISO-8859-2" },
-	{ "iso-8859-3", "ISO-8859-3" },
-	{ "iso-8859-4", "ISO-8859-4" },
-	{ "iso-8859-5", "ISO-8859-5" },
-	{ "iso-8859-6", "ISO-8859-6" },
-	{ "iso-8859-7", "ISO-8859-7" },
-	{ "iso-8859-8", "ISO-8859-8" },
-	{ "iso-8859-9", "ISO-8859-9" },
-	{ "iso-8859-10", "ISO-8859-10" },
-	{ "iso-8859-13", "ISO-8859-13" },
-	{ "iso-8859-14", "ISO-8859-14" },
-	{ "iso-8859-15", "ISO-8859-15" },
-	{ "windows-1250", "WINDOWS-1250" },
-	{ "windows-1251", "WINDOWS-1251" },
-	{ "windows-1252", "WINDOWS-1252" },
-	{ "windows-1253", "WINDOWS-1253" },
-	{ "windows-1254", "WINDOWS-1254" },
-	{ "windows-1255", "WINDOWS-1255" },
-	{ "windows-1256", "WINDOWS-1256" },
-	{ "windows-1257", "WINDOWS-1257" },
-	{ "windows-1258", "WINDOWS-1258" },
-	{ "koi8-r", "KOI8-R" },
-	{ "koi8-u", "KOI8-U" },
-	{ "iso-2022-jp", "ISO-2022-JP" },
-	{ "shift_jis", "SHIFT_JIS" },
-	{ "euc-jp", "EUC-JP" },
-	{ "euc-kr", "EUC-KR" },
-	{ "ks_c_5601-1987", "CP949" },
-	{ "gb2312", "GB18030" },
-	{ "gbk", "GB18030" },
-	{ "gb18030", "GB18030" },
-	{ "big5", "BIG5" },
-};
 
 /* One encoded word, =?charset?B?text?=, as it stands in the value. */
 struct encoded {
@@ -104,111 +55,18 @@ encoded_parse(const char *at, struct encoded *encoded_r)
 	return at + 2;
 }
 
-/* The value of a hexadecimal digit, -1 for anything else. */
-static int
-hex_digit(char c)
-{
-	c = mail_lower(c);
-	if (c >= '0' && c <= '9')
-		return c - '0';
-	return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
-}
-
 /* The Q encoding, RFC 2047 4.2. */
 static void
 decode_q(struct base_buffer *raw, const char *text, size_t length)
 {
-	size_t i;
+	const char *end = text + length;
 
-	for (i = 0; i < length; i++) {
-		char c = text[i] == '_' ? ' ' : text[i];
+	for (; text < end; text++) {
+		char c = *text == '_' ? ' ' : *text;
 
-		if (c == '=' && i + 2 < length && hex_digit(text[i + 1]) >= 0 &&
-		    hex_digit(text[i + 2]) >= 0) {
-			c = (char)(hex_digit(text[i + 1]) << 4 | hex_digit(text[i + 2]));
-			i += 2;
-		}
+		if (c == '=' && mail_hex_read(text + 1, end, &c))
+			text += 2;
 		base_buffer_append(raw, &c, 1);
-	}
-}
-
-/* The B encoding; bytes that are not of its alphabet are passed over (RFC 2045 6.8). */
-static void
-decode_b(struct base_buffer *raw, const char *text, size_t length)
-{
-	static const char alphabet[] =
-	    "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
-	uint32_t bits = 0;
-	unsigned held = 0;
-	size_t i;
-
-	for (i = 0; i < length; i++) {
-		const char *place = memchr(alphabet, text[i], sizeof(alphabet) - 1);
-		char c;
-
-		if (place == NULL)
-			continue;
-		bits = bits << 6 | (uint32_t)(place - alphabet);
-		held += 6;
-		if (held < 8)
-			continue;
-		held -= 8;
-		c = (char)(bits >> held & 0xFF);
-		base_buffer_append(raw, &c, 1);
-	}
-}
-
-/* Which entry of the table a charset is, -1 for none. */
-static int
-charset_find(const char *label)
-{
-	size_t i;
-
-	for (i = 0; i < sizeof(charsets) / sizeof(charsets[0]); i++) {
-		if (strcasecmp(charsets[i].label, label) == 0)
-			return (int)i;
-	}
-	return -1;
-}
-
-/* Appends bytes as UTF-8; what is no character of the charset becomes U+FFFD. */
-static void
-convert(struct base_buffer *out, iconv_t converter, char *in, size_t in_left)
-{
-	char piece[256], *at;
-	size_t left, done;
-
-	for (;;) {
-		at = piece;
-		left = sizeof(piece);
-		/* Without input left: the bytes that bring the converter to its first
-		 * state. */
-		done = iconv(converter, in_left > 0 ? &in : NULL,
-		    in_left > 0 ? &in_left : NULL, &at, &left);
-		base_buffer_append(out, piece, sizeof(piece) - left);
-		if (done != (size_t)-1 && in_left == 0)
-			return;
-		if (done != (size_t)-1 || errno == E2BIG)
-			continue;
-		base_buffer_puts(out, "\xEF\xBF\xBD");
-		if (errno != EILSEQ)
-			return;
-		in++;
-		in_left--;
-	}
-}
-
-/* Appends plain bytes; those that are no ASCII become U+FFFD. */
-static void
-convert_unknown(struct base_buffer *out, const char *in, size_t length)
-{
-	size_t i;
-
-	for (i = 0; i < length; i++) {
-		if ((in[i] & 0x80) != 0)
-			base_buffer_puts(out, "\xEF\xBF\xBD");
-		else
-			base_buffer_append(out, in + i, 1);
 	}
 }
 
@@ -216,25 +74,9 @@ convert_unknown(struct base_buffer *out, const char *in, size_t length)
 static void
 words_flush(struct words *words)
 {
-	int entry = charset_find(words->charset);
-	size_t i, length = words->raw.length;
-	iconv_t converter;
-
-	if (length == 0)
-		return;
-	for (i = 0; i < length; i++) {
-		if (words->raw.data[i] == '\0')
-			words->raw.data[i] = ' '; /* it would end the text early */
-	}
-	if (entry >= 0 && charsets[entry].iconv_name == NULL) {
-		base_buffer_append(&words->out, words->raw.data, length);
-	} else if (entry >= 0 && (converter = iconv_open("UTF-8",
-				      charsets[entry].iconv_name)) != (iconv_t)-1) {
-		convert(&words->out, converter, words->raw.data, length);
-		iconv_close(converter);
-	} else {
-		convert_unknown(&words->out, words->raw.data, length);
-	}
+	if (words->raw.length > 0)
+		mail_charset_append(&words->out, words->charset, words->raw.data,
+		    words->raw.length);
 	base_buffer_clear(&words->raw);
 }
 
@@ -250,7 +92,7 @@ words_add(struct words *words, const struct encoded *encoded)
 		words->charset[encoded->charset_length] = '\0';
 	}
 	if (encoded->is_base64)
-		decode_b(&words->raw, encoded->text, encoded->text_length);
+		mail_base64_append(&words->raw, encoded->text, encoded->text_length);
 	else
 		decode_q(&words->raw, encoded->text, encoded->text_length);
 }

@@ -82,6 +82,10 @@ mail_judge(struct replay_import *import, struct base_arena *arena, const char *a
 
 	if (result == BASE_OK)
 		result = judge_score(&facts, options->scorecard, arena, &verdict, why_r);
+	if (result == BASE_OK && verdict.body_may_tell && transaction->text_length > 0) {
+		facts.has_body = true; /* the daemon asks for it where it could decide */
+		result = judge_score(&facts, options->scorecard, arena, &verdict, why_r);
+	}
 	if (result == BASE_OK)
 		*score_r = verdict.score;
 	return result;

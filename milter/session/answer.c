@@ -255,6 +255,9 @@ judge_message(struct session_connection *connection, SMFICTX *context)
 
 	if (mail->failed != NULL)
 		return session_answer_error(connection, "gather", mail->failed);
+	if (mail_transaction_text(connection->arena, mail->transaction) != BASE_OK)
+		return session_answer_error(
+		    connection, "gather", "no memory for the body's text");
 	session_part_await(connection);
 	if (session_part_settle(connection))
 		answer = facts_find(connection);

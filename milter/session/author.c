@@ -53,8 +53,8 @@ among_named(const struct session_connection *connection)
 		for (size_t i = 0; i < sets[set]->count; i++)
 			if (!is_another(&search, "", sets[set]->items[i]))
 				return search.found;
-	mail_text_each_address(connection->arena, transaction->body_start,
-	    transaction->body_start_length, QUOTED_LOOKS, is_another, &search);
+	mail_text_each_address(connection->arena, transaction->text,
+	    transaction->text_length, QUOTED_LOOKS, is_another, &search);
 	return search.found;
 }
 

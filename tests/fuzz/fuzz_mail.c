@@ -91,6 +91,9 @@ check_message(struct base_arena *arena, const char *data, size_t size)
 	must(t->reference_count <= MAIL_MAX_REFERENCES, "References are bounded");
 	must(t->header_bytes <= MAIL_MAX_HEADER_BYTES, "the header is bounded");
 	must(t->body_start_length <= MAIL_MAX_BODY_START, "the body is bounded");
+	must(t->text_length <= MAIL_MAX_TEXT, "its text is bounded");
+	must(strlen(t->text) == t->text_length, "its text has no end within");
+	must(base_is_utf8(t->text, t->text_length), "its text is UTF-8");
 }
 
 int

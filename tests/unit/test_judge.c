@@ -910,27 +910,6 @@ static const struct {
 	{ "greeting_to_one", GROUP, "", "Dear colleagues and friends,\n", 0, "" },
 	{ "greeting_to_one", GROUP, "", "The meeting moves.\n", 0, "" },
 	{ "greeting_to_one", "p1@example.com", "", "Hi Anna,\n", UNKNOWN, "" },
-	{ "greeting_to_one", NAMED, "",
-	    "--b\r\nContent-Type: text/plain\r\n\r\nHello Bob!\r\n", 1, "" },
-	{ "greeting_to_one", GROUP, "", "--b\nContent-Transfer-Encoding: base64\n\nSGk=\n",
-	    UNKNOWN, "" },
-	{ "greeting_to_one", NAMED, "",
-	    "--b\r\nContent-Transfer-Encoding:BASE64\r\n\r\nHi Bob,\r\n", UNKNOWN, "" },
-	{ "greeting_to_one", NAMED, "",
-	    "--b\r\nContent-Transfer-Encoding : \t base64\r\n\r\nHi Bob,\r\n", UNKNOWN,
-	    "" },
-	{ "greeting_to_one", NAMED, "",
-	    "--b\r\nContent-Transfer-Encoding:\r\n base64\r\n\r\nHi Bob,\r\n", UNKNOWN,
-	    "" },
-	{ "greeting_to_one", NAMED, "",
-	    "--b\r\nContent-Transfer-Encoding: 8bit\r\n base64\r\n\r\nHi Bob,\r\n", UNKNOWN,
-	    "" },
-	{ "greeting_to_one", NAMED, "",
-	    "--b\r\nContent-Transfer-Encoding: 8bit\r\nContent-Language: base64\r\n\r\nHi "
-	    "Bob,\r\n",
-	    1, "" },
-	{ "greeting_to_one", NAMED, "",
-	    "--b\r\nContent-Description:\r\n base64\r\n\r\nHi Bob,\r\n", 1, "" },
 	{ "greeting_to_one", GROUP, "", "", UNKNOWN, "" },
 	{ "greeting_to_one", GROUP, "", "Dear Sirs,\n", 0, "" },
 	{ "greeting_to_one", GROUP, "", "Dear Customer,\n", 0, "" },
@@ -1018,8 +997,8 @@ START_TEST(text_values)
 	mail->to = history_addresses(history.arena, texts[_i].recipients);
 	facts = history_facts(&history, mail);
 	if (texts[_i].body) {
-		mail->body_start = texts[_i].body;
-		mail->body_start_length = strlen(texts[_i].body);
+		mail->text = texts[_i].body;
+		mail->text_length = strlen(texts[_i].body);
 		facts.has_body = true;
 	}
 	measure = signal_measure(&history, texts[_i].signal, &facts);
@@ -1042,8 +1021,8 @@ START_TEST(greeted_by_display_name)
 	history_begin(&history);
 	text_history(&history);
 	mail = history_mail(&history, ME, GROUP, "now@x", "");
-	mail->body_start = "Hi Jo,\n";
-	mail->body_start_length = strlen(mail->body_start);
+	mail->text = "Hi Jo,\n";
+	mail->text_length = strlen(mail->text);
 	mail->names[0] = (struct mail_name){ "p2@example.com", "Miller, Jo" };
 	mail->name_count = 1;
 	facts = history_facts(&history, mail);
@@ -1069,38 +1048,16 @@ START_TEST(answer_below_is_not_there)
 	text_history(&history);
 	mail = history_mail(&history, ME, MANY, "now@x", "many@x");
 	mail->to = history_addresses(history.arena, MANY);
-	mail->body_start = body;
-	mail->body_start_length = sizeof(body);
+	mail->text = body;
+	mail->text_length = mail->body_start_length = sizeof(body);
 	facts = history_facts(&history, mail);
 	facts.has_body = true;
 	ck_assert(!signal_measure(&history, "brief_answer", &facts).is_known);
-	mail->body_start_length -= 2;
+	mail->text_length = mail->body_start_length -= 2;
 	ck_assert_double_eq(signal_measure(&history, "brief_answer", &facts).value, 0);
 	memcpy(body, "Yes\n", 4);
-	mail->body_start_length = sizeof(body);
+	mail->text_length = mail->body_start_length = sizeof(body);
 	ck_assert_double_eq(signal_measure(&history, "brief_answer", &facts).value, 1);
-	history_end(&history);
-}
-END_TEST
-
-/* What a whole body in base64 says is not in its bytes. */
-START_TEST(base64_is_not_read)
-{
-	struct history history;
-	struct judge_facts facts;
-	struct mail_transaction *mail;
-
-	history_begin(&history);
-	text_history(&history);
-	mail = history_mail(&history, ME, MANY, "now@x", "many@x");
-	mail->to = history_addresses(history.arena, MANY);
-	mail->body_start = "SGkgQW5uYSwK\n";
-	mail->body_start_length = strlen(mail->body_start);
-	facts = history_facts(&history, mail);
-	facts.has_body = true;
-	ck_assert_double_eq(signal_measure(&history, "brief_answer", &facts).value, 1);
-	mail->is_base64 = true;
-	ck_assert(!signal_measure(&history, "brief_answer", &facts).is_known);
 	history_end(&history);
 }
 END_TEST
@@ -1551,8 +1508,8 @@ START_TEST(body_is_wanted_when_it_matters)
 	judge_send(&facts, history.card, &history.policy, history.arena, &verdict, &why);
 	ck_assert_int_eq(verdict.action, SETTINGS_PASS);
 	ck_assert(verdict.wants_body);
-	mail->body_start = "Hi Anna,\n\nas we said.\n";
-	mail->body_start_length = strlen(mail->body_start);
+	mail->text = "Hi Anna,\n\nas we said.\n";
+	mail->text_length = strlen(mail->text);
 	facts.has_body = true;
 	judge_send(&facts, history.card, &history.policy, history.arena, &verdict, &why);
 	ck_assert_int_eq(verdict.action, SETTINGS_CONFIRM);
@@ -1865,7 +1822,7 @@ mail_judged(struct history *history, const struct mail_transaction *mail)
 	struct judge_verdict verdict;
 	const char *why = "";
 
-	facts.has_body = mail->body_start_length > 0;
+	facts.has_body = mail->text_length > 0;
 	ck_assert_int_eq(judge_send(&facts, history->card, &history->policy, history->arena,
 			     &verdict, &why),
 	    BASE_OK);
@@ -1891,8 +1848,8 @@ START_TEST(order_does_not_matter)
 		if (random() % 2)
 			mail->to = mail->recipients;
 		if (random() % 2) {
-			mail->body_start = "Hi Anna,\n\nthanks.\n";
-			mail->body_start_length = strlen(mail->body_start);
+			mail->text = "Hi Anna,\n\nthanks.\n";
+			mail->text_length = strlen(mail->text);
 		}
 		first = mail_judged(&history, mail);
 		again = mail_judged(&history, mail);
@@ -1971,7 +1928,6 @@ main(void)
 	tcase_add_loop_test(signal, text_values, 0, (int)(sizeof(texts) / sizeof(*texts)));
 	tcase_add_loop_test(
 	    signal, what_is_said_is_true, 0, (int)(sizeof(said) / sizeof(*said)));
-	tcase_add_test(signal, base64_is_not_read);
 	tcase_add_test(signal, answer_below_is_not_there);
 	tcase_add_test(signal, greeted_by_display_name);
 	tcase_add_test(signal, look_alike_name);
