@@ -443,6 +443,7 @@ explain(const struct settings *settings, const struct explainer *site,
 	enum base_result result;
 
 	memory_calibrate(site->memory, &calibration);
+	transaction->inside = audience_inside(site->audience);
 	identity_find(settings, &sources, arena, &peer, transaction, &identity);
 	if (!identity.is_local)
 		identity.actor = identity.person = transaction->envelope_sender;

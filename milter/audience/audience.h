@@ -62,6 +62,12 @@ void audience_count(struct audience_directory *directory,
 /* How many addresses it goes to, by the same rule; repeats and those over a maximum count. */
 size_t audience_recipients(const struct mail_transaction *transaction, const char *sender);
 /*
+ * Who is inside: the domains of the organisations that the local domains belong to, by the public
+ * suffix list (publicsuffix.org): with "cs.example.edu" all of example.edu. For
+ * transaction->inside; it lives as long as the directory. Looked up once, not for each mail.
+ */
+const struct mail_domains *audience_inside(const struct audience_directory *directory);
+/*
  * Who looks after the list of this (normalised) address, as the settings say; NULL: nobody.
  * Lives as long as the settings.
  */

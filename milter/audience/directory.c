@@ -16,6 +16,7 @@
  */
 struct audience_directory {
 	const struct settings *settings;
+	struct mail_domains inside;
 	pthread_rwlock_t lock;
 	struct audience_table *table;
 	struct audience_table
@@ -67,12 +68,15 @@ audience_directory_new(const struct settings *settings,
 		return BASE_BROKEN;
 	directory->settings = settings;
 	result = build(settings, &directory->table, why_r);
-	if (result == BASE_OK && !audience_asker_new(settings, &directory->asker)) {
+	if (result == BASE_OK &&
+	    (!audience_inside_make(settings, &directory->inside) ||
+		!audience_asker_new(settings, &directory->asker))) {
 		*why_r = "out of memory";
 		result = BASE_BROKEN;
 	}
 	if (result != BASE_OK) {
 		audience_table_free(&directory->table);
+		free(directory->inside.items);
 		free(directory);
 		return result == BASE_RETRY ? BASE_BROKEN : result;
 	}
@@ -104,6 +108,7 @@ audience_directory_free(struct audience_directory **directory)
 	audience_table_free(&(*directory)->table);
 	audience_table_free(&(*directory)->refused);
 	audience_asker_free(&(*directory)->asker);
+	free((*directory)->inside.items);
 	pthread_rwlock_destroy(&(*directory)->lock);
 	pthread_mutex_destroy(&(*directory)->state);
 	pthread_cond_destroy(&(*directory)->wake);
@@ -311,6 +316,12 @@ audience_trouble(struct audience_directory *directory, const char **why_r)
 	    audience_asker_news(directory->asker, why_r))
 		result = BASE_BROKEN;
 	return result;
+}
+
+const struct mail_domains *
+audience_inside(const struct audience_directory *directory)
+{
+	return &directory->inside;
 }
 
 const char *

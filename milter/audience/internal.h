@@ -72,6 +72,14 @@ struct audience_table {
 	size_t file_count;
 };
 
+/* --- inside.c ---------------------------------------------------------------------- */
+
+/*
+ * The organisations of the local domains; the caller frees `items`, whose texts are the
+ * settings'. Without a list of public suffixes: those domains alone. False: no memory.
+ */
+bool audience_inside_make(const struct settings *settings, struct mail_domains *inside_r);
+
 /* --- table.c ------------------------------------------------------------------------ */
 
 struct audience_table *audience_table_new(const struct settings *settings);

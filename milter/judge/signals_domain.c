@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "milter/judge/internal.h"
+#include "milter/mail/mail.h"
 
 #define DOMAIN_SENDS 20      /* sends from which a domain's first time means something */
 #define DOMAIN_MAX_LENGTH 64 /* bytes of domains that are compared */
@@ -38,7 +39,15 @@ own_domain(const struct judge_view *view)
 
 /* --- domains ----------------------------------------------------------------------- */
 
-/* How many distinct domains other than the sender's there are, of the sample. */
+/* Is this recipient of the sender's organisation? */
+static bool
+is_inside(const struct judge_view *view, size_t i)
+{
+	return mail_is_inside(view->facts->transaction, view->facts->identity->actor,
+	    judge_view_person(view, i));
+}
+
+/* How many distinct domains of other organisations there are, of the sample. */
 static size_t
 outside_count(const struct judge_view *view, size_t *first_r)
 {
@@ -46,7 +55,7 @@ outside_count(const struct judge_view *view, size_t *first_r)
 
 	for (size_t i = 0; i < view->sample; i++) {
 		const char *domain = domain_of(judge_view_person(view, i));
-		bool is_new = strcmp(domain, own_domain(view)) != 0;
+		bool is_new = !is_inside(view, i);
 
 		for (size_t j = 0; j < i && is_new; j++)
 			is_new = strcmp(domain, domain_of(judge_view_person(view, j))) != 0;
@@ -227,7 +236,7 @@ judge_measure_look_alike_domain(
 		const char *domain = domain_of(judge_view_person(view, i));
 		bool found;
 
-		if (view->contacts[i] && view->contacts[i]->last_sent)
+		if ((view->contacts[i] && view->contacts[i]->last_sent) || is_inside(view, i))
 			continue;
 		found = is_alike(domain, own_domain(view));
 		for (size_t j = 0; j < view->sample && !found; j++)

@@ -497,6 +497,31 @@ mail_address_is_mailbox(const char *normal)
 	return true;
 }
 
+/* Is a domain one of these, or below one? */
+static bool
+domains_have(const struct mail_domains *domains, const char *domain)
+{
+	for (size_t i = 0; domains != NULL && i < domains->count; i++)
+		if (mail_domain_is_within(domain, domains->items[i]))
+			return true;
+	return false;
+}
+
+bool
+mail_is_inside(const struct mail_transaction *transaction, const char *sender,
+    const char *address)
+{
+	const char *own = mail_domain_of(sender), *domain = mail_domain_of(address);
+
+	if (*domain == '\0')
+		return true;
+	if (!mail_address_is_mailbox(address))
+		return false;
+	return mail_domain_is_within(domain, own) || mail_domain_is_within(own, domain) ||
+	       (domains_have(transaction->inside, own) &&
+		   domains_have(transaction->inside, domain));
+}
+
 bool
 mail_domain_is_within(const char *domain, const char *parent)
 {

@@ -76,6 +76,13 @@ const char *mail_domain_of(const char *normal);
 bool mail_address_is_mailbox(const char *normal);
 /* Is `domain` the same as `parent` or below it? */
 bool mail_domain_is_within(const char *domain, const char *parent);
+/*
+ * Is an address of the same organisation as a send's sender: in the sender's domain, one above or
+ * below it, or are both in domains of transaction->inside? A local name without a domain is. What
+ * is a route to another host (mail_address_is_mailbox()) is not.
+ */
+bool mail_is_inside(const struct mail_transaction *transaction, const char *sender,
+	const char *address);
 
 /*
  * The address without an extension of its local part: "anna@b" for "anna+news@b" when '+' is one

@@ -37,6 +37,12 @@ struct mail_addresses {
 	bool capped;
 };
 
+/* Domains that are one organisation's, in no order. */
+struct mail_domains {
+	const char **items; /* normalised; those below them belong to it too */
+	size_t count;
+};
+
 /* The display name of a mailbox in To or Cc. */
 struct mail_name {
 	const char *address; /* normalised */
@@ -72,6 +78,8 @@ struct mail_transaction {
 	bool is_list;	/* List-Id, List-Post or List-Unsubscribe (RFC 2919, RFC 2369) */
 	bool is_report; /* multipart/report (RFC 6522) */
 	bool is_resent; /* Resent-*: From, To and Cc tell of an earlier send (RFC 5322 3.6.6) */
+
+	const struct mail_domains *inside; /* the site's, as audience has them; NULL: not known */
 
 	size_t field_count;		/* header fields offered */
 	size_t header_bytes;		/* bytes of the fields looked at */

@@ -19,16 +19,6 @@ domain_name(const char *address)
 	return *domain ? domain - 1 : "";
 }
 
-/* Is this the domain of another organisation than the sender's? */
-static bool
-is_outside(const char *address, const char *own)
-{
-	const char *domain = mail_domain_of(address);
-
-	return *own && *domain && !mail_domain_is_within(domain, own) &&
-	       !mail_domain_is_within(own, domain);
-}
-
 /* Adds a hash once; false: there is no more room. */
 static bool
 hash_add(uint64_t *hashes, uint8_t *count, size_t room, uint64_t hash)
@@ -45,15 +35,17 @@ hash_add(uint64_t *hashes, uint8_t *count, size_t room, uint64_t hash)
 /* The outside domains of a mail's envelope, the first ones when there are many. */
 void
 memory_lesson_domains(const struct base_key *key, const char *sender,
-    const struct mail_addresses *recipients, struct memory_lesson *lesson)
+    const struct mail_transaction *transaction, struct memory_lesson *lesson)
 {
-	const char *own = mail_domain_of(sender), *last = "";
+	const struct mail_addresses *recipients = &transaction->recipients;
+	const char *last = "";
 
 	lesson->knows_domains = true;
 	for (size_t i = 0; i < recipients->count; i++) {
 		const char *domain = mail_domain_of(recipients->items[i]);
 
-		if (strcmp(domain, last) == 0 || !is_outside(recipients->items[i], own))
+		if (strcmp(domain, last) == 0 ||
+		    mail_is_inside(transaction, sender, recipients->items[i]))
 			continue;
 		last = domain;
 		if (!hash_add(lesson->domains, &lesson->domain_count, MEMORY_LESSON_DOMAINS,
@@ -79,7 +71,7 @@ memory_domains_find(struct base_arena *arena, const struct base_key *key, const 
     const char **why_r)
 {
 	const struct mail_addresses *recipients = &transaction->recipients;
-	const char *own = mail_domain_of(actor), *last = "";
+	const char *last = "";
 	enum memory_domain whose = MEMORY_DOMAIN_OWN;
 	uint8_t *domains;
 
@@ -93,7 +85,7 @@ memory_domains_find(struct base_arena *arena, const struct base_key *key, const 
 	for (size_t i = 0; i < recipients->count; i++) {
 		const char *domain = mail_domain_of(recipients->items[i]);
 
-		if (!is_outside(recipients->items[i], own))
+		if (mail_is_inside(transaction, actor, recipients->items[i]))
 			continue;
 		if (strcmp(domain, last) != 0)
 			whose = is_known(recall->profile,

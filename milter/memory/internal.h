@@ -49,7 +49,7 @@ struct memory_lesson {
 	uint32_t member_count; /* envelope, To, Cc and the sender */
 	uint64_t member_sum;
 	bool has_header;    /* To or Cc was there, so who is hidden is known */
-	bool is_one_domain; /* everybody has the sender's domain */
+	bool is_one_domain; /* everybody is of the sender's organisation */
 	bool knows_domains; /* false: a lesson of before they were kept */
 	bool is_confirmed;  /* its sender was asked about this very audience */
 	uint64_t
@@ -88,7 +88,7 @@ uint64_t memory_hash(const struct base_key *key, const char *text);
 
 /* The outside domains of the recipients, for a sender's address. */
 void memory_lesson_domains(const struct base_key *key, const char *sender,
-    const struct mail_addresses *recipients, struct memory_lesson *lesson);
+    const struct mail_transaction *transaction, struct memory_lesson *lesson);
 /* Fills in `recall->domains`; the profile is there. BROKEN: arena full. */
 enum base_result memory_domains_find(struct base_arena *arena, const struct base_key *key,
     const char *actor, const struct mail_transaction *transaction,

@@ -109,12 +109,13 @@ lesson_sender(const char *actor, const struct mail_transaction *transaction)
 	return *transaction->from ? transaction->from : transaction->envelope_sender;
 }
 
-/* Do all addresses have this domain? */
+/* Are all addresses of the sender's organisation? */
 static bool
-is_one_domain(const struct mail_addresses *addresses, const char *domain)
+are_inside(const struct mail_transaction *transaction, const char *sender,
+    const struct mail_addresses *addresses)
 {
 	for (size_t i = 0; i < addresses->count; i++)
-		if (strcmp(mail_domain_of(addresses->items[i]), domain) != 0)
+		if (!mail_is_inside(transaction, sender, addresses->items[i]))
 			return false;
 	return true;
 }
@@ -133,14 +134,13 @@ memory_lesson_make(struct base_arena *arena, const struct base_key *key, const c
 		.sender = *sender ? memory_hash(key, sender) : 0,
 		.has_header = transaction->to.count + transaction->cc.count > 0,
 	};
-	const char *domain = mail_domain_of(sender);
 	size_t count =
 	    transaction->recipients.count + transaction->to.count + transaction->cc.count;
 
-	lesson.is_one_domain = is_one_domain(&transaction->recipients, domain) &&
-			       is_one_domain(&transaction->to, domain) &&
-			       is_one_domain(&transaction->cc, domain);
-	memory_lesson_domains(key, sender, &transaction->recipients, &lesson);
+	lesson.is_one_domain = are_inside(transaction, sender, &transaction->recipients) &&
+			       are_inside(transaction, sender, &transaction->to) &&
+			       are_inside(transaction, sender, &transaction->cc);
+	memory_lesson_domains(key, sender, transaction, &lesson);
 	if (*transaction->message_id)
 		lesson.message = memory_hash(key, transaction->message_id);
 	if (*transaction->in_reply_to)

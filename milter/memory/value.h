@@ -170,7 +170,7 @@ struct memory_thread {
 	uint8_t answered_all; /* answers to all in this thread so far, at most 255 */
 	bool has_header;      /* To or Cc was there, so who is hidden is known */
 	bool knows_copied;    /* false: a record of before that was kept */
-	bool is_one_domain;   /* all members have the originator's domain */
+	bool is_one_domain;   /* all members are of the originator's organisation */
 };
 
 #define MEMORY_SCORE_BINS 480 /* of 0.05, by the logarithm of the odds, from -8 */
@@ -211,7 +211,7 @@ struct memory_calibration {
 
 /* Whose domain a recipient has. */
 enum memory_domain {
-	MEMORY_DOMAIN_OWN,   /* the sender's, one below or above it, or none */
+	MEMORY_DOMAIN_OWN,   /* of the sender's organisation (mail_is_inside()), or none */
 	MEMORY_DOMAIN_KNOWN, /* an outside one that the sender wrote to before */
 	MEMORY_DOMAIN_NEW, /* an outside one that the sender is not known to have written to */
 };

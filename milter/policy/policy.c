@@ -5,6 +5,8 @@
 #include <string.h>
 #include <time.h>
 
+#include "milter/mail/mail.h"
+
 struct policy_moment
 policy_moment_of(int64_t time)
 {
@@ -34,14 +36,14 @@ writes_to(const struct policy_facts *facts, const struct settings_match *match)
 	return false;
 }
 
-/* Is everybody whom it goes to one of the site's own? */
+/* Is everybody whom it goes to of the sender's organisation? */
 static bool
 stays_inside(const struct policy_facts *facts)
 {
 	const struct mail_addresses *set = &facts->transaction->recipients;
 
 	for (size_t i = 0; i < set->count; i++)
-		if (!settings_is_local(facts->settings, set->items[i]))
+		if (!mail_is_inside(facts->transaction, facts->actor, set->items[i]))
 			return false;
 	return !set->capped;
 }

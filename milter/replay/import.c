@@ -168,6 +168,8 @@ replay_import_mail(void *context, struct base_arena *arena,
 		import->count.skipped++;
 		return BASE_OK;
 	}
+	if (import->options.audience)
+		transaction->inside = audience_inside(import->options.audience);
 	actor = actor_find(import->options.settings, transaction);
 	audience = mail_count(import, actor, transaction);
 	result = batch_begin(import, why_r);

@@ -136,6 +136,9 @@ mail_begin(struct session_connection *connection)
 	connection->site = site_take(connection->rooms->sites);
 	session_leave();
 	connection->mail.transaction = mail_transaction_new(connection->arena, base_now());
+	if (connection->mail.transaction != NULL && connection->site != NULL)
+		connection->mail.transaction->inside =
+		    audience_inside(connection->site->audience);
 }
 
 sfsistat

@@ -118,8 +118,8 @@ is_inside_only(const struct session_connection *connection)
 	    &connection->mail.transaction->recipients;
 
 	for (size_t i = 0; i < recipients->count; i++)
-		if (!settings_is_local(
-			connection->site->settings, recipients->items[i]))
+		if (!mail_is_inside(connection->mail.transaction,
+			connection->mail.identity.actor, recipients->items[i]))
 			return false;
 	return !recipients->capped && recipients->count > 0;
 }

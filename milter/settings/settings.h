@@ -88,7 +88,7 @@ struct settings_delegate {
 /* Whom a rule's recipients must be. */
 enum settings_reach {
 	SETTINGS_REACH_ANY,
-	SETTINGS_REACH_INSIDE,	/* all are in a local domain */
+	SETTINGS_REACH_INSIDE,	/* all are of the sender's organisation: mail_is_inside() */
 	SETTINGS_REACH_OUTSIDE, /* one at least is not */
 };
 

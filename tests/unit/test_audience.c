@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include "milter/audience/audience.h"
+#include "milter/mail/mail.h"
 
 #define COUNT(array) ((int)(sizeof(array) / sizeof((array)[0])))
 
@@ -632,6 +633,45 @@ START_TEST(test_the_sender_is_not_counted)
 END_TEST
 
 static const struct {
+	const char *local[2];
+	const char *sender, *address;
+	bool is_inside;
+} places[] = {
+	{ { "example.com", "example.org" }, "a@example.com", "b@example.org", true },
+	{ { "example.com", "example.org" }, "a@example.com", "b@example.net", false },
+	{ { "example.com", "example.org" }, "a@example.com", "b@sub.example.org", true },
+	{ { "example.com", "example.org" }, "a@example.com", "b%x.net@example.org", false },
+	{ { "example.com", "example.org" }, "a@example.com", "b", true },
+	/* one organisation is what one registered */
+	{ { "cs.example.ac.uk" }, "a@cs.example.ac.uk", "b@law.example.ac.uk", true },
+	{ { "cs.example.ac.uk" }, "a@cs.example.ac.uk", "b@other.ac.uk", false },
+	{ { "shop.github.io" }, "a@shop.github.io", "b@other.github.io", false },
+	{ { "co.uk" }, "a@co.uk", "b@x.co.uk", true },
+	/* somebody from outside who writes to us is not one of us, but of their own */
+	{ { "example.com", "example.org" }, "a@out.net", "b@example.com", false },
+	{ { "example.com", "example.org" }, "a@out.net", "b@mail.out.net", true },
+};
+
+START_TEST(test_who_is_inside)
+{
+	struct settings settings = { .identity = {
+					 .local_domains = (const char **)places[_i].local,
+					 .local_domain_count =
+					     places[_i].local[1] == NULL ? 1 : 2 } };
+	struct audience_directory *directory;
+	struct mail_transaction transaction = { 0 };
+	const char *why = "";
+
+	ck_assert_int_eq(audience_directory_new(&settings, &directory, &why), BASE_OK);
+	transaction.inside = audience_inside(directory);
+	ck_assert_int_eq(
+	    mail_is_inside(&transaction, places[_i].sender, places[_i].address),
+	    places[_i].is_inside);
+	audience_directory_free(&directory);
+}
+END_TEST
+
+static const struct {
 	const char *sender;
 	size_t count, seen, recipients;
 } address_cases[] = {
@@ -717,6 +757,7 @@ main(void)
 	tcase_add_test(tests, test_many_members);
 	tcase_add_test(tests, test_depth);
 	tcase_add_test(tests, test_capped);
+	tcase_add_loop_test(tests, test_who_is_inside, 0, COUNT(places));
 	tcase_add_loop_test(tests, test_the_sender_is_not_counted, 0, COUNT(own_cases));
 	tcase_add_loop_test(
 	    tests, test_the_senders_address_is_not_counted, 0, COUNT(address_cases));

@@ -1011,6 +1011,37 @@ START_TEST(text_values)
 }
 END_TEST
 
+/* Another domain of the same organisation is no other organisation, and not misspelt. */
+START_TEST(a_colleagues_domain_is_inside)
+{
+	static const char *items[] = { "example.com", "exampel.com" };
+	static const struct mail_domains inside = { items, 2 };
+	struct history history;
+	struct judge_facts facts;
+	struct mail_transaction *mail;
+
+	history_begin(&history);
+	text_history(&history);
+	mail = history_mail(&history, ME, "p1@example.com,a@it.exampel.com", "now@x", "in@x");
+	mail->to = mail->recipients;
+	facts = history_facts(&history, mail);
+	ck_assert_double_eq(signal_measure(&history, "outside_domains", &facts).value, 1);
+	ck_assert_double_eq(signal_measure(&history, "outsider_joins", &facts).value, 1);
+	mail->inside = &inside;
+	facts = history_facts(&history, mail);
+	ck_assert_double_eq(signal_measure(&history, "outside_domains", &facts).value, 0);
+	ck_assert_double_eq(signal_measure(&history, "outsider_joins", &facts).value, 0);
+	ck_assert_double_eq(signal_measure(&history, "outside_domain_first", &facts).value, 0);
+	mail = history_mail(&history, ME, "p1@example.com,a@exampel.com", "then@x", "");
+	mail->to = mail->recipients;
+	facts = history_facts(&history, mail);
+	ck_assert_double_eq(signal_measure(&history, "look_alike_domain", &facts).value, 1);
+	mail->inside = &inside;
+	ck_assert_double_eq(signal_measure(&history, "look_alike_domain", &facts).value, 0);
+	history_end(&history);
+}
+END_TEST
+
 /* Display names are names too, but only of those who get it. */
 START_TEST(greeted_by_display_name)
 {
@@ -1929,6 +1960,7 @@ main(void)
 	tcase_add_loop_test(
 	    signal, what_is_said_is_true, 0, (int)(sizeof(said) / sizeof(*said)));
 	tcase_add_test(signal, answer_below_is_not_there);
+	tcase_add_test(signal, a_colleagues_domain_is_inside);
 	tcase_add_test(signal, greeted_by_display_name);
 	tcase_add_test(signal, look_alike_name);
 	tcase_add_test(signal, a_first_domain_needs_a_habit);

@@ -82,8 +82,9 @@ static const struct send {
 	    "recipient: ", .recipient = "al@example.com" },
 	{ "recipient = \"@out.example\"", true, NULL, .recipient = "x@out.example" },
 	{ "reach = \"inside\"", true, NULL, .recipient = "x@in.example" },
+	{ "reach = \"inside\"", true, NULL, .recipient = "x@sub.in.example" },
 	{ "reach = \"inside\"", false, "reach: it goes outside",
-	    .recipient = "x@sub.in.example" },
+	    .recipient = "x@notin.example" },
 	{ "reach = \"outside\"", true, NULL, .recipient = "x@out.example" },
 	{ "reach = \"outside\"", false, "reach: it stays inside",
 	    .recipient = "x@in.example" },
@@ -127,12 +128,16 @@ static const struct send {
 	    .sender = "a@example.com", .people = 1 },
 };
 
+static const char *site_domains[] = { "example.com", "in.example" };
+static const struct mail_domains inside = { site_domains, 2 };
+
 START_TEST(test_match)
 {
 	const struct send *send = &sends[_i];
 	const char *recipient = send->recipient == NULL ? "p@example.com" : send->recipient;
 	struct mail_transaction transaction = { .recipients = {
-						    &recipient, 1, 1, 0, false } };
+						    &recipient, 1, 1, 0, false },
+		.inside = &inside };
 	struct audience audience = { send->kind, send->people == 0 ? 1 : send->people, 0 };
 	struct judge_reason reason = { .signal = send->reason };
 	struct judge_verdict verdict = { .reasons = &reason, .reason_count = 1 };
