@@ -169,7 +169,8 @@ def test_what_is_written_after_an_undo_is_asked_about():
         web.press(site.link(ANNA), "send")
         story.reaches(site, better, 20)
         assert not site.receiver.received(message.id)
-        assert not site.audit("restore") and site.audit("sent", id=hold)
+        until(lambda: site.audit("sent", id=hold), 20)
+        assert not site.audit("restore")
 
 
 def test_after_undo_the_same_again_is_a_new_send():
