@@ -392,9 +392,11 @@ size_t
 audience_recipients(const struct mail_transaction *transaction, const char *sender)
 {
 	const struct mail_addresses *set = &transaction->recipients;
-	bool has_others = set->seen > 1;
+	bool is_there = false;
 
-	return set->seen - (has_others && mail_addresses_has(set, sender));
+	for (size_t i = 0; i < set->count && !is_there; i++)
+		is_there = strcmp(set->items[i], sender) == 0;
+	return set->seen - (is_there && set->seen > 1);
 }
 
 /* When there is no memory to tell people apart: every recipient is somebody. */
