@@ -173,6 +173,8 @@ queue_message_open(const struct queue_mta *mta, const char *queue_id,
 	/* Twice: a queue file that is put on hold goes the other way. */
 	for (int i = 0; i < 2 && result == BASE_NONE; i++)
 		result = queue_mqueue_each(&mta->mqueue, find_in, &message, why_r);
+	if (result == BASE_NONE)
+		*why_r = base_why("%s: no such message", queue_id);
 	base_buffer_init(&message.text, QUEUE_MAX_QF);
 	if (result == BASE_OK)
 		result = control_read(&message, why_r);

@@ -40,9 +40,23 @@ look_one(const struct queue_mta *mta, const char *queue_id, struct queue_look *l
 	return status;
 }
 
-/* Held while one of its pieces is; there while one of them is. */
+/* Is it asked about by its own name? Then it is a message by itself, and no piece of another. */
+static bool
+is_asked_about(const struct queue_look *looks, size_t count, const char *queue_id)
+{
+	for (size_t i = 0; i < count; i++)
+		if (strcmp(looks[i].queue_id, queue_id) == 0)
+			return true;
+	return false;
+}
+
+/*
+ * Held while one of its pieces is; there while one of them is. The mails of one connection bear
+ * such names, too, and some of them may be parts of one hold: those are among the `count` looks.
+ */
 static void
-look_whole(const struct queue_mta *mta, struct queue_look *look)
+look_whole(const struct queue_mta *mta, struct queue_look *look,
+    const struct queue_look *looks, size_t count)
 {
 	enum queue_status status = look_one(mta, look->queue_id, look);
 	const char *hold_id = look->hold_id, *why;
@@ -61,6 +75,8 @@ look_whole(const struct queue_mta *mta, struct queue_look *look)
 	       (id = strsep(&rest, "\n")) != NULL && *id != '\0') {
 		struct queue_look piece = { .queue_id = id };
 
+		if (is_asked_about(looks, count, id))
+			continue;
 		piece.status = look_one(mta, id, &piece);
 		if ((piece.status == QUEUE_HELD || piece.status == QUEUE_MOVING) &&
 		    strcmp(piece.tag.hold_id, hold_id) == 0) {
@@ -77,7 +93,7 @@ look(const struct queue_mta *mta, struct queue_look *looks, size_t count, int64_
 {
 	(void)deadline;
 	for (size_t i = 0; i < count; i++)
-		look_whole(mta, &looks[i]);
+		look_whole(mta, &looks[i], looks, count);
 }
 
 /* Is this envelope on hold, and of this hold? */
@@ -286,7 +302,7 @@ act_on_all(const struct queue_mta *mta, enum queue_verb verb, struct queue_item 
 	}
 	/* It may have gone along with another part of the same hold, a moment ago. */
 	if (result == BASE_OK && item->status == QUEUE_HELD) {
-		look_whole(mta, &look);
+		look_whole(mta, &look, &look, 1);
 		*why_r = base_why("%s is not ours any more", item->queue_id);
 		if (look.status == QUEUE_MOVING || look.status == QUEUE_GONE)
 			item->status = look.status;

@@ -3,7 +3,7 @@ import contextlib
 import sqlite3
 
 from lab import story, web
-from lab.mail import until
+from lab.mail import Submission, until
 from lab.site import Site
 from lab.story import ANNA
 
@@ -69,6 +69,27 @@ def test_released_and_nobody_asks():
         site.mta.release(queue_id)
         story.reaches(site, message)
         until(lambda: site.audit("lost", id=hold), 90, "it is noticed")
+
+
+def test_one_part_of_several_is_released_by_hand():
+    """Their names differ in a running number alone; the others are no pieces of it."""
+    with Site({"undo": {"grace": "4s"}}) as site:
+        story.teach(site)
+        message = story.announce(site).reply_all(ANNA)
+        everybody = message.recipients()
+        with Submission(site.mta.port, ANNA) as submission:
+            ids = [submission.send(message, recipients=everybody[start:start + 10])
+                   for start in range(0, 40, 10)]
+        hold, link = story.hold_of(site, ids[0]), site.link(ANNA)
+        site.mta.release(ids[0])
+        until(lambda: len(site.receiver.copies(message.id)) >= 10, 20, "ten have it")
+        until(lambda: site.mta.queued(ids[0]) is None, 10)
+        assert web.press(link, "undo").status == 303
+        until(lambda: site.audit("lost", id=hold), 20, "it is noticed that a part has left")
+        assert "Nobody has got it" not in web.get(link).text
+        assert "may have" in site.returned(ANNA, 60)[0].data.decode()
+        until(lambda: site.audit("return", id=hold), 20, "the others are back")
+        assert len(site.receiver.copies(message.id)) == 10 and not site.held()
 
 
 def test_stopped_is_said_once_it_was_seen():
