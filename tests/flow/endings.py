@@ -39,17 +39,26 @@ class Program:
     """One of the lab's programs, in a folder for its temporary files."""
 
     def __init__(self, command, folder):
+        os.chmod(folder, 0o755)  # for its users
         self.before, self.output = set(processes()), open(folder + "/output", "w+", encoding="utf-8")
         self.process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=self.output,
                                         stderr=subprocess.STDOUT,
                                         env={**os.environ, "TMPDIR": folder})
         self.folder = folder
 
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        """It stays in no one's way, however the test went."""
+        self.process.terminate()
+        self.process.wait()
+
     def said(self):
         return pathlib.Path(self.folder, "output").read_text("utf-8")
 
     def waits_for(self, is_ready, what):
-        until(lambda: is_ready() or self.process.poll() is not None, 60, what)
+        until(lambda: is_ready() or self.process.poll() is not None, 90, what)
         assert self.process.poll() is None, f"it ended by itself: {self.said()}"
 
     def left(self):
@@ -67,9 +76,7 @@ def postfix_runs():
 
 def ends(command, number, is_ready, codes):
     """A program is ended by a signal while it works."""
-    with tempfile.TemporaryDirectory() as folder:
-        os.chmod(folder, 0o755)
-        program = Program(command, folder)
+    with tempfile.TemporaryDirectory() as folder, Program(command, folder) as program:
         program.waits_for(is_ready, "it works")
         program.process.send_signal(number)
         code = program.process.wait(60)
@@ -99,9 +106,7 @@ def test_tests_run_ended_by_signals():
 @only("postfix")
 def test_killed_suites_leave_no_process():
     for command in (FLOW, CRASH):
-        with tempfile.TemporaryDirectory() as folder:
-            os.chmod(folder, 0o755)
-            program = Program(command, folder)
+        with tempfile.TemporaryDirectory() as folder, Program(command, folder) as program:
             program.waits_for(postfix_runs, "it works")
             program.process.kill()
             program.process.wait()
@@ -111,7 +116,6 @@ def test_killed_suites_leave_no_process():
 @only("postfix")
 def test_the_next_start_finds_what_a_killed_one_left():
     with tempfile.TemporaryDirectory() as folder:
-        os.chmod(folder, 0o755)
         killed = Program(QUICKSTART, folder)
         killed.waits_for(postfix_runs, "it works")
         killed.process.kill()
@@ -131,7 +135,6 @@ def test_the_next_start_finds_what_a_killed_one_left():
 @only("postfix")
 def test_a_lab_that_is_at_work_is_left_alone():
     with tempfile.TemporaryDirectory() as folder:
-        os.chmod(folder, 0o755)
         first = Program(QUICKSTART, folder)
         first.waits_for(postfix_runs, "it works")
         second = Program([*PYTHON, TOP / "contrib/lab/leftovers.py"], folder)
