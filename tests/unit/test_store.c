@@ -49,9 +49,7 @@ path_of(const char *name, char path_r[128])
 static enum base_result
 open_kind(enum store_kind kind, bool create, struct store **store_r)
 {
-	struct store_options options = {
-		.driver = "sqlite", .directory = directory, .create = create
-	};
+	struct store_options options = { .driver = "sqlite", .directory = directory, .create = create };
 
 	return store_open(&options, kind, store_r, &why);
 }
@@ -860,9 +858,7 @@ END_TEST
 
 START_TEST(unknown_driver)
 {
-	struct store_options options = {
-		.driver = "oracle", .directory = directory, .create = true
-	};
+	struct store_options options = { .driver = "oracle", .directory = directory, .create = true };
 	struct store *store = NULL;
 
 	REFUSE(store_open(&options, STORE_HOLDS, &store, &why));
@@ -908,9 +904,7 @@ END_TEST
 START_TEST(unwritable_places)
 {
 	struct store *store = NULL;
-	struct store_options options = {
-		.driver = "sqlite", .directory = "/proc/no/such", .create = true
-	};
+	struct store_options options = { .driver = "sqlite", .directory = "/proc/no/such", .create = true };
 	char path[128];
 	int status;
 	pid_t child;

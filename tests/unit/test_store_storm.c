@@ -40,9 +40,7 @@ teardown(void)
 static struct store *
 must_open(enum store_kind kind)
 {
-	struct store_options options = {
-		.driver = "sqlite", .directory = directory, .create = true
-	};
+	struct store_options options = { .driver = "sqlite", .directory = directory, .create = true };
 	struct store *store = NULL;
 
 	OK(store_open(&options, kind, &store, &why));
