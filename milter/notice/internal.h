@@ -16,6 +16,11 @@
  * becomes one line whatever is in it.
  */
 bool notice_mime_field(struct base_buffer *out, const char *name, const char *text);
+/*
+ * The display name before an address (RFC 5322 3.2.5), from `column` of its line on: a quoted
+ * string, or encoded words (RFC 2047 5, rule 3) when the text is not plain ASCII.
+ */
+bool notice_mime_phrase(struct base_buffer *out, size_t column, const char *text);
 /* UTF-8 text with LF line ends as quoted-printable with CRLF; ends with a line end. */
 bool notice_mime_quoted(struct base_buffer *out, const char *text);
 /* "Mon, 23 Nov 2026 09:00:00 +0100", local time. */

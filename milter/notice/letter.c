@@ -374,7 +374,9 @@ notice_letter_fields(struct base_buffer *out, const struct notice_words *words,
     const struct hold_view *view, const char *subject,
     const struct notice_letter_options *options)
 {
-	base_buffer_printf(out, "From: \"%s\" <", words->letter_from);
+	base_buffer_puts(out, "From: ");
+	notice_mime_phrase(out, strlen("From: "), words->letter_from);
+	base_buffer_puts(out, " <");
 	if (!notice_mime_address(out, options->from))
 		return false;
 	base_buffer_puts(out, ">\r\nTo: <");

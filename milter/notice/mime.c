@@ -106,6 +106,39 @@ mime_is_plain(const char *text)
 	return !strstr(text, "=?");
 }
 
+/* A quoted string (RFC 5322 3.2.4); it can be folded at its spaces. */
+static void
+mime_put_quoted_string(struct base_buffer *out, size_t column, const char *text)
+{
+	struct base_buffer quoted;
+
+	base_buffer_init(&quoted, 2 * MIME_MAX_FIELD + 2);
+	base_buffer_puts(&quoted, "\"");
+	for (; *text; text++)
+		base_buffer_printf(
+		    &quoted, *text == '"' || *text == '\\' ? "\\%c" : "%c", *text);
+	base_buffer_puts(&quoted, "\"");
+	mime_put_folded(out, column, base_buffer_text(&quoted));
+	base_buffer_free(&quoted);
+}
+
+/* A name before an address. */
+bool
+notice_mime_phrase(struct base_buffer *out, size_t column, const char *text)
+{
+	struct base_buffer line;
+
+	base_buffer_init(&line, MIME_MAX_FIELD);
+	if (!base_quote_line(&line, text, MIME_MAX_FIELD))
+		out->failed = true;
+	if (mime_is_plain(base_buffer_text(&line)))
+		mime_put_quoted_string(out, column, base_buffer_text(&line));
+	else
+		mime_put_words(out, base_buffer_text(&line));
+	base_buffer_free(&line);
+	return !out->failed;
+}
+
 /* One unstructured field. */
 bool
 notice_mime_field(struct base_buffer *out, const char *name, const char *text)

@@ -287,6 +287,31 @@ START_TEST(test_mime_field)
 }
 END_TEST
 
+/* Names before an address: what stands in quotes, and what is encoded (RFC 2047 5, 3). */
+static const struct {
+	const char *text, *phrase;
+} phrase_cases[] = {
+	{ "oops-milter", "\"oops-milter\"" },
+	{ "The \"Post\" \\ office, Smith & Sons",
+	    "\"The \\\"Post\\\" \\\\ office, Smith & Sons\"" },
+	{ "Evil\" <evil@example.net>, \"x", "\"Evil\\\" <evil@example.net>, \\\"x\"" },
+	{ "Die \"Post\", M\xc3\xbcller & S\xc3\xb6hne",
+	    "=?UTF-8?Q?Die_=22Post=22=2C_M=C3=BCller_=26_S=C3=B6hne?=" },
+	{ "=?UTF-8?Q?x?=", "=?UTF-8?Q?=3D=3FUTF-8=3FQ=3Fx=3F=3D?=" },
+	{ "a\r\nBcc: b@c", "\"a  Bcc: b@c\"" },
+};
+
+START_TEST(test_mime_phrase)
+{
+	struct base_buffer out;
+
+	base_buffer_init(&out, 4000);
+	ck_assert(notice_mime_phrase(&out, 6, phrase_cases[_i].text));
+	ck_assert_str_eq(base_buffer_text(&out), phrase_cases[_i].phrase);
+	base_buffer_free(&out);
+}
+END_TEST
+
 START_TEST(test_mime_long)
 {
 	struct base_buffer out, text;
@@ -830,6 +855,29 @@ START_TEST(test_template_letter)
 }
 END_TEST
 
+/* Every byte of the header is ASCII, whatever a site's own sentences have in them. */
+START_TEST(test_template_header)
+{
+	struct hold_view view = new_view(HOLD_CONFIRM);
+	struct notice_templates *templates = NULL;
+	const char *faults, *text, *p;
+
+	ck_assert_int_eq(load_template("letter_from: Die \"Post\", M\xc3\xbcller & S\xc3\xb6hne\n"
+				       "letter_subject_confirm: F\xc3\xbcr {people}: "
+				       "\"{subject}\"\n",
+			     &templates, &faults),
+	    BASE_OK);
+	view.template = template_rule.template;
+	text = compose_from(&view, templates);
+	has(text, "From: =?UTF-8?Q?Die_=22Post=22=2C_M=C3=BCller_=26_S=C3=B6hne?= "
+		  "<oops@example.com>\r\n");
+	has(text, "\r\nSubject: =?UTF-8?Q?F=C3=BCr_40_people=3A_");
+	for (p = text; p < strstr(text, "\r\n\r\n"); p++)
+		ck_assert((unsigned char)*p < 0x80);
+	notice_templates_free(&templates);
+}
+END_TEST
+
 START_TEST(test_template_refused)
 {
 	struct notice_templates *templates = NULL;
@@ -865,11 +913,13 @@ main(void)
 	add_cases(tcase, test_template_fault, template_cases);
 	tcase_add_test(tcase, test_template_parse);
 	tcase_add_test(tcase, test_template_letter);
+	tcase_add_test(tcase, test_template_header);
 	tcase_add_test(tcase, test_template_refused);
 	add_cases(tcase, test_words_fill, fill_cases);
 	add_cases(tcase, test_words_time, time_cases);
 	tcase_add_test(tcase, test_words_who);
 	add_cases(tcase, test_mime_field, field_cases);
+	add_cases(tcase, test_mime_phrase, phrase_cases);
 	tcase_add_test(tcase, test_mime_long);
 	add_cases(tcase, test_mime_quoted, quoted_cases);
 	add_cases(tcase, test_mime_address, address_cases);
