@@ -7,7 +7,8 @@
  *
  * DIAGNOSTICS
  *	EX_USAGE, EX_NOINPUT, EX_CANTCREAT; EX_DATAERR: a malformed line, told with its number;
- *	EX_CONFIG: the scorecard is wrong; EX_SOFTWARE: no memory, or reading or writing failed.
+ *	EX_CONFIG: the scorecard is wrong; EX_SOFTWARE: no memory, or reading or writing failed;
+ *	128 + N: signal N ended it, and the lines so far are written, whole.
  */
 #include <errno.h>
 #include <getopt.h>
@@ -71,6 +72,8 @@ backtest_run(const struct settings *settings, const struct replay_options *optio
 	if (result == BASE_OK)
 		return EX_OK;
 	fprintf(stderr, "oopsctl: %s\n", why);
+	if (base_interrupted() != 0)
+		return BASE_INTERRUPTED + base_interrupted();
 	return result == BASE_REFUSE ? EX_DATAERR : EX_SOFTWARE;
 }
 
@@ -112,6 +115,7 @@ admin_backtest(const struct settings *settings, int argc, char **argv)
 			fclose(options.input);
 		return EX_CANTCREAT;
 	}
+	base_interrupt_catch();
 	if (arguments.scorecard)
 		with_scorecard.judge.scorecard = arguments.scorecard;
 	status = backtest_run(&with_scorecard, &options);

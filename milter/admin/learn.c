@@ -8,8 +8,8 @@
  * DIAGNOSTICS
  *	EX_USAGE; EX_NOINPUT: no such file; EX_DATAERR: not a format known here, or a malformed
  *	line of a history; EX_TEMPFAIL: the store is busy; EX_CONFIG: key, scorecard or
- *	lists; EX_IOERR: the store or reading failed. What was learned by then stays learned: run it
- *	again, and it goes on.
+ *	lists; EX_IOERR: the store or reading failed; 128 + N: signal N ended it. What was learned
+ *	by then stays learned, and is told: run it again, and it goes on.
  */
 #include <getopt.h>
 #include <stdio.h>
@@ -161,11 +161,14 @@ files_learn(struct learning *learning, int count, char **files)
 		result = ended;
 		why = end_why;
 	}
+	if (base_interrupted() != 0)
+		why = "told to end; run it again, and it goes on";
 	if (result != BASE_OK)
 		fprintf(stderr, "oopsctl: %s\n", why);
 	trouble_tell(learning);
 	count_tell(learning, &counted, status_of(result));
-	return status_of(result);
+	return base_interrupted() != 0 ? BASE_INTERRUPTED + base_interrupted()
+				       : status_of(result);
 }
 
 /* oopsctl learn */
@@ -190,6 +193,7 @@ admin_learn(const struct settings *settings, int argc, char **argv)
 		    stderr);
 		return EX_USAGE;
 	}
+	base_interrupt_catch();
 	status = learning_open(&learning);
 	if (status == EX_OK)
 		status = files_learn(&learning, argc - optind, argv + optind);

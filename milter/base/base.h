@@ -161,6 +161,12 @@ enum base_result base_user_become(const struct base_role *role, const char **why
  */
 enum base_result base_folder_guard(const char *path, unsigned uid, const char **why_r);
 
+/*
+ * Lets the process have as many files open as it may: the soft limit becomes the hard one. REFUSE:
+ * that is less than it needs; why_r has both numbers and how to raise it.
+ */
+enum base_result base_files_allow(unsigned long needed, const char **why_r);
+
 /* --- a running program's file -------------------------------------------------------- */
 
 /*
@@ -225,8 +231,21 @@ enum base_result base_tool_run(const struct base_tool *tool, int *exit_r, const 
 int64_t base_now(void);	   /* seconds since 1970 */
 int64_t base_now_ms(void); /* milliseconds since 1970 */
 int64_t base_tick_ms(void); /* milliseconds of a clock that nobody sets: for time limits */
+int64_t base_boot_ms(void); /* the same since the start of the machine, its sleep included */
 /* Sleeps, returning early only for a signal. */
 void base_sleep_ms(int64_t milliseconds);
+
+/* --- long jobs by hand --------------------------------------------------------------- */
+
+#define BASE_INTERRUPTED 128 /* what a shell adds to the signal that ended a command */
+
+/*
+ * From now on SIGINT, SIGTERM and SIGHUP only note that the job shall end, and interrupt a read
+ * that waits; what is ignored stays so. The second signal of a kind kills.
+ */
+void base_interrupt_catch(void);
+/* The signal that came; 0: none did. */
+int base_interrupted(void);
 
 /* --- files ------------------------------------------------------------------------ */
 

@@ -1,9 +1,11 @@
-/* system - the clock and paths; see base.h */
+/* system - clocks, open files and paths; see base.h */
 #include "milter/base/base.h"
 
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -13,6 +15,15 @@ base_tick_ms(void)
 	struct timespec now;
 
 	clock_gettime(CLOCK_MONOTONIC, &now);
+	return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
+}
+
+int64_t
+base_boot_ms(void)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_BOOTTIME, &now);
 	return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
 }
 
@@ -41,6 +52,29 @@ base_sleep_ms(int64_t milliseconds)
 	span.tv_sec = milliseconds / 1000;
 	span.tv_nsec = (long)(milliseconds % 1000) * 1000000;
 	nanosleep(&span, NULL);
+}
+
+enum base_result
+base_files_allow(unsigned long needed, const char **why_r)
+{
+	struct rlimit limit;
+
+	if (getrlimit(RLIMIT_NOFILE, &limit) != 0) {
+		*why_r = base_why("cannot read the limit of open files: %s", strerror(errno));
+		return BASE_BROKEN;
+	}
+	if (limit.rlim_cur < limit.rlim_max) {
+		limit.rlim_cur = limit.rlim_max;
+		(void)setrlimit(RLIMIT_NOFILE, &limit); /* what counts is what came of it */
+		(void)getrlimit(RLIMIT_NOFILE, &limit);
+	}
+	if (limit.rlim_cur >= needed)
+		return BASE_OK;
+	*why_r = base_why("it may have %lu files open at a time and needs %lu: raise the limit, "
+			  "by LimitNOFILE=%lu in its systemd unit or by ulimit -n %lu before it "
+			  "is started",
+	    (unsigned long)limit.rlim_cur, needed, needed, needed);
+	return BASE_REFUSE;
 }
 
 char *

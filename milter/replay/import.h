@@ -22,9 +22,10 @@
  *	field, a first line with five tabs; what else there is must have a mail server's line.
  *
  * DIAGNOSTICS
- *	REFUSE: not a format known here, compressed, or a malformed line of a history. A file
+ *	REFUSE: not a format known here, compressed, a malformed line of a history, or a file or
+ *	Maildir of which nothing at all could be read as what it is said to be. A file
  *	that is said to be a log must have one line with a stamp, unless it is empty. RETRY:
- *	the store was busy for a minute. BROKEN: memory, store, or reading failed. In logs and
+ *	the store was busy for a minute, or the job was told to end (base_interrupted()). BROKEN: memory, store, or reading failed. In logs and
  *	mailboxes what is malformed is counted and passed over.
  */
 #ifndef OOPS_REPLAY_IMPORT_H

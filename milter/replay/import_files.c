@@ -40,7 +40,7 @@ tsv_read(struct replay_import *import, FILE *input, const char *name, const char
 
 /*
  * One line, without its newline and bounded: of a longer one the rest is passed over.
- * NONE: the file has ended.
+ * NONE: the file has ended. RETRY: the job shall end.
  */
 static enum base_result
 line_read(FILE *input, char *line_r, size_t room, size_t *length_r)
@@ -51,6 +51,8 @@ line_read(FILE *input, char *line_r, size_t room, size_t *length_r)
 	while ((byte = getc_unlocked(input)) != EOF && byte != '\n')
 		if (length + 1 < room)
 			line_r[length++] = (char)byte;
+	if (base_interrupted() != 0)
+		return BASE_RETRY;
 	if (byte == EOF && length == 0)
 		return BASE_NONE;
 	if (length && line_r[length - 1] == '\r')
@@ -221,6 +223,10 @@ message_read(struct replay_import *import, FILE *input, const char **why_r)
 		return BASE_BROKEN;
 	}
 	length = fread(data, 1, IMPORT_MESSAGE, input);
+	if (base_interrupted() != 0) { /* it may be half of one */
+		free(data);
+		return BASE_RETRY;
+	}
 	result = message_take(import, data, length, why_r);
 	free(data);
 	return result;
@@ -336,6 +342,8 @@ folder_read(
 		char *file = NULL;
 
 		import->done++;
+		if (base_interrupted() != 0)
+			return BASE_RETRY;
 		if (is_draft(name)) {
 			import->count.skipped++;
 			continue;
@@ -399,6 +407,30 @@ log_check(const struct replay_import *import, const char *name, bool is_guessed,
 	return BASE_REFUSE;
 }
 
+/* What of a file was understood, or passed over for what it says. */
+static size_t
+understood(const struct replay_count *count)
+{
+	return count->learned + count->known + count->skipped;
+}
+
+/* It was read as what it is not: not one line or message of it could be understood. */
+static enum base_result
+kind_check(const struct replay_import *import, const char *name, enum replay_format format,
+    struct replay_log_seen before, const struct replay_count *counted, const char **why_r)
+{
+	size_t malformed = import->count.malformed - counted->malformed;
+	size_t servers = replay_log_seen(import->log).servers - before.servers;
+
+	if (malformed == 0 || understood(&import->count) > understood(counted) ||
+	    (format == REPLAY_LOG && servers > malformed))
+		return BASE_OK;
+	*why_r = base_why("%s: nothing in it could be read as %s: is it of another kind? see "
+			  "--format",
+	    name, replay_format_str(format));
+	return BASE_REFUSE;
+}
+
 /* A file that is open. */
 static enum base_result
 file_read(struct replay_import *import, FILE *input, const char *name,
@@ -406,6 +438,7 @@ file_read(struct replay_import *import, FILE *input, const char *name,
 {
 	bool is_guessed = format == REPLAY_AUTO;
 	struct replay_log_seen before = replay_log_seen(import->log);
+	const struct replay_count counted = import->count;
 	enum base_result result = replay_format_look(input, name, &format, why_r);
 	struct stat status;
 
@@ -427,6 +460,12 @@ file_read(struct replay_import *import, FILE *input, const char *name,
 		result = log_read(import, input, why_r);
 	if (result == BASE_OK && format == REPLAY_LOG)
 		result = log_check(import, name, is_guessed, before, why_r);
+	if (result == BASE_OK)
+		result = kind_check(import, name, format, before, &counted, why_r);
+	if (base_interrupted() != 0) {
+		*why_r = "told to end";
+		return BASE_RETRY;
+	}
 	if (result == BASE_OK && ferror(input)) {
 		*why_r = base_why("%s: %s", name, strerror(errno));
 		result = BASE_BROKEN;
@@ -439,12 +478,17 @@ replay_import_file(struct replay_import *import, const char *path,
     enum replay_format format, const char **why_r)
 {
 	bool is_standard = strcmp(path, "-") == 0;
+	struct replay_count counted;
 	struct stat status;
 	FILE *input;
 	enum base_result result;
 
 	if (!is_standard && stat(path, &status) == 0 && S_ISDIR(status.st_mode)) {
+		counted = import->count;
 		result = maildir_read(import, path, why_r);
+		if (result == BASE_OK)
+			result = kind_check(import, path, REPLAY_MAILDIR,
+			    replay_log_seen(import->log), &counted, why_r);
 		progress_end(import, result);
 		return result;
 	}

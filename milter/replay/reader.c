@@ -216,6 +216,11 @@ text_next(struct replay_reader *reader, size_t *length_r)
 
 	errno = 0;
 	length = getline(&reader->line, &reader->room, reader->input);
+	if (base_interrupted() != 0) {
+		*reader->why_r = base_why(
+		    "%s: told to end after line %zu", reader->name, reader->number);
+		return BASE_RETRY;
+	}
 	if (length < 0 && feof(reader->input))
 		return BASE_NONE;
 	reader->number++;

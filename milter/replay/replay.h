@@ -43,7 +43,7 @@ struct replay_reader;
 /* `name` is for messages; `input` is borrowed. NULL: no memory. */
 struct replay_reader *replay_reader_new(FILE *input, const char *name);
 void replay_reader_free(struct replay_reader **reader);
-/* The next line, in the arena. NONE: the history is over. */
+/* The next line, in the arena. NONE: the history is over; RETRY: the job was told to end. */
 enum base_result replay_reader_next(struct replay_reader *reader, struct base_arena *arena,
     struct replay_line *line_r, const char **why_r);
 
