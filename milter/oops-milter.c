@@ -13,7 +13,8 @@
  *
  * DIAGNOSTICS
  *	Exits with 0 after an orderly stop, 64 for wrong arguments, 69 when the store or the
- *	socket cannot be opened, 77 when root's rights cannot be given up, 78 for wrong settings
+ *	socket cannot be opened, 71 when it may have too few files open or cannot go to the
+ *	background, 77 when root's rights cannot be given up, 78 for wrong settings
  *	(each fault as "file:line: text"), a user among them that there is not.
  */
 #include <malloc.h>
@@ -41,6 +42,8 @@
 #define PROGRAM "oops-milter"
 #define QUEUE_TIMEOUT_MS 30000
 #define LEARN_WAIT_MS 1000        /* for what was sent to be learned */
+/* 200 of the MTA's processes at a time, and what is open besides: databases, letters, lists */
+#define FILES_NEEDED 256
 #define KEEP_SECONDS (30 * 86400) /* how long a settled hold can still be looked at */
 
 struct options {
@@ -335,6 +338,10 @@ run(struct program *program, bool is_foreground)
 	}
 	session_signals_block();
 	base_log_open(PROGRAM, is_foreground);
+	if (base_files_allow(FILES_NEEDED, &why) != BASE_OK) {
+		complain("open files", why);
+		return EX_OSERR;
+	}
 	if (!program_begin(program, ready))
 		return EX_UNAVAILABLE;
 	if (session_run(program_reload, program, &why) != BASE_OK) {

@@ -7,7 +7,7 @@
  *
  * DIAGNOSTICS
  *	Exits with 0 after SIGTERM, 64 for wrong arguments, 67 when mta.queue_user is nobody, 69
- *	when the socket or the MTA is not usable, 77 when it is not root, 78 for wrong settings.
+ *	when the socket or the MTA is not usable, 71 when it may have too few files open, 77 when it is not root, 78 for wrong settings.
  */
 #include <signal.h>
 #include <stdio.h>
@@ -17,6 +17,8 @@
 #include "milter/base/base.h"
 #include "milter/queue/queue.h"
 #include "milter/settings/settings.h"
+
+#define FILES_NEEDED 32 /* one connection at a time, queue files, the MTA's tools */
 
 /* Set by the signal handler, which can be told nothing else. */
 static volatile int stop;
@@ -133,7 +135,12 @@ main(int argc, char **argv)
 		return EX_OSERR;
 	}
 	catch_signals();
-	status = serve(settings, ready);
+	if (base_files_allow(FILES_NEEDED, &why) == BASE_OK) {
+		status = serve(settings, ready);
+	} else {
+		complain(why, is_foreground);
+		status = EX_OSERR;
+	}
 	settings_free(&settings);
 	return status;
 }

@@ -24,6 +24,8 @@
 
 #define PROGRAM "oops-web"
 
+#define FILES_NEEDED (WEB_MAX_CONNECTIONS + 64) /* the database and what waits to be refused */
+
 /* What runs, and by what. */
 struct program {
 	char *file; /* of the settings */
@@ -193,6 +195,10 @@ run(struct program *program, bool is_foreground)
 		return EX_OSERR;
 	}
 	block_signals(&ends);
+	if (base_files_allow(FILES_NEEDED, &why) != BASE_OK) {
+		complain(ready, why);
+		return EX_OSERR;
+	}
 	if (base_crypto_start(&why) != BASE_OK) {
 		complain(ready, why);
 		return EX_OSERR;

@@ -2,6 +2,7 @@
 
 import os
 import pathlib
+import resource
 import subprocess
 
 from lab import story, web
@@ -97,6 +98,30 @@ def test_the_helper_is_root_or_nothing():
     with RootSite(SETTINGS) as site:
         code, text = start(site, "oops-queued", "-f", user=MILTER_UID, group=MILTER_UID)
         assert code == 77 and "as root" in text, f"{code}: {text}"
+
+
+def test_files_are_allowed_or_it_does_not_start():
+    """A soft limit is raised; below what is needed nobody starts, and it says what to do."""
+    with RootSite(SETTINGS) as site:
+        site.allow("files open at a time")
+        for name, needed in (("oops-milter", 256), ("oops-web", 320), ("oops-queued", 32)):
+            site.end(name)
+
+            def limit(soft, hard):
+                return lambda: resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+            code, text = start(site, name, "-f", preexec_fn=limit(24, 24))
+            assert code == 71 and f"24 files open at a time and needs {needed}" in text, text
+            assert f"LimitNOFILE={needed}" in text, text
+            before = resource.getrlimit(resource.RLIMIT_NOFILE)
+            resource.setrlimit(resource.RLIMIT_NOFILE, (60, before[1]))
+            try:
+                site.run(name)
+            finally:
+                resource.setrlimit(resource.RLIMIT_NOFILE, before)
+            pid = site.running[name].pid
+            line = [line for line in pathlib.Path(f"/proc/{pid}/limits").read_text().splitlines()
+                    if line.startswith("Max open files")][0]
+            assert line.split()[3] == line.split()[4] == str(before[1]), line
 
 
 def test_a_folder_that_others_may_write_to_is_refused():
