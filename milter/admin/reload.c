@@ -54,14 +54,14 @@ static enum base_result
 wait_for_answer(
     const char *directory, const char *name, struct base_run_view *view, const char **why_r)
 {
-	int64_t end = base_now_ms() + WAIT_MS;
+	int64_t end = base_tick_ms() + WAIT_MS;
 	struct base_run_view now = *view;
 	enum base_result result;
 
 	do {
 		base_sleep_ms(LOOK_MS);
 		result = look(directory, name, &now, why_r);
-	} while (result == BASE_OK && now.number == view->number && base_now_ms() < end);
+	} while (result == BASE_OK && now.number == view->number && base_tick_ms() < end);
 	if (result == BASE_NONE)
 		*why_r = base_why("it has ended");
 	else if (result == BASE_OK && now.number == view->number)

@@ -12,7 +12,7 @@ enum base_result
 memory_import_begin(struct memory *memory, const char **why_r)
 {
 	if (!memory->batch_began)
-		memory->batch_began = base_now_ms();
+		memory->batch_began = base_tick_ms();
 	return memory_table_begin(memory->table, why_r);
 }
 
@@ -30,7 +30,7 @@ memory_import_is_full(const struct memory *memory)
 {
 	return memory_table_is_full(memory->table) ||
 	       (memory->batch_began &&
-		   base_now_ms() - memory->batch_began >= IMPORT_BATCH_MS);
+		   base_tick_ms() - memory->batch_began >= IMPORT_BATCH_MS);
 }
 
 /* What a mail's note is called. */

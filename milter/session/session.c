@@ -310,13 +310,13 @@ rooms_withdraw(void)
 {
 	const struct site *site = site_take(room.rooms->sites);
 	const char *path = unix_path(site->settings->milter.socket);
-	int64_t end = base_now_ms() + DRAIN_MS;
+	int64_t end = base_tick_ms() + DRAIN_MS;
 
 	if (path != NULL)
 		(void)unlink(path);
 	site_drop(&site);
 	atomic_store(&room.ended, true);
-	while (atomic_load(&room.busy) > 0 && base_now_ms() < end)
+	while (atomic_load(&room.busy) > 0 && base_tick_ms() < end)
 		base_sleep_ms(5);
 }
 

@@ -115,12 +115,12 @@ static enum base_result
 log_start(struct store_sqlite *database, const char **why_r)
 {
 	enum base_result result;
-	int64_t end = base_now_ms() + STORE_SQLITE_BUSY_MS;
+	int64_t end = base_tick_ms() + STORE_SQLITE_BUSY_MS;
 
 	for (;;) {
 		result = store_sqlite_expect(
 		    database, "PRAGMA journal_mode = WAL", "wal", why_r);
-		if (result != BASE_RETRY || base_now_ms() > end)
+		if (result != BASE_RETRY || base_tick_ms() > end)
 			return result;
 		base_sleep_ms(20);
 	}
