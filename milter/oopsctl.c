@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include "milter/admin/admin.h"
+#include "milter/audit/audit.h"
 #include "milter/check/check.h"
 
 #define DEFAULT_PATH OOPS_SYSCONFDIR "/oops-milter/oops-milter.conf"
@@ -133,5 +134,6 @@ main(int argc, char **argv)
 		return EX_SOFTWARE;
 	}
 	base_log_open("oopsctl", false); /* what it moves is audited in the system's log */
+	audit_operator_note();
 	return command_run(path, argc - optind, argv + optind);
 }

@@ -344,7 +344,7 @@ wish_one(struct hold *hold, const struct hold_view *view, enum hold_wish wish)
 	char was[STATE_BYTES], is[STATE_BYTES];
 	struct hold_view now = *view;
 	const char *why = "";
-	enum base_result result = hold_wish(hold, view->id, wish, "admin", &why);
+	enum base_result result = hold_wish(hold, view->id, wish, "admin", NULL, &why);
 	int status;
 
 	if (result == BASE_RETRY || result == BASE_BROKEN)

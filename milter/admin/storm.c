@@ -62,7 +62,7 @@ lift(struct hold *hold, const char *id)
 {
 	const char *why = "";
 
-	switch (hold_storm_lift(hold, id, "admin", &why)) {
+	switch (hold_storm_lift(hold, id, "admin", NULL, &why)) {
 	case BASE_OK:
 		printf("%s: lifted; what it held is sent\n", id);
 		return EX_OK;

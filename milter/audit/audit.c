@@ -1,12 +1,19 @@
 /* audit - the one line per event that an auditor reads; see audit.h */
 #include "milter/audit/audit.h"
 
+#include <pwd.h>
+#include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
-#define AUDIT_MAX_KEYS 18
+#define AUDIT_MAX_KEYS 20
 #define AUDIT_MAX_LINE 6144   /* bytes: stays below what syslog daemons take as one line */
 #define AUDIT_MAX_VALUE 1024  /* bytes of one value, before quoting */
 #define AUDIT_SHORT_VALUE 128 /* of one value, when the line would not fit otherwise */
+
+/* The keys that say who runs the program by hand; see audit_operator_note(). */
+#define OPERATOR "uid", "user", "sudo_user"
 
 /* What a line of each event says, in this order: the contract with those who read logs. */
 static const struct {
@@ -16,13 +23,17 @@ static const struct {
 	[AUDIT_JUDGE] = { "judge",
 	    { "sender", "action", "wanted", "softened_by", "score", "recipients", "people",
 		"policy", "reasons", "queue_id", "proof", "login", "person",
-		"envelope", "from", "client" } },
+		"envelope", "from", "client", "gate" } },
 	[AUDIT_HOLD] = { "hold",
 	    { "sender", "action", "score", "recipients", "people", "policy", "reasons",
-		"queue_id", "message_id", "node", "deadline", "part", "was", "now" } },
+		"queue_id", "message_id", "node", "deadline", "part", "was", "now",
+		OPERATOR } },
+	[AUDIT_HELD] = { "held",
+	    { "sender", "action", "recipients", "people", "queue_ids", "node", "deadline",
+		"was", "now" } },
 	[AUDIT_NOTICE] = { "notice", { "to", "answer", "tries", "limited_by" } },
 	[AUDIT_VIEW] = { "view", { "method", "state", "client" } },
-	[AUDIT_WISH] = { "wish", { "wish", "by", "was", "now", "refused" } },
+	[AUDIT_WISH] = { "wish", { "wish", "by", "was", "now", "refused", "client", OPERATOR } },
 	[AUDIT_SEND] = { "send", { "by", "was", "now" } },
 	[AUDIT_SENT] = { "sent", { "by", "was", "now", "queue_ids" } },
 	[AUDIT_UNDO] = { "undo", { "by", "was", "now" } },
@@ -34,11 +45,12 @@ static const struct {
 	[AUDIT_RENAME] = { "rename", { "was", "now" } },
 	[AUDIT_STORM] = { "storm",
 	    { "what", "list", "owner", "people", "answers", "answerers", "until", "held",
-		"by" } },
+		"by", "client", OPERATOR } },
 	[AUDIT_LEARN] = { "learn",
-	    { "from", "format", "learned", "known", "skipped", "malformed", "answer" } },
-	[AUDIT_FORGET] = { "forget", { "address_hash", "records", "holds" } },
-	[AUDIT_CONFIG] = { "config", { "program", "file", "answer", "what" } },
+	    { "from", "format", "learned", "known", "skipped", "malformed", "answer",
+		OPERATOR } },
+	[AUDIT_FORGET] = { "forget", { "address_hash", "records", "holds", OPERATOR } },
+	[AUDIT_CONFIG] = { "config", { "program", "file", "answer", "what", OPERATOR } },
 	[AUDIT_ERROR] = { "error", { "where", "what", "answer", "queue_id" } },
 };
 
@@ -48,6 +60,38 @@ const char *
 audit_event_str(enum audit_event event)
 {
 	return (size_t)event < AUDIT_EVENTS ? audit_table[event].name : "unknown";
+}
+
+/* Who runs this program; nobody by hand while uid is empty. */
+static struct {
+	char uid[16], user[64], sudo_user[64];
+} audit_operator;
+
+void
+audit_operator_note(void)
+{
+	const struct passwd *account = getpwuid(getuid());
+	const char *sudo_user = getenv("SUDO_USER");
+
+	snprintf(audit_operator.uid, sizeof(audit_operator.uid), "%lu",
+	    (unsigned long)getuid());
+	snprintf(audit_operator.user, sizeof(audit_operator.user), "%s",
+	    account != NULL ? account->pw_name : "-");
+	snprintf(audit_operator.sudo_user, sizeof(audit_operator.sudo_user), "%s",
+	    sudo_user != NULL ? sudo_user : "-");
+}
+
+/* The value of a key that says who runs the program; NULL: it is another key. */
+static const char *
+audit_operator_value(const char *key)
+{
+	if (*audit_operator.uid == '\0')
+		return NULL;
+	if (strcmp(key, "uid") == 0)
+		return audit_operator.uid;
+	if (strcmp(key, "user") == 0)
+		return audit_operator.user;
+	return strcmp(key, "sudo_user") == 0 ? audit_operator.sudo_user : NULL;
 }
 
 /* Where `key` stands in the event's order, AUDIT_MAX_KEYS if nowhere. */
@@ -116,6 +160,9 @@ audit_format(struct base_buffer *line_r, enum audit_event event, const char *hol
 			return BASE_REFUSE;
 		values[place] = pairs[i].value;
 	}
+	for (i = 0; i < AUDIT_MAX_KEYS && audit_table[event].keys[i] != NULL; i++)
+		if (values[i] == NULL)
+			values[i] = audit_operator_value(audit_table[event].keys[i]);
 	base_buffer_clear(line_r);
 	if (audit_line(line_r, event, hold_id, values, AUDIT_MAX_VALUE))
 		return BASE_OK;

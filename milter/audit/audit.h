@@ -19,8 +19,9 @@
 #include "milter/base/base.h"
 
 enum audit_event {
-	AUDIT_JUDGE,   /* a send was judged and not simply passed */
-	AUDIT_HOLD,    /* the MTA was asked to hold */
+	AUDIT_JUDGE,   /* a send was judged and not simply passed: what became of it */
+	AUDIT_HOLD,    /* the MTA is being asked to hold a queue file */
+	AUDIT_HELD,    /* the queue showed it on hold */
 	AUDIT_NOTICE,  /* a letter was accepted for delivery, or failed */
 	AUDIT_VIEW,    /* a page was shown */
 	AUDIT_WISH,    /* somebody asked for send, undo or restore; refused=: why nothing moved */
@@ -59,6 +60,12 @@ enum base_result audit_format(struct base_buffer *line_r, enum audit_event event
 /* Formats and writes it: to syslog, and to standard error for programs in the foreground. */
 void audit_write(enum audit_event event, const char *hold_id, const struct audit_pair *pairs,
 	size_t count);
+
+/*
+ * From now on lines of what an admin does say who runs this program by hand: uid= and user= of the
+ * real user, and sudo_user=, which is only what sudo says. For oopsctl, before any thread starts.
+ */
+void audit_operator_note(void);
 
 /*
  * audit_event(AUDIT_VIEW, id, { "method", "GET" }, { "answer", "200" });

@@ -393,8 +393,8 @@ hold_stopped(struct hold *hold, struct base_arena *arena, const void *act,
 }
 
 enum base_result
-hold_count(struct hold *hold, const char *sender, size_t share,
-    struct hold_counts *counts_r, const char **why_r)
+hold_count(struct hold *hold, const char *sender, struct hold_counts *counts_r,
+    const char **why_r)
 {
 	int64_t since = base_now_ms() - (int64_t)HOLD_BUDGET_SECONDS * 1000;
 	int64_t of_sender = 0, of_site = 0;
@@ -402,8 +402,7 @@ hold_count(struct hold *hold, const char *sender, size_t share,
 	    store_hold_count(hold->store, sender, since, &of_sender, why_r);
 
 	if (result == BASE_OK)
-		result =
-		    store_hold_count_shares(hold->store, share, since, &of_site, why_r);
+		result = store_budget_count(hold->store, since, &of_site, why_r);
 	if (result != BASE_OK)
 		return result;
 	counts_r->of_sender = (size_t)of_sender;

@@ -19,7 +19,8 @@
  *	Every move is one conditional update and one audit line that names both states. The
  *	keeper, a thread, carries out what is due: it asks oops-queued, and repeats with
  *	backoff until the queue file says that it is done. It can be killed anywhere. It looks
- *	before it acts: a file that left before we asked for anything left without us.
+ *	before it acts: a file that left before we asked for anything left without us. When the
+ *	clock of the machine is set while it runs, all times of what is not over move along.
  *
  * WHAT IT NEVER DOES
  *	It never touches a queue file itself, reads no body, writes no letter.
@@ -32,7 +33,8 @@
  *	callers together.
  *
  * AUDIT
- *	hold_place() and the move to HELD write event=hold with was= and now=; hold_wish() writes
+ *	hold_place() writes event=hold for each queue file that the MTA is about to be asked to
+ *	hold, the move to HELD event=held once the queue has shown them; hold_wish() writes
  *	event=wish for every wish (refused= says why nothing moved: state, early, storm, over),
  *	and send, undo or restore as well if it moved the hold; a
  *	timer writes expire, and send as well if the mail goes out by it. The ends are sent,
@@ -131,9 +133,9 @@ struct hold_reason {
 /* The holds of the last HOLD_BUDGET_SECONDS, those of storms left out. */
 struct hold_counts {
 	size_t of_sender; /* all of one sender */
-	size_t
-	    of_site; /* of everybody, those that were limited left out, and of each sender
-			 * no more than a share */
+	/* of everybody, those that were limited left out, and those of a sender who had a share
+	 * of as many then */
+	size_t of_site;
 };
 
 #define HOLD_BUDGET_SECONDS 86400
@@ -243,6 +245,9 @@ enum base_result hold_adopt(struct hold *hold, const char *id,
 
 /* --- looking ------------------------------------------------------------------------ */
 
+/* Of what a storm made wait: the owner of the list let it through, by their own link. */
+#define HOLD_BY_OWNER "owner"
+
 #define HOLD_MARK_SIZE 32 /* bytes, with the NUL */
 
 struct hold_view {
@@ -273,7 +278,7 @@ struct hold_view {
 	const char *undone_by; /* who stopped it: "link", "admin"; "" nobody */
 	enum hold_return return_how;
 	unsigned return_tries; /* letters that did not get through */
-	const char *by;	  /* who moved it last: "link", "admin", "timer", "mta" */
+	const char *by;	  /* who moved it last: "link", "admin", "timer", "mta", HOLD_BY_OWNER */
 	int64_t moved;	  /* when */
 	int64_t restorable; /* from when on its sender may restore it; 0: never */
 	int64_t letter_sent;
@@ -308,8 +313,7 @@ enum base_result hold_each(struct hold *hold, bool all,
 enum base_result hold_stopped(struct hold *hold, struct base_arena *arena, const void *act,
     size_t act_length, char id_r[BASE_ID_SIZE], const char **why_r);
 
-/* Counts; `share`: how many of one sender count for the site. */
-enum base_result hold_count(struct hold *hold, const char *sender, size_t share,
+enum base_result hold_count(struct hold *hold, const char *sender,
     struct hold_counts *counts_r, const char **why_r);
 
 /* --- forgetting ---------------------------------------------------------------------- */
@@ -343,10 +347,11 @@ const char *hold_wish_str(enum hold_wish wish);
 /*
  * Moves the state by one conditional update and audits it; the keeper does the rest. What is
  * held for a storm can only be undone by its author; to send it is for an admin, or for
- * whoever lifts the brake. A restore too soon after the undo is refused (see above).
+ * whoever lifts the brake. A restore too soon after the undo is refused (see above). `by`: "link"
+ * or "admin"; `client`: the address that pressed a button, for the audit; NULL: there is none.
  */
 enum base_result hold_wish(struct hold *hold, const char *id, enum hold_wish wish,
-	const char *by, const char **why_r);
+	const char *by, const char *client, const char **why_r);
 
 /* --- letters ------------------------------------------------------------------------- */
 
@@ -422,6 +427,8 @@ struct hold_keeper_options {
 	void (*all_sent)(void *context);
 	void *context;
 	int64_t keep_seconds; /* how long the summary of a settled hold stays */
+	/* the clock on the wall, milliseconds since 1970; NULL: base_now_ms() */
+	int64_t (*now_ms)(void);
 };
 
 enum base_result hold_keeper_start(struct hold *hold,

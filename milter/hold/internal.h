@@ -114,6 +114,12 @@ const char *hold_reasons_brief(struct base_arena *arena, const char *text);
 /* Ends the storms whose time has come, and audits it. */
 enum base_result hold_storms_end(
     struct hold *hold, struct base_arena *arena, const char **why_r);
+/*
+ * Who ends the waiting of a hold whose time has come: "timer"; or who lifted the storm that it
+ * waits for, "admin" or HOLD_BY_OWNER. The text lives on.
+ */
+enum base_result hold_storm_ender(struct hold *hold, struct base_arena *arena,
+    const struct store_hold *row, const char **by_r, const char **why_r);
 /* A brake as its owner sees it; strings are shared with the row. */
 void hold_storm_view_make(const struct store_storm *storm, struct hold_view *view_r);
 

@@ -48,6 +48,7 @@ timer_write(struct hold_keeper *keeper, struct hold_keeper_step *step, int64_t n
 	struct hold *hold = keeper->hold;
 	struct store_hold *row = NULL;
 	struct hold_plan plan;
+	const char *by = "timer";
 	enum base_result result;
 
 	if (step->plan.kind != HOLD_PLAN_MOVE)
@@ -60,7 +61,9 @@ timer_write(struct hold_keeper *keeper, struct hold_keeper_step *step, int64_t n
 	if (plan.kind != HOLD_PLAN_MOVE)
 		return BASE_OK;
 	step->before = *row;
-	result = hold_move(hold, keeper->arena, row, plan.to, "timer", false, now, why_r);
+	result = hold_storm_ender(hold, keeper->arena, row, &by, why_r);
+	if (result == BASE_OK)
+		result = hold_move(hold, keeper->arena, row, plan.to, by, false, now, why_r);
 	step->is_written = result == BASE_OK;
 	return result;
 }
@@ -100,10 +103,12 @@ round_run(struct hold_keeper *keeper, enum store_due which, size_t room, const c
 {
 	struct store_hold *rows = NULL;
 	struct hold_keeper_round round = { .steps = NULL };
-	int64_t now = base_now_ms();
-	enum base_result result;
+	int64_t now;
+	enum base_result result = hold_keeper_now(keeper, &now, why_r);
 
 	base_arena_reset(keeper->arena);
+	if (result != BASE_OK)
+		return result;
 	result = store_hold_due(keeper->hold->store, keeper->arena, which,
 	    keeper->hold->node, now, &rows, room, &round.count, why_r);
 	if (result != BASE_OK)
@@ -158,8 +163,9 @@ rounds_run(struct hold_keeper *keeper, const char **why_r)
 
 /* Forgets old holds and storms, some at a time. */
 static enum base_result
-purge(struct hold_keeper *keeper, int64_t now, const char **why_r)
+purge(struct hold_keeper *keeper, const char **why_r)
 {
+	int64_t now = hold_keeper_later(keeper);
 	int64_t before = now - keeper->options.keep_seconds * 1000;
 	enum base_result result = store_storm_purge(keeper->hold->store, before,
 	    now - HOLD_STORM_MAX_WINDOW * INT64_C(1000), why_r);
@@ -169,7 +175,7 @@ purge(struct hold_keeper *keeper, int64_t now, const char **why_r)
 	if (purged == BASE_OK)
 		keeper->is_untidy = true; /* and there may be more: soon again */
 	else
-		keeper->purge_at = now + PURGE_MS;
+		keeper->purge_at = base_tick_ms() + PURGE_MS;
 	if (purged != BASE_OK && purged != BASE_NONE)
 		return purged;
 	if (forgotten != BASE_OK && forgotten != BASE_NONE)
@@ -184,22 +190,22 @@ purge(struct hold_keeper *keeper, int64_t now, const char **why_r)
 static enum base_result
 housekeeping(struct hold_keeper *keeper, const char **why_r)
 {
-	int64_t now = base_now_ms();
+	int64_t tick = base_tick_ms();
 	enum base_result result = BASE_OK, purged = BASE_OK;
 
-	if (now < keeper->storms_at)
+	if (tick < keeper->storms_at)
 		return BASE_OK;
-	keeper->storms_at = now + POLL_MS;
+	keeper->storms_at = tick + POLL_MS;
 	base_arena_reset(keeper->arena);
 	result = hold_storms_end(keeper->hold, keeper->arena, why_r);
-	if (now >= keeper->purge_at)
-		purged = purge(keeper, now, why_r);
-	if (keeper->is_untidy && now >= keeper->tidy_at) {
+	if (tick >= keeper->purge_at)
+		purged = purge(keeper, why_r);
+	if (keeper->is_untidy && tick >= keeper->tidy_at) {
 		const char *why;
 
 		/* a reader in the way is no failure: later, then */
 		keeper->is_untidy = store_tidy(keeper->hold->store, &why) != BASE_OK;
-		keeper->tidy_at = now + TIDY_MS;
+		keeper->tidy_at = tick + TIDY_MS;
 	}
 	if (result == BASE_OK || result == BASE_NONE)
 		result = purged;
@@ -216,7 +222,7 @@ rest_length(struct hold_keeper *keeper)
 	if (store_hold_next_due(keeper->hold->store, keeper->hold->node, &due, &why) !=
 	    BASE_OK)
 		return POLL_MS;
-	due -= base_now_ms();
+	due -= hold_keeper_later(keeper);
 	return due < 1 ? 1 : due < POLL_MS ? due : POLL_MS;
 }
 

@@ -12,6 +12,12 @@
 
 #define HOLD_KEEPER_ASIDE 64 /* holds remembered that were set aside */
 
+/* How the clock on the wall and the one that nobody sets stood when they were looked at. */
+struct hold_keeper_clock {
+	int64_t offset;    /* milliseconds from base_boot_ms() to the time since 1970 */
+	int64_t looked_at; /* by base_boot_ms(); 0: never */
+};
+
 struct hold_keeper {
 	struct hold *hold;
 	struct hold_keeper_options options;
@@ -26,7 +32,8 @@ struct hold_keeper {
 	bool is_untidy;      /* something was wiped that is still in the files */
 	int64_t scan_at; /* by base_tick_ms(): no scan of the queue before */
 	int scan_failures;
-	int64_t storms_at, purge_at, tidy_at;
+	int64_t storms_at, purge_at, tidy_at; /* by base_tick_ms() */
+	struct hold_keeper_clock clock;
 	char aside[HOLD_KEEPER_ASIDE][BASE_ID_SIZE]; /* holds that could not be written */
 	size_t next_aside;			     /* overwritten next */
 };
@@ -57,6 +64,14 @@ struct hold_keeper_round {
 	int64_t looked_at; /* when it began to ask oops-queued */
 	bool is_cut; /* oops-queued did not answer: ask no more in this round */
 };
+
+/* --- keeper_clock.c ---------------------------------------------------------------- */
+
+/* Milliseconds since 1970. If the clock was set meanwhile, what is not over moves with it first. */
+enum base_result hold_keeper_now(
+    struct hold_keeper *keeper, int64_t *now_r, const char **why_r);
+/* The same a moment later, whatever becomes of the clock: within one round. */
+int64_t hold_keeper_later(const struct hold_keeper *keeper);
 
 /* --- keeper_group.c ---------------------------------------------------------------- */
 

@@ -176,7 +176,7 @@ step_ask_write(struct hold_keeper *keeper, struct hold_keeper_step *step, int64_
 static enum base_result
 asks_write(struct hold_keeper *keeper, struct hold_keeper_round *round, const char **why_r)
 {
-	int64_t now = base_now_ms();
+	int64_t now = hold_keeper_later(keeper);
 	enum base_result result;
 	bool has_any = false;
 
@@ -229,7 +229,7 @@ hold_keeper_ask(
 	result = round_prepare(keeper, round, why_r);
 	if (result != BASE_OK)
 		return result;
-	round->looked_at = base_now_ms();
+	round->looked_at = hold_keeper_later(keeper);
 	ask_verb(keeper, round, request, QUEUE_STATUS);
 	ask_verb(keeper, round, request, QUEUE_STOP);
 	result = hold_keeper_rename(keeper, round, why_r);

@@ -245,7 +245,7 @@ enum base_result
 hold_keeper_settle(
     struct hold_keeper *keeper, struct hold_keeper_round *round, const char **why_r)
 {
-	int64_t now = base_now_ms();
+	int64_t now = hold_keeper_later(keeper);
 	enum base_result result;
 
 	for (size_t i = 0; i < round->count; i++)

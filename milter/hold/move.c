@@ -18,6 +18,15 @@ number(char text_r[NUMBER_SIZE], int64_t value)
 	return text_r;
 }
 
+/* How many people it goes to: "40", or "40+" for at least so many. */
+static const char *
+people_text(char text_r[NUMBER_SIZE], const struct store_hold *row)
+{
+	snprintf(text_r, NUMBER_SIZE, "%" PRId64 "%s", row->people,
+	    row->people_kind != 0 ? "+" : "");
+	return text_r;
+}
+
 void
 hold_audit_hold(
     const struct store_hold *row, const char *was, const char *queue_id, size_t part)
@@ -27,12 +36,10 @@ hold_audit_hold(
 	struct base_arena *arena = base_arena_new(HOLD_MAX_ROW);
 
 	snprintf(score, sizeof(score), "%.4f", row->score);
-	snprintf(people, sizeof(people), "%" PRId64 "%s", row->people,
-	    row->people_kind != 0 ? "+" : "");
 	audit_event(AUDIT_HOLD, row->id, { "sender", row->sender },
 	    { "action", hold_action_str(row->action) }, { "score", score },
 	    { "recipients", number(recipients, row->recipient_count) },
-	    { "people", people }, { "policy", row->policy },
+	    { "people", people_text(people, row) }, { "policy", row->policy },
 	    { "reasons", arena != NULL ? hold_reasons_brief(arena, row->reasons) : NULL },
 	    { "queue_id", queue_id }, { "node", row->node },
 	    { "deadline", number(deadline, row->deadline / 1000) },
@@ -61,14 +68,25 @@ queue_ids_list(struct base_buffer *list_r, const struct store_part *parts, size_
 			    parts[i].queue_id);
 }
 
-/* The first queue file that is seen on hold; NULL: none. */
-static const char *
-queue_id_held(const struct store_part *parts, size_t count)
+/* The queue showed it on hold, with these files. */
+static void
+audit_held(const struct store_hold *before, const struct store_hold *after,
+    const struct store_part *parts, size_t count)
 {
-	for (size_t i = 0; i < count; i++)
-		if (parts[i].state == HOLD_PART_HELD)
-			return parts[i].queue_id;
-	return NULL;
+	char recipients[NUMBER_SIZE], people[NUMBER_SIZE], deadline[NUMBER_SIZE];
+	struct base_buffer held;
+
+	base_buffer_init(&held, HOLD_MAX_PARTS * (QUEUE_MAX_ID + 1));
+	queue_ids_list(&held, parts, count, HOLD_PART_HELD);
+	audit_event(AUDIT_HELD, after->id, { "sender", after->sender },
+	    { "action", hold_action_str(after->action) },
+	    { "recipients", number(recipients, after->recipient_count) },
+	    { "people", people_text(people, after) },
+	    { "queue_ids", base_buffer_text(&held) }, { "node", after->node },
+	    { "deadline", number(deadline, after->deadline / 1000) },
+	    { "was", hold_state_str(before->state) },
+	    { "now", hold_state_str(after->state) });
+	base_buffer_free(&held);
 }
 
 /* A move that ends with the parts gone the way they should. */
@@ -129,8 +147,7 @@ hold_move_audit(const struct store_hold *before, const struct store_hold *after,
 	case HOLD_LOST: /* hold_audit_lost() with the parts */
 		break;
 	case HOLD_HELD:
-		hold_audit_hold(after, hold_state_str(before->state),
-		    queue_id_held(parts, part_count), part_count);
+		audit_held(before, after, parts, part_count);
 		break;
 	case HOLD_SENDING:
 		audit_start(before->state == HOLD_UNDONE ? AUDIT_RESTORE : AUDIT_SEND,
@@ -301,6 +318,7 @@ struct wish {
 	const char *id;
 	enum hold_wish kind;
 	const char *by;
+	const char *client; /* NULL: none */
 	const char *refused; /* why nothing moved, for the audit; NULL: it did */
 };
 
@@ -389,7 +407,7 @@ wish_run(
 	audit_event(AUDIT_WISH, before.id, { "wish", hold_wish_str(wish->kind) },
 	    { "by", wish->by }, { "was", hold_state_str(before.state) },
 	    { "now", hold_state_str(result == BASE_OK ? after.state : before.state) },
-	    { "refused", wish->refused });
+	    { "refused", wish->refused }, { "client", wish->client });
 	if (result == BASE_OK) {
 		hold_move_audit(&before, &after, NULL, 0);
 		hold_wake(hold);
@@ -399,14 +417,14 @@ wish_run(
 
 enum base_result
 hold_wish(struct hold *hold, const char *id, enum hold_wish wish, const char *by,
-    const char **why_r)
+    const char *client, const char **why_r)
 {
-	struct wish one = { .id = id, .kind = wish, .by = by };
+	struct wish one = { .id = id, .kind = wish, .by = by, .client = client };
 	struct base_arena *arena;
 	enum base_result result;
 
 	if (wish == HOLD_WISH_LIFT)
-		return hold_storm_lift(hold, id, by, why_r);
+		return hold_storm_lift(hold, id, by, client, why_r);
 	arena = base_arena_new(HOLD_MAX_ROW);
 	if (arena == NULL) {
 		*why_r = base_why("no memory for a wish");

@@ -84,7 +84,7 @@ limit_apply(struct hold *hold, struct hold_place *place, const char **why_r)
 
 	if (request->limit == NULL)
 		return BASE_OK;
-	result = hold_count(hold, request->sender, request->share, &counts, why_r);
+	result = hold_count(hold, request->sender, &counts, why_r);
 	if (result != BASE_OK)
 		return result;
 	terms = request->limit(request->limit_context, &counts);
@@ -93,6 +93,23 @@ limit_apply(struct hold *hold, struct hold_place *place, const char **why_r)
 	place->row.window = terms.window;
 	place->row.limited_by = terms.limited_by;
 	return BASE_OK;
+}
+
+/* It counts for the whole site, unless it was limited or its sender has a share of as many. */
+static enum base_result
+budget_take(struct hold *hold, const struct hold_place *place, int64_t now, const char **why_r)
+{
+	const struct store_hold *row = &place->row;
+	int64_t since = now - (int64_t)HOLD_BUDGET_SECONDS * 1000, count = 0;
+	size_t share = place->request->share;
+	enum base_result result;
+
+	if (*row->storm != '\0' || *row->limited_by != '\0')
+		return BASE_OK;
+	result = store_hold_count_unlimited(hold->store, row->sender, since, &count, why_r);
+	if (result != BASE_OK || (share > 0 && (size_t)count >= share))
+		return result;
+	return store_budget_add(hold->store, now, since, why_r);
 }
 
 /* A hold of its own. */
@@ -112,6 +129,8 @@ place_new(struct hold *hold, struct hold_place *place, int64_t now, const char *
 	place->was = "-";
 	place->part = 1;
 	result = brake_check(hold, place, now, why_r);
+	if (result == BASE_OK)
+		result = budget_take(hold, place, now, why_r);
 	if (result == BASE_OK)
 		result = store_hold_insert(hold->store, &place->row, why_r);
 	if (result == BASE_OK)

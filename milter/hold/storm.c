@@ -38,9 +38,10 @@ number(char text_r[NUMBER_SIZE], int64_t value)
 	return text_r;
 }
 
-/* The audit line of one change; `held` < 0: not known yet. */
+/* The audit line of one change; `held` < 0: not known yet; `client` NULL: nobody's. */
 static void
-storm_audit(const struct store_storm *storm, const char *what, int64_t held)
+storm_audit(
+    const struct store_storm *storm, const char *what, int64_t held, const char *client)
 {
 	char people[NUMBER_SIZE], answers[NUMBER_SIZE], answerers[NUMBER_SIZE];
 	char until[NUMBER_SIZE], count[NUMBER_SIZE];
@@ -53,7 +54,7 @@ storm_audit(const struct store_storm *storm, const char *what, int64_t held)
 	    { "answerers", number(answerers, storm->answerers) },
 	    { "until", number(until, storm->until / 1000) },
 	    { "held", held >= 0 ? number(count, held) : NULL },
-	    { "by", *storm->by != '\0' ? storm->by : NULL });
+	    { "by", *storm->by != '\0' ? storm->by : NULL }, { "client", client });
 }
 
 /* --- asking ---------------------------------------------------------------------- */
@@ -265,7 +266,7 @@ ask_write(struct hold *hold, struct base_arena *arena,
 	if (result != BASE_OK)
 		return result;
 	if (has_begun)
-		storm_audit(&begun, "started", -1);
+		storm_audit(&begun, "started", -1, NULL);
 	if (standing.storm == NULL || standing.storm->state != HOLD_STORM_ON ||
 	    standing.is_counted)
 		return BASE_NONE;
@@ -362,7 +363,8 @@ lift_write(struct hold *hold, struct base_arena *arena, const char *id, const ch
 }
 
 enum base_result
-hold_storm_lift(struct hold *hold, const char *id, const char *by, const char **why_r)
+hold_storm_lift(struct hold *hold, const char *id, const char *by, const char *client,
+    const char **why_r)
 {
 	struct base_arena *arena = base_arena_new(STORM_BYTES);
 	struct store_storm *storm = NULL;
@@ -380,11 +382,30 @@ hold_storm_lift(struct hold *hold, const char *id, const char *by, const char **
 			store_rollback(hold->store);
 	}
 	if (result == BASE_OK) {
-		storm_audit(storm, "lifted", (int64_t)held);
+		storm_audit(storm, "lifted", (int64_t)held, client);
 		hold_wake(hold);
 	}
 	base_arena_free(&arena);
 	return result;
+}
+
+enum base_result
+hold_storm_ender(struct hold *hold, struct base_arena *arena, const struct store_hold *row,
+    const char **by_r, const char **why_r)
+{
+	struct store_storm *storm = NULL;
+	enum base_result result = BASE_NONE;
+
+	if (row->action == HOLD_STORM)
+		result = store_storm_get(hold->store, arena, row->storm, &storm, why_r);
+	if (result != BASE_OK && result != BASE_NONE)
+		return result;
+	*by_r = "timer";
+	if (result == BASE_OK && strcmp(storm->by, "link") == 0)
+		*by_r = HOLD_BY_OWNER;
+	else if (result == BASE_OK && strcmp(storm->by, "admin") == 0)
+		*by_r = "admin";
+	return BASE_OK;
 }
 
 /* One storm whose time has come, unless another node was faster. */
@@ -400,7 +421,7 @@ storm_end(struct hold *hold, struct store_storm *storm, int64_t now, const char 
 	storm_settle(storm, "timer", now);
 	result = store_storm_update(hold->store, storm, was, why_r);
 	if (result == BASE_OK && was == HOLD_STORM_ON)
-		storm_audit(storm, "ended", (int64_t)held);
+		storm_audit(storm, "ended", (int64_t)held, NULL);
 	return result == BASE_NONE ? BASE_OK : result;
 }
 

@@ -88,9 +88,12 @@ enum base_result hold_storm_ask(struct hold *hold, const struct hold_storm_limit
 	const struct hold_storm_answer *answer, struct hold_storm_brake *brake_r,
 	const char **why_r);
 
-/* Ends a brake and sends what it holds. `by`: "link" or "admin". */
-enum base_result hold_storm_lift(
-	struct hold *hold, const char *id, const char *by, const char **why_r);
+/*
+ * Ends a brake and sends what it holds. `by`: "link" or "admin"; `client`: the address of the
+ * link's reader, for the audit, or NULL.
+ */
+enum base_result hold_storm_lift(struct hold *hold, const char *id, const char *by,
+	const char *client, const char **why_r);
 
 /* One storm, for an admin's list. Times in seconds since 1970. */
 struct hold_storm_view {

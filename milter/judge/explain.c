@@ -124,6 +124,57 @@ explain_mercy(const struct judge_facts *facts, const struct settings_policy *rul
 		    ", but this very audience was written to since the answered mail came");
 }
 
+/* Which of the three bars a score that is high enough for a rule was compared with last. */
+static enum judge_bar
+gate_passed(const struct memory_recall *recall)
+{
+	return recall->site_score > 0 ? JUDGE_BAR_SITE : JUDGE_BAR_NEW_SITE;
+}
+
+void
+judge_gate_write(const struct judge_facts *facts, const struct settings_policy *rule,
+    const struct judge_verdict *verdict, struct base_buffer *gate_r)
+{
+	const struct memory_recall *recall = facts->recall;
+	struct judge_bars bars;
+
+	(void)judge_decide(facts, rule, verdict, verdict->score, &bars);
+	switch (bars.stop == JUDGE_BAR_NONE ? gate_passed(recall) : bars.stop) {
+	case JUDGE_BAR_NONE:
+	case JUDGE_BAR_THRESHOLD:
+		base_buffer_printf(gate_r, "threshold:%.6g", rule->threshold);
+		break;
+	case JUDGE_BAR_SITE:
+		base_buffer_printf(gate_r, "percentile:%.6f", recall->site_score);
+		break;
+	case JUDGE_BAR_NEW_SITE:
+		base_buffer_printf(
+		    gate_r, "new_site:%.6f", judge_new_site_bar(rule, rule->threshold));
+		break;
+	case JUDGE_BAR_RULE:
+		base_buffer_printf(gate_r, "rule:%s", settings_action_str(rule->action));
+		break;
+	case JUDGE_BAR_LEARNING_SITE:
+		base_buffer_printf(gate_r, "learning_site:%u/%lu",
+		    recall->site ? recall->site->sends : 0, rule->learning.site_sends);
+		break;
+	case JUDGE_BAR_LEARNING:
+		base_buffer_printf(gate_r, "learning:%u/%lu",
+		    recall->profile ? recall->profile->sends : 0,
+		    judge_sends_needed(recall, rule));
+		break;
+	case JUDGE_BAR_REGULAR:
+		base_buffer_puts(gate_r, "regular");
+		break;
+	case JUDGE_BAR_CONFIRMED:
+		base_buffer_puts(gate_r, "confirmed");
+		break;
+	case JUDGE_BAR_GOES_ON:
+		base_buffer_puts(gate_r, "conversation_continues");
+		break;
+	}
+}
+
 /* What the policy made of it, and which bar decided. */
 void
 judge_explain_bars(const struct judge_facts *facts, const struct settings_policy *rule,

@@ -128,6 +128,12 @@ enum base_result judge_explain(const struct judge_facts *facts,
     const struct judge_scorecard *scorecard, const struct settings_policy *policy,
     struct base_buffer *text_r, const char **why_r);
 
+/*
+ * The gate that decided what this rule does, and its value, for the audit: "learning:12/20",
+ * "threshold:0.9". One that was passed, if it was passed last and the send is held for it.
+ */
+void judge_gate_write(const struct judge_facts *facts, const struct settings_policy *rule,
+    const struct judge_verdict *verdict, struct base_buffer *gate_r);
 /* The verdict of one rule and the bars that decided, as a few lines. */
 void judge_explain_bars(const struct judge_facts *facts, const struct settings_policy *rule,
     const struct judge_verdict *verdict, struct base_buffer *text_r);

@@ -94,6 +94,7 @@ struct notice_words {
 	const char *nobody_has_it, *part_released, *part_gone; /* {people} {when} */
 	const char *sending_title, *sending_text, *sending_slow;
 	const char *sent_title, *sent_you, *sent_admin, *sent_timer, *sent_other;
+	const char *sent_owner; /* an answer that the owner of a list let through */
 	const char *sent_note;
 	const char *stopping_title, *stopping_text;
 	const char *undone_title, *undone_you, *undone_admin, *undone_other;
@@ -104,6 +105,8 @@ struct notice_words {
 	const char *returned_title, *returned_text, *returned_note, *returned_bounce;
 	const char *deleted_title, *deleted_text;
 	const char *lost_title, *lost_text, *lost_released_title, *lost_released;
+	/* before what became of it, when it was to be stopped after its sending had begun */
+	const char *late_title, *late_text;
 
 	/* pages that are about a request */
 	const char *unknown_title, *unknown_text, *unknown_more;

@@ -202,8 +202,8 @@ const struct notice_words notice_words_en = {
 		     "administrator.",
 
 	.sending_title = "Your mail is to be sent",
-	.sending_text = "That is noted, and the mail server is being asked to send it to "
-			"{people}. This page looks again by itself.",
+	.sending_text = "The mail server is being asked to send it to {people}. This page looks "
+			"again by itself.",
 	.sending_slow = "It leaves for {people} as soon as the mail server can take it up. That "
 			"takes longer than usual, but nothing is lost and there is nothing to do.",
 
@@ -211,6 +211,7 @@ const struct notice_words notice_words_en = {
 	.sent_you = "You sent it {when}.",
 	.sent_admin = "An administrator of your mail server sent it {when}.",
 	.sent_timer = "Its time was over, so it left by itself {when}.",
+	.sent_owner = "Whoever looks after the list let the answers through, so it left {when}.",
 	.sent_other = "It was sent {when}.",
 	.sent_note = "The mail server has taken it up for {people}. There is nothing left to do.",
 
@@ -250,13 +251,17 @@ const struct notice_words notice_words_en = {
 	.deleted_text = "It was stopped, and then deleted {when}.",
 	.lost_title = "Your mail is no longer here",
 	.lost_text = "The mail server, or somebody who looks after it, took this mail out "
-		     "of the queue "
-		     "{when}. It may have been sent, and then {people} may have it, or removed: if "
-		     "it matters, ask your administrator.",
+		     "of the queue. That was noticed {when}; it may have been gone before. It may "
+		     "have been sent, and then {people} may have it, or removed: if it matters, ask "
+		     "your administrator.",
 	.lost_released_title = "Your mail was released by the mail server",
 	.lost_released = "The mail server, or somebody who looks after it, released this mail "
 			 "without a word from you. That was noticed {when}; it may have left "
 			 "before. {people} may have it.",
+
+	.late_title = "Too late to stop it",
+	.late_text = "When you pressed the button its sending had begun already, so it was not "
+		     "stopped.",
 
 	.unknown_title = "This link opens nothing",
 	.unknown_text = "It may be incomplete, or too old: a link ends some time after its "

@@ -141,6 +141,8 @@ void session_soften(struct session_connection *connection);
 enum settings_action session_soften_by(const struct settings_budget *budget, bool monitor,
     enum settings_action wanted, const struct hold_counts *counts, double site_sends,
     const char **by_r);
+/* How many holds the site has in a day, pure; 0: no limit. Few sends leave a little all the same. */
+double session_soften_site(const struct settings_budget *budget, double sends);
 /* How many holds of one person count for the site, pure: nobody spends what is everybody's. */
 size_t session_soften_share(const struct settings_budget *budget, double site_sends);
 /* Puts the exact form of it into a request: counts and row are one transaction. */
@@ -168,9 +170,22 @@ const char *session_author_find(const struct session_connection *connection);
 /* place.c: what is done to a mail that does not simply pass. */
 enum session_answer session_tag(struct session_connection *connection, SMFICTX *context);
 enum session_answer session_hold(struct session_connection *connection, SMFICTX *context);
+/* "name:points,name:points": no recipient's name is in it. */
+const char *session_reasons_text(
+    struct base_arena *arena, const struct judge_verdict *verdict);
 /* Adds a header field with the space that the MTA expects. */
 bool session_field_add(const struct session_connection *connection, SMFICTX *context,
     const char *name, const char *value);
+
+/* audit.c: what the auditor reads. */
+/* What is done to a mail, as logs and the tag say it. */
+const char *session_action_text(const struct session_mail *mail);
+/*
+ * The line for a send that did not simply pass, once it is known what becomes of it. `error`:
+ * what was decided could not be done, and this was done instead, "pass" or "tempfail"; else NULL.
+ */
+void session_judge_audit(
+    const struct session_connection *connection, const char *hold_id, const char *error);
 
 /* session.c */
 const struct session_rooms *session_rooms(void);

@@ -1,12 +1,9 @@
 /* place - what is done to a mail that does not simply pass: a tag, a hold; see internal.h */
 #include "milter/session/internal.h"
 
-#include <arpa/inet.h>
-#include <netinet/in.h>
 #include <stdio.h>
 #include <string.h>
 
-#include "milter/audit/audit.h"
 #include "milter/mail/mail.h"
 #include "milter/queue/queue.h"
 
@@ -26,16 +23,8 @@ static const enum hold_people people_kinds[] = {
 	[AUDIENCE_UNKNOWN] = HOLD_PEOPLE_UNKNOWN,
 };
 
-/* What is done to a mail, as logs and the tag say it. */
-static const char *
-action_text(const struct session_mail *mail)
-{
-	return mail->is_stormy ? "storm" : settings_action_str(mail->verdict.action);
-}
-
-/* "name:points,name:points": no recipient's name is in it. */
-static const char *
-reasons_text(struct base_arena *arena, const struct judge_verdict *verdict)
+const char *
+session_reasons_text(struct base_arena *arena, const struct judge_verdict *verdict)
 {
 	struct base_buffer buffer;
 	const char *text;
@@ -50,52 +39,6 @@ reasons_text(struct base_arena *arena, const struct judge_verdict *verdict)
 	    base_arena_strdup(arena, buffer.length == 0 ? "-" : base_buffer_text(&buffer));
 	base_buffer_free(&buffer);
 	return text == NULL ? "-" : text;
-}
-
-/* The client's address as text, NULL when it is unknown. */
-static const char *
-client_text(const struct identity_peer *peer, char text[INET6_ADDRSTRLEN])
-{
-	const struct sockaddr_storage *address = &peer->address;
-
-	if (address->ss_family == AF_INET)
-		return inet_ntop(AF_INET, &((const struct sockaddr_in *)address)->sin_addr,
-		    text, INET6_ADDRSTRLEN);
-	if (address->ss_family == AF_INET6)
-		return inet_ntop(AF_INET6,
-		    &((const struct sockaddr_in6 *)address)->sin6_addr, text,
-		    INET6_ADDRSTRLEN);
-	return NULL;
-}
-
-/* The auditor's line for a send that did not simply pass. */
-static void
-judge_audit(const struct session_connection *connection, const char *hold_id)
-{
-	const struct session_mail *mail = &connection->mail;
-	const char *login = connection->peer.login;
-	const char *account = identity_own_account(&mail->identity);
-	char score[32], recipients[32], people[32], client[INET6_ADDRSTRLEN];
-
-	snprintf(score, sizeof(score), "%.2f", mail->verdict.score);
-	snprintf(recipients, sizeof(recipients), "%zu",
-	    audience_recipients(mail->judged, mail->identity.actor));
-	snprintf(people, sizeof(people), "%lu%s", mail->audience.people,
-	    mail->audience.kind == AUDIENCE_EXACT ? "" : "+");
-	audit_event(AUDIT_JUDGE, hold_id, { "sender", mail->identity.actor },
-	    { "action", action_text(mail) },
-	    { "wanted", settings_action_str(mail->wanted) },
-	    { "softened_by", mail->softened_by }, { "score", score },
-	    { "recipients", recipients }, { "people", people },
-	    { "policy", mail->policy->name },
-	    { "reasons", reasons_text(connection->arena, &mail->verdict) },
-	    { "queue_id", mail->transaction->queue_id },
-	    { "proof", identity_proof_str(mail->identity.proof) },
-	    { "login", login[0] == '\0' ? NULL : login },
-	    { "person", account[0] == '\0' ? NULL : account },
-	    { "envelope", mail->transaction->envelope_sender },
-	    { "from", mail->transaction->from },
-	    { "client", client_text(&connection->peer, client) });
 }
 
 bool
@@ -141,7 +84,18 @@ tag_value(const struct session_connection *connection, const char *id)
 	if (!connection->site->settings->tag.show_reasons || !is_inside_only(connection))
 		return value;
 	return base_arena_printf(connection->arena, "%s; score=%.2f; reasons=%s", value,
-	    verdict->score, reasons_text(connection->arena, verdict));
+	    verdict->score, session_reasons_text(connection->arena, verdict));
+}
+
+/* What was decided could not be done: the policy's on_error, and the line says what became of it. */
+static enum session_answer
+judged_error(struct session_connection *connection, const char *hold_id, const char *where,
+    const char *why)
+{
+	enum session_answer answer = session_answer_error(connection, where, why);
+
+	session_judge_audit(connection, hold_id, answer == SESSION_ACCEPT ? "pass" : "tempfail");
+	return answer;
 }
 
 enum session_answer
@@ -152,11 +106,11 @@ session_tag(struct session_connection *connection, SMFICTX *context)
 
 	base_id_new(id);
 	value = tag_value(connection, id);
-	judge_audit(connection, id);
 	session_learn_send(connection);
 	if (value == NULL || !session_field_add(connection, context, QUEUE_TAG_NAME, value))
-		return session_answer_error(
-		    connection, "tag", "the MTA did not take the tag header");
+		return judged_error(
+		    connection, NULL, "tag", "the MTA did not take the tag header");
+	session_judge_audit(connection, id, NULL);
 	return SESSION_ACCEPT;
 }
 
@@ -312,7 +266,7 @@ place(
 static const char *
 quarantine(struct session_connection *connection, SMFICTX *context, const char *id)
 {
-	const char *action = action_text(&connection->mail);
+	const char *action = session_action_text(&connection->mail);
 	char reason[80], mac[QUEUE_MAC_SIZE];
 	const char *value;
 
@@ -348,8 +302,7 @@ session_hold(struct session_connection *connection, SMFICTX *context)
 	case BASE_RETRY:
 	case BASE_REFUSE:
 	case BASE_BROKEN:
-		judge_audit(connection, NULL);
-		return session_answer_error(connection, "hold", why);
+		return judged_error(connection, NULL, "hold", why);
 	}
 	session_soften_take(&connection->mail, &placed.terms);
 	if (placed.terms.action == 0) {
@@ -357,13 +310,13 @@ session_hold(struct session_connection *connection, SMFICTX *context)
 		return session_tag(connection, context);
 	}
 	if (connection->mail.is_stormy && session_part_hold(connection) != BASE_OK)
-		return session_answer_error(connection, "hold", "no memory");
-	judge_audit(connection, placed.id);
+		return judged_error(connection, placed.id, "hold", "no memory");
 	why = quarantine(connection, context, placed.id);
 	if (why != NULL) {
 		session_part_unhold(connection);
-		return session_answer_error(connection, "hold", why);
+		return judged_error(connection, placed.id, "hold", why);
 	}
 	session_part_held(connection);
+	session_judge_audit(connection, placed.id, NULL);
 	return SESSION_ACCEPT;
 }

@@ -6,9 +6,8 @@
 /* One person's holds are at most one in so many of those that the site has a day. */
 #define SITE_SHARES 5
 
-/* How many holds the site has in a day; 0: no limit. Few sends leave a little all the same. */
-static double
-site_most(const struct settings_budget *budget, double sends)
+double
+session_soften_site(const struct settings_budget *budget, double sends)
 {
 	double most = (double)budget->site_thousand * sends / 1000;
 
@@ -20,7 +19,7 @@ site_most(const struct settings_budget *budget, double sends)
 size_t
 session_soften_share(const struct settings_budget *budget, double site_sends)
 {
-	double share = site_most(budget, site_sends) / SITE_SHARES;
+	double share = session_soften_site(budget, site_sends) / SITE_SHARES;
 
 	if (budget->sender_day > 0 && share > (double)budget->sender_day)
 		share = (double)budget->sender_day;
@@ -40,7 +39,7 @@ session_soften_by(const struct settings_budget *budget, bool monitor,
 	else if (budget->sender_day > 0 && counts->of_sender >= budget->sender_day)
 		*by_r = "sender";
 	else if (budget->site_thousand > 0 &&
-		 (double)counts->of_site >= site_most(budget, site_sends))
+		 (double)counts->of_site >= session_soften_site(budget, site_sends))
 		*by_r = "site";
 	if (*by_r == NULL)
 		return wanted;
@@ -86,8 +85,7 @@ session_soften(struct session_connection *connection)
 	/* the other parts of an act that was held are the same interruption */
 	if (mail->wanted <= SETTINGS_TAG || mail->part.held > SETTINGS_TAG)
 		return;
-	(void)hold_count(connection->rooms->hold, mail->identity.person,
-	    session_soften_share(budget, mail->site_sends), &counts, &why);
+	(void)hold_count(connection->rooms->hold, mail->identity.person, &counts, &why);
 	mail->verdict.action =
 	    session_soften_by(budget, connection->site->settings->monitor, mail->wanted,
 		&counts, mail->site_sends, &mail->softened_by);

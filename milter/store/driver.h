@@ -60,8 +60,14 @@ struct store_driver {
 	    size_t room, size_t *count_r, const char **why_r);
 	enum base_result (*hold_count)(void *database, const char *sender, int64_t since,
 	    int64_t *count_r, const char **why_r);
-	enum base_result (*hold_count_shares)(void *database, size_t share, int64_t since,
-	    int64_t *count_r, const char **why_r);
+	enum base_result (*hold_count_unlimited)(void *database, const char *sender,
+	    int64_t since, int64_t *count_r, const char **why_r);
+	enum base_result (*hold_shift)(
+	    void *database, const struct store_shift *shift, const char **why_r);
+	enum base_result (*budget_add)(
+	    void *database, int64_t time, int64_t since, const char **why_r);
+	enum base_result (*budget_count)(
+	    void *database, int64_t since, int64_t *count_r, const char **why_r);
 	enum base_result (*hold_purge)(void *database, int64_t time, const char **why_r);
 	enum base_result (*hold_naming)(void *database, struct base_arena *arena,
 	    const char *address, const void *mark, size_t length,

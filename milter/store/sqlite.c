@@ -79,13 +79,13 @@ static enum base_result
 sqlite_compact(void *opened, const char **why_r)
 {
 	struct store_sqlite *database = opened;
-	int64_t end = base_now_ms() + STORE_SQLITE_BUSY_MS;
+	int64_t end = base_tick_ms() + STORE_SQLITE_BUSY_MS;
 	enum base_result result = store_sqlite_execute(database, "VACUUM", why_r);
 
 	if (result != BASE_OK)
 		return result;
 	/* the log holds the old pages until nobody reads from it any more */
-	while ((result = sqlite_tidy(opened, why_r)) == BASE_RETRY && base_now_ms() < end)
+	while ((result = sqlite_tidy(opened, why_r)) == BASE_RETRY && base_tick_ms() < end)
 		base_sleep_ms(20);
 	return result;
 }
@@ -131,7 +131,10 @@ const struct store_driver store_sqlite_driver = {
 	.hold_next_due = store_sqlite_hold_next_due,
 	.hold_list = store_sqlite_hold_list,
 	.hold_count = store_sqlite_hold_count,
-	.hold_count_shares = store_sqlite_hold_count_shares,
+	.hold_count_unlimited = store_sqlite_hold_count_unlimited,
+	.hold_shift = store_sqlite_hold_shift,
+	.budget_add = store_sqlite_budget_add,
+	.budget_count = store_sqlite_budget_count,
 	.hold_purge = store_sqlite_hold_purge,
 	.hold_naming = store_sqlite_hold_naming,
 	.hold_remove = store_sqlite_hold_remove,

@@ -6,9 +6,11 @@
 
 #include "milter/store/driver.h"
 
-#define STORE_SQLITE_SLOTS 64      /* prepared statements a database keeps */
+#define STORE_SQLITE_SLOTS 72      /* prepared statements a database keeps */
 #define STORE_SQLITE_PART_SLOT 28  /* the first one of sqlite_parts.c */
 #define STORE_SQLITE_STORM_SLOT 36 /* the first one of sqlite_storm.c */
+#define STORE_SQLITE_BUDGET_SLOT 64 /* the first one of sqlite_budget.c */
+#define STORE_SQLITE_SHIFT_SLOT 68 /* the first one of sqlite_shift.c */
 #define STORE_SQLITE_BUSY_MS 5000  /* how long another process may keep us waiting */
 #define STORE_SQLITE_MEMORY_BUSY_MS                                                        \
 	2000 /* the same for the history, which nobody waits for in a hurry */
@@ -27,7 +29,7 @@ struct store_sqlite {
 /* The schema of each kind: statement `n` leads from version n to n + 1. */
 extern const char *const store_sqlite_holds_schema[];
 extern const char *const store_sqlite_memory_schema[];
-#define STORE_SQLITE_HOLDS_VERSION 6
+#define STORE_SQLITE_HOLDS_VERSION 7
 #define STORE_SQLITE_MEMORY_VERSION 2
 
 /* --- sqlite_call.c --------------------------------------------------------------- */
@@ -148,8 +150,14 @@ enum base_result store_sqlite_hold_list(void *database, struct base_arena *arena
     size_t room, size_t *count_r, const char **why_r);
 enum base_result store_sqlite_hold_count(void *database, const char *sender, int64_t since,
     int64_t *count_r, const char **why_r);
-enum base_result store_sqlite_hold_count_shares(
-    void *database, size_t share, int64_t since, int64_t *count_r, const char **why_r);
+enum base_result store_sqlite_hold_count_unlimited(void *database, const char *sender,
+    int64_t since, int64_t *count_r, const char **why_r);
+enum base_result store_sqlite_budget_add(
+    void *database, int64_t time, int64_t since, const char **why_r);
+enum base_result store_sqlite_budget_count(
+    void *database, int64_t since, int64_t *count_r, const char **why_r);
+enum base_result store_sqlite_hold_shift(
+    void *database, const struct store_shift *shift, const char **why_r);
 enum base_result store_sqlite_hold_purge(void *database, int64_t time, const char **why_r);
 enum base_result store_sqlite_hold_naming(void *database, struct base_arena *arena,
     const char *address, const void *mark, size_t length, struct store_hold **holds_r,

@@ -32,8 +32,8 @@ enum slot {
 	HOLD_NEXT_DUE,
 	HOLD_LIST_ALL,
 	HOLD_LIST_OPEN,
-	HOLD_COUNT_SITE,
 	HOLD_COUNT_SENDER,
+	HOLD_COUNT_UNLIMITED,
 	PURGE_PARTS,
 	PURGE_TOKENS,
 	PURGE_HOLDS,
@@ -92,12 +92,11 @@ static const char *const statements[] = {
 	[HOLD_LIST_OPEN] = "SELECT " HOLD_COLUMNS " FROM hold WHERE settled = 0"
 			   " AND (created, id) < (?, ?)"
 			   " ORDER BY created DESC, id DESC LIMIT ?",
-	[HOLD_COUNT_SITE] =
-	    "SELECT coalesce(sum(CASE WHEN n < ?2 THEN n ELSE ?2 END), 0) FROM"
-	    " (SELECT count(*) AS n FROM hold WHERE created >= ?1 AND storm = ''"
-	    " AND limited_by = '' GROUP BY sender)",
 	[HOLD_COUNT_SENDER] =
 	    "SELECT count(*) FROM hold WHERE created >= ? AND storm = '' AND sender = ?",
+	[HOLD_COUNT_UNLIMITED] =
+	    "SELECT count(*) FROM hold WHERE created >= ? AND storm = ''"
+	    " AND limited_by = '' AND sender = ?",
 	[PURGE_PARTS] = "DELETE FROM part WHERE hold_id IN " PURGED,
 	[PURGE_TOKENS] = "DELETE FROM token WHERE hold_id IN " PURGED,
 	[PURGE_HOLDS] = "DELETE FROM hold WHERE id IN " PURGED,
@@ -410,11 +409,12 @@ store_sqlite_hold_next_due(
 	return result;
 }
 
-enum base_result
-store_sqlite_hold_count(
-    void *database, const char *sender, int64_t since, int64_t *count_r, const char **why_r)
+/* How many holds of a sender a statement counts. */
+static enum base_result
+holds_count(void *database, enum slot slot, const char *sender, int64_t since,
+    int64_t *count_r, const char **why_r)
 {
-	struct store_sqlite_call call = call_new(database, HOLD_COUNT_SENDER);
+	struct store_sqlite_call call = call_new(database, slot);
 
 	store_sqlite_int(&call, since);
 	store_sqlite_text(&call, sender);
@@ -422,14 +422,17 @@ store_sqlite_hold_count(
 }
 
 enum base_result
-store_sqlite_hold_count_shares(
-    void *database, size_t share, int64_t since, int64_t *count_r, const char **why_r)
+store_sqlite_hold_count(
+    void *database, const char *sender, int64_t since, int64_t *count_r, const char **why_r)
 {
-	struct store_sqlite_call call = call_new(database, HOLD_COUNT_SITE);
+	return holds_count(database, HOLD_COUNT_SENDER, sender, since, count_r, why_r);
+}
 
-	store_sqlite_int(&call, since);
-	store_sqlite_int(&call, share < INT64_MAX ? (int64_t)share : INT64_MAX);
-	return store_sqlite_one_int(&call, count_r, why_r);
+enum base_result
+store_sqlite_hold_count_unlimited(
+    void *database, const char *sender, int64_t since, int64_t *count_r, const char **why_r)
+{
+	return holds_count(database, HOLD_COUNT_UNLIMITED, sender, since, count_r, why_r);
 }
 
 enum base_result

@@ -100,4 +100,12 @@ const char *const store_sqlite_holds_schema[] = {
 	" WHERE storm = '' AND limited_by = '';",
 	/* 6: to whom the MTA's own bounce goes; of what is held already it is not known */
 	"ALTER TABLE hold ADD COLUMN bounces_home INTEGER NOT NULL DEFAULT 0;",
+	/* 7: the holds of the whole site are kept by the minute, not counted */
+	"DROP INDEX hold_unlimited;"
+	"CREATE INDEX hold_unlimited ON hold (sender, created)"
+	" WHERE storm = '' AND limited_by = '';"
+	"CREATE TABLE budget ("
+	"  minute INTEGER PRIMARY KEY NOT NULL, holds INTEGER NOT NULL) STRICT;"
+	"INSERT INTO budget (minute, holds) SELECT created / 60000, count(*) FROM hold"
+	"  WHERE storm = '' AND limited_by = '' GROUP BY created / 60000;",
 };

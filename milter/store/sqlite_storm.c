@@ -40,7 +40,7 @@ enum slot {
 	SLOT_COUNT,
 };
 
-_Static_assert(STORE_SQLITE_STORM_SLOT + SLOT_COUNT <= STORE_SQLITE_SLOTS,
+_Static_assert(STORE_SQLITE_STORM_SLOT + SLOT_COUNT <= STORE_SQLITE_BUDGET_SLOT,
     "more statements than slots");
 
 #define SELECT_STORM "SELECT " STORM_COLUMNS " FROM storm "

@@ -316,10 +316,30 @@ store_hold_count(struct store *store, const char *sender, int64_t since, int64_t
 }
 
 enum base_result
-store_hold_count_shares(
-    struct store *store, size_t share, int64_t since, int64_t *count_r, const char **why_r)
+store_hold_count_unlimited(struct store *store, const char *sender, int64_t since,
+    int64_t *count_r, const char **why_r)
 {
-	return CALL(store, hold_count_shares, share, since, count_r, why_r);
+	return CALL(store, hold_count_unlimited, sender, since, count_r, why_r);
+}
+
+enum base_result
+store_budget_add(struct store *store, int64_t time, int64_t since, const char **why_r)
+{
+	return CALL(store, budget_add, time, since, why_r);
+}
+
+enum base_result
+store_budget_count(
+    struct store *store, int64_t since, int64_t *count_r, const char **why_r)
+{
+	return CALL(store, budget_count, since, count_r, why_r);
+}
+
+enum base_result
+store_hold_shift(
+    struct store *store, const struct store_shift *shift, const char **why_r)
+{
+	return CALL(store, hold_shift, shift, why_r);
 }
 
 enum base_result

@@ -215,9 +215,30 @@ enum base_result store_hold_list(struct store *store, struct base_arena *arena,
  * out. */
 enum base_result store_hold_count(struct store *store, const char *sender, int64_t since,
 	int64_t *count_r, const char **why_r);
-/* The same of all senders, at most `share` of each; those that were limited are left out. */
-enum base_result store_hold_count_shares(
-    struct store *store, size_t share, int64_t since, int64_t *count_r, const char **why_r);
+/* The same without those that were limited. */
+enum base_result store_hold_count_unlimited(struct store *store, const char *sender,
+	int64_t since, int64_t *count_r, const char **why_r);
+/* Holds that count for the whole site: one more at `time`; those before `since` are forgotten. */
+enum base_result store_budget_add(
+	struct store *store, int64_t time, int64_t since, const char **why_r);
+/* How many there were from the minute of `since` on. Takes as long however many they are. */
+enum base_result store_budget_count(
+	struct store *store, int64_t since, int64_t *count_r, const char **why_r);
+
+/* The clock of a machine was set: what its node wrote before is of another time. */
+struct store_shift {
+	const char *node;
+	int64_t by; /* milliseconds that its clock was set forward (back: negative) */
+	/* what was written between these times, by the clock as it is now, is right already */
+	int64_t from, to;
+};
+
+/*
+ * Moves the times of all that is not over: holds, their parts, storms. To be called between
+ * store_begin() and the end. NONE: there was nothing.
+ */
+enum base_result store_hold_shift(
+	struct store *store, const struct store_shift *shift, const char **why_r);
 /* How many of a sender's letters were taken at or after `since`. */
 enum base_result store_hold_letters(struct store *store, const char *sender, int64_t since,
 	int64_t *count_r, const char **why_r);

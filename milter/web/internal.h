@@ -36,6 +36,7 @@ struct web_request {
 	const char *body;   /* of a POST, NUL-terminated */
 	size_t body_length;
 	bool is_too_large;  /* the body is longer than WEB_MAX_FORM; it was dropped */
+	bool is_late;	    /* the query says that an undo came too late: see WEB_LATE */
 };
 
 struct web_answer {
@@ -47,6 +48,13 @@ struct web_answer {
 	const char *trouble;	/* why the store could not be used, for the log; else NULL */
 	struct base_buffer html;
 };
+
+/*
+ * Behind the token in the address of the page that a press of Undo leads to which came too late.
+ * It changes what the page says, and only of a mail whose sending has begun.
+ */
+#define WEB_LATE_KEY "late"
+#define WEB_LATE "?" WEB_LATE_KEY "=undo"
 
 /* What routes need of the site. */
 struct web_site {
@@ -66,9 +74,15 @@ void web_route(const struct web_site *site, const struct web_request *request,
 /* The style of every page; the policy allows just this one, by its hash. */
 extern const char web_style[];
 
-/* What a hold is like now, with the buttons that make sense. Sets html and refresh. */
+/*
+ * What a hold is like now, with the buttons that make sense. `is_late`: the reader was too late to
+ * stop it. Sets html and refresh.
+ */
 void web_page_hold(struct web_answer *answer, struct base_arena *arena,
-	const struct notice_words *words, const struct hold_view *view, int64_t now);
+	const struct notice_words *words, const struct hold_view *view, bool is_late,
+	int64_t now);
+/* Has the sending of it begun, so that nobody can stop it any more? */
+bool web_is_past_stopping(const struct hold_view *view);
 /* A page of a title and one or two (else NULL) paragraphs. */
 void web_page_plain(struct web_answer *answer, const struct notice_words *words,
 	const char *title, const char *text, const char *more);

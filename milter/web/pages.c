@@ -29,6 +29,7 @@ struct page {
 	const char *until;    /* when the state ends by itself, with how long that is */
 	const char *moved;    /* when it came into this state */
 	const char *left;     /* when it was noticed that files left without us */
+	bool is_late;	      /* its reader was too late to stop it */
 	int64_t now;
 };
 
@@ -358,8 +359,10 @@ page_sent(const struct page *page)
 		return;
 	}
 	page_say(page, NULL,
-	    page_by(page, words->sent_you, words->sent_admin, words->sent_timer,
-		words->sent_other),
+	    strcmp(page->view->by, HOLD_BY_OWNER) == 0
+		? words->sent_owner
+		: page_by(page, words->sent_you, words->sent_admin, words->sent_timer,
+		      words->sent_other),
 	    page->moved);
 	if (page->view->how > HOLD_HOW_STAYED)
 		page_who_has_it(page);
@@ -505,6 +508,8 @@ page_title(const struct page *page, const struct page_state *state)
 {
 	bool is_held = state->state == HOLD_HELD;
 
+	if (page->is_late)
+		return page->words->late_title;
 	if (page->view->action == HOLD_BRAKE)
 		return is_held ? page->words->brake_title : page->words->brake_over_title;
 	if (is_held && page->view->action == HOLD_STORM)
@@ -559,21 +564,32 @@ page_prepare(struct page *page, struct base_arena *arena)
 	       page->had && page->series && page->answered_by;
 }
 
+bool
+web_is_past_stopping(const struct hold_view *view)
+{
+	return view->action != HOLD_BRAKE &&
+	       (view->state == HOLD_SENDING || view->state == HOLD_SENT);
+}
+
 /* The page of a hold. */
 void
 web_page_hold(struct web_answer *answer, struct base_arena *arena,
-    const struct notice_words *words, const struct hold_view *view, int64_t now)
+    const struct notice_words *words, const struct hold_view *view, bool is_late, int64_t now)
 {
 	const struct page_state *state = page_state_of(view->state);
-	struct page page = {
-		.out = &answer->html, .words = words, .view = view, .now = now
-	};
+	struct page page = { .out = &answer->html,
+		.words = words,
+		.view = view,
+		.is_late = is_late && web_is_past_stopping(view),
+		.now = now };
 
 	if (!page_prepare(&page, arena)) {
 		answer->html.failed = true;
 		return;
 	}
 	page_open(page.out, words, page_title(&page, state), state->kind);
+	if (page.is_late)
+		page_say(&page, NULL, words->late_text, "");
 	state->body(&page);
 	page_close(page.out, words, state->has_buttons);
 	answer->refresh = page_refresh(&page, state);

@@ -214,33 +214,51 @@ routes_show(const struct web_site *site, const struct web_request *request,
 	answer->status = 200;
 	web_page_hold(answer, arena,
 	    notice_templates_words(site->templates, view.template, view.language), &view,
-	    now);
+	    request->is_late, now);
 	routes_audit(request, &view);
 }
 
 /* Notes a press on a page that shows what is not so any more. */
 static void
-routes_audit_stale(const struct hold_view *view, enum hold_wish wish)
+routes_audit_stale(
+    const struct web_request *request, const struct hold_view *view, enum hold_wish wish)
 {
 	const char *state = hold_state_str(view->state);
 
 	audit_event(AUDIT_WISH, view->id, { "wish", hold_wish_str(wish) }, { "by", "link" },
-	    { "was", state }, { "now", state }, { "refused", "stale" });
+	    { "was", state }, { "now", state }, { "refused", "stale" },
+	    { "client", request->client });
 }
 
-/* Asks for the wish, unless its page shows what is not so any more. */
+/*
+ * Asks for the wish, unless its page shows what is not so any more. OK: it moved the hold; REFUSE:
+ * it did not.
+ */
 static enum base_result
-routes_ask(const struct web_site *site, const struct routes_form *form,
-    const struct hold_view *view, const char **why_r)
+routes_ask(const struct web_site *site, const struct web_request *request,
+    const struct routes_form *form, const struct hold_view *view, const char **why_r)
 {
-	enum base_result result;
-
 	if (strcmp(form->mark, view->mark)) {
-		routes_audit_stale(view, form->wish);
-		return BASE_OK;
+		routes_audit_stale(request, view, form->wish);
+		return BASE_REFUSE;
 	}
-	result = hold_wish(site->hold, view->id, form->wish, "link", why_r);
-	return result == BASE_REFUSE ? BASE_OK : result;
+	return hold_wish(
+	    site->hold, view->id, form->wish, "link", request->client, why_r);
+}
+
+/* Where a browser goes after a press that moved nothing: did an undo come too late? */
+static const char *
+routes_refused(const struct web_site *site, const struct routes_form *form,
+    const char *token, struct base_arena *arena)
+{
+	struct hold_view now;
+	const char *late = NULL, *why = "";
+
+	if (form->wish == HOLD_WISH_UNDO &&
+	    hold_find_token(site->hold, arena, token, &now, &why) == BASE_OK &&
+	    web_is_past_stopping(&now))
+		late = base_arena_printf(arena, "%s" WEB_LATE, token);
+	return late != NULL ? late : token;
 }
 
 /*
@@ -248,8 +266,9 @@ routes_ask(const struct web_site *site, const struct routes_form *form,
  * allow any more is no error: the page tells what happened instead.
  */
 static void
-routes_act(const struct web_site *site, const struct routes_form *form, const char *token,
-    struct base_arena *arena, struct web_answer *answer)
+routes_act(const struct web_site *site, const struct web_request *request,
+    const struct routes_form *form, const char *token, struct base_arena *arena,
+    struct web_answer *answer)
 {
 	struct hold_view view;
 	enum base_result result;
@@ -257,15 +276,18 @@ routes_act(const struct web_site *site, const struct routes_form *form, const ch
 
 	result = hold_find_token(site->hold, arena, token, &view, &why);
 	if (result == BASE_OK)
-		result = routes_ask(site, form, &view, &why);
-	if (result != BASE_OK) {
+		result = routes_ask(site, request, form, &view, &why);
+	answer->location = token;
+	if (result == BASE_REFUSE)
+		answer->location = routes_refused(site, form, token, arena);
+	else if (result != BASE_OK) {
 		if (routes_end_of(result) == ROUTES_BUSY)
 			answer->trouble = why;
+		answer->location = NULL;
 		routes_end(site, routes_end_of(result), answer);
 		return;
 	}
 	answer->status = 303;
-	answer->location = token;
 }
 
 /* POST: only our own form, whole and well formed, is acted on. */
@@ -286,7 +308,7 @@ routes_post(const struct web_site *site, const struct web_request *request,
 	else if (form.wish == HOLD_WISH_RESTORE && !form.is_sure)
 		routes_end(site, ROUTES_UNSURE, answer);
 	else
-		routes_act(site, &form, token, arena, answer);
+		routes_act(site, request, &form, token, arena, answer);
 }
 
 /* Says which methods would do. */

@@ -47,7 +47,7 @@ struct web {
 	unsigned port;
 	int64_t limit_ms;
 	unsigned idle_seconds;
-	int64_t logged; /* when trouble was logged last */
+	int64_t logged; /* when trouble was logged last, by base_tick_ms(); 0: never */
 	pthread_t thread;
 	atomic_bool is_stopping;
 };
@@ -235,10 +235,11 @@ server_send(const struct web *web, struct MHD_Connection *handle, struct web_ans
 static void
 server_log_trouble(struct web *web, const char *trouble)
 {
-	if (!trouble || base_now() - web->logged < SERVER_LOG_SECONDS)
+	if (!trouble || (web->logged != 0 &&
+			    base_tick_ms() - web->logged < SERVER_LOG_SECONDS * 1000))
 		return;
 	base_log(BASE_LOG_ERROR, "the held mail cannot be read or changed: %s", trouble);
-	web->logged = base_now();
+	web->logged = base_tick_ms();
 }
 
 /* A request that has arrived whole. */
@@ -265,6 +266,8 @@ server_answer(struct web *web, struct MHD_Connection *handle, const char *url,
 	request.origin = MHD_lookup_connection_value(handle, MHD_HEADER_KIND, "Origin");
 	request.host = MHD_lookup_connection_value(handle, MHD_HEADER_KIND, "Host");
 	request.client = client ? web_client_name(client) : "-";
+	request.is_late = MHD_lookup_connection_value(
+			      handle, MHD_GET_ARGUMENT_KIND, WEB_LATE_KEY) != NULL;
 	pthread_mutex_lock(&web->lock);
 	web_route(&web->site, &request, web->arena, base_now(), &answer);
 	server_log_trouble(web, answer.trouble);

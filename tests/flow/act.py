@@ -38,8 +38,8 @@ def one_decision(site, messages, queue_ids):
     assert len(holds) == 1, holds
     hold = holds.pop()
     link = site.link(ANNA)
-    until(lambda: site.audit("hold", id=hold, now="HELD"), 10)
-    assert {line["people"] for line in site.audit("hold", id=hold, now="HELD")} == {"40"}
+    until(lambda: site.audit("held", id=hold), 10)
+    assert {line["people"] for line in site.audit("held", id=hold)} == {"40"}
     never(lambda: len(site.letters(ANNA)) > 1, 2, "a second letter")
     assert "40 people" in web.get(link).text
     web.press(link, "send")
@@ -132,7 +132,7 @@ def test_two_hidden_halves_with_message_ids_of_their_own():
             assert not [line for line in site.audit("hold") if line["queue_id"] == halves[0]]
             assert site.audit("judge", queue_id=halves[1])[0]["people"].rstrip("+") == "60"
             assert site.audit("judge", queue_id=halves[2])[0]["people"].rstrip("+") == "90"
-            until(lambda: site.audit("hold", id=hold, now="HELD"), 10)
+            until(lambda: site.audit("held", id=hold), 10)
             site.letters(ANNA)
             never(lambda: len(site.letters(ANNA)) > 1, 1, "a second letter")
             site.receiver.forget()

@@ -119,8 +119,8 @@ def test_under_a_new_name_it_is_told_by_that_name():
         until(lambda: site.audit("lost", id=hold), 20, "it is missed")
         away.rename(file.with_name(other))
         assert f"adopted: {other} {hold} {ANNA}" in run(site, 0, "adopt")
-        until(lambda: len(site.audit("hold", id=hold, now="HELD")) == 2, 20, "it is seen")
-        assert site.audit("hold", id=hold, now="HELD")[1]["queue_id"] == other
+        until(lambda: len(site.audit("held", id=hold)) == 2, 20, "it is seen")
+        assert site.audit("held", id=hold)[1]["queue_ids"] == other
         web.press(site.link(ANNA), "send")
         story.reaches(site, message)
 

@@ -35,9 +35,10 @@ def test_a_sender_is_interrupted_so_often_and_no_more():
             line, _ = slip(site, number)
             assert (line["action"], line["wanted"]) == ("confirm", "confirm")
             assert line["softened_by"] == "-"
+        assert line["gate"].startswith(("new_site:", "percentile:")), line
         line, message = slip(site, 2)
         assert (line["action"], line["wanted"]) == ("undo", "confirm"), line
-        assert line["softened_by"] == "sender"
+        assert (line["softened_by"], line["gate"]) == ("sender", "budget_sender:2"), line
         # the budget is counted in what is durable, not in what this process remembers
         site.end("oops-milter")
         site.run("oops-milter")

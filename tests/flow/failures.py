@@ -65,6 +65,11 @@ def test_disk_full_accepts_or_tempfails():
                         assert 400 <= refused.code < 500, refused
                     assert not site.mta.queue(), "refused and queued"
                 assert site.audit("error", where="hold", answer=on_error)
+                # the auditor is told what became of it, not what was meant to
+                done = {"accept": "pass", "tempfail": "tempfail"}[on_error]
+                line = site.audit("judge", sender=ANNA)[-1]
+                assert (line["action"], line["wanted"], line["gate"], line["id"]) == (
+                    done, "confirm", "error", "-"), line
                 assert not site.held()
                 # with room again, the same slip is held
                 disk.empty()

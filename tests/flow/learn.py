@@ -1,8 +1,15 @@
 """What the past tells: oopsctl learn from the log of a real MTA, and oopsctl forget."""
+import fcntl
 import os
 import pty
 import re
+import shlex
+import signal
+import socket
 import subprocess
+import sys
+import termios
+import threading
 import time
 
 from lab import story
@@ -67,8 +74,89 @@ def test_what_cannot_be_learned_is_said():
         junk.write_text("some words\n")
         assert "no line of a mail server" in run(site, 65, "learn", str(junk))
         assert "no line has a time stamp" in run(site, 65, "learn", "--format", "log", str(junk))
+        log = site.folder / "mail.log"
+        log.write_text("Nov 20 10:00:00 mx postfix/qmgr[9]: 4fHnb65Wz9zJq2: removed\n" * 9)
+        for kind in ("mbox", "message"):
+            said = run(site, 65, "learn", "--format", kind, str(log))
+            assert f"{log}: nothing in it could be read as {kind}: " in said, said
         assert "usage" in run(site, 64, "forget")
         assert "no address" in run(site, 65, "forget", "<>")
+
+
+class Syslog:
+    """A place of its own for what a command tells the system's log."""
+
+    def __init__(self, site):
+        self.path = site.folder / "syslog"
+        self.socket = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+        self.socket.bind(str(self.path))
+        self.socket.settimeout(60)
+
+    def command(self, site, *arguments):
+        """The words that run oopsctl with its /dev/log there."""
+        script = ("mount -t tmpfs none /dev && mknod -m 666 /dev/null c 1 3 && "
+                  "mknod -m 666 /dev/urandom c 1 9 && ln -s \"$0\" /dev/log && exec \"$@\"")
+        return ["unshare", "-m", "sh", "-c", script, str(self.path), str(site.build / "oopsctl"),
+                "-c", str(site.conf), *arguments]
+
+    def line(self, event):
+        """The next audit line of an event."""
+        while True:
+            text = self.socket.recv(65536).decode()
+            if f" event={event} " in text:
+                return dict(word.split("=", 1) for word in shlex.split(text) if "=" in word)
+
+
+def test_whoever_ends_it_is_told_how_far_it_came():
+    """By Ctrl-C as by SIGTERM: counts, an audit line with the user, and the code of the signal."""
+    line = "{0}\t" + ANNA + "\tben@example.com\t<m{1}@x>\t-\tsend\n"
+    with Site(SETTINGS) as site:
+        syslog = Syslog(site)
+        for number, how in enumerate((signal.SIGINT, signal.SIGTERM)):
+            begin = int(time.time()) - 86400
+            with subprocess.Popen(
+                    syslog.command(site, "learn", "--format", "tsv", "-"), text=True,
+                    stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+                    env={**os.environ, "SUDO_USER": "carol"}) as process:
+                for mail in range(4000):
+                    process.stdin.write(line.format(begin + mail, f"{number}.{mail}"))
+                process.stdin.flush()
+                until(lambda p=process: has_read_all(p), 60, "it has read all there is")
+                process.send_signal(how)
+                said, errors = process.communicate(timeout=60)
+            assert process.returncode == 128 + how, (process.returncode, said, errors)
+            learned = int(re.match(r"learned: (\d+) mails;", said)[1])
+            assert 0 < learned <= 4000 and "told to end" in errors, said + errors
+            audit = syslog.line("learn")
+            assert (audit["learned"], audit["answer"]) == (str(learned), "stopped"), audit
+            assert (audit["uid"], audit["sudo_user"]) == ("0", "carol"), audit
+
+
+def has_read_all(process):
+    """Has it taken everything out of the pipe to it?"""
+    left = fcntl.ioctl(process.stdin, termios.FIONREAD, b"\0" * 4)
+    return int.from_bytes(left, sys.byteorder) == 0
+
+
+def test_an_interrupted_backtest_leaves_whole_lines():
+    with Site(SETTINGS) as site:
+        command = [str(site.build / "oopsctl"), "backtest", "--input", "-", "--output", "-"]
+        with subprocess.Popen(command, text=True, stdin=subprocess.PIPE, stdout=subprocess.PIPE,
+                              stderr=subprocess.PIPE) as process:
+            for mail in range(3000):
+                process.stdin.write(f"{10 ** 9 + mail}\ta@example.com\tb@example.com\t-\t-\tsend\n")
+            process.stdin.flush()
+            ready = []
+            reader = threading.Thread(target=lambda: ready.append(process.stdout.read()))
+            reader.start()
+            until(lambda: has_read_all(process), 60, "it has read all there is")
+            process.send_signal(signal.SIGINT)
+            reader.join(60)
+            assert process.wait(60) == 130
+            errors = process.stderr.read()
+        lines = ready[0].splitlines(keepends=True)
+        assert lines and lines[-1].count("\t") == 3 and lines[-1].endswith("\n"), lines[-1]
+        assert f"told to end after line {len(lines)}\n" in errors, errors
 
 
 def history(list_address):

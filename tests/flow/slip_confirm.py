@@ -39,6 +39,11 @@ def test_held_and_letter_to_the_sender_only():
         assert letter.header("Oops-Milter-Inject") is None, "our proof leaves the site"
         line = site.audit("hold", id=hold)[0]
         assert (line["sender"], line["action"], line["recipients"]) == (ANNA, "confirm", "40")
+        # asked for once, seen once
+        held = until(lambda: site.audit("held", id=hold), 10, "the queue showed it")
+        assert len(held) == len(site.audit("hold", id=hold)) == 1
+        assert (held[0]["queue_ids"], held[0]["was"], held[0]["now"]) == (
+            queue_id, "PLACING", "HELD"), held
         # one act, one letter; nobody else heard of it
         never(lambda: len(site.receiver.received()) > 1, 2, "a second letter")
         assert not site.receiver.received(message.id)
@@ -109,6 +114,7 @@ def test_fifty_parallel_sends_release_once():
         story.reaches(site, message)
         until(lambda: site.audit("sent", id=hold), 5)
         assert len(granted(site, hold)) == 1
+        assert {line["client"] for line in site.audit("wish", id=hold)} == {"127.0.0.1"}
         assert len(site.audit("send", id=hold)) == 1
         assert len(site.audit("sent", id=hold)) == 1
 

@@ -4,19 +4,23 @@
 #include <check.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 static struct base_buffer line;
+static struct base_arena *arena;
 
 static void
 setup(void)
 {
 	base_buffer_init(&line, 6144);
+	arena = base_arena_new(1 << 18);
 }
 
 static void
 teardown(void)
 {
 	base_buffer_free(&line);
+	base_arena_free(&arena);
 }
 
 static const struct {
@@ -31,9 +35,11 @@ static const struct {
 	{ AUDIT_VIEW, NULL, { { "method", "GET" } }, 1,
 	    "event=view id=- method=GET state=- client=-" },
 	{ AUDIT_WISH, "abc", { { "by", "x\nevent=sent id=abc" }, { "wish", "send" } }, 2,
-	    "event=wish id=abc wish=send by=\"x\\x0Aevent=sent id=abc\" was=- now=- refused=-" },
+	    "event=wish id=abc wish=send by=\"x\\x0Aevent=sent id=abc\" was=- now=- refused=- client=- "
+	    "uid=- user=- sudo_user=-" },
 	{ AUDIT_WISH, "abc\" by=admin", { { "wish", "" } }, 1,
-	    "event=wish id=\"abc\\\" by=admin\" wish=\"\" by=- was=- now=- refused=-" },
+	    "event=wish id=\"abc\\\" by=admin\" wish=\"\" by=- was=- now=- refused=- client=- "
+	    "uid=- user=- sudo_user=-" },
 	{ AUDIT_SENT, "abc",
 	    { { "queue_ids", "A1,B2" }, { "was", "sending" }, { "now", "sent" } }, 3,
 	    "event=sent id=abc by=- was=sending now=sent queue_ids=A1,B2" },
@@ -81,8 +87,8 @@ START_TEST(long_values_end_early_and_the_line_stays_whole)
 	ck_assert_ptr_null(strchr(base_buffer_text(&line), '\n'));
 	ck_assert_ptr_nonnull(strstr(base_buffer_text(&line), "...\""));
 	ck_assert_str_eq(
-	    base_buffer_text(&line) + line.length - strlen(" client=192.0.2.1"),
-	    " client=192.0.2.1");
+	    base_buffer_text(&line) + line.length - strlen(" client=192.0.2.1 gate=-"),
+	    " client=192.0.2.1 gate=-");
 }
 END_TEST
 
@@ -103,6 +109,47 @@ START_TEST(a_cut_value_ends_with_a_whole_character)
 }
 END_TEST
 
+/* An admin's act names who ran the program; what sudo says is no more than that. */
+START_TEST(an_act_by_hand_names_its_user)
+{
+	const struct audit_pair pair = { "by", "admin" };
+
+	setenv("SUDO_USER", "anna uid=0\nevent=sent", 1);
+	audit_operator_note();
+	ck_assert_int_eq(audit_format(&line, AUDIT_WISH, "abc", &pair, 1), BASE_OK);
+	ck_assert_ptr_nonnull(strstr(base_buffer_text(&line),
+	    base_arena_printf(arena, " uid=%lu user=", (unsigned long)getuid())));
+	ck_assert_ptr_nonnull(strstr(base_buffer_text(&line),
+	    " sudo_user=\"anna uid=0\\x0Aevent=sent\""));
+	ck_assert_int_eq(audit_format(&line, AUDIT_VIEW, "abc", NULL, 0), BASE_OK);
+	ck_assert_ptr_null(strstr(base_buffer_text(&line), "sudo_user"));
+}
+END_TEST
+
+/* The manual page has every event with its keys in their order. */
+START_TEST(the_manual_page_has_every_key)
+{
+	struct base_buffer entry;
+	const char *why = "", *word;
+	size_t length;
+	char *manual;
+
+	ck_assert_msg(base_file_read(arena, SOURCE_DIR "/contrib/man/oops-audit.5", 65536,
+			  &manual, &length, &why) == BASE_OK,
+	    "%s", why);
+	base_buffer_init(&entry, 4096);
+	ck_assert_int_eq(audit_format(&line, _i, NULL, NULL, 0), BASE_OK);
+	base_buffer_printf(&entry, "\n.It Ic %s\n.D1", audit_event_str(_i));
+	word = strstr(base_buffer_text(&line), " id=");
+	while ((word = strchr(word + 1, ' ')) != NULL)
+		base_buffer_printf(&entry, "%.*s", (int)strcspn(word, "="), word);
+	base_buffer_puts(&entry, "\n");
+	ck_assert_msg(strstr(manual, base_buffer_text(&entry)) != NULL, "not there:%s",
+	    base_buffer_text(&entry));
+	base_buffer_free(&entry);
+}
+END_TEST
+
 int
 main(void)
 {
@@ -118,6 +165,8 @@ main(void)
 	tcase_add_test(tcase, a_key_that_is_not_in_the_table_is_refused);
 	tcase_add_test(tcase, long_values_end_early_and_the_line_stays_whole);
 	tcase_add_test(tcase, a_cut_value_ends_with_a_whole_character);
+	tcase_add_loop_test(tcase, the_manual_page_has_every_key, 0, AUDIT_ERROR + 1);
+	tcase_add_test(tcase, an_act_by_hand_names_its_user);
 	suite_add_tcase(suite, tcase);
 	runner = srunner_create(suite);
 	srunner_run_all(runner, CK_NORMAL);

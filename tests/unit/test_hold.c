@@ -238,12 +238,21 @@ struct watch {
 	struct hold_keeper *keeper;
 };
 
+/* The clock on the keeper's wall, which a test can set. */
+static atomic_llong set_by;
+
+static int64_t
+wall_now(void)
+{
+	return base_now_ms() + atomic_load(&set_by);
+}
+
 static struct watch
 watch_start(struct hold *hold)
 {
 	struct watch watch = { queue_client_new(socket_path, 2000), NULL };
 	struct hold_keeper_options options = {
-		.queue = watch.client, .sent = on_sent, .keep_seconds = 3600
+		.queue = watch.client, .sent = on_sent, .keep_seconds = 3600, .now_ms = wall_now
 	};
 
 	OK(hold_keeper_start(hold, &options, &watch.keeper, &why));
@@ -869,7 +878,7 @@ START_TEST(a_limit_is_exact)
 		ck_assert_int_eq(got[i], expected[i]);
 	OK(hold_each(shared, true, count_view, &rows, &why));
 	ck_assert_int_eq(rows, 12);
-	OK(hold_count(shared, "jo@example.com", 3, &counts, &why));
+	OK(hold_count(shared, "jo@example.com", &counts, &why));
 	ck_assert_uint_eq(counts.of_sender, 6);
 	ck_assert_uint_eq(counts.of_site, 6); /* four each were not limited, three count */
 	hold_close(&shared);
@@ -928,6 +937,54 @@ START_TEST(a_group_fails_together)
 }
 END_TEST
 
+#define HOUR 3600
+
+/* Waits until the end of a hold's window was moved to this time, give or take a second. */
+static void
+deadline_moves_to(struct hold *hold, const char *id, int64_t deadline)
+{
+	int64_t end = base_tick_ms() + 60000;
+	struct hold_view view = look(hold, id);
+
+	while (llabs(view.deadline - deadline) > 1 && base_tick_ms() < end) {
+		base_sleep_ms(5);
+		view = look(hold, id);
+	}
+	ck_assert_int_le(llabs(view.deadline - deadline), 1);
+	ck_assert_int_eq(view.state, HOLD_HELD);
+}
+
+/* The clock of the machine is set: what waits goes on waiting as long as its author was told. */
+START_TEST(a_window_lasts_though_the_clock_is_set)
+{
+	struct hold *hold = must_open();
+	struct watch watch = watch_start(hold);
+	struct hold_request request = sample("QUEUE1", "act");
+	char id[BASE_ID_SIZE], soon[BASE_ID_SIZE];
+	int64_t deadline;
+
+	request.action = HOLD_UNDO;
+	request.window = HOUR;
+	place_held(hold, &request, id);
+	deadline = look(hold, id).deadline;
+	atomic_store(&set_by, 2 * HOUR * 1000); /* its time would be over at once */
+	deadline_moves_to(hold, id, deadline + 2 * HOUR);
+	atomic_store(&set_by, 0);
+	deadline_moves_to(hold, id, deadline);
+	request = sample("QUEUE2", "other act");
+	request.action = HOLD_UNDO;
+	request.window = 2;
+	OK(hold_place(hold, &request, soon, &why));
+	file_add("QUEUE2", soon, ON_HOLD);
+	atomic_store(&set_by, -HOUR * 1000); /* it would last an hour longer */
+	wait_for(hold, soon, HOLD_SENT, 20000);
+	deadline_moves_to(hold, id, deadline - HOUR);
+	atomic_store(&set_by, 0);
+	watch_stop(&watch);
+	hold_close(&hold);
+}
+END_TEST
+
 START_TEST(one_act_is_one_hold)
 {
 	struct hold *hold = must_open();
@@ -958,7 +1015,7 @@ START_TEST(one_act_is_one_hold)
 	OK(hold_place(hold, &second, b, &why));
 	ck_assert_str_eq(a, b);
 	file_add("QUEUE4", a, ON_HOLD);
-	OK(hold_wish(hold, a, HOLD_WISH_SEND, "link", &why));
+	OK(hold_wish(hold, a, HOLD_WISH_SEND, "link", NULL, &why));
 	view = wait_for(hold, a, HOLD_SENT, 5000);
 	ck_assert_uint_eq(view.part_count, 3);
 	ck_assert_int_eq(file_find("QUEUE1")->released, 1);
@@ -1004,7 +1061,7 @@ START_TEST(what_comes_after_a_stop_is_asked_about)
 	char stopped[BASE_ID_SIZE], id[BASE_ID_SIZE], own[BASE_ID_SIZE];
 
 	place_held(hold, &first, stopped);
-	OK(hold_wish(hold, stopped, HOLD_WISH_UNDO, "link", &why));
+	OK(hold_wish(hold, stopped, HOLD_WISH_UNDO, "link", NULL, &why));
 	next.mail = 1;
 	place_held(hold, &next, own);
 	ck_assert_str_ne(own, stopped);
@@ -1018,7 +1075,7 @@ START_TEST(what_comes_after_a_stop_is_asked_about)
 	OK(hold_place(hold, &next, id, &why));
 	ck_assert_str_eq(id, own);
 	ck_assert(letter_comes(hold, own));
-	OK(hold_wish(hold, own, HOLD_WISH_UNDO, "link", &why));
+	OK(hold_wish(hold, own, HOLD_WISH_UNDO, "link", NULL, &why));
 	OK(hold_place(hold, &next, id, &why)); /* of what was stopped second */
 	ck_assert_str_eq(id, own);
 	next.queue_id = "QUEUE6";
@@ -1102,12 +1159,12 @@ START_TEST(sent_by_wish_and_wiped)
 	int64_t end;
 
 	place_held(hold, &request, id);
-	REFUSE(hold_wish(hold, id, HOLD_WISH_RESTORE, "link", &why));
-	NONE(hold_wish(hold, "aaaaaaaaaaaaaaaa", HOLD_WISH_SEND, "link", &why));
-	OK(hold_wish(hold, id, HOLD_WISH_SEND, "link", &why));
+	REFUSE(hold_wish(hold, id, HOLD_WISH_RESTORE, "link", NULL, &why));
+	NONE(hold_wish(hold, "aaaaaaaaaaaaaaaa", HOLD_WISH_SEND, "link", NULL, &why));
+	OK(hold_wish(hold, id, HOLD_WISH_SEND, "link", NULL, &why));
 	view = wait_for(hold, id, HOLD_SENT, 2000);
-	REFUSE(hold_wish(hold, id, HOLD_WISH_SEND, "link", &why));
-	REFUSE(hold_wish(hold, id, HOLD_WISH_UNDO, "link", &why));
+	REFUSE(hold_wish(hold, id, HOLD_WISH_SEND, "link", NULL, &why));
+	REFUSE(hold_wish(hold, id, HOLD_WISH_UNDO, "link", NULL, &why));
 	ck_assert_int_eq(file_find("QUEUE1")->released, 1);
 	ck_assert_int_eq(queue->lessons, 1);
 	ck_assert_str_eq(view.by, "link");
@@ -1221,17 +1278,17 @@ START_TEST(undone_then_restored)
 	request.action = HOLD_UNDO;
 	request.window = 2;
 	place_held(hold, &request, id);
-	OK(hold_wish(hold, id, HOLD_WISH_UNDO, "link", &why));
+	OK(hold_wish(hold, id, HOLD_WISH_UNDO, "link", NULL, &why));
 	base_sleep_ms(2200); /* the window ends, and nothing happens */
 	view = look(hold, id);
 	ck_assert_int_eq(view.state, HOLD_UNDONE);
 	ck_assert_int_eq(view.at_deadline, HOLD_END_RETURN);
 	ck_assert_int_ge(view.deadline, view.moved + 3599);
 	ck_assert_int_eq(file_find("QUEUE1")->place, ON_HOLD);
-	REFUSE(hold_wish(hold, id, HOLD_WISH_SEND, "link", &why));
-	REFUSE(hold_wish(hold, id, HOLD_WISH_RESTORE, "link", &why)); /* a double click */
+	REFUSE(hold_wish(hold, id, HOLD_WISH_SEND, "link", NULL, &why));
+	REFUSE(hold_wish(hold, id, HOLD_WISH_RESTORE, "link", NULL, &why)); /* a double click */
 	ck_assert_int_ge(view.restorable, view.moved + HOLD_RESTORE_AFTER_MS / 1000);
-	OK(hold_wish(hold, id, HOLD_WISH_RESTORE, "admin", &why));
+	OK(hold_wish(hold, id, HOLD_WISH_RESTORE, "admin", NULL, &why));
 	ck_assert_str_eq(wait_for(hold, id, HOLD_SENT, 2000).by, "admin");
 	ck_assert_int_eq(file_find("QUEUE1")->released, 1);
 	ck_assert_int_eq(queue->lessons, 1);
@@ -1282,7 +1339,7 @@ START_TEST(time_ends_it)
 	request.then = lasts[_i].then;
 	place_held(hold, &request, id);
 	if (lasts[_i].is_undone)
-		OK(hold_wish(hold, id, HOLD_WISH_UNDO, "link", &why));
+		OK(hold_wish(hold, id, HOLD_WISH_UNDO, "link", NULL, &why));
 	file = file_find("QUEUE1");
 	if (lasts[_i].end == HOLD_RETURNED) {
 		wait_for(hold, id, HOLD_RETURNING, 4000);
@@ -1469,10 +1526,10 @@ START_TEST(no_restore_while_it_is_deleted)
 	request.then = HOLD_END_DELETE;
 	place_held(hold, &request, id);
 	queue->fail = 1; /* the deletion takes a while */
-	OK(hold_wish(hold, id, HOLD_WISH_UNDO, "link", &why));
+	OK(hold_wish(hold, id, HOLD_WISH_UNDO, "link", NULL, &why));
 	base_sleep_ms(1200);
 	ck_assert_int_eq(look(hold, id).state, HOLD_UNDONE);
-	REFUSE(hold_wish(hold, id, HOLD_WISH_RESTORE, "link", &why));
+	REFUSE(hold_wish(hold, id, HOLD_WISH_RESTORE, "link", NULL, &why));
 	queue->fail = 0;
 	wait_for(hold, id, HOLD_DELETED, 3000);
 	watch_stop(&watch);
@@ -1503,7 +1560,7 @@ START_TEST(what_left_without_us_is_told_as_that)
 
 	place_held(hold, &request, id);
 	file_find("QUEUE1")->place = leavings[_i].place;
-	OK(hold_wish(hold, id, leavings[_i].wish, "link", &why));
+	OK(hold_wish(hold, id, leavings[_i].wish, "link", NULL, &why));
 	view = wait_for(hold, id, HOLD_LOST, 3000);
 	ck_assert_int_eq(view.how, leavings[_i].how);
 	ck_assert_int_ge(view.left, view.created);
@@ -1526,7 +1583,7 @@ START_TEST(asked_before_a_kill_counts)
 
 	place_held(hold, &request, id);
 	queue->fail = 1;
-	OK(hold_wish(hold, id, HOLD_WISH_SEND, "link", &why));
+	OK(hold_wish(hold, id, HOLD_WISH_SEND, "link", NULL, &why));
 	do
 		OK(store_part_list(hold->store, arena, id, &parts, &count, &why));
 	while (parts[0].asked == 0);
@@ -1551,7 +1608,7 @@ START_TEST(stopped_is_seen)
 
 	place_held(hold, &request, id);
 	queue->mute = 1;
-	OK(hold_wish(hold, id, HOLD_WISH_UNDO, "link", &why));
+	OK(hold_wish(hold, id, HOLD_WISH_UNDO, "link", NULL, &why));
 	base_sleep_ms(500);
 	ck_assert(!look(hold, id).is_seen);
 	queue->mute = 0;
@@ -1576,7 +1633,7 @@ START_TEST(a_renamed_file_is_found)
 	file_add("OTHER", "bbbbbbbbbbbbbbbb", ON_HOLD);
 	place_held(hold, &request, id);
 	strcpy(file_find("QUEUE1")->queue_id, "RENAMED1");
-	OK(hold_wish(hold, id, _i == 0 ? HOLD_WISH_SEND : HOLD_WISH_UNDO, "link", &why));
+	OK(hold_wish(hold, id, _i == 0 ? HOLD_WISH_SEND : HOLD_WISH_UNDO, "link", NULL, &why));
 	if (_i == 0)
 		view = wait_for(hold, id, HOLD_SENT, 5000);
 	else
@@ -1701,7 +1758,7 @@ START_TEST(a_file_that_is_not_ours_is_lost)
 
 	place_held(hold, &request, id);
 	file_find("QUEUE1")->place = FOREIGN; /* the queue id is used again */
-	OK(hold_wish(hold, id, HOLD_WISH_SEND, "link", &why));
+	OK(hold_wish(hold, id, HOLD_WISH_SEND, "link", NULL, &why));
 	wait_for(hold, id, HOLD_LOST, 3000);
 	ck_assert_int_eq(file_find("QUEUE1")->released, 0);
 	ck_assert_int_eq(queue->lessons, 0);
@@ -1726,7 +1783,7 @@ START_TEST(a_slow_file_is_awaited)
 	file->place = DEFERRED;
 	base_sleep_ms(600);
 	ck_assert_int_eq(look(hold, id).state, HOLD_PLACING);
-	REFUSE(hold_wish(hold, id, HOLD_WISH_SEND, "admin", &why));
+	REFUSE(hold_wish(hold, id, HOLD_WISH_SEND, "admin", NULL, &why));
 	file->place = ON_HOLD;
 	wait_for(hold, id, HOLD_HELD, 4000);
 	watch_stop(&watch);
@@ -1759,7 +1816,7 @@ START_TEST(queue_down_then_up)
 	snprintf(away, sizeof(away), "%s.away", socket_path);
 	place_held(hold, &request, id);
 	ck_assert_int_eq(rename(socket_path, away), 0);
-	OK(hold_wish(hold, id, HOLD_WISH_SEND, "link", &why));
+	OK(hold_wish(hold, id, HOLD_WISH_SEND, "link", NULL, &why));
 	base_sleep_ms(1000);
 	ck_assert_int_eq(look(hold, id).state, HOLD_SENDING);
 	ck_assert_int_eq(rename(away, socket_path), 0);
@@ -1788,7 +1845,7 @@ wish_one(void *context)
 	struct wishing *wishing = context;
 	const char *reason = "";
 
-	wishing->result = hold_wish(shared, wishing->id, HOLD_WISH_SEND, "link", &reason);
+	wishing->result = hold_wish(shared, wishing->id, HOLD_WISH_SEND, "link", NULL, &reason);
 	return NULL;
 }
 
@@ -1842,7 +1899,7 @@ START_TEST(wish_of_another_process)
 		if (read(tell[0], id, sizeof(id)) != sizeof(id))
 			_exit(1);
 		OK(hold_open(&options, &hold, &why));
-		OK(hold_wish(hold, id, HOLD_WISH_SEND, "link", &why));
+		OK(hold_wish(hold, id, HOLD_WISH_SEND, "link", NULL, &why));
 		_exit(0);
 	}
 	hold = must_open();
@@ -1959,7 +2016,7 @@ START_TEST(no_letter_after_the_end)
 	int64_t again = 1;
 
 	place_held(hold, &request, id);
-	OK(hold_wish(hold, id, HOLD_WISH_UNDO, "admin", &why));
+	OK(hold_wish(hold, id, HOLD_WISH_UNDO, "admin", NULL, &why));
 	base_sleep_ms(1300);
 	NONE(hold_letter_next(hold, arena, &view, &why));
 	OK(hold_letter_failed(hold, id, &again, &why));
@@ -2020,7 +2077,7 @@ START_TEST(adopted_without_a_row)
 	ck_assert_int_eq(care_of(hold, id, "QUEUE2"), HOLD_CARE_NONE);
 	OK(hold_adopt(hold, id, &request, &why));
 	ck_assert_uint_eq(look(hold, id).part_count, 2);
-	OK(hold_wish(hold, id, HOLD_WISH_SEND, "link", &why));
+	OK(hold_wish(hold, id, HOLD_WISH_SEND, "link", NULL, &why));
 	wait_for(hold, id, HOLD_SENT, 5000);
 	ck_assert_int_eq(file_find("QUEUE1")->released, 1);
 	ck_assert_int_eq(file_find("QUEUE2")->released, 1);
@@ -2046,7 +2103,7 @@ START_TEST(adopted_after_it_was_lost)
 	place_held(hold, &request, id);
 	created = look(hold, id).created;
 	file_find("QUEUE1")->place = FOREIGN;
-	OK(hold_wish(hold, id, HOLD_WISH_SEND, "link", &why));
+	OK(hold_wish(hold, id, HOLD_WISH_SEND, "link", NULL, &why));
 	wait_for(hold, id, HOLD_LOST, 5000);
 	file_find("QUEUE1")->place = ON_HOLD;
 	ck_assert_int_eq(care_of(hold, id, "QUEUE1"), HOLD_CARE_LOST);
@@ -2058,7 +2115,7 @@ START_TEST(adopted_after_it_was_lost)
 	ck_assert_int_ge(view.deadline, base_now() + 3590);
 	ck_assert_str_ne(view.subject, "");
 	ck_assert_int_eq(file_find("QUEUE1")->released, 0);
-	OK(hold_wish(hold, id, HOLD_WISH_SEND, "link", &why));
+	OK(hold_wish(hold, id, HOLD_WISH_SEND, "link", NULL, &why));
 	wait_for(hold, id, HOLD_SENT, 3000);
 	watch_stop(&watch);
 	hold_close(&hold);
@@ -2123,7 +2180,7 @@ static void
 help_to_end(struct hold *hold, const struct killed_row *row)
 {
 	if (row->end == HOLD_DELETED && look(hold, row->id).state == HOLD_HELD)
-		OK(hold_wish(hold, row->id, HOLD_WISH_UNDO, "link", &why));
+		OK(hold_wish(hold, row->id, HOLD_WISH_UNDO, "link", NULL, &why));
 	bring_back(hold);
 }
 
@@ -2400,7 +2457,7 @@ START_TEST(mail_that_is_over_is_forgotten)
 	OK(hold_token_add(hold, id, token, base_now() + 3600, &why));
 	REFUSE(forget(hold, "jo@example.com", "nothing", &removed));
 	ck_assert(folder_holds(directory, "clara@example.com")); /* all or nothing */
-	OK(hold_wish(hold, id, HOLD_WISH_SEND, "link", &why));
+	OK(hold_wish(hold, id, HOLD_WISH_SEND, "link", NULL, &why));
 	wait_for(hold, id, HOLD_SENT, 3000);
 	watch_stop(&watch);
 	OK(forget(hold, "jo@example.com", "nothing", &removed));
@@ -2451,6 +2508,7 @@ main(void)
 	tcase_add_test(life, one_act_is_one_hold);
 	tcase_add_test(life, what_comes_after_a_stop_is_asked_about);
 	tcase_add_test(life, a_window_that_ends_takes_no_more_mail);
+	tcase_add_test(life, a_window_lasts_though_the_clock_is_set);
 	tcase_add_test(life, after_a_window_the_act_goes_on);
 	tcase_add_test(life, sent_by_wish_and_wiped);
 	tcase_add_test(life, undo_window_ends_in_time);

@@ -417,7 +417,7 @@ START_TEST(list_pages_through_equal_times)
 }
 END_TEST
 
-/* What one sender adds to everybody's count is no more than a share; limited ones add nothing. */
+/* Holds of storms count for nobody, limited ones for their sender alone. */
 START_TEST(holds_are_counted_by_sender)
 {
 	static const struct {
@@ -434,14 +434,13 @@ START_TEST(holds_are_counted_by_sender)
 		{ "h", "anna@example.com", "", "x", 500 },
 	};
 	static const struct {
-		size_t share;
-		int64_t count;
-	} counts[] = { { SIZE_MAX, 4 }, { 3, 4 }, { 2, 3 }, { 1, 2 } };
+		const char *sender;
+		int64_t all, unlimited;
+	} counts[] = { { "script@example.com", 4, 3 }, { "anna@example.com", 2, 1 },
+		{ "ben@example.com", 0, 0 } };
 	struct store *store = must_open(STORE_HOLDS);
 	int64_t count;
 
-	OK(store_hold_count_shares(store, 2, 100, &count, &why));
-	ck_assert_int_eq(count, 0);
 	for (size_t i = 0; i < sizeof(rows) / sizeof(*rows); i++) {
 		struct store_hold hold = sample(rows[i].id);
 
@@ -452,13 +451,88 @@ START_TEST(holds_are_counted_by_sender)
 		OK(store_hold_insert(store, &hold, &why));
 	}
 	for (size_t i = 0; i < sizeof(counts) / sizeof(*counts); i++) {
-		OK(store_hold_count_shares(store, counts[i].share, 100, &count, &why));
-		ck_assert_int_eq(count, counts[i].count);
+		OK(store_hold_count(store, counts[i].sender, 100, &count, &why));
+		ck_assert_int_eq(count, counts[i].all);
+		OK(store_hold_count_unlimited(store, counts[i].sender, 100, &count, &why));
+		ck_assert_int_eq(count, counts[i].unlimited);
 	}
-	OK(store_hold_count(store, "script@example.com", 100, &count, &why));
+	store_close(&store);
+}
+END_TEST
+
+#define MINUTE INT64_C(60000)
+
+/* Those of the site are kept by the minute; what is older than anybody asks for goes. */
+START_TEST(holds_of_the_site_are_kept)
+{
+	struct store *store = must_open(STORE_HOLDS);
+	int64_t count;
+
+	OK(store_budget_count(store, 0, &count, &why));
+	ck_assert_int_eq(count, 0);
+	for (int64_t minute = 10; minute < 20; minute++)
+		for (int i = 0; i < 3; i++)
+			OK(store_budget_add(store, minute * MINUTE + i, 10 * MINUTE, &why));
+	OK(store_budget_count(store, 0, &count, &why));
+	ck_assert_int_eq(count, 30);
+	OK(store_budget_count(store, 18 * MINUTE, &count, &why));
+	ck_assert_int_eq(count, 6);
+	OK(store_budget_add(store, 21 * MINUTE, 19 * MINUTE, &why));
+	OK(store_budget_count(store, 0, &count, &why));
 	ck_assert_int_eq(count, 4);
-	OK(store_hold_count(store, "anna@example.com", 100, &count, &why));
-	ck_assert_int_eq(count, 2);
+	store_close(&store);
+}
+END_TEST
+
+/* What was written before the clock was set moves with it; what came after, or is over, stays. */
+START_TEST(times_move_with_the_clock)
+{
+	static const struct {
+		const char *id, *node;
+		int64_t moved, settled;
+		bool moves;
+	} rows[] = {
+		{ "old", "mx1", 7000, 0, true },
+		{ "before", "mx1", 3399, 0, true },
+		{ "new", "mx1", 3450, 0, false },
+		{ "over", "mx1", 7000, 7000, false },
+		{ "other", "mx2", 7000, 0, false },
+	};
+	const struct store_shift shift = { "mx1", -3600, 3400, 3500 };
+	struct store *store = must_open(STORE_HOLDS);
+	struct store_hold *got;
+
+	for (size_t i = 0; i < sizeof(rows) / sizeof(*rows); i++) {
+		struct store_hold hold = sample(rows[i].id);
+		struct store_part part = { .hold_id = rows[i].id,
+			.queue_id = rows[i].id,
+			.state = 1,
+			.created = rows[i].moved };
+
+		hold.node = rows[i].node;
+		hold.created = hold.moved = rows[i].moved;
+		hold.settled = rows[i].settled;
+		hold.deadline = hold.timer = 9000;
+		hold.letter_due = 0;
+		OK(store_hold_insert(store, &hold, &why));
+		OK(store_part_insert(store, &part, "", 0, &why));
+	}
+	OK(store_begin(store, &why));
+	OK(store_hold_shift(store, &shift, &why));
+	OK(store_commit(store, &why));
+	for (size_t i = 0; i < sizeof(rows) / sizeof(*rows); i++) {
+		int64_t by = rows[i].moves ? -3600 : 0;
+		struct store_part *parts;
+		size_t count;
+
+		OK(store_hold_get(store, arena, rows[i].id, &got, &why));
+		ck_assert_int_eq(got->deadline, 9000 + by);
+		ck_assert_int_eq(got->timer, 9000 + by);
+		ck_assert_int_eq(got->moved, rows[i].moved + by);
+		ck_assert_int_eq(got->letter_due, 0);
+		OK(store_part_list(store, arena, rows[i].id, &parts, &count, &why));
+		ck_assert_int_eq(parts[0].created, rows[i].moved + by);
+	}
 	store_close(&store);
 }
 END_TEST
@@ -890,7 +964,7 @@ START_TEST(newer_schema_is_refused)
 	int version = 0;
 
 	OK(store_check(store, &version, &why));
-	ck_assert_int_eq(version, 6);
+	ck_assert_int_eq(version, 7);
 	store_close(&store);
 	path_of(STORE_HOLDS_PATH, path);
 	ck_assert_int_eq(sqlite3_open(path, &raw), SQLITE_OK);
@@ -955,7 +1029,7 @@ START_TEST(full_disk_is_broken_then_well)
 		signal(SIGXFSZ, SIG_IGN);
 		store = must_open(STORE_HOLDS);
 		ck_assert_int_eq(getrlimit(RLIMIT_FSIZE, &limit), 0);
-		limit.rlim_cur = 256 * 1024;
+		limit.rlim_cur = 512 * 1024;
 		ck_assert_int_eq(setrlimit(RLIMIT_FSIZE, &limit), 0);
 		while (result == BASE_OK && done < 10000) {
 			OK(store_begin(store, &why));
@@ -1150,6 +1224,8 @@ main(void)
 	tcase_add_test(test, act_finds_the_newest);
 	tcase_add_test(test, list_pages_through_equal_times);
 	tcase_add_test(test, holds_are_counted_by_sender);
+	tcase_add_test(test, holds_of_the_site_are_kept);
+	tcase_add_test(test, times_move_with_the_clock);
 	tcase_add_test(test, tokens_open_until_they_expire);
 	tcase_add_test(test, parts_in_order_with_lessons);
 	tcase_add_test(test, purge_takes_parts_and_tokens_along);

@@ -224,7 +224,7 @@ START_TEST(one_person_is_no_storm)
 	ck_assert_str_eq(people, "person1@example.com\nperson2@example.com\n"
 				 "person3@example.com\nperson4@example.com");
 	/* the names go with the storm */
-	OK(hold_storm_lift(hold, brake.id, "admin", &why));
+	OK(hold_storm_lift(hold, brake.id, "admin", NULL, &why));
 	OK(hold_storm_each(hold, true, view_take, people, &why));
 	ck_assert_str_eq(people, "");
 }

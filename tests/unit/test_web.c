@@ -41,9 +41,12 @@ audit_write(enum audit_event event, const char *hold_id, const struct audit_pair
 	(void)hold_id;
 	if (event == AUDIT_SEND || event == AUDIT_UNDO || event == AUDIT_RESTORE)
 		atomic_fetch_add(&moves, 1);
-	if (event == AUDIT_WISH)
-		snprintf(last_refused, sizeof(last_refused), "%s",
-		    pairs[count - 1].value ? pairs[count - 1].value : "-");
+	for (size_t i = 0; event == AUDIT_WISH && i < count; i++)
+		if (strcmp(pairs[i].key, "refused") == 0)
+			snprintf(last_refused, sizeof(last_refused), "%s",
+			    pairs[i].value ? pairs[i].value : "-");
+		else if (strcmp(pairs[i].key, "client") == 0)
+			snprintf(last_client, sizeof(last_client), "%s", pairs[i].value);
 	if (event != AUDIT_VIEW)
 		return;
 	ck_assert_uint_eq(count, 3);
@@ -247,6 +250,19 @@ look(void)
 	return ask("GET", path_of(token), "", "");
 }
 
+/* The page that an answer sends the browser to. */
+static const char *
+follow(const char *answer)
+{
+	char where[100] = "";
+	const char *location = strstr(answer, "\r\nLocation: ");
+
+	ck_assert_ptr_nonnull(location);
+	ck_assert_int_eq(sscanf(location, "\r\nLocation: %99[^\r]", where), 1);
+	ck_assert_int_eq(strncmp(where, token, strlen(token)), 0);
+	return ask("GET", path_of(where), "", "");
+}
+
 /* The fields of a form that the page has now. */
 static const char *
 form(const char *fields)
@@ -359,6 +375,7 @@ static const struct {
 	{ HOLD_HELD, "mta", "has not been sent yet", "it comes back to you unsent",
 	    "undo send " },
 	{ HOLD_SENDING, "link", "is to be sent", "asked to send it", "" },
+	{ HOLD_SENT, "owner", "was sent", "let the answers through, so it left at ", "" },
 	{ HOLD_SENT, "link", "was sent", "You sent it at ", "" },
 	{ HOLD_SENT, "admin", "was sent",
 	    "An administrator of your mail server sent it at ", "" },
@@ -367,7 +384,7 @@ static const struct {
 	{ HOLD_RETURNING, "timer", "is coming back to you", "", "" },
 	{ HOLD_RETURNED, "timer", "came back to you", "returned to you at ", "" },
 	{ HOLD_DELETED, "timer", "was deleted", "then deleted at ", "" },
-	{ HOLD_LOST, "mta", "no longer here", "ask your administrator", "" },
+	{ HOLD_LOST, "mta", "no longer here", "noticed at ", "" },
 };
 
 START_TEST(test_states)
@@ -436,6 +453,14 @@ START_TEST(test_client)
 	trust_loopback();
 	ask("GET", path_of(token), client_cases[_i].fields, "");
 	ck_assert_str_eq(last_client, client_cases[_i].client);
+	/* a press, whether it moves anything or not */
+	for (int i = 0; i < 2; i++) {
+		last_client[0] = '\0';
+		ask("POST", path_of(token),
+		    base_arena_printf(arena, FORM "%s", client_cases[_i].fields),
+		    i == 0 ? form("do=undo") : "at=1-1&do=undo");
+		ck_assert_str_eq(last_client, client_cases[_i].client);
+	}
 }
 END_TEST
 
@@ -452,8 +477,8 @@ static const struct {
 	{ HOLD_UNDONE, "sure=yes&do=restore", HOLD_SENDING, "is to be sent" },
 	{ HOLD_HELD, "sure=yes&do=restore", HOLD_HELD, "has not been sent yet" },
 	{ HOLD_UNDONE, "do=undo", HOLD_UNDONE, "was stopped" },
-	{ HOLD_SENDING, "do=undo", HOLD_SENDING, "is to be sent" },
-	{ HOLD_SENT, "do=undo", HOLD_SENT, "was sent" },
+	{ HOLD_SENDING, "do=undo", HOLD_SENDING, "Too late to stop it" },
+	{ HOLD_SENT, "do=undo", HOLD_SENT, "Too late to stop it" },
 	{ HOLD_SENT, "do=send", HOLD_SENT, "was sent" },
 	{ HOLD_RETURNED, "sure=yes&do=restore", HOLD_RETURNED, "came back" },
 	{ HOLD_LOST, "do=send", HOLD_LOST, "no longer here" },
@@ -469,9 +494,8 @@ START_TEST(test_wishes)
 	for (i = 0; i < 2; i++) {
 		answer = press(wish_cases[_i].body);
 		ck_assert_int_eq(status(answer), 303);
-		has(answer, base_arena_printf(arena, "\r\nLocation: %s\r\n", token));
 		ck_assert_int_eq(state(), wish_cases[_i].to);
-		has(look(), wish_cases[_i].title);
+		has(follow(answer), wish_cases[_i].title);
 	}
 	ck_assert_int_eq(atomic_load(&views), 2);
 	ck_assert_int_le(atomic_load(&moves), 1);
@@ -559,6 +583,32 @@ START_TEST(test_stale)
 	ck_assert_str_eq(last_refused, "stale");
 	ck_assert_int_eq(state(), HOLD_HELD);
 	ck_assert_int_eq(atomic_load(&moves), 1);
+}
+END_TEST
+
+/* Undo at the deadline: what happened is said, as long as the page looks again. */
+START_TEST(test_too_late)
+{
+	const char *undo, *answer, *page;
+
+	place(HOLD_UNDO);
+	become(HOLD_HELD, "mta");
+	undo = form("do=undo");
+	become(HOLD_SENDING, "timer");
+	answer = post(undo);
+	page = follow(answer);
+	has(page, "Too late to stop it</h1>");
+	has(page, "sending had begun already");
+	has(page, "\r\nRefresh: ");
+	has_not(page, "is noted");
+	become(HOLD_SENT, "timer");
+	page = plain(follow(answer));
+	has(page, "Too late to stop it</h1>");
+	has(page, "it left by itself at ");
+	/* who never pressed anything is not told so; nor is a mail late that was not sent */
+	has_not(look(), "Too late");
+	become(HOLD_LOST, "mta");
+	has_not(follow(answer), "Too late");
 }
 END_TEST
 
@@ -1052,6 +1102,7 @@ main(void)
 	add_cases(tcase, test_forms, form_cases);
 	tcase_add_test(tcase, test_marks);
 	tcase_add_test(tcase, test_stale);
+	tcase_add_test(tcase, test_too_late);
 	tcase_add_test(tcase, test_restore);
 	tcase_add_test(tcase, test_left_without_us);
 	tcase_add_test(tcase, test_undone_storm);
