@@ -163,7 +163,7 @@ adopt_run(struct hold *hold, const char *id, const struct hold_request *request,
 	    hold_row_make(hold, adoption->arena, request, id, &fresh, why_r);
 
 	if (result == BASE_OK)
-		result = store_begin(hold->store, why_r);
+		result = hold_begin(hold, why_r);
 	if (result != BASE_OK)
 		return result;
 	fresh.by = "admin";

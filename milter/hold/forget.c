@@ -84,7 +84,7 @@ static enum base_result
 holds_forget(struct forgetting *forgetting, const unsigned char *marks, size_t mark_count,
     const char **why_r)
 {
-	enum base_result result = store_begin(forgetting->hold->store, why_r);
+	enum base_result result = hold_begin(forgetting->hold, why_r);
 
 	if (result != BASE_OK)
 		return result;

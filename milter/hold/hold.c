@@ -27,6 +27,7 @@ hold_open(const struct hold_options *options, struct hold **hold_r, const char *
 	pthread_mutex_init(&hold->place_lock, NULL);
 	pthread_cond_init(&hold->place_done, NULL);
 	pthread_mutex_init(&hold->wake_lock, NULL);
+	pthread_mutex_init(&hold->renew_lock, NULL);
 	pthread_condattr_init(&attributes);
 	pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC);
 	pthread_cond_init(&hold->wake, &attributes);
@@ -49,6 +50,7 @@ hold_close(struct hold **hold)
 	pthread_mutex_destroy(&(*hold)->place_lock);
 	pthread_cond_destroy(&(*hold)->place_done);
 	pthread_mutex_destroy(&(*hold)->wake_lock);
+	pthread_mutex_destroy(&(*hold)->renew_lock);
 	pthread_cond_destroy(&(*hold)->wake);
 	free((*hold)->node);
 	free(*hold);
@@ -292,8 +294,10 @@ hold_find(struct hold *hold, struct base_arena *arena, const char *id,
     struct hold_view *view_r, const char **why_r)
 {
 	struct store_hold *row = NULL;
-	enum base_result result = store_hold_get(hold->store, arena, id, &row, why_r);
+	enum base_result result;
 
+	hold_refresh(hold);
+	result = store_hold_get(hold->store, arena, id, &row, why_r);
 	return result == BASE_OK ? hold_view_make(hold, arena, row, view_r, why_r) : result;
 }
 
@@ -308,6 +312,7 @@ hold_find_token(struct hold *hold, struct base_arena *arena, const char *token,
 
 	if (base_token_hash(token, hash) != BASE_OK)
 		return BASE_NONE; /* what is no token opens nothing, like a wrong one */
+	hold_refresh(hold);
 	result = store_hold_by_token(hold->store, arena, hash, base_now_ms(), &row, why_r);
 	if (result == BASE_NONE) {
 		result = store_storm_by_token(

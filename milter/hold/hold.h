@@ -30,7 +30,8 @@
  *
  * THREADS
  *	struct hold may be used by any thread. hold_place() commits the rows of concurrent
- *	callers together.
+ *	callers together. If the files of the database are removed or replaced, it is opened
+ *	anew within a second, and before anything is written; the log and the audit are told.
  *
  * AUDIT
  *	hold_place() writes event=hold for each queue file that the MTA is about to be asked to

@@ -9,6 +9,7 @@
 #define OOPS_HOLD_INTERNAL_H
 
 #include <pthread.h>
+#include <stdatomic.h>
 
 #include "milter/audit/audit.h"
 #include "milter/hold/hold.h"
@@ -65,7 +66,19 @@ struct hold {
 	pthread_mutex_t wake_lock;
 	pthread_cond_t wake;
 	bool is_woken;
+
+	/* the files below the store: when they were looked at, by base_tick_ms() */
+	atomic_llong looked_at;
+	pthread_mutex_t renew_lock; /* of is_away: they cannot be opened anew, which is said once */
+	bool is_away;
 };
+
+/* --- renew.c --------------------------------------------------------------------- */
+
+/* store_begin(), on the files that are at their paths now. */
+enum base_result hold_begin(struct hold *hold, const char **why_r);
+/* Before reads: the same look once a second at most. */
+void hold_refresh(struct hold *hold);
 
 void hold_wake(struct hold *hold);
 

@@ -261,8 +261,10 @@ keeper_main(void *context)
 
 	while (keeper_rest(keeper, rest)) {
 		const char *why = "";
-		enum base_result result = rounds_run(keeper, &why);
+		enum base_result result;
 
+		hold_refresh(keeper->hold);
+		result = rounds_run(keeper, &why);
 		rest = 0;
 		if (result == BASE_NONE)
 			rest = rest_length(keeper);

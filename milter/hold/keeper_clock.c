@@ -29,7 +29,7 @@ clock_follow(struct hold_keeper *keeper, int64_t step, int64_t wall, int64_t boo
 {
 	struct store *store = keeper->hold->store;
 	struct store_shift shift = { .node = keeper->hold->node, .by = step };
-	enum base_result result = store_begin(store, why_r);
+	enum base_result result = hold_begin(keeper->hold, why_r);
 
 	/* what others wrote since it was set, and before we look, has the right time already */
 	shift.from = step > 0 ? wall - step + 1 : wall - (boot - keeper->clock.looked_at);

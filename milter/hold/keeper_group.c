@@ -65,7 +65,7 @@ steps_write(struct hold_keeper *keeper, struct hold_keeper_step *steps, size_t c
     hold_keeper_write_fn *write, int64_t now, const char **why_r)
 {
 	struct store *store = keeper->hold->store;
-	enum base_result result = store_begin(store, why_r);
+	enum base_result result = hold_begin(keeper->hold, why_r);
 
 	if (result != BASE_OK)
 		return result;

@@ -166,7 +166,7 @@ letter_change(struct hold *hold, struct base_arena *arena, const char *id,
     letter_fn *change, int64_t *due_r, const char **why_r)
 {
 	int64_t due = 0;
-	enum base_result result = store_begin(hold->store, why_r);
+	enum base_result result = hold_begin(hold, why_r);
 
 	if (result != BASE_OK)
 		return result;

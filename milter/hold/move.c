@@ -393,7 +393,7 @@ wish_run(
 {
 	struct store_hold before = { .id = NULL };
 	struct store_hold after;
-	enum base_result result = store_begin(hold->store, why_r);
+	enum base_result result = hold_begin(hold, why_r);
 
 	if (result != BASE_OK)
 		return result;

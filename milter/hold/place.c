@@ -320,7 +320,7 @@ some_write(struct hold *hold, struct hold_place *first, const struct hold_place 
     int64_t now)
 {
 	const char *why = "";
-	enum base_result result = store_begin(hold->store, &why);
+	enum base_result result = hold_begin(hold, &why);
 	enum base_result written = BASE_OK;
 
 	if (result == BASE_OK) {

@@ -152,7 +152,7 @@ outcome_commit(struct hold *hold, struct base_arena *arena, const char *id,
     struct outcome *outcome, const char **why_r)
 {
 	struct store_hold *row = NULL;
-	enum base_result result = store_begin(hold->store, why_r);
+	enum base_result result = hold_begin(hold, why_r);
 
 	if (result != BASE_OK)
 		return result;

@@ -250,7 +250,7 @@ ask_write(struct hold *hold, struct base_arena *arena,
 	struct store_storm begun;
 	int64_t now = base_now_ms();
 	bool has_begun = false;
-	enum base_result result = store_begin(hold->store, why_r);
+	enum base_result result = hold_begin(hold, why_r);
 
 	if (result != BASE_OK)
 		return result;
@@ -373,7 +373,7 @@ hold_storm_lift(struct hold *hold, const char *id, const char *by, const char *c
 
 	*why_r = base_why("no memory to lift a brake");
 	if (arena != NULL)
-		result = store_begin(hold->store, why_r);
+		result = hold_begin(hold, why_r);
 	if (result == BASE_OK) {
 		result = lift_write(hold, arena, id, by, &storm, &held, why_r);
 		if (result == BASE_OK)

@@ -14,7 +14,7 @@ sqlite_begin(void *opened, const char **why_r)
 	if (store_sqlite_is_lost(database)) {
 		/* rows written now would be durable in a file that nobody finds again */
 		*why_r =
-		    base_why("%s was moved or removed while it is in use", database->path);
+		    base_why("%s or its log was moved or removed while it is in use", database->path);
 		return BASE_BROKEN;
 	}
 	result = store_sqlite_execute(database, "BEGIN IMMEDIATE", why_r);

@@ -3,6 +3,7 @@
 #define OOPS_STORE_SQLITE_H
 
 #include <sqlite3.h>
+#include <sys/types.h>
 
 #include "milter/store/driver.h"
 
@@ -16,9 +17,18 @@
 	2000 /* the same for the history, which nobody waits for in a hurry */
 #define STORE_SQLITE_PURGE "500"   /* rows one purge or expiry removes at most */
 
+/* Which file it is, whatever its name is by now; inode 0: not known. */
+struct store_sqlite_file {
+	dev_t device;
+	ino_t inode;
+};
+
+#define STORE_SQLITE_FILES 3 /* the database, its log, and the index of the log */
+
 struct store_sqlite {
 	sqlite3 *handle;
 	char *path;
+	struct store_sqlite_file files[STORE_SQLITE_FILES]; /* that it works on */
 	int busy_ms;
 	bool is_short;       /* see store_is_short() */
 	bool *is_damaged;    /* see struct store_options; or NULL */
@@ -113,7 +123,7 @@ enum base_result store_sqlite_open(const struct store_options *options,
     enum store_kind kind, void **database_r, const char **why_r);
 /* Ends the statements and the connection. */
 void store_sqlite_close(void *database);
-/* Is another file at its path, or none? */
+/* Is another file at the path of one of its files, or none? */
 bool store_sqlite_is_lost(void *database);
 
 /* --- the operations of store_driver that are not in sqlite.c ---------------------- */

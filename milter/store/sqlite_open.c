@@ -11,6 +11,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <libgen.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -202,25 +203,83 @@ schema_bring(
 	return result;
 }
 
+enum file { FILE_MAIN, FILE_LOG, FILE_INDEX };
+
+/* What is at the path of one of the three files now; false: nothing. */
+static bool
+file_look(const struct store_sqlite *database, enum file which, struct stat *status_r)
+{
+	static const char *const endings[STORE_SQLITE_FILES] = { "", "-wal", "-shm" };
+	char path[4096];
+
+	snprintf(path, sizeof(path), "%s%s", database->path, endings[which]);
+	return stat(path, status_r) == 0;
+}
+
+/* Is it the one that we work on? Where we may not look it is not known to be another. */
+static bool
+file_is_ours(const struct store_sqlite *database, enum file which)
+{
+	const struct store_sqlite_file *ours = &database->files[which];
+	struct stat now;
+
+	if (ours->inode == 0)
+		return false;
+	if (!file_look(database, which, &now))
+		return errno != ENOENT;
+	return now.st_ino == ours->inode && now.st_dev == ours->device;
+}
+
+/* Notes which files it works on. */
+static void
+files_note(struct store_sqlite *database)
+{
+	struct stat now;
+
+	for (enum file which = FILE_MAIN; which < STORE_SQLITE_FILES; which++)
+		if (file_look(database, which, &now))
+			database->files[which] =
+			    (struct store_sqlite_file){ now.st_dev, now.st_ino };
+}
+
 bool
 store_sqlite_is_lost(void *opened)
 {
-	struct store_sqlite *database = opened;
-	int moved = 0;
+	const struct store_sqlite *database = opened;
 
-	sqlite3_file_control(database->handle, "main", SQLITE_FCNTL_HAS_MOVED, &moved);
-	return moved != 0;
+	for (enum file which = FILE_MAIN; which < STORE_SQLITE_FILES; which++)
+		if (!file_is_ours(database, which))
+			return true;
+	return false;
 }
 
-/* What is deleted shall not linger in the log; nor shall another file's log be deleted. */
+/*
+ * May what is in our log still be written to the file? Not if that is another one, nor if others
+ * have begun a log of their own, which goes by the file as it is.
+ */
+static bool
+log_is_wanted(const struct store_sqlite *database)
+{
+	struct stat now;
+
+	if (!file_is_ours(database, FILE_MAIN))
+		return false;
+	return file_is_ours(database, FILE_LOG) ||
+	       !file_look(database, FILE_LOG, &now) || now.st_size == 0;
+}
+
+/*
+ * What is deleted shall not linger in the log, and what is in a log that was removed shall not be
+ * gone with it; nor shall another file's log be deleted.
+ */
 static void
 log_end(struct store_sqlite *database)
 {
-	if (store_sqlite_is_lost(database)) {
+	if (store_sqlite_is_lost(database))
 		sqlite3_db_config(
 		    database->handle, SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1, NULL);
+	if (!log_is_wanted(database))
 		return;
-	}
 	sqlite3_busy_timeout(database->handle, 0);
 	/* if others are reading, the last one to close does it */
 	sqlite3_wal_checkpoint_v2(
@@ -291,6 +350,7 @@ store_sqlite_open(const struct store_options *options, enum store_kind kind,
 		store_sqlite_close(database);
 		return result;
 	}
+	files_note(database);
 	*database_r = database;
 	return BASE_OK;
 }

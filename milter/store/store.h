@@ -52,8 +52,9 @@ enum base_result store_open(const struct store_options *options, enum store_kind
 void store_close(struct store **store);
 
 /*
- * Is the file that it works on still the one at its path? True: it was removed or moved, or
- * another took its place; what is written goes nowhere.
+ * Are the files that it works on (the database and what is beside it) still those at their paths?
+ * True: one was removed or moved, or another took its place; what is written goes nowhere. A look
+ * costs a few microseconds.
  */
 bool store_is_lost(struct store *store);
 /*
@@ -63,7 +64,9 @@ bool store_is_lost(struct store *store);
 bool store_is_short(struct store *store);
 /*
  * Opens all of these anew, by the options they were opened with; nobody may be inside a
- * transaction of theirs. All that work on one file must be in the same call. Until it succeeds
+ * transaction of theirs. All that work on one file must be in the same call. What is only in a
+ * log that was removed is written to the file first, unless that or its log is another one by
+ * now. Until it succeeds
  * every call of those that could not be opened is BROKEN.
  */
 enum base_result store_reopen(

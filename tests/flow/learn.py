@@ -117,7 +117,7 @@ def test_whoever_ends_it_is_told_how_far_it_came():
             with subprocess.Popen(
                     syslog.command(site, "learn", "--format", "tsv", "-"), text=True,
                     stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
-                    env={**os.environ, "SUDO_USER": "carol"}) as process:
+                    env={**os.environ, "SUDO_USER": "carol"}, preexec_fn=heeds_all) as process:
                 for mail in range(4000):
                     process.stdin.write(line.format(begin + mail, f"{number}.{mail}"))
                 process.stdin.flush()
@@ -132,6 +132,11 @@ def test_whoever_ends_it_is_told_how_far_it_came():
             assert (audit["uid"], audit["sudo_user"]) == ("0", "carol"), audit
 
 
+def heeds_all():
+    """For a process whose parent may ignore Ctrl-C, as what a shell runs in the background does."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+
+
 def has_read_all(process):
     """Has it taken everything out of the pipe to it?"""
     left = fcntl.ioctl(process.stdin, termios.FIONREAD, b"\0" * 4)
@@ -142,7 +147,7 @@ def test_an_interrupted_backtest_leaves_whole_lines():
     with Site(SETTINGS) as site:
         command = [str(site.build / "oopsctl"), "backtest", "--input", "-", "--output", "-"]
         with subprocess.Popen(command, text=True, stdin=subprocess.PIPE, stdout=subprocess.PIPE,
-                              stderr=subprocess.PIPE) as process:
+                              stderr=subprocess.PIPE, preexec_fn=heeds_all) as process:
             for mail in range(3000):
                 process.stdin.write(f"{10 ** 9 + mail}\ta@example.com\tb@example.com\t-\t-\tsend\n")
             process.stdin.flush()

@@ -914,10 +914,14 @@ END_TEST
 START_TEST(a_group_fails_together)
 {
 	static struct placing placings[20];
+	struct hold_options as_it_is = { .driver = "sqlite", .node = "mx1" };
 	pthread_t threads[20];
 	char path[128], moved[160];
 
 	shared = must_open();
+	hold_close(&shared);
+	as_it_is.directory = directory;
+	OK(hold_open(&as_it_is, &shared, &why)); /* which makes no file that is not there */
 	snprintf(path, sizeof(path), "%s/%s", directory, STORE_HOLDS_PATH);
 	snprintf(moved, sizeof(moved), "%s.away", path);
 	ck_assert_int_eq(rename(path, moved), 0);
@@ -934,6 +938,49 @@ START_TEST(a_group_fails_together)
 	place_one(&placings[0]);
 	ck_assert_int_eq(placings[0].result, BASE_OK);
 	hold_close(&shared);
+}
+END_TEST
+
+/* The files below it: which are removed, and does a new one take the place of the database? */
+static const struct {
+	const char *endings[3];
+	bool is_replaced; /* the database by an empty one: what it had is gone with it */
+} removals[] = {
+	{ { "-wal" }, false },
+	{ { "-wal", "-shm" }, false },
+	{ { "-shm" }, false },
+	{ { "", "-wal", "-shm" }, true },
+};
+
+/* A hold is never promised in a log, or a file, that nobody will find again. */
+START_TEST(removed_files_are_noticed)
+{
+	struct hold *hold = must_open(), *other;
+	struct hold_request first = sample("QUEUE1", "act"), second = sample("QUEUE2", "next");
+	char a[BASE_ID_SIZE], b[BASE_ID_SIZE], path[128];
+	struct hold_view view;
+
+	OK(hold_place(hold, &first, a, &why));
+	for (size_t i = 0; i < 3 && removals[_i].endings[i] != NULL; i++) {
+		snprintf(path, sizeof(path), "%s/" STORE_HOLDS_PATH "%s", directory,
+		    removals[_i].endings[i]);
+		ck_assert_int_eq(unlink(path), 0);
+	}
+	OK(hold_place(hold, &second, b, &why));
+	other = must_open(); /* as any other program sees it */
+	OK(hold_find(other, arena, b, &view, &why));
+	must_be(removals[_i].is_replaced ? BASE_NONE : BASE_OK,
+	    hold_find(other, arena, a, &view, &why), &why, "the older one");
+	hold_close(&other);
+	/* and a reader notices, too, within a second */
+	other = must_open();
+	snprintf(path, sizeof(path), "%s/" STORE_HOLDS_PATH "-wal", directory);
+	ck_assert_int_eq(unlink(path), 0);
+	base_sleep_ms(1100);
+	OK(hold_find(hold, arena, b, &view, &why));
+	OK(hold_find(other, arena, b, &view, &why));
+	hold_close(&other);
+	hold_close(&hold);
 }
 END_TEST
 
@@ -2508,6 +2555,8 @@ main(void)
 	tcase_add_test(life, one_act_is_one_hold);
 	tcase_add_test(life, what_comes_after_a_stop_is_asked_about);
 	tcase_add_test(life, a_window_that_ends_takes_no_more_mail);
+	tcase_add_loop_test(life, removed_files_are_noticed, 0,
+	    sizeof(removals) / sizeof(*removals));
 	tcase_add_test(life, a_window_lasts_though_the_clock_is_set);
 	tcase_add_test(life, after_a_window_the_act_goes_on);
 	tcase_add_test(life, sent_by_wish_and_wiped);

@@ -1069,7 +1069,7 @@ START_TEST(removed_under_us_is_broken)
 	path_of(STORE_HOLDS_PATH, path);
 	ck_assert_int_eq(unlink(path), 0);
 	must_be(BASE_BROKEN, store_begin(store, &why), &why, "begin");
-	ck_assert_ptr_nonnull(strstr(why, "moved or removed"));
+	ck_assert_ptr_nonnull(strstr(why, "was moved or removed"));
 	store_close(&store);
 }
 END_TEST
