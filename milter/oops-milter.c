@@ -18,7 +18,9 @@
  *	(each fault as "file:line: text"), a user among them that there is not.
  */
 #include <malloc.h>
+#include <pthread.h>
 #include <signal.h>
+#include <stdatomic.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -32,15 +34,18 @@
 #include "milter/hold/hold.h"
 #include "milter/identity/identity.h"
 #include "milter/memory/memory.h"
+#include "milter/notice/adopt.h"
 #include "milter/notice/notice.h"
 #include "milter/queue/queue.h"
 #include "milter/site/reload.h"
 #include "milter/site/role.h"
 #include "milter/session/session.h"
 #include "milter/site/site.h"
+#include "milter/store/store.h"
 
 #define PROGRAM "oops-milter"
 #define QUEUE_TIMEOUT_MS 30000
+#define ADOPT_REST_MS 1000        /* until oops-queued is asked again */
 #define LEARN_WAIT_MS 1000        /* for what was sent to be learned */
 /* 200 of the MTA's processes at a time, and what is open besides: databases, letters, lists */
 #define FILES_NEEDED 256
@@ -61,6 +66,10 @@ struct program {
 	struct queue_client *queue;
 	struct hold_keeper *keeper;
 	struct notice_postman *postman;
+	/* what is on hold is taken into a database that was begun anew */
+	bool must_adopt, has_adopter;
+	pthread_t adopter;
+	atomic_bool is_ending;
 };
 
 /* Reads the arguments; false: they are wrong. */
@@ -226,6 +235,107 @@ all_sent(void *context)
 	(void)memory_flush_within(program->rooms.memory, LEARN_WAIT_MS, &why);
 }
 
+/*
+ * A damaged database goes out of the way, and is never deleted: nothing could be held until
+ * somebody came to look. True: it is gone, and one can be begun anew.
+ */
+static bool
+damaged_set_aside(const struct settings *settings, enum store_kind kind)
+{
+	const struct store_options options = { .driver = settings->store.driver,
+		.directory = settings->state_directory };
+	const char *name = "", *why = "";
+	char what[400], answer[4200];
+
+	if (!store_is_damaged(&options, kind, &why))
+		return false;
+	snprintf(what, sizeof(what), "%s is damaged: %s",
+	    kind == STORE_HOLDS ? STORE_HOLDS_PATH : STORE_MEMORY_PATH, why);
+	if (store_set_aside(&options, kind, &name, &why) != BASE_OK) {
+		base_log(BASE_LOG_ERROR, "%s; %s", what, why);
+		return false;
+	}
+	snprintf(answer, sizeof(answer), "set aside as %s", name);
+	base_log(BASE_LOG_ERROR, "%s; %s, and begun anew", what, answer);
+	audit_event(AUDIT_ERROR, NULL, { "where", "store" }, { "what", what },
+	    { "answer", answer });
+	return true;
+}
+
+/* One file that was adopted, or left alone. */
+static void
+adopt_tell(void *context, const char *line)
+{
+	(void)context;
+	base_log(BASE_LOG_WARNING, "%s", line);
+}
+
+/* Adopts what is on hold, as soon as oops-queued answers. */
+static enum base_result
+adopt_all(struct program *program, struct queue_client *queue,
+    struct notice_adopted *done_r, const char **why_r)
+{
+	const struct site *site = site_take(program->rooms.sites);
+	const struct notice_adoption by = { .settings = site->settings,
+		.hold = program->rooms.hold,
+		.queue = queue,
+		.key = site->key,
+		.tell = adopt_tell };
+	enum base_result result = notice_adopt(&by, done_r, why_r);
+
+	site_drop(&site);
+	return result;
+}
+
+/* A thread: until every file was looked at. */
+static void *
+adopter_main(void *context)
+{
+	struct program *program = context;
+	const struct site *site = site_take(program->rooms.sites);
+	struct queue_client *queue =
+	    queue_client_new(site->settings->mta.queue_socket, QUEUE_TIMEOUT_MS);
+	struct notice_adopted done = { 0 };
+	enum base_result result = queue != NULL ? BASE_RETRY : BASE_BROKEN;
+	const char *why = "no memory";
+	char what[400];
+
+	site_drop(&site);
+	while (result == BASE_RETRY && !atomic_load(&program->is_ending)) {
+		result = adopt_all(program, queue, &done, &why);
+		if (result == BASE_RETRY)
+			base_sleep_ms(ADOPT_REST_MS);
+	}
+	queue_client_free(&queue);
+	snprintf(what, sizeof(what), "mail on hold: %u adopted, %u left alone%s%s",
+	    done.adopted, done.left, result != BASE_OK ? ": " : "",
+	    result != BASE_OK ? why : "");
+	audit_event(AUDIT_ERROR, NULL, { "where", "store" }, { "what", what },
+	    { "answer", STORE_HOLDS_PATH " was begun anew" });
+	return NULL;
+}
+
+/* Held mail; a damaged database of it is begun anew, and what is on hold adopted later. */
+static enum base_result
+holds_open(struct program *program, const struct settings *settings,
+    const struct hold_options *options, const char **why_r)
+{
+	program->must_adopt = damaged_set_aside(settings, STORE_HOLDS);
+	return hold_open(options, &program->rooms.hold, why_r);
+}
+
+/* The history; it can be large, so it is read only when it cannot be opened. */
+static enum base_result
+history_open(struct program *program, const struct settings *settings,
+    const struct memory_options *options, const char **why_r)
+{
+	enum base_result result = memory_open(options, &program->rooms.memory, why_r);
+
+	if (result == BASE_BROKEN && damaged_set_aside(settings, STORE_MEMORY))
+		result = memory_open(options, &program->rooms.memory, why_r);
+	return result;
+}
+
 /* Opens the two databases. */
 static bool
 program_open(struct program *program, const struct settings *settings)
@@ -241,9 +351,9 @@ program_open(struct program *program, const struct settings *settings)
 		.create = true };
 	const char *why = "";
 
-	if (hold_open(&hold, &program->rooms.hold, &why) != BASE_OK)
+	if (holds_open(program, settings, &hold, &why) != BASE_OK)
 		complain("held mail", why);
-	else if (memory_open(&memory, &program->rooms.memory, &why) != BASE_OK)
+	else if (history_open(program, settings, &memory, &why) != BASE_OK)
 		complain("history", why);
 	else {
 		program_calibrate(program);
@@ -274,8 +384,12 @@ program_start(struct program *program, const struct settings *settings)
 	else if (notice_postman_start(rooms->hold, rooms->sites, &program->postman, &why) !=
 		 BASE_OK)
 		complain("postman", why);
-	else
+	else {
+		program->has_adopter =
+		    program->must_adopt && pthread_create(&program->adopter, NULL,
+					       adopter_main, program) == 0;
 		return true;
+	}
 	return false;
 }
 
@@ -283,6 +397,9 @@ program_start(struct program *program, const struct settings *settings)
 static void
 program_close(struct program *program)
 {
+	atomic_store(&program->is_ending, true);
+	if (program->has_adopter)
+		pthread_join(program->adopter, NULL);
 	notice_postman_stop(&program->postman);
 	hold_keeper_stop(&program->keeper);
 	queue_client_free(&program->queue);

@@ -93,6 +93,7 @@ check_all(struct check *check)
 {
 	check_settings(check);
 	check_databases(check);
+	check_aside(check);
 	check_answers(check);
 	check_letters(check);
 	check_web(check);

@@ -62,6 +62,8 @@ void check_web(struct check *check);
 void check_postfix(struct check *check);
 /* Does Sendmail, by its sendmail.cf? */
 void check_sendmail(struct check *check);
+/* Databases that were set aside, as oops-milter does with damaged ones. */
+void check_aside(struct check *check);
 /* Held mail that nobody watches over, that is overdue, or from a clock that is ahead. */
 void check_held(struct check *check);
 

@@ -19,6 +19,10 @@ struct store_driver {
 	enum base_result (*open)(const struct store_options *options, enum store_kind kind,
 	    void **database_r, const char **why_r);
 	void (*close)(void *database);
+	bool (*is_damaged)(
+	    const struct store_options *options, enum store_kind kind, const char **why_r);
+	enum base_result (*set_aside)(const struct store_options *options,
+	    enum store_kind kind, const char **name_r, const char **why_r);
 	bool (*is_lost)(void *database);
 	bool (*is_short)(void *database);
 	enum base_result (*begin)(void *database, const char **why_r);

@@ -123,6 +123,11 @@ enum base_result store_sqlite_open(const struct store_options *options,
     enum store_kind kind, void **database_r, const char **why_r);
 /* Ends the statements and the connection. */
 void store_sqlite_close(void *database);
+/* --- sqlite_aside.c: see store.h --- */
+bool store_sqlite_is_damaged(
+    const struct store_options *options, enum store_kind kind, const char **why_r);
+enum base_result store_sqlite_set_aside(const struct store_options *options,
+    enum store_kind kind, const char **name_r, const char **why_r);
 /* Is another file at the path of one of its files, or none? */
 bool store_sqlite_is_lost(void *database);
 

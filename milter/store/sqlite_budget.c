@@ -12,8 +12,8 @@ _Static_assert(STORE_SQLITE_BUDGET_SLOT + SLOT_COUNT <= STORE_SQLITE_SHIFT_SLOT,
     "more statements than slots");
 
 static const char *const statements[] = {
-	[BUDGET_ADD] = "INSERT INTO budget (minute, holds) VALUES (?, 1)"
-		       " ON CONFLICT (minute) DO UPDATE SET holds = budget.holds + 1",
+	[BUDGET_ADD] = ("INSERT INTO budget (minute, holds) VALUES (?, 1)"
+			" ON CONFLICT (minute) DO UPDATE SET holds = budget.holds + 1"),
 	[BUDGET_FORGET] = "DELETE FROM budget WHERE minute < ?",
 	[BUDGET_COUNT] = "SELECT coalesce(sum(holds), 0) FROM budget WHERE minute >= ?",
 };

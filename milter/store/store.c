@@ -112,6 +112,28 @@ store_open(const struct store_options *options, enum store_kind kind,
 	return BASE_OK;
 }
 
+bool
+store_is_damaged(
+    const struct store_options *options, enum store_kind kind, const char **why_r)
+{
+	const struct store_driver *driver = driver_find(options->driver);
+
+	return driver != NULL && driver->is_damaged(options, kind, why_r);
+}
+
+enum base_result
+store_set_aside(const struct store_options *options, enum store_kind kind,
+    const char **name_r, const char **why_r)
+{
+	const struct store_driver *driver = driver_find(options->driver);
+
+	if (driver == NULL) {
+		*why_r = base_why("there is no such store driver");
+		return BASE_REFUSE;
+	}
+	return driver->set_aside(options, kind, name_r, why_r);
+}
+
 void
 store_close(struct store **store)
 {

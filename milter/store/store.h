@@ -52,6 +52,21 @@ enum base_result store_open(const struct store_options *options, enum store_kind
 void store_close(struct store **store);
 
 /*
+ * Is what is there no database, or a damaged one? Reads all of it. False as well when there is
+ * none, or when that cannot be found out. why_r: what is wrong with it.
+ */
+bool store_is_damaged(
+	const struct store_options *options, enum store_kind kind, const char **why_r);
+/*
+ * Gives the file another name, ".damaged-" and the time (UTC) behind its own, and so for what is
+ * beside it, so that a new one can be made in its place. Nobody may have it open but to notice
+ * that. BROKEN: it could not be renamed.
+ */
+enum base_result store_set_aside(const struct store_options *options, enum store_kind kind,
+	const char **name_r, const char **why_r);
+#define STORE_ASIDE "damaged"
+
+/*
  * Are the files that it works on (the database and what is beside it) still those at their paths?
  * True: one was removed or moved, or another took its place; what is written goes nowhere. A look
  * costs a few microseconds.
