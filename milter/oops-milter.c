@@ -4,6 +4,7 @@
  *
  * SYNOPSIS
  *	oops-milter -c FILE [-f] [-t]
+ *	oops-milter --help | --version
  *
  * WHAT IT DOES
  *	Serves the milter socket of Postfix or Sendmail, and carries out what becomes of
@@ -51,12 +52,6 @@
 #define FILES_NEEDED 256
 #define KEEP_SECONDS (30 * 86400) /* how long a settled hold can still be looked at */
 
-struct options {
-	const char *file;
-	bool foreground;
-	bool test;
-};
-
 /* Everything that is open while the program runs, in the order of opening. */
 struct program {
 	char *file; /* of the settings; absolute, for the background is elsewhere */
@@ -71,26 +66,6 @@ struct program {
 	pthread_t adopter;
 	atomic_bool is_ending;
 };
-
-/* Reads the arguments; false: they are wrong. */
-static bool
-options_read(int argc, char **argv, struct options *options_r)
-{
-	int option;
-
-	*options_r = (struct options){ 0 };
-	while ((option = getopt(argc, argv, "c:ft")) != -1) {
-		if (option == 'c')
-			options_r->file = optarg;
-		else if (option == 'f')
-			options_r->foreground = true;
-		else if (option == 't')
-			options_r->test = true;
-		else
-			return false;
-	}
-	return optind == argc && options_r->file != NULL;
-}
 
 /* Says on the terminal why the program does not start. */
 static void
@@ -473,16 +448,16 @@ int
 main(int argc, char **argv)
 {
 	struct program program = { 0 };
-	struct options options;
+	struct base_options options;
+	enum base_result read;
 	const char *why = "";
 	int code = EX_CONFIG;
 
 	if (argc == 2 && strcmp(argv[1], IDENTITY_SPF_OPTION) == 0)
 		return identity_spf_serve();
-	if (!options_read(argc, argv, &options)) {
-		fprintf(stderr, "usage: " PROGRAM " -c FILE [-f] [-t]\n");
-		return EX_USAGE;
-	}
+	read = base_options_read(PROGRAM, argc, argv, &options);
+	if (read != BASE_OK)
+		return base_options_code(read);
 	/* Each thread would otherwise get a heap of its own that keeps what it once needed. */
 	mallopt(M_ARENA_MAX, 2);
 	signal(SIGPIPE, SIG_IGN);
@@ -494,7 +469,7 @@ main(int argc, char **argv)
 	if (program.file != NULL &&
 	    site_role_enter(PROGRAM, program.file, site_role_milter, &code) &&
 	    program_read(&program))
-		code = options.test ? EX_OK : run(&program, options.foreground);
+		code = options.is_test ? EX_OK : run(&program, options.is_foreground);
 	program_close(&program);
 	return code;
 }

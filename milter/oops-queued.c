@@ -3,7 +3,8 @@
  *	oops-queued - the only privileged program: carries out wishes on held queue files
  *
  * SYNOPSIS
- *	oops-queued -c FILE [-f]
+ *	oops-queued -c FILE [-f] [-t]
+ *	oops-queued --help | --version
  *
  * DIAGNOSTICS
  *	Exits with 0 after SIGTERM, 64 for wrong arguments, 67 when mta.queue_user is nobody, 69
@@ -43,13 +44,6 @@ catch_signals(void)
 	signal(SIGUSR1, SIG_IGN); /* what it reads needs a restart; see site_may_follow() */
 }
 
-static int
-usage(void)
-{
-	fputs("usage: oops-queued -c FILE [-f]\n", stderr);
-	return EX_USAGE;
-}
-
 /* What goes wrong on the way to the background must be seen on the terminal, too. */
 static void
 complain(const char *why, bool is_foreground)
@@ -71,6 +65,18 @@ on_listening(void *context)
 	*ready = -1;
 }
 
+/* Whom alone we answer; what is wrong with that is told as `where`. */
+static bool
+user_find(const struct settings *settings, const char *where, unsigned *uid_r,
+    const char **why_r)
+{
+	if (base_user_number(settings->mta.queue_user, uid_r) == BASE_OK)
+		return true;
+	*why_r = base_why(
+	    "%smta.queue_user: no user \"%s\"", where, settings->mta.queue_user);
+	return false;
+}
+
 /* Serves as the settings say; `ready` is of base_background_enter(), or -1. */
 static int
 serve(const struct settings *settings, int ready)
@@ -88,10 +94,8 @@ serve(const struct settings *settings, int ready)
 	const char *why = "";
 	bool is_foreground = ready < 0;
 
-	if (base_user_number(settings->mta.queue_user, &options.allowed_uid) != BASE_OK) {
-		complain(
-		    base_why("mta.queue_user: no user \"%s\"", settings->mta.queue_user),
-		    is_foreground);
+	if (!user_find(settings, "", &options.allowed_uid, &why)) {
+		complain(why, is_foreground);
 		return EX_NOUSER;
 	}
 	if (geteuid() != 0) {
@@ -107,30 +111,40 @@ serve(const struct settings *settings, int ready)
 	return EX_OK;
 }
 
+/* -t: the settings were read already; is there whom they name? */
+static int
+test(const struct settings *settings, const char *file)
+{
+	const char *why = "";
+	unsigned uid;
+
+	if (user_find(settings, base_why("%s: ", file), &uid, &why))
+		return EX_OK;
+	fprintf(stderr, "%s\n", why);
+	return EX_CONFIG;
+}
+
 int
 main(int argc, char **argv)
 {
-	const char *file = NULL;
-	bool is_foreground = false;
-	struct settings *settings = NULL;
-	int option, status, ready = -1;
+	struct base_options options;
+	enum base_result read = base_options_read("oops-queued", argc, argv, &options);
+	struct settings *settings;
+	int status, ready = -1;
 	const char *why = "";
 
-	while ((option = getopt(argc, argv, "c:f")) != -1) {
-		if (option == 'c')
-			file = optarg;
-		else if (option == 'f')
-			is_foreground = true;
-		else
-			return usage();
-	}
-	if (file == NULL || optind != argc)
-		return usage();
-	settings = settings_load_or_complain(file);
+	if (read != BASE_OK)
+		return base_options_code(read);
+	settings = settings_load_or_complain(options.file);
 	if (settings == NULL)
 		return EX_CONFIG;
-	base_log_open("oops-queued", is_foreground);
-	if (!is_foreground && base_background_enter(&ready, &why) != BASE_OK) {
+	if (options.is_test) {
+		status = test(settings, options.file);
+		settings_free(&settings);
+		return status;
+	}
+	base_log_open("oops-queued", options.is_foreground);
+	if (!options.is_foreground && base_background_enter(&ready, &why) != BASE_OK) {
 		complain(why, false);
 		return EX_OSERR;
 	}
@@ -138,7 +152,7 @@ main(int argc, char **argv)
 	if (base_files_allow(FILES_NEEDED, &why) == BASE_OK) {
 		status = serve(settings, ready);
 	} else {
-		complain(why, is_foreground);
+		complain(why, options.is_foreground);
 		status = EX_OSERR;
 	}
 	settings_free(&settings);

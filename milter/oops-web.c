@@ -1,6 +1,7 @@
 /*
  * oops-web: the pages behind the links; a click only records a wish. SIGUSR1 reads the settings
- * again; if anything is wrong, the old stay in force. Started as root it becomes web.user first.
+ * again; if anything is wrong, the old stay in force. Started as root it becomes web.user first,
+ * with -t, too, which checks the settings and ends.
  */
 #include <pthread.h>
 #include <signal.h>
@@ -8,7 +9,6 @@
 #include <stdlib.h>
 #include <sysexits.h>
 #include <time.h>
-#include <unistd.h>
 
 #include "milter/base/base.h"
 #include "milter/hold/hold.h"
@@ -35,13 +35,6 @@ struct program {
 	struct web *web;
 	struct base_run *run;
 };
-
-static int
-usage(void)
-{
-	fputs("usage: oops-web -c FILE [-f]\n", stderr);
-	return EX_USAGE;
-}
 
 /* The signals are waited for, never delivered: no thread is interrupted. */
 static void
@@ -224,26 +217,18 @@ are_templates_read(struct program *program)
 int
 main(int argc, char **argv)
 {
-	const char *file = NULL;
-	bool is_foreground = false;
 	struct program program = { 0 };
-	int option, status = EX_CONFIG;
+	struct base_options options;
+	enum base_result read = base_options_read(PROGRAM, argc, argv, &options);
+	int status = EX_CONFIG;
 
-	while ((option = getopt(argc, argv, "c:f")) != -1) {
-		if (option == 'c')
-			file = optarg;
-		else if (option == 'f')
-			is_foreground = true;
-		else
-			return usage();
-	}
-	if (!file || optind != argc)
-		return usage();
-	program.file = base_path_absolute(file);
+	if (read != BASE_OK)
+		return base_options_code(read);
+	program.file = base_path_absolute(options.file);
 	if (program.file && site_role_enter(PROGRAM, program.file, site_role_web, &status))
-		program.settings = settings_load_or_complain(file);
+		program.settings = settings_load_or_complain(options.file);
 	if (program.settings && are_templates_read(&program))
-		status = run(&program, is_foreground);
+		status = options.is_test ? EX_OK : run(&program, options.is_foreground);
 	notice_templates_free(&program.templates);
 	settings_free(&program.settings);
 	free(program.file);

@@ -8,6 +8,7 @@
 #include <stdio.h>
 #include <string.h>
 #include <sysexits.h>
+#include <getopt.h>
 #include <unistd.h>
 
 #include "milter/admin/admin.h"
@@ -59,15 +60,22 @@ static const struct {
 };
 
 /* All commands. */
+static void
+usage_print(FILE *out)
+{
+	fputs("usage: oopsctl [-c FILE] COMMAND [ARGUMENT...]\n"
+	      "       oopsctl --help | --version\n", out);
+	for (size_t i = 0; i < sizeof(commands) / sizeof(*commands); i++)
+		fprintf(out, "  %-10s %s%s(%s)\n", commands[i].name,
+		    commands[i].arguments, commands[i].arguments[0] == '\0' ? "" : " ",
+		    commands[i].help);
+	fputs("default for -c: " DEFAULT_PATH "\n", out);
+}
+
 static int
 usage(void)
 {
-	fputs("usage: oopsctl [-c FILE] COMMAND [ARGUMENT...]\n", stderr);
-	for (size_t i = 0; i < sizeof(commands) / sizeof(*commands); i++)
-		fprintf(stderr, "  %-10s %s%s(%s)\n", commands[i].name,
-		    commands[i].arguments, commands[i].arguments[0] == '\0' ? "" : " ",
-		    commands[i].help);
-	fputs("default for -c: " DEFAULT_PATH "\n", stderr);
+	usage_print(stderr);
 	return EX_USAGE;
 }
 
@@ -119,10 +127,21 @@ command_run(const char *path, int argc, char **argv)
 int
 main(int argc, char **argv)
 {
+	static const struct option long_options[] = {
+		{ "help", no_argument, NULL, 'h' },
+		{ "version", no_argument, NULL, 'v' },
+		{ NULL, 0, NULL, 0 },
+	};
 	const char *path = NULL, *why = "";
 	int option;
 
-	while ((option = getopt(argc, argv, "+c:")) != -1) {
+	while ((option = getopt_long(argc, argv, "+c:", long_options, NULL)) != -1) {
+		if (option == 'v')
+			return base_version_tell("oopsctl") ? EX_OK : EX_IOERR;
+		if (option == 'h') {
+			usage_print(stdout);
+			return fflush(stdout) == 0 ? EX_OK : EX_IOERR;
+		}
 		if (option != 'c')
 			return usage();
 		path = optarg;

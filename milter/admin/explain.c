@@ -324,6 +324,9 @@ print_notes(const struct mail_transaction *transaction, const struct identity *i
 		printf("note: %s is a machine's account (identity.machines): the milter lets "
 		       "such mail pass\n",
 		    identity->person);
+	if (identity->is_local && identity->person[0] == '\0')
+		puts("note: it is proved of nobody in particular who sends (identity.logins, "
+		     "identity.login_domain): tagged at most, and nobody gets a letter");
 	if (transaction->is_auto || transaction->is_report)
 		puts("note: sent by a machine (Auto-Submitted, X-Autoreply, Precedence, report): "
 		     "the milter lets such mail pass");

@@ -114,6 +114,8 @@ list_line(void *context, const struct hold_view *view)
 	}
 	if (view->how > HOLD_HOW_STAYED)
 		printf(" (left without us: %s)", hold_how_str(view->how));
+	if (view->state == HOLD_RETURNING && view->return_how == HOLD_RETURN_KEPT)
+		fputs(" (too large to come back: send or undo it)", stdout);
 	putchar('\n');
 	return true;
 }

@@ -157,7 +157,8 @@ enum base_result base_user_number(const char *user, unsigned *uid_r);
 enum base_result base_user_become(const struct base_role *role, const char **why_r);
 /*
  * May nobody but root and `uid` put another file in the place of this one? Whoever may write to
- * its folder may, unless the folder is sticky. REFUSE: somebody may; BROKEN: not known.
+ * its folder, or to one above it up to /, may, unless that folder is sticky. REFUSE: somebody
+ * may; BROKEN: not known.
  */
 enum base_result base_folder_guard(const char *path, unsigned uid, const char **why_r);
 
@@ -274,6 +275,25 @@ enum base_result base_file_look(const char *path, struct stat *stat_r, const cha
 /* As base_file_read(), of what somebody types or a pipe brings: waits for its end. */
 enum base_result base_input_read(struct base_arena *arena, int fd, const char *name,
 	size_t max_bytes, char **data_r, size_t *length_r, const char **why_r);
+
+/* --- options.c: what every daemon is started with ---------------------------------------- */
+
+struct base_options {
+	const char *file;   /* -c: the settings */
+	bool is_foreground; /* -f */
+	bool is_test;	    /* -t: check the settings and end */
+};
+
+/*
+ * NONE: --help or --version was answered. REFUSE: wrong arguments, told on standard error.
+ * BROKEN: standard output cannot be written.
+ */
+enum base_result base_options_read(
+    const char *program, int argc, char **argv, struct base_options *options_r);
+/* The exit code of a program that ends because of such a result (sysexits.h). */
+int base_options_code(enum base_result result);
+/* "PROGRAM VERSION" on standard output; false: it cannot be written. */
+bool base_version_tell(const char *program);
 
 /* A path that means the same in every working directory; the caller frees it. NULL: no memory. */
 char *base_path_absolute(const char *path);

@@ -142,17 +142,12 @@ base_user_become(const struct base_role *role, const char **why_r)
 	return BASE_OK;
 }
 
-enum base_result
-base_folder_guard(const char *path, unsigned uid, const char **why_r)
+/* May nobody else change what is in this one folder? */
+static enum base_result
+folder_check(const char *folder, unsigned uid, const char **why_r)
 {
-	const char *slash = strrchr(path, '/');
-	char folder[4096];
 	struct stat status;
 
-	snprintf(folder, sizeof(folder), "%.*s", slash == NULL ? 0 : (int)(slash - path),
-	    path);
-	if (folder[0] == '\0')
-		strcpy(folder, slash == NULL ? "." : "/");
 	if (stat(folder, &status) != 0) {
 		*why_r = base_why("%s: %s", folder, strerror(errno));
 		return BASE_BROKEN;
@@ -171,4 +166,42 @@ base_folder_guard(const char *path, unsigned uid, const char **why_r)
 		return BASE_REFUSE;
 	}
 	return BASE_OK;
+}
+
+/* A folder and all above it, the nearest first; the path is cut on the way. */
+static enum base_result
+folders_check(char *path, unsigned uid, const char **why_r)
+{
+	enum base_result result = folder_check(path, uid, why_r);
+	char *slash;
+
+	while (result == BASE_OK && (slash = strrchr(path, '/')) != NULL && path[1] != '\0') {
+		slash[slash == path] = '\0';
+		result = folder_check(path, uid, why_r);
+	}
+	return result;
+}
+
+enum base_result
+base_folder_guard(const char *path, unsigned uid, const char **why_r)
+{
+	char *named = base_path_absolute(path), *real = NULL, *slash;
+	enum base_result result = BASE_BROKEN;
+
+	*why_r = base_why("no memory to look at the folder of %s", path);
+	if (named != NULL) {
+		slash = strrchr(named, '/');
+		slash[slash == named] = '\0';
+		real = realpath(named, NULL);
+		if (real == NULL)
+			*why_r = base_why("%s: %s", named, strerror(errno));
+	}
+	/* as it is named and as it is: a link may be replaced as well */
+	if (real != NULL)
+		result = folders_check(real, uid, why_r);
+	if (result == BASE_OK)
+		result = folders_check(named, uid, why_r);
+	free(real);
+	free(named);
+	return result;
 }

@@ -38,7 +38,7 @@ tally_add(struct tally *tally, const char *name)
 struct rows {
 	const char *node;
 	int64_t now;
-	struct tally late, ahead, stuck;
+	struct tally late, ahead, stuck, kept;
 	size_t machines;		  /* open holds of accounts that look like machines' */
 	char machine[MAIL_MAX_ADDRESS + 1]; /* the first of these */
 };
@@ -74,9 +74,10 @@ static bool
 look_at_row(void *context, const struct hold_view *view)
 {
 	struct rows *rows = context;
+	bool is_kept = view->state == HOLD_RETURNING && view->return_how == HOLD_RETURN_KEPT;
 	bool is_waiting = view->state == HOLD_PLACING || view->state == HOLD_SENDING ||
 			  view->state == HOLD_RETURNING;
-	int64_t due = is_waiting ? view->moved : view->deadline;
+	int64_t due = is_kept ? 0 : is_waiting ? view->moved : view->deadline;
 
 	if (due != 0 && due + LATE_SECONDS < rows->now &&
 	    strcmp(view->node, rows->node) == 0)
@@ -86,6 +87,8 @@ look_at_row(void *context, const struct hold_view *view)
 	if (view->state == HOLD_HELD && looks_like_machine(view->sender) &&
 	    rows->machines++ == 0)
 		snprintf(rows->machine, sizeof(rows->machine), "%s", view->sender);
+	if (is_kept)
+		tally_add(&rows->kept, view->id);
 	if (view->moved > rows->now + AHEAD_SECONDS)
 		tally_add(&rows->ahead, view->node);
 	return true;
@@ -121,6 +124,12 @@ check_rows(struct check *check, struct hold *hold)
 		    "held mail: %zu from what looks like a machine's account (%s): nobody may read "
 		    "the letter",
 		    rows.machines, rows.machine);
+	if (rows.kept.count > 0)
+		check_warn(check,
+		    "oopsctl send ID sends it after all; with a larger message_size_limit "
+		    "(Sendmail: MaxMessageSize), oopsctl undo ID has it come back",
+		    "held mail: %zu are too large to come back to their authors, who were told: %s",
+		    rows.kept.count, rows.kept.names);
 	if (rows.ahead.count > 0)
 		check_fault(check,
 		    "the clock of this host or of that node: run a time service (NTP)",

@@ -120,10 +120,7 @@ check_holding(struct check *check)
 		    "policy: no rule holds mail, odd mail is tagged at most");
 }
 
-/*
- * A login without a domain is whoever in From has its name, in any local domain: with several of
- * them that may be somebody else, who then gets the letter.
- */
+/* A login without a domain proves nobody where there are several and the settings name none. */
 static void
 check_logins(struct check *check)
 {
@@ -132,8 +129,8 @@ check_logins(struct check *check)
 	if (settings->identity.local_domain_count > 1 && settings->identity.logins == NULL &&
 	    settings->identity.login_domain == NULL)
 		check_warn(check, "identity: { login_domain = \"DOMAIN\"; } in the settings",
-		    "identity: a login without a domain counts as that name in any of %zu local "
-		    "domains",
+		    "identity: a login without a domain is nobody's, with %zu local domains: its "
+		    "mail is tagged at most, and nobody gets a letter",
 		    settings->identity.local_domain_count);
 }
 

@@ -171,7 +171,7 @@ view_end(const struct store_hold *row)
 static int64_t
 view_restorable(const struct store_hold *row)
 {
-	if (row->state != HOLD_UNDONE || row->action == HOLD_STORM)
+	if ((row->state != HOLD_UNDONE && !hold_is_kept(row)) || row->action == HOLD_STORM)
 		return 0;
 	return (row->moved + HOLD_RESTORE_AFTER_MS + 999) / 1000;
 }
@@ -264,6 +264,7 @@ hold_view_make(struct hold *hold, struct base_arena *arena, const struct store_h
 		.restorable = view_restorable(row),
 		.letter_sent = row->letter_sent / 1000,
 		.is_announced = !hold_is_unannounced(row),
+		.seen = row->seen / 1000,
 		.is_seen = row->state != HOLD_UNDONE || row->seen >= row->moved,
 		.how = row->how,
 		.left = row->left_at / 1000,
@@ -299,6 +300,13 @@ hold_find(struct hold *hold, struct base_arena *arena, const char *id,
 	hold_refresh(hold);
 	result = store_hold_get(hold->store, arena, id, &row, why_r);
 	return result == BASE_OK ? hold_view_make(hold, arena, row, view_r, why_r) : result;
+}
+
+enum base_result
+hold_look_ask(struct hold *hold, const char *id, const char **why_r)
+{
+	return store_hold_look(
+	    hold->store, id, base_now_ms(), HOLD_LOOK_SECONDS * 1000, why_r);
 }
 
 enum base_result

@@ -10,6 +10,7 @@
  *	           HELD -> UNDONE -> SENDING
  *	           HELD -> RETURNING (expiry)    UNDONE -> RETURNING -> RETURNED
  *	                                         UNDONE -> DELETED
+ *	RETURNING -> SENDING (it is too large to come back, and is sent after all)
  *	PLACING, HELD, UNDONE, SENDING, RETURNING -> LOST (the file went away without us)
  *	LOST -> PLACING (an admin found the file, and adopts it)
  *
@@ -84,6 +85,8 @@ enum hold_return {
 	HOLD_RETURN_LETTER = 1, /* the MTA took it: the files on hold can go */
 	HOLD_RETURN_BOUNCE = 2, /* by the MTA's own bounce */
 	HOLD_RETURN_STUCK = 3,	/* by neither so far: it stays on hold, and an admin was told */
+	HOLD_RETURN_KEPT = 4,	/* by neither, for its size: it stays on hold until its author or an
+				 * admin decides */
 };
 enum hold_end { HOLD_END_RETURN, HOLD_END_SEND, HOLD_END_DELETE };
 
@@ -284,6 +287,7 @@ struct hold_view {
 	int64_t restorable; /* from when on its sender may restore it; 0: never */
 	int64_t letter_sent;
 	bool is_announced; /* its letter was taken by the MTA, or none is due */
+	int64_t seen;	  /* when the queue last showed all its files on hold; 0: not yet */
 	bool is_seen;	  /* UNDONE: since then the queue showed all its files on hold */
 	enum hold_how how; /* of files that left without us; the hold may go on with others */
 	int64_t left;	  /* when that was noticed */
@@ -302,6 +306,13 @@ enum base_result hold_find(struct hold *hold, struct base_arena *arena, const ch
 	struct hold_view *view_r, const char **why_r);
 enum base_result hold_find_token(struct hold *hold, struct base_arena *arena,
 	const char *token, struct hold_view *view_r, const char **why_r);
+/* How old what a page says of the queue may be, and how often a look can be asked for. */
+#define HOLD_LOOK_SECONDS 5
+/*
+ * Asks the node whose hold it is to look at the queue files soon. It changes nothing of what is
+ * decided. NONE: that is about to happen anyway, or was asked for less than HOLD_LOOK_SECONDS ago.
+ */
+enum base_result hold_look_ask(struct hold *hold, const char *id, const char **why_r);
 /* Newest first; only those that are not over, or all. each() returning false stops. */
 enum base_result hold_each(struct hold *hold, bool all,
 	bool (*each)(void *context, const struct hold_view *view), void *context,
@@ -336,7 +347,7 @@ enum base_result hold_forget(struct hold *hold, const char *address, const void 
 enum hold_wish {
 	HOLD_WISH_SEND,	   /* HELD -> SENDING */
 	HOLD_WISH_UNDO,	   /* HELD -> UNDONE */
-	HOLD_WISH_RESTORE, /* UNDONE -> SENDING */
+	HOLD_WISH_RESTORE, /* UNDONE -> SENDING; RETURNING -> SENDING what is too large to return */
 	HOLD_WISH_LIFT,	   /* of a brake: let everything through */
 };
 
@@ -348,8 +359,10 @@ const char *hold_wish_str(enum hold_wish wish);
 /*
  * Moves the state by one conditional update and audits it; the keeper does the rest. What is
  * held for a storm can only be undone by its author; to send it is for an admin, or for
- * whoever lifts the brake. A restore too soon after the undo is refused (see above). `by`: "link"
- * or "admin"; `client`: the address that pressed a button, for the audit; NULL: there is none.
+ * whoever lifts the brake. Of what is kept because it is too large to come back (HOLD_RETURN_KEPT),
+ * send means restore, and undo by an admin has its return tried anew. A restore too soon after the
+ * undo is refused (see above). `by`: "link" or "admin"; `client`: the address that pressed a button,
+ * for the audit; NULL: there is none.
  */
 enum base_result hold_wish(struct hold *hold, const char *id, enum hold_wish wish,
 	const char *by, const char *client, const char **why_r);
@@ -375,6 +388,11 @@ enum base_result hold_letter_failed(
  * Its reader gets too many: the letter waits for an hour. What it is about goes its way meanwhile.
  */
 enum base_result hold_letter_wait(struct hold *hold, const char *id, const char **why_r);
+/*
+ * REFUSE from hold_letter_*(): this row cannot be written, though the store works. Then the others
+ * go on, and this one waits for some minutes.
+ */
+void hold_letter_aside(struct hold *hold, const char *id, const char *why);
 /* How many letters about held mail a person got at or after `since`; those of storms count. */
 enum base_result hold_letter_count(struct hold *hold, const char *sender, int64_t since,
 	size_t *count_r, const char **why_r);
@@ -403,11 +421,18 @@ enum base_result hold_return_taken(struct hold *hold, const char *id,
 /* The keeper asks the MTA for its own bounce instead; only of what can bounce. */
 enum base_result hold_return_bounce(struct hold *hold, const char *id, const char **why_r);
 /*
- * The letter did not get through: again later, and the keeper looks at the files now. `is_stuck`:
- * there is no other way; *is_news_r: that was not known before.
+ * The letter did not get through, and the keeper looks at the files now. DUE: again later. STUCK:
+ * the same, but there is no other way. KEPT: not again by itself, and its author is told.
+ * `is_answered`: the MTA said so, and it counts as a try. *is_news_r: `how` was not so before.
  */
-enum base_result hold_return_failed(struct hold *hold, const char *id, bool is_stuck,
-	bool *is_news_r, const char **why_r);
+enum base_result hold_return_failed(struct hold *hold, const char *id, enum hold_return how,
+	bool is_answered, bool *is_news_r, const char **why_r);
+/*
+ * Of these, REFUSE means that this row cannot be written, though the store works. Then the others
+ * go on, and this one waits for some minutes; `is_back`: for the next start of the program, so
+ * that its author does not get it again and again.
+ */
+void hold_return_aside(struct hold *hold, const char *id, bool is_back, const char *why);
 
 /* --- the keeper ------------------------------------------------------------------------ */
 

@@ -35,6 +35,7 @@
 
 #define HOLD_LETTER_FIRST_MS 5000
 #define HOLD_LETTER_MAX_MS 900000
+#define HOLD_LETTER_KEEP_MS 86400000 /* how long one waits that is about what is over */
 #define HOLD_LETTER_WAIT_MS 3600000 /* of one whose reader gets too many */
 
 /* Bounds of what is stored. */
@@ -51,6 +52,45 @@
 #define HOLD_MAX_ROW (1u << 20)    /* bytes of one hold with its parts, in memory */
 
 struct hold_place;
+
+/* --- aside.c ---------------------------------------------------------------------- */
+
+#define HOLD_ASIDE 64	     /* that are remembered; of more, the oldest is forgotten */
+#define HOLD_ASIDE_FIRST_MS 5000 /* until one is tried again, doubling ... */
+#define HOLD_ASIDE_MS 300000	 /* ... up to this */
+
+/* What one thread cannot read or write: it waits, and what is behind it goes on. */
+struct hold_aside {
+	struct hold_aside_entry {
+		char id[BASE_ID_SIZE];
+		int64_t until; /* of base_tick_ms() */
+		int tries;
+	} entries[HOLD_ASIDE];
+	size_t next;	     /* overwritten next */
+	unsigned long count; /* that ever were, since the start */
+};
+
+struct hold;
+
+/* Is it to be left alone now? Was it ever? */
+bool hold_aside_has(const struct hold_aside *aside, const char *id);
+bool hold_aside_is_known(const struct hold_aside *aside, const char *id);
+/* Leaves it alone for a while; logged and audited once. */
+void hold_aside_add(
+    struct hold_aside *aside, const char *id, const char *what, const char *why);
+/* The same until the program starts anew. */
+void hold_aside_keep(
+    struct hold_aside *aside, const char *id, const char *what, const char *why);
+/* Was such a failure one of a row alone, rather than of the whole store? */
+bool hold_is_of_row(struct hold *hold, enum base_result result);
+/* The ids that are due, at most HOLD_ASIDE + 1, without those that are set aside. */
+enum base_result hold_aside_next(struct hold *hold, struct hold_aside *aside,
+    struct base_arena *arena, enum store_due which, const char ***ids_r, size_t *count_r,
+    const char **why_r);
+/* The first hold that is due and can be read; NONE: none. What cannot be read is set aside. */
+enum base_result hold_aside_read(struct hold *hold, struct hold_aside *aside,
+    struct base_arena *arena, enum store_due which, struct store_hold **row_r,
+    const char **why_r);
 
 struct hold {
 	struct store *store;
@@ -71,6 +111,8 @@ struct hold {
 	atomic_llong looked_at;
 	pthread_mutex_t renew_lock; /* of is_away: they cannot be opened anew, which is said once */
 	bool is_away;
+	struct hold_aside letters; /* of the thread that asks for letters */
+	struct hold_aside returns; /* of the one that brings mail back */
 };
 
 /* --- renew.c --------------------------------------------------------------------- */
@@ -125,8 +167,8 @@ const char *hold_reasons_brief(struct base_arena *arena, const char *text);
 /* --- storm.c --------------------------------------------------------------------- */
 
 /* Ends the storms whose time has come, and audits it. */
-enum base_result hold_storms_end(
-    struct hold *hold, struct base_arena *arena, const char **why_r);
+enum base_result hold_storms_end(struct hold *hold, struct hold_aside *aside,
+    struct base_arena *arena, const char **why_r);
 /*
  * Who ends the waiting of a hold whose time has come: "timer"; or who lifted the storm that it
  * waits for, "admin" or HOLD_BY_OWNER. The text lives on.
@@ -147,6 +189,8 @@ void hold_storm_view_make(const struct store_storm *storm, struct hold_view *vie
 enum base_result hold_move(struct hold *hold, struct base_arena *arena,
     struct store_hold *row, enum hold_state to, const char *by, bool is_looking,
     int64_t now, const char **why_r);
+/* Forgets who reads its letters, and what of: nobody is to be written to any more. */
+void hold_row_forget(struct store_hold *row);
 /* After the commit: the audit lines of a move. `before` is the row as it was. */
 void hold_move_audit(const struct store_hold *before, const struct store_hold *after,
     const struct store_part *parts, size_t part_count);
@@ -157,6 +201,8 @@ void hold_audit_hold(
 void hold_audit_lost(const char *id, enum hold_state was, enum hold_state now,
     enum hold_how how, const char *queue_ids);
 
+/* Can it not come back to its author, for its size, and is kept until somebody decides? */
+bool hold_is_kept(const struct store_hold *row);
 /* Does it leave by itself, after a window that waits for the letter about it? */
 bool hold_is_unannounced(const struct store_hold *row);
 

@@ -111,6 +111,10 @@ round_run(struct hold_keeper *keeper, enum store_due which, size_t room, const c
 		return result;
 	result = store_hold_due(keeper->hold->store, keeper->arena, which,
 	    keeper->hold->node, now, &rows, room, &round.count, why_r);
+	if (result == BASE_BROKEN) { /* by one of them, perhaps */
+		base_arena_reset(keeper->arena);
+		result = hold_keeper_read(keeper, which, room, &rows, &round.count, why_r);
+	}
 	if (result != BASE_OK)
 		return result;
 	if (round.count == 0)
@@ -123,6 +127,12 @@ round_run(struct hold_keeper *keeper, enum store_due which, size_t room, const c
 	for (size_t i = 0; i < round.count; i++) {
 		round.steps[i].row = &rows[i];
 		round.steps[i].plan = hold_step_plan(&rows[i], now);
+		if (round.steps[i].plan.kind != HOLD_PLAN_NOTHING)
+			continue;
+		*why_r = base_why("it is due in a state that has nothing to do");
+		result = hold_keeper_set_aside(keeper, &round.steps[i], why_r);
+		if (result != BASE_OK)
+			return result;
 	}
 	result = timers_run(keeper, &round, now, why_r);
 	if (result == BASE_OK)
@@ -197,7 +207,7 @@ housekeeping(struct hold_keeper *keeper, const char **why_r)
 		return BASE_OK;
 	keeper->storms_at = tick + POLL_MS;
 	base_arena_reset(keeper->arena);
-	result = hold_storms_end(keeper->hold, keeper->arena, why_r);
+	result = hold_storms_end(keeper->hold, &keeper->aside, keeper->arena, why_r);
 	if (tick >= keeper->purge_at)
 		purged = purge(keeper, why_r);
 	if (keeper->is_untidy && tick >= keeper->tidy_at) {
@@ -219,7 +229,7 @@ rest_length(struct hold_keeper *keeper)
 	int64_t due = 0;
 	const char *why;
 
-	if (store_hold_next_due(keeper->hold->store, keeper->hold->node, &due, &why) !=
+	if (keeper->is_skipping || store_hold_next_due(keeper->hold->store, keeper->hold->node, &due, &why) !=
 	    BASE_OK)
 		return POLL_MS;
 	due -= hold_keeper_later(keeper);
@@ -264,6 +274,7 @@ keeper_main(void *context)
 		enum base_result result;
 
 		hold_refresh(keeper->hold);
+		keeper->is_skipping = false;
 		result = rounds_run(keeper, &why);
 		rest = 0;
 		if (result == BASE_NONE)

@@ -10,8 +10,6 @@
 
 #include "milter/hold/internal.h"
 
-#define HOLD_KEEPER_ASIDE 64 /* holds remembered that were set aside */
-
 /* How the clock on the wall and the one that nobody sets stood when they were looked at. */
 struct hold_keeper_clock {
 	int64_t offset;    /* milliseconds from base_boot_ms() to the time since 1970 */
@@ -29,13 +27,13 @@ struct hold_keeper {
 	size_t ask_room;     /* files that one request may name */
 	bool is_unreachable; /* oops-queued; said once */
 	bool is_failing;     /* the store; said once */
+	bool is_skipping;    /* what is set aside seems to be due */
 	bool is_untidy;      /* something was wiped that is still in the files */
 	int64_t scan_at; /* by base_tick_ms(): no scan of the queue before */
 	int scan_failures;
 	int64_t storms_at, purge_at, tidy_at; /* by base_tick_ms() */
 	struct hold_keeper_clock clock;
-	char aside[HOLD_KEEPER_ASIDE][BASE_ID_SIZE]; /* holds that could not be written */
-	size_t next_aside;			     /* overwritten next */
+	struct hold_aside aside; /* holds and storms that could not be read or written */
 };
 
 /* One hold in a round. */
@@ -86,8 +84,9 @@ enum base_result hold_keeper_write(struct hold_keeper *keeper,
 /* Lets a hold wait because of *why_r, and says so once. Not OK: the store is broken. */
 enum base_result hold_keeper_set_aside(
     struct hold_keeper *keeper, struct hold_keeper_step *step, const char **why_r);
-/* Was it ever set aside? */
-bool hold_keeper_is_aside(const struct hold_keeper *keeper, const char *id);
+/* The holds that are due, one by one: those that cannot be read are set aside. */
+enum base_result hold_keeper_read(struct hold_keeper *keeper, enum store_due which,
+    size_t room, struct store_hold **rows_r, size_t *count_r, const char **why_r);
 
 /* --- keeper_rename.c --------------------------------------------------------------- */
 

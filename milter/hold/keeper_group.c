@@ -10,35 +10,6 @@
 
 #include <string.h>
 
-#define ASIDE_MS 300000 /* until one that was set aside is tried again */
-
-bool
-hold_keeper_is_aside(const struct hold_keeper *keeper, const char *id)
-{
-	for (size_t i = 0; i < HOLD_KEEPER_ASIDE; i++)
-		if (strcmp(keeper->aside[i], id) == 0)
-			return true;
-	return false;
-}
-
-/* Says it once of each; the oldest of too many is forgotten. */
-static void
-tell_aside(struct hold_keeper *keeper, const char *id, const char *why)
-{
-	char *place = keeper->aside[keeper->next_aside];
-
-	if (hold_keeper_is_aside(keeper, id))
-		return;
-	keeper->next_aside = (keeper->next_aside + 1) % HOLD_KEEPER_ASIDE;
-	memset(place, 0, BASE_ID_SIZE);
-	memcpy(place, id, strnlen(id, BASE_ID_LENGTH));
-	base_log(BASE_LOG_ERROR,
-	    "%s cannot be attended to, tried again every %d minutes: %s", id,
-	    ASIDE_MS / 60000, why);
-	audit_event(
-	    AUDIT_ERROR, id, { "where", "hold" }, { "what", "set aside" }, { "answer", why });
-}
-
 enum base_result
 hold_keeper_set_aside(
     struct hold_keeper *keeper, struct hold_keeper_step *step, const char **why_r)
@@ -51,11 +22,12 @@ hold_keeper_set_aside(
 	step->is_aside = true;
 	step->is_ready = step->is_written = false;
 	result = store_hold_postpone(
-	    keeper->hold->store, step->row->id, base_now_ms() + ASIDE_MS, why_r);
+	    keeper->hold->store, step->row->id, base_now_ms() + HOLD_ASIDE_MS, why_r);
 	if (result == BASE_NONE) /* somebody removed it */
 		return BASE_OK;
 	if (result == BASE_OK)
-		tell_aside(keeper, step->row->id, why);
+		hold_aside_add(
+		    &keeper->aside, step->row->id, "cannot be attended to", why);
 	return result;
 }
 
@@ -97,5 +69,41 @@ hold_keeper_write(struct hold_keeper *keeper, struct hold_keeper_round *round,
 		if (result != BASE_OK && result != BASE_RETRY)
 			result = hold_keeper_set_aside(keeper, &round->steps[i], why_r);
 	}
+	return result;
+}
+
+enum base_result
+hold_keeper_read(struct hold_keeper *keeper, enum store_due which, size_t room,
+    struct store_hold **rows_r, size_t *count_r, const char **why_r)
+{
+	struct store_hold *rows = base_arena_array(keeper->arena, room, sizeof(*rows)), *row;
+	const char **ids = NULL;
+	size_t count = 0, read = 0;
+	enum base_result result = BASE_BROKEN;
+	const char *ignored;
+
+	*why_r = base_why("no memory for what is due");
+	if (rows != NULL)
+		result = store_due_ids(keeper->hold->store, keeper->arena, which,
+		    keeper->hold->node, base_now_ms(), &ids, room, &count, why_r);
+	for (size_t i = 0; result == BASE_OK && i < count; i++) {
+		if (hold_aside_has(&keeper->aside, ids[i])) {
+			keeper->is_skipping = true;
+			continue;
+		}
+		result = store_hold_get(keeper->hold->store, keeper->arena, ids[i], &row, why_r);
+		if (result == BASE_OK)
+			rows[read++] = *row;
+		else if (hold_is_of_row(keeper->hold, result)) {
+			hold_aside_add(
+			    &keeper->aside, ids[i], "its row cannot be read", *why_r);
+			(void)store_hold_postpone(keeper->hold->store, ids[i],
+			    base_now_ms() + HOLD_ASIDE_MS, &ignored);
+		}
+		if (result == BASE_NONE || hold_is_of_row(keeper->hold, result))
+			result = BASE_OK;
+	}
+	*rows_r = rows;
+	*count_r = read;
 	return result;
 }

@@ -70,7 +70,7 @@ round_teach(struct hold_keeper *keeper, const struct hold_keeper_round *round, i
 		const struct hold_keeper_step *step = &round->steps[i];
 
 		if (step->is_ready && step->plan.verb == QUEUE_RELEASE &&
-		    !hold_keeper_is_aside(keeper, step->row->id))
+		    !hold_aside_is_known(&keeper->aside, step->row->id))
 			given += lessons_give(keeper, step, now);
 	}
 	if (given > 0 && keeper->options.all_sent != NULL)
@@ -126,6 +126,10 @@ part_left(struct hold_keeper *keeper, struct hold_keeper_step *step, struct stor
 	if ((int)how > row->how) {
 		row->how = how;
 		row->left_at = now;
+		if (row->state == HOLD_UNDONE || row->state == HOLD_RETURNING) {
+			row->letter_due = now; /* who stopped it hears of it */
+			row->letter_tries = 0;
+		}
 	}
 }
 

@@ -34,6 +34,7 @@ plan_return(const struct store_hold *row)
 		return QUEUE_DELETE;
 	case HOLD_RETURN_BOUNCE:
 		return QUEUE_RETURN;
+	case HOLD_RETURN_KEPT:
 	case HOLD_RETURN_DUE:
 	case HOLD_RETURN_STUCK:
 		break;

@@ -6,26 +6,25 @@ static enum base_result
 letter_of_brake(struct hold *hold, struct base_arena *arena, struct hold_view *view_r,
     const char **why_r)
 {
-	struct store_storm *storm = NULL;
+	const char **ids = NULL;
 	size_t count = 0;
-	enum base_result result = store_storm_some(hold->store, arena, STORE_STORMS_LETTER,
-	    hold->node, base_now_ms(), &storm, 1, &count, why_r);
+	enum base_result result = hold_aside_next(
+	    hold, &hold->letters, arena, STORE_DUE_STORM_LETTER, &ids, &count, why_r);
 
-	if (result == BASE_OK && count == 0)
-		return BASE_NONE;
-	if (result == BASE_OK)
-		hold_storm_view_make(storm, view_r);
-	return result;
-}
+	for (size_t i = 0; result == BASE_OK && i < count; i++) {
+		struct store_storm *storm = NULL;
 
-/* One that cannot even be read must not be in the way of the others: they come first now. */
-static void
-letter_put_back(struct hold *hold, const char *id)
-{
-	const char *ignored;
-	int64_t again;
-
-	(void)hold_letter_failed(hold, id, &again, &ignored);
+		result = store_storm_get(hold->store, arena, ids[i], &storm, why_r);
+		if (result == BASE_OK)
+			hold_storm_view_make(storm, view_r);
+		if (result != BASE_NONE && !hold_is_of_row(hold, result))
+			return result;
+		if (result != BASE_NONE)
+			hold_aside_add(
+			    &hold->letters, ids[i], "its row cannot be read", *why_r);
+		result = BASE_OK;
+	}
+	return result == BASE_OK ? BASE_NONE : result;
 }
 
 /*
@@ -48,23 +47,23 @@ enum base_result
 hold_letter_next(struct hold *hold, struct base_arena *arena, struct hold_view *view_r,
     const char **why_r)
 {
-	struct store_hold *rows = NULL;
-	size_t count = 0;
-	enum base_result result = store_hold_letter_due(
-	    hold->store, arena, hold->node, base_now_ms(), &rows, 1, &count, why_r);
+	struct store_hold *row = NULL;
+	enum base_result brake, result = hold_aside_read(
+	    hold, &hold->letters, arena, STORE_DUE_LETTER, &row, why_r);
 
-	if (result == BASE_OK && (count == 0 || *rows[0].storm != '\0')) {
-		result = letter_of_brake(hold, arena, view_r, why_r);
-		if (result != BASE_NONE || count == 0)
-			return result;
-		result = BASE_OK;
+	if (result == BASE_NONE || (result == BASE_OK && *row->storm != '\0')) {
+		brake = letter_of_brake(hold, arena, view_r, why_r);
+		if (brake != BASE_NONE || result == BASE_NONE)
+			return brake;
 	}
 	if (result == BASE_OK)
-		result = hold_view_make(hold, arena, &rows[0], view_r, why_r);
-	if (result != BASE_OK && result != BASE_RETRY && count > 0)
-		letter_put_back(hold, rows[0].id);
-	if (result == BASE_OK && hold_is_unannounced(&rows[0]))
-		view_r->deadline = window_end(&rows[0], base_now_ms()) / 1000;
+		result = hold_view_make(hold, arena, row, view_r, why_r);
+	if (row != NULL && hold_is_of_row(hold, result)) {
+		hold_aside_add(&hold->letters, row->id, "no letter can be written", *why_r);
+		return BASE_NONE; /* the next one will be found by the next call */
+	}
+	if (result == BASE_OK && hold_is_unannounced(row))
+		view_r->deadline = window_end(row, base_now_ms()) / 1000;
 	return result;
 }
 
@@ -83,7 +82,7 @@ hold_token_add(struct hold *hold, const char *id, const char *token, int64_t exp
 
 /* What a row of either kind knows of its letter. */
 struct letter_state {
-	int64_t due, sent;
+	int64_t due, sent, count;
 	int tries;
 };
 
@@ -93,6 +92,7 @@ letter_done(struct letter_state *letter, int64_t now)
 {
 	letter->sent = now;
 	letter->due = 0;
+	letter->count++;
 }
 
 /* Later, if somebody still waits for it; a move has cleared the time otherwise. */
@@ -127,7 +127,7 @@ letter_of_storm_write(struct hold *hold, struct base_arena *arena, const char *i
 
 	if (result != BASE_OK)
 		return result;
-	letter = (struct letter_state){ storm->letter_due, storm->letter_sent,
+	letter = (struct letter_state){ storm->letter_due, storm->letter_sent, 0,
 		storm->letter_tries };
 	change(&letter, base_now_ms());
 	storm->letter_due = *due_r = letter.due;
@@ -149,14 +149,20 @@ letter_write(struct hold *hold, struct base_arena *arena, const char *id, letter
 		return letter_of_storm_write(hold, arena, id, change, due_r, why_r);
 	if (result != BASE_OK)
 		return result;
-	letter =
-	    (struct letter_state){ row->letter_due, row->letter_sent, row->letter_tries };
+	letter = (struct letter_state){ row->letter_due, row->letter_sent, row->letters,
+		row->letter_tries };
 	change(&letter, base_now_ms());
+	if (hold_state_is_final(row->state) &&
+	    base_now_ms() > row->settled + HOLD_LETTER_KEEP_MS)
+		letter.due = 0; /* what names its reader is not kept for ever */
 	if (hold_is_unannounced(row) && letter.due == 0)
 		row->timer = row->deadline = base_now_ms() + row->window * 1000;
 	row->letter_due = *due_r = letter.due;
 	row->letter_sent = letter.sent;
 	row->letter_tries = letter.tries;
+	row->letters = letter.count;
+	if (hold_state_is_final(row->state) && letter.due == 0)
+		hold_row_forget(row);
 	return store_hold_update(hold->store, row, row->state, why_r);
 }
 
@@ -171,14 +177,13 @@ letter_change(struct hold *hold, struct base_arena *arena, const char *id,
 	if (result != BASE_OK)
 		return result;
 	result = letter_write(hold, arena, id, change, &due, why_r);
-	if (result != BASE_OK) {
+	if (result == BASE_OK)
+		result = store_commit(hold->store, why_r);
+	else
 		store_rollback(hold->store);
-		return result;
-	}
-	result = store_commit(hold->store, why_r);
 	if (result == BASE_OK)
 		*due_r = due;
-	return result;
+	return hold_is_of_row(hold, result) ? BASE_REFUSE : result;
 }
 
 /* The same with memory of its own. */
@@ -236,4 +241,10 @@ hold_letter_failed(struct hold *hold, const char *id, int64_t *again_r, const ch
 	if (result == BASE_OK)
 		*again_r = due / 1000;
 	return result;
+}
+
+void
+hold_letter_aside(struct hold *hold, const char *id, const char *why)
+{
+	hold_aside_add(&hold->letters, id, "what became of its letter cannot be written", why);
 }

@@ -150,7 +150,7 @@ hold_move_audit(const struct store_hold *before, const struct store_hold *after,
 		audit_held(before, after, parts, part_count);
 		break;
 	case HOLD_SENDING:
-		audit_start(before->state == HOLD_UNDONE ? AUDIT_RESTORE : AUDIT_SEND,
+		audit_start(before->state == HOLD_HELD ? AUDIT_SEND : AUDIT_RESTORE,
 		    before, after);
 		break;
 	case HOLD_UNDONE:
@@ -197,9 +197,27 @@ row_settle(struct base_arena *arena, struct store_hold *row, int64_t now)
 {
 	row->settled = now;
 	row->deadline = row->due = row->timer = 0;
-	row->mailbox = row->subject = row->recipients = row->author = "";
-	row->from_address = row->left_to = "";
+	row->recipients = row->author = row->left_to = "";
 	row->reasons = reasons_wipe(arena, row->reasons);
+	if (row->letter_due == 0) /* one more letter may be about it */
+		hold_row_forget(row);
+}
+
+void
+hold_row_forget(struct store_hold *row)
+{
+	row->mailbox = row->subject = row->from_address = "";
+}
+
+/* When a letter about the new state is due; 0: none. Who stopped a mail hears that it left. */
+static int64_t
+letter_time(const struct store_hold *row, enum hold_state to, int64_t now)
+{
+	if (to == HOLD_HELD)
+		return now + HOLD_LETTER_MS;
+	if (to == HOLD_LOST && (row->state == HOLD_UNDONE || row->state == HOLD_RETURNING))
+		return now;
+	return 0;
 }
 
 /* What goes with a new state. */
@@ -207,12 +225,13 @@ static void
 row_enter(struct base_arena *arena, struct store_hold *row, enum hold_state to,
     bool is_looking, int64_t now)
 {
+	row->letter_due = letter_time(row, to, now);
+	row->letter_tries = row->letter_due != 0 ? 0 : row->letter_tries;
 	row->state = to;
 	row->moved = now;
 	row->tries = 0;
 	row->timer = 0;
 	row->due = now + (is_looking ? HOLD_LOOK_FIRST_MS : HOLD_LOOK_RARE_MS);
-	row->letter_due = to == HOLD_HELD ? now + HOLD_LETTER_MS : 0;
 	row->return_due = to == HOLD_RETURNING ? now : 0;
 	switch (to) {
 	case HOLD_PLACING: /* adopted */
@@ -247,7 +266,7 @@ letter_spare(struct hold *hold, struct store_hold *row, const char **why_r)
 {
 	enum base_result result;
 
-	if (row->letter_due == 0 || *row->storm == '\0')
+	if (row->state != HOLD_HELD || row->letter_due == 0 || *row->storm == '\0')
 		return BASE_OK;
 	result = store_storm_told(hold->store, row->storm, row->sender, why_r);
 	if (result == BASE_OK)
@@ -339,15 +358,30 @@ wish_is_early(const struct store_hold *row, const struct wish *wish, int64_t now
 	       now > row->moved - HOLD_CLOCK_SKEW_MS;
 }
 
+/* Is it a wish for what is kept because it is too large to come back? */
+static bool
+wish_is_for_kept(const struct store_hold *row, const struct wish *wish)
+{
+	return hold_is_kept(row) &&
+	       (wish->kind != HOLD_WISH_UNDO || strcmp(wish->by, "admin") == 0);
+}
+
+/* Is it one that the state of the row allows? */
+static bool
+wish_fits(const struct store_hold *row, const struct wish *wish)
+{
+	return row->state == (int)wishes[wish->kind].from || wish_is_for_kept(row, wish);
+}
+
 /* Is the wish possible in the row's state? */
 static enum base_result
 wish_check(
     const struct store_hold *row, struct wish *wish, int64_t now, const char **why_r)
 {
-	if (row->state != (int)wishes[wish->kind].from) {
+	if (!wish_fits(row, wish)) {
 		wish->refused = "state";
 		*why_r = base_why("%s is %s", row->id, hold_state_str(row->state));
-	} else if (wish->kind == HOLD_WISH_RESTORE && row->then == HOLD_END_DELETE &&
+	} else if (row->state == HOLD_UNDONE && row->then == HOLD_END_DELETE &&
 		   now >= row->deadline) {
 		/* the keeper may be deleting the file at this moment */
 		wish->refused = "over";
@@ -360,6 +394,17 @@ wish_check(
 		*why_r = base_why("%s was undone a moment ago", row->id);
 	}
 	return wish->refused != NULL ? BASE_REFUSE : BASE_OK;
+}
+
+/* An admin has made room: what is kept is to come back to its author after all. */
+static enum base_result
+return_again(struct hold *hold, struct store_hold *row, int64_t now, const char **why_r)
+{
+	row->return_how = HOLD_RETURN_DUE;
+	row->return_due = now;
+	row->return_tries = 0;
+	row->letter_due = 0;
+	return store_hold_update(hold->store, row, row->state, why_r);
 }
 
 /* Reads, decides and writes inside a transaction; *before_r is the row as it was. */
@@ -382,6 +427,8 @@ wish_write(struct hold *hold, struct base_arena *arena, struct wish *wish,
 		    store_part_list(hold->store, arena, wish->id, &parts, &count, why_r);
 	if (result != BASE_OK)
 		return result;
+	if (hold_is_kept(row) && wish->kind == HOLD_WISH_UNDO)
+		return return_again(hold, after_r, now, why_r);
 	return hold_move(hold, arena, after_r, wishes[wish->kind].to, wish->by,
 	    hold_has_part(parts, count, HOLD_PART_PLACING), now, why_r);
 }
@@ -409,7 +456,8 @@ wish_run(
 	    { "now", hold_state_str(result == BASE_OK ? after.state : before.state) },
 	    { "refused", wish->refused }, { "client", wish->client });
 	if (result == BASE_OK) {
-		hold_move_audit(&before, &after, NULL, 0);
+		if (before.state != after.state)
+			hold_move_audit(&before, &after, NULL, 0);
 		hold_wake(hold);
 	}
 	return result;

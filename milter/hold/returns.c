@@ -8,6 +8,8 @@
 
 #include <string.h>
 
+#define AWAY_SHARE 20 /* of the time that nobody answered, until the next try */
+
 /* The queue files whose message is still to be brought back. */
 static enum base_result
 returning_parts(struct hold *hold, struct base_arena *arena,
@@ -44,21 +46,33 @@ hold_return_next(struct hold *hold, struct base_arena *arena,
 {
 	struct hold_returning returning = { .count = 0 };
 	struct store_hold *row = NULL;
-	size_t count = 0;
-	enum base_result result = store_hold_return_due(
-	    hold->store, arena, hold->node, base_now_ms(), &row, 1, &count, why_r);
+	enum base_result result = hold_aside_read(
+	    hold, &hold->returns, arena, STORE_DUE_RETURN, &row, why_r);
 
-	if (result == BASE_OK && count == 0)
-		return BASE_NONE;
 	if (result == BASE_OK)
 		result = hold_view_make(hold, arena, row, &returning.view, why_r);
 	if (result == BASE_OK)
 		result = returning_parts(hold, arena, &returning, why_r);
+	if (row != NULL && hold_is_of_row(hold, result)) {
+		hold_return_aside(hold, row->id, false, *why_r);
+		return BASE_NONE; /* the next one will be found by the next call */
+	}
 	if (result == BASE_OK) {
 		returning.can_bounce = row->bounces_home != 0;
 		*returning_r = returning;
 	}
 	return result;
+}
+
+void
+hold_return_aside(struct hold *hold, const char *id, bool is_back, const char *why)
+{
+	if (is_back)
+		hold_aside_keep(&hold->returns, id,
+		    "it came back to its author, which cannot be written", why);
+	else
+		hold_aside_add(&hold->returns, id,
+		    "what came of its return cannot be read or written", why);
 }
 
 /* --- writing it down -------------------------------------------------------------- */
@@ -68,6 +82,7 @@ struct outcome {
 	const char *const *queue_ids; /* files that it brought back */
 	size_t count;
 	enum hold_return how; /* LETTER: if it was the last one */
+	bool is_answered;     /* by the MTA */
 	bool is_news;	      /* output: the row did not say so before */
 };
 
@@ -105,14 +120,34 @@ parts_mark(struct hold *hold, struct base_arena *arena, const struct store_hold 
 	return result;
 }
 
-/* Later again; the files are looked at now, because that may be why it failed. */
+/*
+ * Later again; the files are looked at now, because that may be why it failed. Only what the MTA
+ * says counts as a try: while nobody answers, the time between tries grows with the time that is
+ * lost already.
+ */
 static void
-row_later(struct store_hold *row, int64_t now)
+row_later(struct store_hold *row, bool is_answered, int64_t now)
 {
-	row->return_due = now + hold_backoff(HOLD_LETTER_FIRST_MS, HOLD_LETTER_MAX_MS,
-				    row->return_tries);
-	row->return_tries++;
+	int64_t wait = hold_backoff(
+	    HOLD_LETTER_FIRST_MS, HOLD_LETTER_MAX_MS, row->return_tries);
+
+	if (is_answered)
+		row->return_tries++;
+	else if (now - row->moved > wait * AWAY_SHARE)
+		wait = (now - row->moved) / AWAY_SHARE;
+	row->return_due = now + (wait < HOLD_LETTER_MAX_MS ? wait : HOLD_LETTER_MAX_MS);
 	row->due = now;
+}
+
+/* Too large for any letter: nothing is tried any more until somebody decides; its author is told. */
+static void
+row_keep(struct store_hold *row, int64_t now)
+{
+	row->return_tries++;
+	row->return_how = HOLD_RETURN_KEPT;
+	row->return_due = 0;
+	row->due = row->letter_due = now;
+	row->letter_tries = 0;
 }
 
 /* Changes the row by what became of a letter. */
@@ -133,9 +168,11 @@ outcome_write(struct hold *hold, struct base_arena *arena, struct store_hold *ro
 		outcome->how = HOLD_RETURN_LETTER;
 	outcome->is_news = row->return_how != (int)outcome->how;
 	if (outcome->how == HOLD_RETURN_DUE || outcome->how == HOLD_RETURN_STUCK) {
-		row_later(row, now);
+		row_later(row, outcome->is_answered, now);
 		if (outcome->how == HOLD_RETURN_STUCK)
 			row->return_how = HOLD_RETURN_STUCK;
+	} else if (outcome->how == HOLD_RETURN_KEPT) {
+		row_keep(row, now);
 	} else {
 		row->return_how = (int)outcome->how;
 		row->return_due = 0;
@@ -159,14 +196,16 @@ outcome_commit(struct hold *hold, struct base_arena *arena, const char *id,
 	result = store_hold_get(hold->store, arena, id, &row, why_r);
 	if (result == BASE_OK && (row->state != HOLD_RETURNING ||
 				     row->return_how == HOLD_RETURN_LETTER ||
+				     row->return_how == HOLD_RETURN_KEPT ||
 				     row->return_how == HOLD_RETURN_BOUNCE))
 		result = BASE_NONE;
 	if (result == BASE_OK)
 		result = outcome_write(hold, arena, row, outcome, why_r);
 	if (result == BASE_OK)
-		return store_commit(hold->store, why_r);
-	store_rollback(hold->store);
-	return result;
+		result = store_commit(hold->store, why_r);
+	else
+		store_rollback(hold->store);
+	return hold_is_of_row(hold, result) ? BASE_REFUSE : result;
 }
 
 /* With memory of its own; the keeper goes on. */
@@ -192,7 +231,9 @@ enum base_result
 hold_return_taken(struct hold *hold, const char *id, const char *const *queue_ids,
     size_t count, const char **why_r)
 {
-	struct outcome outcome = { queue_ids, count, HOLD_RETURN_LETTER, false };
+	struct outcome outcome = {
+		.queue_ids = queue_ids, .count = count, .how = HOLD_RETURN_LETTER
+	};
 
 	return outcome_run(hold, id, &outcome, why_r);
 }
@@ -206,10 +247,10 @@ hold_return_bounce(struct hold *hold, const char *id, const char **why_r)
 }
 
 enum base_result
-hold_return_failed(struct hold *hold, const char *id, bool is_stuck, bool *is_news_r,
-    const char **why_r)
+hold_return_failed(struct hold *hold, const char *id, enum hold_return how,
+    bool is_answered, bool *is_news_r, const char **why_r)
 {
-	struct outcome outcome = { .how = is_stuck ? HOLD_RETURN_STUCK : HOLD_RETURN_DUE };
+	struct outcome outcome = { .how = how, .is_answered = is_answered };
 	enum base_result result = outcome_run(hold, id, &outcome, why_r);
 
 	if (result == BASE_OK)

@@ -18,6 +18,7 @@ static const struct {
 	{ HOLD_SENDING, HOLD_SENT },       /* released */
 	{ HOLD_SENDING, HOLD_LOST },       /* not one file was ours any more */
 	{ HOLD_RETURNING, HOLD_RETURNED }, /* its author has it back */
+	{ HOLD_RETURNING, HOLD_SENDING },  /* too large to come back; see hold_is_kept() */
 	{ HOLD_RETURNING, HOLD_LOST },     /* not one file was ours any more */
 	{ HOLD_LOST, HOLD_PLACING },       /* adopted: the file is there after all */
 };
@@ -124,6 +125,8 @@ hold_return_str(enum hold_return how)
 		return "bounce";
 	case HOLD_RETURN_STUCK:
 		return "stuck";
+	case HOLD_RETURN_KEPT:
+		return "kept";
 	}
 	return "unknown";
 }
@@ -142,6 +145,12 @@ hold_move_is_allowed(enum hold_state from, enum hold_state to)
 		if (moves[i].from == from && moves[i].to == to)
 			return true;
 	return false;
+}
+
+bool
+hold_is_kept(const struct store_hold *row)
+{
+	return row->state == HOLD_RETURNING && row->return_how == HOLD_RETURN_KEPT;
 }
 
 bool

@@ -8,7 +8,6 @@
 #include "milter/hold/internal.h"
 
 #define STORM_ROWS 200         /* listed at most */
-#define STORM_ROUND_ROWS 16    /* that end in one round of the keeper */
 #define STORM_BYTES (1u << 20) /* for the rows of one question */
 #define STORM_MAX_ADDRESS 320
 #define HOLD_STORM_NAMED 10 /* people who answered, as the owner is told */
@@ -426,19 +425,27 @@ storm_end(struct hold *hold, struct store_storm *storm, int64_t now, const char 
 }
 
 enum base_result
-hold_storms_end(struct hold *hold, struct base_arena *arena, const char **why_r)
+hold_storms_end(struct hold *hold, struct hold_aside *aside, struct base_arena *arena,
+    const char **why_r)
 {
-	struct store_storm *storms = NULL;
 	int64_t now = base_now_ms();
+	const char **ids = NULL;
 	size_t count = 0;
-	enum base_result result = store_storm_some(hold->store, arena, STORE_STORMS_DUE,
-	    hold->node, now, &storms, STORM_ROUND_ROWS, &count, why_r);
+	enum base_result result = hold_aside_next(
+	    hold, aside, arena, STORE_DUE_STORM, &ids, &count, why_r);
 
 	/* one that cannot be ended is no reason to let those behind it go on */
-	for (size_t i = 0; result != BASE_RETRY && i < count; i++) {
-		enum base_result ended = storm_end(hold, &storms[i], now, why_r);
+	for (size_t i = 0; result == BASE_OK && i < count; i++) {
+		struct store_storm *storm = NULL;
 
-		result = ended != BASE_OK ? ended : result;
+		result = store_storm_get(hold->store, arena, ids[i], &storm, why_r);
+		if (result == BASE_OK)
+			result = storm_end(hold, storm, now, why_r);
+		if (hold_is_of_row(hold, result)) {
+			hold_aside_add(aside, ids[i], "the storm cannot be ended", *why_r);
+			result = BASE_OK;
+		}
+		result = result == BASE_NONE ? BASE_OK : result;
 	}
 	return result;
 }

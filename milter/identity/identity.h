@@ -17,9 +17,9 @@
  *	- else the login itself, if it is an address in a local domain;
  *	- else the envelope sender, if it is local and identity.envelope_is_checked: then the MTA
  *	  has compared it with the login (Postfix: reject_sender_login_mismatch);
- *	- else, for a login without a domain, login@identity.login_domain. Where that is not set, the
- *	  domain is that of From or of the envelope sender if that is local and has the login as its
- *	  local part, else the first of identity.local_domains;
+ *	- else, for a login without a domain, login@identity.login_domain, or login@ the one domain
+ *	  of identity.local_domains. With several of them and no login_domain it is nobody's: what a
+ *	  mail names proves no domain;
  *	- else nobody.
  *	Of a login, and of what a letter goes to, only '+' is cut off: with '-' in
  *	identity.recipient_delimiter, too, anna-maria may share the habits of anna, but no letter.

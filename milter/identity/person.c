@@ -47,33 +47,18 @@ envelope_address(const struct identity_send *send)
 	    send->transaction->envelope_sender);
 }
 
-/* Is the local part of an address of ours this name? */
-static bool
-is_named(const struct identity_send *send, const char *address, const char *name)
-{
-	size_t length = strlen(name);
-
-	return settings_is_local(send->settings, address) &&
-	       strncmp(address, name, length) == 0 && address[length] == '@';
-}
-
-/* The domain that a login without one is in. */
+/*
+ * The domain that a login without one is in; NULL: that is not known. Of several domains the mail
+ * itself cannot tell: whoever writes it chooses what stands in From.
+ */
 static const char *
-login_domain(const struct identity_send *send, const char *name)
+login_domain(const struct settings *settings)
 {
-	const struct settings *settings = send->settings;
-	const char *author = whole_address(send, send->author_written, "");
-	const char *envelope = envelope_address(send);
-
 	if (settings->identity.login_domain != NULL)
 		return settings->identity.login_domain;
-	if (is_named(send, author, name))
-		return mail_domain_of(author);
-	if (is_named(send, envelope, name))
-		return mail_domain_of(envelope);
-	return settings->identity.local_domain_count == 0
-		   ? ""
-		   : settings->identity.local_domains[0];
+	return settings->identity.local_domain_count == 1
+		   ? settings->identity.local_domains[0]
+		   : NULL;
 }
 
 /* Whose a login is that the file does not name. */
@@ -92,9 +77,9 @@ login_guess(const struct identity_send *send)
 	if (send->settings->identity.envelope_is_checked &&
 	    settings_is_local(send->settings, envelope))
 		return envelope_address(send);
-	if (is_address || login[0] == '\0')
+	domain = login_domain(send->settings);
+	if (is_address || login[0] == '\0' || domain == NULL)
 		return "";
-	domain = login_domain(send, login);
 	return login_address(send, base_arena_printf(send->arena, "%s@%s", login, domain));
 }
 

@@ -38,6 +38,17 @@ bool notice_mime_address(struct base_buffer *out, const char *normal);
 /* The domain that our letters come from: of notice.from. */
 const char *notice_domain(const struct settings *settings);
 
+/* What a letter about a hold has to tell now. */
+enum notice_news {
+	NOTICE_NEWS_NONE,    /* nothing any more: it is decided, or over */
+	NOTICE_NEWS_HELD,    /* it waits for its author, or for the end of a window or storm */
+	NOTICE_NEWS_KEPT,    /* it is too large to come back, and can be sent after all */
+	NOTICE_NEWS_LEFT,    /* it was stopped, and all of it was released all the same ... */
+	NOTICE_NEWS_PART,    /* ... or a part of it, */
+	NOTICE_NEWS_MISSING, /* ... or files of it were missing in the queue */
+};
+
+enum notice_news notice_letter_news(const struct hold_view *view);
 /*
  * What every letter begins with: a fresh message id (without <>, in the arena), and in `letter_r`
  * the field that proves a letter with it to the view's mailbox to be ours. REFUSE: that is no

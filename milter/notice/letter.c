@@ -41,6 +41,44 @@ static const struct letter_kind letter_kinds[] = {
 	    WORD(letter_brake_send) },
 };
 
+/* About what is not decided any more: of these, only KEPT offers anything. */
+static const struct letter_kind news_kinds[] = {
+	[NOTICE_NEWS_KEPT] = { WORD(kept_title), WORD(letter_subject_kept), WORD(kept_text),
+	    WORD(kept_next), WORD(letter_link_kept), 0, 0 },
+	[NOTICE_NEWS_LEFT] = { WORD(left_title), WORD(letter_subject_left), WORD(left_text),
+	    WORD(left_released), WORD(letter_link_left), 0, 0 },
+	[NOTICE_NEWS_PART] = { WORD(left_title), WORD(letter_subject_left), WORD(left_text),
+	    WORD(part_released), WORD(letter_link_left), 0, 0 },
+	[NOTICE_NEWS_MISSING] = { WORD(left_title), WORD(letter_subject_left),
+	    WORD(left_text), WORD(left_gone), WORD(letter_link_left), 0, 0 },
+};
+
+enum notice_news
+notice_letter_news(const struct hold_view *view)
+{
+	bool was_stopped = view->state == HOLD_UNDONE || view->state == HOLD_RETURNING ||
+			   view->state == HOLD_LOST;
+
+	if (view->state == HOLD_HELD)
+		return NOTICE_NEWS_HELD;
+	if (was_stopped && view->how == HOLD_HOW_GONE)
+		return NOTICE_NEWS_MISSING;
+	if (was_stopped && view->how == HOLD_HOW_RELEASED)
+		return view->state == HOLD_LOST ? NOTICE_NEWS_LEFT : NOTICE_NEWS_PART;
+	if (view->state == HOLD_RETURNING && view->return_how == HOLD_RETURN_KEPT)
+		return NOTICE_NEWS_KEPT;
+	return NOTICE_NEWS_NONE;
+}
+
+/* The sentences for what it has to tell. */
+static const struct letter_kind *
+letter_kind_of(const struct hold_view *view)
+{
+	enum notice_news news = notice_letter_news(view);
+
+	return news > NOTICE_NEWS_HELD ? &news_kinds[news] : &letter_kinds[view->action];
+}
+
 /* Everything that is said, made once for both parts. */
 struct letter {
 	const struct notice_words *words;
@@ -65,7 +103,7 @@ letter_prepare(struct letter *letter_r, struct base_arena *arena,
 	    notice_templates_words(options->templates, view->template, view->language);
 	struct letter letter = { .words = words, .view = view };
 
-	letter.kind = &letter_kinds[view->action];
+	letter.kind = letter_kind_of(view);
 	letter.from = base_arena_strdup(arena, view->from);
 	letter.is_last = options->is_last;
 	letter.answered =
@@ -87,7 +125,9 @@ letter_prepare(struct letter *letter_r, struct base_arena *arena,
 	    !letter.series || !letter.answered_by || !letter.clock || !letter.when ||
 	    !letter.link)
 		return false;
-	if (!view->deadline)
+	if (letter.kind->at_send == 0)
+		letter.when = notice_words_time(arena, words, view->left, options->now);
+	else if (!view->deadline)
 		letter.when = NULL;
 	*letter_r = letter;
 	return true;
@@ -115,7 +155,8 @@ letter_next_sentence(const struct letter *letter)
 static const char *
 letter_more_sentence(const struct letter *letter)
 {
-	if (letter->view->action == HOLD_STORM && *letter->view->author == '\0')
+	if (letter->view->state == HOLD_HELD && letter->view->action == HOLD_STORM &&
+	    *letter->view->author == '\0')
 		return letter->words->letter_storm_somebody;
 	if (letter->view->action == HOLD_UNDO && letter->view->how != HOLD_HOW_STAYED)
 		return letter->got;
@@ -402,7 +443,7 @@ letter_header(struct base_buffer *out, const struct letter *letter,
 
 	base_buffer_init(&subject, 1024);
 	is_whole = letter_say(&subject, NOTICE_PLAIN, letter,
-		       letter->view->action == HOLD_UNDO && !letter->when
+		       letter->kind == &letter_kinds[HOLD_UNDO] && !letter->when
 			   ? letter->words->letter_subject_confirm
 			   : letter_word(letter, letter->kind->subject),
 		       letter->subject_short) &&

@@ -164,6 +164,8 @@ postman_put_off(struct notice_postman *postman, const char *id)
 	int64_t again = 0;
 	enum base_result result = hold_letter_failed(postman->hold, id, &again, &why);
 
+	if (result == BASE_REFUSE)
+		hold_letter_aside(postman->hold, id, why);
 	return result == BASE_RETRY || result == BASE_BROKEN ? POSTMAN_TROUBLE_MS : 0;
 }
 
@@ -195,6 +197,9 @@ postman_finish(struct notice_postman *postman, struct postman_record *record)
 			    "cannot write down that a letter is over: %s", why);
 		postman->is_troubled = true;
 		return POSTMAN_TROUBLE_MS;
+	case BASE_REFUSE:
+		hold_letter_aside(postman->hold, record->id, why);
+		return POSTMAN_PAUSE_MS;
 	default:
 		memset(record, 0, sizeof(*record));
 		return 0;
@@ -232,6 +237,8 @@ postman_limit(struct notice_postman *postman, struct postman_record *record,
 		    { "answer", "not sent" }, { "tries", "0" },
 		    { "limited_by", "person_day" });
 	record->is_limited = true;
+	if (result == BASE_REFUSE)
+		hold_letter_aside(postman->hold, view->id, why);
 	return result == BASE_RETRY || result == BASE_BROKEN ? POSTMAN_TROUBLE_MS : 0;
 }
 
@@ -246,7 +253,7 @@ postman_handle(struct notice_postman *postman, const struct hold_view *view)
 	int64_t start = base_tick_ms();
 	enum base_result result;
 
-	if (view->state != HOLD_HELD || record->is_delivered)
+	if (notice_letter_news(view) == NOTICE_NEWS_NONE || record->is_delivered)
 		return postman_finish(postman, record);
 	if (notice_rests_have(&postman->rests, view->mailbox))
 		return postman_put_off(postman, view->id);

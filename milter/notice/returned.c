@@ -106,10 +106,10 @@ returned_text(struct base_buffer *out, struct base_arena *arena,
 	    notice_words_subject(arena, words, view, RETURNED_SUBJECT_BODY);
 	const char *people = notice_words_people(arena, words, view);
 	const char *recipients = notice_words_recipients(arena, words, view);
-	const char *got = !is_whole ? words->back_left
-			  : view->how != HOLD_HOW_STAYED || view->left_count > 0
+	const char *got = view->how != HOLD_HOW_STAYED || view->left_count > 0
 			      ? notice_words_got(arena, words, view, now)
-			      : words->back_nobody;
+			  : is_whole ? words->back_nobody
+				     : words->back_left;
 
 	if (subject == NULL || people == NULL || recipients == NULL || got == NULL)
 		return false;

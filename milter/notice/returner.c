@@ -25,7 +25,8 @@
 #define RETURNER_BYTES_A_MS 100  /* ... so much more of it a millisecond */
 #define RETURNER_MAX_ARENA (1u << 20)
 #define RETURNER_MAX_LETTER 65536 /* bytes besides the mail */
-#define RETURNER_TRIES 8          /* then the MTA's own bounce is looked at: 20 minutes */
+#define RETURNER_TRIES 8          /* that the MTA answered; then its own bounce is looked at */
+#define RETURNER_PATIENCE 86400   /* seconds without an answer until that is looked at, too */
 #define RETURNER_DIGEST 32
 
 struct notice_returner {
@@ -47,6 +48,8 @@ struct job {
 	const char **taken; /* room for the files that one letter brings back */
 	size_t longest;	   /* bytes of a message; 0: none was read */
 	bool is_counted;   /* its failure is one of the letter's, not of oops-queued */
+	bool is_answered;  /* the MTA said something about it */
+	bool is_too_large; /* namely that, for good */
 	bool is_unwritten; /* the store does not know what came of it */
 	char answer[200];
 };
@@ -245,7 +248,7 @@ letter_send(
 	size_t length = 0;
 	char *mail;
 
-	job->is_counted = false;
+	job->is_counted = job->is_answered = job->is_too_large = false;
 	result = mail_read(returner, job, index, &mail, &length, why_r);
 	if (result != BASE_OK)
 		return result;
@@ -255,6 +258,9 @@ letter_send(
 	    &returner->is_stopping, &smtp, why_r);
 	if (result == BASE_OK)
 		result = letter_deliver(returner, job, smtp, mail, length, why_r);
+	job->is_answered = result == BASE_NONE || result == BASE_REFUSE;
+	job->is_too_large =
+	    result == BASE_REFUSE && smtp != NULL && notice_smtp_is_too_large(smtp);
 	notice_smtp_close(&smtp);
 	return result;
 }
@@ -287,8 +293,10 @@ job_taken(struct notice_returner *returner, struct job *job, size_t index)
 	while (!atomic_load(&returner->is_stopping)) {
 		result = hold_return_taken(
 		    returner->hold, job->hold.view.id, job->taken, count, &why);
+		if (result == BASE_REFUSE)
+			hold_return_aside(returner->hold, job->hold.view.id, true, why);
 		if (result != BASE_RETRY && result != BASE_BROKEN)
-			break;
+			return;
 		tell_store(returner, false, why);
 		base_sleep_ms(RETURNER_PAUSE_MS);
 	}
@@ -299,25 +307,28 @@ static void
 job_written(struct notice_returner *returner, struct job *job, enum base_result result,
     const char *why)
 {
-	job->is_unwritten = result != BASE_OK && result != BASE_NONE;
+	job->is_unwritten = result == BASE_RETRY || result == BASE_BROKEN;
 	tell_store(returner, !job->is_unwritten, why);
+	if (result == BASE_REFUSE)
+		hold_return_aside(returner->hold, job->hold.view.id, false, why);
 }
 
-/* Neither way is open: an admin must know, once. */
+/* Neither way is open: an admin must know, once; of what is too large, its author as well. */
 static void
 job_stuck(struct notice_returner *returner, struct job *job, const char *why)
 {
 	const char *id = job->hold.view.id, *trouble = "";
 	bool is_news = false;
-	enum base_result result =
-	    hold_return_failed(returner->hold, id, true, &is_news, &trouble);
+	enum base_result result = hold_return_failed(returner->hold, id,
+	    job->is_too_large ? HOLD_RETURN_KEPT : HOLD_RETURN_STUCK, job->is_answered,
+	    &is_news, &trouble);
 
 	job_written(returner, job, result, trouble);
 	if (result != BASE_OK || !is_news)
 		return;
 	base_log(BASE_LOG_ERROR,
-	    "%s cannot be brought back to its author: %s; it stays on hold, and is tried again",
-	    id, why);
+	    "%s cannot be brought back to its author: %s; it stays on hold, and %s", id, why,
+	    job->is_too_large ? "its author is told" : "is tried again");
 	audit_event(AUDIT_ERROR, id, { "where", "return" },
 	    { "what", "it stays on hold" }, { "answer", why });
 }
@@ -348,7 +359,9 @@ static void
 job_fail(struct notice_returner *returner, struct job *job, enum base_result result,
     const char *why)
 {
-	unsigned tries = job->hold.view.return_tries + 1;
+	const struct hold_view *view = &job->hold.view;
+	unsigned tries = view->return_tries + 1;
+	bool is_late = base_now() - view->moved > RETURNER_PATIENCE;
 	const char *trouble = "";
 	bool is_news;
 
@@ -359,13 +372,13 @@ job_fail(struct notice_returner *returner, struct job *job, enum base_result res
 			    "the letter that returns %s cannot be delivered: %s",
 			    job->hold.view.id, why);
 	}
-	if (job->is_counted ? result == BASE_REFUSE || tries >= RETURNER_TRIES
-			    : result == BASE_REFUSE)
+	if (result == BASE_REFUSE || (job->is_answered && tries >= RETURNER_TRIES) ||
+	    (job->is_counted && is_late))
 		job_give_up(returner, job, why);
 	else
 		job_written(returner, job,
-		    hold_return_failed(
-			returner->hold, job->hold.view.id, false, &is_news, &trouble),
+		    hold_return_failed(returner->hold, view->id, HOLD_RETURN_DUE,
+			job->is_answered, &is_news, &trouble),
 		    trouble);
 }
 

@@ -129,6 +129,20 @@ smtp_judge(struct notice_smtp *smtp, const char *after, const char **why_r)
 	return smtp->reply[0] == '4' ? BASE_NONE : BASE_REFUSE;
 }
 
+bool
+notice_smtp_is_too_large(const struct notice_smtp *smtp)
+{
+	const char *reply = smtp->reply, *detail = reply + strcspn(reply, " -");
+
+	if (smtp->is_broken || reply[0] != '5')
+		return false;
+	detail += *detail != '\0';
+	if (strncmp(detail, "5.3.4", 5) == 0 || strncmp(detail, "5.2.3", 5) == 0)
+		return true;
+	/* 552 alone; with a detail it may be a mailbox that is full */
+	return strncmp(reply, "552", 3) == 0 && strncmp(detail, "5.", 2) != 0;
+}
+
 /* One line, and what the server makes of it. */
 static enum base_result
 smtp_step(struct notice_smtp *smtp, const char *line, const char **why_r)

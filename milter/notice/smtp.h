@@ -40,6 +40,8 @@ enum base_result notice_smtp_open(const struct settings *settings, int64_t total
 /* Says goodbye if the server still listens. */
 void notice_smtp_close(struct notice_smtp **smtp);
 
+/* Was what it last said that the message is too large for it, for good (RFC 1870 6, RFC 3463)? */
+bool notice_smtp_is_too_large(const struct notice_smtp *smtp);
 /* Does the server take content with bytes beyond ASCII? */
 bool notice_smtp_has_8bit(const struct notice_smtp *smtp);
 /*

@@ -72,6 +72,13 @@ struct notice_words {
 	const char *letter_subject_brake, *letter_brake, *letter_brake_more;
 	const char *letter_brake_return, *letter_brake_send, *letter_link_brake;
 
+	/* the letter about what is too large to come back, and its page: {subject} {people} */
+	const char *letter_subject_kept, *letter_link_kept;
+	const char *kept_title, *kept_text, *kept_next;
+	/* the letter about what left although it was stopped: {subject} {people} {when} */
+	const char *letter_subject_left, *letter_link_left;
+	const char *left_title, *left_text, *left_released, *left_gone;
+
 	/* the letter with a mail that comes back: {subject} {people} */
 	const char *letter_subject_back;
 	const char *back_expired, *back_storm, *back_undone, *back_undone_admin;
@@ -91,7 +98,7 @@ struct notice_words {
 	const char *choose_note;
 	const char *button_undo_confirm, *button_send_confirm;
 	const char *button_undo, *button_send_now, *button_restore;
-	const char *nobody_has_it, *part_released, *part_gone; /* {people} {when} */
+	const char *nobody_has_it, *part_released, *part_gone; /* {got} {people} {when} */
 	const char *sending_title, *sending_text, *sending_slow;
 	const char *sent_title, *sent_you, *sent_admin, *sent_timer, *sent_other;
 	const char *sent_owner; /* an answer that the owner of a list let through */

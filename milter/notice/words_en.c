@@ -116,6 +116,26 @@ const struct notice_words notice_words_en = {
 	.letter_brake_send = "If you do nothing, this ends {when}, and what waited is sent.",
 	.letter_link_brake = "To let the answers through, open this page and choose there:",
 
+	.letter_subject_kept = "Not sent, and still kept: your mail \"{subject}\"",
+	.letter_link_kept = "To send it after all, open this page and choose there:",
+	.kept_title = "Your mail is too large to come back to you",
+	.kept_text =
+	    "Your mail \"{subject}\" to {people} was not sent. It was to come back to you by a "
+	    "letter, but with all that is in it, that letter is larger than your mail server takes.",
+	.kept_next = "So it is still kept on the mail server, on hold. You can send it after all, or "
+		     "leave it where it is. If you need what is in it, ask your administrator.",
+	.letter_subject_left = "It left although it was stopped: your mail \"{subject}\"",
+	.letter_link_left = "This page shows what is known of it:",
+	.left_title = "Your mail left although it was stopped",
+	.left_text = "Your mail \"{subject}\" to {people} was stopped and was not to be sent.",
+	.left_released =
+	    "But the mail server, or somebody who looks after it, released it without being asked by "
+	    "you or by us. That was noticed {when}; it may have left before. {people} may have it.",
+	.left_gone =
+	    "But it, or a part of it, is missing in the mail server's queue, as was noticed {when}. It "
+	    "may have been sent, and then {people} may have it, or it was removed. If it matters, ask "
+	    "your administrator.",
+
 	.letter_subject_back = "Not sent: your mail \"{subject}\" is back",
 	.back_expired =
 	    "Your mail \"{subject}\" to {people} was kept here until you would say whether it "
@@ -194,7 +214,7 @@ const struct notice_words notice_words_en = {
 	.button_send_now = "Send it now to {people}",
 	.button_restore = "Send it after all",
 
-	.nobody_has_it = "{got}",
+	.nobody_has_it = "{got} That was seen in the mail server's queue {when}.",
 	.part_released = "But the mail server released a part of it without being asked, as was "
 			 "noticed {when}: some of these people may have it.",
 	.part_gone = "But a part of it is missing in the mail server's queue, as was noticed "

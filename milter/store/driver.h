@@ -46,15 +46,14 @@ struct store_driver {
 	    int expected, const char **why_r);
 	enum base_result (*hold_postpone)(
 	    void *database, const char *id, int64_t time, const char **why_r);
+	enum base_result (*hold_look)(void *database, const char *id, int64_t now,
+	    int64_t rest, const char **why_r);
 	enum base_result (*hold_due)(void *database, struct base_arena *arena,
 	    enum store_due which, const char *node, int64_t now, struct store_hold **holds_r, size_t room,
 	    size_t *count_r, const char **why_r);
-	enum base_result (*hold_letter_due)(void *database, struct base_arena *arena,
-	    const char *node, int64_t now, struct store_hold **holds_r, size_t room,
-	    size_t *count_r, const char **why_r);
-	enum base_result (*hold_return_due)(void *database, struct base_arena *arena,
-	    const char *node, int64_t now, struct store_hold **holds_r, size_t room,
-	    size_t *count_r, const char **why_r);
+	enum base_result (*due_ids)(void *database, struct base_arena *arena,
+	    enum store_due which, const char *node, int64_t now, const char ***ids_r,
+	    size_t room, size_t *count_r, const char **why_r);
 	enum base_result (*hold_letters)(void *database, const char *sender, int64_t since,
 	    int64_t *count_r, const char **why_r);
 	enum base_result (*hold_next_due)(

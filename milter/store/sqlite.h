@@ -7,11 +7,12 @@
 
 #include "milter/store/driver.h"
 
-#define STORE_SQLITE_SLOTS 72      /* prepared statements a database keeps */
+#define STORE_SQLITE_SLOTS 80      /* prepared statements a database keeps */
 #define STORE_SQLITE_PART_SLOT 28  /* the first one of sqlite_parts.c */
 #define STORE_SQLITE_STORM_SLOT 36 /* the first one of sqlite_storm.c */
 #define STORE_SQLITE_BUDGET_SLOT 64 /* the first one of sqlite_budget.c */
 #define STORE_SQLITE_SHIFT_SLOT 68 /* the first one of sqlite_shift.c */
+#define STORE_SQLITE_DUE_SLOT 72   /* the first one of sqlite_due.c */
 #define STORE_SQLITE_BUSY_MS 5000  /* how long another process may keep us waiting */
 #define STORE_SQLITE_MEMORY_BUSY_MS                                                        \
 	2000 /* the same for the history, which nobody waits for in a hurry */
@@ -39,7 +40,7 @@ struct store_sqlite {
 /* The schema of each kind: statement `n` leads from version n to n + 1. */
 extern const char *const store_sqlite_holds_schema[];
 extern const char *const store_sqlite_memory_schema[];
-#define STORE_SQLITE_HOLDS_VERSION 7
+#define STORE_SQLITE_HOLDS_VERSION 8
 #define STORE_SQLITE_MEMORY_VERSION 2
 
 /* --- sqlite_call.c --------------------------------------------------------------- */
@@ -147,14 +148,13 @@ enum base_result store_sqlite_hold_update(
     void *database, const struct store_hold *hold, int expected, const char **why_r);
 enum base_result store_sqlite_hold_postpone(
     void *database, const char *id, int64_t time, const char **why_r);
+enum base_result store_sqlite_hold_look(
+    void *database, const char *id, int64_t now, int64_t rest, const char **why_r);
 enum base_result store_sqlite_hold_due(void *database, struct base_arena *arena,
     enum store_due which, const char *node, int64_t now, struct store_hold **holds_r,
     size_t room, size_t *count_r, const char **why_r);
-enum base_result store_sqlite_hold_letter_due(void *database, struct base_arena *arena,
-    const char *node, int64_t now, struct store_hold **holds_r, size_t room,
-    size_t *count_r, const char **why_r);
-enum base_result store_sqlite_hold_return_due(void *database, struct base_arena *arena,
-    const char *node, int64_t now, struct store_hold **holds_r, size_t room,
+enum base_result store_sqlite_due_ids(void *database, struct base_arena *arena,
+    enum store_due which, const char *node, int64_t now, const char ***ids_r, size_t room,
     size_t *count_r, const char **why_r);
 enum base_result store_sqlite_hold_letters(void *database, const char *sender,
     int64_t since, int64_t *count_r, const char **why_r);

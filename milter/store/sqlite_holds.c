@@ -12,9 +12,9 @@
 	" letter_sent, storm, author, answered, template, mailbox,"                        \
 	" return_due, return_tries, return_how, from_address,"                             \
 	" timer, seen, how, left_at, announce, limited_by, left_count, left_to, undone_by,"\
-	" bounces_home"
-#define HOLD_COLUMN_COUNT 48
-#define HOLD_EXPECTED "?49" /* the parameter after them */
+	" bounces_home, letters"
+#define HOLD_COLUMN_COUNT 49
+#define HOLD_EXPECTED "?50" /* the parameter after them */
 
 enum slot {
 	HOLD_INSERT,
@@ -23,11 +23,10 @@ enum slot {
 	HOLD_BY_ACT,
 	HOLD_UPDATE,
 	HOLD_POSTPONE,
+	HOLD_LOOK,
 	HOLD_DUE_TIMER,
 	HOLD_DUE_UNSEEN,
 	HOLD_DUE_SEEN,
-	HOLD_LETTER_DUE,
-	HOLD_RETURN_DUE,
 	HOLD_LETTERS,
 	HOLD_NEXT_DUE,
 	HOLD_LIST_ALL,
@@ -54,7 +53,7 @@ static const char *const statements[] = {
 	[HOLD_INSERT] =
 	    "INSERT INTO hold (" HOLD_COLUMNS ") VALUES (?, ?, ?, ?, ?, ?, ?, ?,"
 	    " ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, "
-	    "?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+	    "?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
 	[HOLD_GET] = "SELECT " HOLD_COLUMNS " FROM hold WHERE id = ?",
 	[HOLD_BY_TOKEN] = "SELECT " HOLD_COLUMNS " FROM hold WHERE id ="
 			  " (SELECT hold_id FROM token WHERE hash = ? AND expires > ?)",
@@ -63,23 +62,20 @@ static const char *const statements[] = {
 	[HOLD_UPDATE] =
 	    "UPDATE hold SET (" HOLD_COLUMNS ") = (?, ?, ?, ?, ?, ?, ?, ?,"
 	    " ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?,"
-	    " ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
+	    " ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
 	    " WHERE id = ?1 AND state = " HOLD_EXPECTED,
 	[HOLD_POSTPONE] = "UPDATE hold SET timer = iif(timer <> 0, ?2, 0),"
 			  " due = iif(due <> 0, ?2, 0) WHERE id = ?1",
+	/* a clock that was set back must not keep anybody from looking */
+	[HOLD_LOOK] = "UPDATE hold SET due = ?2, look_asked = ?2 WHERE id = ?1"
+		      " AND due > ?2 AND look_asked NOT BETWEEN ?2 - ?3 + 1 AND ?2",
 	[HOLD_DUE_TIMER] = "SELECT " HOLD_COLUMNS " FROM hold WHERE node = ?"
 			   " AND timer <> 0 AND timer <= ? ORDER BY timer LIMIT ?",
 	[HOLD_DUE_UNSEEN] = "SELECT " HOLD_COLUMNS " FROM hold WHERE node = ? AND due <> 0"
 			    " AND due <= ? AND (seen <> 0) = 0 ORDER BY due LIMIT ?",
 	[HOLD_DUE_SEEN] = "SELECT " HOLD_COLUMNS " FROM hold WHERE node = ? AND due <> 0"
 			  " AND due <= ? AND (seen <> 0) = 1 ORDER BY due LIMIT ?",
-	[HOLD_LETTER_DUE] = "SELECT " HOLD_COLUMNS " FROM hold WHERE node = ?"
-			    " AND letter_due <> 0 AND letter_due <= ?"
-			    " ORDER BY storm <> '', letter_due LIMIT ?",
-	[HOLD_RETURN_DUE] = "SELECT " HOLD_COLUMNS " FROM hold WHERE node = ?"
-			    " AND return_due <> 0 AND return_due <= ?"
-			    " ORDER BY return_due LIMIT ?",
-	[HOLD_LETTERS] = "SELECT count(*) FROM hold WHERE sender = ?"
+	[HOLD_LETTERS] = "SELECT coalesce(sum(letters), 0) FROM hold WHERE sender = ?"
 			 " AND letter_sent <> 0 AND letter_sent >= ?",
 	[HOLD_NEXT_DUE] =
 	    "SELECT min(next) FROM ("
@@ -172,6 +168,7 @@ hold_bind(struct store_sqlite_call *call, const struct store_hold *hold)
 	store_sqlite_text(call, hold->left_to);
 	store_sqlite_text(call, hold->undone_by);
 	store_sqlite_int(call, hold->bounces_home);
+	store_sqlite_int(call, hold->letters);
 }
 
 /* The row that the statement stands on; false: the arena is full. */
@@ -233,6 +230,7 @@ hold_read(struct store_sqlite_call *call, struct base_arena *arena, void *row_r)
 	hold_r->announce = sqlite3_column_int64(row, 42);
 	hold_r->left_count = sqlite3_column_int64(row, 44);
 	hold_r->bounces_home = sqlite3_column_int(row, 47);
+	hold_r->letters = sqlite3_column_int64(row, 48);
 	return is_whole;
 }
 
@@ -332,18 +330,16 @@ store_sqlite_hold_postpone(void *database, const char *id, int64_t time, const c
 	return store_sqlite_run(&call, why_r);
 }
 
-/* The rows of a node that are due by `now`, by either clock. */
-static enum base_result
-holds_due(void *database, enum slot slot, struct base_arena *arena, const char *node,
-    int64_t now, struct store_hold **holds_r, size_t room, size_t *count_r,
-    const char **why_r)
+enum base_result
+store_sqlite_hold_look(
+    void *database, const char *id, int64_t now, int64_t rest, const char **why_r)
 {
-	struct store_sqlite_call call = call_new(database, slot);
+	struct store_sqlite_call call = call_new(database, HOLD_LOOK);
 
-	store_sqlite_text(&call, node);
+	store_sqlite_text(&call, id);
 	store_sqlite_int(&call, now);
-	store_sqlite_int(&call, (int64_t)room);
-	return hold_many(&call, arena, holds_r, room, count_r, why_r);
+	store_sqlite_int(&call, rest);
+	return store_sqlite_run(&call, why_r);
 }
 
 enum base_result
@@ -356,27 +352,17 @@ store_sqlite_hold_due(void *database, struct base_arena *arena, enum store_due w
 		[STORE_DUE_UNSEEN] = HOLD_DUE_UNSEEN,
 		[STORE_DUE_SEEN] = HOLD_DUE_SEEN,
 	};
+	struct store_sqlite_call call;
 
-	return holds_due(
-	    database, slots[which], arena, node, now, holds_r, room, count_r, why_r);
-}
-
-enum base_result
-store_sqlite_hold_letter_due(void *database, struct base_arena *arena, const char *node,
-    int64_t now, struct store_hold **holds_r, size_t room, size_t *count_r,
-    const char **why_r)
-{
-	return holds_due(
-	    database, HOLD_LETTER_DUE, arena, node, now, holds_r, room, count_r, why_r);
-}
-
-enum base_result
-store_sqlite_hold_return_due(void *database, struct base_arena *arena, const char *node,
-    int64_t now, struct store_hold **holds_r, size_t room, size_t *count_r,
-    const char **why_r)
-{
-	return holds_due(
-	    database, HOLD_RETURN_DUE, arena, node, now, holds_r, room, count_r, why_r);
+	if (which > STORE_DUE_SEEN) {
+		*why_r = base_why("whole rows are not read by this time");
+		return BASE_BROKEN;
+	}
+	call = call_new(database, slots[which]);
+	store_sqlite_text(&call, node);
+	store_sqlite_int(&call, now);
+	store_sqlite_int(&call, (int64_t)room);
+	return hold_many(&call, arena, holds_r, room, count_r, why_r);
 }
 
 enum base_result

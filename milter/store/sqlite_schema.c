@@ -108,4 +108,8 @@ const char *const store_sqlite_holds_schema[] = {
 	"  minute INTEGER PRIMARY KEY NOT NULL, holds INTEGER NOT NULL) STRICT;"
 	"INSERT INTO budget (minute, holds) SELECT created / 60000, count(*) FROM hold"
 	"  WHERE storm = '' AND limited_by = '' GROUP BY created / 60000;",
+	/* 8: looks that a page asks for, and several letters about one hold */
+	"ALTER TABLE hold ADD COLUMN look_asked INTEGER NOT NULL DEFAULT 0;"
+	"ALTER TABLE hold ADD COLUMN letters INTEGER NOT NULL DEFAULT 0;"
+	"UPDATE hold SET letters = 1 WHERE letter_sent <> 0;",
 };

@@ -6,7 +6,7 @@
 enum slot { SHIFT_PARTS, SHIFT_HOLDS, SHIFT_STORMS, SLOT_COUNT };
 
 _Static_assert(
-    STORE_SQLITE_SHIFT_SLOT + SLOT_COUNT <= STORE_SQLITE_SLOTS, "more statements than slots");
+    STORE_SQLITE_SHIFT_SLOT + SLOT_COUNT <= STORE_SQLITE_DUE_SLOT, "more statements than slots");
 
 /* 0 is no time, it stays. */
 #define MOVED(column)                                                                      \

@@ -18,8 +18,6 @@ enum slot {
 	STORM_BY_TOPIC,
 	STORM_OPEN,
 	STORM_ALL,
-	STORM_DUE,
-	STORM_LETTER,
 	STORM_RELEASE,
 	STORM_HELD,
 	STORM_TOLD,
@@ -62,10 +60,6 @@ static const char *const statements[] = {
 				    " ORDER BY started DESC, id LIMIT ?3",
 	[STORM_ALL] = SELECT_STORM "WHERE ?1 IS NOT NULL AND ?2 IS NOT NULL"
 				   " ORDER BY started DESC, id LIMIT ?3",
-	[STORM_DUE] = SELECT_STORM "WHERE until <> 0 AND ?1 IS NOT NULL AND until <= ?2"
-				   " ORDER BY until LIMIT ?3",
-	[STORM_LETTER] = SELECT_STORM "WHERE node = ?1 AND letter_due <> 0"
-				      " AND letter_due <= ?2 ORDER BY letter_due LIMIT ?3",
 	[STORM_RELEASE] = "UPDATE hold SET deadline = ?4, timer = ?4, on_end = ?5"
 			  " WHERE storm = ?1 AND storm <> '' AND settled = 0"
 			  " AND state IN (?2, ?3)",
@@ -284,8 +278,6 @@ store_sqlite_storm_some(void *database, struct base_arena *arena, enum store_sto
 	static const enum slot slots[] = {
 		[STORE_STORMS_OPEN] = STORM_OPEN,
 		[STORE_STORMS_ALL] = STORM_ALL,
-		[STORE_STORMS_DUE] = STORM_DUE,
-		[STORE_STORMS_LETTER] = STORM_LETTER,
 	};
 	struct store_sqlite_call call = call_new(database, slots[set]);
 

@@ -281,6 +281,13 @@ store_hold_postpone(struct store *store, const char *id, int64_t time, const cha
 }
 
 enum base_result
+store_hold_look(struct store *store, const char *id, int64_t now, int64_t rest,
+    const char **why_r)
+{
+	return CALL(store, hold_look, id, now, rest, why_r);
+}
+
+enum base_result
 store_hold_due(struct store *store, struct base_arena *arena, enum store_due which,
     const char *node, int64_t now, struct store_hold **holds_r, size_t room,
     size_t *count_r, const char **why_r)
@@ -290,21 +297,11 @@ store_hold_due(struct store *store, struct base_arena *arena, enum store_due whi
 }
 
 enum base_result
-store_hold_letter_due(struct store *store, struct base_arena *arena, const char *node,
-    int64_t now, struct store_hold **holds_r, size_t room, size_t *count_r,
+store_due_ids(struct store *store, struct base_arena *arena, enum store_due which,
+    const char *node, int64_t now, const char ***ids_r, size_t room, size_t *count_r,
     const char **why_r)
 {
-	return CALL(
-	    store, hold_letter_due, arena, node, now, holds_r, room, count_r, why_r);
-}
-
-enum base_result
-store_hold_return_due(struct store *store, struct base_arena *arena, const char *node,
-    int64_t now, struct store_hold **holds_r, size_t room, size_t *count_r,
-    const char **why_r)
-{
-	return CALL(
-	    store, hold_return_due, arena, node, now, holds_r, room, count_r, why_r);
+	return CALL(store, due_ids, arena, which, node, now, ids_r, room, count_r, why_r);
 }
 
 enum base_result

@@ -171,6 +171,7 @@ struct store_hold {
 	const char *left_to; /* visible ones of them, one a line; emptied when it is over */
 	const char *undone_by; /* who stopped it, "" nobody */
 	int bounces_home; /* 1: what the MTA bounces goes where its letters go */
+	int64_t letters;       /* that were taken about it */
 };
 
 /* One queue file of a hold. What memory learns if it is sent lies beside it, see below. */
@@ -203,24 +204,31 @@ enum base_result store_hold_update(
  * come at `time`, nothing else of it is read or written. */
 enum base_result store_hold_postpone(
 	struct store *store, const char *id, int64_t time, const char **why_r);
+/*
+ * Makes a hold be looked at `now` rather than later, and changes nothing else of it. NONE: it is
+ * due already, it is over, or the last time that this was done is less than `rest` ago.
+ */
+enum base_result store_hold_look(struct store *store, const char *id, int64_t now, int64_t rest,
+	const char **why_r);
 /* What can be due of a hold. */
 enum store_due {
 	STORE_DUE_TIMER,  /* by `timer` */
 	STORE_DUE_UNSEEN, /* by `due`, of those that were never seen */
 	STORE_DUE_SEEN,	  /* by `due`, of the others */
+	/* these by store_due_ids() alone */
+	STORE_DUE_LETTER, /* by `letter_due`; holds of a storm come after all others */
+	STORE_DUE_RETURN, /* by `return_due` */
+	STORE_DUE_STORM,  /* storms of all nodes, by `until` */
+	STORE_DUE_STORM_LETTER, /* storms, by `letter_due` */
 };
 
 /* Up to `room` holds of a node whose time of that kind is not 0 and <= now, earliest first. */
 enum base_result store_hold_due(struct store *store, struct base_arena *arena,
 	enum store_due which, const char *node, int64_t now, struct store_hold **holds_r, size_t room,
 	size_t *count_r, const char **why_r);
-/* The same for letter_due; holds of a storm come after all others. */
-enum base_result store_hold_letter_due(struct store *store, struct base_arena *arena,
-	const char *node, int64_t now, struct store_hold **holds_r, size_t room,
-	size_t *count_r, const char **why_r);
-/* The same for return_due. */
-enum base_result store_hold_return_due(struct store *store, struct base_arena *arena,
-	const char *node, int64_t now, struct store_hold **holds_r, size_t room,
+/* Only the ids of them, for each kind: they can be read when a row itself cannot. */
+enum base_result store_due_ids(struct store *store, struct base_arena *arena,
+	enum store_due which, const char *node, int64_t now, const char ***ids_r, size_t room,
 	size_t *count_r, const char **why_r);
 /* When the earliest time of any kind of a node is; NONE if there is none. */
 enum base_result store_hold_next_due(
@@ -337,8 +345,6 @@ struct store_answer {
 enum store_storm_set {
 	STORE_STORMS_OPEN,   /* not over, newest first */
 	STORE_STORMS_ALL,    /* newest first */
-	STORE_STORMS_DUE,    /* not over, but their time is, at `now` */
-	STORE_STORMS_LETTER, /* of `node`, with a letter that is due at `now` */
 };
 
 enum base_result store_storm_insert(struct store *store, const struct store_storm *storm, const char **why_r);

@@ -16,6 +16,8 @@
 
 #include "milter/web/internal.h"
 
+#define CLIENTS_MAX_NODE 128 /* bytes of an address with its port */
+
 /* An address as it is counted: of IPv6 the network of 64 bits, which is one subscriber's. */
 struct web_key {
 	unsigned char bytes[16];
@@ -241,11 +243,53 @@ web_client_free(struct web_client **client)
 	free(gone);
 }
 
+/* A colon and a port, as a number or as a name that a proxy made up (RFC 7239 6.3); or nothing. */
+static bool
+is_port(const char *text)
+{
+	size_t length;
+
+	if (*text == '\0')
+		return true;
+	if (*text++ != ':')
+		return false;
+	if (*text == '_') {
+		length = strspn(text, "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
+				      "0123456789._-");
+		return length > 1 && text[length] == '\0';
+	}
+	length = strspn(text, "0123456789");
+	return length >= 1 && length <= 5 && text[length] == '\0';
+}
+
+/*
+ * An address as proxies write it: plain, or with the port that RFC 7239 6 allows behind it. With
+ * a port an IPv6 address stands in brackets; without brackets every colon is of the address.
+ */
+static bool
+node_parse(char *text, struct sockaddr_storage *address_r)
+{
+	char *end = *text == '[' ? strchr(text, ']') : strchr(text, ':');
+
+	if (*text == '[') {
+		if (!end || !is_port(end + 1))
+			return false;
+		*end = '\0';
+		return strchr(text + 1, ':') && address_parse(text + 1, address_r);
+	}
+	if (end && !strchr(end + 1, ':')) {
+		if (!is_port(end))
+			return false;
+		*end = '\0';
+	}
+	return address_parse(text, address_r);
+}
+
 /* The last element: what a proxy adds at the end of what it was given. */
 static bool
 forwarded_parse(const char *value, struct sockaddr_storage *address_r)
 {
-	char text[INET6_ADDRSTRLEN];
+	char text[CLIENTS_MAX_NODE];
 	const char *last = strrchr(value, ',');
 	size_t length;
 
@@ -256,7 +300,7 @@ forwarded_parse(const char *value, struct sockaddr_storage *address_r)
 		return false;
 	memcpy(text, last, length);
 	text[length] = '\0';
-	return address_parse(text, address_r);
+	return node_parse(text, address_r);
 }
 
 bool
@@ -265,9 +309,11 @@ web_client_ask(struct web_client *client, const char *forwarded)
 	struct sockaddr_storage address;
 
 	client->has_asked = true;
-	if (!client->is_proxy || !forwarded || !forwarded_parse(forwarded, &address))
+	if (!client->is_proxy || !forwarded)
 		return true;
-	client_set(client, &address);
+	/* what names no address counts, all together, for the proxy's own */
+	if (forwarded_parse(forwarded, &address))
+		client_set(client, &address);
 	return clients_of(client->clients, &client->key, true) <= WEB_MAX_PER_CLIENT;
 }
 

@@ -83,6 +83,8 @@ void web_page_hold(struct web_answer *answer, struct base_arena *arena,
 	int64_t now);
 /* Has the sending of it begun, so that nobody can stop it any more? */
 bool web_is_past_stopping(const struct hold_view *view);
+/* Is what it knows of the queue too old for a page, while the mail can still leave? */
+bool web_is_stale(const struct hold_view *view, int64_t now);
 /* A page of a title and one or two (else NULL) paragraphs. */
 void web_page_plain(struct web_answer *answer, const struct notice_words *words,
 	const char *title, const char *text, const char *more);
@@ -112,8 +114,9 @@ struct web_client *web_client_new(struct web_clients *clients, int fd,
 void web_client_free(struct web_client **client);
 /*
  * Its header has come; `forwarded` is the last field X-Forwarded-For of it, NULL: none. Only if
- * the peer is our proxy, the last address there is who asks: it wrote that one. False: that one
- * asks too often at the same time.
+ * the peer is our proxy, the last address there is who asks: it wrote that one. It may have a
+ * port: 192.0.2.1:80, [2001:db8::1], [2001:db8::1]:80 (RFC 7239 6). All whose last element is
+ * something else count as one. False: that one asks too often at the same time.
  */
 bool web_client_ask(struct web_client *client, const char *forwarded);
 /* The address of who asks; "-": not known. */

@@ -15,6 +15,7 @@
 #define PAGE_MAX_REASON 300 /* bytes of one sentence */
 
 #define PAGE_SOON 600 /* seconds: a page whose state ends sooner looks again by itself */
+#define PAGE_STALE 120 /* seconds after which nobody can have looked: the queue does not answer */
 #define PAGE_SLOW 60  /* seconds after which a move takes longer than people expect */
 
 /* The texts of one page, made once. */
@@ -28,6 +29,7 @@ struct page {
 	const char *since;    /* when it was held */
 	const char *until;    /* when the state ends by itself, with how long that is */
 	const char *moved;    /* when it came into this state */
+	const char *seen;     /* when the queue showed all of it on hold */
 	const char *left;     /* when it was noticed that files left without us */
 	bool is_late;	      /* its reader was too late to stop it */
 	int64_t now;
@@ -192,7 +194,8 @@ page_who_has_it(const struct page *page)
 	switch (page->view->how) {
 	case HOLD_HOW_STAYED:
 	case HOLD_HOW_UNKNOWN:
-		page_say(page, NULL, page->words->nobody_has_it, "");
+		if (page->view->seen) /* nothing is said that was not seen */
+			page_say(page, NULL, page->words->nobody_has_it, page->seen);
 		break;
 	case HOLD_HOW_GONE:
 		page_say(page, NULL, page->words->part_gone, page->left);
@@ -379,7 +382,8 @@ page_restore(const struct page *page)
 	base_buffer_puts(page->out, "<details>\n<summary>");
 	notice_words_put(page->out, NOTICE_HTML, words->restore_open);
 	base_buffer_puts(page->out, "</summary>\n");
-	page_say(page, "note", words->undone_note, "");
+	if (page->view->deadline)
+		page_say(page, "note", words->undone_note, "");
 	page_form_open(page);
 	base_buffer_puts(page->out,
 	    "<label><input type=\"checkbox\" name=\"sure\" value=\"yes\" required> <span>");
@@ -428,9 +432,26 @@ page_undone(const struct page *page)
 		page_restore(page);
 }
 
+/* Is it too large to come back, and waits for a decision? */
+static bool
+page_is_kept(const struct page *page)
+{
+	return page->view->state == HOLD_RETURNING &&
+	       page->view->return_how == HOLD_RETURN_KEPT;
+}
+
 static void
 page_returning(const struct page *page)
 {
+	if (page_is_kept(page)) {
+		page_say(page, NULL, page->words->kept_text, "");
+		page_who_has_it(page);
+		page_say(page, NULL, page->words->kept_next, "");
+		page_facts(page);
+		if (page_has_restore(page) && page->now >= page->view->restorable)
+			page_restore(page);
+		return;
+	}
 	page_say(page, NULL,
 	    page->view->return_how == HOLD_RETURN_STUCK ? page->words->returning_stuck
 							: page->words->returning_text,
@@ -516,11 +537,20 @@ page_title(const struct page *page, const struct page_state *state)
 		return page->words->storm_title;
 	if (!page->view->is_seen)
 		return page->words->stopping_title;
+	if (page_is_kept(page))
+		return page->words->kept_title;
 	if (state->state == HOLD_LOST && page->view->how == HOLD_HOW_RELEASED)
 		return page->words->lost_released_title;
 	if (is_held && page->view->action == HOLD_UNDO)
 		return page->words->undo_title;
 	return *(const char *const *)((const char *)page->words + state->title);
+}
+
+bool
+web_is_stale(const struct hold_view *view, int64_t now)
+{
+	return (view->state == HOLD_HELD || view->state == HOLD_UNDONE) &&
+	       view->action != HOLD_BRAKE && now - view->seen > HOLD_LOOK_SECONDS;
 }
 
 /* When the browser should look again: while something moves, or when it is about to. */
@@ -533,6 +563,10 @@ page_refresh(const struct page *page, const struct page_state *state)
 		return page->now - page->view->moved > PAGE_SLOW ? 15 : 2;
 	if (page_has_restore(page) && page->now < page->view->restorable)
 		return (int)(page->view->restorable - page->now);
+	if (page_is_kept(page))
+		return 0;
+	if (web_is_stale(page->view, page->now))
+		return page->now - page->view->seen > PAGE_STALE ? 15 : 2;
 	if (state->refresh)
 		return page->now - page->view->moved > PAGE_SLOW ? 15 : state->refresh;
 	if (hold_state_is_final(state->state) || !page->view->deadline || left > PAGE_SOON)
@@ -557,10 +591,11 @@ page_prepare(struct page *page, struct base_arena *arena)
 	page->answered_by = notice_words_answered(arena, words, view);
 	page->since = notice_words_time(arena, words, view->created, page->now);
 	page->until = notice_words_time_within(arena, words, view->deadline, page->now);
+	page->seen = notice_words_time(arena, words, view->seen, page->now);
 	page->left = notice_words_time(arena, words, view->left, page->now);
 	page->moved = notice_words_time(arena, words, view->moved, page->now);
 	return page->answered && page->subject && page->people && page->recipients &&
-	       page->since && page->until && page->moved && page->left && page->got &&
+	       page->since && page->until && page->moved && page->left && page->seen && page->got &&
 	       page->had && page->series && page->answered_by;
 }
 

@@ -195,6 +195,17 @@ routes_audit(const struct web_request *request, const struct hold_view *view)
 	    { "state", hold_state_str(view->state) }, { "client", request->client });
 }
 
+/* What a page says of the queue is to be fresh; that the queue is looked at decides nothing. */
+static void
+routes_look(const struct web_site *site, const struct web_request *request,
+    const struct hold_view *view, int64_t now)
+{
+	const char *ignored;
+
+	if (request->method == WEB_GET && web_is_stale(view, now))
+		(void)hold_look_ask(site->hold, view->id, &ignored);
+}
+
 /* GET and HEAD: shows, and changes nothing. */
 static void
 routes_show(const struct web_site *site, const struct web_request *request,
@@ -215,6 +226,7 @@ routes_show(const struct web_site *site, const struct web_request *request,
 	web_page_hold(answer, arena,
 	    notice_templates_words(site->templates, view.template, view.language), &view,
 	    request->is_late, now);
+	routes_look(site, request, &view, now);
 	routes_audit(request, &view);
 }
 

@@ -269,7 +269,7 @@ def test_settings_that_nobody_took():
 def test_a_login_that_may_be_several_people():
     domains = {"local_domains": ("example.com", "example.org")}
     with Site({**SETTINGS, "identity": domains}) as site:
-        warning(site, "in any of 2 local domains", "login_domain")
+        warning(site, "nobody's, with 2 local domains", "login_domain")
         site.changes = {**SETTINGS, "identity": {**domains, "login_domain": "example.com"}}
         site.write_settings()
         assert site.oopsctl("reload").returncode == 0

@@ -1,5 +1,6 @@
 """A queue file that left without us: told as what was seen, never as sent or stopped by us."""
 import contextlib
+import quopri
 import sqlite3
 
 from lab import story, web
@@ -130,3 +131,32 @@ def test_check_names_holds_without_a_file():
             rows.commit()
         assert f"1 holds have no file on hold in the queue: {hold}" in site.oopsctl("check").stdout
         site.run("oops-milter")
+
+
+def test_who_stopped_it_hears_that_it_left():
+    """An admin frees the hold queue, and with it what its author had stopped."""
+    with Site() as site:
+        message, queue_id, hold, link = held(site)
+        web.press(link, "undo")
+        until(lambda: "Your mail was stopped" in web.get(link).text, 20)
+        site.mta.release(queue_id)
+        story.reaches(site, message, 20)
+        web.get(link)  # whoever looks has it looked at
+        letter = until(lambda: [one for one in site.letters(ANNA)
+                                if "although it was stopped" in one.header("Subject")], 90)[0]
+        text = " ".join(quopri.decodestring(letter.data).decode().split())
+        assert message.subject in text and "40 people may have it" in text, text
+        assert len(site.audit("lost", id=hold)) == 1
+        until(lambda: len(site.audit("notice", id=hold)) == 2, 10)
+        assert message.subject not in site.oopsctl("show", hold, check=True).stdout
+
+
+def test_a_page_looks_for_itself():
+    """Nobody is told for a minute that nobody has it: who loads the page has it looked at."""
+    with Site() as site:
+        message, queue_id, hold, link = held(site)
+        until(lambda: "Nobody has got it. That was seen" in web.get(link).text, 10)
+        site.mta.release(queue_id)
+        until(lambda: "Nobody has got it" not in web.get(link).text, 15, "it is looked at")
+        assert site.audit("lost", id=hold)
+        assert not site.audit("wish"), "looking decides nothing"

@@ -8,7 +8,7 @@ import time
 
 from lab import story, web
 from lab.mail import Message, Submission, attached, free_port, never, own_part, until
-from lab.site import Site
+from lab.site import Site, only
 from lab.story import ANNA
 
 QUICK = {"undo": {"grace": "1s"}}
@@ -127,6 +127,66 @@ def test_mails_that_differ_in_the_subject_alone_come_back_all():
             assert any(f"Subject: {one.subject}".encode() in mail for mail in mails), mails
 
 
+LIMIT = 120000  # bytes; the mail fits, and in the form in which it could come back does not
+LARGE = ("ä" * 700 + "\n") * 70  # with lines that are too long for any other form than base64
+EIGHT_BIT = [("MIME-Version", "1.0"), ("Content-Type", "text/plain; charset=utf-8"),
+             ("Content-Transfer-Encoding", "8bit")]
+
+
+def too_large():
+    """A site where a large mail that was stopped is too large to come back."""
+    site = Site(QUICK, postfix={"extra": {"message_size_limit": str(LIMIT)}})
+    site.allow("letter that returns|cannot be brought back"
+               "|queue file size limit exceeded|mail_stream_cleanup")
+    return site
+
+
+def news(site, subject):
+    """The letter to Anna with these words in its subject."""
+    return until(lambda: [one for one in site.letters(ANNA) if subject in one.header("Subject")],
+                 20, f"a letter: {subject}")[0]
+
+
+@only("postfix")
+def test_too_large_is_kept_and_can_be_sent_after_all():
+    with too_large() as site:
+        message, hold = undone(site, LARGE, EIGHT_BIT)
+        letter = news(site, "still kept")
+        assert letter.recipients == [ANNA] and len(letter.data) < 20000
+        error, = site.audit("error", where="return")
+        assert error["id"] == hold and "552" in error["answer"], error
+        assert "too large to come back" in site.oopsctl("list", check=True).stdout
+        assert "kept" in site.oopsctl("show", hold, check=True).stdout
+        assert f"too large to come back to their authors, who were told: {hold}" in (
+            site.oopsctl("check").stdout)
+        link = web.link_in(letter)
+        until(lambda: 'value="restore"' in web.get(link).text, 10, "it can be sent after all")
+        assert "too large to come back to you</h1>" in web.get(link).text
+        # nobody else waits for it
+        other = Message(story.CLARA, [ANNA] + story.COLLEAGUES[:2], "Other")
+        site.send(other)
+        until(lambda: site.receiver.received(other.id), 20, "another mail")
+        assert not site.receiver.received(message.id) and not site.audit("return", id=hold)
+        web.press(link, "restore")
+        story.reaches(site, message)
+        until(lambda: site.audit("sent", id=hold), 10)
+        assert [line["was"] for line in site.audit("restore", id=hold)] == ["RETURNING"]
+
+
+@only("postfix")
+def test_too_large_comes_back_when_an_admin_makes_room():
+    with too_large() as site:
+        message, hold = undone(site, LARGE, EIGHT_BIT)
+        news(site, "still kept")
+        site.mta.run("postconf", "-e", f"message_size_limit = {10 * LIMIT}")
+        site.mta.run("postfix", "reload")
+        assert site.oopsctl("undo", hold).returncode == 0
+        letter, = site.returned(ANNA, 30)
+        is_over(site, hold, "letter")
+        assert site.mta.plain(own_part(attached(letter))) == site.mta.plain(message.data())
+        assert not site.receiver.received(message.id)
+
+
 class Refusing(socketserver.ThreadingTCPServer):
     """A mail server for our letters that can be told to refuse letters that return mail."""
 
@@ -208,7 +268,8 @@ def test_refused_for_good_large_stays():
 def test_a_store_that_cannot_be_written_is_not_hurried():
     """A disk that is full: letters that fail then are not tried as fast as it goes."""
     server, site, body = refused_letters("is there some left?\n", b"450 4.2.0 later\r\n")
-    site.allow("mail cannot be brought back for now")
+    site.allow("mail cannot be brought back for now"
+               "|what came of its return cannot be read or written")
     with server, site:
         story.teach(site)
         message, queue_id = story.slip(site, story.announce(site), body=body)

@@ -370,6 +370,7 @@ START_TEST(moves_are_exactly_these)
 		"UNDONE LOST",
 		"SENDING SENT",
 		"SENDING LOST",
+		"RETURNING SENDING",
 		"RETURNING RETURNED",
 		"RETURNING LOST",
 		"LOST PLACING",
@@ -392,7 +393,7 @@ START_TEST(moves_are_exactly_these)
 				ck_assert(!is_listed);
 		}
 	}
-	ck_assert_int_eq(count, 15);
+	ck_assert_int_eq(count, 16);
 }
 END_TEST
 
@@ -1485,13 +1486,15 @@ START_TEST(returned_by_a_bounce_when_told_so)
 	bool is_news;
 
 	place_returning(hold, id);
-	OK(hold_return_failed(hold, id, false, &is_news, &why));
+	OK(hold_return_failed(hold, id, HOLD_RETURN_DUE, true, &is_news, &why));
 	NONE(hold_return_next(hold, arena, &returning, &why)); /* later again */
-	OK(hold_return_failed(hold, id, true, &is_news, &why));
+	OK(hold_return_failed(hold, id, HOLD_RETURN_STUCK, true, &is_news, &why));
 	ck_assert(is_news);
-	OK(hold_return_failed(hold, id, true, &is_news, &why));
+	OK(hold_return_failed(hold, id, HOLD_RETURN_STUCK, true, &is_news, &why));
 	ck_assert(!is_news);
 	ck_assert_uint_eq(look(hold, id).return_tries, 3);
+	OK(hold_return_failed(hold, id, HOLD_RETURN_STUCK, false, &is_news, &why));
+	ck_assert_uint_eq(look(hold, id).return_tries, 3); /* nobody answered */
 	ck_assert_int_eq(look(hold, id).return_how, HOLD_RETURN_STUCK);
 	base_sleep_ms(300);
 	ck_assert_int_eq(file_find("QUEUE1")->place, ON_HOLD);
@@ -1548,15 +1551,139 @@ START_TEST(returned_when_the_rest_has_left)
 
 	place_half_returned(hold, id);
 	file_find("QUEUE2")->place = NOWHERE;
-	OK(hold_return_failed(hold, id, false, &is_news, &why));
+	OK(hold_return_failed(hold, id, HOLD_RETURN_DUE, true, &is_news, &why));
 	for (int64_t end = base_now_ms() + 20000;
 	     look(hold, id).how == HOLD_HOW_STAYED && base_now_ms() < end;)
 		base_sleep_ms(50);
 	ck_assert_int_eq(look(hold, id).state, HOLD_RETURNING);
-	OK(hold_return_failed(hold, id, false, &is_news, &why));
+	OK(hold_return_failed(hold, id, HOLD_RETURN_DUE, true, &is_news, &why));
 	NONE(hold_return_next(hold, arena, &returning, &why));
 	wait_for(hold, id, HOLD_RETURNED, 10000);
 	ck_assert_int_eq(file_find("QUEUE1")->deleted, 1);
+	watch_stop(&watch);
+	hold_close(&hold);
+}
+END_TEST
+
+/* Too large to come back: it is kept, its author is told once, and somebody decides. */
+START_TEST(kept_until_somebody_decides)
+{
+	struct hold *hold = must_open();
+	struct watch watch = watch_start(hold);
+	struct hold_returning returning;
+	struct hold_view view;
+	char id[BASE_ID_SIZE];
+	bool is_news = false;
+
+	place_returning(hold, id);
+	REFUSE(hold_wish(hold, id, HOLD_WISH_SEND, "admin", NULL, &why)); /* it is on its way back */
+	OK(hold_return_failed(hold, id, HOLD_RETURN_KEPT, true, &is_news, &why));
+	ck_assert(is_news);
+	ck_assert_int_eq(look(hold, id).return_how, HOLD_RETURN_KEPT);
+	NONE(hold_return_next(hold, arena, &returning, &why));
+	OK(hold_letter_next(hold, arena, &view, &why));
+	ck_assert_str_eq(view.id, id);
+	ck_assert_str_eq(view.subject, "SECRET-SUBJECT  X: y");
+	OK(hold_letter_done(hold, id, &why));
+	NONE(hold_letter_next(hold, arena, &view, &why));
+	REFUSE(hold_wish(hold, id, HOLD_WISH_UNDO, "link", NULL, &why));
+	OK(hold_wish(hold, id, HOLD_WISH_UNDO, "admin", NULL, &why)); /* who made room for it */
+	OK(hold_return_next(hold, arena, &returning, &why));
+	OK(hold_return_failed(hold, id, HOLD_RETURN_KEPT, true, &is_news, &why));
+	ck_assert_int_eq(file_find("QUEUE1")->place, ON_HOLD);
+	base_sleep_ms(HOLD_RESTORE_AFTER_MS); /* a link's restore comes no sooner */
+	OK(hold_wish(hold, id, _i ? HOLD_WISH_RESTORE : HOLD_WISH_SEND, _i ? "link" : "admin",
+	    NULL, &why));
+	wait_for(hold, id, HOLD_SENT, 3000);
+	ck_assert_int_eq(file_find("QUEUE1")->released, 1);
+	ck_assert_int_eq(file_find("QUEUE1")->deleted, 0);
+	watch_stop(&watch);
+	hold_close(&hold);
+}
+END_TEST
+
+/* Stopped, and released by hand all the same: who stopped it hears of it, and then is forgotten. */
+START_TEST(who_stopped_it_hears_that_it_left)
+{
+	struct hold *hold = must_open();
+	struct watch watch = watch_start(hold);
+	struct hold_request request = sample("QUEUE1", "act");
+	struct hold_view view;
+	char id[BASE_ID_SIZE];
+
+	place_held(hold, &request, id);
+	OK(hold_wish(hold, id, HOLD_WISH_UNDO, "link", NULL, &why));
+	file_find("QUEUE1")->place = DEFERRED;
+	wait_for(hold, id, HOLD_LOST, 4000);
+	ck_assert_str_eq(look(hold, id).recipients, "");
+	OK(hold_letter_next(hold, arena, &view, &why));
+	ck_assert_str_eq(view.id, id);
+	ck_assert_int_eq(view.how, HOLD_HOW_RELEASED);
+	ck_assert_int_ne(view.left, 0);
+	ck_assert_str_eq(view.subject, "SECRET-SUBJECT  X: y");
+	OK(hold_letter_done(hold, id, &why));
+	NONE(hold_letter_next(hold, arena, &view, &why));
+	ck_assert_str_eq(look(hold, id).subject, "");
+	watch_stop(&watch);
+	hold_close(&hold);
+}
+END_TEST
+
+/* What a file is like whose disk lost a page: of one row, what does not fit on its first page. */
+static void
+row_damage(const char *id)
+{
+	static char page[4096];
+	char path[200], sql[200];
+	sqlite3 *raw;
+	bool is_found = false;
+	FILE *file;
+
+	snprintf(path, sizeof(path), "%s/" STORE_HOLDS_PATH, directory);
+	snprintf(sql, sizeof(sql),
+	    "UPDATE hold SET recipients = printf('%%.*c', 40000, 'x') WHERE id = '%s'", id);
+	ck_assert_int_eq(sqlite3_open(path, &raw), SQLITE_OK);
+	ck_assert_int_eq(sqlite3_exec(raw, sql, NULL, NULL, NULL), SQLITE_OK);
+	sqlite3_close(raw); /* the last one: what is in the log goes into the file */
+	file = fopen(path, "r+");
+	ck_assert_ptr_nonnull(file);
+	while (!is_found && fread(page, sizeof(page), 1, file) == 1)
+		is_found = memcmp(page + 4, "xxxxxxxx", 8) == 0 && page[4095] == 'x';
+	ck_assert(is_found);
+	ck_assert_int_eq(fseek(file, -(long)sizeof(page), SEEK_CUR), 0);
+	ck_assert_uint_eq(fwrite("\xff\xff\xff\xff", 4, 1, file), 1);
+	fclose(file);
+}
+
+/* One row that cannot be read is told once, and what is behind it goes its way. */
+START_TEST(an_unreadable_row_waits_alone)
+{
+	struct hold *hold = must_open();
+	struct watch watch = watch_start(hold);
+	struct hold_request bad = sample("QUEUE1", "act1"), good = sample("QUEUE2", "act2");
+	char bad_id[BASE_ID_SIZE], good_id[BASE_ID_SIZE];
+	struct store_hold *row = NULL;
+	struct hold_view view;
+
+	place_held(hold, &bad, bad_id);
+	place_held(hold, &good, good_id);
+	watch_stop(&watch);
+	for (int i = 0; i < 2; i++) {
+		OK(store_hold_get(hold->store, arena, i ? good_id : bad_id, &row, &why));
+		row->timer = row->deadline = row->due = row->letter_due = 1 + i;
+		OK(store_hold_update(hold->store, row, row->state, &why));
+	}
+	hold_close(&hold);
+	row_damage(bad_id);
+	hold = must_open();
+	ck_assert_int_eq(
+	    store_hold_get(hold->store, arena, bad_id, &row, &why), BASE_BROKEN);
+	OK(hold_letter_next(hold, arena, &view, &why));
+	ck_assert_str_eq(view.id, good_id);
+	hold_letter_aside(hold, good_id, "nothing can be written of it");
+	NONE(hold_letter_next(hold, arena, &view, &why));
+	watch = watch_start(hold);
+	wait_for(hold, good_id, good.action == HOLD_UNDO ? HOLD_SENT : HOLD_RETURNING, 5000);
 	watch_stop(&watch);
 	hold_close(&hold);
 }
@@ -2180,12 +2307,12 @@ START_TEST(nothing_is_adopted_into_what_is_back)
 
 	place_half_returned(hold, id);
 	file_find("QUEUE2")->place = NOWHERE;
-	OK(hold_return_failed(hold, id, false, &is_news, &why));
+	OK(hold_return_failed(hold, id, HOLD_RETURN_DUE, true, &is_news, &why));
 	for (int64_t end = base_now_ms() + 20000;
 	     look(hold, id).how == HOLD_HOW_STAYED && base_now_ms() < end;)
 		base_sleep_ms(50);
 	queue->fail = 1000; /* the deletion takes a while */
-	OK(hold_return_failed(hold, id, false, &is_news, &why));
+	OK(hold_return_failed(hold, id, HOLD_RETURN_DUE, true, &is_news, &why));
 	ck_assert_int_eq(look(hold, id).return_how, HOLD_RETURN_LETTER);
 	file_find("QUEUE2")->place = ON_HOLD;
 	ck_assert_int_eq(care_of(hold, id, "QUEUE2"), HOLD_CARE_NONE);
@@ -2568,6 +2695,9 @@ main(void)
 	tcase_add_test(life, returned_while_it_is_looked_at);
 	tcase_add_test(life, returned_when_every_file_is_back);
 	tcase_add_test(life, returned_by_a_bounce_when_told_so);
+	tcase_add_loop_test(life, kept_until_somebody_decides, 0, 2);
+	tcase_add_test(life, who_stopped_it_hears_that_it_left);
+	tcase_add_test(life, an_unreadable_row_waits_alone);
 	tcase_add_test(life, a_bounce_leaves_out_what_is_back);
 	tcase_add_test(life, returned_when_the_rest_has_left);
 	tcase_add_test(life, no_restore_while_it_is_deleted);

@@ -27,6 +27,7 @@ static const struct settings site = {
 	.identity = { .recipient_delimiter = "",
 	    .local_domains = domains,
 	    .local_domain_count = 2,
+	    .login_domain = "example.com",
 	    .trusted_networks = networks,
 	    .trusted_network_count = 3 },
 };
@@ -37,6 +38,7 @@ static const struct settings machine_site = {
 	.identity = { .recipient_delimiter = "",
 	    .local_domains = machine_domains,
 	    .local_domain_count = 2,
+	    .login_domain = "example.com",
 	    .machines = machines,
 	    .machine_count = 3 },
 };
@@ -137,7 +139,7 @@ static const struct {
 	{ "", "7f00::1", false, "a@example.com", "", IDENTITY_NONE, "" },
 	/* the actor */
 	{ "ann", "", false, "bounce@example.net", "ann@example.org", IDENTITY_LOGIN,
-	    "ann@example.org" },
+	    "ann@example.com" },
 	{ "ann", "", false, "ann@example.com", "info@example.org", IDENTITY_LOGIN,
 	    "ann@example.com" },
 	{ "ann", "", false, "ann@example.com", "ann@gmail.example", IDENTITY_LOGIN,
@@ -242,10 +244,13 @@ static const struct person_case {
 	    "ann@example.com", "From", "" },
 	{ "Ann@EXAMPLE.com", "x@example.net", "", "ann@example.com", "ann@example.com",
 	    "ann@example.com", "From", "" },
-	{ "ANN", "x@example.net", "", "ann@example.org", "ann@example.org", "ann@example.org",
+	{ "ANN", "x@example.net", "", "ann@example.com", "ann@example.com", "ann@example.com",
 	    "From", "" },
-	{ "ann", "ann@example.org", "", "ann@strange.example", "ann@example.org",
-	    "ann@example.org", "envelope", "From" },
+	/* her name in another domain of ours is another person's */
+	{ "ann", "x@example.net", "", "ann@example.org", "ann@example.com", "ann@example.com",
+	    "ann@example.com", "From" },
+	{ "ann", "ann@example.org", "", "ann@strange.example", "ann@example.com",
+	    "ann@example.com", "ann@example.com", "From" },
 	/* somebody else's, who may be nobody: never believed, never written to */
 	{ "ann", "ann@example.com", "", "boss@example.com", "ann@example.com",
 	    "ann@example.com", "envelope", "From" },
@@ -410,7 +415,7 @@ START_TEST(test_login_is_whole)
 		{ "anna-maria", "x@strange.example", "anna-maria@example.com",
 		    "anna-maria@example.com", "anna-maria@example.com", false },
 		{ "anna-maria", "x@strange.example", "anna-maria@example.org",
-		    "anna-maria@example.org", "anna-maria@example.org", false },
+		    "anna-maria@example.com", "anna-maria@example.com", false },
 		{ "anna-maria@example.com", "anna@example.com", "anna@example.com",
 		    "anna-maria@example.com", "anna-maria@example.com", false },
 		{ "anna", "anna-maria@example.com", "Anna-Maria@example.com",
@@ -497,6 +502,16 @@ START_TEST(test_login_settings)
 	identity = person_find(&settings, NULL, arena, &opaque_login);
 	ck_assert_str_eq(identity.person, "ann@example.org");
 	ck_assert_str_eq(identity.actor, "ann@example.org");
+	/* of several domains nobody named one: it proves nobody, and nobody is written to */
+	settings.identity.envelope_is_checked = false;
+	settings.identity.login_domain = NULL;
+	identity = person_find(&settings, NULL, arena, &opaque_login);
+	ck_assert_str_eq(identity.person, "");
+	ck_assert_str_eq(identity.mailbox, "");
+	ck_assert_str_eq(identity.actor, "ann@example.org");
+	settings.identity.local_domain_count = 1;
+	identity = person_find(&settings, NULL, arena, &opaque_login);
+	ck_assert_str_eq(identity.person, "u4711@example.com");
 	base_arena_free(&arena);
 }
 END_TEST

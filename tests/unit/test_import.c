@@ -812,6 +812,7 @@ START_TEST(maildir_takes_only_files)
 END_TEST
 
 #define UNKNOWN "is no history, mailbox or message, and has no line of a mail server's log"
+#define OTHER "is it of another kind?"
 #define STAMP "2026-11-23T10:00:00+01:00 mx "
 
 /* What a file is taken for, and that one which is nothing is not learned without a word. */
@@ -832,7 +833,7 @@ static const struct {
 	{ REPLAY_AUTO, STAMP "sshd[1]: hello\n", 0, UNKNOWN, 0 },
 	{ REPLAY_AUTO, "a\tb\tc\n", 0, UNKNOWN, 0 },
 	{ REPLAY_AUTO, STAMP "postfix/qmgr[1]: ABCDEF: removed\n", 0, NULL, 0 },
-	{ REPLAY_AUTO, "Xxx 99 mx postfix/qmgr[1]: ABCDEF: removed\n", 0, NULL, 1 },
+	{ REPLAY_AUTO, "Xxx 99 mx postfix/qmgr[1]: ABCDEF: removed\n", 0, OTHER, 1 },
 	{ REPLAY_AUTO, "", 0, NULL, 0 },
 	{ REPLAY_LOG, "", 0, NULL, 0 },
 	{ REPLAY_LOG, STAMP "sshd[1]: hello\n", 0, NULL, 0 },
@@ -840,9 +841,9 @@ static const struct {
 	    "is no log: no line has a time stamp", 1 },
 	{ REPLAY_LOG, "some words\n", 0, "is no log: no line has a time stamp", 0 },
 	{ REPLAY_LOG, "\1\2\0\3\n\4", 6, "is no log: no line has a time stamp", 1 },
-	{ REPLAY_AUTO, "Subject: no date\nFrom: anna@example.com\n\nhello\n", 0, NULL, 1 },
-	{ REPLAY_MBOX, "rubbish", 0, NULL, 1 },
-	{ REPLAY_MESSAGE, "rubbish", 0, NULL, 1 },
+	{ REPLAY_AUTO, "Subject: no date\nFrom: anna@example.com\n\nhello\n", 0, OTHER, 1 },
+	{ REPLAY_MBOX, "rubbish", 0, OTHER, 1 },
+	{ REPLAY_MESSAGE, "rubbish", 0, OTHER, 1 },
 	{ REPLAY_MAILDIR, "rubbish", 0, "is no folder", 0 },
 };
 

@@ -32,7 +32,7 @@ static struct {
 	char tokens[8][BASE_TOKEN_SIZE];
 	int64_t expires;
 	size_t taken; /* letters that the reader got today */
-	atomic_int wait_count;
+	atomic_int wait_count, aside_count;
 	atomic_int token_count, done_count, failed_count, audit_count;
 	char answer[300], tries[16], to[100];
 } play;
@@ -133,11 +133,26 @@ hold_return_bounce(struct hold *hold, const char *id, const char **why_r)
 }
 
 enum base_result
-hold_return_failed(struct hold *hold, const char *id, bool is_stuck, bool *is_news_r,
-    const char **why_r)
+hold_return_failed(struct hold *hold, const char *id, enum hold_return how,
+    bool is_answered, bool *is_news_r, const char **why_r)
 {
-	(void)hold, (void)id, (void)is_stuck, (void)is_news_r, (void)why_r;
+	(void)hold, (void)id, (void)how, (void)is_answered, (void)is_news_r, (void)why_r;
 	return BASE_NONE;
+}
+
+void
+hold_return_aside(struct hold *hold, const char *id, bool is_back, const char *why)
+{
+	(void)hold, (void)id, (void)is_back, (void)why;
+}
+
+void
+hold_letter_aside(struct hold *hold, const char *id, const char *why)
+{
+	(void)hold;
+	ck_assert_str_eq(id, ID);
+	ck_assert_str_eq(why, "the disk is full");
+	atomic_fetch_add(&play.aside_count, 1);
 }
 
 enum base_result
@@ -495,12 +510,14 @@ START_TEST(test_no_token)
 }
 END_TEST
 
-/* Delivered, but the disk is full: it is not delivered again and again. */
+/* Delivered, but that cannot be written: it is not delivered again and again. */
 START_TEST(test_not_written_down)
 {
-	play.done = BASE_BROKEN;
+	play.done = _i ? BASE_BROKEN : BASE_REFUSE;
 	work(3500, &play.done_count, 3);
 	ck_assert_int_ge(atomic_load(&play.done_count), 2);
+	/* of the row alone: the others go on */
+	ck_assert_int_eq(atomic_load(&play.aside_count) > 0, _i == 0);
 	ck_assert_int_eq(atomic_load(&server.letters), 1);
 	ck_assert_int_eq(atomic_load(&play.audit_count), 1);
 }
@@ -569,7 +586,7 @@ main(void)
 	tcase_add_test(tcase, test_tls_required);
 	tcase_add_loop_test(tcase, test_tls_by_host, 0, sizeof(ways) / sizeof(*ways));
 	tcase_add_test(tcase, test_no_token);
-	tcase_add_test(tcase, test_not_written_down);
+	tcase_add_loop_test(tcase, test_not_written_down, 0, 2);
 	tcase_add_test(tcase, test_odd_sender);
 	tcase_add_loop_test(
 	    tcase, test_strangers, 0, sizeof(strangers) / sizeof(*strangers));

@@ -114,7 +114,7 @@ static const struct {
 	{ "198.51.100.7", "", "x@cloud.example.net", "ann@example.com", IDENTITY_NONE, "",
 	    0 },
 	{ "192.0.2.9", "", "", "ann@example.com", IDENTITY_NONE, "", 0 },
-	{ "192.0.2.9", "ann", "ann@example.com", "ann@example.com", IDENTITY_LOGIN,
+	{ "192.0.2.9", "ann@example.com", "ann@example.com", "ann@example.com", IDENTITY_LOGIN,
 	    "ann@example.com", 0 },
 };
 

@@ -273,6 +273,7 @@ START_TEST(due_rows_most_urgent_first)
 	};
 	struct store *store = must_open(STORE_HOLDS);
 	struct store_hold *holds;
+	const char **ids;
 	size_t count;
 	int64_t due = 0;
 
@@ -299,19 +300,42 @@ START_TEST(due_rows_most_urgent_first)
 	OK(store_hold_due(
 	    store, arena, STORE_DUE_UNSEEN, "mx1", 99, &holds, 2, &count, &why));
 	ck_assert_uint_eq(count, 0);
-	OK(store_hold_letter_due(store, arena, "mx1", 500, &holds, 10, &count, &why));
-	ck_assert_uint_eq(count, 2);
-	ck_assert_str_eq(holds[0].id, "c");
-	ck_assert_str_eq(holds[1].id, "e");
-	OK(store_hold_return_due(store, arena, "mx1", 1000, &holds, 10, &count, &why));
-	ck_assert_uint_eq(count, 2);
-	ck_assert_str_eq(holds[0].id, "c");
-	ck_assert_str_eq(holds[1].id, "e");
+	for (int i = 0; i < 2; i++) {
+		OK(store_due_ids(store, arena, i ? STORE_DUE_RETURN : STORE_DUE_LETTER, "mx1",
+		    i ? 1000 : 500, &ids, 10, &count, &why));
+		ck_assert_uint_eq(count, 2);
+		ck_assert_str_eq(ids[0], "c");
+		ck_assert_str_eq(ids[1], "e");
+	}
 	OK(store_hold_next_due(store, "mx1", &due, &why));
 	ck_assert_int_eq(due, 100);
 	OK(store_hold_next_due(store, "mx2", &due, &why));
 	ck_assert_int_eq(due, 50);
 	NONE(store_hold_next_due(store, "mx3", &due, &why));
+	store_close(&store);
+}
+END_TEST
+
+/* A look that a page asks for comes at once, and not again so soon, whatever clocks do. */
+START_TEST(a_look_can_be_asked_for)
+{
+	struct store *store = must_open(STORE_HOLDS);
+	struct store_hold hold = sample("a"), *row = NULL;
+	const struct {
+		int64_t due, now;
+		bool is_asked;
+	} cases[] = { { 90000, 10000, true }, { 90000, 14999, false }, { 90000, 15000, true },
+		{ 90000, 9000, true }, { 8000, 60000, false }, { 0, 60000, false } };
+
+	OK(store_hold_insert(store, &hold, &why));
+	for (size_t i = 0; i < sizeof(cases) / sizeof(*cases); i++) {
+		hold.due = cases[i].due;
+		OK(store_hold_update(store, &hold, hold.state, &why));
+		ck_assert_int_eq(store_hold_look(store, "a", cases[i].now, 5000, &why),
+		    cases[i].is_asked ? BASE_OK : BASE_NONE);
+		OK(store_hold_get(store, arena, "a", &row, &why));
+		ck_assert_int_eq(row->due, cases[i].is_asked ? cases[i].now : cases[i].due);
+	}
 	store_close(&store);
 }
 END_TEST
@@ -332,6 +356,7 @@ START_TEST(due_in_three_ways)
 	static const char *const expected[] = { "bc", "ae", "dc" };
 	struct store *store = must_open(STORE_HOLDS);
 	struct store_hold *holds;
+	const char **ids;
 	int64_t next = 0;
 	size_t count;
 
@@ -349,6 +374,10 @@ START_TEST(due_in_three_ways)
 		ck_assert_uint_eq(count, 2);
 		for (size_t i = 0; i < count; i++)
 			ck_assert_int_eq(holds[i].id[0], expected[which][i]);
+		OK(store_due_ids(store, arena, which, "mx1", 300, &ids, 10, &count, &why));
+		ck_assert_uint_eq(count, 2);
+		for (size_t i = 0; i < count; i++)
+			ck_assert_int_eq(ids[i][0], expected[which][i]);
 	}
 	OK(store_hold_next_due(store, "mx1", &next, &why));
 	ck_assert_int_eq(next, 90);
@@ -964,7 +993,7 @@ START_TEST(newer_schema_is_refused)
 	int version = 0;
 
 	OK(store_check(store, &version, &why));
-	ck_assert_int_eq(version, 7);
+	ck_assert_int_eq(version, 8);
 	store_close(&store);
 	path_of(STORE_HOLDS_PATH, path);
 	ck_assert_int_eq(sqlite3_open(path, &raw), SQLITE_OK);
@@ -1219,6 +1248,7 @@ main(void)
 	tcase_add_checked_fixture(test, setup, teardown);
 	tcase_add_test(test, hold_comes_back_as_it_went);
 	tcase_add_test(test, update_writes_all_or_is_lost);
+	tcase_add_test(test, a_look_can_be_asked_for);
 	tcase_add_test(test, due_rows_most_urgent_first);
 	tcase_add_test(test, due_in_three_ways);
 	tcase_add_test(test, act_finds_the_newest);

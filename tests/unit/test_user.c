@@ -184,6 +184,45 @@ START_TEST(a_folder_that_others_may_write_to_is_refused)
 }
 END_TEST
 
+/* Whoever may write above it can replace the folder with all that is in it. */
+START_TEST(a_folder_above_that_others_may_write_to_is_refused)
+{
+	char top[] = "/tmp/oops-user-XXXXXX", middle[100], link[100], path[120];
+	const char *why = "";
+
+	ck_assert_ptr_nonnull(mkdtemp(top));
+	snprintf(middle, sizeof(middle), "%s/middle", top);
+	snprintf(link, sizeof(link), "%s/link", top);
+	snprintf(path, sizeof(path), "%s/low", middle);
+	ck_assert_int_eq(mkdir(middle, 0755), 0);
+	ck_assert_int_eq(mkdir(path, 0755), 0);
+	ck_assert_int_eq(symlink(path, link), 0);
+	for (int i = 0; i < 2; i++) {
+		snprintf(path, sizeof(path), "%s/%s", i ? link : middle, i ? "socket" : "low/socket");
+		ck_assert_int_eq(chmod(middle, 0755), 0);
+		ck_assert_int_eq(base_folder_guard(path, geteuid(), &why), BASE_OK);
+		ck_assert_int_eq(chmod(middle, 0777), 0);
+		ck_assert_int_eq(base_folder_guard(path, geteuid(), &why), BASE_REFUSE);
+		ck_assert_ptr_nonnull(strstr(why, "/middle can be written by anybody"));
+		ck_assert_int_eq(chmod(middle, 01777), 0);
+		ck_assert_int_eq(base_folder_guard(path, geteuid(), &why), BASE_OK);
+	}
+	ck_assert_int_eq(chmod(top, 0770), 0); /* where the link itself is */
+	ck_assert_int_eq(base_folder_guard(path, geteuid(), &why), BASE_REFUSE);
+	ck_assert_int_eq(chmod(top, 0700), 0);
+	if (geteuid() == 0) {
+		ck_assert_int_eq(chown(middle, ALONE, ALONE), 0);
+		ck_assert_int_eq(base_folder_guard(path, 0, &why), BASE_REFUSE);
+		ck_assert_int_eq(base_folder_guard(path, ALONE, &why), BASE_OK);
+	}
+	ck_assert_int_eq(unlink(link), 0);
+	snprintf(path, sizeof(path), "%s/low", middle);
+	ck_assert_int_eq(rmdir(path), 0);
+	ck_assert_int_eq(rmdir(middle), 0);
+	ck_assert_int_eq(rmdir(top), 0);
+}
+END_TEST
+
 int
 main(void)
 {
@@ -197,6 +236,7 @@ main(void)
 	tcase_add_loop_test(
 	    tcase, nobody_and_root_are_refused, 0, sizeof(refused) / sizeof(*refused));
 	tcase_add_test(tcase, a_user_is_a_name_or_a_number);
+	tcase_add_test(tcase, a_folder_above_that_others_may_write_to_is_refused);
 	tcase_add_loop_test(tcase, a_folder_that_others_may_write_to_is_refused, 0,
 	    sizeof(folders) / sizeof(*folders));
 	suite_add_tcase(suite, tcase);

@@ -440,6 +440,19 @@ static const struct {
 	{ "X-Forwarded-For: 10.0.0.1\r\nx-forwarded-for: 10.0.0.2,10.0.0.3\r\n", "10.0.0.3" },
 	{ "X-Forwarded-For: 10.0.0.1, 10.0.0.2\r\nX-Forwarded-For:10.0.0.3\r\n", "10.0.0.3" },
 	{ "X-Forwarded-For: ::ffff:10.0.0.1\r\n", "10.0.0.1" },
+	{ "X-Forwarded-For: 10.0.0.2, 10.0.0.1:4711\r\n", "10.0.0.1" },
+	{ "X-Forwarded-For: 10.0.0.1:_p-1.x\r\n", "10.0.0.1" },
+	{ "X-Forwarded-For: [2001:db8::7]\r\n", "2001:db8::7" },
+	{ "X-Forwarded-For: [::1]:4711\r\n", "::1" },
+	{ "X-Forwarded-For: [::ffff:10.0.0.1]:80\r\n", "10.0.0.1" },
+	{ "X-Forwarded-For: 2001:db8::7:80\r\n", "2001:db8::7:80" },
+	{ "X-Forwarded-For: [10.0.0.1]:80\r\n", "127.0.0.1" },
+	{ "X-Forwarded-For: [::1\r\n", "127.0.0.1" },
+	{ "X-Forwarded-For: [::1]80\r\n", "127.0.0.1" },
+	{ "X-Forwarded-For: 10.0.0.1:\r\n", "127.0.0.1" },
+	{ "X-Forwarded-For: 10.0.0.1:123456\r\n", "127.0.0.1" },
+	{ "X-Forwarded-For: 10.0.0.1:http\r\n", "127.0.0.1" },
+	{ "X-Forwarded-For: unknown\r\n", "127.0.0.1" },
 	{ "X-Forwarded-For: 10.0.0.1, <evil>\r\n", "127.0.0.1" },
 	{ "X-Forwarded-For: 10.0.0.1,\r\n", "127.0.0.1" },
 	{ "X-Forwarded-For: 10.0.0.1 10.0.0.2\r\n", "127.0.0.1" },
@@ -649,6 +662,41 @@ START_TEST(test_restore)
 	ck_assert_int_eq(state(), HOLD_UNDONE);
 	ck_assert_int_eq(status(press("sure=yes&do=restore")), 303);
 	ck_assert_int_eq(state(), HOLD_SENDING);
+}
+END_TEST
+
+/* When the queue last showed it and when it is looked at next: milliseconds from now. */
+static void
+look_times(int64_t seen, int64_t due)
+{
+	struct store_hold *found = row();
+	const char *why = "";
+
+	found->seen = base_now_ms() + seen;
+	found->due = base_now_ms() + due;
+	ck_assert_int_eq(store_hold_update(store, found, found->state, &why), BASE_OK);
+}
+
+/* What the page says of the queue is of a time that it names, and it has it looked at anew. */
+START_TEST(test_look_is_fresh)
+{
+	const char *answer;
+
+	look_times(-1000, 50000);
+	answer = look();
+	has(answer, "Nobody has got it. That was seen in the mail server&#39;s queue");
+	has_not(answer, "\r\nRefresh: ");
+	ck_assert_int_gt(row()->due, base_now_ms() + 30000);
+	look_times(-50000, 50000);
+	has(look(), "\r\nRefresh: 2\r\n");
+	ck_assert_int_le(row()->due, base_now_ms());
+	look_times(-50000, 50000); /* it was asked for a moment ago */
+	look();
+	ck_assert_int_gt(row()->due, base_now_ms() + 30000);
+	ck_assert_int_eq(state(), HOLD_HELD);
+	ck_assert_int_eq(atomic_load(&moves), 0);
+	look_times(-base_now_ms(), 50000);
+	has_not(look(), "Nobody has got it"); /* it was never seen */
 }
 END_TEST
 
@@ -961,19 +1009,33 @@ begin_form(const char *forwarded)
 	return fd;
 }
 
-/* Behind a proxy a client has the limit of its own address, whatever it writes before. */
+/*
+ * Behind a proxy a client has the limit of its own address, whatever it writes before; those
+ * without an address have one together.
+ */
 START_TEST(test_limit_behind_proxy)
 {
+	static const char *const who[] = { "192.0.2.1", "unknown" };
 	static const struct {
 		const char *forwarded;
 		int status;
-	} cases[] = {
+	} cases[][7] = { {
 		{ "192.0.2.1", 429 },
+		{ "192.0.2.1:80", 429 },
+		{ "unknown", 200 },
 		{ "192.0.2.2, 192.0.2.1", 429 },
 		{ "192.0.2.1, 192.0.2.2", 200 },
 		{ "192.0.2.1\r\nX-Forwarded-For: 192.0.2.2", 200 },
 		{ "192.0.2.2\r\nX-Forwarded-For: 192.0.2.1", 429 },
-	};
+	}, {
+		{ "hidden", 429 },
+		{ "192.0.2.1, _x", 429 },
+		{ "[::1", 429 },
+		{ "192.0.2.1:port", 429 },
+		{ "192.0.2.1", 200 },
+		{ "[2001:db8::1]:80", 200 },
+		{ "", 429 },
+	} };
 	int fds[WEB_MAX_PER_CLIENT], i;
 	const char *fields;
 
@@ -981,12 +1043,12 @@ START_TEST(test_limit_behind_proxy)
 	start("http://127.0.0.1:8025", 600);
 	trust_loopback();
 	for (i = 0; i < WEB_MAX_PER_CLIENT; i++)
-		fds[i] = begin_form("192.0.2.99, 192.0.2.1");
-	for (i = 0; i < 5; i++) {
+		fds[i] = begin_form(base_arena_printf(arena, "192.0.2.99, %s", who[_i]));
+	for (i = 0; i < 7; i++) {
 		fields =
-		    base_arena_printf(arena, "X-Forwarded-For: %s\r\n", cases[i].forwarded);
+		    base_arena_printf(arena, "X-Forwarded-For: %s\r\n", cases[_i][i].forwarded);
 		ck_assert_int_eq(
-		    status(ask("GET", path_of(token), fields, "")), cases[i].status);
+		    status(ask("GET", path_of(token), fields, "")), cases[_i][i].status);
 	}
 	for (i = 0; i < WEB_MAX_PER_CLIENT; i++)
 		close(fds[i]);
@@ -1104,6 +1166,7 @@ main(void)
 	tcase_add_test(tcase, test_stale);
 	tcase_add_test(tcase, test_too_late);
 	tcase_add_test(tcase, test_restore);
+	tcase_add_test(tcase, test_look_is_fresh);
 	tcase_add_test(tcase, test_left_without_us);
 	tcase_add_test(tcase, test_undone_storm);
 	tcase_add_test(tcase, test_large_form);
@@ -1116,7 +1179,7 @@ main(void)
 	tcase_add_test(tcase, test_slow_client);
 	tcase_add_test(tcase, test_many_connections);
 	tcase_add_loop_test(tcase, test_idle_connections, 0, 2);
-	tcase_add_test(tcase, test_limit_behind_proxy);
+	tcase_add_loop_test(tcase, test_limit_behind_proxy, 0, 2);
 	tcase_add_test(tcase, test_strict);
 	tcase_add_test(tcase, test_long_header);
 	tcase_add_test(tcase, test_parallel);
