@@ -26,7 +26,7 @@ def test_a_machine_that_is_named_passes():
     with Site({**SETTINGS}) as site:
         taught(site)
         site.mta.sendmail(alert(EVERYBODY))
-        until(lambda: site.audit("hold", sender=NAGIOS, now="HELD"), 20, "nobody said what it is")
+        until(lambda: site.audit("held", sender=NAGIOS), 20, "nobody said what it is")
         said = site.oopsctl("check").stdout
         assert f"from what looks like a machine's account ({NAGIOS})" in said, said
         assert "name it in identity.machines" in said, said
