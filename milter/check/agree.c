@@ -293,6 +293,18 @@ check_size(const struct postfix *postfix)
 		    value, QUEUE_MAX_READ >> 20);
 }
 
+/* Does a queue manager keep mail beyond the longest hold? 0: it tries once, on hold or not. */
+static void
+check_kept(struct postfix *postfix, const char *service, const char *value)
+{
+	if (*service == '\0')
+		check_lifetime(postfix->check, "postfix: maximal_queue_lifetime", value,
+		    "in main.cf: maximal_queue_lifetime = ", "");
+	else if (strncmp(service, "qmgr/", 5) == 0)
+		check_lifetime(postfix->check, "postfix: qmgr/maximal_queue_lifetime",
+		    value, "in master.cf, service qmgr: -o maximal_queue_lifetime=", "");
+}
+
 void
 check_agree(struct postfix *postfix)
 {
@@ -311,4 +323,7 @@ check_agree(struct postfix *postfix)
 		check_protocol(postfix, "", value);
 	(void)postfix_each(postfix, "-P:milter_protocol", check_protocol);
 	check_size(postfix);
+	if (postfix_ask(postfix, "maximal_queue_lifetime", value))
+		check_kept(postfix, "", value);
+	(void)postfix_each(postfix, "-P:maximal_queue_lifetime", check_kept);
 }

@@ -62,6 +62,15 @@ void check_web(struct check *check);
 void check_postfix(struct check *check);
 /* Does Sendmail, by its sendmail.cf? */
 void check_sendmail(struct check *check);
+/*
+ * Does the MTA keep a mail well beyond the longest time on hold? Its age counts from when it came
+ * in. `name`: what says how long, `value`: what it says; the line to write is a longer time between
+ * `before` and `after`. A quarter of the time must be left for delivery.
+ */
+void check_lifetime(struct check *check, const char *name, const char *value,
+    const char *before, const char *after);
+/* Seconds of a time as MTAs write it, "5d", "1d12h", in days where no unit is named; 0: none. */
+int64_t check_mta_seconds(const char *text);
 /* Databases that were set aside, as oops-milter does with damaged ones. */
 void check_aside(struct check *check);
 /* Held mail that nobody watches over, that is overdue, or from a clock that is ahead. */

@@ -210,6 +210,47 @@ check_macros(const struct sendmail *sendmail)
 		check_ok(sendmail->check, "sendmail: it tells us who logged in");
 }
 
+/* --- the age of mail --------------------------------------------------------------- */
+
+/* How long mail of a class is kept; mail says itself which class it is of. */
+struct kept {
+	const char *option, *macro, *value;
+};
+
+/* The class that is kept least decides. 0 and "now": it is tried once, on hold or not. */
+static void
+check_kept(const struct sendmail *sendmail)
+{
+	struct kept all = { "Timeout.queuereturn", "", NULL };
+	struct kept classes[] = { { "Timeout.queuereturn.normal", "_NORMAL", NULL },
+		{ "Timeout.queuereturn.urgent", "_URGENT", NULL },
+		{ "Timeout.queuereturn.non-urgent", "_NONURGENT", NULL } };
+	struct kept *least = NULL;
+	const char *name, *change;
+
+	all.value = option_of(sendmail, all.option);
+	if (all.value == NULL)
+		all.value = "5d";
+	for (size_t i = 0; i < sizeof(classes) / sizeof(*classes); i++) {
+		struct kept *one = &classes[i];
+
+		one->value = option_of(sendmail, one->option);
+		if (one->value == NULL)
+			*one = all;
+		if (check_mta_seconds(one->value) != 0 &&
+		    (least == NULL ||
+			check_mta_seconds(one->value) < check_mta_seconds(least->value)))
+			least = one;
+	}
+	if (least == NULL)
+		return;
+	name = base_arena_printf(sendmail->check->arena, "sendmail: %s", least->option);
+	change = base_arena_printf(sendmail->check->arena,
+	    "in sendmail.mc: define(`confTO_QUEUERETURN%s', `", least->macro);
+	if (name != NULL && change != NULL)
+		check_lifetime(sendmail->check, name, least->value, change, "')dnl");
+}
+
 /* --- aliases ---------------------------------------------------------------------- */
 
 /* Does an entry of `lists` read this file? */
@@ -332,6 +373,7 @@ check_sendmail(struct check *check)
 	check_macros(&sendmail);
 	check_socket(&sendmail);
 	check_tables(&sendmail);
+	check_kept(&sendmail);
 	if (!filter_find(&sendmail)) {
 		change =
 		    base_arena_printf(check->arena, MC, check->settings->milter.socket);

@@ -182,6 +182,34 @@ def test_what_else_must_agree():
         warning(site, "pickup/unix/receive_override_options", "sendmail command is not judged")
 
 
+def test_mail_is_kept_beyond_the_longest_hold():
+    """It counts from when a mail came in: one that was on hold for longer bounces at once."""
+    with Site(SETTINGS) as site:
+        clean(site)
+        assert any("maximal_queue_lifetime = 5d: longer than a mail can be on hold (3d 1h)" in line
+                   for line in lines(site))
+        extra(site, maximal_queue_lifetime="4d")
+        warning(site, "maximal_queue_lifetime = 4d, and a mail can be on hold for 3d 1h",
+                'expires of policy "rule 1" with undo.grace',
+                "in main.cf: maximal_queue_lifetime = 5d")
+        extra(site, maximal_queue_lifetime="300000s", bounce_queue_lifetime="1d")
+        warning(site, "maximal_queue_lifetime = 300000s")
+        extra(site, maximal_queue_lifetime="1w")
+        clean(site)
+        take(site, undo={"grace": "3d"})
+        warning(site, "maximal_queue_lifetime = 1w, and a mail can be on hold for 6d",
+                "maximal_queue_lifetime = 8d")
+        take(site, confirm={"on_expiry": "send"}, undo={"announce_within": "3d"})
+        warning(site, "on hold for 6d 1h", "with undo.announce_within and undo.grace")
+        take(site, policy=({"name": "slow", "action": "undo", "window": "6d"},))
+        warning(site, "on hold for 6d 1h", 'window of policy "slow"')
+        take(site, storm={"enabled": True, "hold": "7d"})
+        warning(site, "on hold for 7d (storm.hold)")
+        take(site)
+        edit_master(site, "300 1 qmgr", "300 1 qmgr\n -o maximal_queue_lifetime=2d")
+        warning(site, "qmgr/maximal_queue_lifetime = 2d", "in master.cf, service qmgr")
+
+
 def restart(site, **changes):
     """Both programs by settings that need it; Postfix need not know them yet."""
     milter_is_away(site)

@@ -67,6 +67,24 @@ def test_what_sendmail_cf_says():
         fault(site, "No such file", "sendmail_config")
 
 
+def test_mail_is_kept_beyond_the_longest_hold():
+    """It counts from when a mail came in: one that was on hold for longer bounces at once."""
+    with Site() as site:
+        done = site.oopsctl("check").stdout
+        assert "ok: sendmail: Timeout.queuereturn = 5d: longer than a mail can be" in done, done
+        filters = "O InputMailFilters="
+        for lines, option, macro in (
+                ("O Timeout.queuereturn=4d\n", "Timeout.queuereturn = 4d", "QUEUERETURN'"),
+                ("O Timeout.queuereturn=3d12h\n", "Timeout.queuereturn = 3d12h", "`5d'"),
+                ("O Timeout.queuereturn.urgent=1d\nO Timeout.queuereturn.normal=2d\n",
+                 "Timeout.queuereturn.urgent = 1d", "confTO_QUEUERETURN_URGENT', `5d'")):
+            with Edited(site, filters, lines + filters):
+                warning(site, option + ", and a mail can be on hold for 3d 1h", macro)
+        for lines in ("O Timeout.queuereturn=7d\n", "O Timeout.queuereturn.normal=now\n"):
+            with Edited(site, filters, lines + filters):
+                assert not findings(site, 0, "warning")
+
+
 def test_aliases_that_we_do_not_read():
     with Site() as site:
         aliases, virtual = (site.folder / name for name in ("aliases", "virtusertable"))
