@@ -184,6 +184,21 @@ is_moved(const struct store_hold *row, const struct hold_keeper_step *step)
 	return row->state != step->row->state || row->return_how != step->row->return_how;
 }
 
+/*
+ * When it is asked about next. Who wanted a look while this round was under way knows something
+ * newer than its answers: that look stays due.
+ */
+static void
+step_again(const struct hold_keeper_step *step, struct store_hold *row,
+    const struct store_part *parts, size_t count, bool worked, int64_t now)
+{
+	int64_t wanted = row->due != step->row->due ? row->due : 0;
+
+	hold_step_again(row, step->plan.verb, parts, count, step->is_reached, worked, now);
+	if (wanted != 0 && row->due > wanted)
+		row->due = wanted;
+}
+
 /* Writes one hold from what is in the database now, unless somebody moved it meanwhile. */
 static enum base_result
 step_write(struct hold_keeper *keeper, struct hold_keeper_step *step, int64_t now,
@@ -220,8 +235,7 @@ step_write(struct hold_keeper *keeper, struct hold_keeper_step *step, int64_t no
 		result = hold_move(keeper->hold, keeper->arena, row, to, move_by(to),
 		    hold_has_part(parts, count, HOLD_PART_PLACING), now, why_r);
 	else {
-		hold_step_again(
-		    row, step->plan.verb, parts, count, step->is_reached, worked, now);
+		step_again(step, row, parts, count, worked, now);
 		result = store_hold_update(store, row, row->state, why_r);
 	}
 	step->is_written = result == BASE_OK;

@@ -1565,6 +1565,33 @@ START_TEST(returned_when_the_rest_has_left)
 }
 END_TEST
 
+/* Wanted because of what happened after the answers that are on their way were given. */
+START_TEST(a_look_wanted_during_a_look)
+{
+	struct hold *hold = must_open();
+	struct watch watch = watch_start(hold);
+	int64_t end = base_now_ms() + IN_TIME_MS;
+	char id[BASE_ID_SIZE];
+	int requests;
+	bool is_news;
+
+	place_half_returned(hold, id);
+	requests = queue->requests;
+	queue->slow = 1000;
+	OK(hold_return_failed(hold, id, HOLD_RETURN_DUE, true, &is_news, &why));
+	while (queue->requests == requests)
+		base_sleep_ms(1);
+	base_sleep_ms(300);
+	file_find("QUEUE2")->place = NOWHERE;
+	OK(hold_return_failed(hold, id, HOLD_RETURN_DUE, true, &is_news, &why));
+	while (look(hold, id).how == HOLD_HOW_STAYED && base_now_ms() < end)
+		base_sleep_ms(50);
+	ck_assert_int_eq(look(hold, id).how, HOLD_HOW_GONE);
+	watch_stop(&watch);
+	hold_close(&hold);
+}
+END_TEST
+
 /* Too large to come back: it is kept, its author is told once, and somebody decides. */
 START_TEST(kept_until_somebody_decides)
 {
@@ -2700,6 +2727,7 @@ main(void)
 	tcase_add_test(life, an_unreadable_row_waits_alone);
 	tcase_add_test(life, a_bounce_leaves_out_what_is_back);
 	tcase_add_test(life, returned_when_the_rest_has_left);
+	tcase_add_test(life, a_look_wanted_during_a_look);
 	tcase_add_test(life, no_restore_while_it_is_deleted);
 	tcase_add_loop_test(life, what_left_without_us_is_told_as_that, 0,
 	    sizeof(leavings) / sizeof(*leavings));
