@@ -217,8 +217,9 @@ struct hold_placed {
  * Durable when it returns OK with an action: a new hold, or a new part of one that is PLACING,
  * HELD or UNDONE. OK without an action: the limit leaves nothing, and nothing was written. As
  * many holds as the limit allows begin, however many callers there are. NONE: this act was
- * released already, or the brake that it was to be held for is off: let it pass. One more mail
- * of an act whose hold was stopped, or leaves soon by its window, begins a hold of its own.
+ * released already, by the hold whose id is written, or the brake that it was to be held for is
+ * off: let it pass. One more mail of an act whose hold was stopped, or leaves soon by its
+ * window, begins a hold of its own; so does a part with more recipients than a released one had.
  */
 enum base_result hold_place_limited(struct hold *hold, const struct hold_request *request,
     struct hold_placed *placed_r, const char **why_r);

@@ -27,6 +27,7 @@ struct hold_place {
 	struct store_hold row;
 	const char *was;
 	size_t part;
+	const char *released; /* the hold of its act, if that is why there is none of it */
 };
 
 /* --- writing, inside the leader's transaction ------------------------------------ */
@@ -232,7 +233,7 @@ has_mail(const struct store_part *parts, size_t count, int64_t mail)
 static bool
 is_past_more_mail(const struct store_hold *row, int64_t now)
 {
-	if (is_released(row) || row->state == HOLD_PLACING)
+	if (row->state == HOLD_PLACING)
 		return false;
 	return row->state != HOLD_HELD ||
 	       (row->action == HOLD_UNDO && !hold_is_unannounced(row) &&
@@ -257,6 +258,19 @@ act_after(struct base_arena *arena, const struct store_hold *row, struct store_b
 	return BASE_OK;
 }
 
+/*
+ * Does this part begin a hold of its own, whatever became of the one that was there? A release
+ * is a wish about those whom its author was told of: a part that brings more people is not of it.
+ */
+static bool
+is_of_its_own(const struct store_hold *row, const struct store_part *parts, size_t count,
+    const struct hold_request *request, int64_t now)
+{
+	if (is_released(row))
+		return (int64_t)request->recipient_count > row->recipient_count;
+	return is_past_more_mail(row, now) && !has_mail(parts, count, request->mail);
+}
+
 /* The hold of the request's act as it concerns its mail; NONE: there is none. */
 static enum base_result
 row_find(struct hold *hold, struct hold_place *place, int64_t now,
@@ -272,8 +286,8 @@ row_find(struct hold *hold, struct hold_place *place, int64_t now,
 		if (result == BASE_OK)
 			result = store_part_list(hold->store, place->arena, (*row_r)->id,
 			    &parts, part_count_r, why_r);
-		if (result != BASE_OK || !is_past_more_mail(*row_r, now) ||
-		    has_mail(parts, *part_count_r, place->request->mail))
+		if (result != BASE_OK ||
+		    !is_of_its_own(*row_r, parts, *part_count_r, place->request, now))
 			return result;
 		result = act_after(place->arena, *row_r, &place->act, why_r);
 	} while (result == BASE_OK);
@@ -295,6 +309,7 @@ place_write(struct hold *hold, struct hold_place *place, int64_t now, const char
 	if (result != BASE_OK)
 		return result;
 	if (is_released(row)) {
+		place->released = row->id;
 		*why_r = base_why("%s was released already", row->id);
 		return BASE_NONE;
 	}
@@ -443,6 +458,8 @@ place_run(struct hold *hold, struct base_arena *arena, const struct hold_request
 		return result;
 	place.fresh = &fresh;
 	group_join(hold, &place);
+	if (place.result == BASE_NONE && place.released != NULL)
+		snprintf(placed_r->id, sizeof(placed_r->id), "%s", place.released);
 	if (place.result != BASE_OK) {
 		*why_r = base_why("%s", place.why);
 		return place.result;

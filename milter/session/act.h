@@ -5,8 +5,8 @@
  * WHAT IT DOES
  *	Remembers, for SESSION_ACT_SECONDS, who got the parts of an act so far and whether one
  *	of them was held, so that all parts are judged as one audience and share one decision.
- *	Two mails are parts of one act when they have the same name (sender, Message-ID, subject
- *	and Date; two persons who send as one address are two senders); or when a client gave each part a Message-ID of its own: the same sender,
+ *	Two mails are parts of one act when they have the same name (sender, Message-ID, subject,
+ *	Date, To and Cc; two persons who send as one address are two senders); or when a client gave each part a Message-ID of its own: the same sender,
  *	subject, Date and start of the body, and nobody who got two of them. A first part that
  *	passed at the end of its header has no body that is known: it takes the one of the next
  *	part, so at most two mails that are alike but for their text are taken for one act.
@@ -55,7 +55,7 @@
 struct session_act_names {
 	unsigned char
 	    act[BASE_MAC_SIZE]; /* by the site's key: what it is if it is the first */
-	unsigned char id[BASE_MAC_SIZE];   /* sender, Message-ID, subject, Date */
+	unsigned char id[BASE_MAC_SIZE];   /* sender, Message-ID, subject, Date, To, Cc */
 	unsigned char like[BASE_MAC_SIZE]; /* sender, subject, Date */
 	bool has_like; /* there is a Date, without which nothing is alike */
 	unsigned char header[BASE_MAC_SIZE]; /* To and Cc */

@@ -52,13 +52,11 @@ limit_write(const struct session_mail *mail, struct base_buffer *gate)
 
 /* Which gate decided about the mail, with its value, as "name:value". */
 static void
-gate_write(const struct session_mail *mail, bool is_error, struct base_buffer *gate)
+gate_write(const struct session_mail *mail, struct base_buffer *gate)
 {
 	struct judge_facts facts = { .recall = &mail->recall };
 
-	if (is_error)
-		base_buffer_puts(gate, "error");
-	else if (mail->is_stormy)
+	if (mail->is_stormy)
 		base_buffer_printf(gate, "storm:%zu", mail->brake.answerers);
 	else if (mail->softened_by != NULL)
 		limit_write(mail, gate);
@@ -70,8 +68,8 @@ gate_write(const struct session_mail *mail, bool is_error, struct base_buffer *g
 }
 
 void
-session_judge_audit(
-    const struct session_connection *connection, const char *hold_id, const char *error)
+session_judge_audit(const struct session_connection *connection, const char *hold_id,
+    const struct session_outcome *outcome)
 {
 	const struct session_mail *mail = &connection->mail;
 	const char *login = connection->peer.login;
@@ -80,14 +78,17 @@ session_judge_audit(
 	struct base_buffer gate;
 
 	base_buffer_init(&gate, GATE_BYTES);
-	gate_write(mail, error != NULL, &gate);
+	if (outcome != NULL)
+		base_buffer_puts(&gate, outcome->gate);
+	else
+		gate_write(mail, &gate);
 	snprintf(score, sizeof(score), "%.2f", mail->verdict.score);
 	snprintf(recipients, sizeof(recipients), "%zu",
 	    audience_recipients(mail->judged, mail->identity.actor));
 	snprintf(people, sizeof(people), "%lu%s", mail->audience.people,
 	    mail->audience.kind == AUDIENCE_EXACT ? "" : "+");
 	audit_event(AUDIT_JUDGE, hold_id, { "sender", mail->identity.actor },
-	    { "action", error != NULL ? error : session_action_text(mail) },
+	    { "action", outcome != NULL ? outcome->action : session_action_text(mail) },
 	    { "wanted", settings_action_str(mail->wanted) },
 	    { "softened_by", mail->softened_by }, { "score", score },
 	    { "recipients", recipients }, { "people", people },

@@ -180,12 +180,14 @@ bool session_field_add(const struct session_connection *connection, SMFICTX *con
 /* audit.c: what the auditor reads. */
 /* What is done to a mail, as logs and the tag say it. */
 const char *session_action_text(const struct session_mail *mail);
-/*
- * The line for a send that did not simply pass, once it is known what becomes of it. `error`:
- * what was decided could not be done, and this was done instead, "pass" or "tempfail"; else NULL.
- */
-void session_judge_audit(
-    const struct session_connection *connection, const char *hold_id, const char *error);
+/* What becomes of a mail for another reason than its verdict, as the audit line says it. */
+struct session_outcome {
+	const char *action; /* "pass" or "tempfail" */
+	const char *gate;
+};
+/* The line for a send that did not simply pass, once it is known what becomes of it. */
+void session_judge_audit(const struct session_connection *connection, const char *hold_id,
+    const struct session_outcome *outcome);
 
 /* session.c */
 const struct session_rooms *session_rooms(void);

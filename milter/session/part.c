@@ -1,6 +1,7 @@
 /* part - one mail as a part of a human act: whom it is judged for, what it teaches */
 #include "milter/session/internal.h"
 
+#include <stdio.h>
 #include <string.h>
 
 #include "milter/mail/mail.h"
@@ -47,7 +48,7 @@ is_individual(const struct mail_transaction *transaction)
 		   recipients->items[0]) == 0;
 }
 
-/* The keyed hash of To and Cc. */
+/* The keyed hash of To and Cc, which of a mail that is sent on are another one's. */
 static void
 header_name(const struct base_key *key, const struct mail_transaction *transaction,
     unsigned char name_r[BASE_MAC_SIZE])
@@ -62,6 +63,7 @@ header_name(const struct base_key *key, const struct mail_transaction *transacti
 			    strlen(sets[set]->items[i]) + 1);
 		base_buffer_append(&whole, "", 1);
 	}
+	base_buffer_puts(&whole, transaction->is_resent ? "resent" : "");
 	base_key_mac(key, BASE_KEY_ACT, base_buffer_text(&whole), whole.length, name_r);
 	base_buffer_free(&whole);
 }
@@ -119,6 +121,19 @@ thread_names_make(const struct base_key *key, const struct author *author,
 			names_r->parent_count++;
 }
 
+/* The same as text: what a client splits keeps its To and Cc, whatever else bears its name. */
+static const char *
+header_text(const struct base_key *key, const struct mail_transaction *transaction,
+    char text_r[2 * BASE_MAC_SIZE + 1])
+{
+	unsigned char name[BASE_MAC_SIZE];
+
+	header_name(key, transaction, name);
+	for (size_t i = 0; i < BASE_MAC_SIZE; i++)
+		snprintf(text_r + 2 * i, 3, "%02x", name[i]);
+	return text_r;
+}
+
 /* What this mail is called. Without a Message-ID it has the name of its queue file. */
 static void
 names_make(const struct session_connection *connection, struct session_act_names *names_r)
@@ -128,16 +143,18 @@ names_make(const struct session_connection *connection, struct session_act_names
 	const struct author author = { connection->mail.identity.person,
 		session_learner(connection) };
 	bool has_id = transaction->message_id[0] != '\0';
+	char header[2 * BASE_MAC_SIZE + 1];
 	const char *id[] = { author.person, author.actor, has_id ? "message" : "queue",
 		has_id ? transaction->message_id : transaction->queue_id,
-		transaction->subject, transaction->date };
+		transaction->subject, transaction->date,
+		header_text(connection->site->key, transaction, header) };
 	const char *like[] = { author.person, author.actor, "like", transaction->subject,
 		transaction->date };
-	const char *act[] = { id[0], id[1], id[2], id[3], id[4], id[5], "" };
+	const char *act[] = { id[0], id[1], id[2], id[3], id[4], id[5], id[6], "" };
 
 	names_r->is_individual = is_individual(transaction);
 	if (names_r->is_individual)
-		act[6] = transaction->recipients.items[0];
+		act[7] = transaction->recipients.items[0];
 	header_name(key, transaction, names_r->header);
 	thread_names_make(key, &author, transaction, names_r);
 	name_make(connection->site->key, act,

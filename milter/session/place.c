@@ -94,7 +94,9 @@ judged_error(struct session_connection *connection, const char *hold_id, const c
 {
 	enum session_answer answer = session_answer_error(connection, where, why);
 
-	session_judge_audit(connection, hold_id, answer == SESSION_ACCEPT ? "pass" : "tempfail");
+	session_judge_audit(connection, hold_id,
+	    &(struct session_outcome){
+		answer == SESSION_ACCEPT ? "pass" : "tempfail", "error" });
 	return answer;
 }
 
@@ -282,10 +284,21 @@ quarantine(struct session_connection *connection, SMFICTX *context, const char *
 	return NULL;
 }
 
+/* Its author has already asked to send this act, `hold_id`: this is one more part of it. */
+static enum session_answer
+let_follow(struct session_connection *connection, const char *hold_id)
+{
+	session_part_leave(connection);
+	session_learn_send(connection);
+	session_judge_audit(
+	    connection, hold_id, &(struct session_outcome){ "pass", "released" });
+	return SESSION_ACCEPT;
+}
+
 enum session_answer
 session_hold(struct session_connection *connection, SMFICTX *context)
 {
-	struct hold_placed placed;
+	struct hold_placed placed = { .id = "" };
 	const char *why = "";
 
 	switch (place(connection, &placed, &why)) {
@@ -296,9 +309,7 @@ session_hold(struct session_connection *connection, SMFICTX *context)
 			connection->mail.is_stormy = false;
 			return session_answer_verdict(connection, context);
 		}
-		/* Its author has already asked to send this act: this is one more part of it. */
-		session_learn_send(connection);
-		return SESSION_ACCEPT;
+		return let_follow(connection, placed.id);
 	case BASE_RETRY:
 	case BASE_REFUSE:
 	case BASE_BROKEN:

@@ -226,6 +226,31 @@ def test_after_release_a_late_part_passes():
         assert len(site.audit("hold", was="-")) == 1 and len(site.letters(ANNA)) == 1
 
 
+def test_a_release_is_for_those_who_were_asked_about():
+    """Under the name of a mail that was just released nothing else goes out unasked."""
+    with Site() as site:
+        message = slip(site)
+        released = story.hold_of(site, site.send(message))
+        web.press(site.link(ANNA), "send")
+        story.reaches(site, message)
+        again = site.send(message, recipients=message.recipients()[:3])  # its client tries again
+        until(lambda: site.audit("judge", queue_id=again), 10)
+        line, = site.audit("judge", queue_id=again)
+        assert (line["action"], line["gate"], line["id"]) == ("pass", "released", released), line
+        strangers = [f"stranger{number}@example.org" for number in range(40)]
+        hidden = site.send(message, recipients=strangers)
+        other = copy.copy(message)
+        other.to, other.cc = strangers, message.cc
+        other = site.send(other)
+        sent_on = copy.copy(message)
+        sent_on.headers = [("Resent-From", ANNA), ("Resent-To", ", ".join(strangers))]
+        sent_on = site.send(sent_on, recipients=strangers)
+        for queue_id in (hidden, other, sent_on):
+            line, = site.audit("judge", queue_id=queue_id)
+            assert line["wanted"] == "confirm" and line["id"] not in ("-", released), line
+        assert not [one for one in strangers if site.receiver.copies(message.id).get(one)]
+
+
 def test_the_same_id_for_another_mail_is_another_act():
     with Site() as site:
         message = slip(site)

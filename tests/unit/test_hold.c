@@ -1183,13 +1183,21 @@ START_TEST(after_a_window_the_act_goes_on)
 	struct watch watch = watch_start(hold);
 	struct hold_request request = sample("QUEUE1", "act");
 	char a[BASE_ID_SIZE], b[BASE_ID_SIZE];
+	struct hold_placed placed;
 
 	request.action = HOLD_UNDO;
 	request.window = 1;
 	place_held(hold, &request, a);
 	wait_for(hold, a, HOLD_SENT, 3000);
 	request.queue_id = "QUEUE2"; /* nobody stopped it: so with its later parts */
-	NONE(hold_place(hold, &request, b, &why));
+	NONE(hold_place_limited(hold, &request, &placed, &why));
+	ck_assert_str_eq(placed.id, a);
+	request.recipient_count++; /* one whom nobody was told of */
+	OK(hold_place(hold, &request, b, &why));
+	ck_assert_str_ne(a, b);
+	request.queue_id = "QUEUE3";
+	OK(hold_place_limited(hold, &request, &placed, &why));
+	ck_assert_str_eq(placed.id, b);
 	watch_stop(&watch);
 	hold_close(&hold);
 }
