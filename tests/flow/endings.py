@@ -41,7 +41,9 @@ class Program:
     def __init__(self, command, folder):
         os.chmod(folder, 0o755)  # for its users
         self.before, self.output = set(processes()), open(folder + "/output", "w+", encoding="utf-8")
-        self.process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=self.output,
+        # Whoever runs the tests by nohup, or in the background of a script, ignores some signals.
+        self.process = subprocess.Popen(["env", "--default-signal", *command],
+                                        stdin=subprocess.DEVNULL, stdout=self.output,
                                         stderr=subprocess.STDOUT,
                                         env={**os.environ, "TMPDIR": folder})
         self.folder = folder
