@@ -85,6 +85,25 @@ bool notice_rests_have(const struct notice_rests *rests, const char *mailbox);
 /* One try took so many milliseconds, whatever came of it. */
 void notice_rests_note(struct notice_rests *rests, const char *mailbox, int64_t took);
 
+/* --- readers.c: how many letters a mailbox got ------------------------------------------ */
+
+#define NOTICE_READERS 16384 /* letters that are remembered; the oldest go first */
+#define NOTICE_READERS_MS 86400000
+
+/* The letters of the last day: several persons may send as one mailbox that reads them all. */
+struct notice_readers {
+	struct notice_reader {
+		uint64_t reader; /* keyed hash of its account; 0: none */
+		int64_t at;      /* of base_tick_ms() */
+	} letters[NOTICE_READERS];
+	size_t next; /* overwritten next */
+};
+/* Since this process began, at most. The arena is for the address. */
+size_t notice_readers_count(const struct notice_readers *readers, const struct site *site,
+    struct base_arena *arena, const char *mailbox);
+void notice_readers_note(struct notice_readers *readers, const struct site *site,
+    struct base_arena *arena, const char *mailbox);
+
 /* --- returned.c: the letter that brings a mail back ----------------------------------- */
 
 /* How the mail is attached. */

@@ -41,6 +41,7 @@ struct notice_postman {
 	bool is_troubled; /* the store failed; said once */
 	bool is_last;	  /* the letter in hand is its reader's last one today */
 	struct notice_rests rests;
+	struct notice_readers readers;
 	struct postman_record records[POSTMAN_REMEMBERED];
 	unsigned next_record; /* overwritten next */
 };
@@ -206,12 +207,15 @@ postman_finish(struct notice_postman *postman, struct postman_record *record)
 	}
 }
 
-/* How many letters its reader may still get today; a storm has letters of its own. */
+/*
+ * How many letters its sender, and whoever reads them, may still get today; a storm has letters
+ * of its own.
+ */
 static enum base_result
 postman_left(struct notice_postman *postman, const struct hold_view *view, size_t *left_r,
     const char **why_r)
 {
-	size_t limit = postman->site->settings->notice.person_day, count = 0;
+	size_t limit = postman->site->settings->notice.person_day, count = 0, read;
 	enum base_result result = BASE_OK;
 
 	*left_r = SIZE_MAX;
@@ -219,6 +223,10 @@ postman_left(struct notice_postman *postman, const struct hold_view *view, size_
 		return BASE_OK;
 	result = hold_letter_count(
 	    postman->hold, view->sender, base_now() - POSTMAN_DAY, &count, why_r);
+	read = notice_readers_count(
+	    &postman->readers, postman->site, postman->arena, view->mailbox);
+	if (count < read)
+		count = read;
 	if (result == BASE_OK)
 		*left_r = count < limit ? limit - count : 0;
 	return result;
@@ -264,6 +272,9 @@ postman_handle(struct notice_postman *postman, const struct hold_view *view)
 	notice_rests_note(&postman->rests, view->mailbox, base_tick_ms() - start);
 	if (result == BASE_OK) {
 		record->is_delivered = true;
+		if (view->action != HOLD_STORM && view->action != HOLD_BRAKE)
+			notice_readers_note(&postman->readers, postman->site,
+			    postman->arena, view->mailbox);
 		postman_audit(view, answer, record->tries + 1);
 		return postman_finish(postman, record);
 	}

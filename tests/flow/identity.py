@@ -11,7 +11,7 @@ import time
 from lab import story, web
 from lab.alone import Alone
 from lab.dns import Dns
-from lab.mail import Message, Submission, until
+from lab.mail import Message, Submission, never, until
 from lab.milter import Milter
 from lab.site import Site
 from lab.story import ANNA, COLLEAGUES
@@ -52,9 +52,9 @@ SHARED = {"address": INFO, "persons": (ANNA,)}
 NAMES = ("sender", "proof", "login", "person", "envelope", "from")
 
 
-def strict(**identity):
+def strict(more=None, **identity):
     """A site that asks about every mail to more than three, whoever sends it."""
-    return Site({"identity": identity,
+    return Site({"identity": identity, **(more or {}),
                  "judge": {"learning_sends_new_site": 0, "new_site_odds": 1},
                  "budget": {"sender_day": 0, "site_thousand": 0},
                  "policy": ({"action": "confirm", "threshold": 0.0, "learning_sends": 0,
@@ -157,6 +157,19 @@ def test_a_shared_mailbox_is_told_where_the_settings_say_so():
         line = judged(site, Message(INFO, COLLEAGUES[:5]), login="mallory")
         assert (line["sender"], line["from"]) == (MALLORY, INFO), line
         only_letter(site, MALLORY)
+
+
+def test_one_mailbox_gets_so_many_letters_whoever_wrote():
+    box = {"address": "@example.com", "persons": ("@example.com",), "letters_to": "mailbox"}
+    with strict(delegates=(box,), recipient_delimiter="+",
+                more={"notice": {"person_day": 3}}) as site:
+        for number in range(3):
+            for login in ("anna", "mallory"):
+                site.send(Message(f"box+{number}@example.com", COLLEAGUES[:5], f"{number}"),
+                          login=login)
+        until(lambda: len(site.audit("notice", limited_by="person_day")) == 3, 30, "a cap")
+        never(lambda: len([one for one in site.receiver.received()
+                           if one.header("Auto-Submitted") == "auto-generated"]) > 3, 2, "more")
 
 
 def test_two_who_send_as_one_address_are_two():

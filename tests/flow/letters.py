@@ -24,8 +24,9 @@ def test_many_mails_in_somebody_elses_name():
             message.subject = "Win at http://evil.example/login " + "x" * 180
             site.send(message, login=MALLORY, sender=MALLORY)
         until(lambda: len(site.audit("notice", limited_by="person_day")) == 5, 30, "a cap")
+        until(lambda: len(site.letters(MALLORY)) == 3, 10, "the letters that were taken")
         letters = site.letters(MALLORY)
-        assert len(letters) == 3 and not site.receiver.received(recipient=VICTIM)
+        assert not site.receiver.received(recipient=VICTIM)
         never(lambda: len(site.letters(MALLORY)) > 3, 2, "one more letter")
         texts = [text_of(letter) for letter in letters]
         for subject, text in texts:
