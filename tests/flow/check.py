@@ -52,8 +52,8 @@ def clean(site):
 
 
 def milter_is_away(site):
-    """Postfix tells, too, that it cannot reach the milter."""
-    site.allow(r"connect to Milter service|milter-reject")
+    """The MTA tells, too, that it cannot reach the milter."""
+    site.allow(r"connect to Milter service|milter-reject|local socket name \S+ unsafe")
 
 
 def edit_master(site, old, new):

@@ -8,7 +8,7 @@ import subprocess
 from check import clean, fault, findings, look, milter_is_away, warning
 from lab import story
 from lab.mail import until
-from lab.site import HOLDS_GID, MILTER_UID, Site
+from lab.site import HOLDS_GID, MILTER_UID, Site, only
 from lab.story import ANNA
 
 SETTINGS = {"policy": ({"match": {"sender": ANNA}, "action": "confirm", "threshold": 0.5},
@@ -154,6 +154,7 @@ def test_files_that_settings_name_and_that_changed():
         clean(site)
 
 
+@only("postfix")  # by whose settings it changes
 def test_one_line_for_a_monitoring_system():
     with Site(SETTINGS) as site:
         monitor(site, 0, "OK: 0 faults, 0 warnings\n")
@@ -217,6 +218,7 @@ def test_a_helper_that_is_busy():
         clean(site)
 
 
+@only("postfix")  # whose queue can be filled quickly
 def test_thousands_on_hold():
     with Site({**SETTINGS, "confirm": {"expires": "1h"}}) as site:
         story.teach(site)
