@@ -262,6 +262,8 @@ hold_view_make(struct hold *hold, struct base_arena *arena, const struct store_h
 		.by = row->by,
 		.moved = row->moved / 1000,
 		.restorable = view_restorable(row),
+		.is_stop_final =
+		    row->action == HOLD_STORM || row->grace * 1000 <= HOLD_RESTORE_AFTER_MS,
 		.letter_sent = row->letter_sent / 1000,
 		.is_announced = !hold_is_unannounced(row),
 		.seen = row->seen / 1000,

@@ -158,6 +158,17 @@ struct hold_terms {
 typedef struct hold_terms hold_limit_fn(
     const void *context, const struct hold_counts *counts);
 
+/* What one transaction alone is, of an act of several. */
+struct hold_alone {
+	const char **recipients; /* those that every recipient can see */
+	size_t recipients_visible;
+	size_t recipient_count;
+	unsigned long people;
+	enum hold_people people_kind;
+	const void *lesson;
+	size_t lesson_length;
+};
+
 struct hold_request {
 	enum hold_action action;
 	const char *queue_id;
@@ -199,6 +210,9 @@ struct hold_request {
 	hold_limit_fn *limit;
 	const void *limit_context;
 	size_t share; /* of one sender, as the counts for `limit` have it */
+	/* what takes the place of the above when the parts before are out of reach; NULL: they
+	 * are the same */
+	const struct hold_alone *alone;
 };
 
 #define HOLD_MAX_TEMPLATE 1024 /* bytes of a template's name */
@@ -219,7 +233,10 @@ struct hold_placed {
  * many holds as the limit allows begin, however many callers there are. NONE: this act was
  * released already, by the hold whose id is written, or the brake that it was to be held for is
  * off: let it pass. One more mail of an act whose hold was stopped, or leaves soon by its
- * window, begins a hold of its own; so does a part with more recipients than a released one had.
+ * window, begins a hold of its own; so does a part with more recipients than a released one had,
+ * and one whose hold is over unsent, or about to be. Nothing that is decided there is about the
+ * parts before, which came back or have left: the new hold tells of this part, and of those that
+ * follow, `alone`.
  */
 enum base_result hold_place_limited(struct hold *hold, const struct hold_request *request,
     struct hold_placed *placed_r, const char **why_r);
@@ -286,6 +303,7 @@ struct hold_view {
 	const char *by;	  /* who moved it last: "link", "admin", "timer", "mta", HOLD_BY_OWNER */
 	int64_t moved;	  /* when */
 	int64_t restorable; /* from when on its sender may restore it; 0: never */
+	bool is_stop_final; /* once it is stopped, its sender has no time to restore it */
 	int64_t letter_sent;
 	bool is_announced; /* its letter was taken by the MTA, or none is due */
 	int64_t seen;	  /* when the queue last showed all its files on hold; 0: not yet */

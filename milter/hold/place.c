@@ -8,16 +8,25 @@
 #include "milter/hold/internal.h"
 #include "milter/hold/storm.h"
 
+#include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
+
+/* What is asked for, and the row that it makes if it begins a hold. */
+struct asked {
+	const struct hold_request *request;
+	const struct store_hold *fresh;
+};
 
 /* One caller of hold_place(), on its own stack. */
 struct hold_place {
 	struct hold_place *next;
-	const struct hold_request *request;
-	const struct store_hold *fresh; /* the row, if the act is new */
+	struct asked whole, alone; /* with the other parts of the act, and without them */
+	const struct hold_request *request; /* the one of them that counts */
+	const struct store_hold *fresh;     /* its row */
 	struct base_arena *arena;       /* of the caller; the leader uses it, too */
 	struct store_blob act;          /* under which its hold is found */
+	bool is_alone;                  /* the parts before are out of reach */
 	bool is_done;
 	enum base_result result;
 	char why[256];
@@ -162,6 +171,40 @@ larger(int64_t a, int64_t b)
 	return a > b ? a : b;
 }
 
+/* What is known of how many it goes to, once one more part of the same send is there. */
+static void
+audience_widen(struct hold_place *place, const struct hold_request *request)
+{
+	struct store_hold *row = &place->row;
+
+	row->recipient_count =
+	    larger(row->recipient_count, (int64_t)request->recipient_count);
+	row->people = larger(row->people, (int64_t)request->people);
+	/* Something known and something unknown make at least what is known. */
+	if (row->people_kind != (int)request->people_kind)
+		row->people_kind = HOLD_PEOPLE_AT_LEAST;
+}
+
+/*
+ * The same where each part tells of itself alone. Where there are lists among the recipients,
+ * somebody may be in two of them: the larger number is what is certain.
+ */
+static void
+audience_add(struct hold_place *place, const struct hold_request *request)
+{
+	struct store_hold *row = &place->row;
+	bool has_lists = row->people != row->recipient_count ||
+			 request->people != request->recipient_count ||
+			 row->people_kind != HOLD_PEOPLE_EXACT ||
+			 request->people_kind != HOLD_PEOPLE_EXACT;
+
+	row->recipient_count += (int64_t)request->recipient_count;
+	row->people = has_lists ? larger(row->people, (int64_t)request->people)
+				: row->people + (int64_t)request->people;
+	if (has_lists)
+		row->people_kind = HOLD_PEOPLE_AT_LEAST;
+}
+
 /* Another part of a hold that is still open. */
 static enum base_result
 place_join(struct hold *hold, struct hold_place *place, const struct store_hold *row,
@@ -179,16 +222,11 @@ place_join(struct hold *hold, struct hold_place *place, const struct store_hold 
 	if (result != BASE_OK)
 		return result;
 	place->row = *row;
-	place->row.recipient_count =
-	    larger(row->recipient_count, (int64_t)request->recipient_count);
-	place->row.people = larger(row->people, (int64_t)request->people);
+	(place->is_alone ? audience_add : audience_widen)(place, request);
 	if ((int64_t)request->left_count > row->left_count) {
 		place->row.left_count = (int64_t)request->left_count;
 		place->row.left_to = place->fresh->left_to;
 	}
-	/* Something known and something unknown make at least what is known. */
-	if (row->people_kind != (int)request->people_kind)
-		place->row.people_kind = HOLD_PEOPLE_AT_LEAST;
 	place->row.bounces_home = row->bounces_home && request->bounces_home;
 	place->row.tries = 0;
 	place->row.seen = 0; /* this part was not seen yet */
@@ -242,33 +280,62 @@ is_past_more_mail(const struct store_hold *row, int64_t now)
 
 /* What the act is called from here on: nobody finds it who does not come by this hold. */
 static enum base_result
-act_after(struct base_arena *arena, const struct store_hold *row, struct store_blob *act_r,
-    const char **why_r)
+act_after(struct base_arena *arena, const struct store_hold *row, const char *name,
+    struct store_blob *act_r, const char **why_r)
 {
-	size_t more = strlen(row->id), length = row->act.length + more;
-	char *act = base_arena_alloc(arena, length);
+	size_t more = name == NULL ? 0 : strlen(name), length = row->act.length + more;
+	char *act = name == NULL ? NULL : base_arena_alloc(arena, length);
 
 	if (act == NULL) {
 		*why_r = base_why("no memory for a hold");
 		return BASE_BROKEN;
 	}
 	memcpy(act, row->act.data, row->act.length);
-	memcpy(act + row->act.length, row->id, more);
+	memcpy(act + row->act.length, name, more);
 	*act_r = (struct store_blob){ act, length };
 	return BASE_OK;
 }
 
-/*
- * Does this part begin a hold of its own, whatever became of the one that was there? A release
- * is a wish about those whom its author was told of: a part that brings more people is not of it.
- */
-static bool
-is_of_its_own(const struct store_hold *row, const struct store_part *parts, size_t count,
-    const struct hold_request *request, int64_t now)
+/* From here on the request is about this part alone. */
+static void
+alone_take(struct hold_place *place)
 {
-	if (is_released(row))
-		return (int64_t)request->recipient_count > row->recipient_count;
-	return is_past_more_mail(row, now) && !has_mail(parts, count, request->mail);
+	place->is_alone = true;
+	place->request = place->alone.request;
+	place->fresh = place->alone.fresh;
+}
+
+/* And here, where it is looked for, about the act as far as it is known. */
+static void
+whole_take(struct hold_place *place)
+{
+	place->is_alone = false;
+	place->request = place->whole.request;
+	place->fresh = place->whole.fresh;
+	place->act = place->fresh->act;
+}
+
+/*
+ * Where the hold of this request is looked for behind this row: "" here; NULL: no memory. A release
+ * is a wish about those whom its author was told of: a part that brings more people is not of it.
+ * The holds that tell of parts of one mail alone have one name: the last of them is found at once.
+ */
+static const char *
+name_behind(struct hold_place *place, const struct store_hold *row,
+    const struct store_part *parts, size_t count, int64_t now)
+{
+	const struct hold_request *request = place->request;
+
+	if (place->is_alone)
+		return "";
+	if (is_released(row)
+		? (int64_t)request->recipient_count <= row->recipient_count
+		: is_joinable(row, now) && has_mail(parts, count, request->mail))
+		return "";
+	if (!has_mail(parts, count, request->mail))
+		return is_released(row) || is_past_more_mail(row, now) ? row->id : "";
+	alone_take(place);
+	return base_arena_printf(place->arena, " alone %" PRId64, request->mail);
 }
 
 /* The hold of the request's act as it concerns its mail; NONE: there is none. */
@@ -278,6 +345,7 @@ row_find(struct hold *hold, struct hold_place *place, int64_t now,
 {
 	struct store_part *parts;
 	enum base_result result;
+	const char *name;
 
 	do {
 		result = store_hold_by_act(hold->store, place->arena, hold->node,
@@ -286,10 +354,12 @@ row_find(struct hold *hold, struct hold_place *place, int64_t now,
 		if (result == BASE_OK)
 			result = store_part_list(hold->store, place->arena, (*row_r)->id,
 			    &parts, part_count_r, why_r);
-		if (result != BASE_OK ||
-		    !is_of_its_own(*row_r, parts, *part_count_r, place->request, now))
+		if (result != BASE_OK)
 			return result;
-		result = act_after(place->arena, *row_r, &place->act, why_r);
+		name = name_behind(place, *row_r, parts, *part_count_r, now);
+		if (name != NULL && *name == '\0')
+			return BASE_OK;
+		result = act_after(place->arena, *row_r, name, &place->act, why_r);
 	} while (result == BASE_OK);
 	return result;
 }
@@ -302,13 +372,13 @@ place_write(struct hold *hold, struct hold_place *place, int64_t now, const char
 	size_t count = 0;
 	enum base_result result;
 
-	place->act = place->fresh->act;
+	whole_take(place); /* it may be the second time */
 	result = row_find(hold, place, now, &row, &count, why_r);
 	if (result == BASE_NONE)
 		return place_new(hold, place, now, why_r);
 	if (result != BASE_OK)
 		return result;
-	if (is_released(row)) {
+	if (is_released(row) && !place->is_alone) {
 		place->released = row->id;
 		*why_r = base_why("%s was released already", row->id);
 		return BASE_NONE;
@@ -442,21 +512,52 @@ limit_name(const char *limited_by)
 	return "";
 }
 
+/* The request and its row as they are if this part is alone; the memory is the caller's. */
+static enum base_result
+alone_make(struct hold *hold, struct hold_place *place, const char *id,
+    struct hold_request *request_r, struct store_hold *fresh_r, const char **why_r)
+{
+	const struct hold_alone *alone = place->whole.request->alone;
+	enum base_result result;
+
+	place->alone = place->whole;
+	if (alone == NULL)
+		return BASE_OK;
+	*request_r = *place->whole.request;
+	request_r->recipients = alone->recipients;
+	request_r->recipients_visible = alone->recipients_visible;
+	request_r->recipient_count = alone->recipient_count;
+	request_r->people = alone->people;
+	request_r->people_kind = alone->people_kind;
+	request_r->lesson = alone->lesson;
+	request_r->lesson_length = alone->lesson_length;
+	result = hold_request_check(request_r, why_r);
+	if (result == BASE_OK)
+		result = hold_row_make(hold, place->arena, request_r, id, fresh_r, why_r);
+	if (result != BASE_OK)
+		return result;
+	place->alone = (struct asked){ request_r, fresh_r };
+	return BASE_OK;
+}
+
 /* Queues the request with memory of its own. */
 static enum base_result
 place_run(struct hold *hold, struct base_arena *arena, const struct hold_request *request,
     struct hold_placed *placed_r, const char **why_r)
 {
-	struct hold_place place = { .request = request, .arena = arena };
+	struct hold_place place = { .arena = arena };
 	char id[BASE_ID_SIZE];
-	struct store_hold fresh;
+	struct hold_request request_alone;
+	struct store_hold fresh, fresh_alone;
 	enum base_result result;
 
 	base_id_new(id);
 	result = hold_row_make(hold, arena, request, id, &fresh, why_r);
+	place.whole = (struct asked){ request, &fresh };
+	if (result == BASE_OK)
+		result = alone_make(hold, &place, id, &request_alone, &fresh_alone, why_r);
 	if (result != BASE_OK)
 		return result;
-	place.fresh = &fresh;
 	group_join(hold, &place);
 	if (place.result == BASE_NONE && place.released != NULL)
 		snprintf(placed_r->id, sizeof(placed_r->id), "%s", place.released);

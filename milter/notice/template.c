@@ -143,6 +143,7 @@ static const struct place places[] = {
 	SENTENCE(brake_over),
 	PIECE(button_lift),
 	SENTENCE(choose_note),
+	SENTENCE(choose_note_final),
 	PIECE(button_undo_confirm),
 	PIECE(button_send_confirm),
 	PIECE(button_undo),

@@ -95,7 +95,7 @@ struct notice_words {
 	const char *storm_title, *storm_text, *storm_note, *button_undo_storm, *storm_link;
 	const char *brake_title, *brake_text, *brake_return, *brake_send, *brake_note;
 	const char *brake_over_title, *brake_lifted, *brake_over, *button_lift;
-	const char *choose_note;
+	const char *choose_note, *choose_note_final; /* may a stop be taken back? */
 	const char *button_undo_confirm, *button_send_confirm;
 	const char *button_undo, *button_send_now, *button_restore;
 	const char *nobody_has_it, *part_released, *part_gone; /* {got} {people} {when} */

@@ -208,6 +208,8 @@ const struct notice_words notice_words_en = {
 
 	.choose_note = "If you stop it, you can still change your mind for a while. "
 		       "Once it is sent, it cannot be called back.",
+	.choose_note_final = "Each of them is final: once it is stopped, it is not sent any more, "
+			     "and once it is sent, it cannot be called back.",
 	.button_undo_confirm = "Do not send it",
 	.button_send_confirm = "Send it to {people}",
 	.button_undo = "Undo: do not send it",

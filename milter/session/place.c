@@ -116,17 +116,22 @@ session_tag(struct session_connection *connection, SMFICTX *context)
 	return SESSION_ACCEPT;
 }
 
-/* Those who every recipient can see, but the sender. Nobody who is only in the envelope (Bcc) is named. */
+/*
+ * Those who every recipient can see, but the sender; of `among` alone, unless that is NULL. Nobody
+ * who is only in the envelope (Bcc) is named.
+ */
 static size_t
 visible_make(const struct mail_transaction *transaction, const char *sender,
-    const char *visible_r[MAX_VISIBLE])
+    const struct mail_addresses *among, const char *visible_r[MAX_VISIBLE])
 {
 	const struct mail_addresses *sets[] = { &transaction->to, &transaction->cc };
 	size_t count = 0, set, i;
 
 	for (set = 0; set < sizeof(sets) / sizeof(sets[0]); set++)
 		for (i = 0; i < sets[set]->count && count < MAX_VISIBLE; i++)
-			if (strcmp(sets[set]->items[i], sender) != 0)
+			if (strcmp(sets[set]->items[i], sender) != 0 &&
+			    (among == NULL ||
+				mail_addresses_has(among, sets[set]->items[i])))
 				visible_r[count++] = sets[set]->items[i];
 	return count;
 }
@@ -160,6 +165,29 @@ lesson_make(
 	    connection->arena, mail->identity.actor, mail->judged,
 	    audience_people(&mail->audience, 0), mail->verdict.score, &request->lesson,
 	    &request->lesson_length, why_r);
+}
+
+/* What this transaction is without the others of its act; the array is the caller's. */
+static enum base_result
+alone_make(const struct session_connection *connection, const char *visible[MAX_VISIBLE],
+    struct hold_alone *alone_r, const char **why_r)
+{
+	const struct session_mail *mail = &connection->mail;
+	const char *actor = mail->identity.actor;
+	struct audience audience;
+
+	audience_count(connection->site->audience, mail->transaction, actor, &audience);
+	*alone_r = (struct hold_alone){
+		.recipients = visible,
+		.recipients_visible = visible_make(
+		    mail->transaction, actor, &mail->transaction->recipients, visible),
+		.recipient_count = audience_recipients(mail->transaction, actor),
+		.people = audience.people,
+		.people_kind = people_kinds[audience.kind],
+	};
+	return (mail->is_stormy ? memory_lesson : memory_lesson_held)(connection->site->key,
+	    connection->arena, actor, mail->transaction, audience_people(&audience, 0),
+	    mail->verdict.score, &alone_r->lesson, &alone_r->lesson_length, why_r);
 }
 
 /* Would the MTA's own bounce come to the mailbox that letters go to? */
@@ -223,7 +251,8 @@ place(
     struct session_connection *connection, struct hold_placed *placed_r, const char **why_r)
 {
 	const struct session_mail *mail = &connection->mail;
-	const char *visible[MAX_VISIBLE];
+	const char *visible[MAX_VISIBLE], *here[MAX_VISIBLE];
+	struct hold_alone alone;
 	struct hold_reason reasons[MAX_REASONS];
 	struct hold_request request = { .act = mail->part.act,
 		.act_length = sizeof(mail->part.act),
@@ -246,9 +275,14 @@ place(
 	request.mail = mail->part.mail;
 	request.left_count = mail->left.count;
 	request.left_to = mail->left.to;
-	request.recipients_visible = visible_make(mail->transaction, mail->identity.actor, visible);
+	request.recipients_visible =
+	    visible_make(mail->transaction, mail->identity.actor, NULL, visible);
 	request.reason_count = reasons_make(connection->arena, &mail->verdict, reasons);
 	result = request_make(connection, &request, why_r);
+	if (result == BASE_OK && mail->judged != mail->transaction) {
+		result = alone_make(connection, here, &alone, why_r);
+		request.alone = &alone;
+	}
 	if (result == BASE_NONE)
 		result = BASE_BROKEN;
 	else if (result == BASE_OK)

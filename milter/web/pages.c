@@ -170,7 +170,10 @@ page_choice(const struct page *page, const char *undo, const char *send)
 	page_button(page, HOLD_WISH_UNDO, " class=\"main\"", undo);
 	page_button(page, HOLD_WISH_SEND, "", send);
 	base_buffer_puts(page->out, "</form>\n");
-	page_say(page, "note", page->words->choose_note, "");
+	page_say(page, "note",
+	    page->view->is_stop_final ? page->words->choose_note_final
+				      : page->words->choose_note,
+	    "");
 }
 
 /* What becomes of it if nobody decides. */

@@ -154,6 +154,39 @@ def test_after_undo_a_late_part_is_not_sent():
         assert len(site.letters(ANNA)) == 1
 
 
+def test_what_came_back_is_with_nobody():
+    """Parts that come after the others came back are told of by themselves: only they can leave."""
+    with Site({"undo": {"grace": 0}}) as site:
+        message = slip(site)
+        shares = split(message)
+        with Submission(site.mta.port, ANNA) as submission:
+            first = [submission.send(message, recipients=part) for part in shares[:2]]
+            stopped = story.hold_of(site, first[0])
+            web.press(site.link(ANNA), "undo")
+            until(lambda: site.audit("return", id=stopped), 20)
+            late = [submission.send(message, recipients=shares[2])]
+            hold = story.hold_of(site, late[0])
+            assert hold != stopped
+            until(lambda: len(site.letters(ANNA)) == 2, 20, "a letter of its own")
+            link, letter = site.link(ANNA), site.letters(ANNA)[-1]
+            assert "to 10 people" in letter.header("Subject"), letter.header("Subject")
+            until(lambda: "Nobody has got it." in web.get(link).text, 10)
+            page = web.get(link).text
+            assert "Send it to 10 people<" in page and "40 people<" not in page, page
+            assert "change your mind" not in page and "it is not sent any more" in page, page
+            assert f"{shares[2][0]}, {shares[2][1]}, {shares[2][2]} and 7 more" in page, page
+            late.append(submission.send(message, recipients=shares[3]))
+            assert story.hold_of(site, late[1]) == hold
+        until(lambda: "Send it to 20 people<" in web.get(link).text, 10)
+        shown = site.oopsctl("show", hold, check=True).stdout
+        assert "20 addresses, 20 people" in shown and shares[0][1] not in shown, shown
+        web.press(link, "send")
+        rest = dict.fromkeys(shares[2] + shares[3], 1)
+        until(lambda: site.receiver.copies(message.id) == rest, 20, "the late parts are there")
+        until(lambda: site.audit("sent", id=hold), 10)
+        assert len(site.letters(ANNA)) == 2 and len(site.returned(ANNA)) == 1
+
+
 def test_what_is_written_after_an_undo_is_asked_about():
     """Anna stops a mail and answers it herself, with the text as it should be, to the same people."""
     with Site({"undo": {"after_grace": "delete"}}) as site:

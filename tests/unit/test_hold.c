@@ -1136,6 +1136,96 @@ START_TEST(what_comes_after_a_stop_is_asked_about)
 }
 END_TEST
 
+/* How many addresses and people a hold tells of. */
+static void
+audience_is(struct hold *hold, const char *id, size_t recipients, unsigned long people,
+    enum hold_people kind)
+{
+	struct hold_view view = look(hold, id);
+
+	ck_assert_uint_eq(view.recipient_count, recipients);
+	ck_assert_uint_eq(view.people, people);
+	ck_assert_int_eq(view.people_kind, kind);
+}
+
+/* What came back is with nobody: a hold of what comes afterwards tells of that alone. */
+START_TEST(what_came_back_is_not_counted)
+{
+	static const char *here[] = { "late@example.com" };
+	struct hold_alone alone = { here, 1, 1, 1, HOLD_PEOPLE_EXACT, "LeSsOn", 6 };
+	struct hold *hold = must_open();
+	struct watch watch = watch_start(hold);
+	struct hold_request request = sample("QUEUE1", "act");
+	char back[BASE_ID_SIZE], late[BASE_ID_SIZE], id[BASE_ID_SIZE];
+
+	request.grace = 0;
+	request.lesson = "LeSsOn of all";
+	request.lesson_length = strlen(request.lesson);
+	request.alone = &alone;
+	place_held(hold, &request, back);
+	request.queue_id = "QUEUE2";
+	OK(hold_place(hold, &request, id, &why)); /* the parts are one mail still */
+	ck_assert_str_eq(id, back);
+	audience_is(hold, back, 40, 2100, HOLD_PEOPLE_AT_LEAST);
+	file_add("QUEUE2", back, ON_HOLD);
+	OK(hold_wish(hold, back, HOLD_WISH_UNDO, "link", NULL, &why));
+	wait_for(hold, back, HOLD_RETURNING, 4000);
+	request.queue_id = "QUEUE3";
+	OK(hold_place(hold, &request, late, &why));
+	ck_assert_str_ne(late, back);
+	audience_is(hold, late, 1, 1, HOLD_PEOPLE_EXACT);
+	ck_assert_str_eq(look(hold, late).recipients, here[0]);
+	request.queue_id = "QUEUE4";
+	alone.recipient_count = alone.people = 2;
+	OK(hold_place(hold, &request, id, &why));
+	ck_assert_str_eq(id, late);
+	audience_is(hold, late, 3, 3, HOLD_PEOPLE_EXACT);
+	request.queue_id = "QUEUE5"; /* a list: who is on it may be one of the others */
+	alone.recipient_count = 1;
+	alone.people = 50;
+	OK(hold_place(hold, &request, id, &why));
+	ck_assert_str_eq(id, late);
+	audience_is(hold, late, 4, 50, HOLD_PEOPLE_AT_LEAST);
+	for (char name[] = "QUEUE3"; name[5] <= '5'; name[5]++)
+		file_add(name, late, ON_HOLD);
+	wait_for(hold, late, HOLD_HELD, 4000);
+	OK(hold_wish(hold, late, HOLD_WISH_SEND, "link", NULL, &why));
+	wait_for(hold, late, HOLD_SENT, 5000);
+	ck_assert_int_eq(queue->lessons, 1);
+	ck_assert_int_eq(queue->lesson_length, 6); /* nothing of what came back */
+	request.queue_id = "QUEUE6";               /* nobody was told of its people */
+	OK(hold_place(hold, &request, id, &why));
+	ck_assert_str_ne(id, late);
+	audience_is(hold, id, 1, 50, HOLD_PEOPLE_EXACT);
+	watch_stop(&watch);
+	hold_close(&hold);
+}
+END_TEST
+
+/* Each of many parts comes when the one before came back. */
+START_TEST(what_comes_back_for_long_costs_nothing)
+{
+	struct hold_alone alone = { visible, 2, 1, 1, HOLD_PEOPLE_EXACT, "LeSsOn", 6 };
+	struct hold *hold = must_open();
+	struct hold_request request;
+	char queue_id[32], id[BASE_ID_SIZE], before[BASE_ID_SIZE] = "";
+
+	for (int i = 0; i < 400; i++) {
+		snprintf(queue_id, sizeof(queue_id), "QUEUE%d", i);
+		request = sample(queue_id, "act");
+		request.alone = &alone;
+		request.window = 0;
+		OK(hold_place(hold, &request, id, &why));
+		ck_assert_str_ne(id, before);
+		memcpy(before, id, sizeof(before));
+		database_change(base_arena_printf(
+		    arena, "UPDATE hold SET state = %d", (int)HOLD_RETURNED));
+		base_arena_reset(arena);
+	}
+	hold_close(&hold);
+}
+END_TEST
+
 /* One more mail of an act has a window that is worth its name. */
 START_TEST(a_window_that_ends_takes_no_more_mail)
 {
@@ -2716,6 +2806,8 @@ main(void)
 	tcase_add_test(life, a_group_fails_together);
 	tcase_add_test(life, one_act_is_one_hold);
 	tcase_add_test(life, what_comes_after_a_stop_is_asked_about);
+	tcase_add_test(life, what_came_back_is_not_counted);
+	tcase_add_test(life, what_comes_back_for_long_costs_nothing);
 	tcase_add_test(life, a_window_that_ends_takes_no_more_mail);
 	tcase_add_loop_test(life, removed_files_are_noticed, 0,
 	    sizeof(removals) / sizeof(*removals));
