@@ -247,6 +247,10 @@ class Postfix:
         """Puts a deferred mail on hold, by hand."""
         self.run("postsuper", "-h", queue_id)
 
+    def requeue(self, queue_id):
+        """Hands a held mail in anew, by hand: it goes past the milters of smtpd."""
+        self.run("postsuper", "-r", queue_id)
+
     def remove(self, queue_id):
         """Deletes a held mail, by hand."""
         self.run("postsuper", "-d", queue_id, "hold")

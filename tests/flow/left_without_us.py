@@ -5,7 +5,7 @@ import sqlite3
 
 from lab import story, web
 from lab.mail import Submission, until
-from lab.site import Site
+from lab.site import Site, only
 from lab.story import ANNA
 
 
@@ -46,6 +46,18 @@ def test_released_and_delivered_then_undo():
         until(lambda: site.mta.queued(queue_id) is None, 10)
         assert web.press(link, "undo").status == 303
         check_lost(site, hold, link, "gone", "Your mail is no longer here")
+
+
+@only("postfix")
+def test_requeued_then_send():
+    """`postsuper -r` gives the mail another name and sends it: no wish of ours does."""
+    with Site() as site:
+        message, queue_id, hold, link = held(site)
+        site.mta.requeue(queue_id)
+        story.reaches(site, message, 20)
+        assert web.press(link, "send").status == 303
+        check_lost(site, hold, link, "gone", "Your mail is no longer here")
+        story.reaches(site, message)
 
 
 def test_released_and_waiting_then_undo():
