@@ -33,6 +33,7 @@ struct act {
 	TAILQ_ENTRY(act) in_age;
 	LIST_ENTRY(act) in_bucket; /* by what makes it alike, if there is that */
 	int64_t began;
+	unsigned char author[BASE_MAC_SIZE];
 	unsigned char act[BASE_MAC_SIZE]; /* of its first part's names */
 	unsigned char like[BASE_MAC_SIZE];
 	bool has_like;
@@ -142,6 +143,7 @@ act_new(struct session_acts *acts, const struct session_act_names *names, int64_
 	act->is_open = true;
 	act->mail_count = 1;
 	act->is_individual = names->is_individual;
+	memcpy(act->author, names->author, BASE_MAC_SIZE);
 	memcpy(act->header, names->header, BASE_MAC_SIZE);
 	memcpy(act->audience, names->audience, BASE_MAC_SIZE);
 	base_buffer_init(&act->left_to, SESSION_ACT_LEFT_BYTES);
@@ -212,17 +214,49 @@ act_add(struct session_acts *acts, struct act *act, const struct mail_addresses 
 
 /* --- finding ---------------------------------------------------------------------- */
 
-/* Drops what is old, and the oldest while there is too much. */
-static void
-acts_expire(struct session_acts *acts, int64_t now)
+/* Is a share of the table, 1: all of it, taken? */
+static bool
+is_taken(size_t count, size_t bytes, size_t names, size_t share)
 {
-	struct act *oldest;
+	return count >= SESSION_ACT_MAX / share || bytes >= SESSION_ACT_BYTES / share ||
+	       names >= SESSION_ACT_NAMES / share;
+}
 
-	while ((oldest = TAILQ_FIRST(&acts->by_age)) != NULL &&
-	       (oldest->began < now - SESSION_ACT_SECONDS || oldest->began > now + 1 ||
-		   acts->count >= SESSION_ACT_MAX || acts->bytes >= SESSION_ACT_BYTES ||
-		   acts->names >= SESSION_ACT_NAMES))
-		act_remove(acts, oldest);
+/* The oldest act of an author who has his share of the table; NULL: there is room for more of them. */
+static struct act *
+share_find(struct session_acts *acts, const unsigned char author[BASE_MAC_SIZE])
+{
+	struct act *act, *own = NULL;
+	size_t count = 0, bytes = 0, names = 0;
+
+	TAILQ_FOREACH(act, &acts->by_age, in_age)
+	{
+		if (!mac_equals(act->author, author))
+			continue;
+		if (own == NULL)
+			own = act;
+		count++;
+		bytes += act->recipients.length;
+		names += act->name_count;
+	}
+	return is_taken(count, bytes, names, SESSION_ACT_SHARE) ? own : NULL;
+}
+
+/* Drops what is old, what is beyond this author's share, and the oldest while there is too much. */
+static void
+acts_expire(
+    struct session_acts *acts, const unsigned char author[BASE_MAC_SIZE], int64_t now)
+{
+	struct act *act;
+
+	while ((act = TAILQ_FIRST(&acts->by_age)) != NULL &&
+	       (act->began < now - SESSION_ACT_SECONDS || act->began > now + 1))
+		act_remove(acts, act);
+	while (is_taken(acts->count, acts->bytes, acts->names, SESSION_ACT_SHARE) &&
+	       (act = share_find(acts, author)) != NULL)
+		act_remove(acts, act);
+	while (is_taken(acts->count, acts->bytes, acts->names, 1))
+		act_remove(acts, TAILQ_FIRST(&acts->by_age));
 }
 
 /*
@@ -394,7 +428,7 @@ session_acts_enter(struct session_acts *acts, struct base_arena *arena,
 	enum base_result result;
 
 	pthread_mutex_lock(&acts->lock);
-	acts_expire(acts, now);
+	acts_expire(acts, names->author, now);
 	result = enter(acts, arena, names, recipients, now, part_r);
 	pthread_mutex_unlock(&acts->lock);
 	return result;
@@ -463,7 +497,7 @@ session_acts_settle(struct session_acts *acts, struct base_arena *arena,
 	struct act_name *name;
 
 	pthread_mutex_lock(&acts->lock);
-	acts_expire(acts, now);
+	acts_expire(acts, names->author, now);
 	name = settle(acts, names, recipients, body, now);
 	if (name != NULL)
 		result = act_join(acts, arena, name, names, recipients, part_r);

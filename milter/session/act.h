@@ -28,7 +28,8 @@
  *	The key is the table's own, so that a new key of the site parts no act that is going on.
  *
  * BOUNDS
- *	SESSION_ACT_MAX acts and SESSION_ACT_BYTES of addresses; the oldest go first.
+ *	SESSION_ACT_MAX acts and SESSION_ACT_BYTES of addresses, of which one sender has a share
+ *	(SESSION_ACT_SHARE); the oldest go first.
  *
  * THREADS
  *	Any: parts may come over several connections at the same time. Results are copies.
@@ -48,6 +49,7 @@
 #define SESSION_ACT_MAX 8192
 #define SESSION_ACT_BYTES (8u << 20) /* of all acts' addresses */
 #define SESSION_ACT_NAMES 65536 /* of all acts */
+#define SESSION_ACT_SHARE 8 /* one sender's is this part of it */
 #define SESSION_ACT_PARENTS 3
 #define SESSION_ACT_LEFT_BYTES 2048 /* of the addresses of who has it already */
 
@@ -55,6 +57,7 @@
 struct session_act_names {
 	unsigned char
 	    act[BASE_MAC_SIZE]; /* by the site's key: what it is if it is the first */
+	unsigned char author[BASE_MAC_SIZE]; /* sender */
 	unsigned char id[BASE_MAC_SIZE];   /* sender, Message-ID, subject, Date, To, Cc */
 	unsigned char like[BASE_MAC_SIZE]; /* sender, subject, Date */
 	bool has_like; /* there is a Date, without which nothing is alike */

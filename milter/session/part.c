@@ -150,6 +150,7 @@ names_make(const struct session_connection *connection, struct session_act_names
 		header_text(connection->site->key, transaction, header) };
 	const char *like[] = { author.person, author.actor, "like", transaction->subject,
 		transaction->date };
+	const char *sender[] = { author.person, author.actor, "sender" };
 	const char *act[] = { id[0], id[1], id[2], id[3], id[4], id[5], id[6], "" };
 
 	names_r->is_individual = is_individual(transaction);
@@ -160,6 +161,7 @@ names_make(const struct session_connection *connection, struct session_act_names
 	name_make(connection->site->key, act,
 	    sizeof(act) / sizeof(*act) - (names_r->is_individual ? 0 : 1), names_r->act);
 	name_make(key, id, sizeof(id) / sizeof(*id), names_r->id);
+	name_make(key, sender, sizeof(sender) / sizeof(*sender), names_r->author);
 	names_r->has_like =
 	    name_make(key, like, sizeof(like) / sizeof(*like), names_r->like) &&
 	    transaction->date[0] != '\0';

@@ -225,6 +225,36 @@ START_TEST(bounded)
 }
 END_TEST
 
+/* Who sends much pushes nobody else's out. */
+START_TEST(a_share_for_each)
+{
+	struct session_acts *acts = session_acts_new();
+	struct base_arena *arena = base_arena_new(1 << 20);
+	struct mail_addresses to = set_make(arena, "a b");
+	struct session_act_names others = names_make("others", NULL), names;
+	struct session_act_part part;
+	char id[32], long_address[2000];
+
+	name_make("other", others.author);
+	session_acts_enter(acts, arena, &others, &to, NOW, &part);
+	memset(long_address, 'x', sizeof(long_address) - 1);
+	long_address[sizeof(long_address) - 1] = '\0';
+	to = set_make(arena, long_address);
+	for (int i = 0; i < 3 * SESSION_ACT_MAX; i++) {
+		snprintf(id, sizeof(id), "%d-m", i);
+		names = names_make(id, NULL);
+		name_make("much", names.author);
+		session_acts_enter(acts, arena, &names, &to, NOW, &part);
+	}
+	session_acts_enter(acts, arena, &others, &to, NOW, &part);
+	ck_assert_str_eq(set_text(arena, &part.others), "a b");
+	session_acts_enter(acts, arena, &names, &to, NOW, &part); /* his latest one is there */
+	ck_assert_uint_eq(part.others.count, 1);
+	base_arena_free(&arena);
+	session_acts_free(&acts);
+}
+END_TEST
+
 /* What no client does that splits one mail; and the act that such a mail may begin. */
 START_TEST(a_repeat_can_begin_anew)
 {
@@ -550,6 +580,7 @@ main(void)
 	tcase_add_test(tests, what_cannot_be_held_holds_nobody);
 	tcase_add_test(tests, a_mail_to_one_person_is_its_own);
 	tcase_add_test(tests, bounded);
+	tcase_add_test(tests, a_share_for_each);
 	tcase_add_test(tests, a_repeat_can_begin_anew);
 	tcase_add_test(tests, looks_are_bounded);
 	tcase_add_test(tests, side_by_side_threads);
