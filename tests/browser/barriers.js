@@ -5,10 +5,25 @@
 const assert = require('node:assert');
 const { source } = require('axe-core');
 
-async function inspect(page, what) {
+async function violationsOn(page) {
 	await page.evaluate(source);
-	const { violations } = await page.evaluate(() => globalThis.axe.run());
-	assert.deepEqual(violations.map((one) => `${one.id}: ${one.help}`), [], what);
+	return (await page.evaluate(() => globalThis.axe.run())).violations;
+}
+
+// A page that is about to change loads itself anew, on a slow machine in the middle of this.
+const isReload = (error) => error.message.includes('Execution context was destroyed');
+
+async function inspect(page, what, tries = 10) {
+	let violations;
+	try {
+		violations = await violationsOn(page);
+	} catch (error) {
+		if (tries === 0 || !isReload(error))
+			throw error;
+		await page.waitForLoadState();
+		return inspect(page, what, tries - 1);
+	}
+	return assert.deepEqual(violations.map((one) => `${one.id}: ${one.help}`), [], what);
 }
 
 module.exports = async ({ open, link }) => {
