@@ -83,6 +83,24 @@ struct queue_mqueue {
 	char patterns[QUEUE_MAX_PATTERNS][QUEUE_MAX_PATH];
 };
 
+#define QUEUE_MAX_KNOWN 1000
+
+/* One of Sendmail's queue directories, as it was when it was first seen. */
+struct queue_known_directory {
+	uint64_t path; /* a hash of it */
+	dev_t device;
+	ino_t inode;
+	int64_t changed, known_since; /* seconds since 1970 */
+	unsigned walk;                /* that saw it last: patterns may meet */
+};
+
+/* Those of known.c. */
+struct queue_known {
+	unsigned walk; /* the present one */
+	size_t count;
+	struct queue_known_directory items[QUEUE_MAX_KNOWN];
+};
+
 /* What is asked about one queue file, and what was found. */
 struct queue_look {
 	const char *queue_id;
@@ -93,6 +111,8 @@ struct queue_look {
 	/* output, of a file that is HELD or MOVING: */
 	struct queue_tag tag;
 	bool is_stopped; /* its author stopped it: see STOP in queue.h */
+	dev_t device;    /* of Sendmail's directory that it is in */
+	ino_t inode;
 };
 
 /* The MTA that is served, and what was asked of it once. */
@@ -100,6 +120,9 @@ struct queue_mta {
 	const struct queue_server_options *options;
 	char queue_directory[QUEUE_MAX_PATH]; /* Postfix's */
 	struct queue_mqueue mqueue;           /* Sendmail's */
+	struct queue_known known;             /* its directories */
+	/* a look found no file, and that tells nothing: the queue is not the one that was there */
+	bool is_away;
 };
 
 struct queue_driver {
@@ -107,13 +130,13 @@ struct queue_driver {
 	/* Fills in what the MTA knows of itself. */
 	enum base_result (*open)(struct queue_mta *mta, const char **why_r);
 	/* Fills in each of them; any number at once. */
-	void (*look)(const struct queue_mta *mta, struct queue_look *looks, size_t count,
+	void (*look)(struct queue_mta *mta, struct queue_look *looks, size_t count,
 	    int64_t deadline);
 	/*
 	 * Acts on the items whose status is HELD, prods those that are MOVING, and sets the
 	 * status of both. STOP is none of its verbs.
 	 */
-	enum base_result (*act)(const struct queue_mta *mta, enum queue_verb verb,
+	enum base_result (*act)(struct queue_mta *mta, enum queue_verb verb,
 	    struct queue_item *items, size_t count, int64_t deadline, const char **why_r);
 	/* Marks one held file as stopped by its author, or takes the mark away. */
 	enum base_result (*mark)(const struct queue_mta *mta, const struct queue_item *item,
@@ -168,7 +191,8 @@ enum base_result queue_mqueue_read(
 /* One of them, open: where its control, data and transcript files are. */
 struct queue_directory {
 	int qf, df, xf;
-	const char *name; /* the last part of its path */
+	const char *name;   /* the last part of its path */
+	const char *parent; /* the path before it */
 };
 
 void queue_directory_close(struct queue_directory *directory);
@@ -180,6 +204,27 @@ typedef enum base_result queue_visit_fn(
 /* NONE: each was visited. BROKEN: one cannot be looked into. */
 enum base_result queue_mqueue_each(const struct queue_mqueue *mqueue, queue_visit_fn *each,
     void *context, const char **why_r);
+
+/* --- known.c: are they the ones that were there? -------------------------------------- */
+
+/*
+ * A directory is known by its path, device and inode, and by when it was last changed before it was
+ * known. Where its file system is not mounted, or an empty folder has taken its place, a file that
+ * is not found is not gone.
+ */
+enum base_result queue_known_learn(
+    struct queue_known *known, const struct queue_mqueue *mqueue, const char **why_r);
+/* A file of ours was found in this directory: it is the right one, whatever was known. */
+void queue_known_trust(struct queue_known *known, const struct queue_mqueue *mqueue,
+    dev_t device, ino_t inode);
+/*
+ * Are all known directories there, and can one of them have had this file? None had it that was last
+ * changed before the file was made, and then not until it was known.
+ */
+bool queue_known_is_there(
+    struct queue_known *known, const struct queue_mqueue *mqueue, const char *queue_id);
+/* When Sendmail gave a queue id, seconds since 1970; 0: it does not tell. */
+int64_t queue_id_time(const char *queue_id, int64_t now);
 
 /* --- qf.c: Sendmail's control file of one message ------------------------------------- */
 

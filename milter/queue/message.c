@@ -54,7 +54,7 @@ directory_keep(const struct queue_directory *from, struct queue_directory *to_r)
 	to_r->qf = fcntl(from->qf, F_DUPFD_CLOEXEC, 3);
 	to_r->df = fcntl(from->df, F_DUPFD_CLOEXEC, 3);
 	to_r->xf = fcntl(from->xf, F_DUPFD_CLOEXEC, 3);
-	to_r->name = "";
+	to_r->name = to_r->parent = "";
 	return to_r->qf >= 0 && to_r->df >= 0 && to_r->xf >= 0;
 }
 
@@ -165,7 +165,7 @@ queue_message_open(const struct queue_mta *mta, const char *queue_id,
     struct queue_message *message_r, const char **why_r)
 {
 	struct queue_message message = {
-		.queue_id = queue_id, .control = -1, .directory = { -1, -1, -1, "" }
+		.queue_id = queue_id, .control = -1, .directory = { -1, -1, -1, "", "" }
 	};
 	enum base_result result = BASE_NONE;
 	struct stat status;

@@ -168,7 +168,7 @@ static enum base_result
 visit(int parent, const char *name, const char *path, queue_visit_fn *each, void *context,
     const char **why_r)
 {
-	struct queue_directory directory = { -1, -1, -1, name };
+	struct queue_directory directory = { -1, -1, -1, name, path };
 	int fd = directory_open(parent, name);
 	enum base_result result;
 

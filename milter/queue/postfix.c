@@ -276,7 +276,7 @@ look_together(
 
 /* Where the files are, and whose they are. Postfix never splits a message. */
 static void
-look(const struct queue_mta *mta, struct queue_look *looks, size_t count, int64_t deadline)
+look(struct queue_mta *mta, struct queue_look *looks, size_t count, int64_t deadline)
 {
 	struct queue_look *there[LOOK_MAX];
 	size_t found = 0;
@@ -429,8 +429,8 @@ prod_all(const struct queue_mta *mta, struct queue_item *items, size_t count,
 }
 
 static enum base_result
-act(const struct queue_mta *mta, enum queue_verb verb, struct queue_item *items,
-    size_t count, int64_t deadline, const char **why_r)
+act(struct queue_mta *mta, enum queue_verb verb, struct queue_item *items, size_t count,
+    int64_t deadline, const char **why_r)
 {
 	struct said said = { .verb = verb, .items = items, .count = count };
 	enum base_result result = postsuper(mta, &said, deadline, why_r), prodded = BASE_OK;

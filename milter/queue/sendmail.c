@@ -4,6 +4,7 @@
 #include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "milter/queue/internal.h"
@@ -20,6 +21,7 @@ look_one(const struct queue_mta *mta, const char *queue_id, struct queue_look *l
 	struct queue_message message;
 	const char *why = "";
 	enum queue_status status;
+	struct stat directory;
 
 	switch (queue_message_open(mta, queue_id, &message, &why)) {
 	case BASE_OK:
@@ -36,6 +38,10 @@ look_one(const struct queue_mta *mta, const char *queue_id, struct queue_look *l
 		status = QUEUE_FOREIGN;
 	look_r->tag = message.qf.tag;
 	look_r->is_stopped = message.is_stopped;
+	if (fstat(message.directory.qf, &directory) == 0) {
+		look_r->device = directory.st_dev;
+		look_r->inode = directory.st_ino;
+	}
 	queue_message_close(&message);
 	return status;
 }
@@ -82,18 +88,37 @@ look_whole(const struct queue_mta *mta, struct queue_look *look,
 		    strcmp(piece.tag.hold_id, hold_id) == 0) {
 			look->tag = piece.tag;
 			look->is_stopped = piece.is_stopped;
+			look->device = piece.device;
+			look->inode = piece.inode;
 			look->status = piece.status;
 		}
 	}
 	base_buffer_free(&ids);
 }
 
+/* What is not there is gone, as long as the queue is the one in which it was. */
 static void
-look(const struct queue_mta *mta, struct queue_look *looks, size_t count, int64_t deadline)
+look_known(struct queue_mta *mta, struct queue_look *look, const struct queue_look *looks,
+    size_t count)
+{
+	look_whole(mta, look, looks, count);
+	if (look->status == QUEUE_GONE) {
+		mta->is_away =
+		    !queue_known_is_there(&mta->known, &mta->mqueue, look->queue_id);
+		if (mta->is_away)
+			look->status = QUEUE_FAILED;
+	} else if ((look->status == QUEUE_HELD || look->status == QUEUE_MOVING) &&
+		   look->hold_id != NULL && strcmp(look->tag.hold_id, look->hold_id) == 0) {
+		queue_known_trust(&mta->known, &mta->mqueue, look->device, look->inode);
+	}
+}
+
+static void
+look(struct queue_mta *mta, struct queue_look *looks, size_t count, int64_t deadline)
 {
 	(void)deadline;
 	for (size_t i = 0; i < count; i++)
-		look_whole(mta, &looks[i], looks, count);
+		look_known(mta, &looks[i], looks, count);
 }
 
 /* Is this envelope on hold, and of this hold? */
@@ -272,7 +297,7 @@ pieces_choose(
  * another message of the same client, are left alone.
  */
 static enum base_result
-act_on_all(const struct queue_mta *mta, enum queue_verb verb, struct queue_item *item,
+act_on_all(struct queue_mta *mta, enum queue_verb verb, struct queue_item *item,
     const char *pieces, int64_t deadline, const char **why_r)
 {
 	struct queue_look look = { .queue_id = item->queue_id, .hold_id = item->hold_id };
@@ -302,7 +327,7 @@ act_on_all(const struct queue_mta *mta, enum queue_verb verb, struct queue_item 
 	}
 	/* It may have gone along with another part of the same hold, a moment ago. */
 	if (result == BASE_OK && item->status == QUEUE_HELD) {
-		look_whole(mta, &look, &look, 1);
+		look_known(mta, &look, &look, 1);
 		*why_r = base_why("%s is not ours any more", item->queue_id);
 		if (look.status == QUEUE_MOVING || look.status == QUEUE_GONE)
 			item->status = look.status;
@@ -314,8 +339,8 @@ act_on_all(const struct queue_mta *mta, enum queue_verb verb, struct queue_item 
 }
 
 static enum base_result
-act(const struct queue_mta *mta, enum queue_verb verb, struct queue_item *items,
-    size_t count, int64_t deadline, const char **why_r)
+act(struct queue_mta *mta, enum queue_verb verb, struct queue_item *items, size_t count,
+    int64_t deadline, const char **why_r)
 {
 	enum base_result worst = BASE_OK, result, read;
 	struct base_buffer pieces;
@@ -418,30 +443,19 @@ read_message(const struct queue_mta *mta, const char *queue_id, int64_t deadline
 
 /* --- opening ------------------------------------------------------------------------- */
 
-/* A queue_visit_fn that finds a directory and goes on. */
-static enum base_result
-see(void *context, const struct queue_directory *directory, const char **why_r)
-{
-	(void)directory;
-	(void)why_r;
-	*(bool *)context = true;
-	return BASE_NONE;
-}
-
 static enum base_result
 open_mta(struct queue_mta *mta, const char **why_r)
 {
 	const struct queue_server_options *options = mta->options;
-	bool is_there = false;
 
 	if (access(options->sendmail_program, X_OK) != 0) {
 		*why_r = base_why("%s: %s", options->sendmail_program, strerror(errno));
 		return BASE_BROKEN;
 	}
 	if (queue_mqueue_read(options->sendmail_config, &mta->mqueue, why_r) != BASE_OK ||
-	    queue_mqueue_each(&mta->mqueue, see, &is_there, why_r) == BASE_BROKEN)
+	    queue_known_learn(&mta->known, &mta->mqueue, why_r) != BASE_OK)
 		return BASE_BROKEN;
-	if (!is_there) {
+	if (mta->known.count == 0) {
 		*why_r =
 		    base_why("%s: there is no such directory", mta->mqueue.patterns[0]);
 		return BASE_BROKEN;

@@ -21,6 +21,7 @@ struct server {
 	const struct queue_driver *driver;
 	struct queue_mta mta;
 	struct queue_wire wire; /* of the present request */
+	bool is_away;           /* that the queue is not the right one was told */
 };
 
 /* One request: its lines, cut up. */
@@ -161,6 +162,19 @@ hear(struct server *server, struct request *request, const char **why_r)
 	return result;
 }
 
+/* Where a queue is not the one that was there, that is told once. */
+static void
+tell_away(struct server *server)
+{
+	if (server->mta.is_away && !server->is_away)
+		base_log(BASE_LOG_WARNING,
+		    "a queue directory is not the one that was there: what is not found is "
+		    "not "
+		    "taken for gone; is its file system mounted? If it is right, restart "
+		    "oops-queued");
+	server->is_away = server->mta.is_away;
+}
+
 /* Where the files are; FOREIGN unless its own tag carries the hold id asked for. */
 static void
 look(struct server *server, struct request *request)
@@ -173,6 +187,7 @@ look(struct server *server, struct request *request)
 		looks[i] = (struct queue_look){ .queue_id = items[i].queue_id,
 			.hold_id = items[i].hold_id };
 	server->driver->look(&server->mta, looks, count, server->wire.deadline);
+	tell_away(server);
 	for (size_t i = 0; i < count; i++) {
 		items[i].status = looks[i].status;
 		if ((looks[i].status == QUEUE_HELD || looks[i].status == QUEUE_MOVING) &&

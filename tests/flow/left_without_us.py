@@ -1,10 +1,12 @@
 """A queue file that left without us: told as what was seen, never as sent or stopped by us."""
 import contextlib
+import pathlib
 import quopri
+import shutil
 import sqlite3
 
 from lab import story, web
-from lab.mail import Submission, until
+from lab.mail import Submission, never, until
 from lab.site import Site, only
 from lab.story import ANNA
 
@@ -36,6 +38,30 @@ def test_removed_then_send():
         assert web.press(link, "send").status == 303
         check_lost(site, hold, link, "gone", "Your mail is no longer here")
         assert not site.receiver.received(message.id)
+
+
+@only("sendmail")
+def test_an_empty_folder_where_the_queue_was():
+    """As before its file system is mounted again: nothing is lost, and all goes on afterwards."""
+    with Site() as site:
+        message, queue_id, hold, link = held(site)
+        until(lambda: site.audit("held", id=hold), 20)
+        site.allow("not the one that was there|RELEASE of .* failed, trying again"
+                   "|what=RELEASE answer=FAILED")
+        spool, away = (pathlib.Path(site.mta.folder, name) for name in ("spool", "unmounted"))
+        spool.rename(away)
+        shutil.copytree(away, spool, ignore=lambda folder, names: [
+            name for name in names if not pathlib.Path(folder, name).is_dir()])
+        assert web.press(link, "send").status == 303
+        until(lambda: [line for line in site.log("oops-queued")
+                       if "not the one that was there" in line], 20, "it is noticed")
+        never(lambda: site.audit("lost", id=hold), 5, "it was taken for lost")
+        assert "is no longer here" not in web.get(link).text
+        shutil.rmtree(spool)
+        away.rename(spool)
+        story.reaches(site, message, 60)
+        until(lambda: site.audit("sent", id=hold), 60)
+        until(lambda: site.mta.queued(queue_id) is None, 10)
 
 
 def test_released_and_delivered_then_undo():

@@ -597,6 +597,128 @@ START_TEST(test_data_elsewhere)
 }
 END_TEST
 
+/* Makes a folder look as if nothing happened in it since then. */
+static void
+last_changed(const char *name, int64_t when)
+{
+	struct timespec times[] = { { .tv_sec = when }, { .tv_sec = when } };
+
+	ck_assert_int_eq(utimensat(AT_FDCWD, at(name), times, 0), 0);
+}
+
+/* Another folder where the queue was: nothing is known of what was in it. */
+START_TEST(test_another_directory)
+{
+	char queue[100];
+	const char *why;
+
+	snprintf(queue, sizeof(queue), "%s", at("q"));
+	put_held("q", ID_1, GOOD);
+	ck_assert_int_eq(look(ID_1), QUEUE_HELD);
+	ck_assert_int_eq(look(ID_2), QUEUE_GONE);
+	ck_assert_int_eq(rename(queue, at("away")), 0);
+	ck_assert_int_eq(look(ID_1), QUEUE_FAILED);
+	ck_assert(mta.is_away);
+	ck_assert_int_eq(mkdir(queue, 0700), 0);
+	ck_assert_int_eq(look(ID_1), QUEUE_FAILED);
+	put("q/qf6AO0dbNb026399", START ENVELOPE HEADER ".\n"); /* mail goes on there */
+	ck_assert_int_eq(look(ID_1), QUEUE_FAILED);
+	/* the right one again */
+	ck_assert_int_eq(rename(queue, at("wrong")), 0);
+	ck_assert_int_eq(rename(at("away"), queue), 0);
+	ck_assert_int_eq(look(ID_1), QUEUE_HELD);
+	ck_assert_int_eq(look(ID_2), QUEUE_GONE);
+	ck_assert(!mta.is_away);
+	/* moved to a place of its own, with all that is in it: what is found shows that */
+	ck_assert_int_eq(mkdir(at("new"), 0700), 0);
+	ck_assert_int_eq(rename(at("q/hf" ID_1), at("new/hf" ID_1)), 0);
+	ck_assert_int_eq(rename(queue, at("old")), 0);
+	ck_assert_int_eq(rename(at("new"), queue), 0);
+	ck_assert_int_eq(look(ID_2), QUEUE_FAILED);
+	ck_assert_int_eq(look(ID_1), QUEUE_HELD);
+	ck_assert_int_eq(look(ID_2), QUEUE_GONE);
+	/* or the admin says so */
+	ck_assert_int_eq(rename(queue, at("older")), 0);
+	ck_assert_int_eq(mkdir(queue, 0700), 0);
+	ck_assert_int_eq(look(ID_1), QUEUE_FAILED);
+	ck_assert_int_eq(queue_sendmail.open(&mta, &why), BASE_OK);
+	ck_assert_int_eq(look(ID_1), QUEUE_GONE);
+}
+END_TEST
+
+/* At the start the queue is not mounted: nobody touched the folder since before the mail came. */
+START_TEST(test_not_mounted_at_the_start)
+{
+	int64_t given = queue_id_time(ID_1, base_now());
+	const char *why;
+
+	ck_assert_int_eq(given, 1795480777);
+	last_changed("q", given - 2 * 86400);
+	ck_assert_int_eq(queue_sendmail.open(&mta, &why), BASE_OK);
+	ck_assert_int_eq(look(ID_1), QUEUE_FAILED);
+	put("q/qf6AO0dbNb026399",
+	    START ENVELOPE HEADER ".\n"); /* what comes in changes nothing */
+	ck_assert_int_eq(look(ID_1), QUEUE_FAILED);
+	ck_assert_int_eq(look("nothing"), QUEUE_GONE); /* no id of Sendmail's */
+	last_changed("q", given + 10);
+	ck_assert_int_eq(queue_sendmail.open(&mta, &why), BASE_OK);
+	ck_assert_int_eq(look(ID_1), QUEUE_GONE);
+}
+END_TEST
+
+/* All that a star stands for, or one of them, is not there. */
+START_TEST(test_some_directories_are_away)
+{
+	char one[100], queues[100];
+	const char *why;
+
+	make_queues();
+	put_held("m/q1", ID_1, GOOD);
+	ck_assert_int_eq(look(ID_2), QUEUE_GONE);
+	snprintf(one, sizeof(one), "%s", at("m/q1"));
+	ck_assert_int_eq(rename(one, at("m/away")), 0);
+	ck_assert_int_eq(look(ID_1), QUEUE_FAILED);
+	ck_assert_int_eq(rename(at("m/away"), one), 0);
+	ck_assert_int_eq(look(ID_1), QUEUE_HELD);
+	snprintf(queues, sizeof(queues), "%s", at("m"));
+	ck_assert_int_eq(rename(queues, at("away")), 0);
+	ck_assert_int_eq(mkdir(queues, 0700), 0);
+	ck_assert_int_eq(look(ID_1), QUEUE_FAILED);
+	ck_assert_int_eq(mkdir(one, 0700), 0);
+	ck_assert_int_eq(look(ID_1), QUEUE_FAILED);
+	/* another group may have the same ones */
+	ck_assert_int_eq(rmdir(one), 0);
+	ck_assert_int_eq(rmdir(queues), 0);
+	ck_assert_int_eq(rename(at("away"), queues), 0);
+	ck_assert_int_eq(
+	    open_with("O QueueDirectory=%s/m/q*\nQother, P=%s/m/q*\n", &why), BASE_OK);
+	ck_assert_int_eq(look(ID_2), QUEUE_GONE);
+	ck_assert_int_eq(rename(one, at("m/away")), 0);
+	ck_assert_int_eq(look(ID_2), QUEUE_FAILED);
+	ck_assert_int_eq(rename(at("m/away"), one), 0);
+	/* one more is none of those that were there */
+	ck_assert_int_eq(mkdir(at("m/q9"), 0700), 0);
+	ck_assert_int_eq(look(ID_2), QUEUE_GONE);
+}
+END_TEST
+
+static const struct {
+	const char *queue_id;
+	int64_t given;
+} given_ids[] = {
+	{ ID_1, 1795480777 }, { "7000000b026360", 0 }, /* no day of a month */
+	{ "6AO0dy0b026360", 0 },                       /* no digit */
+	{ "6A", 0 }, { "4bjQ3Q5Xs4z1bYbh", 0 },        /* Postfix's */
+	{ "7010000b026360", -94694400 },               /* not of next year */
+};
+
+START_TEST(test_id_time)
+{
+	ck_assert_int_eq(
+	    queue_id_time(given_ids[_i].queue_id, 1795480777 + 100), given_ids[_i].given);
+}
+END_TEST
+
 START_TEST(test_held)
 {
 	struct base_buffer ids;
@@ -681,6 +803,7 @@ main(void)
 	tcase_add_test(text, test_parse_bytes);
 	tcase_add_test(text, test_header);
 	tcase_add_loop_test(text, test_rewrite, 0, COUNT_OF(rewrites));
+	tcase_add_loop_test(text, test_id_time, 0, COUNT_OF(given_ids));
 	suite_add_tcase(suite, text);
 	tcase_add_checked_fixture(queue, setup, teardown);
 	tcase_add_test(queue, test_look);
@@ -698,6 +821,9 @@ main(void)
 	tcase_add_test(queue, test_read);
 	tcase_add_test(queue, test_directories);
 	tcase_add_test(queue, test_data_elsewhere);
+	tcase_add_test(queue, test_another_directory);
+	tcase_add_test(queue, test_not_mounted_at_the_start);
+	tcase_add_test(queue, test_some_directories_are_away);
 	tcase_add_test(queue, test_held);
 	tcase_add_test(queue, test_linked_directory);
 	tcase_add_loop_test(queue, test_config, 0, COUNT_OF(configs));
