@@ -79,22 +79,42 @@ server_admit(void *context, const struct sockaddr *address, socklen_t length)
 		   : MHD_NO;
 }
 
+/*
+ * The socket of a connection, or -1. What the library tells is good until it is asked again (of
+ * one connection, libmicrohttpd 1.0 answers every question at the same place), so it is copied.
+ */
+static int
+server_socket(struct MHD_Connection *handle)
+{
+	const union MHD_ConnectionInfo *info =
+	    MHD_get_connection_info(handle, MHD_CONNECTION_INFO_CONNECTION_FD);
+
+	return info ? info->connect_fd : -1;
+}
+
+/* The address at the other end, which is the library's; NULL: not known. */
+static const struct sockaddr *
+server_peer(struct MHD_Connection *handle)
+{
+	const union MHD_ConnectionInfo *info =
+	    MHD_get_connection_info(handle, MHD_CONNECTION_INFO_CLIENT_ADDRESS);
+
+	return info ? info->client_addr : NULL;
+}
+
 /* A new connection. Without memory for what we know of it, it is closed at once. */
 static struct web_client *
 server_connected(struct web *web, struct MHD_Connection *handle)
 {
-	const union MHD_ConnectionInfo *socket =
-	    MHD_get_connection_info(handle, MHD_CONNECTION_INFO_CONNECTION_FD);
-	const union MHD_ConnectionInfo *peer =
-	    MHD_get_connection_info(handle, MHD_CONNECTION_INFO_CLIENT_ADDRESS);
-	const struct sockaddr *address = peer ? peer->client_addr : NULL;
+	const struct sockaddr *address = server_peer(handle);
 	struct web_client *client = NULL;
+	int fd = server_socket(handle);
 
-	if (socket)
-		client = web_client_new(web->clients, socket->connect_fd, address,
-		    server_is_proxy(web, address));
-	if (socket && !client)
-		shutdown(socket->connect_fd, SHUT_RDWR);
+	if (fd >= 0)
+		client = web_client_new(
+		    web->clients, fd, address, server_is_proxy(web, address));
+	if (fd >= 0 && !client)
+		shutdown(fd, SHUT_RDWR);
 	return client;
 }
 
