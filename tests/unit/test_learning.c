@@ -107,8 +107,12 @@ record_full(struct base_arena *arena, const void **data_r, size_t *length_r)
 		struct memory_answer answer = { 0 };
 		uint64_t hashes[40];
 
-		for (uint64_t j = 0; j < 40; j++)
-			hashes[j] = people[j].hash = (i * 40 + j + 1) << 40;
+		for (uint64_t j = 0; j < 40; j++) {
+			hashes[j] = (i * 40 + j + 1) << 40;
+			people[j] = (struct memory_person){ .hash = hashes[j],
+				.name = (uint32_t)j + 1,
+				.places = MEMORY_IN_ENVELOPE };
+		}
 		lesson.recipient_sum = i;
 		ck_assert_int_eq(memory_profile_heard(arena, profile, 1, &lesson), BASE_OK);
 		if (i % 10 == 0)
