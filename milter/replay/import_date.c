@@ -24,7 +24,7 @@ struct date {
 
 /* Is a word a name, or the beginning of it from three letters on ("Sept")? */
 static bool
-is_name(const char *word, const char *name)
+is_short_for(const char *word, const char *name)
 {
 	size_t length = strlen(word);
 
@@ -36,7 +36,7 @@ static int
 name_find(const char *word, const char *const *names, size_t count)
 {
 	for (size_t i = 0; i < count; i++)
-		if (is_name(word, names[i]))
+		if (is_short_for(word, names[i]))
 			return (int)i;
 	return -1;
 }

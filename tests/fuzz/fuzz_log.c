@@ -8,6 +8,7 @@
  *
  * FUZZ-SOURCES: milter/mail milter/base
  */
+#include "milter/replay/import_date.c"
 #include "milter/replay/import_log.c"
 #include "milter/replay/import_mail.c"
 #include "tests/fuzz/fuzz.h"

@@ -12,6 +12,7 @@
 #include "milter/replay/import.c"
 #include "milter/replay/import_files.c"
 #include "milter/replay/import_format.c"
+#include "milter/replay/import_date.c"
 #include "milter/replay/import_log.c"
 #include "milter/replay/import_mail.c"
 #include "milter/replay/reader.c"
@@ -140,6 +141,20 @@ audience_count(struct audience_directory *directory,
 	(void)sender;
 	(void)transaction;
 	(void)audience_r;
+}
+
+size_t
+audience_recipients(const struct mail_transaction *transaction, const char *sender)
+{
+	(void)sender;
+	return transaction->recipients.count;
+}
+
+const struct mail_domains *
+audience_inside(const struct audience_directory *directory)
+{
+	(void)directory;
+	return NULL;
 }
 
 /* --- the target -------------------------------------------------------------------- */
