@@ -12,10 +12,16 @@ const HELD = /^Your mail has not/;
 const title = (page) => page.locator('h1').textContent();
 
 // In the window, as a pointer sees it.
-async function box(page, name) {
+async function box(page, name, tries = 10) {
 	const button = page.getByRole('button', { name });
-	await button.scrollIntoViewIfNeeded();
-	return button.boundingBox();
+	try {
+		await button.scrollIntoViewIfNeeded();
+		return await button.boundingBox();
+	} catch (error) { // the page loads itself anew, while the mail is looked at
+		if (tries === 0 || !error.message.includes('not attached'))
+			throw error;
+		return box(page, name, tries - 1);
+	}
 }
 
 function overlap(one, other) {

@@ -26,6 +26,6 @@ module.exports = async ({ open, link }) => {
 
 	await older.getByRole('button', { name: 'Do not send it' }).click();
 	await older.getByText('You sent it at').waitFor();
-	assert.equal(await title(older), 'Your mail was sent');
+	assert.equal(await title(older), 'Too late to stop it');
 	assert.equal(older.url(), link);
 };
