@@ -127,7 +127,7 @@ judge_score(const struct judge_facts *facts, const struct judge_scorecard *score
 	(void)scorecard;
 	(void)arena;
 	(void)why_r;
-	verdict_r->score = 0.5;
+	*verdict_r = (struct judge_verdict){ .score = 0.5, .body_may_tell = true };
 	return BASE_OK;
 }
 
