@@ -159,14 +159,14 @@ audience_inside(const struct audience_directory *directory)
 
 /* --- the target -------------------------------------------------------------------- */
 
-/* How many messages an mbox can have at most: one a "From " line, and one before the first. */
+/* How many messages an mbox can have at most: one a "From" line, and one before the first. */
 static size_t
 messages_most(const uint8_t *data, size_t size)
 {
 	size_t count = 1;
 
 	for (const uint8_t *at = data;
-	     (at = memmem(at, size - (size_t)(at - data), "From ", 5)) != NULL; at += 5)
+	     (at = memmem(at, size - (size_t)(at - data), "From", 4)) != NULL; at += 4)
 		count++;
 	return count;
 }
