@@ -434,7 +434,7 @@ act(struct queue_mta *mta, enum queue_verb verb, struct queue_item *items, size_
 {
 	struct said said = { .verb = verb, .items = items, .count = count };
 	enum base_result result = postsuper(mta, &said, deadline, why_r), prodded = BASE_OK;
-	const char *why;
+	const char *why = "";
 
 	for (size_t i = 0; i < count; i++)
 		/* postsuper did not say that it is done: asked for again later. */
