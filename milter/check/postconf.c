@@ -54,6 +54,10 @@ postfix_socket(const struct postfix *postfix)
 {
 	const char *text = endpoint_text(postfix->check->arena, &postfix->ours);
 
+	/* every process of Postfix starts there, and a chrooted one finds no other path */
+	if (postfix->inside != NULL)
+		return base_arena_printf(
+		    postfix->check->arena, "unix:%s", postfix->inside);
 	return base_arena_printf(postfix->check->arena, "%s:%s",
 	    postfix->ours.path != NULL ? "unix" : "inet", text != NULL ? text : "");
 }

@@ -70,9 +70,11 @@ tell_elsewhere(
 {
 	if (service->is_chrooted)
 		check_fault(postfix->check,
-		    "milter: { socket = \"unix:QUEUE_DIRECTORY/...\"; } in the settings "
-		    "and its path below the queue directory in Postfix, or chroot to n in "
-		    "master.cf",
+		    postfix->inside != NULL
+			? postfix_socket(postfix)
+			: "milter: { socket = \"unix:QUEUE_DIRECTORY/...\"; } in the "
+			  "settings and its path below the queue directory in Postfix, "
+			  "or chroot to n in master.cf",
 		    "postfix: %s: chrooted to %s, cannot find %s there: mail flows "
 		    "unjudged",
 		    names, postfix->queue_directory, service->entry.socket);

@@ -207,7 +207,12 @@ def test_socket_below_the_chroot_is_reached():
         site.postfix.configure(smtpd_milters=f"unix:{inside}/milter.sock")
         look(site, 0)
         edit_master(site, "inet n - n", "inet n - y")
-        fault(site, "/inet: chrooted to ", f"cannot find {inside}/milter.sock there")
+        fault(site, "/inet: chrooted to ", f"cannot find {inside}/milter.sock there",
+              "change: unix:oops/milter.sock")
+        site.postfix.configure(smtpd_milters="")
+        found = findings(site, 69, "fault")
+        assert any("in main.cf: smtpd_milters = unix:oops/milter.sock" in line
+                   for line in found), found
         site.postfix.configure(smtpd_milters="unix:/oops/milter.sock")
         fault(site, "/inet: cannot find /oops/milter.sock", f"our socket is {inside}/milter.sock")
 
