@@ -22,6 +22,7 @@
 #include <unistd.h>
 
 #include "milter/admin/admin.h"
+#include "milter/audit/audit.h"
 
 struct free_words {
 	bool is_dry, is_forced, is_without_key;
@@ -61,6 +62,9 @@ tell(void *context, enum queue_fate fate, const struct queue_item *item)
 		[QUEUE_FATE_FAILED] = { "failed", "" },
 	};
 
+	if (!words->is_dry && fate != QUEUE_FATE_OTHERS)
+		audit_event(AUDIT_FREE, item->hold_id[0] == '\0' ? NULL : item->hold_id,
+		    { "answer", lines[fate].before }, { "queue_id", item->queue_id });
 	printf("%s: %s %s%s\n",
 	    fate == QUEUE_FATE_FREED && words->is_dry ? "would free" : lines[fate].before,
 	    item->queue_id, item->hold_id[0] == '\0' ? "-" : item->hold_id,

@@ -50,6 +50,7 @@ static const struct {
 	    { "from", "format", "learned", "known", "skipped", "malformed", "answer",
 		OPERATOR } },
 	[AUDIT_FORGET] = { "forget", { "address_hash", "records", "holds", OPERATOR } },
+	[AUDIT_FREE] = { "free", { "answer", "queue_id", OPERATOR } },
 	[AUDIT_CONFIG] = { "config", { "program", "file", "answer", "what", OPERATOR } },
 	[AUDIT_ERROR] = { "error", { "where", "what", "answer", "queue_id" } },
 };

@@ -36,6 +36,7 @@ enum audit_event {
 	AUDIT_RENAME,  /* the MTA gave a queue file another name */
 	AUDIT_STORM,
 	AUDIT_LEARN,
+	AUDIT_FREE, /* oopsctl free-all, one queue file */
 	AUDIT_FORGET,
 	AUDIT_CONFIG,
 	AUDIT_ERROR,
