@@ -178,7 +178,7 @@ adopt_run(struct hold *hold, const char *id, const struct hold_request *request,
 	if (result == BASE_OK)
 		hold_audit_hold(&fresh,
 		    adoption->row != NULL ? hold_state_str(adoption->row->state) : "-",
-		    request->queue_id, adoption->part_count + 1);
+		    request->queue_id, request->message_id, adoption->part_count + 1);
 	return result;
 }
 

@@ -172,6 +172,7 @@ struct hold_alone {
 struct hold_request {
 	enum hold_action action;
 	const char *queue_id;
+	const char *message_id; /* for the audit alone; NULL: not known */
 	const void *act; /* what makes transactions one human act */
 	size_t act_length;
 	const char *sender;  /* normalised: whose budget it is */

@@ -195,8 +195,8 @@ void hold_row_forget(struct store_hold *row);
 void hold_move_audit(const struct store_hold *before, const struct store_hold *after,
     const struct store_part *parts, size_t part_count);
 /* The line of event=hold. */
-void hold_audit_hold(
-    const struct store_hold *row, const char *was, const char *queue_id, size_t part);
+void hold_audit_hold(const struct store_hold *row, const char *was, const char *queue_id,
+    const char *message_id, size_t part);
 /* The line of event=lost for some parts of a hold. */
 void hold_audit_lost(const char *id, enum hold_state was, enum hold_state now,
     enum hold_how how, const char *queue_ids);

@@ -29,7 +29,8 @@ people_text(char text_r[NUMBER_SIZE], const struct store_hold *row)
 
 void
 hold_audit_hold(
-    const struct store_hold *row, const char *was, const char *queue_id, size_t part)
+    const struct store_hold *row, const char *was, const char *queue_id,
+    const char *message_id, size_t part)
 {
 	char score[NUMBER_SIZE], recipients[NUMBER_SIZE], people[NUMBER_SIZE];
 	char deadline[NUMBER_SIZE], number_of_part[NUMBER_SIZE];
@@ -41,7 +42,7 @@ hold_audit_hold(
 	    { "recipients", number(recipients, row->recipient_count) },
 	    { "people", people_text(people, row) }, { "policy", row->policy },
 	    { "reasons", arena != NULL ? hold_reasons_brief(arena, row->reasons) : NULL },
-	    { "queue_id", queue_id }, { "node", row->node },
+	    { "queue_id", queue_id }, { "message_id", message_id }, { "node", row->node },
 	    { "deadline", number(deadline, row->deadline / 1000) },
 	    { "part", part > 0 ? number(number_of_part, (int64_t)part) : NULL },
 	    { "was", was }, { "now", hold_state_str(row->state) });

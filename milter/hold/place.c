@@ -572,7 +572,8 @@ place_run(struct hold *hold, struct base_arena *arena, const struct hold_request
 	if (place.is_limited_out)
 		return BASE_OK;
 	memcpy(placed_r->id, place.row.id, BASE_ID_SIZE);
-	hold_audit_hold(&place.row, place.was, request->queue_id, place.part);
+	hold_audit_hold(
+	    &place.row, place.was, request->queue_id, request->message_id, place.part);
 	return BASE_OK;
 }
 

@@ -221,6 +221,7 @@ request_make(struct session_connection *connection, struct hold_request *request
 
 	request_r->action = is_undo ? HOLD_UNDO : HOLD_CONFIRM;
 	request_r->queue_id = mail->transaction->queue_id;
+	request_r->message_id = mail->transaction->message_id;
 	request_r->sender = mail->identity.person;
 	request_r->mailbox = mail->identity.mailbox;
 	request_r->bounces_home = bounces_home(connection);
