@@ -259,14 +259,17 @@ answer_make(const struct session_connection *connection, struct hold_storm_answe
 	return true;
 }
 
-/* Puts the storm in front of the judge's reasons, so that everybody sees it named. */
+/*
+ * Puts the storm in front of the judge's reasons, so that everybody sees it named. What the judge
+ * says of the answers before this one is left out: the history learns of them later than the brake.
+ */
 static bool
 reason_add(struct session_connection *connection)
 {
 	struct session_mail *mail = &connection->mail;
-	size_t count = mail->verdict.reason_count;
-	struct judge_reason *reasons =
-	    base_arena_array(connection->arena, count + 1, sizeof(*reasons));
+	size_t count = 1;
+	struct judge_reason *reasons = base_arena_array(
+	    connection->arena, mail->verdict.reason_count + 1, sizeof(*reasons));
 	const char *text = base_arena_printf(connection->arena,
 	    "%zu people have already answered everyone.", mail->brake.answerers);
 
@@ -277,10 +280,11 @@ reason_add(struct session_connection *connection)
 		.person = "",
 		.text = text,
 		.evidence = "answers to everybody within storm.window" };
-	if (count > 0)
-		memcpy(reasons + 1, mail->verdict.reasons, count * sizeof(*reasons));
+	for (size_t i = 0; i < mail->verdict.reason_count; i++)
+		if (strcmp(mail->verdict.reasons[i].signal, "others_answered_all") != 0)
+			reasons[count++] = mail->verdict.reasons[i];
 	mail->verdict.reasons = reasons;
-	mail->verdict.reason_count = count + 1;
+	mail->verdict.reason_count = count;
 	return true;
 }
 

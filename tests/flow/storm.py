@@ -64,6 +64,7 @@ def test_answers_pass_and_then_wait():
         letter = site.letters(message.sender)[0]
         said = text_of(letter)
         assert "4 people have already answered everyone" in said, said
+        assert "to everybody came before" not in said and "Nobody has yet" not in said, said
         assert f"an answer to {CLARA} alone" in said, said
         never(lambda: site.receiver.received(message.id), 2, "it left")
         # who began the thread may say that it is enough now; nobody else may drive on
