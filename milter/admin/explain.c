@@ -314,9 +314,13 @@ print_audience(const struct identity *identity, const struct mail_transaction *t
 
 /* Why the milter would not judge this message at all, where that can be seen here. */
 static void
-print_notes(const struct mail_transaction *transaction, const struct identity *identity)
+print_notes(const struct settings *settings, const struct mail_transaction *transaction,
+    const struct identity *identity)
 {
-	if (!identity->is_local)
+	if (!identity->is_local && settings_is_local(settings, transaction->from))
+		puts("note: nothing proves who sends (a login, identity.trusted_networks): the "
+		     "milter lets such mail pass");
+	else if (!identity->is_local)
 		puts("note: the sender is not in identity.local_domains: the milter lets "
 		     "such mail "
 		     "pass");
@@ -422,9 +426,10 @@ explain(const struct settings *settings, const struct explainer *site,
     struct base_arena *arena, const struct arguments *arguments,
     struct mail_transaction *transaction, bool with_rules)
 {
-	/* without --login as from a trusted network */
+	/* without --login as from a trusted network, but for rules, which ask how it comes in */
 	struct identity_peer peer = { .login = arguments->login,
-		.is_local_submission = arguments->login == NULL };
+		.address = arguments->client,
+		.is_local_submission = arguments->login == NULL && !with_rules };
 	const struct identity_sources sources = { .logins = site->logins };
 	struct identity identity;
 	struct audience audience;
@@ -458,7 +463,7 @@ explain(const struct settings *settings, const struct explainer *site,
 		return EX_IOERR;
 	}
 	print_audience(&identity, transaction, &audience);
-	print_notes(transaction, &identity);
+	print_notes(settings, transaction, &identity);
 	result = with_rules ? print_rules(&asked, &facts, site, arena, &why)
 			    : print_score(&asked, &facts, site, arena, &why);
 	if (result != BASE_OK)

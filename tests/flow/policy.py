@@ -67,6 +67,10 @@ def test_oopsctl_tells_which_rule_decides():
         assert "login: no login is not one of them" in text
         assert 'rule 3 "everybody"' in text and "fits, and decides" in text
         assert "built-in" not in text
+        for arguments, passes in (((), True), (("--client", "192.0.2.9"), True),
+                                  (("--client", "127.0.0.1"), False),
+                                  (("--login", "anna@example.com"), False)):
+            assert ("note: nothing proves who sends" in told(0, *arguments)) == passes, arguments
         text = told(0, "--login", "duty")
         assert '"officers"' in text and "everybody" not in text
         text = told(0, "--login", "duty", "--recipient", "x@elsewhere.example")
@@ -94,7 +98,8 @@ def test_oopsctl_tries_another_time():
             return str(int(time.mktime((*moment, 0, 0, 0, -1))))
         assert "hours: it is 12:00" in told(0, "--time", at(2026, 11, 26, 12, 0))
         assert '"at night" (line ' in told(0, "--time", at(2026, 11, 26, 23, 30))
-        assert "fits" in told(0, "--time", at(2026, 11, 26, 23, 30)).splitlines()[2]
+        text = told(0, "--time", at(2026, 11, 26, 23, 30), "--login", ANNA)
+        assert "fits" in text.splitlines()[2], text
         text = told(0, "--time", at(2026, 11, 26, 12, 0))
         assert "weekday: it is Thursday" in text and '"else"' in text
         assert '"else"' not in told(0, "--time", at(2026, 11, 29, 12, 0))
