@@ -10,7 +10,6 @@
 #include "milter/check/internal.h"
 #include "milter/queue/queue.h"
 
-#define QUEUE_TIMEOUT_MS 10000
 #define LATE_SECONDS 300 /* after its time: the keeper repeats every 30 s at most */
 #define AHEAD_SECONDS 5  /* a clock that differs by less does no harm */
 #define FRESH_SECONDS 60 /* a younger hold may not have been in the queue when it was read */
@@ -253,7 +252,7 @@ static void
 check_queue_files(struct check *check, struct hold *hold)
 {
 	struct queue_client *queue =
-	    queue_client_new(check->settings->mta.queue_socket, QUEUE_TIMEOUT_MS);
+	    queue_client_new(check->settings->mta.queue_socket, CHECK_QUEUE_MS);
 	struct strays strays = { .lost.count = 0 };
 	struct base_key *key = NULL;
 	const char *why = "no memory";

@@ -16,6 +16,8 @@
 #include "milter/queue/queue.h"
 #include "milter/settings/settings.h"
 
+#define CHECK_QUEUE_MS 30000 /* of oops-queued's silence, which serves others as well */
+
 /* One of the three programs, as it runs here. */
 struct check_program {
 	bool is_found; /* it runs, and this is its process */

@@ -12,8 +12,6 @@
 #include "milter/site/role.h"
 #include "milter/store/store.h"
 
-#define QUEUE_TIMEOUT_MS 30000 /* of silence */
-
 /* --- do they answer? --------------------------------------------------------------- */
 
 /* It did not tell what is on hold: is it not there, or busy? */
@@ -38,7 +36,7 @@ static void
 answer_queued(struct check *check)
 {
 	const char *path = check->settings->mta.queue_socket, *why = "no memory", *no_pid;
-	struct queue_client *client = queue_client_new(path, QUEUE_TIMEOUT_MS);
+	struct queue_client *client = queue_client_new(path, CHECK_QUEUE_MS);
 	enum base_result result = BASE_BROKEN;
 
 	(void)probe_owner(path, &check->queued.pid, &no_pid);

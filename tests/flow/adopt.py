@@ -125,6 +125,34 @@ def test_under_a_new_name_it_is_told_by_that_name():
         story.reaches(site, message)
 
 
+def slow_tools(site, seconds):
+    """Postfix's tools, of which postcat is slow, but for the first time."""
+    folder = site.folder / "tools"
+    folder.mkdir()
+    for tool in os.listdir("/usr/sbin"):
+        if tool.startswith("post"):
+            (folder / tool).symlink_to(f"/usr/sbin/{tool}")
+    (folder / "postcat").unlink()
+    (folder / "postcat").write_text(
+        f"#!/bin/sh\nif [ -e {folder}/asked ]; then sleep {seconds}; fi\n"
+        f": >{folder}/asked\nexec /usr/sbin/postcat \"$@\"\n", encoding="ascii")
+    (folder / "postcat").chmod(0o755)
+    return str(folder)
+
+
+@only("postfix")  # whose tools are made slow
+def test_check_has_patience_when_it_looks_again():
+    with Site({**SETTINGS, "undo": {"window": "1h"}}) as site:
+        _, queue_id, _ = slip(site)
+        site.changes = {**SETTINGS, "mta": {"command_directory": slow_tools(site, 12)}}
+        site.write_settings()
+        site.end("oops-queued")
+        site.run("oops-queued")
+        lose_holds(site)
+        said = run(site, 69, "check")
+        assert f"1 queue files are on hold that no hold watches over: {queue_id}" in said, said
+
+
 @only("postfix")
 def test_check_of_a_crowded_queue():
     """A thousand held mails that no row knows, and a thousand of others: check tells it."""
