@@ -1737,8 +1737,8 @@ START_TEST(who_stopped_it_hears_that_it_left)
 	char id[BASE_ID_SIZE];
 
 	place_held(hold, &request, id);
+	file_find("QUEUE1")->place = DEFERRED; /* before the keeper, woken by the wish, looks */
 	OK(hold_wish(hold, id, HOLD_WISH_UNDO, "link", NULL, &why));
-	file_find("QUEUE1")->place = DEFERRED;
 	wait_for(hold, id, HOLD_LOST, 4000);
 	ck_assert_str_eq(look(hold, id).recipients, "");
 	OK(hold_letter_next(hold, arena, &view, &why));
