@@ -112,7 +112,13 @@ advise(const struct settings *settings)
 	printf(
 	    "\n"
 	    "The key and the history are for oops-milter alone, held mail for oops-web as\n"
-	    "well. The programs run as users of their own; now run as root:\n"
+	    "well. Each runs as a user of its own, and both users are in the group of\n"
+	    "%s/holds, so that each can use what the other makes there. Once\n"
+	    "there are these users, run as root:\n",
+	    state);
+	if (strcmp(settings->group, group) != 0)
+		printf("  usermod -a -G %s %s\n", group, user);
+	printf(
 	    "  chown %s %s %s/%s*\n"
 	    "  chown %s:%s %s/holds %s/%s*\n"
 	    "  chmod 2770 %s/holds\n"

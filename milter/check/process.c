@@ -134,7 +134,8 @@ process_read(int pid, struct process *process_r, const char **why_r)
 /* What the child says of one file. */
 struct verdict {
 	int error;
-	size_t barrier; /* bytes of the path that are in the way */
+	size_t barrier;	   /* bytes of the path that are in the way */
+	unsigned uid, gid; /* whose a new file is */
 };
 
 /* Becomes the user for good, in the child. */
@@ -168,9 +169,39 @@ try_room(const char *path)
 	return error == EOPNOTSUPP || error == EINVAL ? 0 : error;
 }
 
+/* Whose would a new file in a folder be? */
+static int
+try_make(const char *path, struct verdict *verdict)
+{
+	struct stat status;
+
+	if (stat(path, &status) != 0)
+		return errno;
+	verdict->uid = geteuid();
+	verdict->gid = status.st_mode & S_ISGID ? status.st_gid : getegid();
+	return 0;
+}
+
+/* Are we its owner, or in its group? */
+static int
+try_share(const struct process_file *file)
+{
+	gid_t groups[PROCESS_MAX_GROUPS];
+	int count = getgroups(PROCESS_MAX_GROUPS, groups);
+
+	if (geteuid() == file->uid || getegid() == file->gid)
+		return 0;
+	if (count < 0)
+		return errno;
+	for (int i = 0; i < count; i++)
+		if (groups[i] == file->gid)
+			return 0;
+	return EACCES;
+}
+
 /* One file, by the ids that we have now: real and effective ones are the same. */
 static int
-try_file(const struct process_file *file)
+try_file(const struct process_file *file, struct verdict *verdict)
 {
 	struct stat status;
 	int wanted = file->need == PROCESS_READS    ? R_OK
@@ -180,6 +211,10 @@ try_file(const struct process_file *file)
 
 	if (file->need == PROCESS_ROOM)
 		return try_room(file->path);
+	if (file->need == PROCESS_MAKES)
+		return try_make(file->path, verdict);
+	if (file->need == PROCESS_SHARES)
+		return try_share(file);
 	if (stat(file->path, &status) == 0 && S_ISDIR(status.st_mode))
 		wanted |= X_OK;
 	return access(file->path, wanted) == 0 ? 0 : errno;
@@ -214,9 +249,9 @@ child_run(const struct process_user *user, int end, const struct process_file *f
 	if (write(end, said, sizeof(said)) != sizeof(said) || said[0] != '\0')
 		_exit(1);
 	for (size_t i = 0; i < count; i++) {
-		struct verdict verdict = { .error = try_file(&files[i]),
-			.barrier = strlen(files[i].path) };
+		struct verdict verdict = { .barrier = strlen(files[i].path) };
 
+		verdict.error = try_file(&files[i], &verdict);
 		if (verdict.error != 0)
 			verdict.barrier = find_barrier(files[i].path);
 		if (write(end, &verdict, sizeof(verdict)) != sizeof(verdict))
@@ -268,6 +303,10 @@ take_verdicts(
 		if (!hear(fd, &verdict, sizeof(verdict), deadline))
 			return BASE_BROKEN;
 		files[i].error = verdict.error;
+		if (files[i].need == PROCESS_MAKES) {
+			files[i].uid = verdict.uid;
+			files[i].gid = verdict.gid;
+		}
 		files[i].barrier = base_arena_strndup(arena, files[i].path, verdict.barrier);
 		if (files[i].barrier == NULL)
 			files[i].barrier = files[i].path;

@@ -1,5 +1,6 @@
 /* check/rights - may each program do with its files what it does? see internal.h */
 #include <errno.h>
+#include <grp.h>
 #include <pwd.h>
 #include <stdio.h>
 #include <string.h>
@@ -225,18 +226,26 @@ tell_files(const struct rights *rights, const struct process_user *user)
 		    rights->program, user_name(user), rights->count);
 }
 
-/* The files of one program, as the user that it runs as, or else would. */
+/* Whose rights a program has: those of the user that it runs as, or else would. */
+static struct process_user
+user_of(const struct check_program *program, struct base_role role)
+{
+	struct process_user user = { .role = role };
+
+	return program->is_found && program->process.user.uid != 0 ? program->process.user
+								   : user;
+}
+
+/* The files of one program. */
 static void
 check_files(struct check *check, const char *name, const struct check_program *program,
     struct base_role role, void (*collect)(struct rights *rights))
 {
 	struct rights rights = { .check = check, .program = name };
-	struct process_user user = { .role = role };
+	struct process_user user = user_of(program, role);
 	const char *why = "no memory";
 	enum base_result result = BASE_BROKEN;
 
-	if (program->is_found && program->process.user.uid != 0)
-		user = program->process.user;
 	rights.files = base_arena_array(check->arena, RIGHTS_MAX, sizeof(*rights.files));
 	if (rights.files != NULL) {
 		collect(&rights);
@@ -252,6 +261,70 @@ check_files(struct check *check, const char *name, const struct check_program *p
 		    result == BASE_REFUSE ? "that setting, to a user that exists"
 					  : "the disk or mount that they are on",
 		    "files: %s: %s", name, why);
+}
+
+/* A group, for people. */
+static const char *
+group_name(unsigned gid)
+{
+	const struct group *entry = getgrgid(gid);
+
+	return entry != NULL ? entry->gr_name : base_why("%u", gid);
+}
+
+/* Tells that `program` cannot use what `other` makes in the folder. */
+static void
+tell_share(struct check *check, const char *program, const struct process_user *user,
+    const char *other, const struct process_file *file)
+{
+	struct stat status;
+	const char *change;
+
+	if (stat(file->path, &status) == 0 && !(status.st_mode & S_ISGID))
+		change = base_arena_printf(check->arena, "chmod 2770 %s", file->path);
+	else
+		change = base_arena_printf(check->arena,
+		    "usermod -a -G %s %s, and start %s anew", group_name(file->gid),
+		    user_name(user), program);
+	check_fault(check, change != NULL ? change : file->path,
+	    "files: %s, as user %s, is not in group %s, and so cannot use what %s makes in "
+	    "%s",
+	    program, user_name(user), group_name(file->gid), other, file->path);
+}
+
+/*
+ * Whichever program opens the database of held mail first makes files beside it, for its owner and
+ * its group: can the other use them? Where that cannot be tried, it was told with their files.
+ */
+static void
+check_share(struct check *check)
+{
+	const char *const names[] = { "oops-milter", "oops-web" };
+	const struct process_user users[] = {
+		user_of(&check->milter, site_role_milter(check->settings)),
+		user_of(&check->web, site_role_web(check->settings)),
+	};
+	const char *folder =
+	    base_arena_printf(check->arena, "%s/holds", check->settings->state_directory);
+	const char *why = "";
+	bool is_shared = true;
+
+	for (size_t i = 0; folder != NULL && i < 2; i++) {
+		struct process_file file = { .path = folder, .need = PROCESS_MAKES };
+
+		if (process_try(&users[i], check->arena, &file, 1, &why) != BASE_OK ||
+		    file.error != 0)
+			return;
+		file.need = PROCESS_SHARES;
+		if (process_try(&users[1 - i], check->arena, &file, 1, &why) != BASE_OK)
+			return;
+		if (file.error != 0)
+			tell_share(check, names[1 - i], &users[1 - i], names[i], &file);
+		is_shared = is_shared && file.error == 0;
+	}
+	if (folder != NULL && is_shared)
+		check_ok(check,
+		    "files: oops-milter and oops-web share what each makes in %s", folder);
 }
 
 /* Is the disk nearly full? */
@@ -281,5 +354,6 @@ check_rights(struct check *check)
 	    need_milter);
 	check_files(
 	    check, "oops-web", &check->web, site_role_web(check->settings), need_web);
+	check_share(check);
 	check_disk(check);
 }
