@@ -18,7 +18,6 @@ from lab.story import ANNA, CLARA  # noqa: E402
 BELLA, DORA = "bella@example.com", "dora@example.com"
 WINDOW = 6  # seconds that Bella has to undo
 SETTINGS = {
-    "undo": {"grace": "10m"},
     "policy": ({"name": "undo window", "match": {"sender": BELLA}, "action": "undo",
                 "window": f"{WINDOW}s"},
                {"name": "confirm", "action": "confirm"}),
@@ -109,7 +108,7 @@ def undo(site, tell, announcement):
     mail.never(lambda: site.receiver.copies(message.id), 2, "the undone mail was sent")
     assert site.mta.queued(queue_id) == "hold"
     tell.saw("She presses Undo. Nobody has it, and nobody will get it.")
-    tell.saw("For ten minutes she could still change her mind: it lies in Postfix's queue. "
+    tell.saw("For an hour she could still change her mind: it lies in Postfix's queue. "
              "Then it would come back to her.")
     return message
 
@@ -169,13 +168,13 @@ Ways to go on:
   - Open the link in a browser on this machine, or through `ssh -L {web}:127.0.0.1:{web} ...`.
   - Send mail as anybody@example.com, in another terminal, as root:
 
-        sendmail -C {config} -f anna@example.com ben@example.org <<EOF
-        From: anna@example.com
-        To: ben@example.org
-        Subject: Hello
+sendmail -C {config} -f anna@example.com ben@example.org <<EOF
+From: anna@example.com
+To: ben@example.org
+Subject: Hello
 
-        Hello!
-        EOF
+Hello!
+EOF
 
     or let a mail program speak SMTP to 127.0.0.1 port {smtp}. All mail ends here and is shown.
   - Look at it as its admin does:
