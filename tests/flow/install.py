@@ -109,3 +109,9 @@ def test_who_is_not_in_the_group_is_told_before_it_matters():
             and "oops-web, as user oops-web, is not in group oops-milter" in found[0], found
         os.chmod(holds, 0o2770)
         clean(site)
+
+
+def test_readme_builds_outside_the_source():
+    """What configure leaves in the source keeps every other folder from building there."""
+    assert re.search(r"mkdir -p (build/\S+) && cd \1 &&\s+\.\./\.\./configure ",
+                     README.read_text("utf-8"))
