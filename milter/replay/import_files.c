@@ -166,48 +166,105 @@ is_bare_separator(const char *line)
 	return strncmp(line, "From", 4) == 0 && line[4 + strspn(line + 4, " \r")] == '\0';
 }
 
-/* Messages that begin with a separator after an empty line. */
+/* Does a field of a header begin here? RFC 5322 2.2 */
+static bool
+is_field(const char *line)
+{
+	const char *at = line;
+
+	while (*at > ' ' && *at < 127 && *at != ':')
+		at++;
+	return at > line && *at == ':';
+}
+
+/* An mbox, a line at a time: whether a mail begins with one tells the next one, too. */
+struct mbox {
+	struct replay_import *import;
+	struct base_buffer message; /* so far */
+	bool is_bare;               /* its separators are bare words */
+	bool was_empty;             /* the line before was */
+};
+
+/*
+ * A separator stands after an empty line; where a program writes none, what follows it at least
+ * begins a header.
+ */
+static bool
+begins_message(const struct mbox *mbox, const char *line, const char *next)
+{
+	if (!is_separator(line) && !(mbox->is_bare && is_bare_separator(line)))
+		return false;
+	return mbox->was_empty || is_field(next);
+}
+
+/* Takes what was gathered. */
+static enum base_result
+mbox_take(struct mbox *mbox, const char **why_r)
+{
+	enum base_result result = BASE_OK;
+
+	if (mbox->message.length > 0)
+		result = message_take(
+		    mbox->import, mbox->message.data, mbox->message.length, why_r);
+	base_buffer_clear(&mbox->message);
+	return result;
+}
+
+/* One line, and the one behind it. */
+static enum base_result
+mbox_line(struct mbox *mbox, const char *line, size_t length, const char *next,
+    const char **why_r)
+{
+	if (begins_message(mbox, line, next)) {
+		mbox->was_empty = false;
+		return mbox_take(mbox, why_r);
+	}
+	mbox->import->done += (int64_t)length + 1;
+	mbox->was_empty = length == 0;
+	if (!mbox->message.failed && base_buffer_append(&mbox->message, line, length))
+		base_buffer_puts(&mbox->message, "\n");
+	return BASE_OK;
+}
+
+/* All lines, in two rooms for one each. */
+static enum base_result
+mbox_lines(struct mbox *mbox, FILE *input, char *line, char *next, const char **why_r)
+{
+	size_t length = 0, next_length = 0;
+	enum base_result result = line_read(input, line, REPLAY_LOG_MAX_LINE, &length);
+
+	mbox->is_bare = result == BASE_OK && is_bare_separator(line);
+	while (result == BASE_OK) {
+		enum base_result after =
+		    line_read(input, next, REPLAY_LOG_MAX_LINE, &next_length);
+		char *read = line;
+
+		result = mbox_line(mbox, line, length, after == BASE_OK ? next : "", why_r);
+		if (result == BASE_OK)
+			result = after;
+		line = next;
+		length = next_length;
+		next = read;
+	}
+	return result == BASE_NONE ? mbox_take(mbox, why_r) : result;
+}
+
+/* Messages that each begin behind a separator. */
 static enum base_result
 mbox_read(struct replay_import *import, FILE *input, const char **why_r)
 {
-	struct base_buffer message;
-	char *line = malloc(REPLAY_LOG_MAX_LINE);
-	size_t length = 0;
-	bool was_empty = true, is_first = true, is_bare = false;
-	enum base_result result = line ? BASE_OK : BASE_BROKEN;
+	struct mbox mbox = { .import = import, .was_empty = true };
+	char *lines = malloc(2 * REPLAY_LOG_MAX_LINE);
+	enum base_result result;
 
 	*why_r = "no memory";
-	base_buffer_init(&message, IMPORT_MESSAGE);
-	while (result == BASE_OK) {
-		bool is_over;
-
-		result = line_read(input, line, REPLAY_LOG_MAX_LINE, &length);
-		if (is_first && result == BASE_OK)
-			is_bare = is_bare_separator(line);
-		is_first = false;
-		is_over = result == BASE_NONE ||
-			  (was_empty && (is_separator(line) ||
-					    (is_bare && is_bare_separator(line))));
-		if (is_over && message.length) {
-			enum base_result taken =
-			    message_take(import, message.data, message.length, why_r);
-
-			if (taken != BASE_OK)
-				result = taken;
-			base_buffer_clear(&message);
-		}
-		if (result != BASE_OK || is_over) {
-			was_empty = false;
-			continue;
-		}
-		import->done += (int64_t)length + 1;
-		was_empty = length == 0;
-		if (!message.failed && base_buffer_append(&message, line, length))
-			base_buffer_puts(&message, "\n");
-	}
-	base_buffer_free(&message);
-	free(line);
-	return result == BASE_NONE ? BASE_OK : result;
+	if (lines == NULL)
+		return BASE_BROKEN;
+	base_buffer_init(&mbox.message, IMPORT_MESSAGE);
+	result = mbox_lines(&mbox, input, lines, lines + REPLAY_LOG_MAX_LINE, why_r);
+	base_buffer_free(&mbox.message);
+	free(lines);
+	return result;
 }
 
 /* A file that is one message. */

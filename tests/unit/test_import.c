@@ -741,6 +741,33 @@ START_TEST(mbox_of_bare_separators_is_read)
 }
 END_TEST
 
+/* Where no empty line stands before a separator, a header behind it tells. */
+START_TEST(mbox_without_empty_lines_is_read)
+{
+	static const char *const firsts[] = { "From - Fri Nov 20 10:00:00 2026",
+		"From ann@example.com Fri, 20 Nov 2026 10:00:00 +0000",
+		"From ann@example.com 2026-11-20 10:00:00", "From " };
+	char date[60];
+	time_t now = (time_t)base_now();
+	struct replay_count count;
+	FILE *file;
+
+	folder_make(directory);
+	strftime(date, sizeof(date), "%d %b %Y %H:%M:%S +0000", gmtime(&now));
+	file = file_make("mbox");
+	for (int i = 0; i < 3; i++)
+		fprintf(file,
+		    "%s\nMessage-ID: <nb%d@example.com>\nDate: %s\nFrom: anna@example.com\n"
+		    "To: b%d@x.org\n\nHello.\n%s\nthat is when it began.\n-- \nAnna\n",
+		    firsts[_i], i, date, i, firsts[_i]);
+	fclose(file);
+	count = import("mbox.d", "mbox", REPLAY_MBOX, BASE_OK, NULL);
+	ck_assert_uint_eq(count.learned, 3);
+	ck_assert_uint_eq(count.malformed, 0);
+	folder_remove(directory);
+}
+END_TEST
+
 /* Files of a Maildir by their flags: what is a draft was not sent. */
 static const struct {
 	const char *name;
@@ -1090,6 +1117,7 @@ main(void)
 	tcase_add_test(files, import_goes_on_after_it_was_killed);
 	tcase_add_test(files, files_of_all_kinds);
 	tcase_add_loop_test(files, mbox_of_bare_separators_is_read, 0, 3);
+	tcase_add_loop_test(files, mbox_without_empty_lines_is_read, 0, 4);
 	tcase_add_loop_test(
 	    files, mbox_text_begins_no_mail, 0, sizeof(separators) / sizeof(*separators));
 	tcase_add_loop_test(
