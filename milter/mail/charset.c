@@ -64,6 +64,9 @@ static const struct {
 	{ "utf-16le", "UTF-16LE" },
 	{ "utf-16be", "UTF-16BE" },
 	{ "utf-16", "UTF-16" },
+	{ "utf-32le", "UTF-32LE" },
+	{ "utf-32be", "UTF-32BE" },
+	{ "utf-32", "UTF-32" },
 	{ "unicode", "UTF-16" },
 };
 
@@ -130,6 +133,7 @@ void
 mail_charset_append(
     struct base_buffer *out, const char *label, const char *bytes, size_t length)
 {
+	static const char mark[] = "\xEF\xBB\xBF"; /* of the byte order, RFC 3629 6 */
 	size_t begin = out->length;
 	bool is_plain;
 	iconv_t converter = converter_open(label, bytes, length, &is_plain);
@@ -141,6 +145,11 @@ mail_charset_append(
 		iconv_close(converter);
 	} else {
 		convert_unknown(out, bytes, length);
+	}
+	if (out->length - begin >= 3 && memcmp(out->data + begin, mark, 3) == 0) {
+		memmove(out->data + begin, out->data + begin + 3,
+		    out->length - begin - 2); /* the NUL, too */
+		out->length -= 3;
 	}
 	for (size_t i = begin; i < out->length; i++)
 		if (out->data[i] == '\0')

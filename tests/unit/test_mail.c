@@ -698,6 +698,13 @@ static const struct {
 	    "Hi Björn," },
 	{ MIME("text/plain; charset=utf-16le", "base64") "SABpACAAQgBqAPYAcgBuACwA\n",
 	    "Hi Björn," },
+	{ MIME("text/plain; charset=utf-8", "base64") "77u/SGkgQmrDtnJuLA==\n", "Hi Björn," },
+	{ MIME("text/plain; charset=utf-32", "base64")
+		"//4AAEgAAABpAAAAIAAAAEIAAABqAAAA9gAAAHIAAABuAAAALAAAAA==\n",
+	    "Hi Björn," },
+	{ MIME("text/plain; charset=utf-32be", "base64")
+		"AAAASAAAAGkAAAAgAAAAQgAAAGoAAAD2AAAAcgAAAG4AAAAs\n",
+	    "Hi Björn," },
 	{ MIME("multipart/alternative; boundary=\"b b\"", "7bit")
 		"preamble\n--b b\n" PART("text/plain; charset=utf-8", "base64", BASE64)
 		"--b b\n" PART("text/html", "8bit", "<p>no</p>") "--b b--\n",
