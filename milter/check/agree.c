@@ -192,7 +192,8 @@ check_domains(const struct postfix *postfix, const char *parameter)
 static bool
 leaves_header(const char *action)
 {
-	static const char *const good[] = { "DUNNO", "OK", "WARN", "INFO", "PASS" };
+	static const char *const good[] = { "DUNNO", "OK", "WARN", "INFO", "PASS", "PREPEND",
+		"FILTER", "REDIRECT", "BCC" };
 	size_t length = strcspn(action, " \t");
 
 	for (size_t i = 0; i < sizeof(good) / sizeof(*good); i++)

@@ -139,8 +139,10 @@ def test_header_checks_that_take_our_tag():
             table(site, "checks", f"/^Oops-/ {action}\n")
             fault(site, f"milter_header_checks = regexp:{path} says \"{action}\" to our tag",
                   "found by nobody")
-        table(site, "checks", "/^Oops-Milter:/ DUNNO\n/^Oops-/ IGNORE\n")
-        clean(site)
+        for line in ("/^Oops-Milter:/ DUNNO\n/^Oops-/ IGNORE", "/^Oops-/ PREPEND X-P: y",
+                     "/^Oops-/ BCC archive@example.com"):
+            table(site, "checks", f"{line}\n")
+            clean(site)
         extra(site, milter_header_checks=None)
         table(site, "checks", "/id=/ IGNORE\n")
         edit_master(site, "- 0 cleanup",
