@@ -267,9 +267,25 @@ mbox_read(struct replay_import *import, FILE *input, const char **why_r)
 	return result;
 }
 
-/* A file that is one message. */
+/* Does it begin as an mbox does, and go on with another message? */
+static bool
+is_mbox(const char *data, size_t length)
+{
+	char line[400];
+	const char *end = memchr(data, '\n', length);
+	size_t first = end != NULL ? (size_t)(end - data) : 0;
+
+	if (first == 0 || first >= sizeof(line))
+		return false;
+	memcpy(line, data, first);
+	line[first] = '\0';
+	return (is_separator(line) || is_bare_separator(line)) &&
+	       memmem(end, length - first, "\nFrom ", 6) != NULL;
+}
+
+/* A file that is one message; one that stands `alone`, by this name, must not be a whole mailbox. */
 static enum base_result
-message_read(struct replay_import *import, FILE *input, const char **why_r)
+message_read(struct replay_import *import, FILE *input, const char *alone, const char **why_r)
 {
 	char *data = malloc(IMPORT_MESSAGE);
 	size_t length;
@@ -284,7 +300,11 @@ message_read(struct replay_import *import, FILE *input, const char **why_r)
 		free(data);
 		return BASE_RETRY;
 	}
-	result = message_take(import, data, length, why_r);
+	if (alone != NULL && is_mbox(data, length)) {
+		*why_r = base_why("%s: it is a mailbox (mbox) of several messages", alone);
+		result = BASE_REFUSE;
+	} else
+		result = message_take(import, data, length, why_r);
 	free(data);
 	return result;
 }
@@ -326,7 +346,7 @@ maildir_message(struct replay_import *import, const char *path, const char **why
 		import->count.malformed++;
 		return BASE_OK;
 	}
-	result = message_read(import, input, why_r);
+	result = message_read(import, input, NULL, why_r);
 	fclose(input);
 	return result;
 }
@@ -512,7 +532,7 @@ file_read(struct replay_import *import, FILE *input, const char *name,
 	else if (format == REPLAY_MBOX)
 		result = mbox_read(import, input, why_r);
 	else if (format == REPLAY_MESSAGE)
-		result = message_read(import, input, why_r);
+		result = message_read(import, input, name, why_r);
 	else
 		result = log_read(import, input, why_r);
 	if (result == BASE_OK && format == REPLAY_LOG)

@@ -79,6 +79,13 @@ def test_what_cannot_be_learned_is_said():
         for kind in ("mbox", "message"):
             said = run(site, 65, "learn", "--format", kind, str(log))
             assert f"{log}: nothing in it could be read as {kind}: " in said, said
+        box = site.folder / "box"
+        box.write_text("".join(f"From a Fri Nov 20 10:00:0{number} 2026\nFrom: {ANNA}\n"
+                               f"To: b@x.org\nDate: Fri, 20 Nov 2026 10:00:0{number} +0000\n\n"
+                               "Hi\n\n" for number in range(3)))
+        assert f"{box}: it is a mailbox (mbox) of several messages" in run(
+            site, 65, "learn", "--format", "message", str(box))
+        assert "learned: 3 mails" in run(site, 0, "learn", str(box))
         assert "usage" in run(site, 64, "forget")
         assert "no address" in run(site, 65, "forget", "<>")
 
