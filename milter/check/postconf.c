@@ -19,8 +19,8 @@ ask(const struct postfix *postfix, const char *name, char *value_r, size_t size)
 	if (probe_postconf(postfix->check->settings, name, value_r, size, &why) == BASE_OK)
 		return true;
 	check_fault(postfix->check,
-	    "mta: { config_directory, command_directory } in the settings", "postfix: %s",
-	    why);
+	    "main.cf, or mta: { config_directory, command_directory } in the settings",
+	    "postfix: %s", why);
 	return false;
 }
 

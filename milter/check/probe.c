@@ -161,11 +161,13 @@ output_take(void *context, const char *data, size_t length)
 	output->text[output->length] = '\0';
 }
 
-/* Runs a command of Postfix's to its end; its output, trailing white space cut off. What it says on
- * standard error is about Postfix, and goes nowhere. */
+/*
+ * Runs a command of Postfix's to its end; its output, trailing white space cut off. What it says on
+ * standard error is about Postfix, and goes nowhere unless it is asked for.
+ */
 static enum base_result
-postfix_run(const struct settings *settings, const char *const argv[], char *value_r,
-    size_t size, int *exit_r, const char **why_r)
+postfix_run(const struct settings *settings, const char *const argv[], bool with_errors,
+    char *value_r, size_t size, int *exit_r, const char **why_r)
 {
 	struct output output = { .text = value_r, .size = size };
 	char path[4096];
@@ -173,6 +175,7 @@ postfix_run(const struct settings *settings, const char *const argv[], char *val
 		.argv = argv,
 		.output = output_take,
 		.context = &output,
+		.with_errors = with_errors,
 		.deadline = base_tick_ms() + BASE_TOOL_MS };
 	enum base_result result;
 
@@ -182,6 +185,22 @@ postfix_run(const struct settings *settings, const char *const argv[], char *val
 	while (output.length > 0 && strchr(" \t\r\n", value_r[output.length - 1]) != NULL)
 		value_r[--output.length] = '\0';
 	return result;
+}
+
+/* Why postconf failed, in its own words: the last line of them, which is what ended it. */
+static const char *
+postconf_why(const struct settings *settings, const char *const argv[], int status)
+{
+	char text[2048];
+	const char *why = "", *line = "";
+	int again = 0;
+
+	if (postfix_run(settings, argv, true, text, sizeof(text), &again, &why) == BASE_OK &&
+	    again != 0)
+		line = strrchr(text, '\n') != NULL ? strrchr(text, '\n') + 1 : text;
+	return base_why("%s/postconf -c %s ended with %d%s%.200s",
+	    settings->mta.command_directory, settings->mta.config_directory, status,
+	    *line != '\0' ? ": " : "", line);
 }
 
 enum base_result
@@ -195,12 +214,11 @@ probe_postconf(const struct settings *settings, const char *name, char *value_r,
 	enum base_result result;
 	int status = 0;
 
-	result = postfix_run(settings, argv, value_r, size, &status, why_r);
+	result = postfix_run(settings, argv, false, value_r, size, &status, why_r);
 	if (result == BASE_OK && status == 0)
 		return BASE_OK;
 	if (result == BASE_OK)
-		*why_r = base_why("%s/postconf -c %s ended with %d",
-		    settings->mta.command_directory, settings->mta.config_directory, status);
+		*why_r = postconf_why(settings, argv, status);
 	return BASE_BROKEN;
 }
 
@@ -213,7 +231,7 @@ probe_postmap(const struct settings *settings, const char *table, const char *ke
 	enum base_result result;
 	int status = 0;
 
-	result = postfix_run(settings, argv, value_r, size, &status, why_r);
+	result = postfix_run(settings, argv, false, value_r, size, &status, why_r);
 	if (result == BASE_OK)
 		return status == 0 && value_r[0] != '\0' ? BASE_OK : BASE_NONE;
 	return BASE_BROKEN;

@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include "milter/check/internal.h"
 #include "milter/check/probe.h"
@@ -18,7 +19,7 @@
 static void
 tell_queued(struct check *check, enum base_result result, const char *why)
 {
-	if (result == BASE_REFUSE)
+	if (result == BASE_REFUSE && geteuid() != 0) /* root may ask */
 		check_fault(
 		    check, "run oopsctl as root, or mta.queue_user", "oops-queued: %s", why);
 	else if (check->queued.pid > 0)

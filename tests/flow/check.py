@@ -149,6 +149,20 @@ def test_what_happens_while_the_milter_is_down():
         fault(site, "postfix: cleanup/unix: milter_default_action = quarantine")
 
 
+def test_main_cf_that_postfix_cannot_read():
+    with Site(SETTINGS) as site:
+        site.allow("main.cf|postqueue|oops-queued")
+        path = pathlib.Path(site.postfix.config_directory, "main.cf")
+        text = path.read_text(encoding="utf-8")
+        path.write_text(text + "foo bar\n", encoding="utf-8")
+        found = findings(site, 69, "fault")
+        path.write_text(text, encoding="utf-8")
+        assert any(": missing '=' after attribute name" in line and "change: main.cf" in line
+                   for line in found), found
+        assert not any("run oopsctl as root" in line for line in found), found
+        clean(site)
+
+
 def test_socket_that_smtpd_cannot_reach():
     with Site(SETTINGS) as site:
         edit_master(site, "inet n - n", "inet n - y")
