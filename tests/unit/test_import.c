@@ -716,37 +716,10 @@ START_TEST(mbox_text_begins_no_mail)
 }
 END_TEST
 
-/* Thunderbird writes the bare word; where it does, it begins a mail. */
-START_TEST(mbox_of_bare_separators_is_read)
+/* What is learned of three mails of an mbox that begin with this line and end with these. */
+static struct replay_count
+mbox_import(const char *separator, const char *end)
 {
-	const char *const separator = _i == 0 ? "From " : _i == 1 ? "From" : "From \r";
-	char date[60];
-	time_t now = (time_t)base_now();
-	struct replay_count count;
-	FILE *file;
-
-	folder_make(directory);
-	strftime(date, sizeof(date), "%d %b %Y %H:%M:%S +0000", gmtime(&now));
-	file = file_make("mbox");
-	for (int i = 0; i < 5; i++)
-		fprintf(file,
-		    "%s\nX-Mozilla-Status: 0001\nMessage-ID: <tb%d@example.com>\nDate: %s\n"
-		    "From: anna@example.com\nTo: b%d@x.org\n\nHello.\n\n",
-		    separator, i, date, i);
-	fclose(file);
-	count = import("mbox.d", "mbox", REPLAY_MBOX, BASE_OK, NULL);
-	ck_assert_uint_eq(count.learned, 5);
-	ck_assert_uint_eq(count.malformed, 0);
-	folder_remove(directory);
-}
-END_TEST
-
-/* Where no empty line stands before a separator, a header behind it tells. */
-START_TEST(mbox_without_empty_lines_is_read)
-{
-	static const char *const firsts[] = { "From - Fri Nov 20 10:00:00 2026",
-		"From ann@example.com Fri, 20 Nov 2026 10:00:00 +0000",
-		"From ann@example.com 2026-11-20 10:00:00", "From " };
 	char date[60];
 	time_t now = (time_t)base_now();
 	struct replay_count count;
@@ -757,14 +730,39 @@ START_TEST(mbox_without_empty_lines_is_read)
 	file = file_make("mbox");
 	for (int i = 0; i < 3; i++)
 		fprintf(file,
-		    "%s\nMessage-ID: <nb%d@example.com>\nDate: %s\nFrom: anna@example.com\n"
-		    "To: b%d@x.org\n\nHello.\n%s\nthat is when it began.\n-- \nAnna\n",
-		    firsts[_i], i, date, i, firsts[_i]);
+		    "%s\nX-Mozilla-Status: 0001\nMessage-ID: <tb%d@example.com>\nDate: %s\n"
+		    "From: anna@example.com\nTo: b%d@x.org\n\nHello.\n%s\n",
+		    separator, i, date, i, end);
 	fclose(file);
 	count = import("mbox.d", "mbox", REPLAY_MBOX, BASE_OK, NULL);
+	folder_remove(directory);
+	return count;
+}
+
+/* Thunderbird writes the bare word; where it does, it begins a mail. */
+START_TEST(mbox_of_bare_separators_is_read)
+{
+	static const char *const separators_bare[] = { "From ", "From", "From \r" };
+	struct replay_count count = mbox_import(separators_bare[_i], "");
+
 	ck_assert_uint_eq(count.learned, 3);
 	ck_assert_uint_eq(count.malformed, 0);
-	folder_remove(directory);
+}
+END_TEST
+
+/* Where no empty line stands before a separator, a header behind it tells. */
+START_TEST(mbox_without_empty_lines_is_read)
+{
+	static const char *const firsts[] = { "From - Fri Nov 20 10:00:00 2026",
+		"From ann@example.com Fri, 20 Nov 2026 10:00:00 +0000",
+		"From ann@example.com 2026-11-20 10:00:00", "From " };
+	char end[200];
+	struct replay_count count;
+
+	snprintf(end, sizeof(end), "%s\nthat is when it began.\n-- \nAnna", firsts[_i]);
+	count = mbox_import(firsts[_i], end);
+	ck_assert_uint_eq(count.learned, 3);
+	ck_assert_uint_eq(count.malformed, 0);
 }
 END_TEST
 
