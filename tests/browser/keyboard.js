@@ -8,13 +8,11 @@ const assert = require('node:assert');
 const focused = (page) => page.evaluate(() => document.activeElement.textContent);
 const title = (page) => page.locator('h1').textContent();
 
-module.exports = async ({ open, link }) => {
+module.exports = async ({ open, visit, link }) => {
 	const page = await open();
 	const older = await open();
-	// one that will not load itself anew, as those do whose mail is being looked at
-	while ((await older.goto(link)).headers().refresh)
-		await older.waitForTimeout(500);
-	await page.goto(link);
+	await visit(older, link);
+	await visit(page, link);
 	assert.equal(await title(page), 'Your mail has not been sent yet');
 	await page.keyboard.press('Tab');
 	assert.equal(await focused(page), 'Do not send it');

@@ -7,9 +7,9 @@ const assert = require('node:assert');
 const PHONE = { viewport: { width: 360, height: 740 }, isMobile: true, hasTouch: true,
 	colorScheme: 'dark', javaScriptEnabled: false };
 
-module.exports = async ({ open, link }) => {
+module.exports = async ({ open, visit, link }) => {
 	const page = await open(PHONE);
-	await page.goto(link);
+	await visit(page, link);
 	for (const button of await page.getByRole('button').all()) {
 		const box = await button.boundingBox();
 		assert(box.height >= 44 && box.width >= 200, 'a button that is hard to hit');

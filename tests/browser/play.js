@@ -1,7 +1,7 @@
 // Plays one scenario file in the system's Chromium: node play.js SCENARIO.js LINK...
 //
-// A scenario exports async ({ open, link, links }) => ...; open(options) gives a page in a context
-// of its own, link is the first of the links. Whatever the browser complains about, in any page, fails the scenario.
+// A scenario exports async ({ open, visit, link, links }) => ...; open(options) gives a page in a context
+// of its own, visit(page, link) goes there, link is the first of the links. Whatever the browser complains about, in any page, fails the scenario.
 'use strict';
 
 const path = require('node:path');
@@ -27,12 +27,18 @@ async function openPage(browser, options, complaints) {
 	return page;
 }
 
+// Shows a page that will not load itself anew, as those do whose mail is being looked at.
+async function visit(page, link) {
+	while ((await page.goto(link)).headers().refresh)
+		await page.waitForTimeout(500);
+}
+
 async function main(scenario, links) {
 	const browser = await chromium.launch({ executablePath: CHROMIUM, args: ARGUMENTS });
 	const complaints = [];
 	const open = (options) => openPage(browser, options, complaints);
 	try {
-		await require(path.resolve(scenario))({ open, link: links[0], links, complaints });
+		await require(path.resolve(scenario))({ open, visit, link: links[0], links, complaints });
 	} finally {
 		await browser.close();
 	}
