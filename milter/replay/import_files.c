@@ -168,7 +168,7 @@ is_bare_separator(const char *line)
 
 /* Does a field of a header begin here? RFC 5322 2.2 */
 static bool
-is_field(const char *line)
+begins_field(const char *line)
 {
 	const char *at = line;
 
@@ -194,7 +194,7 @@ begins_message(const struct mbox *mbox, const char *line, const char *next)
 {
 	if (!is_separator(line) && !(mbox->is_bare && is_bare_separator(line)))
 		return false;
-	return mbox->was_empty || is_field(next);
+	return mbox->was_empty || begins_field(next);
 }
 
 /* Takes what was gathered. */
