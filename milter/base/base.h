@@ -156,6 +156,18 @@ enum base_result base_user_number(const char *user, unsigned *uid_r);
  */
 enum base_result base_user_become(const struct base_role *role, const char **why_r);
 /*
+ * Root goes on with the rights of the owner and the group of a file, so that what a library makes
+ * beside it is theirs from the first moment on; until base_owner_leave(). Nothing changes for who
+ * is not root, for a file of root, or where its owner could not get to it. For the whole process:
+ * not where other threads need root.
+ */
+struct base_owner {
+	unsigned uid, gid;
+};
+void base_owner_become(const char *path, struct base_owner *before_r);
+void base_owner_leave(const struct base_owner *before);
+
+/*
  * May nobody but root and `uid` put another file in the place of this one? Whoever may write to
  * its folder, or to one above it up to /, may, unless that folder is sticky. REFUSE: somebody
  * may; BROKEN: not known.

@@ -142,6 +142,36 @@ base_user_become(const struct base_role *role, const char **why_r)
 	return BASE_OK;
 }
 
+/* Goes on as this user and group; the file must be within reach then. */
+static bool
+owner_try(const char *path, const struct stat *status)
+{
+	return setegid(status->st_gid) == 0 && seteuid(status->st_uid) == 0 &&
+	       euidaccess(path, R_OK | W_OK) == 0;
+}
+
+void
+base_owner_become(const char *path, struct base_owner *before_r)
+{
+	struct stat status;
+
+	*before_r = (struct base_owner){ .uid = geteuid(), .gid = getegid() };
+	if (before_r->uid != 0 || stat(path, &status) != 0 || status.st_uid == 0)
+		return;
+	if (!owner_try(path, &status))
+		base_owner_leave(before_r);
+}
+
+void
+base_owner_leave(const struct base_owner *before)
+{
+	if (before->uid == geteuid() && before->gid == getegid())
+		return;
+	/* root has lent it: that it cannot be taken back is no state to go on in */
+	if (seteuid(before->uid) != 0 || setegid(before->gid) != 0)
+		abort();
+}
+
 /* May nobody else change what is in this one folder? */
 static enum base_result
 folder_check(const char *folder, unsigned uid, const char **why_r)

@@ -322,13 +322,37 @@ database_new(const struct store_options *options, enum store_kind kind)
 	return database;
 }
 
+/*
+ * Opens the file. SQLite makes the log and its index now; root makes them as the owner of the
+ * database would, or a daemon could meet files of root beside it.
+ */
+static enum base_result
+database_begin(struct store_sqlite *database, const struct store_options *options,
+    enum store_kind kind, const char **why_r)
+{
+	struct base_owner before;
+	enum base_result result = BASE_OK;
+	int code;
+
+	base_owner_become(database->path, &before);
+	code = sqlite3_open_v2(database->path, &database->handle,
+	    SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOMUTEX, NULL);
+	if (code != SQLITE_OK)
+		result = store_sqlite_fail(database, code, why_r);
+	if (result == BASE_OK)
+		result = connection_set(database, kind, why_r);
+	if (result == BASE_OK)
+		result = schema_bring(database, kind, options->create, why_r);
+	base_owner_leave(&before);
+	return result;
+}
+
 enum base_result
 store_sqlite_open(const struct store_options *options, enum store_kind kind,
     void **database_r, const char **why_r)
 {
 	struct store_sqlite *database = database_new(options, kind);
 	enum base_result result = BASE_OK;
-	int code;
 
 	if (database == NULL) {
 		*why_r = base_why("no memory to open %s", kinds[kind].name);
@@ -336,16 +360,8 @@ store_sqlite_open(const struct store_options *options, enum store_kind kind,
 	}
 	if (options->create)
 		result = files_make(options, kind, database->path, why_r);
-	if (result == BASE_OK) {
-		code = sqlite3_open_v2(database->path, &database->handle,
-		    SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOMUTEX, NULL);
-		if (code != SQLITE_OK)
-			result = store_sqlite_fail(database, code, why_r);
-	}
 	if (result == BASE_OK)
-		result = connection_set(database, kind, why_r);
-	if (result == BASE_OK)
-		result = schema_bring(database, kind, options->create, why_r);
+		result = database_begin(database, options, kind, why_r);
 	if (result != BASE_OK) {
 		store_sqlite_close(database);
 		return result;

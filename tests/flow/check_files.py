@@ -63,6 +63,32 @@ def test_files_that_belong_to_somebody_else():
         clean(site)
 
 
+def owners(site):
+    """Whose the files of both databases are."""
+    return {path.name: (path.stat().st_uid, path.stat().st_gid)
+            for path in (site.folder / "state").rglob("*.db*")}
+
+
+def test_root_leaves_no_files_of_its_own_and_changes_no_owner():
+    with Site(SETTINGS) as site:
+        milter_is_away(site)
+        for name in ("oops-web", "oops-milter"):
+            site.end(name)
+        site.run("oops-web")  # it opens the database of held mail first, and makes the files
+        before = owners(site)
+        assert before["holds.db-wal"] == before["holds.db-shm"] == (WEB_UID, HOLDS_GID), before
+        for command in (("check",), ("list", "--all"), ("storm", "list")):
+            site.oopsctl(*command)
+            assert owners(site) == before, command
+        site.end("oops-web")
+        before = owners(site)
+        assert "holds.db-wal" not in before, before
+        site.oopsctl("check")
+        assert owners(site) == before
+        site.run("oops-milter")
+        site.run("oops-web")
+
+
 def test_files_that_the_settings_name():
     with Site(SETTINGS) as site:
         folder = site.folder / "named"
