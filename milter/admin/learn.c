@@ -6,7 +6,7 @@
  *	oopsctl [-c FILE] learn [--format auto|tsv|log|mbox|maildir|message] FILE...
  *
  * DIAGNOSTICS
- *	EX_USAGE; EX_NOINPUT: no such file; EX_DATAERR: not a format known here, or a malformed
+ *	EX_USAGE; EX_NOINPUT: no such file, or nothing to read in any; EX_DATAERR: not a format known here, or a malformed
  *	line of a history; EX_TEMPFAIL: the store is busy; EX_CONFIG: key, scorecard or
  *	lists; EX_IOERR: the store or reading failed; 128 + N: signal N ended it. What was learned
  *	by then stays learned, and is told: run it again, and it goes on.

@@ -223,5 +223,8 @@ replay_import_end(
 	enum base_result result = batch_end(import, why_r);
 
 	*count_r = import->count;
-	return result;
+	if (result != BASE_OK || import->has_read)
+		return result;
+	*why_r = "nothing was read: there is no line and no message in what was given";
+	return BASE_NONE;
 }

@@ -22,7 +22,8 @@
  *	field, a first line with five tabs; what else there is must have a mail server's line.
  *
  * DIAGNOSTICS
- *	REFUSE: not a format known here, compressed, a malformed line of a history, or a file or
+ *	REFUSE: not a format known here, a folder that is no Maildir or is said to be something
+ *	else, compressed, a malformed line of a history, or a file or
  *	Maildir of which nothing at all could be read as what it is said to be. A file
  *	that is said to be a log must have one line with a stamp, unless it is empty. RETRY:
  *	the store was busy for a minute, or the job was told to end (base_interrupted()). BROKEN: memory, store, or reading failed. In logs and
@@ -80,7 +81,7 @@ void replay_import_free(struct replay_import **import);
 /* One input; "-" is standard input. */
 enum base_result replay_import_file(struct replay_import *import, const char *path,
     enum replay_format format, const char **why_r);
-/* Writes what is still to be written, and counts. */
+/* Writes what is still to be written, and counts. NONE: there was nothing to read in any input. */
 enum base_result replay_import_end(
     struct replay_import *import, struct replay_count *count_r, const char **why_r);
 

@@ -387,7 +387,8 @@ folder_list(
 	}
 	folder.count = scandir(folder.path, &folder.entries, is_shown, versionsort);
 	if (folder.count < 0) {
-		*why_r = base_why("%s: %s", folder.path, strerror(errno));
+		*why_r = base_why("%s: %s%s", folder.path, strerror(errno),
+		    errno == ENOENT ? ": a Maildir has the folders cur and new" : "");
 		free(folder.path);
 		return BASE_REFUSE;
 	}
@@ -455,10 +456,21 @@ maildir_read(struct replay_import *import, const char *path, const char **why_r)
 
 /* --- a file ------------------------------------------------------------------------ */
 
-/* The present file is read. */
-static void
-progress_end(struct replay_import *import, enum base_result result)
+/* What of a file was understood, or passed over for what it says. */
+static size_t
+understood(const struct replay_count *count)
 {
+	return count->learned + count->known + count->skipped;
+}
+
+/* The present file is read; `counted` is what was before it. */
+static void
+file_end(struct replay_import *import, enum base_result result,
+    const struct replay_count *counted)
+{
+	if (import->done > 0 || understood(&import->count) > understood(counted) ||
+	    import->count.malformed > counted->malformed)
+		import->has_read = true;
 	if (result == BASE_OK)
 		import->done = import->total;
 	replay_import_progress(import);
@@ -482,13 +494,6 @@ log_check(const struct replay_import *import, const char *name, bool is_guessed,
 		      name)
 		: base_why("%s is no log: no line has a time stamp", name);
 	return BASE_REFUSE;
-}
-
-/* What of a file was understood, or passed over for what it says. */
-static size_t
-understood(const struct replay_count *count)
-{
-	return count->learned + count->known + count->skipped;
 }
 
 /* It was read as what it is not: not one line or message of it could be understood. */
@@ -550,25 +555,39 @@ file_read(struct replay_import *import, FILE *input, const char *name,
 	return result;
 }
 
+/* A folder, which can only be a Maildir. */
+static enum base_result
+folder_import(struct replay_import *import, const char *path, enum replay_format format,
+    const char **why_r)
+{
+	const struct replay_count counted = import->count;
+	enum base_result result;
+
+	if (format != REPLAY_AUTO && format != REPLAY_MAILDIR) {
+		*why_r = base_why("%s is a folder: the format %s is for files", path,
+		    replay_format_str(format));
+		return BASE_REFUSE;
+	}
+	result = maildir_read(import, path, why_r);
+	if (result == BASE_OK)
+		result = kind_check(import, path, REPLAY_MAILDIR,
+		    replay_log_seen(import->log), &counted, why_r);
+	file_end(import, result, &counted);
+	return result;
+}
+
 enum base_result
 replay_import_file(struct replay_import *import, const char *path,
     enum replay_format format, const char **why_r)
 {
 	bool is_standard = strcmp(path, "-") == 0;
-	struct replay_count counted;
+	const struct replay_count counted = import->count;
 	struct stat status;
 	FILE *input;
 	enum base_result result;
 
-	if (!is_standard && stat(path, &status) == 0 && S_ISDIR(status.st_mode)) {
-		counted = import->count;
-		result = maildir_read(import, path, why_r);
-		if (result == BASE_OK)
-			result = kind_check(import, path, REPLAY_MAILDIR,
-			    replay_log_seen(import->log), &counted, why_r);
-		progress_end(import, result);
-		return result;
-	}
+	if (!is_standard && stat(path, &status) == 0 && S_ISDIR(status.st_mode))
+		return folder_import(import, path, format, why_r);
 	input = is_standard ? stdin : fopen(path, "r");
 	if (!input) {
 		*why_r = base_why("%s: %s", path, strerror(errno));
@@ -576,7 +595,7 @@ replay_import_file(struct replay_import *import, const char *path,
 	}
 	result = file_read(
 	    import, input, is_standard ? "(standard input)" : path, format, why_r);
-	progress_end(import, result);
+	file_end(import, result, &counted);
 	if (!is_standard)
 		fclose(input);
 	return result;

@@ -86,6 +86,21 @@ def test_what_cannot_be_learned_is_said():
         assert f"{box}: it is a mailbox (mbox) of several messages" in run(
             site, 65, "learn", "--format", "message", str(box))
         assert "learned: 3 mails" in run(site, 0, "learn", str(box))
+        empty = site.folder / "empty"
+        empty.mkdir()
+        for kind in ("log", "mbox", "message", "tsv"):
+            assert f"{empty} is a folder: the format {kind} is for files" in run(
+                site, 65, "learn", "--format", kind, str(empty))
+        assert "a Maildir has the folders cur and new" in run(site, 65, "learn", str(empty))
+        for name in ("cur", "new"):
+            (empty / name).mkdir()
+        nothing = site.folder / "nothing"
+        nothing.write_text("")
+        for words in ((empty,), ("--format", "maildir", empty), (nothing,), (nothing, empty),
+                      *(("--format", kind, nothing) for kind in ("log", "mbox", "tsv"))):
+            assert "nothing was read: " in run(site, 66, "learn", *map(str, words)), words
+        assert "learned: 0 mails; known before: 3;" in run(site, 0, "learn", str(nothing),
+                                                           str(box))
         assert "usage" in run(site, 64, "forget")
         assert "no address" in run(site, 65, "forget", "<>")
 

@@ -492,7 +492,9 @@ import(const char *name, const char *file, enum replay_format format,
 	    replay_import_file(site.import, path, format, &why) == expected, "%s", why);
 	if (expected_why)
 		ck_assert_ptr_nonnull(strstr(why, expected_why));
-	ck_assert_int_eq(replay_import_end(site.import, &count, &why), BASE_OK);
+	if (replay_import_end(site.import, &count, &why) != BASE_OK)
+		ck_assert_uint_eq( /* it says that there was nothing to read */
+		    count.learned + count.known + count.skipped + count.malformed, 0);
 	if (expected == BASE_OK)
 		ck_assert_int_eq(site.done, site.total);
 	site_close(&site);
