@@ -176,9 +176,9 @@ watch_table(struct audience_table *table, const char *name, const char **why_r)
 	return BASE_OK;
 }
 
-/* One entry of the settings. */
+/* What an entry names. */
 static enum base_result
-read_entry(
+read_source(
     struct audience_table *table, const struct settings_list *list, const char **why_r)
 {
 	if (list->aliases != NULL)
@@ -196,6 +196,19 @@ read_entry(
 	return BASE_OK;
 }
 
+/* One entry of the settings; why it cannot be read begins with where it is named. */
+static enum base_result
+read_entry(struct audience_table *table, size_t number, const char **why_r)
+{
+	const struct settings_list *list = &table->settings->lists[number];
+	enum base_result result = read_source(table, list, why_r);
+
+	if (result != BASE_OK && list->settings_file != NULL)
+		*why_r = base_why("%s:%d: lists[%zu]: %s", list->settings_file, list->line,
+		    number + 1, *why_r);
+	return result;
+}
+
 enum base_result
 audience_table_read(struct audience_table *table, const char **why_r)
 {
@@ -203,7 +216,7 @@ audience_table_read(struct audience_table *table, const char **why_r)
 	enum base_result result = BASE_OK;
 
 	for (size_t i = 0; i < settings->list_count && result == BASE_OK; i++)
-		result = read_entry(table, &settings->lists[i], why_r);
+		result = read_entry(table, i, why_r);
 	for (size_t i = 0; i < table->include_count && result == BASE_OK; i++) {
 		struct audience_entry *entry = table->includes[i];
 

@@ -98,8 +98,10 @@ work_read(void *context)
 		return;
 	}
 	if (fstat(fd, &work->stat) != 0 || !S_ISREG(work->stat.st_mode)) {
-		work_fail(
-		    work, BASE_BROKEN, base_why("%s is not a regular file", work->path));
+		work_fail(work, BASE_BROKEN,
+		    base_why(S_ISDIR(work->stat.st_mode) ? "%s is a folder, not a regular file"
+							 : "%s is not a regular file",
+			work->path));
 	} else {
 		result = file_gather(fd, work->path, &work->buffer, &why);
 		work_fail(work, result, why);

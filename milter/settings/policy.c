@@ -34,6 +34,15 @@ settings_entry_count(
 	return 0;
 }
 
+/* The file that an entry is in: an included one, or the main one. */
+static const char *
+file_of(struct settings_reader *reader, const config_setting_t *entry)
+{
+	const char *file = config_setting_source_file(entry);
+
+	return file == NULL ? reader->path : settings_keep(reader, file, strlen(file));
+}
+
 /* lists: ( ... ) */
 void
 settings_read_lists(struct settings_reader *reader, config_setting_t *lists)
@@ -57,6 +66,8 @@ settings_read_lists(struct settings_reader *reader, config_setting_t *lists)
 		snprintf(label, sizeof(label), "lists[%d].", i + 1);
 		settings_read_defaults(reader, settings_list_keys, list, false);
 		settings_read_group(reader, settings_list_keys, entry, label, list);
+		list->settings_file = file_of(reader, entry);
+		list->line = (int)config_setting_source_line(entry);
 		snprintf(label, sizeof(label), "lists[%d]:", i + 1);
 		settings_list_check(reader, entry, label, list);
 		reader->settings->list_count++;
@@ -142,10 +153,7 @@ rule_read(struct settings_reader *reader, config_setting_t *entry, int number,
 	rule_defaults(reader, rule);
 	snprintf(text, sizeof(text), "rule %d", number);
 	rule->name = settings_keep(reader, text, strlen(text));
-	rule->file = config_setting_source_file(entry);
-	rule->file = rule->file == NULL
-			 ? reader->path
-			 : settings_keep(reader, rule->file, strlen(rule->file));
+	rule->file = file_of(reader, entry);
 	rule->line = (int)config_setting_source_line(entry);
 	snprintf(text, sizeof(text), "policy[%d].", number);
 	settings_read_group(reader, settings_rule_keys, entry, text, rule);

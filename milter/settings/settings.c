@@ -55,16 +55,30 @@ settings_errors_free(struct settings_errors *errors)
 	memset(errors, 0, sizeof(*errors));
 }
 
+void
+settings_error_print(const struct settings_error *error, struct base_buffer *text_r)
+{
+	if (error->line > 0)
+		base_buffer_printf(text_r, "%s:%d: %s\n", error->file, error->line, error->text);
+	else if (strstr(error->text, error->file) != NULL)
+		base_buffer_printf(text_r, "%s\n", error->text);
+	else
+		base_buffer_printf(text_r, "%s: %s\n", error->file, error->text);
+}
+
 struct settings *
 settings_load_or_complain(const char *path)
 {
 	struct settings_errors errors;
+	struct base_buffer text;
 	struct settings *settings = NULL;
 
 	settings_load(path, &settings, &errors);
+	base_buffer_init(&text, SETTINGS_MAX_MEMORY);
 	for (size_t i = 0; i < errors.count; i++)
-		fprintf(stderr, "%s:%d: %s\n", errors.items[i].file, errors.items[i].line,
-		    errors.items[i].text);
+		settings_error_print(&errors.items[i], &text);
+	fputs(base_buffer_text(&text), stderr);
+	base_buffer_free(&text);
 	settings_errors_free(&errors);
 	return settings;
 }

@@ -52,6 +52,8 @@ struct settings_network {
 
 /* One entry of `lists`: one source of members, all others are NULL or 0; or only an owner. */
 struct settings_list {
+	const char *settings_file; /* where the entry is; NULL: built in */
+	int line;
 	const char *address; /* normalised, without its extension */
 	unsigned long members; /* people */
 	const char *aliases; /* path of an aliases(5) file */
@@ -299,6 +301,8 @@ struct settings *settings_load_or_complain(const char *path);
 struct settings *settings_defaults(void);
 void settings_free(struct settings **settings);
 void settings_errors_free(struct settings_errors *errors);
+/* Appends it for people, as a line: "FILE:LINE: TEXT", or "FILE: TEXT" of the whole file. */
+void settings_error_print(const struct settings_error *error, struct base_buffer *text_r);
 
 /* Is an address (normalised) one of these, each "user@domain" or "@domain"? */
 bool settings_addresses_have(const char *const *list, size_t count, const char *address);

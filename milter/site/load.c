@@ -13,8 +13,7 @@ site_settings_load(
 	enum base_result result = settings_load(path, settings_r, &errors);
 
 	for (size_t i = 0; i < errors.count; i++)
-		base_buffer_printf(faults_r, "%s:%d: %s\n", errors.items[i].file,
-		    errors.items[i].line, errors.items[i].text);
+		settings_error_print(&errors.items[i], faults_r);
 	settings_errors_free(&errors);
 	return result;
 }

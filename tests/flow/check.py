@@ -250,6 +250,11 @@ def test_settings_by_which_no_program_would_start():
         wrong.write_text("nonsense here\n", encoding="ascii")
         faults = (({"judge": {"scorecard": str(wrong)}}, f"{wrong}:1: "),
                   ({"lists": ({"aliases": str(wrong)},)}, f"{wrong}:1: "),
+                  ({"lists": ({"address": "a@example.com", "members": 3},
+                              {"aliases": "/nonexistent"})},
+                   ": lists[2]: cannot open /nonexistent: No such file"),
+                  ({"lists": ({"address": "a@example.com", "file": "/nonexistent"},)},
+                   ": lists[1]: cannot open /nonexistent: No such file"),
                   ({"notice": {"template": str(wrong)}}, f"{wrong}:1: "),
                   ({"notice": {"template": "/nonexistent"}}, "/nonexistent: No such file"),
                   ({"policy": ({"match": {"reason": "famliarity"}},)}, "no such signal"))

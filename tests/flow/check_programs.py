@@ -173,7 +173,15 @@ def test_one_line_for_a_monitoring_system():
         site.conf.write_text("no { settings", encoding="utf-8")
         monitor(site, 2, f"CRITICAL: settings: {site.conf}:1: ")
         site.conf.unlink()
-        monitor(site, 2, "CRITICAL: settings: ")
+        monitor(site, 2, f"CRITICAL: settings: cannot open {site.conf}: No such file")
+        site.conf.mkdir()
+        monitor(site, 2, f"CRITICAL: settings: {site.conf} is a folder, not a regular file\n")
+        for name in ("oops-milter", "oops-web", "oops-queued"):
+            done = subprocess.run([site.build / name, "-c", site.conf, "-t"], check=False,
+                                  capture_output=True, text=True)
+            assert done.returncode == 78, done
+            assert done.stderr == f"{site.conf} is a folder, not a regular file\n", done
+        site.conf.rmdir()
         site.conf.write_text(text, encoding="utf-8")
         done = site.oopsctl("check", "--monitor", "--more")
         assert done.returncode == 3 and done.stderr == "", done
