@@ -302,18 +302,19 @@ static void
 print_audience(const struct identity *identity, const struct mail_transaction *transaction,
     const struct audience *audience)
 {
-	printf("sender: %s\nrecipients: %zu addresses, ", identity->actor,
-	    audience_recipients(transaction, identity->actor));
+	size_t addresses = audience_recipients(transaction, identity->actor);
+
+	printf("sender: %s\nrecipients: %zu %s, ", identity->actor, addresses,
+	    addresses == 1 ? "address" : "addresses");
 	if (audience->kind == AUDIENCE_UNKNOWN)
 		puts("an unknown number of people");
 	else
-		printf("%s%lu people\n",
-		    audience->kind == AUDIENCE_AT_LEAST ? "at least " : "",
-		    audience->people);
+		printf("%s%lu %s\n", audience->kind == AUDIENCE_AT_LEAST ? "at least " : "",
+		    audience->people, audience->people == 1 ? "person" : "people");
 }
 
-/* Why the milter would not judge this message at all, where that can be seen here. */
-static void
+/* Why the milter would not judge this message at all, where that can be seen here; false: it would. */
+static bool
 print_notes(const struct settings *settings, const struct mail_transaction *transaction,
     const struct identity *identity)
 {
@@ -338,12 +339,17 @@ print_notes(const struct settings *settings, const struct mail_transaction *tran
 		puts("note: traffic of a mailing list: the milter lets such mail pass");
 	if (transaction->header_capped || transaction->recipients.capped)
 		puts("note: longer than the milter reads: the rest was not looked at");
+	return !identity->is_local || identity->is_machine || transaction->is_auto ||
+	       transaction->is_report || transaction->is_list;
 }
 
-/* Which rule decides, and why each one before it does not. */
+/* What is decided about a message that the milter does not judge. */
+#define PASS_UNJUDGED "pass: the milter does not judge it (see the note)"
+
+/* Which rule decides, and why each one before it does not; or which one would. */
 static enum base_result
 print_rules(const struct policy_facts *asked, const struct judge_facts *facts,
-    const struct explainer *site, struct base_arena *arena, const char **why_r)
+    const struct explainer *site, bool passes, struct base_arena *arena, const char **why_r)
 {
 	const struct settings *settings = asked->settings;
 	const struct settings_policy *chosen;
@@ -369,8 +375,15 @@ print_rules(const struct policy_facts *asked, const struct judge_facts *facts,
 		else
 			printf("built in");
 		printf("): ");
-		admin_print_text(misfit == NULL ? "fits, and decides" : misfit, 300);
+		admin_print_text(misfit != NULL ? misfit
+				 : passes	? "fits, and would decide"
+						: "fits, and decides",
+		    300);
 		puts("");
+	}
+	if (passes) {
+		puts(PASS_UNJUDGED);
+		return BASE_OK;
 	}
 	base_buffer_init(&text, TEXT_BYTES);
 	judge_explain_bars(facts, chosen, &verdict, &text);
@@ -449,6 +462,7 @@ explain(const struct settings *settings, const struct explainer *site,
 	struct memory_calibration calibration = judge_calibration(settings);
 	const char *why = "";
 	enum base_result result;
+	bool passes;
 
 	memory_calibrate(site->memory, &calibration);
 	transaction->inside = audience_inside(site->audience);
@@ -463,9 +477,13 @@ explain(const struct settings *settings, const struct explainer *site,
 		return EX_IOERR;
 	}
 	print_audience(&identity, transaction, &audience);
-	print_notes(settings, transaction, &identity);
-	result = with_rules ? print_rules(&asked, &facts, site, arena, &why)
-			    : print_score(&asked, &facts, site, arena, &why);
+	passes = print_notes(settings, transaction, &identity);
+	if (with_rules)
+		result = print_rules(&asked, &facts, site, passes, arena, &why);
+	else if (passes)
+		puts(PASS_UNJUDGED);
+	else
+		result = print_score(&asked, &facts, site, arena, &why);
 	if (result != BASE_OK)
 		fprintf(stderr, "oopsctl: %s\n", why);
 	return result == BASE_OK ? EX_OK : EX_SOFTWARE;

@@ -93,9 +93,16 @@ def test_explain_tells_and_learns_nothing():
         again = run(site, 0, "explain", str(path))
         assert timeless(again) == timeless(said), "it has learned"
         few = run(site, 0, "explain", "--to", "colleague01@example.com", str(path))
-        assert "1 addresses" in few and "\npass (" in few, few
+        assert "1 address, 1 person\n" in few and "\npass (" in few, few
         other = run(site, 0, "explain", str(path), "--sender", "eve@elsewhere.example")
-        assert "not in identity.local_domains" in other
+        assert "not in identity.local_domains" in other and "would" not in other, other
+        for field in ("Auto-Submitted: auto-replied", "List-Id: <all.example.com>"):
+            path.write_text(f"{field}\n{message.text()}", encoding="utf-8")
+            for command in ("explain", "policy"):
+                said = run(site, 0, command, "--login", ANNA, str(path))
+                assert "\nnote: " in said and said.count("\npass: the milter does not judge") == 1
+                assert "\nconfirm (" not in said and "score " not in said, said
+                assert "and decides" not in said, said
         path.write_text("no header at all\n")
         assert "does not begin with a header field" in run(site, 65, "explain", str(path))
         assert not site.held()

@@ -65,8 +65,9 @@ def test_oopsctl_tells_which_rule_decides():
         text = told(0)
         assert '"newsletter" (line ' in text and "sender: anna@example.com is not" in text
         assert "login: no login is not one of them" in text
-        assert 'rule 3 "everybody"' in text and "fits, and decides" in text
-        assert "built-in" not in text
+        assert 'rule 3 "everybody"' in text and "fits, and would decide" in text
+        assert "built-in" not in text and "\npass: the milter does not judge it" in text
+        assert "fits, and decides" in told(0, "--login", ANNA)
         for arguments, passes in (((), True), (("--client", "192.0.2.9"), True),
                                   (("--client", "127.0.0.1"), False),
                                   (("--login", "anna@example.com"), False)):
