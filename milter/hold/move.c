@@ -121,6 +121,18 @@ audit_start(
 	    { "now", hold_state_str(after->state) });
 }
 
+/* It shall not be sent; until when it can be sent after all. */
+static void
+audit_undo(const struct store_hold *before, const struct store_hold *after)
+{
+	char deadline[NUMBER_SIZE];
+
+	audit_event(AUDIT_UNDO, after->id, { "by", after->by },
+	    { "was", hold_state_str(before->state) },
+	    { "now", hold_state_str(after->state) },
+	    { "deadline", number(deadline, after->deadline / 1000) });
+}
+
 /* A time that came. */
 static void
 audit_expire(const struct store_hold *before, const struct store_hold *after)
@@ -155,7 +167,7 @@ hold_move_audit(const struct store_hold *before, const struct store_hold *after,
 		    before, after);
 		break;
 	case HOLD_UNDONE:
-		audit_start(AUDIT_UNDO, before, after);
+		audit_undo(before, after);
 		break;
 	case HOLD_RETURNING: /* the line of the timer says it */
 		break;

@@ -1,6 +1,7 @@
 /*
  * postman - the thread that takes letters which are due to an SMTP server
  */
+#include <inttypes.h>
 #include <curl/curl.h>
 #include <pthread.h>
 #include <stdatomic.h>
@@ -146,15 +147,16 @@ postman_carry(struct notice_postman *postman, const struct hold_view *view,
 	return result;
 }
 
-/* One audit line for one try. */
+/* One audit line for one try, with the time that the letter names. */
 static void
 postman_audit(const struct hold_view *view, const char *answer, unsigned tries)
 {
-	char number[16];
+	char number[16], deadline[24];
 
 	snprintf(number, sizeof(number), "%u", tries);
+	snprintf(deadline, sizeof(deadline), "%" PRId64, view->deadline);
 	audit_event(AUDIT_NOTICE, view->id, { "to", view->mailbox }, { "answer", answer },
-	    { "tries", number });
+	    { "tries", number }, { "deadline", view->deadline > 0 ? deadline : NULL });
 }
 
 /* The letter is tried again later, behind those that are due. */

@@ -50,7 +50,9 @@ def test_click_two_seconds_before_the_end_is_honoured():
         assert web.press(link, "undo").status == 303
         never(lambda: site.receiver.received(message.id), 4, "an undone mail left")
         assert site.mta.queued(queue_id) == "hold"
-        assert [line["by"] for line in site.audit("undo", id=hold)] == ["link"]
+        undone = site.audit("undo", id=hold)
+        assert [line["by"] for line in undone] == ["link"]
+        assert int(undone[0]["deadline"]) > held + 3600, "until when it can be restored"
 
 
 def test_send_now_ends_the_window():

@@ -35,7 +35,11 @@ def test_a_window_waits_for_its_letter():
         story.reaches(site, message, 20)
         window = site.receiver.received(message.id)[0].time - letter.time
         assert window >= 2, f"{window:.1f} s are no window of 4"
-        assert [line["announced"] for line in site.audit("expire", id=hold)] == ["yes"]
+        expired = site.audit("expire", id=hold)
+        assert [line["announced"] for line in expired] == ["yes"]
+        told = int(site.audit("notice", id=hold)[-1]["deadline"])
+        first = int(site.audit("held", id=hold)[0]["deadline"])  # with the time for its letter
+        assert told <= int(expired[0]["deadline"]) + 1 and told < first - 60, (told, first)
 
 
 def test_it_does_not_wait_for_ever():

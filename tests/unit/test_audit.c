@@ -31,7 +31,7 @@ static const struct {
 	const char *line;
 } lines[] = {
 	{ AUDIT_NOTICE, "abc", { { "tries", "1" }, { "to", "a@example.com" } }, 2,
-	    "event=notice id=abc to=a@example.com answer=- tries=1 limited_by=-" },
+	    "event=notice id=abc to=a@example.com answer=- tries=1 limited_by=- deadline=-" },
 	{ AUDIT_VIEW, NULL, { { "method", "GET" } }, 1,
 	    "event=view id=- method=GET state=- client=-" },
 	{ AUDIT_WISH, "abc", { { "by", "x\nevent=sent id=abc" }, { "wish", "send" } }, 2,
