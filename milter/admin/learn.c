@@ -117,7 +117,7 @@ static void
 count_tell(const struct learning *learning, const struct replay_count *count, int status)
 {
 	char numbers[4][24];
-	const size_t values[] = { count->learned, count->known, count->skipped,
+	const size_t values[] = { count->learned, count->known, count->skipped + count->own,
 		count->malformed };
 
 	for (size_t i = 0; i < 4; i++)
@@ -126,9 +126,10 @@ count_tell(const struct learning *learning, const struct replay_count *count, in
 	    { "format", replay_format_str(learning->format) }, { "learned", numbers[0] },
 	    { "known", numbers[1] }, { "skipped", numbers[2] }, { "malformed", numbers[3] },
 	    { "answer", status == EX_OK ? "done" : "stopped" });
-	printf("learned: %zu mails; known before: %zu; of no use (too old, no recipient): "
-	       "%zu; malformed: %zu\n",
-	    count->learned, count->known, count->skipped, count->malformed);
+	printf("learned: %zu %s; known before: %zu; of no use (too old, no recipient): %zu; "
+	       "own letters: %zu; malformed: %zu\n",
+	    count->learned, count->learned == 1 ? "mail" : "mails", count->known,
+	    count->skipped, count->own, count->malformed);
 }
 
 /* Lists that could not be read or asked were counted as they were before, or as one. */

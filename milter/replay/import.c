@@ -4,6 +4,7 @@
  */
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 
 #include "milter/mail/mail.h"
 #include "milter/replay/internal.h"
@@ -126,6 +127,16 @@ mail_learn(struct replay_import *import, struct base_arena *arena, const char *a
 	return result;
 }
 
+/* Is it a letter of ours? They come from an address that no person writes with. */
+static bool
+is_own(const struct replay_import *import, const struct mail_transaction *transaction)
+{
+	const char *from = import->options.settings->notice.from;
+
+	return from != NULL && (strcasecmp(transaction->from, from) == 0 ||
+				   strcasecmp(transaction->envelope_sender, from) == 0);
+}
+
 /* Is there nothing to learn from it? */
 static bool
 is_of_no_use(const struct replay_import *import, const struct mail_transaction *transaction)
@@ -163,6 +174,10 @@ replay_import_mail(void *context, struct base_arena *arena,
 		import->options.settings->identity.recipient_delimiter) != BASE_OK) {
 		*why_r = "no memory for a mail";
 		return BASE_BROKEN;
+	}
+	if (is_own(import, transaction)) {
+		import->count.own++;
+		return BASE_OK;
 	}
 	if (is_of_no_use(import, transaction)) {
 		import->count.skipped++;

@@ -58,6 +58,7 @@ struct replay_count {
 	size_t known;     /* before */
 	size_t skipped;   /* too old, in the future, nobody to learn of, a probe, a draft */
 	size_t malformed; /* lines or messages */
+	size_t own;       /* our own letters: no person's mail */
 };
 
 struct replay_import_options {

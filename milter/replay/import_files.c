@@ -460,7 +460,7 @@ maildir_read(struct replay_import *import, const char *path, const char **why_r)
 static size_t
 understood(const struct replay_count *count)
 {
-	return count->learned + count->known + count->skipped;
+	return count->learned + count->known + count->skipped + count->own;
 }
 
 /* The present file is read; `counted` is what was before it. */

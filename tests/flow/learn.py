@@ -101,6 +101,12 @@ def test_what_cannot_be_learned_is_said():
             assert "nothing was read: " in run(site, 66, "learn", *map(str, words)), words
         assert "learned: 0 mails; known before: 3;" in run(site, 0, "learn", str(nothing),
                                                            str(box))
+        letter = site.folder / "letter"
+        letter.write_text(f"From: \"oops-milter\" <oops@example.com>\nTo: {ANNA}\n"
+                          "Message-ID: <own@example.com>\n"
+                          f"Date: {time.strftime('%d %b %Y %H:%M:%S +0000', time.gmtime())}\n\nHi\n")
+        said = run(site, 0, "learn", "--format", "message", str(letter))
+        assert "learned: 0 mails" in said and "own letters: 1;" in said, said
         assert "usage" in run(site, 64, "forget")
         assert "no address" in run(site, 65, "forget", "<>")
 
