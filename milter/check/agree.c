@@ -1,4 +1,5 @@
 /* check/agree - what Postfix and our settings must say alike; see postconf.h */
+#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
@@ -106,14 +107,19 @@ list_entry(struct check *check, const char *table, const char *kind)
 	    table);
 }
 
-/* Is this a table that nobody could read: its file is not there, or it is of a type of old? */
-static bool
-is_unused(const char *table)
+/* Why nobody could look into a table; NULL: somebody could. */
+static const char *
+unread_why(const char *table)
 {
-	const char *path = strchr(table, ':');
+	const char *path = strchr(table, ':') + 1;
 
-	return strncmp(table, "nis:", 4) == 0 || strncmp(table, "static:", 7) == 0 ||
-	       (has_source(table) && access(path + 1, F_OK) != 0);
+	if (strncmp(table, "nis:", 4) == 0)
+		return "NIS is not asked here";
+	if (strncmp(table, "static:", 7) == 0)
+		return "it says the same to everything";
+	return has_source(table) && access(path, F_OK) != 0
+		   ? base_why("%s: %s", path, strerror(errno))
+		   : NULL;
 }
 
 /* Each table of a parameter: do we count the people behind its names? */
@@ -130,10 +136,16 @@ check_tables(const struct postfix *postfix, const char *parameter, const char *k
 		return;
 	while ((word = next_word(check, &list)) != NULL) {
 		const char *table = real_table(word);
-		const char *change;
+		const char *change, *why;
 
-		if (strchr(table, ':') == NULL || is_unused(table))
+		if (strchr(table, ':') == NULL)
 			continue;
+		why = unread_why(table);
+		if (why != NULL) {
+			check_ok(check, "postfix: %s = %s: not looked into: %s", parameter,
+			    table, why);
+			continue;
+		}
 		if (is_in_lists(check->settings, table)) {
 			count++;
 			continue;
@@ -144,7 +156,8 @@ check_tables(const struct postfix *postfix, const char *parameter, const char *k
 		    parameter, table);
 	}
 	if (count > 0)
-		check_ok(check, "postfix: %zu tables of %s are in lists", count, parameter);
+		check_ok(check, "postfix: %zu %s of %s in lists", count,
+		    count == 1 ? "table" : "tables", parameter);
 }
 
 /* --- domains ------------------------------------------------------------------------- */
@@ -214,10 +227,15 @@ check_header_checks(struct postfix *postfix, const char *service, const char *ta
 	while ((word = next_word(check, &tables)) != NULL) {
 		char action[POSTFIX_TEXT];
 		const char *why = "";
+		enum base_result result = probe_postmap(
+		    check->settings, word, tag, action, sizeof(action), &why);
 
-		if (probe_postmap(check->settings, word, tag, action, sizeof(action), &why) !=
-			BASE_OK ||
-		    leaves_header(action))
+		if (result == BASE_BROKEN)
+			check_warn(check, "that table, or take it out there",
+			    "postfix: %s%smilter_header_checks = %s could not be looked "
+			    "into: %s",
+			    service, *service != '\0' ? "/" : "", word, why);
+		if (result != BASE_OK || leaves_header(action))
 			continue;
 		check_fault(check,
 		    "take " QUEUE_TAG_NAME " out of what these checks match, with a line "

@@ -187,9 +187,9 @@ postfix_run(const struct settings *settings, const char *const argv[], bool with
 	return result;
 }
 
-/* Why postconf failed, in its own words: the last line of them, which is what ended it. */
+/* Why a command failed, in its own words: the last line of them, which is what ended it. */
 static const char *
-postconf_why(const struct settings *settings, const char *const argv[], int status)
+postfix_words(const struct settings *settings, const char *const argv[])
 {
 	char text[2048];
 	const char *why = "", *line = "";
@@ -198,9 +198,18 @@ postconf_why(const struct settings *settings, const char *const argv[], int stat
 	if (postfix_run(settings, argv, true, text, sizeof(text), &again, &why) == BASE_OK &&
 	    again != 0)
 		line = strrchr(text, '\n') != NULL ? strrchr(text, '\n') + 1 : text;
-	return base_why("%s/postconf -c %s ended with %d%s%.200s",
+	return base_why("%.200s", line);
+}
+
+/* The same with what was run. */
+static const char *
+postconf_why(const struct settings *settings, const char *const argv[], int status)
+{
+	const char *words = postfix_words(settings, argv);
+
+	return base_why("%s/postconf -c %s ended with %d%s%s",
 	    settings->mta.command_directory, settings->mta.config_directory, status,
-	    *line != '\0' ? ": " : "", line);
+	    *words != '\0' ? ": " : "", words);
 }
 
 enum base_result
@@ -232,9 +241,13 @@ probe_postmap(const struct settings *settings, const char *table, const char *ke
 	int status = 0;
 
 	result = postfix_run(settings, argv, false, value_r, size, &status, why_r);
-	if (result == BASE_OK)
-		return status == 0 && value_r[0] != '\0' ? BASE_OK : BASE_NONE;
-	return BASE_BROKEN;
+	if (result != BASE_OK)
+		return BASE_BROKEN;
+	if (status == 0 && value_r[0] != '\0')
+		return BASE_OK;
+	/* it ends alike where the key is not there, without a word, and where it cannot look */
+	*why_r = status != 0 ? postfix_words(settings, argv) : "";
+	return **why_r != '\0' ? BASE_BROKEN : BASE_NONE;
 }
 
 /* --- another user ------------------------------------------------------------------ */

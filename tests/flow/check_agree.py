@@ -89,7 +89,7 @@ def test_virtual_aliases():
                 f'lists: ( {{ virtual = "{path}"; }} )')
         take(site, lists=({"virtual": str(path)},))
         clean(site)
-        assert any("1 tables of virtual_alias_maps are in lists" in line for line in lines(site))
+        assert any("1 table of virtual_alias_maps in lists" in line for line in lines(site))
         take(site, lists=({"table": f"hash:{path}"},))
         clean(site)
         take(site)
@@ -115,6 +115,9 @@ def test_aliases():
         extra(site, alias_maps=f"hash:{path}, nis:mail.aliases, hash:/nonexistent/aliases")
         clean(site)  # nothing is delivered by them
         extra(site, mydestination="$myhostname, localhost.$mydomain, localhost, example.com")
+        for words in ("nis:mail.aliases: not looked into: NIS is not asked",
+                      "hash:/nonexistent/aliases: not looked into: /nonexistent/aliases: No such"):
+            assert any(f"ok: postfix: alias_maps = {words}" in line for line in lines(site)), words
         warning(site, f"alias_maps = hash:{path}", f'lists: ( {{ aliases = "{path}"; }} )')
         take(site, lists=({"aliases": str(path)},))
         clean(site)
@@ -132,6 +135,7 @@ def test_domains_of_postfix():
 
 def test_header_checks_that_take_our_tag():
     with Site(SETTINGS) as site:
+        site.allow(r"postmap.*open /nonexistent/checks")  # postmap tells the log as well
         path = table(site, "checks", "/^X-Spam/ IGNORE\n")
         extra(site, milter_header_checks=f"regexp:{path}")
         clean(site)
@@ -143,6 +147,9 @@ def test_header_checks_that_take_our_tag():
                      "/^Oops-/ BCC archive@example.com"):
             table(site, "checks", f"{line}\n")
             clean(site)
+        extra(site, milter_header_checks="regexp:/nonexistent/checks")
+        warning(site, "milter_header_checks = regexp:/nonexistent/checks could not be looked into: ",
+                "open /nonexistent/checks: No such file or directory")
         extra(site, milter_header_checks=None)
         table(site, "checks", "/id=/ IGNORE\n")
         edit_master(site, "- 0 cleanup",
