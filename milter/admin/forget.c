@@ -64,9 +64,9 @@ forget_tell(const struct base_key *key, const char *address, size_t holds,
 	snprintf(rows, sizeof(rows), "%zu", holds);
 	audit_event(AUDIT_FORGET, NULL, { "address_hash", hash }, { "records", records },
 	    { "holds", rows });
-	printf("forgotten: %zu records of its own, its place in %zu of others, %zu mails "
-	       "that were held\n",
-	    count->removed, count->changed, holds);
+	printf("forgotten: %zu %s of its own, its place in %zu of others, %zu %s held before\n",
+	    count->removed, count->removed == 1 ? "record" : "records", count->changed,
+	    holds, holds == 1 ? "mail" : "mails");
 }
 
 /*

@@ -128,8 +128,10 @@ print_monitor(const struct check *check)
 	int code = check->faults > 0 ? 2 : check->warnings > 0 ? 1 : 0;
 	char what[400];
 
-	snprintf(what, sizeof(what), "%u faults, %u warnings%s%s", check->faults,
-	    check->warnings, code > 0 ? ": " : "", check->worst);
+	snprintf(what, sizeof(what), "%u %s, %u %s%s%s", check->faults,
+	    check->faults == 1 ? "fault" : "faults", check->warnings,
+	    check->warnings == 1 ? "warning" : "warnings", code > 0 ? ": " : "",
+	    check->worst);
 	return print_line(code, what);
 }
 

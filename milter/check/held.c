@@ -127,13 +127,13 @@ check_rows(struct check *check, struct hold *hold)
 		check_warn(check,
 		    "oopsctl send ID sends it after all; with a larger message_size_limit "
 		    "(Sendmail: MaxMessageSize), oopsctl undo ID has it come back",
-		    "held mail: %zu are too large to come back to their authors, who were told: %s",
+		    "held mail: %zu too large to come back to the author, who was told: %s",
 		    rows.kept.count, rows.kept.names);
 	if (rows.ahead.count > 0)
 		check_fault(check,
 		    "the clock of this host or of that node: run a time service (NTP)",
-		    "clock: %zu holds were moved in the future, by node %s",
-		    rows.ahead.count, rows.ahead.names);
+		    "clock: %zu %s moved in the future, by node %s", rows.ahead.count,
+		    rows.ahead.count == 1 ? "hold was" : "holds were", rows.ahead.names);
 	else
 		check_ok(check, "clock: no hold was moved in the future");
 }
@@ -236,15 +236,17 @@ tell_others(struct check *check, const struct strays *strays)
 	if (strays->over.count > 0)
 		check_warn(check,
 		    "release them with the tools of the mail server, or leave them",
-		    "held mail: %zu queue files carry our tag, but were put on hold by "
-		    "somebody else: %s",
-		    strays->over.count, strays->over.names);
+		    "held mail: %zu %s our tag, but put on hold by somebody else: %s",
+		    strays->over.count,
+		    strays->over.count == 1 ? "queue file carries" : "queue files carry",
+		    strays->over.names);
 	if (strays->forged.count > 0)
 		check_warn(check,
 		    "look who sent them, and who put them on hold: we did not",
-		    "held mail: %zu queue files carry a forged tag, which no key of this "
-		    "site made: %s",
-		    strays->forged.count, strays->forged.names);
+		    "held mail: %zu %s a forged tag, which no key of this site made: %s",
+		    strays->forged.count,
+		    strays->forged.count == 1 ? "queue file carries" : "queue files carry",
+		    strays->forged.names);
 }
 
 /* Files with our tag on hold that nobody will ever release. */
@@ -272,8 +274,9 @@ check_queue_files(struct check *check, struct hold *hold)
 		    "held mail: cannot tell whether each queue file is in care: %s", why);
 	else if (strays.lost.count > 0)
 		check_fault(check, "run oopsctl adopt",
-		    "held mail: %zu queue files are on hold that no hold watches over: %s",
-		    strays.lost.count, strays.lost.names);
+		    "held mail: %zu %s on hold that no hold watches over: %s",
+		    strays.lost.count,
+		    strays.lost.count == 1 ? "queue file is" : "queue files are", strays.lost.names);
 	else
 		check_ok(check, "held mail: every queue file of ours is in care");
 	tell_others(check, &strays);
@@ -335,8 +338,9 @@ check_missing(struct check *check, struct hold *hold)
 		check_fault(check,
 		    "they were released or removed by hand; is oops-milter running? It looks "
 		    "every minute, and writes event=lost",
-		    "held mail: %zu holds have no file on hold in the queue: %s",
-		    census.missing.count, census.missing.names);
+		    "held mail: %zu %s no file on hold in the queue: %s",
+		    census.missing.count,
+		    census.missing.count == 1 ? "hold has" : "holds have", census.missing.names);
 	else
 		check_ok(check, "held mail: every hold has its file");
 }

@@ -48,8 +48,9 @@ answer_queued(struct check *check)
 	check->has_files = result == BASE_OK;
 	if (check->has_files)
 		check_ok(check,
-		    "oops-queued: answers at %s, %zu queue files are on hold for us", path,
-		    check->file_count);
+		    "oops-queued: answers at %s, %zu %s on hold for us", path,
+		    check->file_count,
+		    check->file_count == 1 ? "queue file is" : "queue files are");
 	else
 		tell_queued(check, result, why);
 }

@@ -94,7 +94,8 @@ adopt_message(struct adopter *adopter, const struct queue_item *item,
 {
 	static const struct hold_reason reason = { "adopted", "0.0",
 		"It was found waiting after a fault of this service, so you are asked "
-		"again." };
+		"again, whatever you chose before: if you stopped it, it comes back to you "
+		"when you do nothing." };
 	const struct settings *settings = adopter->by->settings;
 	const char *visible[MAX_VISIBLE];
 	struct hold_request request = {
@@ -165,7 +166,8 @@ adopt_file(struct adopter *adopter, const struct queue_item *item, const char **
 	if (result == BASE_OK) {
 		adopter->done.adopted++;
 		tell(adopter, adopter->by->is_dry ? "would adopt" : "adopted", item,
-		    base_why(" %s", transaction->from));
+		    base_why(" %s: asked again; without a choice it goes back, and is not sent",
+			transaction->from));
 	}
 	return result;
 }

@@ -36,7 +36,7 @@ struct notice_adoption {
 	struct queue_client *queue;
 	const struct base_key *key;
 	bool is_dry; /* only tells what it would do */
-	/* "adopted: QUEUEID ID SENDER" or "left alone: QUEUEID ID: WHY", for each file */
+	/* "adopted: QUEUEID ID SENDER: WHAT FOLLOWS" or "left alone: QUEUEID ID: WHY", for each file */
 	void (*tell)(void *context, const char *line);
 	void *context;
 };

@@ -44,17 +44,20 @@ def test_after_the_database_was_lost_the_author_is_asked_again():
         assert "every held mail is in care" in run(site, 0, "adopt")
         lose_holds(site)
         said = run(site, 69, "check")
-        assert f"1 queue files are on hold that no hold watches over: {queue_id}" in said, said
+        assert f"1 queue file is on hold that no hold watches over: {queue_id}" in said, said
         assert "oopsctl adopt" in said
         site.receiver.forget()
         assert f"would adopt: {queue_id} {hold} {ANNA}" in run(site, 0, "adopt", "--dry-run")
         assert "nothing is held" in run(site, 0, "list")
-        assert f"adopted: {queue_id} {hold} {ANNA}" in run(site, 0, "adopt")
+        assert (f"adopted: {queue_id} {hold} {ANNA}: asked again; without a choice it goes back"
+                in run(site, 0, "adopt"))
         assert "every held mail is in care" in run(site, 0, "adopt")
         link = site.link(ANNA)  # a new letter: the old link is gone with the database
         assert "Nobody has got it" not in web.get(link).text, "nobody knows that"
         shown = run(site, 0, "show", hold)
         assert message.subject in shown and "confirm" in shown, shown
+        assert "then it is returned to its author" in shown, shown
+        assert "if you stopped it, it comes back to you when you do nothing" in shown, shown
         never(lambda: site.receiver.copies(message.id), 1, "it left by itself")
         assert site.mta.queued(queue_id) == "hold"
         web.press(link, "send")
@@ -98,7 +101,7 @@ def test_a_forged_tag_is_told_and_asks_nobody():
         said = run(site, 65, "adopt")
         assert said.startswith(f"left alone: {queue_id} aaaaaaaaaaaaaaaa: its tag is not ours"), said
         said = run(site, 0, "check")
-        assert f"1 queue files carry a forged tag, which no key of this site made: {queue_id}" in said
+        assert f"1 queue file carries a forged tag, which no key of this site made: {queue_id}" in said
         assert "oopsctl adopt" not in said, said
         forge(site, queue_id, b"id=aaaaaaaaaaaaaaaa", f"id={hold}".encode())
         # the key changes while the mail is held: it stays ours
@@ -150,7 +153,7 @@ def test_check_has_patience_when_it_looks_again():
         site.run("oops-queued")
         lose_holds(site)
         said = run(site, 69, "check")
-        assert f"1 queue files are on hold that no hold watches over: {queue_id}" in said, said
+        assert f"1 queue file is on hold that no hold watches over: {queue_id}" in said, said
 
 
 @only("postfix")

@@ -159,7 +159,7 @@ def test_one_line_for_a_monitoring_system():
     with Site(SETTINGS) as site:
         monitor(site, 0, "OK: 0 faults, 0 warnings\n")
         site.postfix.configure(long_queue_ids="no")
-        monitor(site, 1, "WARNING: 0 faults, 1 warnings: postfix: queue ids are short")
+        monitor(site, 1, "WARNING: 0 faults, 1 warning: postfix: queue ids are short")
         # postconf itself has something to say
         site.postfix.extra["no_such_parameter"] = "yes"
         site.postfix.configure(long_queue_ids="yes")

@@ -167,7 +167,7 @@ def test_check_names_holds_without_a_file():
         with contextlib.closing(sqlite3.connect(site.folder / "state/holds/holds.db")) as rows:
             rows.execute("UPDATE hold SET moved = moved - 100000")
             rows.commit()
-        assert f"1 holds have no file on hold in the queue: {hold}" in site.oopsctl("check").stdout
+        assert f"1 hold has no file on hold in the queue: {hold}" in site.oopsctl("check").stdout
         site.run("oops-milter")
 
 
