@@ -51,7 +51,9 @@ static const struct {
 	    "learn mail of the past: logs, mailboxes, histories", admin_learn, true },
 	{ "forget", "ADDRESS", "take one address out of everything that is kept",
 	    admin_forget, true },
-	{ "policy", "MESSAGE-FILE [--sender ADDRESS] [--recipient ADDRESS]...",
+	{ "policy",
+	    "MESSAGE-FILE [--sender ADDRESS] [--to ADDRESS]... [--login NAME] [--client IP] "
+	    "[--time UNIX-TIME]",
 	    "which rule decides about a message", admin_policy, true },
 	{ "backtest", "--input FILE --output FILE [--scorecard FILE] [--person]",
 	    "judge and learn a history", admin_backtest, false },
@@ -64,12 +66,32 @@ static void
 usage_print(FILE *out)
 {
 	fputs("usage: oopsctl [-c FILE] COMMAND [ARGUMENT...]\n"
-	      "       oopsctl --help | --version\n", out);
+	      "       oopsctl help [COMMAND] | --help | --version\n", out);
 	for (size_t i = 0; i < sizeof(commands) / sizeof(*commands); i++)
 		fprintf(out, "  %-10s %s%s(%s)\n", commands[i].name,
 		    commands[i].arguments, commands[i].arguments[0] == '\0' ? "" : " ",
 		    commands[i].help);
 	fputs("default for -c: " DEFAULT_PATH "\n", out);
+}
+
+/* oopsctl help [COMMAND] */
+static int
+help(int argc, char **argv)
+{
+	if (argc == 1) {
+		usage_print(stdout);
+		return fflush(stdout) == 0 ? EX_OK : EX_IOERR;
+	}
+	for (size_t i = 0; argc == 2 && i < sizeof(commands) / sizeof(*commands); i++) {
+		if (strcmp(commands[i].name, argv[1]) != 0)
+			continue;
+		printf("usage: oopsctl [-c FILE] %s%s%s\n%s; see oopsctl(8)\n",
+		    commands[i].name, commands[i].arguments[0] == '\0' ? "" : " ",
+		    commands[i].arguments, commands[i].help);
+		return fflush(stdout) == 0 ? EX_OK : EX_IOERR;
+	}
+	usage_print(stderr);
+	return EX_USAGE;
 }
 
 static int
@@ -148,6 +170,8 @@ main(int argc, char **argv)
 	}
 	if (optind == argc)
 		return usage();
+	if (strcmp(argv[optind], "help") == 0)
+		return help(argc - optind, argv + optind);
 	if (base_crypto_start(&why) != BASE_OK) {
 		fprintf(stderr, "oopsctl: %s\n", why);
 		return EX_SOFTWARE;

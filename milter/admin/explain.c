@@ -5,14 +5,14 @@
  * SYNOPSIS
  *	oopsctl [-c FILE] explain MESSAGE-FILE [--sender ADDRESS] [--to ADDRESS]...
  *		[--login NAME]
- *	oopsctl [-c FILE] policy MESSAGE-FILE [--sender ADDRESS] [--recipient ADDRESS]...
+ *	oopsctl [-c FILE] policy MESSAGE-FILE [--sender ADDRESS] [--to ADDRESS]...
  *		[--login NAME] [--client IP] [--time UNIX-TIME]
  *
  * WHAT IT DOES
  *	Judges the message as the milter would, had its author (From, or --sender) proved who
  *	they are, and prints the arithmetic (explain), or which rule decides, and why each one
  *	before it does not fit (policy). Recipients are those of --to, else those of To, Cc
- *	and Bcc. --login is who was logged in, if that is somebody else; --time is what the
+ *	and Bcc (--recipient is an older name of --to). --login is who was logged in, if that is somebody else; --time is what the
  *	clock on the wall shows to the rules, instead of now. "-" reads standard input. It
  *	changes nothing and learns nothing.
  *
@@ -537,6 +537,6 @@ admin_policy(const struct settings *settings, int argc, char **argv)
 {
 	return run(settings, argc, argv,
 	    "usage: oopsctl [-c FILE] policy MESSAGE-FILE [--sender ADDRESS] "
-	    "[--recipient ADDRESS]... [--login NAME] [--client IP] [--time UNIX-TIME]\n",
+	    "[--to ADDRESS]... [--login NAME] [--client IP] [--time UNIX-TIME]\n",
 	    true);
 }

@@ -22,6 +22,7 @@
 
 #define VIEW_BYTES (4u << 20)
 #define STATE_BYTES 16
+#define PEOPLE_BYTES 32
 #define TEXT_BYTES 80 /* of a sender or subject on a line */
 
 /* A time as people on this host read it, in ISO 8601; "-" for none. */
@@ -93,20 +94,34 @@ admin_hold_open(const struct settings *settings, struct hold **hold_r, const cha
 
 /* --- list ------------------------------------------------------------------------- */
 
+/* How many people it goes to: "40", "40+" for at least so many, "?" where nobody knows. */
+static const char *
+people_text(const struct hold_view *view, char text_r[PEOPLE_BYTES])
+{
+	if (view->people_kind == HOLD_PEOPLE_UNKNOWN)
+		snprintf(text_r, PEOPLE_BYTES, "?");
+	else
+		snprintf(text_r, PEOPLE_BYTES, "%lu%s", view->people,
+		    view->people_kind == HOLD_PEOPLE_AT_LEAST ? "+" : "");
+	return text_r;
+}
+
 /* One hold on one line. */
 static bool
 list_line(void *context, const struct hold_view *view)
 {
 	char created[ADMIN_TIME_SIZE], deadline[ADMIN_TIME_SIZE], state[STATE_BYTES];
+	char people[PEOPLE_BYTES];
 	size_t *count = context;
 
 	if ((*count)++ == 0)
-		printf("%-16s  %-9s  %-7s  %-24s  %-24s  %10s  %s\n", "ID", "STATE",
-		    "ACTION", "SINCE", "UNTIL", "RECIPIENTS", "SENDER: SUBJECT");
-	printf("%-16s  %-9s  %-7s  %-24s  %-24s  %10zu  ", view->id,
+		printf("%-16s  %-9s  %-7s  %-24s  %-24s  %10s  %6s  %s\n", "ID", "STATE",
+		    "ACTION", "SINCE", "UNTIL", "RECIPIENTS", "PEOPLE", "SENDER: SUBJECT");
+	printf("%-16s  %-9s  %-7s  %-24s  %-24s  %10zu  %6s  ", view->id,
 	    state_text(view->state, state), hold_action_str(view->action),
 	    admin_time_text(view->created, created),
-	    admin_time_text(view->deadline, deadline), view->recipient_count);
+	    admin_time_text(view->deadline, deadline), view->recipient_count,
+	    people_text(view, people));
 	admin_print_text(view->sender, TEXT_BYTES);
 	if (*view->subject != '\0') {
 		fputs(": ", stdout);
@@ -148,7 +163,8 @@ admin_list(const struct settings *settings, int argc, char **argv)
 /* --- one hold --------------------------------------------------------------------- */
 
 /* What to do with one hold that was found. */
-typedef int one_fn(struct hold *hold, const struct hold_view *view, enum hold_wish wish);
+typedef int one_fn(const struct settings *settings, struct hold *hold,
+    const struct hold_view *view, enum hold_wish wish);
 
 /* Finds the hold of the command line and hands it on. */
 static int
@@ -174,7 +190,7 @@ with_one(const struct settings *settings, int argc, char **argv, one_fn *act,
 	if (hold != NULL)
 		result = hold_find(hold, arena, argv[1], &view, &why);
 	if (result == BASE_OK) {
-		status = act(hold, &view, wish);
+		status = act(settings, hold, &view, wish);
 	} else if (result == BASE_NONE) {
 		fprintf(stderr,
 		    "oopsctl: there is no hold \"%s\"; oopsctl list --all shows them\n",
@@ -224,16 +240,32 @@ show_times(const struct hold_view *view)
 	printf("letter sent: %s\n",
 	    view->letter_sent != 0 ? admin_time_text(view->letter_sent, text) : "not yet");
 	if (view->state == HOLD_RETURNING || view->state == HOLD_RETURNED)
-		printf("comes back:  %s (%u tries failed)\n",
-		    hold_return_str(view->return_how), view->return_tries);
+		printf("comes back:  %s (%u %s failed)\n",
+		    hold_return_str(view->return_how), view->return_tries,
+		    view->return_tries == 1 ? "try" : "tries");
+}
+
+/* Where those stand that the row does not name: it keeps some of To and Cc. */
+static void
+show_rest(const struct settings *settings, const struct hold_view *view, size_t shown)
+{
+	if (shown >= view->recipient_count || view->settled != 0 || view->part_count == 0)
+		return;
+	printf("%-13sand %zu more: ", shown == 0 ? "recipients:" : "",
+	    view->recipient_count - shown);
+	if (strcmp(settings->mta.kind, "postfix") == 0)
+		printf("postcat -c %s -e -q %s names them all\n",
+		    settings->mta.config_directory, view->queue_ids[0]);
+	else
+		puts("the queue file names them all");
 }
 
 /* The visible recipients, one a line in the view. */
 static void
-show_recipients(const char *recipients)
+show_recipients(const struct settings *settings, const struct hold_view *view)
 {
-	const char *label = "visible to:";
-	size_t length;
+	const char *label = "visible to:", *recipients = view->recipients;
+	size_t length, shown = 0;
 	char one[512];
 
 	for (; *recipients != '\0'; recipients += length + (recipients[length] == '\n')) {
@@ -244,12 +276,28 @@ show_recipients(const char *recipients)
 		admin_print_text(one, sizeof(one));
 		putchar('\n');
 		label = "";
+		shown++;
 	}
+	show_rest(settings, view, shown);
+}
+
+/* What the row had, and has no more: it names people. A subject may be kept for one more letter. */
+static void
+show_wiped(const struct hold_view *view)
+{
+	char text[ADMIN_TIME_SIZE];
+
+	if (view->settled != 0)
+		printf("wiped:       %srecipients and sentences of reasons, when it was over: "
+		       "%s\n",
+		    *view->subject == '\0' ? "subject, " : "",
+		    admin_time_text(view->settled, text));
 }
 
 /* Everything about one hold. */
 static int
-show_one(struct hold *hold, const struct hold_view *view, enum hold_wish wish)
+show_one(const struct settings *settings, struct hold *hold, const struct hold_view *view,
+    enum hold_wish wish)
 {
 	char state[STATE_BYTES];
 	size_t i;
@@ -267,8 +315,10 @@ show_one(struct hold *hold, const struct hold_view *view, enum hold_wish wish)
 		fputs("\nfrom:        ", stdout);
 		admin_print_text(view->from, 512);
 	}
-	fputs("\nsubject:     ", stdout);
-	print_subject(view->subject, 512);
+	if (*view->subject != '\0' || view->settled == 0) {
+		fputs("\nsubject:     ", stdout);
+		print_subject(view->subject, 512);
+	}
 	printf("\nrecipients:  %zu %s, ", view->recipient_count,
 	    view->recipient_count == 1 ? "address" : "addresses");
 	if (view->people_kind == HOLD_PEOPLE_UNKNOWN)
@@ -277,11 +327,12 @@ show_one(struct hold *hold, const struct hold_view *view, enum hold_wish wish)
 		printf("%s%lu %s\n",
 		    view->people_kind == HOLD_PEOPLE_AT_LEAST ? "at least " : "",
 		    view->people, view->people == 1 ? "person" : "people");
-	show_recipients(view->recipients);
-	printf("score:       %.3f\n", view->score);
+	show_recipients(settings, view);
+	show_wiped(view);
+	printf("score:       %.4f\n", view->score);
 	for (i = 0; i < view->reason_count; i++) {
-		printf("reason:      %6s  %s: ", view->reasons[i].points,
-		    view->reasons[i].name);
+		printf("reason:      %6s  %s%s", view->reasons[i].points,
+		    view->reasons[i].name, *view->reasons[i].text != '\0' ? ": " : "");
 		admin_print_text(view->reasons[i].text, 512);
 		putchar('\n');
 	}
@@ -340,7 +391,8 @@ wish_refused(const struct hold_view *view, enum hold_wish wish)
 
 /* Asks for one move and says what came of it. */
 static int
-wish_one(struct hold *hold, const struct hold_view *view, enum hold_wish wish)
+wish_one(const struct settings *settings, struct hold *hold, const struct hold_view *view,
+    enum hold_wish wish)
 {
 	struct base_arena *arena;
 	char was[STATE_BYTES], is[STATE_BYTES];
@@ -349,6 +401,7 @@ wish_one(struct hold *hold, const struct hold_view *view, enum hold_wish wish)
 	enum base_result result = hold_wish(hold, view->id, wish, "admin", NULL, &why);
 	int status;
 
+	(void)settings;
 	if (result == BASE_RETRY || result == BASE_BROKEN)
 		return admin_store_failed(result, why);
 	arena = base_arena_new(VIEW_BYTES);

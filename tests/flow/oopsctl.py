@@ -1,5 +1,8 @@
 """What an admin does by hand: oopsctl on a site with mail on hold."""
 
+import re
+import subprocess
+
 from lab import story
 from lab.mail import never, until
 from lab.site import Site
@@ -33,15 +36,25 @@ def test_an_admin_looks_and_sends():
         message, queue_id, hold = slip(site)
         listed = run(site, 0, "list")
         assert hold in listed and ANNA in listed and message.subject in listed
+        assert re.search(rf"\n{hold} .* 40 +40  {ANNA}", listed) and "  PEOPLE  " in listed, listed
         shown = run(site, 0, "show", hold)
         for expected in (ANNA, message.subject, queue_id, "state:       held", "colleague07@",
                          "reason:", "then it is returned"):
             assert expected in shown, f"{expected} is not in\n{shown}"
+        if site.kind == "postfix":
+            named = re.search(r"and (\d+) more: (postcat .*) names them all", shown)
+            told = subprocess.run(named[2].split(), capture_output=True, text=True, check=True)
+            assert int(named[1]) == 20 and told.stdout.count("\nrecipient: colleague") == 39, told.stdout
         assert site.mta.queued(queue_id) == "hold" and not site.receiver.copies(message.id)
         assert "was not undone" in run(site, 65, "restore", hold)
         assert f"{hold}: sending (was held)" in run(site, 0, "send", hold)
         story.reaches(site, message)
-        until(lambda: "sent" in run(site, 0, "show", hold), 5, "the state is sent")
+        score = re.search(r"\nscore: +([0-9.]+)\n", shown)[1]
+        assert score == site.audit("hold", id=hold)[0]["score"], "one score, one way"
+        until(lambda: "over since" in run(site, 0, "show", hold), 5, "the state is sent")
+        over = run(site, 0, "show", hold)
+        assert "\nwiped:       subject, recipients and sentences of reasons, when" in over, over
+        assert "subject:" not in over.replace("wiped:       subject", "") and "colleague" not in over
         assert "already sent at " in run(site, 0, "send", hold)
         assert "too late to undo" in run(site, 65, "undo", hold)
         assert hold not in run(site, 0, "list")
@@ -68,6 +81,10 @@ def test_what_is_not_there_is_said():
             assert "there is no hold" in run(site, 66, command, "../../etc/passwd")
             assert "usage" in run(site, 64, command)
         assert "usage" in run(site, 64, "frobnicate")
+        assert "usage" in run(site, 64, "help", "frobnicate")
+        assert "  policy " in run(site, 0, "help") and "  help" not in run(site, 0, "help")
+        said = run(site, 0, "help", "policy")
+        assert "--to ADDRESS" in said and "--recipient" not in said, said
         assert "usage" in run(site, 64, "list", "--none")
         assert "No such file" in run(site, 66, "explain", "/nonexistent/message")
         again = run(site, 0, "init")

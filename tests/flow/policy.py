@@ -76,6 +76,7 @@ def test_oopsctl_tells_which_rule_decides():
         assert '"officers"' in text and "everybody" not in text
         text = told(0, "--login", "duty", "--recipient", "x@elsewhere.example")
         assert "reach: it goes outside" in text and '"everybody"' in text
+        assert told(0, "--login", "duty", "--to", "x@elsewhere.example") == text
         text = told(0, "--sender", NEWS)
         assert "everybody" not in text and "officers" not in text
         told(64, "--client", "nonsense")
