@@ -2,9 +2,15 @@
 #include "milter/audit/audit.h"
 
 #include <check.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
+
+#include "milter/hold/hold.h"
+#include "milter/identity/value.h"
+#include "milter/replay/import.h"
+#include "milter/settings/settings.h"
 
 static struct base_buffer line;
 static struct base_arena *arena;
@@ -150,6 +156,59 @@ START_TEST(the_manual_page_has_every_key)
 }
 END_TEST
 
+/* Every word that the code has for a value. */
+static const char *
+value_word(unsigned kind, unsigned number)
+{
+	switch (kind) {
+	case 0:
+		return hold_state_str(number);
+	case 1:
+		return hold_action_str(number);
+	case 2:
+		return hold_wish_str(number);
+	case 3:
+		return hold_how_str(number);
+	case 4:
+		return hold_return_str(number);
+	case 5:
+		return identity_proof_str(number);
+	case 6:
+		return number <= SETTINGS_CONFIRM ? settings_action_str(number) : "unknown";
+	default:
+		return number <= REPLAY_MESSAGE ? replay_format_str(number) : "unknown";
+	}
+}
+
+#define VALUE_KINDS 8
+#define VALUE_NUMBERS 16 /* more than any kind has */
+
+/* The manual page tells them all. */
+START_TEST(the_manual_page_has_every_value)
+{
+	const char *why = "", *values;
+	unsigned seen = 0;
+	size_t length;
+	char *manual, entry[64];
+
+	ck_assert_msg(base_file_read(arena, SOURCE_DIR "/contrib/man/oops-audit.5", 65536,
+			  &manual, &length, &why) == BASE_OK,
+	    "%s", why);
+	values = strstr(manual, "\n.Sh VALUES\n");
+	ck_assert_ptr_nonnull(values);
+	for (unsigned number = 0; number < VALUE_NUMBERS; number++) {
+		const char *word = value_word(_i, number);
+
+		if (strcmp(word, "-") == 0 || strcmp(word, "unknown") == 0)
+			continue;
+		seen++;
+		snprintf(entry, sizeof(entry), "\n.Ql %s", word);
+		ck_assert_msg(strstr(values, entry) != NULL, "not there: %s", word);
+	}
+	ck_assert_uint_gt(seen, 1);
+}
+END_TEST
+
 int
 main(void)
 {
@@ -166,6 +225,7 @@ main(void)
 	tcase_add_test(tcase, long_values_end_early_and_the_line_stays_whole);
 	tcase_add_test(tcase, a_cut_value_ends_with_a_whole_character);
 	tcase_add_loop_test(tcase, the_manual_page_has_every_key, 0, AUDIT_ERROR + 1);
+	tcase_add_loop_test(tcase, the_manual_page_has_every_value, 0, VALUE_KINDS);
 	tcase_add_test(tcase, an_act_by_hand_names_its_user);
 	suite_add_tcase(suite, tcase);
 	runner = srunner_create(suite);
