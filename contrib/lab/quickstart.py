@@ -160,37 +160,47 @@ def play(site, tell):
 
 
 HELP = """
-The site is up. Anna's letter has this link; it waits for you:
-
+The site is up: Postfix on 127.0.0.1 port {smtp}, the pages on port {web}, its files in
+{folder}.
+Anna pressed Reply all, to 40 people: her mail is on hold. Her letter has this link (from another
+machine: ssh -L {web}:127.0.0.1:{web} ...):
     {link}
-
-Ways to go on:
-  - Open the link in a browser on this machine, or through `ssh -L {web}:127.0.0.1:{web} ...`.
-  - Send mail as anybody@example.com, in another terminal, as root:
-
-sendmail -C {config} -f anna@example.com ben@example.org <<EOF
-From: anna@example.com
-To: ben@example.org
-Subject: Hello
-
-Hello!
-EOF
-
-    or let a mail program speak SMTP to 127.0.0.1 port {smtp}. All mail ends here and is shown.
-  - Look at it as its admin does:
-
-        {oopsctl} -c {conf} list
-
+Hold another mail: Dora's answer to 40 people. In a second terminal, as root:
+    sendmail -C {config} -f {dora} -t < {slip}
+Any other mail goes the same way, or by SMTP. All mail ends here; what arrives is shown below,
+and a letter with its link.
+As the admin:
+    {oopsctl} -c {conf} list
 Ctrl-C ends it all and removes every trace.
 """
 
 
-def stay(site, tell):
+class Silent(Teller):
+    """Tells nothing: the story before the site is up."""
+
+    def step(self, text):
+        pass
+
+    saw = quote = step
+
+
+def prepare_slip(site):
+    """Dora's answer to everybody as a file, to be sent by hand."""
+    announcement = story.announce(site, CLARA, DORA, "Car park closed on Friday")
+    path = site.folder / "slip.eml"
+    path.write_text(announcement.reply_all(DORA, "Dear Clara,\n\nwhere do I park?\n").text(),
+                    encoding="utf-8")
+    return path
+
+
+def stay(site):
     """Shows what arrives until Ctrl-C."""
-    history(site, tell)
-    *_, link = the_slip(site, tell)
+    history(site, Silent())
+    *_, link = the_slip(site, Silent())
+    slip_path = prepare_slip(site)
     print(HELP.format(link=link, web=site.web_port, smtp=site.mta.port, conf=site.conf,
-                      config=site.postfix.config_directory, oopsctl=site.build / "oopsctl"))
+                      config=site.postfix.config_directory, oopsctl=site.build / "oopsctl",
+                      folder=site.folder, dora=DORA, slip=slip_path), end="", flush=True)
     shown = len(site.receiver.received())
     while True:
         for one in site.receiver.received()[shown:]:
@@ -206,13 +216,16 @@ def stay(site, tell):
 def show(once):
     """The whole of it; an exit status."""
     tell = Teller()
-    tell.step("A private Postfix, oops-milter, oops-queued and oops-web start on loopback.")
+    if once:
+        tell.step("A private Postfix, oops-milter, oops-queued and oops-web start on loopback.")
     try:
         with Site(SETTINGS) as site:
+            if not once:
+                stay(site)
             tell.saw(f"Everything is in {site.folder}; Postfix listens on 127.0.0.1 port "
                      f"{site.mta.port}, the pages on port {site.web_port}.")
             tell.saw("A probe went through and shows that Postfix asks oops-milter.")
-            (play if once else stay)(site, tell)
+            play(site, tell)
     except SystemExit:
         with contextlib.suppress(OSError):  # the terminal may be gone
             print("\nEnded; nothing is left.", flush=True)
