@@ -1,11 +1,14 @@
 /* check/endpoint - a milter's socket, however its address is written; see endpoint.h */
 #include "milter/check/endpoint.h"
 
+#include <limits.h>
 #include <netdb.h>
 #include <netinet/in.h>
+#include <stdio.h>
 #include <string.h>
 #include <strings.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 /* --- reading ---------------------------------------------------------------------- */
@@ -145,6 +148,33 @@ is_reached(const struct addrinfo *ours, const struct addrinfo *other)
 		   sizeof(struct in6_addr)) == 0;
 }
 
+/* Are they one file, if there is any? */
+static bool
+is_one_file(const char *a, const char *b)
+{
+	struct stat ours, other;
+
+	return stat(a, &ours) == 0 && stat(b, &other) == 0 && ours.st_dev == other.st_dev &&
+	       ours.st_ino == other.st_ino;
+}
+
+bool
+endpoint_is_path(const char *ours, const char *other)
+{
+	const char *ours_name = strrchr(ours, '/'), *other_name = strrchr(other, '/');
+	char ours_folder[PATH_MAX], other_folder[PATH_MAX];
+
+	if (strcmp(ours, other) == 0)
+		return true;
+	if (*ours != '/' || *other != '/')
+		return false;
+	if (is_one_file(ours, other))
+		return true;
+	snprintf(ours_folder, sizeof(ours_folder), "%.*s", (int)(ours_name + 1 - ours), ours);
+	snprintf(other_folder, sizeof(other_folder), "%.*s", (int)(other_name + 1 - other), other);
+	return strcmp(ours_name, other_name) == 0 && is_one_file(ours_folder, other_folder);
+}
+
 bool
 endpoint_reaches(const struct endpoint *ours, const struct endpoint *other)
 {
@@ -153,7 +183,7 @@ endpoint_reaches(const struct endpoint *ours, const struct endpoint *other)
 
 	if (ours->path != NULL || other->path != NULL)
 		return ours->path != NULL && other->path != NULL &&
-		       strcmp(ours->path, other->path) == 0;
+		       endpoint_is_path(ours->path, other->path);
 	if (strcasecmp(ours->host, other->host) == 0 && strcmp(ours->port, other->port) == 0)
 		return true;
 	a = find(ours);

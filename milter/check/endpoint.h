@@ -27,7 +27,12 @@ bool endpoint_read(struct base_arena *arena, const char *text, struct endpoint *
 /* "unix:PATH", PATH, "inet:HOST:PORT", "inet:[HOST]:PORT", as postconf(5) has them. */
 bool endpoint_read_postfix(
     struct base_arena *arena, const char *text, struct endpoint *endpoint_r);
-/* Does who connects to `other` reach what listens at `ours`? Unix paths are compared as text. */
+/*
+ * Do two paths lead to one unix socket, through links or whatever else is between? While nobody
+ * listens there, its folder tells. A path that is not absolute is compared as text.
+ */
+bool endpoint_is_path(const char *ours, const char *other);
+/* Does who connects to `other` reach what listens at `ours`? */
 bool endpoint_reaches(const struct endpoint *ours, const struct endpoint *other);
 /* For people: PATH, HOST:PORT or [HOST]:PORT; NULL: no memory. */
 const char *endpoint_text(struct base_arena *arena, const struct endpoint *endpoint);

@@ -138,8 +138,9 @@ postfix_find(const struct postfix *postfix, const char *list)
 			*rest++ = '\0';
 		socket = ours_in(postfix, name);
 		if (socket != NULL)
-			found =
-			    (struct postfix_entry){ POSTFIX_LAST, socket, action_in(rest) };
+			found = (struct postfix_entry){ found.place == POSTFIX_EARLY ? POSTFIX_EARLY
+										    : POSTFIX_LAST,
+				socket, action_in(rest) };
 		else if (found.place == POSTFIX_LAST)
 			found.place = POSTFIX_EARLY;
 	}

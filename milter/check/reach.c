@@ -91,7 +91,7 @@ look_reach(
 {
 	const char *root = service->is_chrooted ? postfix->queue_directory : NULL;
 	const char *path = outer_path(postfix, service), *why = "";
-	bool is_right = path != NULL && strcmp(path, postfix->ours.path) == 0;
+	bool is_right = path != NULL && endpoint_is_path(postfix->ours.path, path);
 	enum base_result result = BASE_NONE;
 
 	if (path != NULL && postfix->check->milter_answers)

@@ -270,6 +270,24 @@ def test_one_socket_by_many_names():
         listen(site, f"inet6:{port}@::1")
 
 
+def test_one_path_by_many_names():
+    with Site(SETTINGS) as site:
+        milter_is_away(site)
+        (site.folder / "link").symlink_to(site.folder / "run")
+        (site.folder / "other.sock").symlink_to(site.folder / "run" / "milter.sock")
+        for name in ("link/milter.sock", "other.sock", "run/../run//milter.sock"):
+            site.postfix.configure(smtpd_milters=f"unix:{site.folder}/{name}",
+                                   non_smtpd_milters="$smtpd_milters")
+            clean(site)
+        site.end("oops-milter")  # the folder still tells
+        found = told(site)
+        assert not any("does not name us" in line or "our socket is" in line for line in found), found
+        site.run("oops-milter")
+        site.postfix.configure(smtpd_milters=f"unix:{site.folder}/milter.sock")
+        fault_lines = told(site)
+        assert any("smtpd_milters does not name us" in line for line in fault_lines), fault_lines
+
+
 def test_pages_at_an_address_of_six():
     with Site(SETTINGS) as site:
         restart(site, web={"listen": f"[::1]:{site.web_port}",
