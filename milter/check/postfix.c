@@ -1,8 +1,10 @@
 /* check/postfix - does Postfix pass its mail through us? see internal.h */
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "milter/check/postconf.h"
+#include "milter/check/probe.h"
 
 /* --- services --------------------------------------------------------------------- */
 
@@ -221,6 +223,26 @@ check_no_milters(struct postfix *postfix)
 	(void)postfix_each(postfix, "-P:receive_override_options", check_override);
 }
 
+/* --- is it there at all ------------------------------------------------------------ */
+
+/* Does its master answer for its services? Its mail could neither be taken nor be released. */
+static void
+check_running(const struct postfix *postfix)
+{
+	const char *why = "";
+	int pid = 0;
+	const char *path = base_arena_printf(
+	    postfix->check->arena, "%s/public/showq", postfix->queue_directory);
+
+	if (path == NULL || geteuid() != 0) /* who may enter public/, only root can be sure of */
+		return;
+	if (probe_owner(path, &pid, &why) == BASE_BROKEN)
+		check_fault(postfix->check, "start Postfix",
+		    "postfix: does not run: %s: no mail comes in, and none leaves", why);
+	else
+		check_ok(postfix->check, "postfix: runs");
+}
+
 /* --- single values ---------------------------------------------------------------- */
 
 /* Are queue ids used again for other mail? */
@@ -250,6 +272,7 @@ check_postfix(struct check *check)
 	postfix->check = check;
 	if (!postfix_read(postfix))
 		return;
+	check_running(postfix);
 	check_milters(postfix, false);
 	check_milters(postfix, true);
 	check_services(postfix);

@@ -6,6 +6,7 @@
 #include <string.h>
 #include <sys/stat.h>
 #include <sys/statvfs.h>
+#include <unistd.h>
 
 #include "milter/check/internal.h"
 #include "milter/site/reload.h"
@@ -84,6 +85,19 @@ table_file(struct check *check, const char *table)
 			    check->arena, "%s%s", table + length, types[i].end);
 	}
 	return NULL;
+}
+
+/* A table whose file is not there: the programs ask Postfix, and so do not miss it themselves. */
+static void
+check_table(struct check *check, const char *table)
+{
+	const char *file = table_file(check, table);
+
+	if (file != NULL && access(file, F_OK) != 0 && errno == ENOENT)
+		check_fault(check, "make it (postmap, postalias), or take it out of lists",
+		    "lists: table = \"%s\": %s is not there: how many people stand behind its "
+		    "names is not known",
+		    table, file);
 }
 
 /* What the entries of `lists` name. */
@@ -168,6 +182,24 @@ user_name(const struct process_user *user)
 	return entry != NULL ? entry->pw_name : base_why("%u", user->uid);
 }
 
+/* What to do about a file that is in the way; NULL: no memory. */
+static const char *
+change_for(struct check *check, const struct process_user *user, const struct process_file *file)
+{
+	struct stat status = { .st_uid = 0 };
+
+	if (file->error == EROFS)
+		return "mount the file system that it is on for writing";
+	if (file->need == PROCESS_ROOM)
+		return base_arena_printf(check->arena,
+		    "make room there (or raise the quota of user %s)", user_name(user));
+	(void)stat(file->barrier, &status);
+	return base_arena_printf(check->arena,
+	    "owner, group or mode of %s: it belongs to user %u, group %u, and has mode %04o",
+	    file->barrier, (unsigned)status.st_uid, (unsigned)status.st_gid,
+	    (unsigned)status.st_mode & 07777);
+}
+
 /* What cannot be done, in the words of the line. */
 static const char *
 need_text(enum process_need need)
@@ -187,18 +219,8 @@ tell_file(
     const struct rights *rights, const struct process_user *user, const struct process_file *file)
 {
 	struct check *check = rights->check;
-	struct stat status = { .st_uid = 0 };
-	const char *change;
+	const char *change = change_for(check, user, file);
 
-	(void)stat(file->barrier, &status);
-	change = file->need == PROCESS_ROOM
-		     ? base_arena_printf(check->arena,
-			   "make room there (or raise the quota of user %s)", user_name(user))
-		     : base_arena_printf(check->arena,
-			   "owner, group or mode of %s: it belongs to user %u, group %u, and has "
-			   "mode %04o",
-			   file->barrier, (unsigned)status.st_uid, (unsigned)status.st_gid,
-			   (unsigned)status.st_mode & 07777);
 	check_fault(check, change != NULL ? change : file->barrier,
 	    "files: %s, as user %s, cannot %s %s: %s", rights->program, user_name(user),
 	    need_text(file->need), file->path, strerror(file->error));
@@ -216,8 +238,9 @@ tell_files(const struct rights *rights, const struct process_user *user)
 
 		if (file->error == 0 || file->error == ENOENT)
 			continue;
-		/* one folder in the way of many files is one fault */
-		if (faults++ == 0 || strcmp(last, file->barrier) != 0)
+		/* one folder in the way of many files is one fault, and so is a file system */
+		if (faults++ == 0 ||
+		    (strcmp(last, file->barrier) != 0 && file->error != EROFS))
 			tell_file(rights, user, file);
 		last = file->barrier;
 	}
@@ -350,6 +373,8 @@ check_disk(struct check *check)
 void
 check_rights(struct check *check)
 {
+	for (size_t i = 0; i < check->settings->list_count; i++)
+		check_table(check, check->settings->lists[i].table);
 	check_files(check, "oops-milter", &check->milter, site_role_milter(check->settings),
 	    need_milter);
 	check_files(

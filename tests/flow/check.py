@@ -69,6 +69,8 @@ def test_milters_of_postfix():
         ours = f"unix:{site.folder}/run/milter.sock"
         site.postfix.configure(smtpd_milters=f"{{ {ours}, connect_timeout=5s }}, inet:[::1]:9")
         fault(site, "in smtpd_milters a milter comes after us", "in main.cf: move ")
+        site.postfix.configure(smtpd_milters=f"{ours}, inet:[::1]:9, {ours}")
+        fault(site, "in smtpd_milters a milter comes after us")  # the first of us holds it
         site.postfix.configure(smtpd_milters=f"inet:[::1]:9, {{ {ours}, connect_timeout=5s }}",
                                non_smtpd_milters="")
         fault(site, "non_smtpd_milters does not name us",
@@ -229,6 +231,15 @@ def test_socket_below_the_chroot_is_reached():
                    for line in found), found
         site.postfix.configure(smtpd_milters="unix:/oops/milter.sock")
         fault(site, "/inet: cannot find /oops/milter.sock", f"our socket is {inside}/milter.sock")
+
+
+def test_a_postfix_that_does_not_run():
+    with Site(SETTINGS) as site:
+        clean(site)
+        site.mta.stop()
+        fault(site, "postfix: does not run: cannot connect to ", but="letters: ")
+        site.mta.start()
+        clean(site)
 
 
 def test_programs_that_do_not_run():

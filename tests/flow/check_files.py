@@ -112,6 +112,32 @@ def test_files_that_the_settings_name():
             assert len(found) == 2 and all(f"mode of {folder}: " in line for line in found), found
 
 
+def test_a_table_that_is_not_there():
+    with Site(SETTINGS) as site:
+        table = site.folder / "table"
+        table.write_text("team@example.com ben@example.com\n", encoding="ascii")
+        site.changes = {**SETTINGS, "lists": ({"table": f"hash:{table}"},)}
+        site.write_settings()
+        site.oopsctl("reload", check=True)
+        fault(site, f'lists: table = "hash:{table}": {table}.db is not there', "postmap")
+        subprocess.run(["postmap", "-c", site.mta.config_directory, f"hash:{table}"], check=True)
+        clean(site)
+
+
+def test_a_file_system_that_cannot_be_written_to():
+    with Site(SETTINGS) as site:
+        state = str(site.folder / "state")
+        subprocess.run(["mount", "--bind", state, state], check=True)
+        try:
+            subprocess.run(["mount", "-o", "remount,bind,ro", state], check=True)
+            found = [line for line in findings(site, 69, "fault") if ": files: " in line]
+            assert len(found) == 2 and all(
+                "Read-only file system; change: mount the file system" in line
+                for line in found), found
+        finally:
+            subprocess.run(["umount", "-l", state], check=True)
+
+
 def test_the_user_of_the_settings_where_nothing_runs():
     with Site(SETTINGS) as site:
         milter_is_away(site)
