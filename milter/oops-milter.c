@@ -282,6 +282,8 @@ adopter_main(void *context)
 			base_sleep_ms(ADOPT_REST_MS);
 	}
 	queue_client_free(&queue);
+	if (result == BASE_OK && done.adopted + done.left == 0)
+		return NULL; /* as on the first day of a site */
 	snprintf(what, sizeof(what), "mail on hold: %u adopted, %u left alone%s%s",
 	    done.adopted, done.left, result != BASE_OK ? ": " : "",
 	    result != BASE_OK ? why : "");
@@ -290,12 +292,15 @@ adopter_main(void *context)
 	return NULL;
 }
 
-/* Held mail; a damaged database of it is begun anew, and what is on hold adopted later. */
+/*
+ * Held mail; a damaged database of it is begun anew. Whatever made it begin, what is on hold is
+ * adopted later: nobody else looks for it.
+ */
 static enum base_result
 holds_open(struct program *program, const struct settings *settings,
     const struct hold_options *options, const char **why_r)
 {
-	program->must_adopt = damaged_set_aside(settings, STORE_HOLDS);
+	(void)damaged_set_aside(settings, STORE_HOLDS);
 	return hold_open(options, &program->rooms.hold, why_r);
 }
 
@@ -323,7 +328,8 @@ program_open(struct program *program, const struct settings *settings)
 	const struct hold_options hold = { .driver = settings->store.driver,
 		.directory = settings->state_directory,
 		.node = settings->node,
-		.create = true };
+		.create = true,
+		.is_new_r = &program->must_adopt };
 	const char *why = "";
 
 	if (holds_open(program, settings, &hold, &why) != BASE_OK)

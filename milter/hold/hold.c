@@ -14,7 +14,8 @@ hold_open(const struct hold_options *options, struct hold **hold_r, const char *
 {
 	struct store_options where = { .driver = options->driver,
 		.directory = options->directory,
-		.create = options->create };
+		.create = options->create,
+		.is_new_r = options->is_new_r };
 	struct hold *hold = calloc(1, sizeof(*hold));
 	pthread_condattr_t attributes;
 	enum base_result result;

@@ -113,6 +113,7 @@ struct hold_options {
 	const char *directory; /* state_directory */
 	const char *node;
 	bool create;
+	bool *is_new_r; /* see struct store_options: no hold of before is known; or NULL */
 };
 
 enum base_result hold_open(

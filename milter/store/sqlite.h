@@ -33,6 +33,7 @@ struct store_sqlite {
 	int busy_ms;
 	bool is_short;       /* see store_is_short() */
 	bool *is_damaged;    /* see struct store_options; or NULL */
+	bool *is_new;        /* the same */
 	bool in_transaction; /* ours; SQLite may have ended it after a disk error */
 	sqlite3_stmt *statements[STORE_SQLITE_SLOTS];
 };

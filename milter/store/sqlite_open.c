@@ -110,6 +110,15 @@ files_make(const struct store_options *options, enum store_kind kind, const char
 	return result;
 }
 
+/* Was the file cut to nothing under those who have it open? They keep it locked, and cannot use it. */
+static bool
+is_emptied(const struct store_sqlite *database)
+{
+	struct stat now;
+
+	return stat(database->path, &now) == 0 && now.st_size == 0;
+}
+
 /* The write-ahead log, once per file; a second opener at the same moment meets BUSY at
  * once. */
 static enum base_result
@@ -118,13 +127,19 @@ log_start(struct store_sqlite *database, const char **why_r)
 	enum base_result result;
 	int64_t end = base_tick_ms() + STORE_SQLITE_BUSY_MS;
 
-	for (;;) {
+	do {
 		result = store_sqlite_expect(
 		    database, "PRAGMA journal_mode = WAL", "wal", why_r);
-		if (result != BASE_RETRY || base_tick_ms() > end)
+		if (result != BASE_RETRY)
 			return result;
 		base_sleep_ms(20);
-	}
+	} while (base_tick_ms() <= end);
+	if (!is_emptied(database))
+		return result;
+	if (database->is_damaged != NULL)
+		*database->is_damaged = true;
+	*why_r = base_why("%s was emptied while a program has it open", database->path);
+	return BASE_BROKEN;
 }
 
 /* Settings of the connection. */
@@ -159,6 +174,7 @@ schema_lead(
 {
 	char pragma[64];
 	enum base_result result;
+	bool is_new;
 	int version;
 
 	result = store_sqlite_ask_int(database, "PRAGMA user_version", &version, why_r);
@@ -173,12 +189,16 @@ schema_lead(
 		*why_r = base_why("%s has no tables yet", database->path);
 		return BASE_BROKEN;
 	}
+	is_new = version == 0;
 	for (; result == BASE_OK && version < kinds[kind].version; version++)
 		result = store_sqlite_execute(database, kinds[kind].schema[version], why_r);
 	if (result != BASE_OK)
 		return result;
 	sqlite3_snprintf(sizeof(pragma), pragma, "PRAGMA user_version = %d", version);
-	return store_sqlite_execute(database, pragma, why_r);
+	result = store_sqlite_execute(database, pragma, why_r);
+	if (result == BASE_OK && is_new && database->is_new != NULL)
+		*database->is_new = true;
+	return result;
 }
 
 /* Brings the schema to our version; whoever comes first does it, the others wait. */
@@ -311,6 +331,7 @@ database_new(const struct store_options *options, enum store_kind kind)
 	if (database == NULL)
 		return NULL;
 	database->is_damaged = options->is_damaged_r;
+	database->is_new = options->is_new_r;
 	length = strlen(options->directory) + strlen(kinds[kind].name) + 2;
 	database->path = malloc(length);
 	if (database->path == NULL) {

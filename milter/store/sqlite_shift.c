@@ -3,7 +3,7 @@
  */
 #include "milter/store/sqlite.h"
 
-enum slot { SHIFT_PARTS, SHIFT_HOLDS, SHIFT_STORMS, SLOT_COUNT };
+enum slot { SHIFT_PARTS, SHIFT_TOKENS, SHIFT_HOLDS, SHIFT_STORMS, SLOT_COUNT };
 
 _Static_assert(
     STORE_SQLITE_SHIFT_SLOT + SLOT_COUNT <= STORE_SQLITE_DUE_SLOT, "more statements than slots");
@@ -17,9 +17,15 @@ static const char *const statements[] = {
 	[SHIFT_PARTS] = "UPDATE part SET " MOVED(created) " WHERE hold_id IN"
 			" (SELECT id FROM hold WHERE node = ?1 AND settled = 0)"
 			WAS_BEFORE(created),
+	/* a link lives as long as was said, or longer: when its letter was written is not known */
+	[SHIFT_TOKENS] = "UPDATE token SET expires = expires + ?2 WHERE ?2 > 0 AND hold_id IN"
+			 " (SELECT id FROM hold WHERE node = ?1 AND settled = 0"
+			 WAS_BEFORE(moved)
+			 " UNION ALL SELECT id FROM storm WHERE node = ?1 AND until <> 0"
+			 WAS_BEFORE(started) ")",
 	[SHIFT_HOLDS] = "UPDATE hold SET " MOVED(created) ", " MOVED(moved) ", " MOVED(seen)
 			", " MOVED(deadline) ", " MOVED(timer) ", " MOVED(due)
-			", " MOVED(letter_due) ", " MOVED(return_due)
+			", " MOVED(letter_due) ", " MOVED(letter_sent) ", " MOVED(return_due)
 			" WHERE node = ?1 AND settled = 0" WAS_BEFORE(moved),
 	[SHIFT_STORMS] = "UPDATE storm SET " MOVED(started) ", " MOVED(until) ", "
 			 MOVED(letter_due) " WHERE node = ?1 AND until <> 0"

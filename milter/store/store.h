@@ -41,6 +41,7 @@ struct store_options {
 	bool create;	       /* make what is missing (directories, files, schema) */
 	bool *is_damaged_r;    /* set once the file is found to be no whole database; lives as
 				* long as the store; NULL: nobody asks */
+	bool *is_new_r;	       /* set when its tables were made, for nothing was there; as above */
 };
 
 /* The names under `directory`: the web user may enter the first one only. */

@@ -107,6 +107,35 @@ def test_damaged_holds_are_set_aside_and_adopted():
         story.reaches(site, message)
 
 
+def test_held_mail_is_adopted_where_its_holds_are_gone():
+    with Site(PEOPLE) as site:
+        site.allow(r"adopted|was removed or replaced|left without us|cannot be read")
+        story.teach(site)
+        message, _, hold = slip(site)
+        site.letters(ANNA)
+        for away in (lambda: os.truncate(holds(site), 0), lambda: os.unlink(holds(site))):
+            site.end("oops-milter")
+            site.end("oops-web")
+            away()
+            site.receiver.forget()
+            before = len(told(site, "1 adopted", "begun anew"))
+            site.run("oops-milter")
+            site.run("oops-web")
+            until(lambda: hold in listed(site), 60, "it is adopted")
+            until(lambda: len(told(site, "1 adopted", "begun anew")) == before + 1, 60, "it is told")
+        web.press(site.link(ANNA), "send")
+        story.reaches(site, message)
+
+
+def test_holds_that_are_emptied_in_use_are_no_lock_to_wait_for():
+    with Site(PEOPLE) as site:
+        site.allow(r"file is not a database|holds are not attended to|database disk image")
+        os.truncate(holds(site), 0)
+        done = site.oopsctl("check")
+        assert done.returncode == 69 and "holds.db was emptied while a program has it open; " \
+            "change: stop oops-milter and oops-web" in done.stdout, done.stdout
+
+
 def test_a_damaged_history_is_set_aside():
     with Site(PEOPLE) as site:
         site.allow("damaged")

@@ -543,6 +543,7 @@ START_TEST(times_move_with_the_clock)
 		hold.settled = rows[i].settled;
 		hold.deadline = hold.timer = 9000;
 		hold.letter_due = 0;
+		hold.letter_sent = 8000;
 		OK(store_hold_insert(store, &hold, &why));
 		OK(store_part_insert(store, &part, "", 0, &why));
 	}
@@ -559,9 +560,82 @@ START_TEST(times_move_with_the_clock)
 		ck_assert_int_eq(got->timer, 9000 + by);
 		ck_assert_int_eq(got->moved, rows[i].moved + by);
 		ck_assert_int_eq(got->letter_due, 0);
+		ck_assert_int_eq(got->letter_sent, 8000 + by);
 		OK(store_part_list(store, arena, rows[i].id, &parts, &count, &why));
 		ck_assert_int_eq(parts[0].created, rows[i].moved + by);
 	}
+	store_close(&store);
+}
+END_TEST
+
+/* A link lives on with its hold where the clock is set forward, and is never cut short. */
+START_TEST(links_move_forward_with_the_clock)
+{
+	static const unsigned char open[BASE_HASH_SIZE] = { 1 }, over[BASE_HASH_SIZE] = { 2 };
+	const struct store_shift shifts[] = { { "mx1", 3600, 9000, INT64_MAX },
+		{ "mx1", -3600, 9000, 9001 } };
+	struct store *store = must_open(STORE_HOLDS);
+	struct store_hold hold = sample("open"), *got = NULL;
+
+	hold.node = "mx1";
+	OK(store_hold_insert(store, &hold, &why));
+	hold.id = "over";
+	hold.settled = 7000;
+	OK(store_hold_insert(store, &hold, &why));
+	OK(store_token_insert(store, open, "open", 5000, &why));
+	OK(store_token_insert(store, over, "over", 5000, &why));
+	for (size_t i = 0; i < sizeof(shifts) / sizeof(*shifts); i++) {
+		OK(store_begin(store, &why));
+		OK(store_hold_shift(store, &shifts[i], &why));
+		OK(store_commit(store, &why));
+		OK(store_hold_by_token(store, arena, open, 8599, &got, &why));
+		NONE(store_hold_by_token(store, arena, open, 8600, &got, &why));
+		NONE(store_hold_by_token(store, arena, over, 5000, &got, &why));
+	}
+	store_close(&store);
+}
+END_TEST
+
+/* The first to open it makes its tables, and is told so. */
+START_TEST(who_begins_a_database_is_told)
+{
+	bool is_new = false;
+	const struct store_options options = {
+		.driver = "sqlite", .directory = directory, .create = true, .is_new_r = &is_new
+	};
+	struct store *store = NULL;
+	char path[128];
+
+	OK(store_open(&options, STORE_HOLDS, &store, &why));
+	store_close(&store);
+	ck_assert(is_new);
+	is_new = false;
+	OK(store_open(&options, STORE_HOLDS, &store, &why));
+	store_close(&store);
+	ck_assert(!is_new);
+	path_of(STORE_HOLDS_PATH, path);
+	ck_assert_int_eq(truncate(path, 0), 0);
+	OK(store_open(&options, STORE_HOLDS, &store, &why));
+	store_close(&store);
+	ck_assert(is_new);
+}
+END_TEST
+
+/* It is locked as long as its user lives, and that is no reason to wait. */
+START_TEST(a_file_that_was_emptied_in_use_is_damaged)
+{
+	bool is_damaged = false;
+	const struct store_options options = {
+		.driver = "sqlite", .directory = directory, .is_damaged_r = &is_damaged
+	};
+	struct store *store = must_open(STORE_HOLDS), *other = NULL;
+	char path[128];
+
+	path_of(STORE_HOLDS_PATH, path);
+	ck_assert_int_eq(truncate(path, 0), 0);
+	ck_assert_int_eq(store_open(&options, STORE_HOLDS, &other, &why), BASE_BROKEN);
+	ck_assert(is_damaged);
+	ck_assert_msg(strstr(why, "was emptied while") != NULL, "%s", why);
 	store_close(&store);
 }
 END_TEST
@@ -1256,6 +1330,9 @@ main(void)
 	tcase_add_test(test, holds_are_counted_by_sender);
 	tcase_add_test(test, holds_of_the_site_are_kept);
 	tcase_add_test(test, times_move_with_the_clock);
+	tcase_add_test(test, links_move_forward_with_the_clock);
+	tcase_add_test(test, who_begins_a_database_is_told);
+	tcase_add_test(test, a_file_that_was_emptied_in_use_is_damaged);
 	tcase_add_test(test, tokens_open_until_they_expire);
 	tcase_add_test(test, parts_in_order_with_lessons);
 	tcase_add_test(test, purge_takes_parts_and_tokens_along);
