@@ -183,6 +183,7 @@ struct mbox {
 	struct base_buffer message; /* so far */
 	bool is_bare;               /* its separators are bare words */
 	bool was_empty;             /* the line before was */
+	bool is_begun;              /* a line was read */
 };
 
 /*
@@ -197,7 +198,7 @@ begins_message(const struct mbox *mbox, const char *line, const char *next)
 	return mbox->was_empty || begins_field(next);
 }
 
-/* Takes what was gathered. */
+/* Takes what was gathered; a separator with nothing behind it is a message that cannot be read. */
 static enum base_result
 mbox_take(struct mbox *mbox, const char **why_r)
 {
@@ -206,6 +207,8 @@ mbox_take(struct mbox *mbox, const char **why_r)
 	if (mbox->message.length > 0)
 		result = message_take(
 		    mbox->import, mbox->message.data, mbox->message.length, why_r);
+	else if (mbox->is_begun)
+		mbox->import->count.malformed++;
 	base_buffer_clear(&mbox->message);
 	return result;
 }
@@ -216,9 +219,13 @@ mbox_line(struct mbox *mbox, const char *line, size_t length, const char *next,
     const char **why_r)
 {
 	if (begins_message(mbox, line, next)) {
+		enum base_result result = mbox_take(mbox, why_r);
+
 		mbox->was_empty = false;
-		return mbox_take(mbox, why_r);
+		mbox->is_begun = true;
+		return result;
 	}
+	mbox->is_begun = true;
 	mbox->import->done += (int64_t)length + 1;
 	mbox->was_empty = length == 0;
 	if (!mbox->message.failed && base_buffer_append(&mbox->message, line, length))

@@ -11,6 +11,7 @@
 
 #define READER_FIELDS 6
 #define READER_MAX_LINE (4u << 20) /* bytes */
+#define READER_FIRST_ROOM 256       /* bytes, doubled as need be */
 #define READER_MAX_ADDRESS 320     /* bytes */
 #define READER_MAX_TIME UINT32_MAX
 
@@ -208,6 +209,43 @@ fields_parse(struct replay_reader *reader, struct base_arena *arena, char **fiel
 	return result;
 }
 
+/* Is there room for one more byte of the line and its NUL? */
+static bool
+line_grow(struct replay_reader *reader, size_t length)
+{
+	size_t room = reader->room > 0 ? 2 * reader->room : READER_FIRST_ROOM;
+	char *line;
+
+	if (length + 1 < reader->room)
+		return true;
+	line = realloc(reader->line, room);
+	if (line == NULL)
+		return false;
+	reader->line = line;
+	reader->room = room;
+	return true;
+}
+
+/* As getline(); but of a line that is too long only so much as tells that it is. */
+static ssize_t
+line_get(struct replay_reader *reader)
+{
+	size_t length = 0;
+	int byte;
+
+	while ((byte = getc_unlocked(reader->input)) != EOF) {
+		if (!line_grow(reader, length))
+			return -1;
+		reader->line[length++] = (char)byte;
+		if (byte == '\n' || length > READER_MAX_LINE + 1)
+			break;
+	}
+	if (length == 0 || ferror(reader->input))
+		return -1;
+	reader->line[length] = '\0';
+	return (ssize_t)length;
+}
+
 /* Reads one line of text, without its newline, into the reader's own memory. */
 static enum base_result
 text_next(struct replay_reader *reader, size_t *length_r)
@@ -215,7 +253,7 @@ text_next(struct replay_reader *reader, size_t *length_r)
 	ssize_t length;
 
 	errno = 0;
-	length = getline(&reader->line, &reader->room, reader->input);
+	length = line_get(reader);
 	if (base_interrupted() != 0) {
 		*reader->why_r = base_why(
 		    "%s: told to end after line %zu", reader->name, reader->number);

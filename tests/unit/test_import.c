@@ -870,6 +870,11 @@ static const struct {
 	{ REPLAY_LOG, "\1\2\0\3\n\4", 6, "is no log: no line has a time stamp", 1 },
 	{ REPLAY_AUTO, "Subject: no date\nFrom: anna@example.com\n\nhello\n", 0, OTHER, 1 },
 	{ REPLAY_MBOX, "rubbish", 0, OTHER, 1 },
+	{ REPLAY_MBOX, "", 0, NULL, 0 },
+	/* lines of an old Macintosh: all of it is one separator */
+	{ REPLAY_AUTO, "From anna@example.com Fri Nov 20 10:00:00 2026\rFrom: anna@example.com\r\r", 0,
+	    OTHER, 1 },
+	{ REPLAY_AUTO, "From anna@example.com Fri Nov 20 10:00:00 2026\n", 0, OTHER, 1 },
 	{ REPLAY_MESSAGE, "rubbish", 0, OTHER, 1 },
 	{ REPLAY_MAILDIR, "rubbish", 0, "is no folder", 0 },
 };

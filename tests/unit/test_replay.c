@@ -114,6 +114,32 @@ END_TEST
 #define ORDINARY 100 /* sends: as many as a site needs before anything is held */
 
 /* Ordinary sends, a large mail, the slip as a probe twice, the slip sent, a probe. */
+/* A file without an end. */
+static ssize_t
+endless_read(void *cookie, char *buffer, size_t size)
+{
+	(void)cookie;
+	memset(buffer, 'x', size);
+	return (ssize_t)size;
+}
+
+/* No more of a line is kept than what tells that it is too long. */
+START_TEST(line_without_an_end_is_refused)
+{
+	FILE *input = fopencookie(NULL, "r", (cookie_io_functions_t){ .read = endless_read });
+	struct replay_reader *reader = replay_reader_new(input, "endless");
+	struct base_arena *arena = base_arena_new(1u << 20);
+	struct replay_line line;
+	const char *why = "";
+
+	ck_assert_int_eq(replay_reader_next(reader, arena, &line, &why), BASE_REFUSE);
+	ck_assert_str_eq(why, "endless:1: longer than 4194304 bytes");
+	base_arena_free(&arena);
+	replay_reader_free(&reader);
+	fclose(input);
+}
+END_TEST
+
 START_TEST(probe_is_not_learned)
 {
 	char *text = NULL, *output = NULL, *at;
@@ -356,6 +382,7 @@ main(void)
 	tcase_add_loop_test(
 	    tcase, line_is_checked, 0, (int)(sizeof(lines) / sizeof(*lines)));
 	tcase_add_test(tcase, nul_byte_is_refused);
+	tcase_add_test(tcase, line_without_an_end_is_refused);
 	tcase_add_test(tcase, probe_is_not_learned);
 	tcase_add_test(tcase, person_is_a_column);
 	tcase_add_test(tcase, extensions_are_nobody_else);
