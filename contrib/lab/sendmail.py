@@ -151,10 +151,10 @@ class _Log:
         while True:
             try:
                 data = self.socket.recv(65536)
-            except OSError:
+                with open(self.path, "ab") as file:
+                    file.write(data.rstrip(b"\0\n") + b"\n")
+            except OSError:  # it is over, and its folder may be gone
                 return
-            with open(self.path, "ab") as file:
-                file.write(data.rstrip(b"\0\n") + b"\n")
 
 
 class Passwords:

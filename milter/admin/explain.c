@@ -30,12 +30,12 @@
 #include <sysexits.h>
 #include <unistd.h>
 
+#include "milter/admin/admin.h"
 #include "milter/audience/audience.h"
+#include "milter/evaluate/evaluate.h"
+#include "milter/hold/hold.h"
 #include "milter/identity/identity.h"
 #include "milter/mail/mail.h"
-#include "milter/memory/memory.h"
-#include "milter/admin/admin.h"
-#include "milter/policy/policy.h"
 
 #define MESSAGE_MAX_BYTES (8u << 20)
 #define ARENA_BYTES (32u << 20)
@@ -58,6 +58,7 @@ struct explainer {
 	struct audience_directory *audience;
 	struct identity_logins *logins;
 	struct memory *memory;
+	struct hold *hold; /* NULL: the budgets cannot be asked */
 };
 
 /* An IP address; false: it is none. */
@@ -282,6 +283,8 @@ site_open(const struct settings *settings, struct explainer *site)
 	}
 	if (status != EX_OK)
 		fprintf(stderr, "oopsctl: %s\n", why);
+	else if (admin_hold_open(settings, &site->hold, &why) != BASE_OK)
+		fprintf(stderr, "oopsctl: the budgets are left aside: %s\n", why);
 	return status;
 }
 
@@ -291,6 +294,8 @@ site_close(struct explainer *site)
 {
 	if (site->memory != NULL)
 		memory_close(&site->memory);
+	if (site->hold != NULL)
+		hold_close(&site->hold);
 	audience_directory_free(&site->audience);
 	judge_scorecard_free(&site->scorecard);
 	identity_logins_free(&site->logins);
@@ -339,35 +344,23 @@ print_notes(const struct settings *settings, const struct mail_transaction *tran
 		puts("note: traffic of a mailing list: the milter lets such mail pass");
 	if (transaction->header_capped || transaction->recipients.capped)
 		puts("note: longer than the milter reads: the rest was not looked at");
-	return !identity->is_local || identity->is_machine || transaction->is_auto ||
-	       transaction->is_report || transaction->is_list;
+	return !identity->is_local || identity->is_machine ||
+	       mail_transaction_is_automatic(transaction);
 }
 
-/* What is decided about a message that the milter does not judge. */
-#define PASS_UNJUDGED "pass: the milter does not judge it (see the note)"
-
 /* Which rule decides, and why each one before it does not; or which one would. */
-static enum base_result
-print_rules(const struct policy_facts *asked, const struct judge_facts *facts,
-    const struct explainer *site, bool passes, struct base_arena *arena, const char **why_r)
+static void
+print_rules(const struct evaluation *evaluation, bool passes)
 {
-	const struct settings *settings = asked->settings;
-	const struct settings_policy *chosen;
-	struct judge_verdict verdict;
-	struct base_buffer text;
-	enum base_result result =
-	    judge_score(facts, site->scorecard, arena, &verdict, why_r);
-	char room[256];
+	const struct settings_policy *rules = evaluation->asked.settings->policies;
+	char scratch[256];
 
-	if (result != BASE_OK)
-		return result;
-	chosen = policy_decide(asked, facts, &verdict);
-	for (const struct settings_policy *rule = settings->policies; rule <= chosen;
+	for (const struct settings_policy *rule = rules; rule <= evaluation->decision.rule;
 	     rule++) {
-		const char *misfit =
-		    policy_misfit(asked, &verdict, rule, room, sizeof(room));
+		const char *misfit = policy_misfit(&evaluation->asked, &evaluation->score,
+		    rule, scratch, sizeof(scratch));
 
-		printf("rule %zu \"", (size_t)(rule - settings->policies) + 1);
+		printf("rule %zu \"", (size_t)(rule - rules) + 1);
 		admin_print_text(rule->name, 63);
 		printf("\" (");
 		if (rule->line > 0)
@@ -381,55 +374,94 @@ print_rules(const struct policy_facts *asked, const struct judge_facts *facts,
 		    300);
 		puts("");
 	}
-	if (passes) {
-		puts(PASS_UNJUDGED);
-		return BASE_OK;
-	}
-	base_buffer_init(&text, TEXT_BYTES);
-	judge_explain_bars(facts, chosen, &verdict, &text);
-	printf("score %.4f: %s", verdict.score, base_buffer_text(&text));
-	base_buffer_free(&text);
-	if (verdict.action > SETTINGS_TAG && settings->monitor)
-		puts("monitor: it would only be tagged");
-	return BASE_OK;
+	if (!passes)
+		printf("score %.4f: ", evaluation->score.score);
 }
 
-/* The arithmetic. */
-static enum base_result
-print_score(const struct policy_facts *asked, const struct judge_facts *facts,
-    const struct explainer *site, struct base_arena *arena, const char **why_r)
+/* The gates that the score was compared with, and what is done after all. */
+static void
+print_decision(const struct evaluation *evaluation, const struct policy_counts *counts)
 {
-	struct judge_verdict verdict;
+	const struct policy_decision *decision = &evaluation->decision;
 	struct base_buffer text;
-	enum base_result result =
-	    judge_score(facts, site->scorecard, arena, &verdict, why_r);
 
 	base_buffer_init(&text, TEXT_BYTES);
-	if (result == BASE_OK)
-		result = judge_explain(
-		    facts, site->scorecard, policy_choose(asked, &verdict), &text, why_r);
-	if (result == BASE_OK)
-		fputs(base_buffer_text(&text), stdout);
+	policy_explain(&evaluation->asked, decision->rule, &evaluation->score, &text);
+	base_buffer_printf(&text, "decision: action=%s wanted=%s%s%s gate=",
+	    settings_action_str(decision->action), settings_action_str(decision->wanted),
+	    decision->limited_by == NULL ? "" : " limited_by=",
+	    decision->limited_by == NULL ? "" : decision->limited_by);
+	policy_gate_write(&evaluation->asked, counts, decision, &text);
+	puts(base_buffer_text(&text));
 	base_buffer_free(&text);
+}
+
+/* Every reason as its sender would read it. */
+static void
+print_reasons(const struct judge_score *score)
+{
+	for (size_t i = 0; i < score->reason_count; i++)
+		printf("  %+.2f %s\n", score->reasons[i].points, score->reasons[i].text);
+}
+
+/* What is spent of the budgets today; false: it is not known. */
+static bool
+counts_read(const struct explainer *site, const struct evaluation *evaluation,
+    struct policy_counts *counts_r)
+{
+	const struct memory_site *known = evaluation->recall.site;
+	struct hold_counts counts;
+	const char *why;
+
+	if (site->hold == NULL || hold_count(site->hold, evaluation->facts.identity->person,
+				      &counts, &why) != BASE_OK)
+		return false;
+	*counts_r = (struct policy_counts){ counts.of_sender, counts.of_site,
+		known == NULL ? 0 : memory_site_day(known, base_now()) };
+	return true;
+}
+
+/* Recalls, scores, decides. */
+static enum base_result
+evaluate(const struct evaluate_sources *sources, const struct explainer *site,
+    struct base_arena *arena, struct evaluation *evaluation, struct policy_counts *counts_r,
+    const char **why_r)
+{
+	enum base_result result = evaluate_recall(sources, arena, evaluation, why_r);
+
+	if (result == BASE_OK)
+		result = evaluate_score(sources, arena, evaluation, why_r);
+	if (result == BASE_OK)
+		evaluate_decide(sources, evaluation,
+		    counts_read(site, evaluation, counts_r) ? counts_r : NULL);
 	return result;
 }
 
-/* What is usual for the sender, and for the person at work if that is somebody else. */
+/* All that is said of an evaluated send. */
 static enum base_result
-recall(const struct explainer *site, struct base_arena *arena, struct judge_facts *facts,
-    struct memory_recall *known_r, struct memory_recall *personal_r, const char **why_r)
+print_evaluation(const struct explainer *site, const struct evaluation *evaluation,
+    const struct policy_counts *counts, bool with_rules, bool passes, const char **why_r)
 {
-	const struct identity *identity = facts->identity;
-	const char *account = identity_own_account(identity);
-	enum base_result result = memory_recall(site->memory, site->key, arena,
-	    identity->actor, facts->transaction, known_r, why_r);
+	struct base_buffer text;
+	enum base_result result = BASE_OK;
 
-	if (result != BASE_OK || account[0] == '\0')
-		return result;
-	result = memory_recall(site->memory, site->key, arena, account, facts->transaction,
-	    personal_r, why_r);
-	if (result == BASE_OK)
-		facts->personal = personal_r->profile;
+	if (with_rules)
+		print_rules(evaluation, passes);
+	if (passes) {
+		puts("pass: the milter does not judge it (see the note)");
+		return BASE_OK;
+	}
+	base_buffer_init(&text, TEXT_BYTES);
+	if (!with_rules)
+		result = judge_explain(
+		    &evaluation->facts, site->scorecard, &text, why_r);
+	if (result == BASE_OK) {
+		fputs(base_buffer_text(&text), stdout);
+		print_decision(evaluation, counts);
+		if (!with_rules)
+			print_reasons(&evaluation->score);
+	}
+	base_buffer_free(&text);
 	return result;
 }
 
@@ -443,47 +475,39 @@ explain(const struct settings *settings, const struct explainer *site,
 	struct identity_peer peer = { .login = arguments->login,
 		.address = arguments->client,
 		.is_local_submission = arguments->login == NULL && !with_rules };
-	const struct identity_sources sources = { .logins = site->logins };
+	const struct identity_sources logins = { .logins = site->logins };
+	const struct evaluate_sources sources = { settings, site->key, site->scorecard,
+		site->memory };
+	struct memory_calibration calibration = judge_calibration(settings);
 	struct identity identity;
 	struct audience audience;
-	struct memory_recall known, personal;
-	struct judge_facts facts = { .transaction = transaction,
-		.identity = &identity,
-		.audience = &audience,
-		.recall = &known,
-		.has_body = true };
-	struct policy_facts asked = { .settings = settings,
-		.transaction = transaction,
-		.login = arguments->login == NULL ? "" : arguments->login,
-		.client = &arguments->client,
-		.audience = &audience,
-		.moment = policy_moment_of(
-		    arguments->time != 0 ? arguments->time : transaction->time) };
-	struct memory_calibration calibration = judge_calibration(settings);
+	struct policy_counts counts = { 0 };
+	struct evaluation evaluation = { .facts = { .transaction = transaction,
+					     .identity = &identity,
+					     .audience = &audience,
+					     .has_body = true },
+		.asked = { .login = arguments->login == NULL ? "" : arguments->login,
+		    .client = &arguments->client,
+		    .moment = policy_moment_of(arguments->time != 0 ? arguments->time
+								    : transaction->time) } };
 	const char *why = "";
 	enum base_result result;
 	bool passes;
 
 	memory_calibrate(site->memory, &calibration);
 	transaction->inside = audience_inside(site->audience);
-	identity_find(settings, &sources, arena, &peer, transaction, &identity);
+	identity_find(settings, &logins, arena, &peer, transaction, &identity);
 	if (!identity.is_local)
 		identity.actor = identity.person = transaction->envelope_sender;
-	asked.actor = identity.actor;
 	audience_count(site->audience, transaction, identity.actor, &audience);
-	result = recall(site, arena, &facts, &known, &personal, &why);
+	result = evaluate(&sources, site, arena, &evaluation, &counts, &why);
 	if (result != BASE_OK) {
 		fprintf(stderr, "oopsctl: %s\n", why);
 		return EX_IOERR;
 	}
 	print_audience(&identity, transaction, &audience);
 	passes = print_notes(settings, transaction, &identity);
-	if (with_rules)
-		result = print_rules(&asked, &facts, site, passes, arena, &why);
-	else if (passes)
-		puts(PASS_UNJUDGED);
-	else
-		result = print_score(&asked, &facts, site, arena, &why);
+	result = print_evaluation(site, &evaluation, &counts, with_rules, passes, &why);
 	if (result != BASE_OK)
 		fprintf(stderr, "oopsctl: %s\n", why);
 	return result == BASE_OK ? EX_OK : EX_SOFTWARE;

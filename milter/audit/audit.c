@@ -21,7 +21,7 @@ static const struct {
 	const char *keys[AUDIT_MAX_KEYS];
 } audit_table[] = {
 	[AUDIT_JUDGE] = { "judge",
-	    { "sender", "action", "wanted", "softened_by", "score", "recipients", "people",
+	    { "sender", "action", "wanted", "limited_by", "score", "recipients", "people",
 		"policy", "reasons", "queue_id", "proof", "login", "person",
 		"envelope", "from", "client", "gate" } },
 	[AUDIT_HOLD] = { "hold",

@@ -203,22 +203,16 @@ struct judge_measure {
 	const char *person;
 };
 
-struct judge_score {
+struct judge_arithmetic {
 	struct judge_view view;
 	struct judge_measure *measures; /* by signal */
 	double points;
 	double score;
 };
 
-/* How much a score must be while the site's own percentile is not known: clearly above a bar. */
-double judge_new_site_bar(const struct settings_policy *rule, double bar);
-/* How many sends of a sender must be known before one is held. */
-unsigned long judge_sends_needed(
-    const struct memory_recall *recall, const struct settings_policy *rule);
-
-enum base_result judge_score_make(const struct judge_facts *facts,
+enum base_result judge_arithmetic_make(const struct judge_facts *facts,
     const struct judge_scorecard *scorecard, struct base_arena *arena,
-    struct judge_score *score_r, const char **why_r);
+    struct judge_arithmetic *score_r, const char **why_r);
 size_t judge_pair_cell(const struct judge_pair *pair, const struct judge_measure *measures);
 
 #endif

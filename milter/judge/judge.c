@@ -1,6 +1,6 @@
 /*
  * NAME
- *	judge - facts in; verdict, score and reasons out
+ *	judge - facts in; score and reasons out
  */
 #include <math.h>
 #include <stdlib.h>
@@ -44,8 +44,8 @@ judge_pair_cell(const struct judge_pair *pair, const struct judge_measure *measu
 
 /* Views, measures, sums. */
 enum base_result
-judge_score_make(const struct judge_facts *facts, const struct judge_scorecard *scorecard,
-    struct base_arena *arena, struct judge_score *score_r, const char **why_r)
+judge_arithmetic_make(const struct judge_facts *facts, const struct judge_scorecard *scorecard,
+    struct base_arena *arena, struct judge_arithmetic *score_r, const char **why_r)
 {
 	enum base_result result = judge_view_make(facts, arena, &score_r->view, why_r);
 	struct judge_measure *measures;
@@ -89,7 +89,7 @@ reason_compare(const void *a, const void *b)
 
 /* The signal's value and range, for the auditor. */
 static const char *
-evidence_make(const struct judge_score *score, const struct judge_block *block, size_t i,
+evidence_make(const struct judge_arithmetic *score, const struct judge_block *block, size_t i,
     struct base_arena *arena)
 {
 	const struct judge_measure *measure = &score->measures[i];
@@ -115,7 +115,7 @@ evidence_make(const struct judge_score *score, const struct judge_block *block, 
 
 /* The sentence for the sender. */
 static const char *
-sentence_make(const struct judge_score *score, size_t i, struct base_arena *arena)
+sentence_make(const struct judge_arithmetic *score, size_t i, struct base_arena *arena)
 {
 	struct base_buffer text;
 	const char *sentence;
@@ -129,7 +129,7 @@ sentence_make(const struct judge_score *score, size_t i, struct base_arena *aren
 
 /* Who a reason is about: whom it names, else, among few, the recipient least expected. */
 static const char *
-person_of(const struct judge_score *score, size_t i)
+person_of(const struct judge_arithmetic *score, size_t i)
 {
 	const struct judge_view *view = &score->view;
 
@@ -142,8 +142,8 @@ person_of(const struct judge_score *score, size_t i)
 
 /* The signals that add points, strongest first. */
 static enum base_result
-reasons_make(const struct judge_score *score, const struct judge_scorecard *scorecard,
-    struct base_arena *arena, struct judge_verdict *verdict)
+reasons_make(const struct judge_arithmetic *score, const struct judge_scorecard *scorecard,
+    struct base_arena *arena, struct judge_score *score_r)
 {
 	struct judge_reason *reasons =
 	    base_arena_array(arena, judge_signal_count, sizeof(*reasons));
@@ -167,108 +167,12 @@ reasons_make(const struct judge_score *score, const struct judge_scorecard *scor
 		count++;
 	}
 	qsort(reasons, count, sizeof(*reasons), reason_compare);
-	verdict->reasons = reasons;
-	verdict->reason_count = count;
+	score_r->reasons = reasons;
+	score_r->reason_count = count;
 	return BASE_OK;
 }
 
-/* --- verdict ----------------------------------------------------------------------- */
-
-unsigned long
-judge_sends_needed(const struct memory_recall *recall, const struct settings_policy *rule)
-{
-	return recall->site_score > 0 ? rule->learning.sends
-				      : rule->learning.sends_new_site;
-}
-
-/* Is too little known of this sender to hold mail? */
-static bool
-is_learning(const struct memory_recall *recall, const struct settings_policy *rule)
-{
-	unsigned long needed = judge_sends_needed(recall, rule);
-
-	return needed > 0 && (!recall->profile || recall->profile->sends < needed);
-}
-
-double
-judge_new_site_bar(const struct settings_policy *rule, double bar)
-{
-	double odds = rule->learning.new_site_odds * bar / (1 - bar);
-
-	return bar >= 1 ? bar : odds / (1 + odds);
-}
-
-/* The bar that a score is not above: the rule's, or the site's own. */
-static enum judge_bar
-bar_find(const struct settings_policy *rule, double score, double bar, double site_score)
-{
-	if (score < bar)
-		return JUDGE_BAR_THRESHOLD;
-	if (site_score > 0)
-		return score > site_score ? JUDGE_BAR_NONE : JUDGE_BAR_SITE;
-	if (score >= 1 ||
-	    score / (1 - score) >= rule->learning.new_site_odds * bar / (1 - bar))
-		return JUDGE_BAR_NONE;
-	return JUDGE_BAR_NEW_SITE;
-}
-
-/* Is too little known of the whole site? */
-static bool
-is_learning_site(const struct memory_recall *recall, const struct settings_policy *rule)
-{
-	unsigned long needed = rule->learning.site_sends;
-
-	return needed > 0 && (!recall->site || recall->site->sends < needed);
-}
-
-/*
- * What keeps a send from being stopped whatever its score is. Confirming teaches; and who has
- * just written to these very people is in a conversation with them.
- */
-static enum judge_bar
-stop_bar(const struct judge_facts *facts, const struct settings_policy *rule,
-    const struct judge_verdict *verdict)
-{
-	if (rule->action <= SETTINGS_TAG)
-		return JUDGE_BAR_RULE;
-	if (is_learning_site(facts->recall, rule))
-		return JUDGE_BAR_LEARNING_SITE;
-	if (is_learning(facts->recall, rule))
-		return JUDGE_BAR_LEARNING;
-	if (verdict->is_regular)
-		return JUDGE_BAR_REGULAR;
-	if (verdict->is_confirmed)
-		return JUDGE_BAR_CONFIRMED;
-	return verdict->goes_on ? JUDGE_BAR_GOES_ON : JUDGE_BAR_NONE;
-}
-
-/* What a rule does, and why not more. */
-enum settings_action
-judge_decide(const struct judge_facts *facts, const struct settings_policy *rule,
-    const struct judge_verdict *verdict, double score, struct judge_bars *bars_r)
-{
-	const struct memory_recall *recall = facts->recall;
-	enum settings_action action;
-
-	bars_r->tag = bar_find(rule, score, rule->tag_threshold, recall->site_tag_score);
-	action = bars_r->tag == JUDGE_BAR_NONE ? SETTINGS_TAG : SETTINGS_PASS;
-	bars_r->stop = bar_find(rule, score, rule->threshold, recall->site_score);
-	if (bars_r->stop != JUDGE_BAR_NONE)
-		return action;
-	bars_r->stop = stop_bar(facts, rule, verdict);
-	if (bars_r->stop == JUDGE_BAR_RULE)
-		return rule->action > action ? rule->action : action;
-	return bars_r->stop == JUDGE_BAR_NONE ? rule->action : SETTINGS_TAG;
-}
-
-enum settings_action
-judge_action(const struct judge_facts *facts, const struct settings_policy *rule,
-    const struct judge_verdict *verdict, double score)
-{
-	struct judge_bars bars;
-
-	return judge_decide(facts, rule, verdict, score, &bars);
-}
+/* --- the whole score --------------------------------------------------------------- */
 
 /* The most that one signal's own ranges could still add. */
 static double
@@ -302,7 +206,7 @@ pair_body_points(const struct judge_pair *pair, const struct judge_measure *meas
 
 /* The most that signals which read the body could still add. */
 static double
-body_points(const struct judge_score *score, const struct judge_scorecard *scorecard)
+body_points(const struct judge_arithmetic *score, const struct judge_scorecard *scorecard)
 {
 	double sum = 0;
 
@@ -316,18 +220,6 @@ body_points(const struct judge_score *score, const struct judge_scorecard *score
 		    judge_signals[scorecard->pairs[i].columns].reads_body)
 			sum += pair_body_points(&scorecard->pairs[i], score->measures);
 	return sum;
-}
-
-bool
-judge_wants_body(const struct judge_facts *facts, const struct settings_policy *rule,
-    const struct judge_verdict *verdict, enum settings_action now)
-{
-	enum settings_action most;
-
-	if (!verdict->body_may_tell)
-		return false;
-	most = judge_action(facts, rule, verdict, verdict->body_score);
-	return most > SETTINGS_TAG && most > now;
 }
 
 struct memory_calibration
@@ -349,48 +241,30 @@ judge_has_signal(const char *name)
 	return false;
 }
 
-/* Scores one send. */
 enum base_result
 judge_score(const struct judge_facts *facts, const struct judge_scorecard *scorecard,
-    struct base_arena *arena, struct judge_verdict *verdict_r, const char **why_r)
+    struct base_arena *arena, struct judge_score *score_r, const char **why_r)
 {
-	struct judge_verdict verdict = { .action = SETTINGS_PASS };
+	struct judge_arithmetic sum = { 0 };
+	enum base_result result = judge_arithmetic_make(facts, scorecard, arena, &sum, why_r);
 	struct judge_score score = { 0 };
-	enum base_result result = judge_score_make(facts, scorecard, arena, &score, why_r);
 
 	if (result != BASE_OK)
 		return result;
-	verdict.points = score.points;
-	verdict.score = score.score;
-	verdict.is_regular = score.view.is_regular;
-	verdict.is_confirmed = score.view.same && score.view.same->is_confirmed;
-	verdict.goes_on = score.view.same && score.view.answer.kind &&
-			  score.view.same->last >= score.view.answer.time;
-	verdict.body_may_tell = !facts->has_body && score.view.people >= JUDGE_BODY_MIN;
-	score.points += body_points(&score, scorecard);
-	verdict.body_score = 1 / (1 + exp(-score.points / scorecard->scale));
-	result = reasons_make(&score, scorecard, arena, &verdict);
+	score.points = sum.points;
+	score.score = sum.score;
+	score.is_regular = sum.view.is_regular;
+	score.is_confirmed = sum.view.same && sum.view.same->is_confirmed;
+	score.conversation_continues = sum.view.same && sum.view.answer.kind &&
+				       sum.view.same->last >= sum.view.answer.time;
+	score.body_may_tell = !facts->has_body && sum.view.people >= JUDGE_BODY_MIN;
+	sum.points += body_points(&sum, scorecard);
+	score.body_score = 1 / (1 + exp(-sum.points / scorecard->scale));
+	result = reasons_make(&sum, scorecard, arena, &score);
 	if (result != BASE_OK) {
 		*why_r = base_why("no memory for the reasons");
 		return result;
 	}
-	*verdict_r = verdict;
-	return BASE_OK;
-}
-
-/* Scores one send and decides by one rule. */
-enum base_result
-judge_send(const struct judge_facts *facts, const struct judge_scorecard *scorecard,
-    const struct settings_policy *rule, struct base_arena *arena,
-    struct judge_verdict *verdict_r, const char **why_r)
-{
-	struct judge_verdict verdict;
-	enum base_result result = judge_score(facts, scorecard, arena, &verdict, why_r);
-
-	if (result != BASE_OK)
-		return result;
-	verdict.action = judge_action(facts, rule, &verdict, verdict.score);
-	verdict.wants_body = judge_wants_body(facts, rule, &verdict, verdict.action);
-	*verdict_r = verdict;
+	*score_r = score;
 	return BASE_OK;
 }

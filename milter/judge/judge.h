@@ -1,22 +1,20 @@
 /*
  * NAME
- *	judge - pure: facts in; verdict, score and reasons out
+ *	judge - pure: facts in; score and reasons out
  *
  * WHAT IT DOES
  *	Measures signals on the facts, looks up each one's range in the scorecard, adds the
- *	points. What is done about the score is decided by a rule's thresholds.
+ *	points. What is done about the score is policy's.
  *
  * WHAT IT NEVER DOES
- *	No I/O, no clock, no log, no hidden state: the same facts always give the same
- *verdict.
+ *	No I/O, no clock, no log, no hidden state: the same facts always give the same score.
  *
  * OWNERSHIP
  *	Facts are borrowed for the call. Reasons live in the arena given. A scorecard lives
  *	until judge_scorecard_free().
  *
  * DIAGNOSTICS
- *	judge_scorecard_parse(): REFUSE with "file:line: text". judge_send(): BROKEN, arena
- *full.
+ *	judge_scorecard_parse(): REFUSE with "file:line: text". judge_score(): BROKEN, arena full.
  */
 #ifndef OOPS_JUDGE_H
 #define OOPS_JUDGE_H
@@ -60,83 +58,34 @@ struct judge_reason {
 	const char *evidence; /* for the auditor: the signal's value and its range */
 };
 
-struct judge_verdict {
-	enum settings_action action;
+struct judge_score {
 	double score;  /* 0..1, rises with suspicion, comparable across senders */
 	double points; /* their sum, what score was made of */
 	const struct judge_reason
 	    *reasons; /* strongest first; only those that add points */
 	size_t reason_count;
-	bool wants_body; /* the start of the body could change the action */
 
 	/* What deciding needs besides. */
-	bool
-	    is_confirmed; /* its sender was asked about this very audience before, and sent */
-	bool is_regular; /* a regular mailing that is due */
-	bool goes_on;    /* since the answered mail came, it wrote to this very audience */
-	bool
-	    body_may_tell; /* the start of the body is not read yet, and could be worth it */
-	double body_score; /* the score if the body added the most that it can */
+	bool is_confirmed; /* its sender was asked about this very audience before, and sent */
+	bool is_regular;   /* a regular mailing that is due */
+	/* since the replied-to mail came, its sender wrote to this very audience */
+	bool conversation_continues;
+	bool body_may_tell; /* the start of the body is not read yet, and could be worth it */
+	double body_score;  /* the score if the body added the most that it can */
 };
 
-/* Points, score and reasons: they depend on no rule. No action yet (PASS). */
+/* They depend on no rule. */
 enum base_result judge_score(const struct judge_facts *facts,
     const struct judge_scorecard *scorecard, struct base_arena *arena,
-    struct judge_verdict *verdict_r, const char **why_r);
-/* What a score must pass before anything is done about it, in this order. */
-enum judge_bar {
-	JUDGE_BAR_NONE,          /* passed all of them */
-	JUDGE_BAR_THRESHOLD,     /* the rule's own */
-	JUDGE_BAR_SITE,          /* the percentile of the site's recent scores */
-	JUDGE_BAR_NEW_SITE,      /* while that is not known: clearly above the threshold */
-	JUDGE_BAR_RULE,          /* the rule stops nothing, or does not even tag */
-	JUDGE_BAR_LEARNING_SITE, /* too little is known of the whole site */
-	JUDGE_BAR_LEARNING,      /* too little is known of this sender */
-	JUDGE_BAR_REGULAR,       /* it is a regular mailing, and due */
-	JUDGE_BAR_CONFIRMED,     /* this very audience was confirmed before */
-	JUDGE_BAR_GOES_ON,       /* it was written to since the answered mail came */
-};
-
-/* Which bar a send did not pass, so that its verdict can be worked out again. */
-struct judge_bars {
-	enum judge_bar stop;
-	enum judge_bar tag;
-};
-
-/* What a rule does about a score, the verdict's own or another one. */
-enum settings_action judge_decide(const struct judge_facts *facts,
-    const struct settings_policy *rule, const struct judge_verdict *verdict, double score,
-    struct judge_bars *bars_r);
-/* The same where nobody asks why. */
-enum settings_action judge_action(const struct judge_facts *facts,
-    const struct settings_policy *rule, const struct judge_verdict *verdict, double score);
-/* Could the start of the body make a rule hold a send that `now` is less for? */
-bool judge_wants_body(const struct judge_facts *facts, const struct settings_policy *rule,
-    const struct judge_verdict *verdict, enum settings_action now);
+    struct judge_score *score_r, const char **why_r);
 /* How memory finds the site's own percentile, as the settings say. */
 struct memory_calibration judge_calibration(const struct settings *settings);
 /* Is there a signal of this name? */
 bool judge_has_signal(const char *name);
 
-/* Scores, and decides by this one rule. */
-enum base_result judge_send(const struct judge_facts *facts,
-    const struct judge_scorecard *scorecard, const struct settings_policy *policy,
-    struct base_arena *arena, struct judge_verdict *verdict_r, const char **why_r);
-
 /* Every signal with its value, range and points, then the sum: the arithmetic as text. */
 enum base_result judge_explain(const struct judge_facts *facts,
-    const struct judge_scorecard *scorecard, const struct settings_policy *policy,
-    struct base_buffer *text_r, const char **why_r);
-
-/*
- * The gate that decided what this rule does, and its value, for the audit: "learning:12/20",
- * "threshold:0.9". One that was passed, if it was passed last and the send is held for it.
- */
-void judge_gate_write(const struct judge_facts *facts, const struct settings_policy *rule,
-    const struct judge_verdict *verdict, struct base_buffer *gate_r);
-/* The verdict of one rule and the bars that decided, as a few lines. */
-void judge_explain_bars(const struct judge_facts *facts, const struct settings_policy *rule,
-    const struct judge_verdict *verdict, struct base_buffer *text_r);
+    const struct judge_scorecard *scorecard, struct base_buffer *text_r, const char **why_r);
 
 /* --- training ----------------------------------------------------------------------- */
 

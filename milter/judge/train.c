@@ -196,10 +196,10 @@ enum base_result
 judge_trainer_add(struct judge_trainer *trainer, const struct judge_facts *facts,
     bool is_slip, struct base_arena *arena, const char **why_r)
 {
-	struct judge_score score = { 0 };
+	struct judge_arithmetic score = { 0 };
 	struct example *example;
 	enum base_result result =
-	    judge_score_make(facts, trainer->frame, arena, &score, why_r);
+	    judge_arithmetic_make(facts, trainer->frame, arena, &score, why_r);
 
 	if (result != BASE_OK)
 		return result;

@@ -162,6 +162,8 @@ enum base_result mail_transaction_body(struct base_arena *arena,
  */
 enum base_result mail_transaction_text(
 	struct base_arena *arena, struct mail_transaction *transaction);
+/* Did a machine or a list write it, in whoever's name? Then it is no person's own send. */
+bool mail_transaction_is_automatic(const struct mail_transaction *transaction);
 /* Is the whole start of the body there, so that no more bytes are of use? */
 bool mail_transaction_has_body(const struct mail_transaction *transaction);
 

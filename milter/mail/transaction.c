@@ -491,6 +491,12 @@ mail_transaction_body(struct base_arena *arena, struct mail_transaction *transac
 }
 
 bool
+mail_transaction_is_automatic(const struct mail_transaction *transaction)
+{
+	return transaction->is_auto || transaction->is_list || transaction->is_report;
+}
+
+bool
 mail_transaction_has_body(const struct mail_transaction *transaction)
 {
 	return transaction->body_start_length >= MAIL_MAX_BODY_START;

@@ -9,37 +9,37 @@
 
 /* name:points, strongest first. */
 static void
-reasons_print(FILE *output, const struct judge_verdict *verdict)
+reasons_print(FILE *output, const struct judge_score *score)
 {
-	if (verdict->reason_count == 0)
+	if (score->reason_count == 0)
 		fputs("-", output);
-	for (size_t i = 0; i < verdict->reason_count; i++)
-		fprintf(output, "%s%s:%.3f", i ? "," : "", verdict->reasons[i].signal,
-		    verdict->reasons[i].points);
+	for (size_t i = 0; i < score->reason_count; i++)
+		fprintf(output, "%s%s:%.3f", i ? "," : "", score->reasons[i].signal,
+		    score->reasons[i].points);
 }
 
 /* The recipient that the first reason names. */
 static const char *
-first_person(const struct judge_verdict *verdict)
+first_person(const struct judge_score *score)
 {
-	if (verdict->reason_count == 0 || verdict->reasons[0].person[0] == '\0')
+	if (score->reason_count == 0 || score->reasons[0].person[0] == '\0')
 		return "-";
-	return verdict->reasons[0].person;
+	return score->reasons[0].person;
 }
 
 /* One line of output. */
 static enum base_result
-line_print(void *context, const struct replay_line *line, const struct judge_facts *facts,
-    const struct judge_verdict *verdict, const char **why_r)
+line_print(void *context, const struct replay_line *line,
+    const struct evaluation *evaluation, const char **why_r)
 {
 	const struct replay_options *options = context;
+	const struct judge_score *score = &evaluation->score;
 
-	(void)facts;
-	fprintf(options->output, "%zu\t%.9f\t%s\t", line->number, verdict->score,
-	    settings_action_str(verdict->action));
-	reasons_print(options->output, verdict);
+	fprintf(options->output, "%zu\t%.9f\t%s\t", line->number, score->score,
+	    settings_action_str(evaluation->decision.action));
+	reasons_print(options->output, score);
 	if (options->with_person)
-		fprintf(options->output, "\t%s", first_person(verdict));
+		fprintf(options->output, "\t%s", first_person(score));
 	if (putc('\n', options->output) == EOF) {
 		*why_r = base_why("cannot write: %s", strerror(errno));
 		return BASE_BROKEN;

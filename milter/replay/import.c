@@ -19,7 +19,7 @@ actor_find(const struct settings *settings, const struct mail_transaction *trans
 {
 	const char *names[] = { transaction->from, transaction->envelope_sender };
 
-	if (transaction->is_auto || transaction->is_list || transaction->is_report)
+	if (mail_transaction_is_automatic(transaction))
 		return "";
 	for (size_t i = 0; i < 2; i++)
 		for (size_t d = 0; d < settings->identity.local_domain_count; d++)
@@ -69,26 +69,26 @@ mail_judge(struct replay_import *import, struct base_arena *arena, const char *a
     double *score_r, const char **why_r)
 {
 	const struct replay_import_options *options = &import->options;
-	struct identity identity = {
-		.proof = IDENTITY_LOGIN, .actor = actor, .is_local = true
+	const struct evaluate_sources sources = { options->settings, options->key,
+		options->scorecard, options->memory };
+	const struct identity identity = {
+		.proof = IDENTITY_LOGIN, .actor = actor, .person = actor, .is_local = true
 	};
-	struct memory_recall recall;
-	struct judge_facts facts = { .transaction = transaction,
-		.identity = &identity,
-		.audience = audience,
-		.recall = &recall };
-	struct judge_verdict verdict;
-	enum base_result result = memory_recall(
-	    options->memory, options->key, arena, actor, transaction, &recall, why_r);
+	struct evaluation evaluation = { .facts = { .transaction = transaction,
+					     .identity = &identity,
+					     .audience = audience } };
+	enum base_result result = evaluate_recall(&sources, arena, &evaluation, why_r);
 
 	if (result == BASE_OK)
-		result = judge_score(&facts, options->scorecard, arena, &verdict, why_r);
-	if (result == BASE_OK && verdict.body_may_tell && transaction->text_length > 0) {
-		facts.has_body = true; /* the daemon asks for it where it could decide */
-		result = judge_score(&facts, options->scorecard, arena, &verdict, why_r);
+		result = evaluate_score(&sources, arena, &evaluation, why_r);
+	if (result == BASE_OK && evaluation.score.body_may_tell &&
+	    transaction->text_length > 0) {
+		/* the daemon asks for it where it could decide */
+		evaluation.facts.has_body = true;
+		result = evaluate_score(&sources, arena, &evaluation, why_r);
 	}
 	if (result == BASE_OK)
-		*score_r = verdict.score;
+		*score_r = evaluation.score.score;
 	return result;
 }
 

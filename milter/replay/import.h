@@ -35,7 +35,7 @@
 #include <stdio.h>
 
 #include "milter/audience/audience.h"
-#include "milter/judge/judge.h"
+#include "milter/evaluate/evaluate.h"
 #include "milter/mail/transaction.h"
 #include "milter/memory/memory.h"
 #include "milter/settings/settings.h"

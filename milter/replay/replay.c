@@ -4,7 +4,6 @@
  */
 #include "milter/mail/mail.h"
 #include "milter/memory/memory.h"
-#include "milter/policy/policy.h"
 #include "milter/audience/audience.h"
 #include "milter/replay/replay.h"
 
@@ -23,23 +22,6 @@ struct replay {
 	replay_fn *each;
 	void *context;
 };
-
-/* What the first rule that fits makes of a score; budgets do not count here. */
-static void
-line_decide(const struct replay *replay, const struct judge_facts *facts,
-    struct judge_verdict *verdict)
-{
-	const struct mail_transaction *transaction = facts->transaction;
-	struct policy_facts asked = { .settings = replay->settings,
-		.transaction = transaction,
-		.actor = transaction->envelope_sender,
-		.login = "",
-		.audience = facts->audience };
-
-	if (replay->settings->policy_count > 1) /* else no rule asks for the time */
-		asked.moment = policy_moment_of(transaction->time);
-	(void)policy_decide(&asked, facts, verdict);
-}
 
 /*
  * Is it not before the send before? What is usual is what was sent until then. A probe is
@@ -61,28 +43,25 @@ line_order(struct replay *replay, const struct replay_line *line, const char **w
 	return BASE_OK;
 }
 
-/* Recalls and judges one line. */
+/* Recalls, scores and decides one line; budgets do not count here. */
 static enum base_result
-line_judge(struct replay *replay, const struct replay_line *line, struct judge_facts *facts,
-    struct judge_verdict *verdict_r, const char **why_r)
+line_evaluate(struct replay *replay, struct evaluation *evaluation, const char **why_r)
 {
-	const struct mail_transaction *transaction = line->transaction;
-	struct memory_recall *recall = base_arena_alloc(replay->arena, sizeof(*recall));
-	enum base_result result;
+	const struct evaluate_sources sources = { replay->settings, replay->key,
+		replay->scorecard, replay->memory };
+	enum base_result result =
+	    evaluate_recall(&sources, replay->arena, evaluation, why_r);
 
-	if (!recall) {
-		*why_r = base_why("no memory for a line");
-		return BASE_BROKEN;
-	}
-	facts->recall = recall;
-	result = memory_recall(replay->memory, replay->key, replay->arena,
-	    transaction->envelope_sender, transaction, recall, why_r);
 	if (result == BASE_OK)
-		result =
-		    judge_score(facts, replay->scorecard, replay->arena, verdict_r, why_r);
-	if (result == BASE_OK)
-		line_decide(replay, facts, verdict_r);
-	return result;
+		result = evaluate_score(&sources, replay->arena, evaluation, why_r);
+	if (result != BASE_OK)
+		return result;
+	evaluation->asked.login = "";
+	if (replay->settings->policy_count > 1) /* else no rule asks for the time */
+		evaluation->asked.moment =
+		    policy_moment_of(evaluation->facts.transaction->time);
+	evaluate_decide(&sources, evaluation, NULL);
+	return BASE_OK;
 }
 
 /* Learns one line. */
@@ -105,28 +84,33 @@ line_learn(
 static enum base_result
 line_run(struct replay *replay, const struct replay_line *line, const char **why_r)
 {
+	const char *sender = line->transaction->envelope_sender;
 	struct identity identity = {
 		.proof = IDENTITY_LOGIN,
-		.actor = line->transaction->envelope_sender,
+		.actor = sender,
+		.person = sender,
 		.is_local = true,
 	};
 	struct audience audience = {
 		.kind = AUDIENCE_EXACT,
-		.people =
-		    audience_recipients(line->transaction, identity.actor),
+		.people = audience_recipients(line->transaction, sender),
 	};
-	struct judge_facts facts = {
-		.transaction = line->transaction,
-		.identity = &identity,
-		.audience = &audience,
-	};
-	struct judge_verdict verdict;
-	enum base_result result = line_judge(replay, line, &facts, &verdict, why_r);
+	struct evaluation *evaluation =
+	    base_arena_alloc(replay->arena, sizeof(*evaluation));
+	enum base_result result;
 
+	if (!evaluation) {
+		*why_r = base_why("no memory for a line");
+		return BASE_BROKEN;
+	}
+	*evaluation = (struct evaluation){ .facts = { .transaction = line->transaction,
+					       .identity = &identity,
+					       .audience = &audience } };
+	result = line_evaluate(replay, evaluation, why_r);
 	if (result == BASE_OK)
-		result = replay->each(replay->context, line, &facts, &verdict, why_r);
+		result = replay->each(replay->context, line, evaluation, why_r);
 	if (result == BASE_OK && !line->is_probe)
-		result = line_learn(replay, line, verdict.score, why_r);
+		result = line_learn(replay, line, evaluation->score.score, why_r);
 	return result;
 }
 

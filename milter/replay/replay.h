@@ -26,7 +26,7 @@
 #include <stdio.h>
 
 #include "milter/base/base.h"
-#include "milter/judge/judge.h"
+#include "milter/evaluate/evaluate.h"
 #include "milter/mail/transaction.h"
 #include "milter/settings/settings.h"
 
@@ -49,8 +49,7 @@ enum base_result replay_reader_next(struct replay_reader *reader, struct base_ar
 
 /* What a run is told about each line, after it was judged and before it is learned. */
 typedef enum base_result replay_fn(void *context, const struct replay_line *line,
-    const struct judge_facts *facts, const struct judge_verdict *verdict,
-    const char **why_r);
+    const struct evaluation *evaluation, const char **why_r);
 
 /*
  * Replays a whole history by the policies and the scorecard. `each` may end the run by

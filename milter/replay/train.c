@@ -41,19 +41,18 @@ sends_count(FILE *input)
 
 /* Adds one line as an example. */
 static enum base_result
-line_add(void *context, const struct replay_line *line, const struct judge_facts *facts,
-    const struct judge_verdict *verdict, const char **why_r)
+line_add(void *context, const struct replay_line *line,
+    const struct evaluation *evaluation, const char **why_r)
 {
 	struct training *training = context;
 
-	(void)verdict;
 	if (training->sends < training->half) {
 		training->sends += !line->is_probe;
 		return BASE_OK;
 	}
 	base_arena_reset(training->arena);
-	return judge_trainer_add(
-	    training->trainer, facts, line->is_probe, training->arena, why_r);
+	return judge_trainer_add(training->trainer, &evaluation->facts, line->is_probe,
+	    training->arena, why_r);
 }
 
 /* One more history. */

@@ -6,7 +6,6 @@
 #include "milter/audit/audit.h"
 #include "milter/mail/mail.h"
 #include "milter/notice/notice.h"
-#include "milter/policy/policy.h"
 #include "milter/queue/queue.h"
 
 /* Is it a mail that we injected ourselves? Those go to one recipient each. */
@@ -22,14 +21,6 @@ is_ours(const struct session_connection *connection)
 		   transaction->message_id, transaction->recipients.items[0], base_now());
 }
 
-/* Can it be a person's own send, and not what a machine or a list does in their name? */
-static bool
-is_by_person(const struct mail_transaction *transaction)
-{
-	return transaction->envelope_sender[0] != '\0' && !transaction->is_auto &&
-	       !transaction->is_list && !transaction->is_report;
-}
-
 /* Finds out who sends, where it matters; is it one of our own people, proved? */
 static bool
 is_our_persons_send(struct session_connection *connection)
@@ -37,7 +28,8 @@ is_our_persons_send(struct session_connection *connection)
 	const struct site *site = connection->site;
 	struct session_mail *mail = &connection->mail;
 
-	if (!is_by_person(mail->transaction))
+	if (mail->transaction->envelope_sender[0] == '\0' ||
+	    mail_transaction_is_automatic(mail->transaction))
 		return false;
 	identity_find(site->settings, &site->identity, connection->arena, &connection->peer,
 	    mail->transaction, &mail->identity);
@@ -50,109 +42,20 @@ session_has_marks(const struct session_mail *mail)
 	return mail->tags > 0 || mail->injects > 0;
 }
 
-/* What the rules may ask about a mail. */
-static struct policy_facts
-policy_facts_of(const struct session_connection *connection)
-{
-	const struct session_mail *mail = &connection->mail;
-	const char *actor = mail->identity.actor;
-
-	if (actor == NULL || actor[0] == '\0')
-		actor = mail->transaction->envelope_sender;
-	return (struct policy_facts){ .settings = connection->site->settings,
-		.transaction = mail->judged != NULL ? mail->judged : mail->transaction,
-		.actor = actor,
-		.login = connection->peer.login,
-		.client = &connection->peer.address,
-		.audience = mail->has_audience ? &mail->audience : NULL,
-		.moment = policy_moment_of(mail->transaction->time) };
-}
-
 enum session_answer
 session_answer_error(
     struct session_connection *connection, const char *where, const char *why)
 {
 	const struct session_mail *mail = &connection->mail;
-	const struct settings_policy *policy = mail->policy;
-	bool is_accepted;
+	bool is_accepted =
+	    session_rule(connection)->on_error == SETTINGS_ERROR_ACCEPT;
 
-	if (policy == NULL) {
-		struct policy_facts facts = policy_facts_of(connection);
-
-		policy = policy_choose(&facts, NULL);
-	}
-	is_accepted = policy->on_error == SETTINGS_ERROR_ACCEPT;
 	if (is_accepted && mail->judged != NULL)
 		session_part_leave(connection);
 	audit_event(AUDIT_ERROR, NULL, { "where", where }, { "what", why },
 	    { "answer", is_accepted ? "accept" : "tempfail" },
 	    { "queue_id", mail->transaction->queue_id });
 	return is_accepted ? SESSION_ACCEPT : SESSION_TEMPFAIL;
-}
-
-/* How many people it goes to; why a list cannot be read is told where the admin looks. */
-static void
-count_people(struct session_connection *connection)
-{
-	struct session_mail *mail = &connection->mail;
-	struct audience_directory *directory = connection->site->audience;
-	const char *why = "";
-
-	audience_count(
-	    directory, mail->judged, mail->identity.actor, &mail->audience);
-	if (audience_trouble(directory, &why) != BASE_NONE)
-		base_log(
-		    BASE_LOG_WARNING, "lists: %s; what was known before stays in use", why);
-}
-
-/* Looks up what is known of the audience and its sender. */
-static enum session_answer
-facts_find(struct session_connection *connection)
-{
-	struct session_mail *mail = &connection->mail;
-	const char *account = identity_own_account(&mail->identity);
-	const char *why = "";
-
-	count_people(connection);
-	mail->has_audience = true;
-	if (memory_recall(connection->rooms->memory, connection->site->key,
-		connection->arena, mail->identity.actor, mail->judged, &mail->recall,
-		&why) != BASE_OK)
-		return session_answer_error(connection, "memory", why);
-	mail->personal = (struct memory_recall){ 0 };
-	if (account[0] != '\0' &&
-	    memory_recall(connection->rooms->memory, connection->site->key,
-		connection->arena, account, mail->judged, &mail->personal, &why) != BASE_OK)
-		return session_answer_error(connection, "memory", why);
-	return SESSION_CONTINUE;
-}
-
-/*
- * Asks the judge. The verdict is in the mail when it returns OK; a part of an act that was
- * held is held with it, whatever its own verdict.
- */
-static enum base_result
-judge_ask(struct session_connection *connection, bool has_body, const char **why_r)
-{
-	const struct site *site = connection->site;
-	struct session_mail *mail = &connection->mail;
-	struct judge_facts facts = { .transaction = mail->judged,
-		.identity = &mail->identity,
-		.audience = &mail->audience,
-		.recall = &mail->recall,
-		.personal = mail->personal.profile,
-		.has_body = has_body };
-	struct policy_facts asked;
-	enum base_result result =
-	    judge_score(&facts, site->scorecard, connection->arena, &mail->verdict, why_r);
-
-	if (result != BASE_OK)
-		return result;
-	asked = policy_facts_of(connection);
-	mail->policy = policy_decide(&asked, &facts, &mail->verdict);
-	if (mail->verdict.action < mail->part.held)
-		mail->verdict.action = mail->part.held;
-	return BASE_OK;
 }
 
 /* Accepts at once, unless something must be taken out of the header at the end. */
@@ -163,28 +66,38 @@ let_pass(struct session_connection *connection)
 	return session_has_marks(&connection->mail) ? SESSION_CONTINUE : SESSION_ACCEPT;
 }
 
+/* Does it pass as it is, without a look at its body? */
+static bool
+is_done(struct session_connection *connection)
+{
+	struct session_mail *mail = &connection->mail;
+	const struct policy_decision *decision = &mail->evaluation.decision;
+
+	return decision->action == SETTINGS_PASS && !decision->wants_body &&
+	       !mail->part.wants_body && !decision->is_storm &&
+	       !(mail->part.mail > 0 && mail->part.is_open) &&
+	       session_part_pass(connection);
+}
+
 /* A proved person's send: compares it with what is usual. */
 static enum session_answer
 judge_header(struct session_connection *connection)
 {
 	struct session_mail *mail = &connection->mail;
-	enum session_answer answer;
+	const struct policy_decision *decision = &mail->evaluation.decision;
 	const char *why = "";
 
 	if (mail->failed != NULL)
 		return session_answer_error(connection, "gather", mail->failed);
 	session_part_enter(connection);
-	answer = facts_find(connection);
-	if (answer != SESSION_CONTINUE)
-		return answer;
-	if (judge_ask(connection, false, &why) != BASE_OK)
+	if (session_recall(connection, &why) != BASE_OK)
+		return session_answer_error(connection, "memory", why);
+	if (session_score(connection, false, &why) != BASE_OK)
 		return session_answer_error(connection, "judge", why);
-	if (mail->verdict.action == SETTINGS_PASS && !mail->verdict.wants_body &&
+	if (decision->action == SETTINGS_PASS && !decision->wants_body &&
 	    !mail->part.wants_body && session_storm_ask(connection, &why) != BASE_OK)
 		return session_answer_error(connection, "storm", why);
-	if (mail->verdict.action != SETTINGS_PASS || mail->verdict.wants_body ||
-	    mail->part.wants_body || mail->is_stormy ||
-	    (mail->part.mail > 0 && mail->part.is_open) || !session_part_pass(connection)) {
+	if (!is_done(connection)) {
 		mail->plan = SESSION_PLAN_JUDGE;
 		return SESSION_CONTINUE;
 	}
@@ -224,11 +137,13 @@ fields_remove(SMFICTX *context, const char *name, int count)
 }
 
 enum session_answer
-session_answer_verdict(struct session_connection *connection, SMFICTX *context)
+session_answer_decision(struct session_connection *connection, SMFICTX *context)
 {
-	if (connection->mail.is_stormy)
+	const struct policy_decision *decision = &connection->mail.evaluation.decision;
+
+	if (decision->is_storm)
 		return session_hold(connection, context);
-	switch (connection->mail.verdict.action) {
+	switch (decision->action) {
 	case SETTINGS_PASS:
 		if (!session_part_pass(connection))
 			break;
@@ -245,12 +160,11 @@ session_answer_verdict(struct session_connection *connection, SMFICTX *context)
 	return session_hold(connection, context);
 }
 
-/* The verdict with the start of the body, and what follows from it. */
+/* The decision with the start of the body, and what follows from it. */
 static enum session_answer
 judge_message(struct session_connection *connection, SMFICTX *context)
 {
 	struct session_mail *mail = &connection->mail;
-	enum session_answer answer = SESSION_CONTINUE;
 	const char *why = "";
 
 	if (mail->failed != NULL)
@@ -259,16 +173,14 @@ judge_message(struct session_connection *connection, SMFICTX *context)
 		return session_answer_error(
 		    connection, "gather", "no memory for the body's text");
 	session_part_await(connection);
-	if (session_part_settle(connection))
-		answer = facts_find(connection);
-	if (answer != SESSION_CONTINUE)
-		return answer;
-	if (judge_ask(connection, true, &why) != BASE_OK)
+	if (session_part_settle(connection) && session_recall(connection, &why) != BASE_OK)
+		return session_answer_error(connection, "memory", why);
+	if (session_score(connection, true, &why) != BASE_OK)
 		return session_answer_error(connection, "judge", why);
-	session_soften(connection);
+	session_budget_ask(connection);
 	if (session_storm_ask(connection, &why) != BASE_OK)
 		return session_answer_error(connection, "storm", why);
-	return session_answer_verdict(connection, context);
+	return session_answer_decision(connection, context);
 }
 
 /* More of them than are removed: nobody but who forges writes such a mail. */

@@ -4,7 +4,6 @@
 #include <arpa/inet.h>
 #include <netinet/in.h>
 #include <stdio.h>
-#include <string.h>
 
 #include "milter/session/internal.h"
 
@@ -13,7 +12,9 @@
 const char *
 session_action_text(const struct session_mail *mail)
 {
-	return mail->is_stormy ? "storm" : settings_action_str(mail->verdict.action);
+	const struct policy_decision *decision = &mail->evaluation.decision;
+
+	return decision->is_storm ? "storm" : settings_action_str(decision->action);
 }
 
 /* The client's address as text, NULL when it is unknown. */
@@ -32,46 +33,12 @@ client_text(const struct identity_peer *peer, char text[INET6_ADDRSTRLEN])
 	return NULL;
 }
 
-/* What made it less than its score asks for: the limit, and how much it leaves. */
-static void
-limit_write(const struct session_mail *mail, struct base_buffer *gate)
-{
-	const struct settings_budget *budget = &mail->policy->budget;
-
-	if (strcmp(mail->softened_by, "sender") == 0)
-		base_buffer_printf(gate, "budget_sender:%lu", budget->sender_day);
-	else if (strcmp(mail->softened_by, "site") == 0)
-		base_buffer_printf(gate, "budget_site:%.0f",
-		    session_soften_site(budget, mail->site_sends));
-	else if (strcmp(mail->softened_by, "monitor") == 0 ||
-		 strcmp(mail->softened_by, "series") == 0)
-		base_buffer_puts(gate, mail->softened_by);
-	else
-		base_buffer_printf(gate, "proof:%s", mail->softened_by);
-}
-
-/* Which gate decided about the mail, with its value, as "name:value". */
-static void
-gate_write(const struct session_mail *mail, struct base_buffer *gate)
-{
-	struct judge_facts facts = { .recall = &mail->recall };
-
-	if (mail->is_stormy)
-		base_buffer_printf(gate, "storm:%zu", mail->brake.answerers);
-	else if (mail->softened_by != NULL)
-		limit_write(mail, gate);
-	else if (judge_action(&facts, mail->policy, &mail->verdict, mail->verdict.score) <
-		 mail->verdict.action)
-		base_buffer_puts(gate, "submission"); /* another part of it was held */
-	else
-		judge_gate_write(&facts, mail->policy, &mail->verdict, gate);
-}
-
 void
 session_judge_audit(const struct session_connection *connection, const char *hold_id,
     const struct session_outcome *outcome)
 {
 	const struct session_mail *mail = &connection->mail;
+	const struct policy_decision *decision = &mail->evaluation.decision;
 	const char *login = connection->peer.login;
 	const char *account = identity_own_account(&mail->identity);
 	char score[32], recipients[32], people[32], client[INET6_ADDRSTRLEN];
@@ -81,19 +48,20 @@ session_judge_audit(const struct session_connection *connection, const char *hol
 	if (outcome != NULL)
 		base_buffer_puts(&gate, outcome->gate);
 	else
-		gate_write(mail, &gate);
-	snprintf(score, sizeof(score), "%.2f", mail->verdict.score);
+		policy_gate_write(
+		    &mail->evaluation.asked, &mail->counts, decision, &gate);
+	snprintf(score, sizeof(score), "%.2f", mail->evaluation.score.score);
 	snprintf(recipients, sizeof(recipients), "%zu",
 	    audience_recipients(mail->judged, mail->identity.actor));
 	snprintf(people, sizeof(people), "%lu%s", mail->audience.people,
 	    mail->audience.kind == AUDIENCE_EXACT ? "" : "+");
 	audit_event(AUDIT_JUDGE, hold_id, { "sender", mail->identity.actor },
 	    { "action", outcome != NULL ? outcome->action : session_action_text(mail) },
-	    { "wanted", settings_action_str(mail->wanted) },
-	    { "softened_by", mail->softened_by }, { "score", score },
+	    { "wanted", settings_action_str(decision->wanted) },
+	    { "limited_by", decision->limited_by }, { "score", score },
 	    { "recipients", recipients }, { "people", people },
-	    { "policy", mail->policy->name },
-	    { "reasons", session_reasons_text(connection->arena, &mail->verdict) },
+	    { "policy", decision->rule->name },
+	    { "reasons", session_reasons_text(connection->arena, &mail->evaluation.score) },
 	    { "queue_id", mail->transaction->queue_id },
 	    { "proof", identity_proof_str(mail->identity.proof) },
 	    { "login", login[0] == '\0' ? NULL : login },

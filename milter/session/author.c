@@ -22,7 +22,7 @@ is_another(void *context, const char *name, const char *normal)
 
 	(void)name;
 	if (address == NULL || memory_recall_hash(connection->site->key, address) !=
-				   connection->mail.recall.thread->originator)
+				   connection->mail.evaluation.recall.thread->originator)
 		return true;
 	search->found = address;
 	return false;
@@ -32,7 +32,7 @@ is_another(void *context, const char *name, const char *normal)
 static const char *
 among_recipients(const struct session_mail *mail)
 {
-	const struct memory_recall *recall = &mail->recall;
+	const struct memory_recall *recall = &mail->evaluation.recall;
 
 	for (size_t i = 0;
 	     i < recall->recipient_count && i < mail->judged->recipients.count; i++)
@@ -62,9 +62,10 @@ const char *
 session_author_find(const struct session_connection *connection)
 {
 	const struct session_mail *mail = &connection->mail;
+	const struct memory_thread *thread = mail->evaluation.recall.thread;
 	const char *author;
 
-	if (mail->recall.thread == NULL || mail->recall.thread->originator == 0)
+	if (thread == NULL || thread->originator == 0)
 		return "";
 	author = among_recipients(mail);
 	return author[0] != '\0' ? author : among_named(connection);

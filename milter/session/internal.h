@@ -11,6 +11,7 @@
 
 #include <libmilter/mfapi.h>
 
+#include "milter/evaluate/evaluate.h"
 #include "milter/hold/storm.h"
 #include "milter/identity/identity.h"
 #include "milter/session/act.h"
@@ -32,7 +33,7 @@ enum session_answer { SESSION_CONTINUE, SESSION_ACCEPT, SESSION_TEMPFAIL, SESSIO
 /* What is left to do at the end of the message. */
 enum session_plan {
 	SESSION_PLAN_CLEAN, /* nothing but to remove the headers that only we may set */
-	SESSION_PLAN_JUDGE, /* act on the verdict, or judge again with the body's start */
+	SESSION_PLAN_JUDGE, /* do what was decided, or judge again with the body's start */
 };
 
 struct session_mail {
@@ -51,17 +52,12 @@ struct session_mail {
 	bool has_left; /* its recipients are counted among those who have it */
 	/* The transaction with the recipients of the whole act; NULL: not a person's send. */
 	const struct mail_transaction *judged;
-	const struct settings_policy *policy; /* that decided; NULL: none was chosen yet */
 	struct audience audience;
 	bool has_audience;
-	struct memory_recall recall;
-	struct memory_recall personal; /* of identity_own_account() */
-	struct judge_verdict verdict; /* its action is what is done */
-	enum settings_action wanted;  /* what the verdict was before it was softened */
-	const char *softened_by; /* "spf", "login", "monitor", "series", "sender", "site", NULL */
-	double site_sends;       /* in a day, as the budget has it */
-	bool is_stormy;               /* held for a storm of answers, by this brake */
-	struct hold_storm_brake brake;
+	struct evaluation evaluation; /* its decision's rule is NULL before session_score() */
+	struct policy_counts counts;  /* of the budgets */
+	bool has_counts;
+	struct hold_storm_brake brake; /* that it waits for, where the decision is_storm */
 };
 
 struct session_connection {
@@ -100,8 +96,8 @@ struct session_connection *session_connection_of(SMFICTX *context);
 enum session_answer session_answer_header(struct session_connection *connection);
 enum session_answer session_answer_message(
     struct session_connection *connection, SMFICTX *context);
-/* What the verdict says is done, at the end of the message. */
-enum session_answer session_answer_verdict(
+/* What was decided is done, at the end of the message. */
+enum session_answer session_answer_decision(
     struct session_connection *connection, SMFICTX *context);
 /* Is there a field in it that only we may set? */
 bool session_has_marks(const struct session_mail *mail);
@@ -118,7 +114,7 @@ bool session_part_settle(struct session_connection *connection);
 void session_part_await(struct session_connection *connection);
 /*
  * It passes, as far as it is concerned. False: another part is held meanwhile, and this one
- * with it, as verdict.action says now.
+ * with it, as the decision says now.
  */
 bool session_part_pass(struct session_connection *connection);
 /* It leaves whatever becomes of the others: nothing can hold it. */
@@ -135,25 +131,30 @@ const char *session_learner(const struct session_connection *connection);
 void session_learn_send(struct session_connection *connection);
 void session_learn_passing(struct session_connection *connection);
 
-/* soften.c: less than the verdict asks for, because of `monitor` or `budget`. */
-void session_soften(struct session_connection *connection);
-/* The same, pure; `site_sends` of 24 hours, as the counts are. */
-enum settings_action session_soften_by(const struct settings_budget *budget, bool monitor,
-    enum settings_action wanted, const struct hold_counts *counts, double site_sends,
-    const char **by_r);
-/* How many holds the site has in a day, pure; 0: no limit. Few sends leave a little all the same. */
-double session_soften_site(const struct settings_budget *budget, double sends);
-/* How many holds of one person count for the site, pure: nobody spends what is everybody's. */
-size_t session_soften_share(const struct settings_budget *budget, double site_sends);
-/* Puts the exact form of it into a request: counts and row are one transaction. */
-void session_soften_limit(const struct session_mail *mail, struct hold_request *request);
+/* decide.c: what is decided about a send. */
+/* How many people it goes to, and what is usual. As memory_recall(). */
+enum base_result session_recall(struct session_connection *connection, const char **why_r);
+/* Scores it and decides about it, no budget being asked yet. As judge_score(). */
+enum base_result session_score(
+    struct session_connection *connection, bool has_body, const char **why_r);
+/*
+ * Tells early what the budgets will leave of the decision; the last word is session_limit_set()'s.
+ * A store that cannot count limits nothing: whether it can take the hold will be seen.
+ */
+void session_budget_ask(struct session_connection *connection);
+/* Decides again, because more is known: another entry is held, a storm began or is over. */
+void session_decide(struct session_connection *connection);
+/* The rule that decided; before that, the one that fits as far as is known. */
+const struct settings_policy *session_rule(const struct session_connection *connection);
+/* Puts the exact form of the budgets into a request: counts and row are one transaction. */
+void session_limit_set(const struct session_mail *mail, struct hold_request *request);
 /* Writes down what became of the request. */
-void session_soften_take(struct session_mail *mail, const struct hold_terms *terms);
+void session_limit_take(struct session_mail *mail, const struct hold_terms *terms);
 
 /* storm.c: too many answers to everybody. */
 /*
- * Counts this mail if it is such an answer, and sets is_stormy if it must wait: a verdict of
- * confirm stays what it is, and a rule that only tags has it tagged.
+ * Counts this mail if it is such an answer, and has it wait if it must: what is to be confirmed
+ * stays that, and a rule that only tags has it tagged.
  */
 enum base_result session_storm_ask(
     struct session_connection *connection, const char **why_r);
@@ -172,7 +173,7 @@ enum session_answer session_tag(struct session_connection *connection, SMFICTX *
 enum session_answer session_hold(struct session_connection *connection, SMFICTX *context);
 /* "name:points,name:points": no recipient's name is in it. */
 const char *session_reasons_text(
-    struct base_arena *arena, const struct judge_verdict *verdict);
+    struct base_arena *arena, const struct judge_score *score);
 /* Adds a header field with the space that the MTA expects. */
 bool session_field_add(const struct session_connection *connection, SMFICTX *context,
     const char *name, const char *value);
@@ -180,7 +181,7 @@ bool session_field_add(const struct session_connection *connection, SMFICTX *con
 /* audit.c: what the auditor reads. */
 /* What is done to a mail, as logs and the tag say it. */
 const char *session_action_text(const struct session_mail *mail);
-/* What becomes of a mail for another reason than its verdict, as the audit line says it. */
+/* What becomes of a mail for another reason than its score, as the audit line says it. */
 struct session_outcome {
 	const char *action; /* "pass" or "tempfail" */
 	const char *gate;

@@ -349,7 +349,8 @@ session_part_pass(struct session_connection *connection)
 		mail->has_left = true;
 		return true;
 	}
-	mail->part.held = mail->verdict.action = mail->wanted = held;
+	mail->part.held = held;
+	session_decide(connection);
 	return false;
 }
 
@@ -369,10 +370,11 @@ enum base_result
 session_part_hold(struct session_connection *connection)
 {
 	struct session_mail *mail = &connection->mail;
+	const struct policy_decision *decision = &mail->evaluation.decision;
 
 	return session_acts_hold(session_acts(), connection->arena, &mail->names,
-	    mail->is_stormy && mail->verdict.action < SETTINGS_UNDO ? SETTINGS_UNDO
-								    : mail->verdict.action,
+	    decision->is_storm && decision->action < SETTINGS_UNDO ? SETTINGS_UNDO
+								   : decision->action,
 	    &mail->left);
 }
 
@@ -432,7 +434,7 @@ session_learn_send(struct session_connection *connection)
 	    session_acts_teach(session_acts(), &mail->names, count);
 
 	if (count > before.recipients)
-		learn(connection, session_learner(connection), mail->judged, mail->verdict.score,
+		learn(connection, session_learner(connection), mail->judged, mail->evaluation.score.score,
 		    before.is_message);
 	else if (!before.is_message)
 		learn(connection, "", mail->judged, -1, false);

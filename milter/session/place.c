@@ -7,7 +7,7 @@
 #include "milter/mail/mail.h"
 #include "milter/queue/queue.h"
 
-#define MAX_REASONS 12    /* of a verdict, strongest first */
+#define MAX_REASONS 12    /* of a score, strongest first */
 #define MAX_VISIBLE 20    /* recipients kept to show */
 #define MAX_TAG_BYTES 400 /* of a tag header's reasons */
 
@@ -24,16 +24,16 @@ static const enum hold_people people_kinds[] = {
 };
 
 const char *
-session_reasons_text(struct base_arena *arena, const struct judge_verdict *verdict)
+session_reasons_text(struct base_arena *arena, const struct judge_score *score)
 {
 	struct base_buffer buffer;
 	const char *text;
 	size_t i;
 
 	base_buffer_init(&buffer, MAX_TAG_BYTES);
-	for (i = 0; i < verdict->reason_count && i < MAX_REASONS; i++)
+	for (i = 0; i < score->reason_count && i < MAX_REASONS; i++)
 		if (!base_buffer_printf(&buffer, "%s%s:%.1f", i == 0 ? "" : ",",
-			verdict->reasons[i].signal, verdict->reasons[i].points))
+			score->reasons[i].signal, score->reasons[i].points))
 			break;
 	text =
 	    base_arena_strdup(arena, buffer.length == 0 ? "-" : base_buffer_text(&buffer));
@@ -75,16 +75,16 @@ is_inside_only(const struct session_connection *connection)
 static const char *
 tag_value(const struct session_connection *connection, const char *id)
 {
-	const struct judge_verdict *verdict = &connection->mail.verdict;
+	const struct judge_score *score = &connection->mail.evaluation.score;
 	const char *value;
 
-	if (queue_tag_format(connection->arena, id, settings_action_str(verdict->action),
+	if (queue_tag_format(connection->arena, id, session_action_text(&connection->mail),
 		NULL, &value) != BASE_OK)
 		return NULL;
 	if (!connection->site->settings->tag.show_reasons || !is_inside_only(connection))
 		return value;
 	return base_arena_printf(connection->arena, "%s; score=%.2f; reasons=%s", value,
-	    verdict->score, session_reasons_text(connection->arena, verdict));
+	    score->score, session_reasons_text(connection->arena, score));
 }
 
 /* What was decided could not be done: the policy's on_error, and the line says what became of it. */
@@ -136,15 +136,15 @@ visible_make(const struct mail_transaction *transaction, const char *sender,
 	return count;
 }
 
-/* The verdict's reasons as a hold keeps them. */
+/* The score's reasons as a hold keeps them. */
 static size_t
-reasons_make(struct base_arena *arena, const struct judge_verdict *verdict,
+reasons_make(struct base_arena *arena, const struct judge_score *score,
     struct hold_reason reasons_r[MAX_REASONS])
 {
 	size_t count;
 
-	for (count = 0; count < verdict->reason_count && count < MAX_REASONS; count++) {
-		const struct judge_reason *reason = &verdict->reasons[count];
+	for (count = 0; count < score->reason_count && count < MAX_REASONS; count++) {
+		const struct judge_reason *reason = &score->reasons[count];
 		const char *points = base_arena_printf(arena, "%.1f", reason->points);
 
 		reasons_r[count] = (struct hold_reason){ .name = reason->signal,
@@ -161,9 +161,9 @@ lesson_make(
 {
 	const struct session_mail *mail = &connection->mail;
 
-	return (mail->is_stormy ? memory_lesson : memory_lesson_held)(connection->site->key,
+	return (mail->evaluation.decision.is_storm ? memory_lesson : memory_lesson_held)(connection->site->key,
 	    connection->arena, mail->identity.actor, mail->judged,
-	    audience_people(&mail->audience, 0), mail->verdict.score, &request->lesson,
+	    audience_people(&mail->audience, 0), mail->evaluation.score.score, &request->lesson,
 	    &request->lesson_length, why_r);
 }
 
@@ -185,9 +185,9 @@ alone_make(const struct session_connection *connection, const char *visible[MAX_
 		.people = audience.people,
 		.people_kind = people_kinds[audience.kind],
 	};
-	return (mail->is_stormy ? memory_lesson : memory_lesson_held)(connection->site->key,
+	return (mail->evaluation.decision.is_storm ? memory_lesson : memory_lesson_held)(connection->site->key,
 	    connection->arena, actor, mail->transaction, audience_people(&audience, 0),
-	    mail->verdict.score, &alone_r->lesson, &alone_r->lesson_length, why_r);
+	    mail->evaluation.score.score, &alone_r->lesson, &alone_r->lesson_length, why_r);
 }
 
 /* Would the MTA's own bounce come to the mailbox that letters go to? */
@@ -217,7 +217,8 @@ request_make(struct session_connection *connection, struct hold_request *request
 {
 	const struct settings *settings = connection->site->settings;
 	const struct session_mail *mail = &connection->mail;
-	bool is_undo = mail->verdict.action == SETTINGS_UNDO;
+	const struct settings_policy *rule = mail->evaluation.decision.rule;
+	bool is_undo = mail->evaluation.decision.action == SETTINGS_UNDO;
 
 	request_r->action = is_undo ? HOLD_UNDO : HOLD_CONFIRM;
 	request_r->queue_id = mail->transaction->queue_id;
@@ -231,17 +232,17 @@ request_make(struct session_connection *connection, struct hold_request *request
 	    audience_recipients(mail->judged, mail->identity.actor);
 	request_r->people = mail->audience.people;
 	request_r->people_kind = people_kinds[mail->audience.kind];
-	request_r->score = mail->verdict.score;
-	request_r->policy = mail->policy->name;
-	request_r->language = mail->policy->language;
-	request_r->template = mail->policy->template;
-	request_r->window = is_undo ? mail->policy->window : mail->policy->expires;
+	request_r->score = mail->evaluation.score.score;
+	request_r->policy = rule->name;
+	request_r->language = rule->language;
+	request_r->template = rule->template;
+	request_r->window = is_undo ? rule->window : rule->expires;
 	request_r->announce = settings->undo.announce_within;
 	request_r->grace = settings->undo.grace;
-	request_r->on_end = hold_ends[mail->policy->on_expiry];
+	request_r->on_end = hold_ends[rule->on_expiry];
 	request_r->then = hold_ends[settings->undo.then];
-	session_soften_limit(mail, request_r);
-	if (mail->is_stormy)
+	session_limit_set(mail, request_r);
+	if (mail->evaluation.decision.is_storm)
 		session_storm_request(connection, request_r);
 	return lesson_make(connection, request_r, why_r);
 }
@@ -269,7 +270,7 @@ place(
 		*why_r = "the MTA does not let a milter hold mail";
 		return BASE_BROKEN;
 	}
-	if (!mail->is_stormy && session_part_hold(connection) != BASE_OK) {
+	if (!mail->evaluation.decision.is_storm && session_part_hold(connection) != BASE_OK) {
 		*why_r = "no memory for who has it already";
 		return BASE_BROKEN;
 	}
@@ -278,7 +279,7 @@ place(
 	request.left_to = mail->left.to;
 	request.recipients_visible =
 	    visible_make(mail->transaction, mail->identity.actor, NULL, visible);
-	request.reason_count = reasons_make(connection->arena, &mail->verdict, reasons);
+	request.reason_count = reasons_make(connection->arena, &mail->evaluation.score, reasons);
 	result = request_make(connection, &request, why_r);
 	if (result == BASE_OK && mail->judged != mail->transaction) {
 		result = alone_make(connection, here, &alone, why_r);
@@ -289,7 +290,7 @@ place(
 	else if (result == BASE_OK)
 		result = hold_place_limited(
 		    connection->rooms->hold, &request, placed_r, why_r);
-	if (!mail->is_stormy && (result != BASE_OK || placed_r->terms.action == 0))
+	if (!mail->evaluation.decision.is_storm && (result != BASE_OK || placed_r->terms.action == 0))
 		session_part_unhold(connection);
 	return result;
 }
@@ -340,9 +341,10 @@ session_hold(struct session_connection *connection, SMFICTX *context)
 	case BASE_OK:
 		break;
 	case BASE_NONE:
-		if (connection->mail.is_stormy) { /* the brake is off meanwhile */
-			connection->mail.is_stormy = false;
-			return session_answer_verdict(connection, context);
+		if (connection->mail.evaluation.decision.is_storm) { /* the brake is off meanwhile */
+			connection->mail.evaluation.asked.storm_replies = 0;
+			session_decide(connection);
+			return session_answer_decision(connection, context);
 		}
 		return let_follow(connection, placed.id);
 	case BASE_RETRY:
@@ -350,12 +352,12 @@ session_hold(struct session_connection *connection, SMFICTX *context)
 	case BASE_BROKEN:
 		return judged_error(connection, NULL, "hold", why);
 	}
-	session_soften_take(&connection->mail, &placed.terms);
+	session_limit_take(&connection->mail, &placed.terms);
 	if (placed.terms.action == 0) {
 		session_part_leave(connection);
 		return session_tag(connection, context);
 	}
-	if (connection->mail.is_stormy && session_part_hold(connection) != BASE_OK)
+	if (connection->mail.evaluation.decision.is_storm && session_part_hold(connection) != BASE_OK)
 		return judged_error(connection, placed.id, "hold", "no memory");
 	why = quarantine(connection, context, placed.id);
 	if (why != NULL) {

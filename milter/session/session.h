@@ -15,7 +15,7 @@
  *	in mind (act.h), so that all of them are judged as one audience: who got any part so
  *	far, and whom To and Cc name, unless the mail was sent on (Resent-*) or they name nobody
  *	whom this part goes to. A part that comes after one was held joins that hold, whatever
- *	its own verdict. What passed before the parts together looked odd cannot be called
+ *	its own score. What passed before the parts together looked odd cannot be called
  *	back, and parts over another node or another process are judged there.
  *
  * WHAT IT NEVER DOES

@@ -182,14 +182,6 @@ is_from(const struct session_connection *connection, const char *owner)
 				     strcmp(folded, identity->person) == 0);
 }
 
-/* Is nothing held of this sender's, whatever it is? Then it is only said. */
-static bool
-is_only_tagged(const struct session_connection *connection)
-{
-	return connection->site->settings->monitor ||
-	       connection->mail.policy->action == SETTINGS_TAG;
-}
-
 /* Can the brake have anything to do with this mail? */
 static bool
 is_concerned(const struct session_connection *connection)
@@ -198,9 +190,9 @@ is_concerned(const struct session_connection *connection)
 	const struct settings *settings = connection->site->settings;
 
 	return settings->storm.enabled && mail->identity.person[0] != '\0' &&
-	       mail->policy->action != SETTINGS_PASS &&
+	       mail->evaluation.decision.rule->action != SETTINGS_PASS &&
 	       mail->audience.people >= settings->storm.people &&
-	       is_answer(mail->transaction) && !is_originator(&mail->recall);
+	       is_answer(mail->transaction) && !is_originator(&mail->evaluation.recall);
 }
 
 /* --- asking --------------------------------------------------------------------------- */
@@ -249,7 +241,7 @@ answer_make(const struct session_connection *connection, struct hold_storm_answe
 	answer.owner = owner_find(connection, answer.list);
 	if (answer.topic_count == 0 || is_from(connection, answer.owner))
 		return false;
-	if (is_only_tagged(connection))
+	if (policy_only_tags(&mail->evaluation.asked, mail->evaluation.decision.rule))
 		answer.owner = ""; /* nothing is held: there is nothing to lift */
 	mac_make(connection, key, "thread", message_name(connection), answer.message);
 	mac_make(connection, key, "sender", mail->identity.person, answer.sender);
@@ -267,9 +259,10 @@ static bool
 reason_add(struct session_connection *connection)
 {
 	struct session_mail *mail = &connection->mail;
+	struct judge_score *score = &mail->evaluation.score;
 	size_t count = 1;
 	struct judge_reason *reasons = base_arena_array(
-	    connection->arena, mail->verdict.reason_count + 1, sizeof(*reasons));
+	    connection->arena, score->reason_count + 1, sizeof(*reasons));
 	const char *text = base_arena_printf(connection->arena,
 	    "%zu people have already answered everyone.", mail->brake.answerers);
 
@@ -280,11 +273,11 @@ reason_add(struct session_connection *connection)
 		.person = "",
 		.text = text,
 		.evidence = "answers to everybody within storm.window" };
-	for (size_t i = 0; i < mail->verdict.reason_count; i++)
-		if (strcmp(mail->verdict.reasons[i].signal, "others_answered_all") != 0)
-			reasons[count++] = mail->verdict.reasons[i];
-	mail->verdict.reasons = reasons;
-	mail->verdict.reason_count = count;
+	for (size_t i = 0; i < score->reason_count; i++)
+		if (strcmp(score->reasons[i].signal, "others_answered_all") != 0)
+			reasons[count++] = score->reasons[i];
+	score->reasons = reasons;
+	score->reason_count = count;
 	return true;
 }
 
@@ -301,8 +294,7 @@ session_storm_ask(struct session_connection *connection, const char **why_r)
 	struct hold_storm_answer answer;
 	enum base_result result;
 
-	mail->is_stormy = false;
-	if (mail->verdict.action >= SETTINGS_CONFIRM || !is_concerned(connection) ||
+	if (mail->evaluation.decision.action >= SETTINGS_CONFIRM || !is_concerned(connection) ||
 	    !answer_make(connection, &answer))
 		return BASE_OK;
 	result =
@@ -315,9 +307,8 @@ session_storm_ask(struct session_connection *connection, const char **why_r)
 		*why_r = "no memory to hold an answer";
 		return BASE_BROKEN;
 	}
-	mail->is_stormy = !is_only_tagged(connection);
-	if (!mail->is_stormy)
-		mail->verdict.action = SETTINGS_TAG;
+	mail->evaluation.asked.storm_replies = mail->brake.answerers;
+	session_decide(connection);
 	return BASE_OK;
 }
 

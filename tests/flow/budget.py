@@ -34,16 +34,16 @@ def test_a_sender_is_interrupted_so_often_and_no_more():
         for number in range(2):
             line, _ = slip(site, number)
             assert (line["action"], line["wanted"]) == ("confirm", "confirm")
-            assert line["softened_by"] == "-"
+            assert line["limited_by"] == "-"
         assert line["gate"].startswith(("new_site:", "percentile:")), line
         line, message = slip(site, 2)
         assert (line["action"], line["wanted"]) == ("undo", "confirm"), line
-        assert (line["softened_by"], line["gate"]) == ("sender", "budget_sender:2"), line
+        assert (line["limited_by"], line["gate"]) == ("sender", "budget_sender:2"), line
         # the budget is counted in what is durable, not in what this process remembers
         site.end("oops-milter")
         site.run("oops-milter")
         line, message = slip(site, 3)
-        assert (line["action"], line["softened_by"]) == ("undo", "sender"), line
+        assert (line["action"], line["limited_by"]) == ("undo", "sender"), line
         scores = {one["score"] for one in site.audit("judge", sender=ANNA)}
         assert all(float(score) > 0.5 for score in scores), scores
 
@@ -57,7 +57,7 @@ def test_undo_becomes_a_tag():
         line, _ = slip(site, 0)
         assert line["action"] == "undo"
         line, message = slip(site, 1)
-        assert (line["action"], line["softened_by"]) == ("tag", "sender"), line
+        assert (line["action"], line["limited_by"]) == ("tag", "sender"), line
         story.reaches(site, message)
         tag = site.receiver.received(message.id)[0].header("Oops-Milter")
         assert tag and re.fullmatch(r"id=[a-z2-7]{16}; action=tag", tag.strip()), tag
@@ -70,7 +70,7 @@ def test_the_site_has_a_budget_too():
         line, _ = slip(site, 0)
         assert line["action"] == "confirm"
         line, _ = slip(site, 1)
-        assert (line["action"], line["softened_by"]) == ("undo", "site"), line
+        assert (line["action"], line["limited_by"]) == ("undo", "site"), line
 
 
 def test_nobody_spends_what_is_everybodys():
@@ -93,7 +93,7 @@ def test_nobody_spends_what_is_everybodys():
             actions = [line["action"] for line in site.audit("judge", sender=script, people="39")]
             assert actions.count("confirm") == confirmed, actions
             line, _ = slip(site, 0)
-            assert (line["action"], line["softened_by"]) == ("confirm", "-"), line
+            assert (line["action"], line["limited_by"]) == ("confirm", "-"), line
 
 
 def test_the_budget_is_exact_side_by_side():
@@ -112,8 +112,8 @@ def test_the_budget_is_exact_side_by_side():
         with concurrent.futures.ThreadPoolExecutor(13) as pool:
             list(pool.map(send, range(13)))
         lines = site.audit("judge", sender=ANNA, people="25")
-        assert [line["action"] for line in lines if line["softened_by"] == "-"] == ["confirm"] * 3
-        assert [line["action"] for line in lines if line["softened_by"] == "sender"] == [
+        assert [line["action"] for line in lines if line["limited_by"] == "-"] == ["confirm"] * 3
+        assert [line["action"] for line in lines if line["limited_by"] == "sender"] == [
             "undo"] * 10
 
 
@@ -121,7 +121,7 @@ def test_monitor_holds_nothing():
     with Site({**CONFIRM, "monitor": True}) as site:
         story.teach(site)
         line, message = slip(site, 0)
-        assert (line["action"], line["wanted"], line["softened_by"]) == (
+        assert (line["action"], line["wanted"], line["limited_by"]) == (
             "tag", "confirm", "monitor"), line
         story.reaches(site, message)
         never(site.held, 1, "something is held")

@@ -78,7 +78,7 @@ def test_disk_full_accepts_or_tempfails():
                     more.to, more.cc = message.to, message.cc
                     site.send(more)
                     story.reaches(site, more)
-                    assert site.audit("judge")[-1]["softened_by"] == "series"
+                    assert site.audit("judge")[-1]["limited_by"] == "series"
                 again, queue_id = story.slip(site, announcement)
                 story.hold_of(site, queue_id)
                 assert site.mta.queued(queue_id) == "hold"

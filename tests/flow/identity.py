@@ -231,7 +231,7 @@ def test_the_file_of_logins():
             # a login that is nobody's: somebody of ours sends, and it is not known who
             message = Message(ANNA, COLLEAGUES[:5])
             line = judged(site, message, login="DOM\\ghost")
-            assert (line["wanted"], line["action"], line["softened_by"]) == (
+            assert (line["wanted"], line["action"], line["limited_by"]) == (
                 "confirm", "tag", "login"), line
             story.reaches(site, message)
             assert not site.receiver.received(recipient=ANNA)
@@ -298,7 +298,7 @@ def test_spf():
         queue_id = by(site, CLOUD, message, sender="bounce@example.com")
         line = until(lambda: site.audit("judge", queue_id=queue_id), 10, "the judgement")[0]
         assert (line["sender"], line["proof"], line["login"]) == (ANNA, "spf", "-"), line
-        assert (line["wanted"], line["action"], line["softened_by"]) == ("confirm", "tag", "spf")
+        assert (line["wanted"], line["action"], line["limited_by"]) == ("confirm", "tag", "spf")
         story.reaches(site, message)
         assert ("example.com", 99) not in dns.asked, "type SPF is given up"
         site.receiver.forget()

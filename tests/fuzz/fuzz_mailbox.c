@@ -98,17 +98,13 @@ memory_lesson(const struct base_key *key, struct base_arena *arena, const char *
 }
 
 enum base_result
-memory_recall(struct memory *memory, const struct base_key *key, struct base_arena *arena,
-    const char *actor, const struct mail_transaction *transaction,
-    struct memory_recall *recall_r, const char **why_r)
+evaluate_recall(const struct evaluate_sources *sources, struct base_arena *arena,
+    struct evaluation *evaluation, const char **why_r)
 {
-	(void)memory;
-	(void)key;
+	(void)sources;
 	(void)arena;
-	(void)actor;
-	(void)transaction;
+	(void)evaluation;
 	(void)why_r;
-	memset(recall_r, 0, sizeof(*recall_r));
 	return BASE_OK;
 }
 
@@ -120,14 +116,13 @@ judge_calibration(const struct settings *for_settings)
 }
 
 enum base_result
-judge_score(const struct judge_facts *facts, const struct judge_scorecard *scorecard,
-    struct base_arena *arena, struct judge_verdict *verdict_r, const char **why_r)
+evaluate_score(const struct evaluate_sources *sources, struct base_arena *arena,
+    struct evaluation *evaluation, const char **why_r)
 {
-	(void)facts;
-	(void)scorecard;
+	(void)sources;
 	(void)arena;
 	(void)why_r;
-	*verdict_r = (struct judge_verdict){ .score = 0.5, .body_may_tell = true };
+	evaluation->score = (struct judge_score){ .score = 0.5, .body_may_tell = true };
 	return BASE_OK;
 }
 

@@ -95,7 +95,7 @@ check_send(const struct judge_scorecard *card, size_t count, struct memory_recal
 		.identity = &identity,
 		.audience = &audience,
 		.recall = &recall };
-	struct judge_verdict verdict;
+	struct judge_score verdict;
 	const char *why = "";
 
 	must(arena != NULL, "there is memory");

@@ -13,6 +13,7 @@
 #include "milter/judge/judge.h"
 #include "milter/mail/mail.h"
 #include "milter/memory/memory.h"
+#include "milter/policy/policy.h"
 
 struct history {
 	struct base_key *key;
@@ -24,6 +25,13 @@ struct history {
 	unsigned serial;
 	size_t
 	    people; /* behind the recipients of the next sends, which are lists; 0: no lists */
+};
+
+/* What is thought of a send, and what the history's rule does about it. */
+struct history_verdict {
+	struct judge_score judged;
+	enum settings_action action;
+	bool wants_body;
 };
 
 /* A list of addresses from text with commas. */
@@ -107,7 +115,7 @@ history_facts(struct history *history, const struct mail_transaction *mail)
 	const char *why = "";
 
 	identity->actor = mail->envelope_sender;
-	identity->person = "";
+	identity->person = mail->envelope_sender;
 	identity->is_local = true;
 	identity->proof = IDENTITY_LOGIN;
 	audience->people = history->people ? history->people : mail->recipients.count;
@@ -167,21 +175,41 @@ history_send(struct history *history, const char *sender, const char *recipients
 	    history, sender, history_mail(history, sender, recipients, id, parent));
 }
 
+/* Facts scored, and decided by the history's rule alone. */
+static inline struct history_verdict
+history_decide(struct history *history, const struct judge_facts *facts)
+{
+	const struct settings settings = { .policies = &history->policy, .policy_count = 1 };
+	const struct policy_facts asked = { .settings = &settings,
+		.transaction = facts->transaction,
+		.actor = facts->identity->actor,
+		.login = "",
+		.audience = facts->audience,
+		.recall = facts->recall,
+		.proof = facts->identity->proof,
+		.is_proved_person = true };
+	struct history_verdict verdict;
+	struct policy_decision decision;
+	const char *why = "";
+
+	ck_assert_msg(judge_score(facts, history->card, history->arena, &verdict.judged,
+			  &why) == BASE_OK,
+	    "%s", why);
+	decision = policy_decide(&asked, &verdict.judged, NULL);
+	verdict.action = decision.action;
+	verdict.wants_body = decision.wants_body;
+	return verdict;
+}
+
 /* A send that is judged and not learned. */
-static inline struct judge_verdict
+static inline struct history_verdict
 history_judge(struct history *history, const char *sender, const char *recipients,
     const char *id, const char *parent)
 {
-	struct mail_transaction *mail =
-	    history_mail(history, sender, recipients, id, parent);
-	struct judge_facts facts = history_facts(history, mail);
-	struct judge_verdict verdict;
-	const char *why = "";
+	struct judge_facts facts = history_facts(
+	    history, history_mail(history, sender, recipients, id, parent));
 
-	ck_assert_msg(judge_send(&facts, history->card, &history->policy, history->arena,
-			  &verdict, &why) == BASE_OK,
-	    "%s", why);
-	return verdict;
+	return history_decide(history, &facts);
 }
 
 /* Sender p0 gets to be known: mails to few, and answers to the author alone. */

@@ -187,7 +187,7 @@ START_TEST(arithmetic_is_by_hand)
 				   "columns -inf..1 1..inf unknown\n"
 				   "unknown 9 9 9\n-inf..5 9 9 9\n5..inf -0.25 9 9\n";
 	struct history history;
-	struct judge_verdict verdict;
+	struct history_verdict verdict;
 	struct judge_facts facts;
 	struct base_buffer explained;
 	const char *why = "";
@@ -199,20 +199,19 @@ START_TEST(arithmetic_is_by_hand)
 	    "%s", why);
 	verdict =
 	    history_judge(&history, ME, history_people(history.arena, 1, 5), "a@x", "");
-	ck_assert_double_eq_tol(verdict.points, 1.25, 1e-9);
-	ck_assert_double_eq_tol(verdict.score, 0.777299861, 1e-9);
-	ck_assert_uint_eq(verdict.reason_count, 2);
-	ck_assert_str_eq(verdict.reasons[0].signal, "audience_size");
-	ck_assert_double_eq_tol(verdict.reasons[0].points, 1.75, 1e-9);
-	ck_assert_str_eq(verdict.reasons[0].text, "This goes to 5 people.");
-	ck_assert_str_eq(verdict.reasons[1].signal, "exact_before");
+	ck_assert_double_eq_tol(verdict.judged.points, 1.25, 1e-9);
+	ck_assert_double_eq_tol(verdict.judged.score, 0.777299861, 1e-9);
+	ck_assert_uint_eq(verdict.judged.reason_count, 2);
+	ck_assert_str_eq(verdict.judged.reasons[0].signal, "audience_size");
+	ck_assert_double_eq_tol(verdict.judged.reasons[0].points, 1.75, 1e-9);
+	ck_assert_str_eq(verdict.judged.reasons[0].text, "This goes to 5 people.");
+	ck_assert_str_eq(verdict.judged.reasons[1].signal, "exact_before");
 
 	base_buffer_init(&explained, 10000);
 	facts = history_facts(&history,
 	    history_mail(&history, ME, history_people(history.arena, 1, 5), "a@x", ""));
 	ck_assert_int_eq(
-	    judge_explain(&facts, history.card, &history.policy, &explained, &why),
-	    BASE_OK);
+	    judge_explain(&facts, history.card, &explained, &why), BASE_OK);
 	ck_assert_ptr_nonnull(
 	    strstr(base_buffer_text(&explained), "+2.000  audience_size 5..inf"));
 	ck_assert_ptr_nonnull(strstr(base_buffer_text(&explained),
@@ -235,7 +234,7 @@ START_TEST(ties_are_told_by_name)
 	static const char *const order[] = { "audience_size", "cohesion", "exact_before",
 		"familiarity", "reply_kind" };
 	struct history history;
-	struct judge_verdict verdict;
+	struct history_verdict verdict;
 	const char *why = "";
 
 	history_begin(&history);
@@ -245,9 +244,9 @@ START_TEST(ties_are_told_by_name)
 	    "%s", why);
 	verdict =
 	    history_judge(&history, ME, history_people(history.arena, 1, 5), "a@x", "");
-	ck_assert_uint_eq(verdict.reason_count, 5);
+	ck_assert_uint_eq(verdict.judged.reason_count, 5);
 	for (size_t i = 0; i < 5; i++)
-		ck_assert_str_eq(verdict.reasons[i].signal, order[i]);
+		ck_assert_str_eq(verdict.judged.reasons[i].signal, order[i]);
 	history_end(&history);
 }
 END_TEST
@@ -278,7 +277,7 @@ START_TEST(body_can_add_in_pairs)
 {
 	const char *text = bodies[_i].card, *why = "";
 	struct history history;
-	struct judge_verdict verdict;
+	struct history_verdict verdict;
 
 	history_begin(&history);
 	judge_scorecard_free(&history.card);
@@ -288,7 +287,7 @@ START_TEST(body_can_add_in_pairs)
 	verdict =
 	    history_judge(&history, ME, history_people(history.arena, 1, 12), "a@x", "");
 	ck_assert_double_eq_tol(
-	    log(verdict.body_score / (1 - verdict.body_score)), bodies[_i].points, 1e-9);
+	    log(verdict.judged.body_score / (1 - verdict.judged.body_score)), bodies[_i].points, 1e-9);
 	history_end(&history);
 }
 END_TEST
@@ -300,7 +299,7 @@ END_TEST
 START_TEST(slip_is_stopped_once)
 {
 	struct history history;
-	struct judge_verdict verdict;
+	struct history_verdict verdict;
 	const char *others, *everybody;
 
 	history_begin(&history);
@@ -313,16 +312,16 @@ START_TEST(slip_is_stopped_once)
 	verdict = history_judge(&history, ME, "p41@example.com", "r1@x", "all@x");
 	ck_assert_int_eq(verdict.action, SETTINGS_PASS);
 	verdict = history_judge(&history, ME, others, "r2@x", "all@x");
-	ck_assert_msg(verdict.action == SETTINGS_CONFIRM, "score %f", verdict.score);
-	ck_assert_uint_gt(verdict.reason_count, 1);
+	ck_assert_msg(verdict.action == SETTINGS_CONFIRM, "score %f", verdict.judged.score);
+	ck_assert_uint_gt(verdict.judged.reason_count, 1);
 	history_send(&history, ME, others, "r2@x", "all@x");
 	verdict = history_judge(&history, ME, others, "r3@x", "all@x");
-	ck_assert_msg(verdict.action == SETTINGS_TAG, "score %f", verdict.score);
-	ck_assert(verdict.goes_on);
+	ck_assert_msg(verdict.action == SETTINGS_TAG, "score %f", verdict.judged.score);
+	ck_assert(verdict.judged.conversation_continues);
 	/* An answer to a later mail is stopped again, for as long as nobody confirmed. */
 	history_send(&history, "p41@example.com", everybody, "all2@x", "");
 	verdict = history_judge(&history, ME, others, "r3@x", "all2@x");
-	ck_assert_msg(verdict.action == SETTINGS_CONFIRM, "score %f", verdict.score);
+	ck_assert_msg(verdict.action == SETTINGS_CONFIRM, "score %f", verdict.judged.score);
 	history.policy.threshold = 0.01;
 	verdict = history_judge(&history, ME, others, "r4@x", "");
 	ck_assert_int_eq(verdict.action, SETTINGS_CONFIRM);
@@ -337,7 +336,7 @@ END_TEST
 START_TEST(new_sender_is_not_held)
 {
 	struct history history;
-	struct judge_verdict verdict;
+	struct history_verdict verdict;
 
 	history_begin(&history);
 	history_teach(&history, 9);
@@ -356,18 +355,18 @@ END_TEST
 START_TEST(judging_is_pure)
 {
 	struct history history;
-	struct judge_verdict first;
+	struct history_verdict first;
 
 	history_begin(&history);
 	history_teach(&history, 25);
 	first =
 	    history_judge(&history, ME, history_people(history.arena, 1, 30), "r@x", "");
 	for (int i = 0; i < 20; i++) {
-		struct judge_verdict again = history_judge(
+		struct history_verdict again = history_judge(
 		    &history, ME, history_people(history.arena, 1, 30), "r@x", "");
 
-		ck_assert(again.score == first.score && again.action == first.action);
-		ck_assert_uint_eq(again.reason_count, first.reason_count);
+		ck_assert(again.judged.score == first.judged.score && again.action == first.action);
+		ck_assert_uint_eq(again.judged.reason_count, first.judged.reason_count);
 	}
 	history_end(&history);
 }
@@ -378,8 +377,7 @@ START_TEST(new_site_stops_only_what_is_clear)
 {
 	struct history history;
 	struct judge_facts facts;
-	struct judge_verdict verdict;
-	const char *why = "";
+	struct history_verdict verdict;
 
 	history_begin(&history);
 	history_teach(&history, 25);
@@ -388,14 +386,11 @@ START_TEST(new_site_stops_only_what_is_clear)
 	for (int times = 4; times <= 6; times++) {
 		double odds;
 
-		ck_assert_int_eq(judge_send(&facts, history.card, &history.policy,
-				     history.arena, &verdict, &why),
-		    BASE_OK);
-		odds = verdict.score / (1 - verdict.score) / times;
+		verdict = history_decide(&history, &facts);
+		odds = verdict.judged.score / (1 - verdict.judged.score) / times;
 		history.policy.threshold = odds / (1 + odds);
 		history.policy.tag_threshold = 2;
-		judge_send(
-		    &facts, history.card, &history.policy, history.arena, &verdict, &why);
+		verdict = history_decide(&history, &facts);
 		ck_assert_int_eq(
 		    verdict.action, times < 5 ? SETTINGS_PASS : SETTINGS_CONFIRM);
 		if (times == 4)
@@ -410,167 +405,24 @@ START_TEST(site_score_raises_the_bar)
 {
 	struct history history;
 	struct judge_facts facts;
-	struct judge_verdict verdict;
+	struct history_verdict verdict;
 	struct memory_recall *recall;
-	const char *why = "";
 
 	history_begin(&history);
 	history_teach(&history, 25);
 	facts = history_facts(&history,
 	    history_mail(&history, ME, history_people(history.arena, 100, 60), "r@x", ""));
 	recall = (struct memory_recall *)facts.recall;
-	ck_assert_int_eq(judge_send(&facts, history.card, &history.policy, history.arena,
-			     &verdict, &why),
-	    BASE_OK);
+	verdict = history_decide(&history, &facts);
 	history.policy.threshold = 0.5;
 	history.policy.tag_threshold = 2;
-	recall->site_score = verdict.score - 0.0001;
-	judge_send(&facts, history.card, &history.policy, history.arena, &verdict, &why);
+	recall->site_score = verdict.judged.score - 0.0001;
+	verdict = history_decide(&history, &facts);
 	ck_assert_int_eq(verdict.action, SETTINGS_CONFIRM);
-	recall->site_score = verdict.score;
-	judge_send(&facts, history.card, &history.policy, history.arena, &verdict, &why);
+	recall->site_score = verdict.judged.score;
+	verdict = history_decide(&history, &facts);
 	ck_assert_int_eq(verdict.action, SETTINGS_PASS);
 	history_end(&history);
-}
-END_TEST
-
-/* --- bars -------------------------------------------------------------------------- */
-
-/* Threshold 0.9, tag from 0.5, 3 sends (10 on a new site), 5 times the odds. */
-static const struct {
-	enum settings_action rule, action;
-	double score, site, site_tag;
-	unsigned sends;
-	unsigned site_sends; /* 200 are needed */
-	bool is_confirmed, goes_on;
-	enum judge_bar stop, tag;
-	const char *said; /* what explain says of them */
-} bars[] = {
-	{ SETTINGS_CONFIRM, SETTINGS_PASS, 0.4, 0.7, 0.6, 50, 200, false, false,
-	    JUDGE_BAR_THRESHOLD, JUDGE_BAR_THRESHOLD,
-	    "pass (test: confirm from 0.9, tag from 0.5)\n"
-	    "  hold: no: 0.400000 is below the threshold 0.9\n"
-	    "  tag: no: 0.400000 is below the threshold 0.5\n" },
-	{ SETTINGS_CONFIRM, SETTINGS_PASS, 0.55, 0.7, 0.6, 50, 200, false, false,
-	    JUDGE_BAR_THRESHOLD, JUDGE_BAR_SITE,
-	    "pass (test: confirm from 0.9, tag from 0.5)\n"
-	    "  hold: no: 0.550000 is below the threshold 0.9\n"
-	    "  tag: no: 0.550000 is not above the site's own percentile 0.600000\n" },
-	{ SETTINGS_CONFIRM, SETTINGS_PASS, 0.7, 0, 0, 50, 200, false, false, JUDGE_BAR_THRESHOLD,
-	    JUDGE_BAR_NEW_SITE,
-	    "pass (test: confirm from 0.9, tag from 0.5)\n"
-	    "  hold: no: 0.700000 is below the threshold 0.9\n"
-	    "  tag: no: 0.700000 is below 0.833333, 5 times the odds of the threshold 0.5, "
-	    "as the "
-	    "site is new\n" },
-	{ SETTINGS_CONFIRM, SETTINGS_TAG, 0.95, 0.97, 0.6, 50, 200, false, false, JUDGE_BAR_SITE,
-	    JUDGE_BAR_NONE,
-	    "tag (test: confirm from 0.9, tag from 0.5)\n"
-	    "  hold: no: 0.950000 is not above the site's own percentile 0.970000\n"
-	    "  tag: 0.950000 is above the threshold 0.5 and the site's own percentile "
-	    "0.600000\n" },
-	{ SETTINGS_CONFIRM, SETTINGS_TAG, 0.95, 0, 0, 50, 200, false, false, JUDGE_BAR_NEW_SITE,
-	    JUDGE_BAR_NONE,
-	    "tag (test: confirm from 0.9, tag from 0.5)\n"
-	    "  hold: no: 0.950000 is below 0.978261, 5 times the odds of the threshold "
-	    "0.9, as the "
-	    "site is new\n"
-	    "  tag: 0.950000 is above 0.833333, 5 times the odds of the threshold 0.5, as "
-	    "the site "
-	    "is new\n" },
-	{ SETTINGS_CONFIRM, SETTINGS_TAG, 0.98, 0.97, 0.6, 2, 200, false, false,
-	    JUDGE_BAR_LEARNING, JUDGE_BAR_NONE,
-	    "tag (test: confirm from 0.9, tag from 0.5)\n"
-	    "  hold: 0.980000 is above the threshold 0.9 and the site's own percentile "
-	    "0.970000, "
-	    "but only 2 of 3 sends of this sender are known\n"
-	    "  tag: 0.980000 is above the threshold 0.5 and the site's own percentile "
-	    "0.600000\n" },
-	{ SETTINGS_CONFIRM, SETTINGS_TAG, 0.98, 0, 0, 50, 199, false, false,
-	    JUDGE_BAR_LEARNING_SITE, JUDGE_BAR_NONE,
-	    "tag (test: confirm from 0.9, tag from 0.5)\n"
-	    "  hold: 0.980000 is above 0.978261, 5 times the odds of the threshold 0.9, as "
-	    "the site "
-	    "is new, but only 199 of 200 sends of the site are known\n"
-	    "  tag: 0.980000 is above 0.833333, 5 times the odds of the threshold 0.5, as "
-	    "the site "
-	    "is new\n" },
-	{ SETTINGS_CONFIRM, SETTINGS_TAG, 0.99, 0, 0, 50, 0, false, false, JUDGE_BAR_LEARNING_SITE,
-	    JUDGE_BAR_NONE,
-	    "tag (test: confirm from 0.9, tag from 0.5)\n"
-	    "  hold: 0.990000 is above 0.978261, 5 times the odds of the threshold 0.9, as "
-	    "the site "
-	    "is new, but only 0 of 200 sends of the site are known\n"
-	    "  tag: 0.990000 is above 0.833333, 5 times the odds of the threshold 0.5, as "
-	    "the site "
-	    "is new\n" },
-	{ SETTINGS_UNDO, SETTINGS_TAG, 0.98, 0.97, 0.6, 3, 200, true, false, JUDGE_BAR_CONFIRMED,
-	    JUDGE_BAR_NONE,
-	    "tag (test: undo from 0.9, tag from 0.5)\n"
-	    "  hold: 0.980000 is above the threshold 0.9 and the site's own percentile "
-	    "0.970000, "
-	    "but this very audience was confirmed before\n"
-	    "  tag: 0.980000 is above the threshold 0.5 and the site's own percentile "
-	    "0.600000\n" },
-	{ SETTINGS_UNDO, SETTINGS_TAG, 0.98, 0.97, 0.6, 3, 200, false, true,
-	    JUDGE_BAR_GOES_ON, JUDGE_BAR_NONE,
-	    "tag (test: undo from 0.9, tag from 0.5)\n"
-	    "  hold: 0.980000 is above the threshold 0.9 and the site's own percentile "
-	    "0.970000, "
-	    "but this very audience was written to since the answered mail came\n"
-	    "  tag: 0.980000 is above the threshold 0.5 and the site's own percentile "
-	    "0.600000\n" },
-	{ SETTINGS_TAG, SETTINGS_TAG, 0.98, 0.97, 0.6, 50, 200, false, false, JUDGE_BAR_RULE,
-	    JUDGE_BAR_NONE,
-	    "tag (test: tag from 0.9, tag from 0.5)\n"
-	    "  hold: 0.980000 is above the threshold 0.9 and the site's own percentile "
-	    "0.970000, "
-	    "but the rule holds nothing\n"
-	    "  tag: 0.980000 is above the threshold 0.5 and the site's own percentile "
-	    "0.600000\n" },
-	{ SETTINGS_CONFIRM, SETTINGS_CONFIRM, 0.98, 0, 0, 10, 200, false, false, JUDGE_BAR_NONE,
-	    JUDGE_BAR_NONE,
-	    "confirm (test: confirm from 0.9, tag from 0.5)\n"
-	    "  hold: 0.980000 is above 0.978261, 5 times the odds of the threshold 0.9, as "
-	    "the site "
-	    "is new\n"
-	    "  tag: 0.980000 is above 0.833333, 5 times the odds of the threshold 0.5, as "
-	    "the site "
-	    "is new\n" },
-};
-
-/* A verdict can be worked out again from what is said of it. */
-START_TEST(bars_are_told)
-{
-	struct memory_profile profile = { .sends = bars[_i].sends };
-	struct memory_site site = { .sends = bars[_i].site_sends };
-	struct memory_recall recall = { .profile = &profile,
-		.site = site.sends ? &site : NULL,
-		.site_score = bars[_i].site,
-		.site_tag_score = bars[_i].site_tag };
-	struct judge_facts facts = { .recall = &recall };
-	struct settings_policy rule = { .name = "test",
-		.action = bars[_i].rule,
-		.threshold = 0.9,
-		.tag_threshold = 0.5,
-		.learning = { .sends = 3,
-		    .sends_new_site = 10,
-		    .site_sends = 200,
-		    .new_site_odds = 5 } };
-	struct judge_verdict verdict = { .score = bars[_i].score,
-		.is_confirmed = bars[_i].is_confirmed,
-		.goes_on = bars[_i].goes_on };
-	struct judge_bars told;
-	struct base_buffer text;
-
-	ck_assert_int_eq(
-	    judge_decide(&facts, &rule, &verdict, verdict.score, &told), bars[_i].action);
-	ck_assert_int_eq(told.stop, bars[_i].stop);
-	ck_assert_int_eq(told.tag, bars[_i].tag);
-	base_buffer_init(&text, 1000);
-	judge_explain_bars(&facts, &rule, &verdict, &text);
-	ck_assert_str_eq(base_buffer_text(&text), bars[_i].said);
-	base_buffer_free(&text);
 }
 END_TEST
 
@@ -689,11 +541,11 @@ static const struct {
 static struct judge_measure
 signal_measure(struct history *history, const char *name, const struct judge_facts *facts)
 {
-	struct judge_score score = { 0 };
+	struct judge_arithmetic score = { 0 };
 	const char *why = "";
 
 	ck_assert_int_eq(
-	    judge_score_make(facts, history->card, history->arena, &score, &why), BASE_OK);
+	    judge_arithmetic_make(facts, history->card, history->arena, &score, &why), BASE_OK);
 	for (size_t i = 0; i < judge_signal_count; i++)
 		if (strcmp(judge_signals[i].name, name) == 0)
 			return score.measures[i];
@@ -763,7 +615,7 @@ START_TEST(lists_count_their_people)
 {
 	struct history history;
 	struct judge_facts facts;
-	struct judge_verdict verdict;
+	struct history_verdict verdict;
 	struct audience audience = { .people = 40, .lists = 1 };
 	struct base_buffer text;
 
@@ -784,11 +636,11 @@ START_TEST(lists_count_their_people)
 	ck_assert_double_eq(signal_measure(&history, "reply_kind", &facts).value, 3);
 	verdict =
 	    history_judge(&history, ME, "p9@example.com,all@example.com", "a2@x", "a1@x");
-	ck_assert_msg(verdict.action == SETTINGS_CONFIRM, "score %f", verdict.score);
+	ck_assert_msg(verdict.action == SETTINGS_CONFIRM, "score %f", verdict.judged.score);
 	/* at a site that is no longer new */
 	history.policy.learning.new_site_odds = 1;
 	verdict = history_judge(&history, ME, "all@example.com", "", "");
-	ck_assert_msg(verdict.action == SETTINGS_CONFIRM, "score %f", verdict.score);
+	ck_assert_msg(verdict.action == SETTINGS_CONFIRM, "score %f", verdict.judged.score);
 	/* who leaves the list out does not answer everybody */
 	facts = history_facts(
 	    &history, history_mail(&history, ME,
@@ -809,7 +661,7 @@ START_TEST(lists_count_their_people)
 	ck_assert_uint_eq(facts.recall->profile->largest, 40);
 
 	verdict = history_judge(&history, ME, "all@example.com", "", "");
-	ck_assert_msg(verdict.action == SETTINGS_PASS, "score %f", verdict.score);
+	ck_assert_msg(verdict.action == SETTINGS_PASS, "score %f", verdict.judged.score);
 
 	/* members of lists who are recipients too are one person each */
 	facts = history_facts(
@@ -1346,14 +1198,14 @@ END_TEST
 START_TEST(first_reason_names_the_stranger)
 {
 	struct history history;
-	struct judge_verdict verdict;
+	struct history_verdict verdict;
 
 	history_begin(&history);
 	history_teach(&history, 25);
 	verdict = history_judge(&history, ME,
 	    "p1@example.com,p2@example.com,s1@else.org,p3@example.com", "r@x", "");
-	ck_assert_uint_gt(verdict.reason_count, 0);
-	ck_assert_str_eq(verdict.reasons[0].person, "s1@else.org");
+	ck_assert_uint_gt(verdict.judged.reason_count, 0);
+	ck_assert_str_eq(verdict.judged.reasons[0].person, "s1@else.org");
 	history_end(&history);
 }
 END_TEST
@@ -1363,9 +1215,8 @@ START_TEST(site_score_raises_the_tag)
 {
 	struct history history;
 	struct judge_facts facts;
-	struct judge_verdict verdict;
+	struct history_verdict verdict;
 	struct memory_recall *recall;
-	const char *why = "";
 
 	history_begin(&history);
 	history_teach(&history, 25);
@@ -1374,15 +1225,13 @@ START_TEST(site_score_raises_the_tag)
 	recall = (struct memory_recall *)facts.recall;
 	history.policy.threshold = 1;
 	history.policy.tag_threshold = 0;
-	ck_assert_int_eq(judge_send(&facts, history.card, &history.policy, history.arena,
-			     &verdict, &why),
-	    BASE_OK);
+	verdict = history_decide(&history, &facts);
 	ck_assert_int_eq(verdict.action, SETTINGS_TAG);
-	recall->site_tag_score = verdict.score - 1e-9;
-	judge_send(&facts, history.card, &history.policy, history.arena, &verdict, &why);
+	recall->site_tag_score = verdict.judged.score - 1e-9;
+	verdict = history_decide(&history, &facts);
 	ck_assert_int_eq(verdict.action, SETTINGS_TAG);
-	recall->site_tag_score = verdict.score;
-	judge_send(&facts, history.card, &history.policy, history.arena, &verdict, &why);
+	recall->site_tag_score = verdict.judged.score;
+	verdict = history_decide(&history, &facts);
 	ck_assert_int_eq(verdict.action, SETTINGS_PASS);
 	history_end(&history);
 }
@@ -1415,21 +1264,23 @@ START_TEST(newsletter_is_regular)
 END_TEST
 
 /* Why a send that scores enough for anything is not stopped now. */
-static enum judge_bar
-regular_bar(struct history *history, const char *recipients, const char *parent)
+static enum policy_gate
+regular_gate(struct history *history, const char *recipients, const char *parent)
 {
 	struct judge_facts facts =
 	    history_facts(history, history_mail(history, ME, recipients, "now@x", parent));
-	struct settings_policy rule = { .action = SETTINGS_CONFIRM };
-	struct judge_verdict verdict;
-	struct judge_bars told;
+	const struct settings_policy rule = { .action = SETTINGS_CONFIRM };
+	const struct policy_facts asked = { .recall = facts.recall };
+	struct judge_score score;
+	struct policy_gates gates;
 	const char *why = "";
 
 	ck_assert_int_eq(
-	    judge_score(&facts, history->card, history->arena, &verdict, &why), BASE_OK);
-	ck_assert_int_eq(judge_decide(&facts, &rule, &verdict, 1, &told),
-	    told.stop == JUDGE_BAR_NONE ? SETTINGS_CONFIRM : SETTINGS_TAG);
-	return told.stop;
+	    judge_score(&facts, history->card, history->arena, &score, &why), BASE_OK);
+	score.score = 1;
+	ck_assert_int_eq(policy_gates_pass(&asked, &rule, &score, &gates),
+	    gates.hold == POLICY_GATE_NONE ? SETTINGS_CONFIRM : SETTINGS_TAG);
+	return gates.hold;
 }
 
 /*
@@ -1446,9 +1297,9 @@ START_TEST(friday_newsletter_passes)
 	begin = history.now;
 	for (unsigned week = 0; week < 4; week++) {
 		history.now = begin + week * 7 * 86400;
-		ck_assert_int_eq(regular_bar(&history,
+		ck_assert_int_eq(regular_gate(&history,
 				     history_people(history.arena, 100 + week, 20), ""),
-		    week < 3 ? JUDGE_BAR_NONE : JUDGE_BAR_REGULAR);
+		    week < 3 ? POLICY_GATE_NONE : POLICY_GATE_REGULAR);
 		history_send(
 		    &history, ME, history_people(history.arena, 100 + week, 20), "", "");
 		for (unsigned other = 0; other < week; other++) {
@@ -1462,19 +1313,19 @@ START_TEST(friday_newsletter_passes)
 	readers = history_people(history.arena, 104, 20);
 	twice = history_people(history.arena, 104, 40);
 	history.now += 4 * 86400; /* a Tuesday */
-	ck_assert_int_eq(regular_bar(&history, readers, ""), JUDGE_BAR_NONE);
-	ck_assert_int_eq(regular_bar(&history, twice, ""), JUDGE_BAR_NONE);
-	ck_assert_int_eq(regular_bar(&history, history_people(history.arena, 103, 20), ""),
-	    JUDGE_BAR_NONE);
+	ck_assert_int_eq(regular_gate(&history, readers, ""), POLICY_GATE_NONE);
+	ck_assert_int_eq(regular_gate(&history, twice, ""), POLICY_GATE_NONE);
+	ck_assert_int_eq(regular_gate(&history, history_people(history.arena, 103, 20), ""),
+	    POLICY_GATE_NONE);
 	history.now += 3 * 86400;
-	ck_assert_int_eq(regular_bar(&history, readers, ""), JUDGE_BAR_REGULAR);
-	ck_assert_int_eq(regular_bar(&history, twice, ""), JUDGE_BAR_NONE);
+	ck_assert_int_eq(regular_gate(&history, readers, ""), POLICY_GATE_REGULAR);
+	ck_assert_int_eq(regular_gate(&history, twice, ""), POLICY_GATE_NONE);
 	/* nor is it the newsletter when it answers one of the readers and all others */
 	history_send(&history, "p104@example.com",
 	    base_arena_printf(
 		history.arena, "%s," ME, history_people(history.arena, 105, 19)),
 	    "theirs@x", "");
-	ck_assert_int_eq(regular_bar(&history, readers, "theirs@x"), JUDGE_BAR_NONE);
+	ck_assert_int_eq(regular_gate(&history, readers, "theirs@x"), POLICY_GATE_NONE);
 	history_end(&history);
 }
 END_TEST
@@ -1497,21 +1348,21 @@ START_TEST(regular_size_class_passes)
 	    "theirs@x", "");
 	people = history_people(history.arena, 500, 18);
 	history.now += 3 * 86400;
-	ck_assert_int_eq(regular_bar(&history, people, ""), JUDGE_BAR_NONE);
+	ck_assert_int_eq(regular_gate(&history, people, ""), POLICY_GATE_NONE);
 	history.now += 4 * 86400;
-	ck_assert_int_eq(regular_bar(&history, people, ""), JUDGE_BAR_REGULAR);
+	ck_assert_int_eq(regular_gate(&history, people, ""), POLICY_GATE_REGULAR);
 	/* of another size; to a group that only others write to; an answer to everybody */
-	ck_assert_int_eq(regular_bar(&history, history_people(history.arena, 500, 40), ""),
-	    JUDGE_BAR_NONE);
-	ck_assert_int_eq(regular_bar(&history, history_people(history.arena, 800, 18), ""),
-	    JUDGE_BAR_NONE);
+	ck_assert_int_eq(regular_gate(&history, history_people(history.arena, 500, 40), ""),
+	    POLICY_GATE_NONE);
+	ck_assert_int_eq(regular_gate(&history, history_people(history.arena, 800, 18), ""),
+	    POLICY_GATE_NONE);
 	people = base_arena_printf(
 	    history.arena, "%s,boss@example.com", history_people(history.arena, 800, 18));
-	ck_assert_int_eq(regular_bar(&history, people, "theirs@x"), JUDGE_BAR_NONE);
+	ck_assert_int_eq(regular_gate(&history, people, "theirs@x"), POLICY_GATE_NONE);
 	people = base_arena_printf(
 	    history.arena, "%s,boss@example.com", history_people(history.arena, 500, 17));
-	ck_assert_int_eq(regular_bar(&history, people, ""), JUDGE_BAR_NONE);
-	ck_assert_int_eq(regular_bar(&history, people, "theirs@x"), JUDGE_BAR_NONE);
+	ck_assert_int_eq(regular_gate(&history, people, ""), POLICY_GATE_NONE);
+	ck_assert_int_eq(regular_gate(&history, people, "theirs@x"), POLICY_GATE_NONE);
 	history_end(&history);
 }
 END_TEST
@@ -1521,33 +1372,30 @@ START_TEST(body_is_wanted_when_it_matters)
 {
 	struct history history;
 	struct judge_facts facts;
-	struct judge_verdict verdict;
+	struct history_verdict verdict;
 	struct mail_transaction *mail;
-	const char *why = "";
 	double odds;
 
 	history_begin(&history);
 	text_history(&history);
 	mail = history_mail(&history, ME, MANY ",anna@example.com", "now@x", "");
 	facts = history_facts(&history, mail);
-	ck_assert_int_eq(judge_send(&facts, history.card, &history.policy, history.arena,
-			     &verdict, &why),
-	    BASE_OK);
+	verdict = history_decide(&history, &facts);
 	/* The threshold a little above: 5 is what a new site asks for. */
-	odds = verdict.score / (1 - verdict.score) / 5 * 1.3;
+	odds = verdict.judged.score / (1 - verdict.judged.score) / 5 * 1.3;
 	history.policy.threshold = odds / (1 + odds);
-	judge_send(&facts, history.card, &history.policy, history.arena, &verdict, &why);
+	verdict = history_decide(&history, &facts);
 	ck_assert_int_eq(verdict.action, SETTINGS_PASS);
 	ck_assert(verdict.wants_body);
 	mail->text = "Hi Anna,\n\nas we said.\n";
 	mail->text_length = strlen(mail->text);
 	facts.has_body = true;
-	judge_send(&facts, history.card, &history.policy, history.arena, &verdict, &why);
+	verdict = history_decide(&history, &facts);
 	ck_assert_int_eq(verdict.action, SETTINGS_CONFIRM);
 	ck_assert(!verdict.wants_body);
 	facts = history_facts(
 	    &history, history_mail(&history, ME, "p1@example.com", "now@x", ""));
-	judge_send(&facts, history.card, &history.policy, history.arena, &verdict, &why);
+	verdict = history_decide(&history, &facts);
 	ck_assert(!verdict.wants_body);
 	history_end(&history);
 }
@@ -1737,7 +1585,7 @@ START_TEST(what_is_said_is_true)
 	struct history history;
 	struct mail_transaction *mail;
 	struct judge_facts facts;
-	struct judge_verdict verdict;
+	struct history_verdict verdict;
 	const char *text, *why = "";
 
 	history_begin(&history);
@@ -1752,13 +1600,11 @@ START_TEST(what_is_said_is_true)
 	    &history, said[_i].sender, said[_i].recipients, "now@x", said[_i].parent);
 	mail->to = history_addresses(history.arena, said[_i].recipients);
 	facts = history_facts(&history, mail);
-	ck_assert_int_eq(judge_send(&facts, history.card, &history.policy, history.arena,
-			     &verdict, &why),
-	    BASE_OK);
-	ck_assert_msg(verdict.reason_count == 1, "%s is unknown", said[_i].signal);
-	ck_assert_str_eq(verdict.reasons[0].text, said[_i].text);
+	verdict = history_decide(&history, &facts);
+	ck_assert_msg(verdict.judged.reason_count == 1, "%s is unknown", said[_i].signal);
+	ck_assert_str_eq(verdict.judged.reasons[0].text, said[_i].text);
 	if (said[_i].evidence) {
-		const char *end = verdict.reasons[0].evidence;
+		const char *end = verdict.judged.reasons[0].evidence;
 
 		ck_assert_uint_gt(strlen(end), strlen(said[_i].evidence));
 		end += strlen(end) - strlen(said[_i].evidence);
@@ -1834,10 +1680,9 @@ shuffled(struct base_arena *arena, const struct mail_addresses *list)
 }
 
 static void
-verdicts_equal(const struct judge_verdict *a, const struct judge_verdict *b)
+scores_equal(const struct judge_score *a, const struct judge_score *b)
 {
 	ck_assert(a->score == b->score && a->points == b->points);
-	ck_assert_int_eq(a->action, b->action);
 	ck_assert_uint_eq(a->reason_count, b->reason_count);
 	for (size_t i = 0; i < a->reason_count; i++) {
 		ck_assert_str_eq(a->reasons[i].signal, b->reasons[i].signal);
@@ -1846,18 +1691,17 @@ verdicts_equal(const struct judge_verdict *a, const struct judge_verdict *b)
 	}
 }
 
-static struct judge_verdict
+static struct judge_score
 mail_judged(struct history *history, const struct mail_transaction *mail)
 {
 	struct judge_facts facts = history_facts(history, mail);
-	struct judge_verdict verdict;
+	struct judge_score score;
 	const char *why = "";
 
 	facts.has_body = mail->text_length > 0;
-	ck_assert_int_eq(judge_send(&facts, history->card, &history->policy, history->arena,
-			     &verdict, &why),
-	    BASE_OK);
-	return verdict;
+	ck_assert_int_eq(
+	    judge_score(&facts, history->card, history->arena, &score, &why), BASE_OK);
+	return score;
 }
 
 /* Whatever the facts are: judged twice, and in another order, they give the same. */
@@ -1874,7 +1718,7 @@ START_TEST(order_does_not_matter)
 			history.arena, "p%u@example.com", (unsigned)random() % 10),
 		    random_people(&history, random() % 2 ? 5 : 60, 80), "now@x",
 		    base_arena_printf(history.arena, "%u@x", (unsigned)random() % 700));
-		struct judge_verdict first, again, other;
+		struct judge_score first, again, other;
 
 		if (random() % 2)
 			mail->to = mail->recipients;
@@ -1884,11 +1728,11 @@ START_TEST(order_does_not_matter)
 		}
 		first = mail_judged(&history, mail);
 		again = mail_judged(&history, mail);
-		verdicts_equal(&first, &again);
+		scores_equal(&first, &again);
 		mail->recipients = shuffled(history.arena, &mail->recipients);
 		mail->to = shuffled(history.arena, &mail->to);
 		other = mail_judged(&history, mail);
-		verdicts_equal(&first, &other);
+		scores_equal(&first, &other);
 	}
 	history_end(&history);
 }
@@ -1943,8 +1787,6 @@ main(void)
 	tcase_add_test(card, ties_are_told_by_name);
 	tcase_add_loop_test(
 	    card, body_can_add_in_pairs, 0, (int)(sizeof(bodies) / sizeof(*bodies)));
-	tcase_add_loop_test(
-	    scenario, bars_are_told, 0, (int)(sizeof(bars) / sizeof(*bars)));
 	tcase_add_test(scenario, slip_is_stopped_once);
 	tcase_add_test(scenario, new_sender_is_not_held);
 	tcase_add_test(scenario, judging_is_pure);

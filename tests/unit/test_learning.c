@@ -174,7 +174,7 @@ START_TEST(a_wide_audience_is_learned)
 {
 	struct history history;
 	const char *wide;
-	struct judge_verdict verdict;
+	struct history_verdict verdict;
 
 	history_begin(&history);
 	memory_reopen(&history);

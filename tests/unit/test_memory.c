@@ -634,7 +634,7 @@ memory_reopen(struct history *history)
 START_TEST(store_keeps_what_was_learned)
 {
 	struct history history;
-	struct judge_verdict verdict;
+	struct history_verdict verdict;
 	struct judge_facts facts;
 	const char *others, *why = "";
 

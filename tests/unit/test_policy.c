@@ -121,7 +121,7 @@ static const struct send {
 	    .minute = 60 },
 	{ "reason = \"greeting_to_one\"", true, NULL, .reason = "greeting_to_one" },
 	{ "reason = \"greeting_to_one\"", false, "reason: none", .reason = "familiarity" },
-	{ "reason = \"greeting_to_one\"", false, "reason: there is no verdict",
+	{ "reason = \"greeting_to_one\"", false, "reason: there is no score",
 	    .people = 1 },
 	/* every criterion must fit */
 	{ "sender = \"@example.com\"; people_min = 2", false, "people_min: 1",
@@ -140,7 +140,7 @@ START_TEST(test_match)
 		.inside = &inside };
 	struct audience audience = { send->kind, send->people == 0 ? 1 : send->people, 0 };
 	struct judge_reason reason = { .signal = send->reason };
-	struct judge_verdict verdict = { .reasons = &reason, .reason_count = 1 };
+	struct judge_score score = { .reasons = &reason, .reason_count = 1 };
 	struct sockaddr_storage client = { 0 };
 	struct policy_facts facts = { .transaction = &transaction,
 		.actor = send->sender == NULL ? "x@example.com" : send->sender,
@@ -148,7 +148,7 @@ START_TEST(test_match)
 		.client = &client,
 		.audience = &audience,
 		.moment = { send->weekday, send->minute } };
-	const struct judge_verdict *known = send->reason == NULL ? NULL : &verdict;
+	const struct judge_score *known = send->reason == NULL ? NULL : &score;
 	const char *misfit;
 	char rules[512], room[256];
 
@@ -209,27 +209,167 @@ START_TEST(test_wants_body)
 	struct memory_recall recall = {
 		.profile = &profile, .site = &site, .site_score = 0.3
 	};
-	struct judge_facts judged = { .recall = &recall };
-	struct judge_verdict verdict = {
+	struct judge_score score = {
 		.score = 0.4, .body_score = 0.7, .body_may_tell = true
 	};
-	struct policy_facts facts = {
-		.transaction = &transaction, .actor = "ann@example.com", .login = ""
-	};
+	struct policy_facts facts = { .transaction = &transaction,
+		.actor = "ann@example.com",
+		.login = "",
+		.recall = &recall };
+	struct policy_decision decision;
 
 	rules_load("{ name = \"greeting\"; match: { reason = \"greeting_to_one\"; };"
 		   " threshold = 0.6; }, { name = \"rest\"; threshold = 0.9; }");
 	facts.settings = settings;
-	ck_assert_str_eq(policy_decide(&facts, &judged, &verdict)->name, "rest");
-	ck_assert_int_eq(verdict.action, SETTINGS_PASS);
-	ck_assert(verdict.wants_body);
-	verdict.body_score = 0.5;
-	policy_decide(&facts, &judged, &verdict);
-	ck_assert(!verdict.wants_body);
-	verdict.body_score = 0.7;
-	verdict.body_may_tell = false;
-	policy_decide(&facts, &judged, &verdict);
-	ck_assert(!verdict.wants_body);
+	decision = policy_decide(&facts, &score, NULL);
+	ck_assert_str_eq(decision.rule->name, "rest");
+	ck_assert_int_eq(decision.action, SETTINGS_PASS);
+	ck_assert(decision.wants_body);
+	score.body_score = 0.5;
+	ck_assert(!policy_decide(&facts, &score, NULL).wants_body);
+	score.body_score = 0.7;
+	score.body_may_tell = false;
+	ck_assert(!policy_decide(&facts, &score, NULL).wants_body);
+}
+END_TEST
+
+/* --- gates ------------------------------------------------------------------------- */
+
+/* Threshold 0.9, tag from 0.5, 3 sends (10 on a new site), 5 times the odds. */
+static const struct {
+	enum settings_action rule, action;
+	double score, site, site_tag;
+	unsigned sends;
+	unsigned site_sends; /* 200 are needed */
+	bool is_confirmed, conversation_continues;
+	enum policy_gate hold, tag;
+	const char *said; /* what explain says of them */
+} gates[] = {
+	{ SETTINGS_CONFIRM, SETTINGS_PASS, 0.4, 0.7, 0.6, 50, 200, false, false,
+	    POLICY_GATE_THRESHOLD, POLICY_GATE_THRESHOLD,
+	    "pass (test: confirm from 0.9, tag from 0.5)\n"
+	    "  hold: no: 0.400000 is below the threshold 0.9\n"
+	    "  tag: no: 0.400000 is below the threshold 0.5\n" },
+	{ SETTINGS_CONFIRM, SETTINGS_PASS, 0.55, 0.7, 0.6, 50, 200, false, false,
+	    POLICY_GATE_THRESHOLD, POLICY_GATE_PERCENTILE,
+	    "pass (test: confirm from 0.9, tag from 0.5)\n"
+	    "  hold: no: 0.550000 is below the threshold 0.9\n"
+	    "  tag: no: 0.550000 is not above the site's own percentile 0.600000\n" },
+	{ SETTINGS_CONFIRM, SETTINGS_PASS, 0.7, 0, 0, 50, 200, false, false, POLICY_GATE_THRESHOLD,
+	    POLICY_GATE_NEW_SITE,
+	    "pass (test: confirm from 0.9, tag from 0.5)\n"
+	    "  hold: no: 0.700000 is below the threshold 0.9\n"
+	    "  tag: no: 0.700000 is below 0.833333, 5 times the odds of the threshold 0.5, "
+	    "as the "
+	    "site is new\n" },
+	{ SETTINGS_CONFIRM, SETTINGS_TAG, 0.95, 0.97, 0.6, 50, 200, false, false, POLICY_GATE_PERCENTILE,
+	    POLICY_GATE_NONE,
+	    "tag (test: confirm from 0.9, tag from 0.5)\n"
+	    "  hold: no: 0.950000 is not above the site's own percentile 0.970000\n"
+	    "  tag: 0.950000 is above the threshold 0.5 and the site's own percentile "
+	    "0.600000\n" },
+	{ SETTINGS_CONFIRM, SETTINGS_TAG, 0.95, 0, 0, 50, 200, false, false, POLICY_GATE_NEW_SITE,
+	    POLICY_GATE_NONE,
+	    "tag (test: confirm from 0.9, tag from 0.5)\n"
+	    "  hold: no: 0.950000 is below 0.978261, 5 times the odds of the threshold "
+	    "0.9, as the "
+	    "site is new\n"
+	    "  tag: 0.950000 is above 0.833333, 5 times the odds of the threshold 0.5, as "
+	    "the site "
+	    "is new\n" },
+	{ SETTINGS_CONFIRM, SETTINGS_TAG, 0.98, 0.97, 0.6, 2, 200, false, false,
+	    POLICY_GATE_LEARNING, POLICY_GATE_NONE,
+	    "tag (test: confirm from 0.9, tag from 0.5)\n"
+	    "  hold: 0.980000 is above the threshold 0.9 and the site's own percentile "
+	    "0.970000, "
+	    "but only 2 of 3 sends of this sender are known\n"
+	    "  tag: 0.980000 is above the threshold 0.5 and the site's own percentile "
+	    "0.600000\n" },
+	{ SETTINGS_CONFIRM, SETTINGS_TAG, 0.98, 0, 0, 50, 199, false, false,
+	    POLICY_GATE_LEARNING_SITE, POLICY_GATE_NONE,
+	    "tag (test: confirm from 0.9, tag from 0.5)\n"
+	    "  hold: 0.980000 is above 0.978261, 5 times the odds of the threshold 0.9, as "
+	    "the site "
+	    "is new, but only 199 of 200 sends of the site are known\n"
+	    "  tag: 0.980000 is above 0.833333, 5 times the odds of the threshold 0.5, as "
+	    "the site "
+	    "is new\n" },
+	{ SETTINGS_CONFIRM, SETTINGS_TAG, 0.99, 0, 0, 50, 0, false, false, POLICY_GATE_LEARNING_SITE,
+	    POLICY_GATE_NONE,
+	    "tag (test: confirm from 0.9, tag from 0.5)\n"
+	    "  hold: 0.990000 is above 0.978261, 5 times the odds of the threshold 0.9, as "
+	    "the site "
+	    "is new, but only 0 of 200 sends of the site are known\n"
+	    "  tag: 0.990000 is above 0.833333, 5 times the odds of the threshold 0.5, as "
+	    "the site "
+	    "is new\n" },
+	{ SETTINGS_UNDO, SETTINGS_TAG, 0.98, 0.97, 0.6, 3, 200, true, false, POLICY_GATE_CONFIRMED,
+	    POLICY_GATE_NONE,
+	    "tag (test: undo from 0.9, tag from 0.5)\n"
+	    "  hold: 0.980000 is above the threshold 0.9 and the site's own percentile "
+	    "0.970000, "
+	    "but this very audience was confirmed before\n"
+	    "  tag: 0.980000 is above the threshold 0.5 and the site's own percentile "
+	    "0.600000\n" },
+	{ SETTINGS_UNDO, SETTINGS_TAG, 0.98, 0.97, 0.6, 3, 200, false, true,
+	    POLICY_GATE_CONVERSATION, POLICY_GATE_NONE,
+	    "tag (test: undo from 0.9, tag from 0.5)\n"
+	    "  hold: 0.980000 is above the threshold 0.9 and the site's own percentile "
+	    "0.970000, "
+	    "but this very audience was written to since the answered mail came\n"
+	    "  tag: 0.980000 is above the threshold 0.5 and the site's own percentile "
+	    "0.600000\n" },
+	{ SETTINGS_TAG, SETTINGS_TAG, 0.98, 0.97, 0.6, 50, 200, false, false, POLICY_GATE_RULE,
+	    POLICY_GATE_NONE,
+	    "tag (test: tag from 0.9, tag from 0.5)\n"
+	    "  hold: 0.980000 is above the threshold 0.9 and the site's own percentile "
+	    "0.970000, "
+	    "but the rule holds nothing\n"
+	    "  tag: 0.980000 is above the threshold 0.5 and the site's own percentile "
+	    "0.600000\n" },
+	{ SETTINGS_CONFIRM, SETTINGS_CONFIRM, 0.98, 0, 0, 10, 200, false, false, POLICY_GATE_NONE,
+	    POLICY_GATE_NONE,
+	    "confirm (test: confirm from 0.9, tag from 0.5)\n"
+	    "  hold: 0.980000 is above 0.978261, 5 times the odds of the threshold 0.9, as "
+	    "the site "
+	    "is new\n"
+	    "  tag: 0.980000 is above 0.833333, 5 times the odds of the threshold 0.5, as "
+	    "the site "
+	    "is new\n" },
+};
+
+/* A verdict can be worked out again from what is said of it. */
+START_TEST(gates_are_told)
+{
+	struct memory_profile profile = { .sends = gates[_i].sends };
+	struct memory_site site = { .sends = gates[_i].site_sends };
+	struct memory_recall recall = { .profile = &profile,
+		.site = site.sends ? &site : NULL,
+		.site_score = gates[_i].site,
+		.site_tag_score = gates[_i].site_tag };
+	const struct policy_facts facts = { .recall = &recall };
+	struct settings_policy rule = { .name = "test",
+		.action = gates[_i].rule,
+		.threshold = 0.9,
+		.tag_threshold = 0.5,
+		.learning = { .sends = 3,
+		    .sends_new_site = 10,
+		    .site_sends = 200,
+		    .new_site_odds = 5 } };
+	struct judge_score score = { .score = gates[_i].score,
+		.is_confirmed = gates[_i].is_confirmed,
+		.conversation_continues = gates[_i].conversation_continues };
+	struct policy_gates told;
+	struct base_buffer text;
+
+	ck_assert_int_eq(
+	    policy_gates_pass(&facts, &rule, &score, &told), gates[_i].action);
+	ck_assert_int_eq(told.hold, gates[_i].hold);
+	ck_assert_int_eq(told.tag, gates[_i].tag);
+	base_buffer_init(&text, 1000);
+	policy_explain(&facts, &rule, &score, &text);
+	ck_assert_str_eq(base_buffer_text(&text), gates[_i].said);
+	base_buffer_free(&text);
 }
 END_TEST
 
@@ -275,6 +415,7 @@ main(void)
 	tcase_add_loop_test(tcase, test_match, 0, COUNT(sends));
 	tcase_add_test(tcase, test_first);
 	tcase_add_test(tcase, test_wants_body);
+	tcase_add_loop_test(tcase, gates_are_told, 0, COUNT(gates));
 	tcase_add_loop_test(tcase, test_moment, 0, COUNT(moments));
 	suite_add_tcase(suite, tcase);
 	srunner_run_all(runner, CK_NORMAL);

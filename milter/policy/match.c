@@ -1,5 +1,5 @@
-/* policy - the rules in order, and what the chosen one does; see policy.h */
-#include "milter/policy/policy.h"
+/* match - which rule fits a send, and why another does not; see policy.h */
+#include "milter/policy/internal.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -84,11 +84,11 @@ is_on(const struct settings_match *match, unsigned weekday)
 
 /* Does one of the signals add points? */
 static bool
-has_reason(const struct settings_match *match, const struct judge_verdict *verdict)
+has_reason(const struct settings_match *match, const struct judge_score *score)
 {
 	for (size_t i = 0; i < match->reason_count; i++)
-		for (size_t k = 0; k < verdict->reason_count; k++)
-			if (strcmp(match->reasons[i], verdict->reasons[k].signal) == 0)
+		for (size_t k = 0; k < score->reason_count; k++)
+			if (strcmp(match->reasons[i], score->reasons[k].signal) == 0)
 				return true;
 	return false;
 }
@@ -168,9 +168,8 @@ time_misfit(const struct policy_facts *facts, const struct settings_match *match
 	return NULL;
 }
 
-/* Why a rule does not fit, its reasons left aside. */
-static const char *
-misfit_but_reasons(const struct policy_facts *facts, const struct settings_match *match,
+const char *
+policy_misfit_but_reasons(const struct policy_facts *facts, const struct settings_match *match,
     char *room_r, size_t size)
 {
 	const char *misfit = sender_misfit(facts, match, room_r, size);
@@ -189,58 +188,30 @@ misfit_but_reasons(const struct policy_facts *facts, const struct settings_match
 }
 
 const char *
-policy_misfit(const struct policy_facts *facts, const struct judge_verdict *verdict,
+policy_misfit(const struct policy_facts *facts, const struct judge_score *score,
     const struct settings_policy *rule, char *room_r, size_t size)
 {
-	const char *misfit = misfit_but_reasons(facts, &rule->match, room_r, size);
+	const char *misfit = policy_misfit_but_reasons(facts, &rule->match, room_r, size);
 
 	if (misfit != NULL || rule->match.reason_count == 0)
 		return misfit;
-	if (verdict == NULL)
-		return "reason: there is no verdict";
-	return has_reason(&rule->match, verdict) ? NULL : "reason: none of them holds";
+	if (score == NULL)
+		return "reason: there is no score";
+	return has_reason(&rule->match, score) ? NULL : "reason: none of them holds";
 }
 
 /* --- the choice --------------------------------------------------------------------- */
 
 const struct settings_policy *
-policy_choose(const struct policy_facts *facts, const struct judge_verdict *verdict)
+policy_choose(const struct policy_facts *facts, const struct judge_score *score)
 {
 	const struct settings *settings = facts->settings;
 	char room[256];
 	size_t i = 0;
 
 	while (i + 1 < settings->policy_count &&
-	       policy_misfit(facts, verdict, &settings->policies[i], room, sizeof(room)) !=
+	       policy_misfit(facts, score, &settings->policies[i], room, sizeof(room)) !=
 		   NULL)
 		i++;
 	return &settings->policies[i];
-}
-
-/* Could the body's start bring a rule before the chosen one, and that one hold the send? */
-static bool
-may_be_overtaken(const struct policy_facts *facts, const struct judge_facts *judged,
-    const struct judge_verdict *verdict, const struct settings_policy *chosen)
-{
-	const struct settings_policy *rule = facts->settings->policies;
-	char room[256];
-
-	for (; rule < chosen; rule++)
-		if (rule->match.reason_count > 0 &&
-		    misfit_but_reasons(facts, &rule->match, room, sizeof(room)) == NULL &&
-		    judge_wants_body(judged, rule, verdict, verdict->action))
-			return true;
-	return false;
-}
-
-const struct settings_policy *
-policy_decide(const struct policy_facts *facts, const struct judge_facts *judged,
-    struct judge_verdict *verdict)
-{
-	const struct settings_policy *rule = policy_choose(facts, verdict);
-
-	verdict->action = judge_action(judged, rule, verdict, verdict->score);
-	verdict->wants_body = judge_wants_body(judged, rule, verdict, verdict->action) ||
-			      may_be_overtaken(facts, judged, verdict, rule);
-	return rule;
 }
