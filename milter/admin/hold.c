@@ -206,14 +206,14 @@ with_one(const struct settings *settings, int argc, char **argv, one_fn *act,
 
 /* What happens when the time of a hold is over. */
 static const char *
-end_text(enum hold_end end)
+end_text(enum mail_end end)
 {
 	switch (end) {
-	case HOLD_END_SEND:
+	case MAIL_END_SEND:
 		return "it is sent";
-	case HOLD_END_RETURN:
+	case MAIL_END_RETURN:
 		return "it is returned to its author";
-	case HOLD_END_DELETE:
+	case MAIL_END_DELETE:
 		return "it is deleted";
 	}
 	return "unknown";

@@ -95,7 +95,7 @@ longest_of_policy(
 	const struct settings *settings = check->settings;
 	int64_t grace = settings->undo.grace, announce = settings->undo.announce_within;
 	bool is_asked = policy->action == SETTINGS_CONFIRM;
-	bool is_sent = is_asked && policy->on_expiry == SETTINGS_END_SEND;
+	bool is_sent = is_asked && policy->on_expiry == MAIL_END_SEND;
 
 	if (policy->action < SETTINGS_UNDO)
 		return;

@@ -160,12 +160,12 @@ hold_reasons_brief(struct base_arena *arena, const char *text)
 /* --- views ----------------------------------------------------------------------- */
 
 /* What happens when the present state ends by itself. */
-static enum hold_end
+static enum mail_end
 view_end(const struct store_hold *row)
 {
 	if (row->state == HOLD_UNDONE)
 		return row->then;
-	return row->action == HOLD_UNDO ? HOLD_END_SEND : row->on_end;
+	return row->action == HOLD_UNDO ? MAIL_END_SEND : row->on_end;
 }
 
 /* From when on its sender may restore it, rounded up to a second; 0: never. */

@@ -52,6 +52,7 @@
 #define OOPS_HOLD_H
 
 #include "milter/base/base.h"
+#include "milter/mail/end.h"
 #include "milter/queue/queue.h"
 
 enum hold_state {
@@ -88,7 +89,6 @@ enum hold_return {
 	HOLD_RETURN_KEPT = 4,	/* by neither, for its size: it stays on hold until its author or an
 				 * admin decides */
 };
-enum hold_end { HOLD_END_RETURN, HOLD_END_SEND, HOLD_END_DELETE };
 
 /* How a queue file left that we did not ask for, the worse the larger. */
 enum hold_how {
@@ -198,8 +198,8 @@ struct hold_request {
 	int64_t announce; /* seconds that a window which ends by sending waits at most for the
 			   * MTA to take the letter about it; 0: it begins at once */
 	int64_t grace;	/* seconds an undone mail can be restored */
-	enum hold_end on_end; /* of a confirm: RETURN or SEND */
-	enum hold_end then;   /* of the grace: RETURN or DELETE */
+	enum mail_end on_end; /* of a confirm: RETURN or SEND */
+	enum mail_end then;   /* of the grace: RETURN or DELETE */
 	const void *lesson;
 	size_t lesson_length;
 	const char *storm;  /* of HOLD_STORM: the brake that is on */
@@ -297,7 +297,7 @@ struct hold_view {
 	const char *template; /* its name, "" none; NULL: whatever the site has */
 	int64_t created;  /* seconds since 1970, as all times here */
 	int64_t deadline; /* when the state ends by itself; 0: it does not */
-	enum hold_end at_deadline; /* what happens then */
+	enum mail_end at_deadline; /* what happens then */
 	int64_t settled;  /* when it was over; 0: it is not */
 	const char *undone_by; /* who stopped it: "link", "admin"; "" nobody */
 	enum hold_return return_how;

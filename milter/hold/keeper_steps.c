@@ -51,7 +51,7 @@ hold_step_plan(const struct store_hold *row, int64_t now)
 	case HOLD_HELD:
 		if (!is_over)
 			return plan_ask(QUEUE_STATUS);
-		if (row->action == HOLD_UNDO || row->on_end == HOLD_END_SEND)
+		if (row->action == HOLD_UNDO || row->on_end == MAIL_END_SEND)
 			return plan_move(HOLD_SENDING);
 		return plan_move(HOLD_RETURNING);
 	case HOLD_UNDONE:
@@ -60,7 +60,7 @@ hold_step_plan(const struct store_hold *row, int64_t now)
 			return plan_ask(
 			    row->seen < row->moved ? QUEUE_STOP : QUEUE_STATUS);
 		/* deleting comes before its move: the wish to restore is refused by now */
-		if (row->then == HOLD_END_DELETE)
+		if (row->then == MAIL_END_DELETE)
 			return plan_ask(QUEUE_DELETE);
 		return plan_move(HOLD_RETURNING);
 	case HOLD_SENDING:

@@ -291,7 +291,7 @@ bool
 hold_is_unannounced(const struct store_hold *row)
 {
 	bool leaves = row->action == HOLD_UNDO ||
-		      (row->action == HOLD_CONFIRM && row->on_end == HOLD_END_SEND);
+		      (row->action == HOLD_CONFIRM && row->on_end == MAIL_END_SEND);
 
 	return row->state == HOLD_HELD && row->letter_due != 0 && row->announce > 0 && leaves;
 }
@@ -394,7 +394,7 @@ wish_check(
 	if (!wish_fits(row, wish)) {
 		wish->refused = "state";
 		*why_r = base_why("%s is %s", row->id, hold_state_str(row->state));
-	} else if (row->state == HOLD_UNDONE && row->then == HOLD_END_DELETE &&
+	} else if (row->state == HOLD_UNDONE && row->then == MAIL_END_DELETE &&
 		   now >= row->deadline) {
 		/* the keeper may be deleting the file at this moment */
 		wish->refused = "over";

@@ -20,9 +20,9 @@ hold_request_check(const struct hold_request *request, const char **why_r)
 	else if (request->action != HOLD_UNDO && request->action != HOLD_CONFIRM &&
 		 request->action != HOLD_STORM)
 		*why_r = base_why("action %d is not one that holds", (int)request->action);
-	else if (request->on_end != HOLD_END_RETURN && request->on_end != HOLD_END_SEND)
+	else if (request->on_end != MAIL_END_RETURN && request->on_end != MAIL_END_SEND)
 		*why_r = base_why("a hold cannot end by deleting");
-	else if (request->then != HOLD_END_RETURN && request->then != HOLD_END_DELETE)
+	else if (request->then != MAIL_END_RETURN && request->then != MAIL_END_DELETE)
 		*why_r = base_why("a cancelled mail cannot end by being sent");
 	else if (!is_span(request->window) || !is_span(request->grace) ||
 		 !is_span(request->announce))

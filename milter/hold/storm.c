@@ -356,7 +356,7 @@ lift_write(struct hold *hold, struct base_arena *arena, const char *id, const ch
 		result = store_storm_held(hold->store, id, held_r, why_r);
 	if (result == BASE_OK)
 		result =
-		    store_storm_release(hold->store, id, states, now, HOLD_END_SEND, why_r);
+		    store_storm_release(hold->store, id, states, now, MAIL_END_SEND, why_r);
 	*storm_r = storm;
 	return result == BASE_NONE ? BASE_OK : result;
 }

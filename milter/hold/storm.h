@@ -48,7 +48,7 @@ struct hold_storm_limits {
 	size_t replies;	 /* people whose answers pass within the window */
 	int64_t window;	 /* seconds */
 	int64_t span;	 /* seconds a brake lasts */
-	enum hold_end on_end; /* of what it holds: RETURN or SEND */
+	enum mail_end on_end; /* of what it holds: RETURN or SEND */
 };
 
 /*
@@ -80,7 +80,7 @@ struct hold_storm_brake {
 	int64_t until;	 /* seconds since 1970 */
 	size_t answers;	 /* that passed within the window before it began */
 	size_t answerers; /* people who wrote them */
-	enum hold_end on_end;
+	enum mail_end on_end;
 };
 
 /* OK: a brake is on, hold it. NONE: it may pass, and is counted. */
@@ -106,7 +106,7 @@ struct hold_storm_view {
 	unsigned long people;
 	size_t answers, answerers;
 	size_t held; /* mails it has held so far */
-	enum hold_end on_end;
+	enum mail_end on_end;
 	int64_t started, until, ended;
 	const char *by; /* who ended it */
 	int64_t letter_sent;

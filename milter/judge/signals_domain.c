@@ -6,11 +6,11 @@
  */
 #include <string.h>
 
+#include "milter/base/distance.h"
 #include "milter/judge/internal.h"
 #include "milter/mail/mail.h"
 
 #define DOMAIN_SENDS 20      /* sends from which a domain's first time means something */
-#define DOMAIN_MAX_LENGTH 64 /* bytes of domains that are compared */
 #define DOMAIN_MIN_LENGTH 6  /* shorter ones are alike by chance */
 #define DOMAIN_ALIKE 2       /* edits between look-alikes, at most */
 
@@ -181,38 +181,6 @@ judge_say_outside_domain_first(
 		    value >= 2 ? "; all others are of your own domain" : "");
 }
 
-/* Edits (insert, delete, replace, swap) between two short words; stops at more than `most`. */
-static unsigned
-edit_distance(const char *a, const char *b, unsigned most)
-{
-	size_t la = strlen(a), lb = strlen(b);
-	unsigned rows[3][DOMAIN_MAX_LENGTH + 1];
-
-	if (la > DOMAIN_MAX_LENGTH || lb > DOMAIN_MAX_LENGTH || la > lb + most ||
-	    lb > la + most)
-		return most + 1;
-	for (size_t j = 0; j <= lb; j++)
-		rows[0][j] = (unsigned)j;
-	for (size_t i = 1; i <= la; i++) {
-		unsigned *row = rows[i % 3], *above = rows[(i - 1) % 3];
-
-		row[0] = (unsigned)i;
-		for (size_t j = 1; j <= lb; j++) {
-			unsigned best = above[j - 1] + (a[i - 1] != b[j - 1]);
-
-			if (above[j] + 1 < best)
-				best = above[j] + 1;
-			if (row[j - 1] + 1 < best)
-				best = row[j - 1] + 1;
-			if (i > 1 && j > 1 && a[i - 1] == b[j - 2] &&
-			    a[i - 2] == b[j - 1] && rows[(i - 2) % 3][j - 2] + 1 < best)
-				best = rows[(i - 2) % 3][j - 2] + 1;
-			row[j] = best;
-		}
-	}
-	return rows[la % 3][lb];
-}
-
 /* Is a domain almost, but not quite, another one? */
 static bool
 is_alike(const char *domain, const char *other)
@@ -222,7 +190,7 @@ is_alike(const char *domain, const char *other)
 	if (length < DOMAIN_MIN_LENGTH || strlen(other) < DOMAIN_MIN_LENGTH ||
 	    strcmp(domain, other) == 0)
 		return false;
-	return edit_distance(domain, other, DOMAIN_ALIKE) <=
+	return base_edit_distance(domain, other, DOMAIN_ALIKE) <=
 	       (length < 10 ? 1 : DOMAIN_ALIKE);
 }
 

@@ -162,6 +162,12 @@ enum base_result mail_transaction_body(struct base_arena *arena,
  */
 enum base_result mail_transaction_text(
 	struct base_arena *arena, struct mail_transaction *transaction);
+/*
+ * Those of To and Cc, who see each other, but for one: at most `max` of them, and of `among` alone
+ * unless that is NULL. Nobody who is only in the envelope (Bcc) is named.
+ */
+size_t mail_transaction_visible(const struct mail_transaction *transaction,
+	const struct mail_addresses *among, const char *but, const char **visible_r, size_t max);
 /* Did a machine or a list write it, in whoever's name? Then it is no person's own send. */
 bool mail_transaction_is_automatic(const struct mail_transaction *transaction);
 /* Is the whole start of the body there, so that no more bytes are of use? */

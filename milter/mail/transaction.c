@@ -490,6 +490,21 @@ mail_transaction_body(struct base_arena *arena, struct mail_transaction *transac
 	return BASE_OK;
 }
 
+size_t
+mail_transaction_visible(const struct mail_transaction *transaction,
+    const struct mail_addresses *among, const char *but, const char **visible_r, size_t max)
+{
+	const struct mail_addresses *sets[] = { &transaction->to, &transaction->cc };
+	size_t count = 0;
+
+	for (size_t set = 0; set < sizeof(sets) / sizeof(sets[0]); set++)
+		for (size_t i = 0; i < sets[set]->count && count < max; i++)
+			if (strcmp(sets[set]->items[i], but) != 0 &&
+			    (among == NULL || mail_addresses_has(among, sets[set]->items[i])))
+				visible_r[count++] = sets[set]->items[i];
+	return count;
+}
+
 bool
 mail_transaction_is_automatic(const struct mail_transaction *transaction)
 {

@@ -116,9 +116,8 @@ adopt_message(struct adopter *adopter, const struct queue_item *item,
 		.window = settings->confirm.expires,
 		.announce = settings->undo.announce_within,
 		.grace = settings->undo.grace,
-		.on_end = HOLD_END_RETURN,
-		.then = settings->undo.then == SETTINGS_END_DELETE ? HOLD_END_DELETE
-								   : HOLD_END_RETURN,
+		.on_end = MAIL_END_RETURN,
+		.then = settings->undo.then,
 	};
 
 	if (!queue_mac_proves_mailbox(

@@ -146,7 +146,7 @@ letter_next_sentence(const struct letter *letter)
 {
 	if (!letter->when)
 		return NULL;
-	return letter_word(letter, letter->view->at_deadline == HOLD_END_SEND
+	return letter_word(letter, letter->view->at_deadline == MAIL_END_SEND
 				       ? letter->kind->at_send
 				       : letter->kind->at_return);
 }

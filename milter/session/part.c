@@ -7,6 +7,7 @@
 #include "milter/mail/mail.h"
 
 #define MAX_NAME_BYTES (1u << 20) /* of all that an act is named by */
+#define MAX_VISIBLE 100           /* of those who have a part already; fewer may fit */
 
 /* --- names ------------------------------------------------------------------------ */
 
@@ -318,19 +319,16 @@ static const char *
 visible_text(const struct session_connection *connection)
 {
 	const struct mail_transaction *transaction = connection->mail.transaction;
-	const struct mail_addresses *recipients = &transaction->recipients;
+	const char *visible[MAX_VISIBLE];
+	size_t count = mail_transaction_visible(
+	    transaction, &transaction->recipients, "", visible, MAX_VISIBLE);
 	struct base_buffer lines;
 	const char *text;
 
 	base_buffer_init(&lines, SESSION_ACT_LEFT_BYTES);
-	for (size_t i = 0; i < recipients->count; i++) {
-		const char *address = recipients->items[i];
-
-		if ((mail_addresses_has(&transaction->to, address) ||
-			mail_addresses_has(&transaction->cc, address)) &&
-		    strlen(address) + 2 <= lines.max - lines.length)
-			base_buffer_printf(&lines, "%s\n", address);
-	}
+	for (size_t i = 0; i < count; i++)
+		if (strlen(visible[i]) + 2 <= lines.max - lines.length)
+			base_buffer_printf(&lines, "%s\n", visible[i]);
 	text = base_arena_strdup(connection->arena, base_buffer_text(&lines));
 	base_buffer_free(&lines);
 	return text == NULL ? "" : text;

@@ -11,12 +11,6 @@
 #define MAX_VISIBLE 20    /* recipients kept to show */
 #define MAX_TAG_BYTES 400 /* of a tag header's reasons */
 
-static const enum hold_end hold_ends[] = {
-	[SETTINGS_END_RETURN] = HOLD_END_RETURN,
-	[SETTINGS_END_SEND] = HOLD_END_SEND,
-	[SETTINGS_END_DELETE] = HOLD_END_DELETE,
-};
-
 static const enum hold_people people_kinds[] = {
 	[AUDIENCE_EXACT] = HOLD_PEOPLE_EXACT,
 	[AUDIENCE_AT_LEAST] = HOLD_PEOPLE_AT_LEAST,
@@ -116,26 +110,6 @@ session_tag(struct session_connection *connection, SMFICTX *context)
 	return SESSION_ACCEPT;
 }
 
-/*
- * Those who every recipient can see, but the sender; of `among` alone, unless that is NULL. Nobody
- * who is only in the envelope (Bcc) is named.
- */
-static size_t
-visible_make(const struct mail_transaction *transaction, const char *sender,
-    const struct mail_addresses *among, const char *visible_r[MAX_VISIBLE])
-{
-	const struct mail_addresses *sets[] = { &transaction->to, &transaction->cc };
-	size_t count = 0, set, i;
-
-	for (set = 0; set < sizeof(sets) / sizeof(sets[0]); set++)
-		for (i = 0; i < sets[set]->count && count < MAX_VISIBLE; i++)
-			if (strcmp(sets[set]->items[i], sender) != 0 &&
-			    (among == NULL ||
-				mail_addresses_has(among, sets[set]->items[i])))
-				visible_r[count++] = sets[set]->items[i];
-	return count;
-}
-
 /* The score's reasons as a hold keeps them. */
 static size_t
 reasons_make(struct base_arena *arena, const struct judge_score *score,
@@ -179,8 +153,8 @@ alone_make(const struct session_connection *connection, const char *visible[MAX_
 	audience_count(connection->site->audience, mail->transaction, actor, &audience);
 	*alone_r = (struct hold_alone){
 		.recipients = visible,
-		.recipients_visible = visible_make(
-		    mail->transaction, actor, &mail->transaction->recipients, visible),
+		.recipients_visible = mail_transaction_visible(mail->transaction,
+		    &mail->transaction->recipients, actor, visible, MAX_VISIBLE),
 		.recipient_count = audience_recipients(mail->transaction, actor),
 		.people = audience.people,
 		.people_kind = people_kinds[audience.kind],
@@ -239,8 +213,8 @@ request_make(struct session_connection *connection, struct hold_request *request
 	request_r->window = is_undo ? rule->window : rule->expires;
 	request_r->announce = settings->undo.announce_within;
 	request_r->grace = settings->undo.grace;
-	request_r->on_end = hold_ends[rule->on_expiry];
-	request_r->then = hold_ends[settings->undo.then];
+	request_r->on_end = rule->on_expiry;
+	request_r->then = settings->undo.then;
 	session_limit_set(mail, request_r);
 	if (mail->evaluation.decision.is_storm)
 		session_storm_request(connection, request_r);
@@ -278,7 +252,8 @@ place(
 	request.left_count = mail->left.count;
 	request.left_to = mail->left.to;
 	request.recipients_visible =
-	    visible_make(mail->transaction, mail->identity.actor, NULL, visible);
+	    mail_transaction_visible(
+		mail->transaction, NULL, mail->identity.actor, visible, MAX_VISIBLE);
 	request.reason_count = reasons_make(connection->arena, &mail->evaluation.score, reasons);
 	result = request_make(connection, &request, why_r);
 	if (result == BASE_OK && mail->judged != mail->transaction) {

@@ -289,8 +289,7 @@ session_storm_ask(struct session_connection *connection, const char **why_r)
 	const struct hold_storm_limits limits = { .replies = settings->storm.replies,
 		.window = settings->storm.window,
 		.span = settings->storm.hold,
-		.on_end = settings->storm.on_end == SETTINGS_END_SEND ? HOLD_END_SEND
-								      : HOLD_END_RETURN };
+		.on_end = settings->storm.on_end };
 	struct hold_storm_answer answer;
 	enum base_result result;
 
@@ -327,5 +326,5 @@ session_storm_request(
 	request->on_end = mail->brake.on_end;
 	/* undone, it comes back at once: its author wants to write to one person instead */
 	request->grace = 0;
-	request->then = HOLD_END_RETURN;
+	request->then = MAIL_END_RETURN;
 }

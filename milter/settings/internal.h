@@ -146,8 +146,6 @@ bool settings_is_number(
 bool settings_is_ip(const char *text, size_t length);
 /* "10.0.0.0/8", "::1", "::ffff:10.0.0.0/104" (which is the same as the first). */
 const char *settings_network_parse(const char *text, struct settings_network *network_r);
-/* How far two words are apart: letters added, dropped, changed or swapped; 64: far. */
-unsigned settings_distance(const char *a, const char *b);
 
 /* --- schema.c ----------------------------------------------------------------------- */
 

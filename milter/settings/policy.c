@@ -235,14 +235,14 @@ settings_action_str(enum settings_action action)
 
 /* The word of an end, as in the file. */
 const char *
-settings_end_str(enum settings_end end)
+settings_end_str(enum mail_end end)
 {
 	switch (end) {
-	case SETTINGS_END_RETURN:
+	case MAIL_END_RETURN:
 		return "return";
-	case SETTINGS_END_SEND:
+	case MAIL_END_SEND:
 		return "send";
-	case SETTINGS_END_DELETE:
+	case MAIL_END_DELETE:
 		return "delete";
 	}
 	return "unknown";

@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "milter/base/distance.h"
 #include "milter/settings/internal.h"
 
 /* Adds an error to the list, up to a maximum. */
@@ -275,8 +276,8 @@ nearest(const struct settings_key *table, const char *unknown)
 
 	for (const struct settings_key *key = table; key->name != NULL; key++) {
 		const char *dot = strrchr(key->name, '.');
-		unsigned distance = settings_distance(unknown, key->name);
-		unsigned elsewhere = dot == NULL ? 64 : settings_distance(leaf, dot + 1);
+		unsigned distance = base_edit_distance(unknown, key->name, BASE_DISTANCE_LONGEST);
+		unsigned elsewhere = dot == NULL ? 64 : base_edit_distance(leaf, dot + 1, BASE_DISTANCE_LONGEST);
 
 		if (distance < best_distance) {
 			best_distance = distance;
@@ -300,7 +301,7 @@ nearest_group(
 			continue;
 		memcpy(room, key->name, length);
 		room[length] = '\0';
-		if (settings_distance(unknown, room) <= 2)
+		if (base_edit_distance(unknown, room, 2) <= 2)
 			return room;
 	}
 	return NULL;

@@ -36,13 +36,13 @@ static const struct settings_choice on_errors[] = {
 	{ NULL, 0, NULL },
 };
 static const struct settings_choice after_grace[] = {
-	{ "return", SETTINGS_END_RETURN, NULL },
-	{ "delete", SETTINGS_END_DELETE, NULL },
+	{ "return", MAIL_END_RETURN, NULL },
+	{ "delete", MAIL_END_DELETE, NULL },
 	{ NULL, 0, NULL },
 };
 static const struct settings_choice on_expiry[] = {
-	{ "return", SETTINGS_END_RETURN, NULL },
-	{ "send", SETTINGS_END_SEND, NULL },
+	{ "return", MAIL_END_RETURN, NULL },
+	{ "send", MAIL_END_SEND, NULL },
 	{ NULL, 0, NULL },
 };
 

@@ -23,6 +23,7 @@
 #define OOPS_SETTINGS_H
 
 #include "milter/base/base.h"
+#include "milter/mail/end.h"
 
 /* What happens to a send, in rising order of interruption. */
 enum settings_action {
@@ -39,10 +40,9 @@ enum settings_tls {
 	SETTINGS_TLS_IF_OFFERED,
 	SETTINGS_TLS_OFF,
 };
-enum settings_end { SETTINGS_END_RETURN, SETTINGS_END_SEND, SETTINGS_END_DELETE };
 
 const char *settings_action_str(enum settings_action action);
-const char *settings_end_str(enum settings_end end);
+const char *settings_end_str(enum mail_end end);
 
 struct settings_network {
 	int family;		  /* AF_INET or AF_INET6 */
@@ -147,7 +147,7 @@ struct settings_policy {
 	enum settings_on_error on_error;
 	int64_t window;	 /* seconds, of undo */
 	int64_t expires; /* seconds, of confirm */
-	enum settings_end on_expiry;
+	enum mail_end on_expiry;
 	struct settings_learning learning;
 	struct settings_budget budget; /* of its own; what counts are all holds */
 	const char *language; /* of the letter and the pages */
@@ -239,12 +239,12 @@ struct settings {
 		int64_t window; /* seconds */
 		int64_t announce_within; /* seconds a window waits for its letter */
 		int64_t grace;	/* seconds an undone mail can still be sent */
-		enum settings_end then; /* RETURN or DELETE, after the grace */
+		enum mail_end then; /* RETURN or DELETE, after the grace */
 	} undo;
 
 	struct {
 		int64_t expires; /* seconds */
-		enum settings_end on_expiry; /* RETURN or SEND */
+		enum mail_end on_expiry; /* RETURN or SEND */
 	} confirm;
 
 	struct {
@@ -253,7 +253,7 @@ struct settings {
 		int64_t window;	       /* seconds */
 		unsigned long people;  /* who must be written to for an answer to count */
 		int64_t hold;	       /* seconds that a brake lasts */
-		enum settings_end on_end; /* of what it holds: RETURN or SEND */
+		enum mail_end on_end; /* of what it holds: RETURN or SEND */
 		const char *owner; /* address; NULL: nobody is told of lists without an owner */
 	} storm;
 

@@ -259,33 +259,3 @@ settings_network_parse(const char *text, struct settings_network *network_r)
 	*network_r = network;
 	return NULL;
 }
-
-/* Damerau and Levenshtein's distance, neighbours swapped counting as one. */
-unsigned
-settings_distance(const char *a, const char *b)
-{
-	enum { LONGEST = 63 };
-	size_t m = strlen(a), n = strlen(b);
-	unsigned d[LONGEST + 1][LONGEST + 1];
-
-	if (m > LONGEST || n > LONGEST)
-		return LONGEST + 1;
-	for (size_t i = 0; i <= m; i++)
-		d[i][0] = (unsigned)i;
-	for (size_t j = 0; j <= n; j++)
-		d[0][j] = (unsigned)j;
-	for (size_t i = 1; i <= m; i++)
-		for (size_t j = 1; j <= n; j++) {
-			unsigned best = d[i - 1][j - 1] + (a[i - 1] != b[j - 1]);
-
-			if (d[i - 1][j] + 1 < best)
-				best = d[i - 1][j] + 1;
-			if (d[i][j - 1] + 1 < best)
-				best = d[i][j - 1] + 1;
-			if (i > 1 && j > 1 && a[i - 1] == b[j - 2] &&
-			    a[i - 2] == b[j - 1] && d[i - 2][j - 2] + 1 < best)
-				best = d[i - 2][j - 2] + 1;
-			d[i][j] = best;
-		}
-	return d[m][n];
-}

@@ -143,8 +143,8 @@ struct store_hold {
 	int64_t deadline;      /* when the present state ends by itself: the time shown to people */
 	int64_t window;	       /* of undo, or life of confirm */
 	int64_t grace;	       /* after undo */
-	int on_end;	       /* enum hold_end, for the end of a confirm */
-	int then;	       /* enum hold_end, for the end of the grace */
+	int on_end;	       /* enum mail_end, for the end of a confirm */
+	int then;	       /* enum mail_end, for the end of the grace */
 	int64_t settled;       /* when a final state was reached */
 	int64_t moved;	       /* when the present state was reached */
 	const char *by;	       /* who moved it last: "link", "admin", "timer", "mta" */
@@ -322,7 +322,7 @@ struct store_storm {
 	int64_t started;
 	int64_t until;		 /* when the present state ends by itself */
 	int64_t span;		 /* seconds */
-	int on_end;		 /* enum hold_end */
+	int on_end;		 /* enum mail_end */
 	int64_t ended;		 /* when it was lifted or over */
 	const char *by;		 /* who ended it */
 	int64_t letter_due;	 /* 0: no letter waits */

@@ -182,7 +182,7 @@ page_end(const struct page *page)
 {
 	if (page->view->deadline)
 		page_say(page, NULL,
-		    page->view->at_deadline == HOLD_END_SEND ? page->words->confirm_send
+		    page->view->at_deadline == MAIL_END_SEND ? page->words->confirm_send
 							     : page->words->confirm_return,
 		    page->until);
 }
@@ -301,7 +301,7 @@ page_brake(const struct page *page)
 	page_say(page, NULL, words->brake_text, "");
 	page_facts(page);
 	page_say(page, NULL,
-	    page->view->at_deadline == HOLD_END_SEND ? words->brake_send
+	    page->view->at_deadline == MAIL_END_SEND ? words->brake_send
 						     : words->brake_return,
 	    page->until);
 	page_form(page, HOLD_WISH_LIFT, "", words->button_lift);
@@ -424,7 +424,7 @@ page_undone(const struct page *page)
 	page_facts(page);
 	if (page->view->deadline)
 		page_say(page, NULL,
-		    page->view->at_deadline == HOLD_END_DELETE ? words->undone_delete
+		    page->view->at_deadline == MAIL_END_DELETE ? words->undone_delete
 							       : words->undone_return,
 		    page->until);
 	if (!page_has_restore(page))

@@ -294,8 +294,8 @@ sample(const char *queue_id, const char *act)
 		.language = "en",
 		.window = 3600,
 		.grace = 3600,
-		.on_end = HOLD_END_RETURN,
-		.then = HOLD_END_RETURN,
+		.on_end = MAIL_END_RETURN,
+		.then = MAIL_END_RETURN,
 		.lesson = "LeSsOn",
 		.lesson_length = 6,
 	};
@@ -464,21 +464,21 @@ END_TEST
 static const struct {
 	enum hold_state state;
 	enum hold_action action;
-	enum hold_end on_end, then;
+	enum mail_end on_end, then;
 	bool is_over;
 	bool is_move;
 	int what; /* state or verb */
 } plans[] = {
 	{ HOLD_PLACING, HOLD_UNDO, 0, 0, false, false, QUEUE_STATUS },
 	{ HOLD_PLACING, HOLD_UNDO, 0, 0, true, false, QUEUE_STATUS },
-	{ HOLD_HELD, HOLD_UNDO, HOLD_END_RETURN, 0, false, false, QUEUE_STATUS },
-	{ HOLD_HELD, HOLD_UNDO, HOLD_END_RETURN, 0, true, true, HOLD_SENDING },
-	{ HOLD_HELD, HOLD_CONFIRM, HOLD_END_SEND, 0, true, true, HOLD_SENDING },
-	{ HOLD_HELD, HOLD_CONFIRM, HOLD_END_RETURN, 0, true, true, HOLD_RETURNING },
-	{ HOLD_UNDONE, HOLD_UNDO, 0, HOLD_END_RETURN, false, false, QUEUE_STOP },
-	{ HOLD_UNDONE, HOLD_UNDO, HOLD_END_SEND, HOLD_END_RETURN, false, false, QUEUE_STATUS },
-	{ HOLD_UNDONE, HOLD_UNDO, 0, HOLD_END_RETURN, true, true, HOLD_RETURNING },
-	{ HOLD_UNDONE, HOLD_UNDO, 0, HOLD_END_DELETE, true, false, QUEUE_DELETE },
+	{ HOLD_HELD, HOLD_UNDO, MAIL_END_RETURN, 0, false, false, QUEUE_STATUS },
+	{ HOLD_HELD, HOLD_UNDO, MAIL_END_RETURN, 0, true, true, HOLD_SENDING },
+	{ HOLD_HELD, HOLD_CONFIRM, MAIL_END_SEND, 0, true, true, HOLD_SENDING },
+	{ HOLD_HELD, HOLD_CONFIRM, MAIL_END_RETURN, 0, true, true, HOLD_RETURNING },
+	{ HOLD_UNDONE, HOLD_UNDO, 0, MAIL_END_RETURN, false, false, QUEUE_STOP },
+	{ HOLD_UNDONE, HOLD_UNDO, MAIL_END_SEND, MAIL_END_RETURN, false, false, QUEUE_STATUS },
+	{ HOLD_UNDONE, HOLD_UNDO, 0, MAIL_END_RETURN, true, true, HOLD_RETURNING },
+	{ HOLD_UNDONE, HOLD_UNDO, 0, MAIL_END_DELETE, true, false, QUEUE_DELETE },
 	{ HOLD_SENDING, HOLD_UNDO, 0, 0, false, false, QUEUE_RELEASE },
 	{ HOLD_RETURNING, HOLD_UNDO, 0, 0, false, false, QUEUE_STATUS },
 };
@@ -491,7 +491,7 @@ START_TEST(plans_follow_from_state_and_time)
 		.then = plans[_i].then,
 		.deadline = 5000,
 		.moved = 100,
-		.seen = plans[_i].on_end == HOLD_END_SEND ? 200 : 0 };
+		.seen = plans[_i].on_end == MAIL_END_SEND ? 200 : 0 };
 	struct hold_plan plan = hold_step_plan(&row, plans[_i].is_over ? 5000 : 4999);
 
 	ck_assert_int_eq(plan.kind == HOLD_PLAN_MOVE, plans[_i].is_move);
@@ -625,7 +625,7 @@ START_TEST(placed_is_durable_and_whole)
 	ck_assert_str_eq(view.reasons[0].text, "SECRET-SENTENCE about many people");
 	ck_assert_str_eq(view.reasons[1].name, "new");
 	ck_assert_int_eq(view.deadline, view.created + 3600);
-	ck_assert_int_eq(view.at_deadline, HOLD_END_RETURN);
+	ck_assert_int_eq(view.at_deadline, MAIL_END_RETURN);
 	ck_assert_uint_eq(view.part_count, 1);
 	ck_assert_str_eq(view.queue_ids[0], "4QABC");
 	ck_assert_int_eq(view.settled, 0);
@@ -684,10 +684,10 @@ START_TEST(impossible_requests_are_refused)
 			bad.action = 0;
 			break;
 		case 5:
-			bad.on_end = HOLD_END_DELETE;
+			bad.on_end = MAIL_END_DELETE;
 			break;
 		case 6:
-			bad.then = HOLD_END_SEND;
+			bad.then = MAIL_END_SEND;
 			break;
 		case 7:
 			bad.window = -1;
@@ -1428,7 +1428,7 @@ START_TEST(undone_then_restored)
 	base_sleep_ms(2200); /* the window ends, and nothing happens */
 	view = look(hold, id);
 	ck_assert_int_eq(view.state, HOLD_UNDONE);
-	ck_assert_int_eq(view.at_deadline, HOLD_END_RETURN);
+	ck_assert_int_eq(view.at_deadline, MAIL_END_RETURN);
 	ck_assert_int_ge(view.deadline, view.moved + 3599);
 	ck_assert_int_eq(file_find("QUEUE1")->place, ON_HOLD);
 	REFUSE(hold_wish(hold, id, HOLD_WISH_SEND, "link", NULL, &why));
@@ -1460,15 +1460,15 @@ bring_back(struct hold *hold)
 
 /* After the grace it goes back to its author or is deleted; an expired one, too. */
 static const struct {
-	enum hold_end on_end, then;
+	enum mail_end on_end, then;
 	bool is_undone;
 	enum hold_state end;
 	int released, returned, deleted, lessons;
 } lasts[] = {
-	{ HOLD_END_RETURN, HOLD_END_RETURN, true, HOLD_RETURNED, 0, 0, 1, 0 },
-	{ HOLD_END_RETURN, HOLD_END_DELETE, true, HOLD_DELETED, 0, 0, 1, 0 },
-	{ HOLD_END_RETURN, HOLD_END_RETURN, false, HOLD_RETURNED, 0, 0, 1, 0 },
-	{ HOLD_END_SEND, HOLD_END_RETURN, false, HOLD_SENT, 1, 0, 0, 1 },
+	{ MAIL_END_RETURN, MAIL_END_RETURN, true, HOLD_RETURNED, 0, 0, 1, 0 },
+	{ MAIL_END_RETURN, MAIL_END_DELETE, true, HOLD_DELETED, 0, 0, 1, 0 },
+	{ MAIL_END_RETURN, MAIL_END_RETURN, false, HOLD_RETURNED, 0, 0, 1, 0 },
+	{ MAIL_END_SEND, MAIL_END_RETURN, false, HOLD_SENT, 1, 0, 0, 1 },
 };
 
 START_TEST(time_ends_it)
@@ -1510,7 +1510,7 @@ place_returning(struct hold *hold, char id[BASE_ID_SIZE])
 	struct hold_request request = sample("QUEUE1", "act");
 
 	request.window = 1;
-	request.on_end = HOLD_END_RETURN;
+	request.on_end = MAIL_END_RETURN;
 	place_held(hold, &request, id);
 	wait_for(hold, id, HOLD_RETURNING, 4000);
 }
@@ -1524,7 +1524,7 @@ START_TEST(returned_while_it_is_looked_at)
 	char id[BASE_ID_SIZE];
 
 	request.window = 1;
-	request.on_end = HOLD_END_RETURN;
+	request.on_end = MAIL_END_RETURN;
 	place_held(hold, &request, id);
 	queue->slow = 1000;
 	wait_for(hold, id, HOLD_RETURNING, 4000);
@@ -1547,7 +1547,7 @@ START_TEST(returned_when_every_file_is_back)
 	char id[BASE_ID_SIZE], same[BASE_ID_SIZE];
 
 	second.window = 1;
-	second.on_end = HOLD_END_RETURN;
+	second.on_end = MAIL_END_RETURN;
 	OK(hold_place(hold, &second, same, &why));
 	file_add("QUEUE2", same, ON_HOLD);
 	place_returning(hold, id);
@@ -1613,7 +1613,7 @@ place_half_returned(struct hold *hold, char id[BASE_ID_SIZE])
 	const char *first = "QUEUE1";
 
 	second.window = 1;
-	second.on_end = HOLD_END_RETURN;
+	second.on_end = MAIL_END_RETURN;
 	OK(hold_place(hold, &second, id, &why));
 	file_add("QUEUE2", id, ON_HOLD);
 	place_returning(hold, id);
@@ -1822,7 +1822,7 @@ START_TEST(no_restore_while_it_is_deleted)
 	char id[BASE_ID_SIZE];
 
 	request.grace = 1;
-	request.then = HOLD_END_DELETE;
+	request.then = MAIL_END_DELETE;
 	place_held(hold, &request, id);
 	queue->fail = 1; /* the deletion takes a while */
 	OK(hold_wish(hold, id, HOLD_WISH_UNDO, "link", NULL, &why));
@@ -2503,9 +2503,9 @@ START_TEST(keepers_killed_at_random)
 		rows[i].end = wanted[i % 3];
 		request.window = 1 + i % 5; /* expire one after the other */
 		request.grace = 1;
-		request.on_end = rows[i].end == HOLD_SENT ? HOLD_END_SEND : HOLD_END_RETURN;
+		request.on_end = rows[i].end == HOLD_SENT ? MAIL_END_SEND : MAIL_END_RETURN;
 		request.then =
-		    rows[i].end == HOLD_DELETED ? HOLD_END_DELETE : HOLD_END_RETURN;
+		    rows[i].end == HOLD_DELETED ? MAIL_END_DELETE : MAIL_END_RETURN;
 		if (rows[i].end == HOLD_DELETED)
 			request.window = 60;
 		OK(hold_place(hold, &request, rows[i].id, &why));

@@ -420,7 +420,7 @@ new_view(enum hold_action action)
 		.reason_count = 6,
 		.language = "en",
 		.deadline = NOW + (action == HOLD_UNDO ? 120 : 3 * 86400),
-		.at_deadline = action == HOLD_UNDO ? HOLD_END_SEND : HOLD_END_RETURN,
+		.at_deadline = action == HOLD_UNDO ? MAIL_END_SEND : MAIL_END_RETURN,
 	};
 }
 
@@ -653,7 +653,7 @@ START_TEST(test_letter_end_send)
 {
 	struct hold_view view = new_view(HOLD_CONFIRM);
 
-	view.at_deadline = HOLD_END_SEND;
+	view.at_deadline = MAIL_END_SEND;
 	has(flat(part_of(compose(&view), "text/plain")), "it is sent in 3 days");
 	view.deadline = 0;
 	has_not(flat(part_of(compose(&view), "text/plain")), "If you do nothing");

@@ -56,7 +56,7 @@ hold_letter_next(struct hold *hold, struct base_arena *arena, struct hold_view *
 		.recipient_count = 40,
 		.language = "en",
 		.deadline = base_now() + 3600,
-		.at_deadline = HOLD_END_RETURN };
+		.at_deadline = MAIL_END_RETURN };
 	return BASE_OK;
 }
 

@@ -609,9 +609,9 @@ check_defaults(const struct settings *s)
 	ck_assert_ptr_null(s->judge.scorecard);
 	ck_assert_int_eq(s->undo.window, 120);
 	ck_assert_int_eq(s->undo.grace, 3600);
-	ck_assert_int_eq(s->undo.then, SETTINGS_END_RETURN);
+	ck_assert_int_eq(s->undo.then, MAIL_END_RETURN);
 	ck_assert_int_eq(s->confirm.expires, 3 * 86400);
-	ck_assert_int_eq(s->confirm.on_expiry, SETTINGS_END_RETURN);
+	ck_assert_int_eq(s->confirm.on_expiry, MAIL_END_RETURN);
 	ck_assert_str_eq(s->notice.smtp, "smtp://127.0.0.1:25");
 	ck_assert_str_eq(s->notice.from, "oops@example.com");
 	ck_assert_str_eq(s->notice.language, "en");
@@ -625,7 +625,7 @@ check_defaults(const struct settings *s)
 	ck_assert_int_eq(s->policies[0].on_error, SETTINGS_ERROR_ACCEPT);
 	ck_assert_int_eq(s->policies[0].window, 120);
 	ck_assert_int_eq(s->policies[0].expires, 3 * 86400);
-	ck_assert_int_eq(s->policies[0].on_expiry, SETTINGS_END_RETURN);
+	ck_assert_int_eq(s->policies[0].on_expiry, MAIL_END_RETURN);
 	ck_assert_int_eq(s->policies[0].line, 0);
 }
 
@@ -672,7 +672,7 @@ START_TEST(test_values)
 	ck_assert_str_eq(s->web.base_url, "http://[::1]:80/oops");
 	ck_assert_uint_eq(s->milter.socket_mode, 0600);
 	ck_assert_int_eq(s->undo.grace, 0);
-	ck_assert_int_eq(s->undo.then, SETTINGS_END_DELETE);
+	ck_assert_int_eq(s->undo.then, MAIL_END_DELETE);
 	ck_assert_str_eq(s->identity.local_domains[0], "a.example");
 	ck_assert_int_eq(s->identity.trusted_networks[0].family, AF_INET);
 	ck_assert_uint_eq(s->identity.trusted_networks[0].prefix, 8);
@@ -686,7 +686,7 @@ START_TEST(test_values)
 	ck_assert_int_eq(s->policies[0].on_error, SETTINGS_ERROR_TEMPFAIL);
 	ck_assert_int_eq(s->policies[0].expires, 5);
 	ck_assert_int_eq(s->policies[1].window, 300);
-	ck_assert_int_eq(s->policies[1].on_expiry, SETTINGS_END_SEND);
+	ck_assert_int_eq(s->policies[1].on_expiry, MAIL_END_SEND);
 	ck_assert_double_gt(s->policies[1].tag_threshold, 1);
 	ck_assert_int_eq(s->policies[2].window, 300);
 	ck_assert_uint_eq(s->policies[1].budget.sender_day, 1);

@@ -24,7 +24,7 @@ static struct hold *hold;
 static const char *why;
 
 static const struct hold_storm_limits limits = {
-	.replies = REPLIES, .window = 600, .span = 3600, .on_end = HOLD_END_RETURN
+	.replies = REPLIES, .window = 600, .span = 3600, .on_end = MAIL_END_RETURN
 };
 
 static void

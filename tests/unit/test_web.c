@@ -114,8 +114,8 @@ place(enum hold_action action)
 		.language = "en",
 		.window = action == HOLD_UNDO ? 120 : 86400,
 		.grace = 1800,
-		.on_end = action == HOLD_UNDO ? HOLD_END_SEND : HOLD_END_RETURN,
-		.then = HOLD_END_RETURN,
+		.on_end = action == HOLD_UNDO ? MAIL_END_SEND : MAIL_END_RETURN,
+		.then = MAIL_END_RETURN,
 		.lesson = "x",
 		.lesson_length = 1 };
 	const char *why = "";
