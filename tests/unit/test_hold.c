@@ -214,7 +214,10 @@ teardown(void)
 static struct hold *
 must_open(void)
 {
-	struct hold_options options = { "sqlite", directory, "mx1", true };
+	struct hold_options options = { .driver = "sqlite",
+		.directory = directory,
+		.node = "mx1",
+		.create = true };
 	struct hold *hold = NULL;
 
 	OK(hold_open(&options, &hold, &why));
@@ -2193,7 +2196,10 @@ START_TEST(wish_of_another_process)
 	ck_assert_int_eq(pipe(tell), 0);
 	child = fork(); /* before there are threads */
 	if (child == 0) {
-		struct hold_options options = { "sqlite", directory, "web1", false };
+		struct hold_options options = { .driver = "sqlite",
+		.directory = directory,
+		.node = "web1",
+		.create = false };
 
 		if (read(tell[0], id, sizeof(id)) != sizeof(id))
 			_exit(1);
@@ -2218,7 +2224,10 @@ END_TEST
 START_TEST(only_the_own_node_acts)
 {
 	struct hold *hold = must_open();
-	struct hold_options options = { "sqlite", directory, "mx2", false };
+	struct hold_options options = { .driver = "sqlite",
+		.directory = directory,
+		.node = "mx2",
+		.create = false };
 	struct hold *other = NULL;
 	struct hold_request request = sample("QUEUE1", "act");
 	struct watch watch;
@@ -2452,7 +2461,10 @@ END_TEST
 
 START_TEST(another_node_adopts_nothing_of_ours)
 {
-	struct hold_options options = { "sqlite", directory, "mx2", true };
+	struct hold_options options = { .driver = "sqlite",
+		.directory = directory,
+		.node = "mx2",
+		.create = true };
 	struct hold *hold = must_open(), *other = NULL;
 	struct watch watch = watch_start(hold);
 	struct hold_request request = sample("QUEUE1", "act");

@@ -30,7 +30,10 @@ static const struct hold_storm_limits limits = {
 static void
 setup(void)
 {
-	struct hold_options options = { "sqlite", directory, "mx1", true };
+	struct hold_options options = { .driver = "sqlite",
+		.directory = directory,
+		.node = "mx1",
+		.create = true };
 
 	strcpy(directory, "/tmp/oops-storm-XXXXXX");
 	folder_make(directory);
