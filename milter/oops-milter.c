@@ -450,6 +450,42 @@ run(struct program *program, bool is_foreground)
 	return code;
 }
 
+/* One value of those that oops-queued is told; it has to be one line. */
+static bool
+queue_value_tell(const char *value)
+{
+	return value[strcspn(value, "\n")] == '\0' && printf("%s\n", value) > 0;
+}
+
+/*
+ * What oops-queued needs of the settings on standard input, for it: as root it never reads them
+ * itself. Nobody's rights are enough here.
+ */
+static int
+queue_settings_tell(const char *name)
+{
+	struct settings *settings = settings_input_or_complain(STDIN_FILENO, name);
+	char uid[16] = "-";
+	bool is_told;
+	unsigned number;
+
+	if (settings == NULL)
+		return EX_CONFIG;
+	if (base_user_number(settings->mta.queue_user, &number) == BASE_OK)
+		snprintf(uid, sizeof(uid), "%u", number);
+	/* in the order of enum queue_value */
+	is_told = queue_value_tell(settings->mta.kind) &&
+		  queue_value_tell(settings->mta.config_directory) &&
+		  queue_value_tell(settings->mta.command_directory) &&
+		  queue_value_tell(settings->mta.sendmail_program) &&
+		  queue_value_tell(settings->mta.sendmail_config) &&
+		  queue_value_tell(settings->mta.queue_socket) &&
+		  queue_value_tell(settings->mta.queue_user) && queue_value_tell(uid) &&
+		  fflush(stdout) == 0;
+	settings_free(&settings);
+	return is_told ? EX_OK : EX_IOERR;
+}
+
 int
 main(int argc, char **argv)
 {
@@ -461,6 +497,8 @@ main(int argc, char **argv)
 
 	if (argc == 2 && strcmp(argv[1], IDENTITY_SPF_OPTION) == 0)
 		return identity_spf_serve();
+	if (argc == 3 && strcmp(argv[1], QUEUE_SETTINGS_OPTION) == 0)
+		return queue_settings_tell(argv[2]);
 	read = base_options_read(PROGRAM, argc, argv, &options);
 	if (read != BASE_OK)
 		return base_options_code(read);

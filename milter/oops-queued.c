@@ -17,7 +17,6 @@
 
 #include "milter/base/base.h"
 #include "milter/queue/queue.h"
-#include "milter/settings/settings.h"
 
 #define FILES_NEEDED 32 /* one connection at a time, queue files, the MTA's tools */
 
@@ -67,34 +66,34 @@ on_listening(void *context)
 
 /* Whom alone we answer; what is wrong with that is told as `where`. */
 static bool
-user_find(const struct settings *settings, const char *where, unsigned *uid_r,
-    const char **why_r)
+user_is_there(
+    const struct queue_settings *settings, const char *where, const char **why_r)
 {
-	if (base_user_number(settings->mta.queue_user, uid_r) == BASE_OK)
-		return true;
-	*why_r = base_why(
-	    "%smta.queue_user: no user \"%s\"", where, settings->mta.queue_user);
-	return false;
+	if (!settings->has_user)
+		*why_r = base_why("%smta.queue_user: no user \"%s\"", where,
+		    settings->values[QUEUE_VALUE_USER]);
+	return settings->has_user;
 }
 
 /* Serves as the settings say; `ready` is of base_background_enter(), or -1. */
 static int
-serve(const struct settings *settings, int ready)
+serve(const struct queue_settings *settings, int ready)
 {
 	struct queue_server_options options = {
-		.socket_path = settings->mta.queue_socket,
-		.mta_kind = settings->mta.kind,
-		.config_directory = settings->mta.config_directory,
-		.command_directory = settings->mta.command_directory,
-		.sendmail_program = settings->mta.sendmail_program,
-		.sendmail_config = settings->mta.sendmail_config,
+		.socket_path = settings->values[QUEUE_VALUE_SOCKET],
+		.mta_kind = settings->values[QUEUE_VALUE_KIND],
+		.config_directory = settings->values[QUEUE_VALUE_CONFIG_DIRECTORY],
+		.command_directory = settings->values[QUEUE_VALUE_COMMAND_DIRECTORY],
+		.sendmail_program = settings->values[QUEUE_VALUE_SENDMAIL_PROGRAM],
+		.sendmail_config = settings->values[QUEUE_VALUE_SENDMAIL_CONFIG],
+		.allowed_uid = settings->uid,
 		.listening = on_listening,
 		.context = &ready,
 	};
 	const char *why = "";
 	bool is_foreground = ready < 0;
 
-	if (!user_find(settings, "", &options.allowed_uid, &why)) {
+	if (!user_is_there(settings, "", &why)) {
 		complain(why, is_foreground);
 		return EX_NOUSER;
 	}
@@ -113,15 +112,34 @@ serve(const struct settings *settings, int ready)
 
 /* -t: the settings were read already; is there whom they name? */
 static int
-test(const struct settings *settings, const char *file)
+test(const struct queue_settings *settings, const char *file)
 {
 	const char *why = "";
-	unsigned uid;
 
-	if (user_find(settings, base_why("%s: ", file), &uid, &why))
+	if (user_is_there(settings, base_why("%s: ", file), &why))
 		return EX_OK;
 	fprintf(stderr, "%s\n", why);
 	return EX_CONFIG;
+}
+
+/* Goes where it belongs, and serves. */
+static int
+run(const struct queue_settings *settings, bool is_foreground)
+{
+	const char *why = "";
+	int ready = -1;
+
+	base_log_open("oops-queued", is_foreground);
+	if (!is_foreground && base_background_enter(&ready, &why) != BASE_OK) {
+		complain(why, false);
+		return EX_OSERR;
+	}
+	catch_signals();
+	if (base_files_allow(FILES_NEEDED, &why) != BASE_OK) {
+		complain(why, is_foreground);
+		return EX_OSERR;
+	}
+	return serve(settings, ready);
 }
 
 int
@@ -129,32 +147,18 @@ main(int argc, char **argv)
 {
 	struct base_options options;
 	enum base_result read = base_options_read("oops-queued", argc, argv, &options);
-	struct settings *settings;
-	int status, ready = -1;
+	struct queue_settings settings;
 	const char *why = "";
 
 	if (read != BASE_OK)
 		return base_options_code(read);
-	settings = settings_load_or_complain(options.file);
-	if (settings == NULL)
+	read = queue_settings_get(options.file, &settings, &why);
+	if (read == BASE_REFUSE)
 		return EX_CONFIG;
-	if (options.is_test) {
-		status = test(settings, options.file);
-		settings_free(&settings);
-		return status;
-	}
-	base_log_open("oops-queued", options.is_foreground);
-	if (!options.is_foreground && base_background_enter(&ready, &why) != BASE_OK) {
-		complain(why, false);
+	if (read != BASE_OK) {
+		fprintf(stderr, "oops-queued: %s\n", why);
 		return EX_OSERR;
 	}
-	catch_signals();
-	if (base_files_allow(FILES_NEEDED, &why) == BASE_OK) {
-		status = serve(settings, ready);
-	} else {
-		complain(why, options.is_foreground);
-		status = EX_OSERR;
-	}
-	settings_free(&settings);
-	return status;
+	return options.is_test ? test(&settings, options.file)
+			       : run(&settings, options.is_foreground);
 }

@@ -177,7 +177,7 @@ class Site:
     def _take_programs(self):
         """The build may lie where the users of this site may not go, such as /root."""
         (self.folder / "bin").mkdir(mode=0o755)
-        for name in self.names:
+        for name in {*self.names, "oops-milter"}:  # which reads the settings for oops-queued
             try:
                 os.link(self.build / name, self.folder / "bin" / name)
             except OSError:  # another file system

@@ -168,6 +168,11 @@ void base_owner_become(const char *path, struct base_owner *before_r);
 void base_owner_leave(const struct base_owner *before);
 
 /*
+ * The last part of that, by numbers that are not root's, after the other groups were left: it looks
+ * nothing up. BROKEN: as above.
+ */
+enum base_result base_user_drop(unsigned uid, unsigned gid, const char **why_r);
+/*
  * May nobody but root and `uid` put another file in the place of this one? Whoever may write to
  * its folder, or to one above it up to /, may, unless that folder is sticky. REFUSE: somebody
  * may; BROKEN: not known.

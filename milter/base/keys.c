@@ -55,19 +55,6 @@ base_id_new(char id_r[BASE_ID_SIZE])
 	id_r[BASE_ID_LENGTH] = '\0';
 }
 
-bool
-base_is_id(const char *text)
-{
-	size_t i;
-
-	for (i = 0; text[i] != '\0'; i++) {
-		if (i == BASE_ID_LENGTH || !((text[i] >= 'a' && text[i] <= 'z') ||
-					       (text[i] >= '2' && text[i] <= '7')))
-			return false;
-	}
-	return i == BASE_ID_LENGTH;
-}
-
 void
 base_token_new(char token_r[BASE_TOKEN_SIZE])
 {

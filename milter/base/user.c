@@ -2,16 +2,12 @@
 #include <errno.h>
 #include <grp.h>
 #include <pwd.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/prctl.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #include "milter/base/base.h"
-
-#define USER_UMASK 007 /* what we make is for our groups at most */
 
 /* Is it a number that a user or a group can have? */
 static bool
@@ -99,21 +95,6 @@ target_find(const struct base_role *role, struct target *target_r, const char **
 	return BASE_REFUSE;
 }
 
-/* Is there no way back, for us and for what we run? */
-static bool
-is_root_gone(const struct target *target)
-{
-	uid_t real, effective, saved;
-	gid_t real_group, effective_group, saved_group;
-
-	return getresuid(&real, &effective, &saved) == 0 && real == target->uid &&
-	       effective == target->uid && saved == target->uid &&
-	       getresgid(&real_group, &effective_group, &saved_group) == 0 &&
-	       real_group == target->gid && effective_group == target->gid &&
-	       saved_group == target->gid && setuid(0) != 0 && setgid(0) != 0 &&
-	       prctl(PR_GET_NO_NEW_PRIVS, 0, 0, 0, 0) == 1;
-}
-
 enum base_result
 base_user_become(const struct base_role *role, const char **why_r)
 {
@@ -126,20 +107,11 @@ base_user_become(const struct base_role *role, const char **why_r)
 	if (result != BASE_OK)
 		return result;
 	if ((target.name != NULL ? initgroups(target.name, target.gid)
-				 : setgroups(0, NULL)) != 0 ||
-	    setresgid(target.gid, target.gid, target.gid) != 0 ||
-	    setresuid(target.uid, target.uid, target.uid) != 0 ||
-	    prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) != 0) {
-		*why_r = base_why(
-		    "cannot become the user %s: %s", role->user, strerror(errno));
+				 : setgroups(0, NULL)) != 0) {
+		*why_r = base_why("cannot leave root's groups: %s", strerror(errno));
 		return BASE_BROKEN;
 	}
-	if (!is_root_gone(&target)) {
-		*why_r = base_why("the rights of root stay after becoming %s", role->user);
-		return BASE_BROKEN;
-	}
-	umask(USER_UMASK);
-	return BASE_OK;
+	return base_user_drop(target.uid, target.gid, why_r);
 }
 
 /* Goes on as this user and group; the file must be within reach then. */
@@ -170,68 +142,4 @@ base_owner_leave(const struct base_owner *before)
 	/* root has lent it: that it cannot be taken back is no state to go on in */
 	if (seteuid(before->uid) != 0 || setegid(before->gid) != 0)
 		abort();
-}
-
-/* May nobody else change what is in this one folder? */
-static enum base_result
-folder_check(const char *folder, unsigned uid, const char **why_r)
-{
-	struct stat status;
-
-	if (stat(folder, &status) != 0) {
-		*why_r = base_why("%s: %s", folder, strerror(errno));
-		return BASE_BROKEN;
-	}
-	if (status.st_uid != 0 && status.st_uid != uid) {
-		*why_r = base_why("%s belongs to user %u, who could put another socket in "
-				  "the place of ours: give it to user %u or to root",
-		    folder, (unsigned)status.st_uid, uid);
-		return BASE_REFUSE;
-	}
-	if ((status.st_mode & (S_IWGRP | S_IWOTH)) && !(status.st_mode & S_ISVTX)) {
-		*why_r = base_why("%s can be written by %s, who could put another socket "
-				  "in the place of ours: chmod %s %s",
-		    folder, status.st_mode & S_IWOTH ? "anybody" : "its group",
-		    status.st_mode & S_IWOTH ? "go-w" : "g-w", folder);
-		return BASE_REFUSE;
-	}
-	return BASE_OK;
-}
-
-/* A folder and all above it, the nearest first; the path is cut on the way. */
-static enum base_result
-folders_check(char *path, unsigned uid, const char **why_r)
-{
-	enum base_result result = folder_check(path, uid, why_r);
-	char *slash;
-
-	while (result == BASE_OK && (slash = strrchr(path, '/')) != NULL && path[1] != '\0') {
-		slash[slash == path] = '\0';
-		result = folder_check(path, uid, why_r);
-	}
-	return result;
-}
-
-enum base_result
-base_folder_guard(const char *path, unsigned uid, const char **why_r)
-{
-	char *named = base_path_absolute(path), *real = NULL, *slash;
-	enum base_result result = BASE_BROKEN;
-
-	*why_r = base_why("no memory to look at the folder of %s", path);
-	if (named != NULL) {
-		slash = strrchr(named, '/');
-		slash[slash == named] = '\0';
-		real = realpath(named, NULL);
-		if (real == NULL)
-			*why_r = base_why("%s: %s", named, strerror(errno));
-	}
-	/* as it is named and as it is: a link may be replaced as well */
-	if (real != NULL)
-		result = folders_check(real, uid, why_r);
-	if (result == BASE_OK)
-		result = folders_check(named, uid, why_r);
-	free(real);
-	free(named);
-	return result;
 }

@@ -37,6 +37,59 @@ queue_client_free(struct queue_client **client)
 	*client = NULL;
 }
 
+/* The reverse of queue_status_str(). */
+bool
+queue_status_parse(const char *text, enum queue_status *status_r)
+{
+	for (size_t i = 0; i <= QUEUE_FAILED; i++) {
+		if (strcmp(text, queue_status_str((enum queue_status)i)) == 0) {
+			*status_r = (enum queue_status)i;
+			return true;
+		}
+	}
+	return false;
+}
+
+/* QUEUEID SP HOLDID SP MAC. */
+enum base_result
+queue_found_parse(char *line, struct queue_item *item_r, const char **why_r)
+{
+	struct queue_item item = { .status = QUEUE_HELD };
+	char *space = strrchr(line, ' ');
+
+	if (space == NULL || !queue_is_mac(space + 1)) {
+		*why_r = "not a queue id, a hold id and a MAC";
+		return BASE_REFUSE;
+	}
+	*space = '\0';
+	item.mac = space + 1;
+	if (queue_item_parse(line, &item.queue_id, &item.hold_id, why_r) != BASE_OK)
+		return BASE_REFUSE;
+	*item_r = item;
+	return BASE_OK;
+}
+
+/* Exactly `length` bytes. */
+static enum base_result
+wire_bytes(struct queue_wire *wire, char *data, size_t length, const char **why_r)
+{
+	while (length > 0) {
+		enum base_result result;
+		size_t piece;
+
+		if (wire->start == wire->end && (result = queue_wire_fill(wire, why_r)) != BASE_OK)
+			return result;
+		piece = wire->end - wire->start;
+		if (piece > length)
+			piece = length;
+		memcpy(data, wire->data + wire->start, piece);
+		wire->start += piece;
+		data += piece;
+		length -= piece;
+	}
+	return BASE_OK;
+}
+
 /* Reads a line of the answer: what breaks off may be asked again, ERROR is a refusal. */
 static enum base_result
 answer_line(struct queue_wire *wire, char line_r[QUEUE_MAX_LINE], const char **why_r)
@@ -216,7 +269,7 @@ answer_message(struct queue_wire *wire, struct base_arena *arena, const char *re
 		*why_r = base_why("no memory for a message of %zu bytes", length);
 		return BASE_BROKEN;
 	}
-	result = queue_wire_bytes(wire, data, length, why_r);
+	result = wire_bytes(wire, data, length, why_r);
 	if (result == BASE_NONE)
 		result = BASE_RETRY;
 	if (result == BASE_OK)

@@ -32,11 +32,6 @@ enum base_result queue_request_parse(
 /* Cuts the line in two; both names point into it. */
 enum base_result queue_item_parse(
     char *line, const char **queue_id_r, const char **hold_id_r, const char **why_r);
-/* Cuts a line of a SCAN's answer in three. */
-enum base_result queue_found_parse(
-    char *line, struct queue_item *item_r, const char **why_r);
-/* "HELD" and so on, as an answer spells them. */
-bool queue_status_parse(const char *text, enum queue_status *status_r);
 
 /* One end of a connection, read through a small buffer until a deadline. */
 struct queue_wire {
@@ -50,8 +45,8 @@ void queue_wire_init(struct queue_wire *wire, int fd, int64_t deadline);
 /* NONE: the peer closed. REFUSE: longer than QUEUE_MAX_LINE, or a NUL in it. */
 enum base_result queue_wire_line(
     struct queue_wire *wire, char line_r[QUEUE_MAX_LINE], const char **why_r);
-enum base_result queue_wire_bytes(
-    struct queue_wire *wire, char *data, size_t length, const char **why_r);
+/* Reads what there is into an empty buffer. NONE: as above. */
+enum base_result queue_wire_fill(struct queue_wire *wire, const char **why_r);
 enum base_result queue_wire_send(
     struct queue_wire *wire, const void *data, size_t length, const char **why_r);
 /* REFUSE: the path does not fit. */
@@ -71,9 +66,19 @@ struct queue_lines {
 /* A base_output_fn; its context is a struct queue_lines. */
 void queue_lines_output(void *lines, const char *data, size_t length);
 
-/* --- drivers: one for each MTA ------------------------------------------------------- */
+/* --- client.c: what only the asking side understands ------------------------------------ */
 
-#define QUEUE_MAX_PATH 512
+/* Cuts a line of a SCAN's answer in three. */
+enum base_result queue_found_parse(
+    char *line, struct queue_item *item_r, const char **why_r);
+/* "HELD" and so on, as an answer spells them. */
+bool queue_status_parse(const char *text, enum queue_status *status_r);
+
+/* --- tag.c, and proof.c which writes what it reads ------------------------------------- */
+
+#define QUEUE_TAG_ACTION "abcdefghijklmnopqrstuvwxyz-" /* letters of an action */
+
+/* --- drivers: one for each MTA ------------------------------------------------------- */
 
 #define QUEUE_MAX_PATTERNS 50
 
@@ -254,6 +259,9 @@ void queue_qf_rewrite(const char *data, size_t length, bool is_returned, int64_t
     struct base_buffer *file_r);
 
 /* --- message.c: one message in Sendmail's queue ---------------------------------------- */
+
+/* Appends the rest of a file; false: it cannot be read, or (`failed`) is too large. */
+bool queue_file_read(int fd, struct base_buffer *text);
 
 /* Open, with what its control file says. Close it with queue_message_close(). */
 struct queue_message {

@@ -91,24 +91,27 @@ find_in(void *context, const struct queue_directory *directory, const char **why
 	return BASE_OK;
 }
 
-/* The whole control file, from its beginning. */
-static enum base_result
-control_read(struct queue_message *message, const char **why_r)
+bool
+queue_file_read(int fd, struct base_buffer *text)
 {
 	char data[16384];
 	ssize_t n;
 
+	while ((n = read(fd, data, sizeof(data))) > 0 && !text->failed)
+		base_buffer_append(text, data, (size_t)n);
+	return n >= 0 && !text->failed;
+}
+
+/* The whole control file, from its beginning. */
+static enum base_result
+control_read(struct queue_message *message, const char **why_r)
+{
 	base_buffer_clear(&message->text);
-	if (lseek(message->control, 0, SEEK_SET) != 0) {
-		*why_r = strerror(errno);
-		return BASE_BROKEN;
-	}
-	while ((n = read(message->control, data, sizeof(data))) > 0)
-		base_buffer_append(&message->text, data, (size_t)n);
-	if (n < 0 || message->text.failed) {
+	if (lseek(message->control, 0, SEEK_SET) != 0 ||
+	    !queue_file_read(message->control, &message->text)) {
 		*why_r = base_why("the control file of %s cannot be read, or is too large",
 		    message->queue_id);
-		return n < 0 ? BASE_BROKEN : BASE_REFUSE;
+		return message->text.failed ? BASE_REFUSE : BASE_BROKEN;
 	}
 	return queue_qf_parse(
 	    base_buffer_text(&message->text), message->text.length, &message->qf, why_r);
@@ -391,17 +394,16 @@ queue_message_body(
     const struct queue_message *message, struct base_buffer *message_r, const char **why_r)
 {
 	int fd = file_open(message->directory.df, 'd', message->queue_id, O_RDONLY);
-	char data[16384];
-	ssize_t n;
+	bool is_read;
 
 	if (fd < 0) {
 		*why_r = base_why("df%s: %s", message->queue_id, strerror(errno));
 		return BASE_RETRY;
 	}
-	while ((n = read(fd, data, sizeof(data))) > 0 && !message_r->failed)
-		base_buffer_append(message_r, data, (size_t)n);
+	/* one that is too large is told by who asked */
+	is_read = queue_file_read(fd, message_r) || message_r->failed;
 	close(fd);
-	if (n < 0) {
+	if (!is_read) {
 		*why_r = base_why("df%s cannot be read", message->queue_id);
 		return BASE_RETRY;
 	}

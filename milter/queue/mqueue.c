@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -105,32 +106,41 @@ config_groups(struct queue_mqueue *mqueue, char *text)
 	return is_good;
 }
 
+/* Both looks at the text, each at a copy: they cut it into lines. */
+static bool
+config_read(struct queue_mqueue *mqueue, char *text)
+{
+	char *again = strdup(text);
+	bool is_good =
+	    again != NULL && config_directory(mqueue, text) && config_groups(mqueue, again);
+
+	free(again);
+	return is_good;
+}
+
 enum base_result
 queue_mqueue_read(
     const char *config_file, struct queue_mqueue *mqueue_r, const char **why_r)
 {
-	struct base_arena *arena = base_arena_new(3 * MAX_CONFIG);
+	int fd = open(config_file, O_RDONLY | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
 	enum base_result result = BASE_BROKEN;
-	char *text, *again;
-	size_t length;
+	struct base_buffer text;
 
-	*why_r = "out of memory";
 	memset(mqueue_r, 0, sizeof(*mqueue_r));
-	if (arena != NULL)
-		result =
-		    base_file_read(arena, config_file, MAX_CONFIG, &text, &length, why_r);
-	if (result == BASE_OK && (again = base_arena_strdup(arena, text)) == NULL)
-		result = BASE_BROKEN;
-	if (result == BASE_OK &&
-	    (!config_directory(mqueue_r, text) || !config_groups(mqueue_r, again))) {
+	base_buffer_init(&text, MAX_CONFIG);
+	if (fd < 0 || !queue_file_read(fd, &text))
+		*why_r = base_why("cannot read %s: %s", config_file,
+		    text.failed ? "it is too large" : strerror(errno));
+	else if (text.length == 0 || !config_read(mqueue_r, text.data))
 		*why_r = base_why("%s: its QueueDirectory or the path of a queue group is "
 				  "not understood",
 		    config_file);
-		result = BASE_BROKEN;
-	}
-	if (arena != NULL)
-		base_arena_free(&arena);
-	return result == BASE_OK ? BASE_OK : BASE_BROKEN;
+	else
+		result = BASE_OK;
+	if (fd >= 0)
+		close(fd);
+	base_buffer_free(&text);
+	return result;
 }
 
 /* --- directories ------------------------------------------------------------------- */

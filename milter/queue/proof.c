@@ -1,14 +1,33 @@
 /*
- * What proves that a tag header is one of ours: a keyed hash in two halves. The first is of the
- * hold id alone, so that a list of queue files can be proved without reading the mails; the
+ * The tag header, as it is written, and what proves that one is ours: a keyed hash in two halves.
+ * The first is of the hold id alone, so that a list of queue files can be proved without reading the mails; the
  * second is of the mailbox as well that the hold asks, so that a tag copied into somebody else's
  * mail never makes us write to him.
  */
 #include <string.h>
 
-#include "milter/queue/queue.h"
+#include "milter/queue/internal.h"
 
 #define HALF (QUEUE_MAC_LENGTH / 2)
+
+/* "id=HOLDID; action=ACTION; mac=MAC", or without its end. */
+enum base_result
+queue_tag_format(struct base_arena *arena, const char *hold_id, const char *action,
+    const char *mac, const char **value_r)
+{
+	char *value;
+
+	if (!base_is_id(hold_id) || action[0] == '\0' ||
+	    action[strspn(action, QUEUE_TAG_ACTION)] != '\0' ||
+	    (mac != NULL && !queue_is_mac(mac)))
+		return BASE_REFUSE;
+	value = base_arena_printf(arena, "id=%s; action=%s%s%s", hold_id, action,
+	    mac == NULL ? "" : "; mac=", mac == NULL ? "" : mac);
+	if (value == NULL)
+		return BASE_BROKEN;
+	*value_r = value;
+	return BASE_OK;
+}
 
 /* One half, as text: of the hold id, and of the mailbox if there is one. False: no memory. */
 static bool

@@ -118,6 +118,38 @@ struct queue_server_options {
 enum base_result queue_serve(const struct queue_server_options *options,
 	volatile int *stop, const char **why_r);
 
+/* --- the settings of the server, read by a process without root ------------------------ */
+
+/* What `oops-milter OPTION NAME` writes of the settings on its standard input, a line each. */
+#define QUEUE_SETTINGS_OPTION "--queue-settings"
+#define QUEUE_MAX_PATH 512 /* bytes of a value, with its NUL */
+
+enum queue_value {
+	QUEUE_VALUE_KIND,
+	QUEUE_VALUE_CONFIG_DIRECTORY,
+	QUEUE_VALUE_COMMAND_DIRECTORY,
+	QUEUE_VALUE_SENDMAIL_PROGRAM,
+	QUEUE_VALUE_SENDMAIL_CONFIG,
+	QUEUE_VALUE_SOCKET,
+	QUEUE_VALUE_USER, /* as the settings name him */
+	QUEUE_VALUE_UID,  /* his number, or "-": there is no such user */
+	QUEUE_VALUES
+};
+
+struct queue_settings {
+	char values[QUEUE_VALUES][QUEUE_MAX_PATH];
+	bool has_user;
+	unsigned uid; /* if he is there */
+};
+
+/*
+ * Has the file read by a process that gave up root, and looks at what it hands over as at a stranger's
+ * text. REFUSE: the file is wrong, which is told on standard error with file and line. BROKEN: no
+ * answer; *why_r tells.
+ */
+enum base_result queue_settings_get(
+	const char *path, struct queue_settings *settings_r, const char **why_r);
+
 /* --- without a server: the emergency exit (as root) ----------------------------------- */
 
 /* What became of a file on hold, or would become. */

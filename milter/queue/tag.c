@@ -1,9 +1,8 @@
-/* The tag header, spelled in one place: who writes it and who believes it. */
+/* The tag header, as the server reads it. What writes and proves it is in proof.c. */
 #include <string.h>
 
-#include "milter/queue/queue.h"
+#include "milter/queue/internal.h"
 
-#define ACTION_LETTERS "abcdefghijklmnopqrstuvwxyz-"
 #define MAC_LETTERS "abcdefghijklmnopqrstuvwxyz234567"
 
 bool
@@ -11,25 +10,6 @@ queue_is_mac(const char *text)
 {
 	return strspn(text, MAC_LETTERS) == QUEUE_MAC_LENGTH &&
 	       text[QUEUE_MAC_LENGTH] == '\0';
-}
-
-/* "id=HOLDID; action=ACTION; mac=MAC", or without its end. */
-enum base_result
-queue_tag_format(struct base_arena *arena, const char *hold_id, const char *action,
-    const char *mac, const char **value_r)
-{
-	char *value;
-
-	if (!base_is_id(hold_id) || action[0] == '\0' ||
-	    action[strspn(action, ACTION_LETTERS)] != '\0' ||
-	    (mac != NULL && !queue_is_mac(mac)))
-		return BASE_REFUSE;
-	value = base_arena_printf(arena, "id=%s; action=%s%s%s", hold_id, action,
-	    mac == NULL ? "" : "; mac=", mac == NULL ? "" : mac);
-	if (value == NULL)
-		return BASE_BROKEN;
-	*value_r = value;
-	return BASE_OK;
 }
 
 /* Steps over a word if the text begins with it. */
@@ -67,7 +47,7 @@ queue_tag_parse(const char *value, struct queue_tag *tag_r)
 	if (!word_skip(&value, "id=") || !bytes_take(&value, BASE_ID_LENGTH, tag.hold_id) ||
 	    !base_is_id(tag.hold_id) || !word_skip(&value, "; action="))
 		return BASE_REFUSE;
-	action = strspn(value, ACTION_LETTERS);
+	action = strspn(value, QUEUE_TAG_ACTION);
 	value += action;
 	if (action == 0 || !word_skip(&value, "; mac=") ||
 	    !bytes_take(&value, QUEUE_MAC_LENGTH, tag.mac) || !queue_is_mac(tag.mac) ||

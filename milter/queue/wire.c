@@ -29,19 +29,6 @@ queue_status_str(enum queue_status status)
 	return (size_t)status < COUNT_OF(statuses) ? statuses[status] : "?";
 }
 
-/* The reverse of queue_status_str(). */
-bool
-queue_status_parse(const char *text, enum queue_status *status_r)
-{
-	for (size_t i = 0; i < COUNT_OF(statuses); i++) {
-		if (strcmp(text, statuses[i]) == 0) {
-			*status_r = (enum queue_status)i;
-			return true;
-		}
-	}
-	return false;
-}
-
 /* Letters and digits only: it becomes an argument of root's commands. */
 bool
 queue_is_queue_id(const char *text)
@@ -128,25 +115,6 @@ queue_item_parse(
 	return BASE_OK;
 }
 
-/* QUEUEID SP HOLDID SP MAC. */
-enum base_result
-queue_found_parse(char *line, struct queue_item *item_r, const char **why_r)
-{
-	struct queue_item item = { .status = QUEUE_HELD };
-	char *space = strrchr(line, ' ');
-
-	if (space == NULL || !queue_is_mac(space + 1)) {
-		*why_r = "not a queue id, a hold id and a MAC";
-		return BASE_REFUSE;
-	}
-	*space = '\0';
-	item.mac = space + 1;
-	if (queue_item_parse(line, &item.queue_id, &item.hold_id, why_r) != BASE_OK)
-		return BASE_REFUSE;
-	*item_r = item;
-	return BASE_OK;
-}
-
 void
 queue_wire_init(struct queue_wire *wire, int fd, int64_t deadline)
 {
@@ -180,8 +148,8 @@ wait_for(struct queue_wire *wire, short events, const char **why_r)
 }
 
 /* Reads what there is into an empty buffer. */
-static enum base_result
-fill(struct queue_wire *wire, const char **why_r)
+enum base_result
+queue_wire_fill(struct queue_wire *wire, const char **why_r)
 {
 	for (;;) {
 		enum base_result result = wait_for(wire, POLLIN, why_r);
@@ -217,7 +185,7 @@ queue_wire_line(struct queue_wire *wire, char line_r[QUEUE_MAX_LINE], const char
 		enum base_result result;
 		char c;
 
-		if (wire->start == wire->end && (result = fill(wire, why_r)) != BASE_OK)
+		if (wire->start == wire->end && (result = queue_wire_fill(wire, why_r)) != BASE_OK)
 			return result;
 		c = wire->data[wire->start++];
 		if (c == '\n') {
@@ -230,27 +198,6 @@ queue_wire_line(struct queue_wire *wire, char line_r[QUEUE_MAX_LINE], const char
 		}
 		line_r[length++] = c;
 	}
-}
-
-/* Exactly `length` bytes. */
-enum base_result
-queue_wire_bytes(struct queue_wire *wire, char *data, size_t length, const char **why_r)
-{
-	while (length > 0) {
-		enum base_result result;
-		size_t piece;
-
-		if (wire->start == wire->end && (result = fill(wire, why_r)) != BASE_OK)
-			return result;
-		piece = wire->end - wire->start;
-		if (piece > length)
-			piece = length;
-		memcpy(data, wire->data + wire->start, piece);
-		wire->start += piece;
-		data += piece;
-		length -= piece;
-	}
-	return BASE_OK;
 }
 
 /* All of it. */

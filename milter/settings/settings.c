@@ -66,23 +66,6 @@ settings_error_print(const struct settings_error *error, struct base_buffer *tex
 		base_buffer_printf(text_r, "%s: %s\n", error->file, error->text);
 }
 
-struct settings *
-settings_load_or_complain(const char *path)
-{
-	struct settings_errors errors;
-	struct base_buffer text;
-	struct settings *settings = NULL;
-
-	settings_load(path, &settings, &errors);
-	base_buffer_init(&text, SETTINGS_MAX_MEMORY);
-	for (size_t i = 0; i < errors.count; i++)
-		settings_error_print(&errors.items[i], &text);
-	fputs(base_buffer_text(&text), stderr);
-	base_buffer_free(&text);
-	settings_errors_free(&errors);
-	return settings;
-}
-
 /* Everything at its default. */
 struct settings *
 settings_defaults(void)
@@ -213,9 +196,9 @@ read_text(struct settings_reader *reader, const char *text, size_t length)
 	return reader->errors->count == 0;
 }
 
-enum base_result
-settings_load(
-    const char *path, struct settings **settings_r, struct settings_errors *errors)
+/* From the path, or (`fd` not -1) from what is open already and has this name. */
+static enum base_result
+load(const char *path, int fd, struct settings **settings_r, struct settings_errors *errors)
 {
 	struct settings_reader reader = { .errors = errors };
 	struct base_arena *scratch = base_arena_new(SETTINGS_MAX_FILE + 65536);
@@ -227,8 +210,10 @@ settings_load(
 	memset(errors, 0, sizeof(*errors));
 	errors->arena = base_arena_new(1u << 20);
 	if (scratch != NULL && errors->arena != NULL && settings_new(&reader, path) != NULL)
-		result =
-		    base_file_read(scratch, path, SETTINGS_MAX_FILE, &text, &length, &why);
+		result = fd < 0 ? base_file_read(scratch, path, SETTINGS_MAX_FILE, &text,
+				      &length, &why)
+				: base_input_read(scratch, fd, path, SETTINGS_MAX_FILE,
+				      &text, &length, &why);
 	if (result != BASE_OK)
 		settings_error_add(&reader, path, 0, "%s", why);
 	if (result == BASE_RETRY)
@@ -246,4 +231,41 @@ settings_load(
 	else
 		settings_free(&reader.settings);
 	return result;
+}
+
+enum base_result
+settings_load(
+    const char *path, struct settings **settings_r, struct settings_errors *errors)
+{
+	return load(path, -1, settings_r, errors);
+}
+
+/* Every fault goes to standard error. */
+static struct settings *
+load_or_complain(const char *path, int fd)
+{
+	struct settings_errors errors;
+	struct base_buffer text;
+	struct settings *settings = NULL;
+
+	load(path, fd, &settings, &errors);
+	base_buffer_init(&text, SETTINGS_MAX_MEMORY);
+	for (size_t i = 0; i < errors.count; i++)
+		settings_error_print(&errors.items[i], &text);
+	fputs(base_buffer_text(&text), stderr);
+	base_buffer_free(&text);
+	settings_errors_free(&errors);
+	return settings;
+}
+
+struct settings *
+settings_load_or_complain(const char *path)
+{
+	return load_or_complain(path, -1);
+}
+
+struct settings *
+settings_input_or_complain(int fd, const char *name)
+{
+	return load_or_complain(name, fd);
 }

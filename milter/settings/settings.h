@@ -294,6 +294,8 @@ enum base_result settings_load(
 	const char *path, struct settings **settings_r, struct settings_errors *errors);
 /* The same for programs: NULL after every fault was written to standard error, one a line. */
 struct settings *settings_load_or_complain(const char *path);
+/* The same of a file that is open, for who may not open it; the faults call it `name`. */
+struct settings *settings_input_or_complain(int fd, const char *name);
 /*
  * Everything at its default, and examples for what only a site knows (example.com): for tools
  * that need no site (oopsctl backtest). NULL: no memory.
