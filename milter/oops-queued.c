@@ -89,6 +89,7 @@ serve(const struct queue_settings *settings, int ready)
 		.allowed_uid = settings->uid,
 		.listening = on_listening,
 		.context = &ready,
+		.is_foreground = ready < 0,
 	};
 	const char *why = "";
 	bool is_foreground = ready < 0;

@@ -17,13 +17,13 @@ folder_check(const char *folder, unsigned uid, const char **why_r)
 		return BASE_BROKEN;
 	}
 	if (status.st_uid != 0 && status.st_uid != uid) {
-		*why_r = base_why("%s belongs to user %u, who could put another socket in "
+		*why_r = base_why("%s belongs to user %u, who could put another file in "
 				  "the place of ours: give it to user %u or to root",
 		    folder, (unsigned)status.st_uid, uid);
 		return BASE_REFUSE;
 	}
 	if ((status.st_mode & (S_IWGRP | S_IWOTH)) && !(status.st_mode & S_ISVTX)) {
-		*why_r = base_why("%s can be written by %s, who could put another socket "
+		*why_r = base_why("%s can be written by %s, who could put another file "
 				  "in the place of ours: chmod %s %s",
 		    folder, status.st_mode & S_IWOTH ? "anybody" : "its group",
 		    status.st_mode & S_IWOTH ? "go-w" : "g-w", folder);

@@ -78,6 +78,70 @@ bool queue_status_parse(const char *text, enum queue_status *status_r);
 
 #define QUEUE_TAG_ACTION "abcdefghijklmnopqrstuvwxyz-" /* letters of an action */
 
+/* --- tools.c: the MTA's commands ------------------------------------------------------- */
+
+enum queue_tool {
+	QUEUE_TOOL_WHERE, /* Postfix's queue_directory */
+	QUEUE_TOOL_LOOK,
+	QUEUE_TOOL_HEADER,
+	QUEUE_TOOL_READ,
+	QUEUE_TOOL_LIST,
+	QUEUE_TOOL_PROD,
+	QUEUE_TOOL_FLUSH,
+	QUEUE_TOOL_RELEASE,
+	QUEUE_TOOL_RETURN,
+	QUEUE_TOOL_DELETE,
+	QUEUE_TOOL_RUN, /* Sendmail's only one */
+	QUEUE_TOOLS
+};
+
+struct queue_command {
+	enum queue_tool tool;
+	const char *const *ids; /* queue ids */
+	size_t count;
+	base_output_fn *output; /* NULL: thrown away */
+	void *context;
+	int64_t deadline;
+};
+
+/*
+ * Runs it, here or where options->runners say. OK: it ended with 0. RETRY: with something else, or
+ * not in time. BROKEN: it cannot be run.
+ */
+enum base_result queue_tool_run(const struct queue_server_options *options,
+    const struct queue_command *command, const char **why_r);
+/* REFUSE: another than root may change a command of this MTA, or its configuration. */
+enum base_result queue_tools_guard(
+    const struct queue_server_options *options, const char **why_r);
+
+/* The other end of a socket by which commands are asked for. */
+struct queue_runner {
+	const struct queue_server_options *options;
+	int fd;
+	bool is_root;       /* runs what needs root, and nothing else */
+	pid_t worker;       /* who asks, to be ended when *stop is set; 0: nobody is */
+	volatile int *stop; /* NULL: nothing */
+};
+
+/* Until the other end is closed. BROKEN: the worker told that it failed, and why. */
+enum base_result queue_runner_serve(
+    const struct queue_runner *runner, const char **why_r);
+/* The worker tells that it listens, or why it ends. */
+void queue_runner_tell(int fd, bool is_ready, const char *text);
+
+/* --- server.c: the one who answers ------------------------------------------------------ */
+
+/* A listening socket that root and the allowed user can connect to. */
+enum base_result queue_listen(
+    const struct queue_server_options *options, int *fd_r, const char **why_r);
+/*
+ * Answers until *stop is set; `ready` (NULL: nobody) is called once the MTA's queue is known. BROKEN: it
+ * cannot be.
+ */
+enum base_result queue_answer(const struct queue_server_options *options, int listener,
+    volatile int *stop, void (*ready)(const struct queue_server_options *options),
+    const char **why_r);
+
 /* --- drivers: one for each MTA ------------------------------------------------------- */
 
 #define QUEUE_MAX_PATTERNS 50
@@ -132,6 +196,10 @@ struct queue_mta {
 
 struct queue_driver {
 	const char *kind;
+	/* After open(): whose the queue is, if he alone can do all but what needs_root in tools.c
+	 * says. NULL: nobody but root can. */
+	enum base_result (*owner)(
+	    const struct queue_mta *mta, unsigned *uid_r, const char **why_r);
 	/* Fills in what the MTA knows of itself. */
 	enum base_result (*open)(struct queue_mta *mta, const char **why_r);
 	/* Fills in each of them; any number at once. */

@@ -2,6 +2,7 @@
 #include <stdio.h>
 #include <string.h>
 #include <strings.h>
+#include <sys/stat.h>
 
 #include "milter/queue/internal.h"
 
@@ -22,40 +23,6 @@ queue_lines_output(void *context, const char *data, size_t length)
 			lines->line[lines->length++] = data[i] == '\0' ? '?' : data[i];
 		}
 	}
-}
-
-/* The path of one of Postfix's commands. */
-static bool
-command_path(const struct queue_mta *mta, const char *name, char path_r[QUEUE_MAX_PATH])
-{
-	int n = snprintf(
-	    path_r, QUEUE_MAX_PATH, "%s/%s", mta->options->command_directory, name);
-
-	return n > 0 && n < QUEUE_MAX_PATH;
-}
-
-/* Runs a command on our configuration; argv[0] is its name. OK only when it exits with 0.
- */
-static enum base_result
-run(const struct queue_mta *mta, struct base_tool *tool, const char **why_r)
-{
-	enum base_result result;
-	char path[QUEUE_MAX_PATH];
-	int status = 0;
-
-	if (!command_path(mta, tool->argv[0], path)) {
-		*why_r = "mta.command_directory is too long";
-		return BASE_BROKEN;
-	}
-	tool->path = path;
-	result = base_tool_run(tool, &status, why_r);
-	tool->path = NULL;
-	if (result == BASE_OK && status != 0) {
-		*why_r = base_why("%s %s ended with status %d", tool->argv[0],
-		    tool->argv[3] == NULL ? "" : tool->argv[3], status);
-		return BASE_RETRY;
-	}
-	return result;
 }
 
 /* --- looking ---------------------------------------------------------------------- */
@@ -180,26 +147,40 @@ queue_header_line(void *context, const char *line)
 	    queue_tag_parse(line + sizeof(name) - 1, &header->tag) == BASE_OK;
 }
 
+/* Runs a command that needs no more than one file, or none. */
+static enum base_result
+run(const struct queue_mta *mta, enum queue_tool tool, const char *queue_id,
+    struct queue_lines *lines, int64_t deadline, const char **why_r)
+{
+	const struct queue_command command = { .tool = tool,
+		.ids = &queue_id,
+		.count = queue_id != NULL,
+		.output = lines != NULL ? queue_lines_output : NULL,
+		.context = lines,
+		.deadline = deadline };
+
+	return queue_tool_run(mta->options, &command, why_r);
+}
+
 /* Reads the headers of some files in one run of postcat. */
 static enum base_result
 postcat_run(const struct queue_mta *mta, struct queue_postcat *postcat, int64_t deadline,
     const char **why_r)
 {
-	const char *argv[LOOK_MAX + 7] = { "postcat", "-c", mta->options->config_directory,
-		"-e", "-h", "-q" };
+	const char *ids[LOOK_MAX];
 	struct queue_lines lines = { .each = queue_postcat_line, .context = postcat };
-	struct base_tool tool = { .argv = argv,
+	const struct queue_command command = { .tool = QUEUE_TOOL_LOOK,
+		.ids = ids,
+		.count = postcat->count,
 		.output = queue_lines_output,
 		.context = &lines,
-		.with_errors = true,
 		.deadline = deadline };
 
 	for (size_t i = 0; i < postcat->count; i++) {
-		argv[6 + i] = postcat->looks[i]->queue_id;
+		ids[i] = postcat->looks[i]->queue_id;
 		postcat->looks[i]->status = QUEUE_FAILED;
 	}
-	argv[6 + postcat->count] = NULL;
-	return run(mta, &tool, why_r);
+	return queue_tool_run(mta->options, &command, why_r);
 }
 
 /* The header of one file, and nothing but that: no line of it can be anything else. */
@@ -207,16 +188,9 @@ static enum base_result
 header_run(const struct queue_mta *mta, const char *queue_id, struct queue_header *header,
     int64_t deadline, const char **why_r)
 {
-	const char *argv[] = { "postcat", "-c", mta->options->config_directory, "-h", "-q",
-		queue_id, NULL };
 	struct queue_lines lines = { .each = queue_header_line, .context = header };
-	struct base_tool tool = { .argv = argv,
-		.output = queue_lines_output,
-		.context = &lines,
-		.with_errors = true,
-		.deadline = deadline };
 
-	return run(mta, &tool, why_r);
+	return run(mta, QUEUE_TOOL_HEADER, queue_id, &lines, deadline, why_r);
 }
 
 /* One file by itself. Where it is its directory says; it may not move meanwhile. */
@@ -299,17 +273,17 @@ look(struct queue_mta *mta, struct queue_look *looks, size_t count, int64_t dead
 
 /* --- acting ----------------------------------------------------------------------- */
 
-/* What each verb is to postsuper, and what postsuper says of each file when it is done. */
+/* How each verb is asked of postsuper, and what postsuper says of each file when it is done. */
 static const struct {
-	const char *option;
+	enum queue_tool tool;
 	const char *said;
 	enum queue_status status; /* then */
 } acts[] = {
-	[QUEUE_STATUS] = { NULL, NULL, QUEUE_FAILED },
-	[QUEUE_RELEASE] = { "-H", ": released from hold", QUEUE_MOVING },
-	[QUEUE_RETURN] = { "-f", ": released from hold", QUEUE_MOVING },
-	[QUEUE_DELETE] = { "-d", ": removed", QUEUE_GONE },
-	[QUEUE_STOP] = { NULL, NULL, QUEUE_FAILED },
+	[QUEUE_STATUS] = { QUEUE_TOOLS, NULL, QUEUE_FAILED },
+	[QUEUE_RELEASE] = { QUEUE_TOOL_RELEASE, ": released from hold", QUEUE_MOVING },
+	[QUEUE_RETURN] = { QUEUE_TOOL_RETURN, ": released from hold", QUEUE_MOVING },
+	[QUEUE_DELETE] = { QUEUE_TOOL_DELETE, ": removed", QUEUE_GONE },
+	[QUEUE_STOP] = { QUEUE_TOOLS, NULL, QUEUE_FAILED },
 };
 
 /* Reads what postsuper says: "postsuper: ID: released from hold". */
@@ -347,62 +321,25 @@ static enum base_result
 postsuper(
     const struct queue_mta *mta, struct said *said, int64_t deadline, const char **why_r)
 {
-	const char *argv[] = { "postsuper", "-c", mta->options->config_directory,
-		acts[said->verb].option, "-", "hold", NULL };
+	const char *ids[QUEUE_MAX_ITEMS];
 	struct queue_lines lines = { .each = said_line, .context = said };
-	struct base_tool tool = { .argv = argv,
+	struct queue_command command = { .tool = acts[said->verb].tool,
+		.ids = ids,
 		.output = queue_lines_output,
 		.context = &lines,
-		.with_errors = true,
 		.deadline = deadline };
-	enum base_result result = BASE_OK;
-	struct base_buffer ids;
 
-	base_buffer_init(&ids, QUEUE_MAX_ITEMS * (QUEUE_MAX_ID + 1));
-	for (size_t i = 0; i < said->count; i++) {
+	for (size_t i = 0; i < said->count; i++)
 		if (said->items[i].status == QUEUE_HELD)
-			base_buffer_printf(&ids, "%s\n", said->items[i].queue_id);
-	}
-	tool.input = base_buffer_text(&ids);
-	if (ids.failed) {
-		*why_r = "out of memory";
-		result = BASE_BROKEN;
-	} else if (ids.length > 0) {
-		result = run(mta, &tool, why_r);
-	}
-	base_buffer_free(&ids);
-	return result;
-}
-
-/* Has the queue manager look at one file now, not at its next queue run. */
-static enum base_result
-prod(
-    const struct queue_mta *mta, const char *queue_id, int64_t deadline, const char **why_r)
-{
-	const char *argv[] = { "postqueue", "-c", mta->options->config_directory, "-i",
-		queue_id, NULL };
-	struct base_tool tool = { .argv = argv, .deadline = deadline };
-
-	return run(mta, &tool, why_r);
+			ids[command.count++] = said->items[i].queue_id;
+	return command.count == 0 ? BASE_OK
+				  : queue_tool_run(mta->options, &command, why_r);
 }
 
 /*
- * Has the queue manager look at all deferred mail now, once for a whole request. It tries
- * others' deferred mail again as well, which a queue run does every few minutes anyway.
- */
-static enum base_result
-flush(const struct queue_mta *mta, int64_t deadline, const char **why_r)
-{
-	const char *argv[] = { "postqueue", "-c", mta->options->config_directory, "-f",
-		NULL };
-	struct base_tool tool = { .argv = argv, .deadline = deadline };
-
-	return run(mta, &tool, why_r);
-}
-
-/*
- * Has the queue manager look at those that are off hold now: each by itself, or all at once
- * where they are many. Without that they are not where they were wanted: asked again later.
+ * Has the queue manager look at those that are off hold now and not at its next queue run: each by
+ * itself, or all deferred mail at once where they are many, which tries that of others again as well,
+ * as a queue run does every few minutes anyway. Without that they are not where they were wanted: asked again later.
  */
 static enum base_result
 prod_all(const struct queue_mta *mta, struct queue_item *items, size_t count,
@@ -415,10 +352,11 @@ prod_all(const struct queue_mta *mta, struct queue_item *items, size_t count,
 	for (size_t i = 0; i < count; i++)
 		moving += items[i].status == QUEUE_MOVING;
 	if (moving > PROD_MAX)
-		flushed = flush(mta, deadline, &why);
+		flushed = run(mta, QUEUE_TOOL_FLUSH, NULL, NULL, deadline, &why);
 	for (size_t i = 0; moving > 0 && i < count; i++) {
 		if (items[i].status != QUEUE_MOVING ||
-		    (flushed == BASE_NONE ? prod(mta, items[i].queue_id, deadline, &why)
+		    (flushed == BASE_NONE ? run(mta, QUEUE_TOOL_PROD, items[i].queue_id, NULL,
+						deadline, &why)
 					  : flushed) == BASE_OK)
 			continue;
 		items[i].status = QUEUE_FAILED;
@@ -469,12 +407,13 @@ static enum base_result
 read_message(const struct queue_mta *mta, const char *queue_id, int64_t deadline,
     struct base_buffer *message_r, const char **why_r)
 {
-	const char *argv[] = { "postcat", "-c", mta->options->config_directory, "-b", "-h",
-		"-q", queue_id, NULL };
-	struct base_tool tool = {
-		.argv = argv, .output = keep, .context = message_r, .deadline = deadline
-	};
-	enum base_result result = run(mta, &tool, why_r);
+	const struct queue_command command = { .tool = QUEUE_TOOL_READ,
+		.ids = &queue_id,
+		.count = 1,
+		.output = keep,
+		.context = message_r,
+		.deadline = deadline };
+	enum base_result result = queue_tool_run(mta->options, &command, why_r);
 
 	if (result == BASE_OK && message_r->failed) {
 		*why_r = "the message is too large to be read";
@@ -508,14 +447,8 @@ static enum base_result
 held(const struct queue_mta *mta, int64_t deadline, struct base_buffer *ids_r,
     const char **why_r)
 {
-	const char *argv[] = { "postqueue", "-c", mta->options->config_directory, "-j",
-		NULL };
 	struct queue_lines lines = { .each = listed_line, .context = ids_r };
-	struct base_tool tool = { .argv = argv,
-		.output = queue_lines_output,
-		.context = &lines,
-		.deadline = deadline };
-	enum base_result result = run(mta, &tool, why_r);
+	enum base_result result = run(mta, QUEUE_TOOL_LIST, NULL, &lines, deadline, why_r);
 
 	if (result == BASE_OK && ids_r->failed) {
 		*why_r = "too many files on hold";
@@ -539,15 +472,10 @@ directory_line(void *directory, const char *line)
 static enum base_result
 open_mta(struct queue_mta *mta, const char **why_r)
 {
-	const char *argv[] = { "postconf", "-c", mta->options->config_directory, "-h",
-		"queue_directory", NULL };
 	struct queue_lines lines = { .each = directory_line,
 		.context = mta->queue_directory };
-	struct base_tool tool = { .argv = argv,
-		.output = queue_lines_output,
-		.context = &lines,
-		.deadline = base_tick_ms() + BASE_TOOL_MS };
-	enum base_result result = run(mta, &tool, why_r);
+	enum base_result result = run(mta, QUEUE_TOOL_WHERE, NULL, &lines,
+	    base_tick_ms() + BASE_TOOL_MS, why_r);
 
 	if (result == BASE_OK && mta->queue_directory[0] == '\0') {
 		*why_r = base_why("postconf does not know the queue_directory of %s",
@@ -557,8 +485,25 @@ open_mta(struct queue_mta *mta, const char **why_r)
 	return result;
 }
 
+/* Postfix gives all of its queues to one user, whatever he is called, who is not root. */
+static enum base_result
+owner(const struct queue_mta *mta, unsigned *uid_r, const char **why_r)
+{
+	char path[QUEUE_MAX_PATH + 8];
+	struct stat status;
+
+	snprintf(path, sizeof(path), "%s/hold", mta->queue_directory);
+	if (stat(path, &status) != 0 || status.st_uid == 0) {
+		*why_r = base_why("%s: not there, or not the mail system's own user's", path);
+		return BASE_BROKEN;
+	}
+	*uid_r = status.st_uid;
+	return BASE_OK;
+}
+
 const struct queue_driver queue_postfix = {
 	.kind = "postfix",
+	.owner = owner,
 	.open = open_mta,
 	.look = look,
 	.act = act,

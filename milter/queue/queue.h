@@ -25,6 +25,20 @@
  *	else: whoever has only the queue (oopsctl free-all) leaves it on hold. RELEASE takes the
  *	mark away again.
  *
+ * WHAT IS LEFT OF ROOT
+ *	oops-queued is several processes (parts.c). As root, with all rights, about 900 lines run:
+ *	oops-queued.c, parts.c, tools.c and handed.c, making the socket in server.c, and of base the running
+ *	of a program, the log, options and the look at who may change a folder. They are root because
+ *	postsuper and a queue run of Sendmail must be, and the socket is given away. They hear fixed
+ *	commands with queue ids from the worker and plain lines from who read the settings, and run no
+ *	program that another than root could change. No library but libc is linked.
+ *	The rest, which reads requests and files that strangers wrote, is the worker: with Postfix the
+ *	owner of its queue, without any capability; with Sendmail, whose queue is root's, root with the
+ *	capabilities over files alone (DAC_OVERRIDE, FOWNER, CHOWN). Neither may run a program or make a
+ *	socket of a network (narrow.h). Those of Postfix's commands that its owner may run (postcat,
+ *	postqueue) are run by a process of that owner, which has no filter: they, as postsuper, complain of
+ *	a machine where they may make no socket of a network.
+ *
  * WHOSE FILE IT IS
  *	The server compares text and holds no key. Who asks by a hold id that a row of the store
  *	gave him needs no more: it is 80 random bits, and whoever could copy them out of a header
@@ -99,6 +113,11 @@ enum base_result queue_scan(struct queue_client *client, struct base_arena *aren
 
 /* --- server ----------------------------------------------------------------------- */
 
+/* Sockets to those who run the MTA's commands: as root, and as the owner of the queue. */
+struct queue_runners {
+	int root, owner;
+};
+
 struct queue_server_options {
 	const char *socket_path;
 	const char *mta_kind;	       /* "postfix" or "sendmail" */
@@ -109,11 +128,14 @@ struct queue_server_options {
 	unsigned allowed_uid;	       /* besides 0 */
 	void (*listening)(void *context); /* called once the socket is there; NULL: nothing */
 	void *context;
+	bool is_foreground; /* the standard streams are somebody's */
+	const struct queue_runners *runners; /* NULL: the process runs commands itself */
 };
 
 /*
- * Serves until *stop is set by a signal handler (the caller installs it without SA_RESTART);
- * one request at a time, each bounded in time. BROKEN: the socket cannot be made.
+ * Serves, as root, until *stop is set by a signal handler (the caller installs it without SA_RESTART);
+ * one request at a time, each bounded in time. BROKEN: the socket cannot be made, or the MTA is
+ * not usable; or a process of it died.
  */
 enum base_result queue_serve(const struct queue_server_options *options,
 	volatile int *stop, const char **why_r);

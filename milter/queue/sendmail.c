@@ -204,34 +204,16 @@ static enum base_result
 run(const struct queue_mta *mta, const struct queue_item *items, size_t count, size_t first,
     int64_t deadline, const char **why_r)
 {
-	char limits[QUEUE_MAX_ITEMS / MAX_RUNS + 1][QUEUE_MAX_ID + 4];
-	const char *argv[QUEUE_MAX_ITEMS / MAX_RUNS + 6] = { "sendmail", "-C",
-		mta->options->sendmail_config };
-	struct base_tool tool = {
-		.path = mta->options->sendmail_program, .argv = argv, .deadline = deadline
+	const char *ids[QUEUE_MAX_ITEMS / MAX_RUNS + 1];
+	struct queue_command command = {
+		.tool = QUEUE_TOOL_RUN, .ids = ids, .deadline = deadline
 	};
-	enum base_result result;
-	size_t chosen = 0;
-	int status = 0;
 
-	for (size_t i = first; i < count; i += MAX_RUNS) {
-		if (items[i].status != QUEUE_MOVING)
-			continue;
-		snprintf(
-		    limits[chosen], sizeof(limits[chosen]), "-qI%s", items[i].queue_id);
-		argv[3 + chosen] = limits[chosen];
-		chosen++;
-	}
-	argv[3 + chosen] = NULL;
-	if (chosen == 0)
-		return BASE_OK;
-	result = base_tool_run(&tool, &status, why_r);
-	if (result == BASE_OK && status != 0) {
-		*why_r = base_why("%s -qI%s ended with status %d",
-		    mta->options->sendmail_program, limits[0] + 3, status);
-		result = BASE_RETRY;
-	}
-	return result;
+	for (size_t i = first; i < count; i += MAX_RUNS)
+		if (items[i].status == QUEUE_MOVING)
+			ids[command.count++] = items[i].queue_id;
+	return command.count == 0 ? BASE_OK
+				  : queue_tool_run(mta->options, &command, why_r);
 }
 
 /* Is this envelope a part of what one of the items was split into, by its name? */

@@ -94,9 +94,8 @@ hand_over(const char *socket_path, unsigned allowed_uid)
 	return is_done;
 }
 
-/* A listening socket that root and the allowed user can connect to. */
-static enum base_result
-listen_at(const struct queue_server_options *options, int *fd_r, const char **why_r)
+enum base_result
+queue_listen(const struct queue_server_options *options, int *fd_r, const char **why_r)
 {
 	const char *path = options->socket_path;
 	struct sockaddr_un address;
@@ -443,29 +442,25 @@ serve_loop(struct server *server, int listener, volatile int *stop)
 }
 
 enum base_result
-queue_serve(
-    const struct queue_server_options *options, volatile int *stop, const char **why_r)
+queue_answer(const struct queue_server_options *options, int listener, volatile int *stop,
+    void (*ready)(const struct queue_server_options *options), const char **why_r)
 {
-	struct server server = { .options = options, .mta.options = options };
-	enum base_result result;
-	int listener;
+	struct server *server = calloc(1, sizeof(*server));
+	enum base_result result = BASE_BROKEN;
 
-	server.driver = queue_driver_for(options->mta_kind);
-	if (server.driver == NULL) {
-		*why_r = base_why("no driver for mta.kind \"%s\"", options->mta_kind);
-		return BASE_REFUSE;
+	*why_r = "out of memory";
+	if (server != NULL) {
+		server->options = server->mta.options = options;
+		server->driver = queue_driver_for(options->mta_kind);
+		result = server->driver->open(&server->mta, why_r);
 	}
-	result = server.driver->open(&server.mta, why_r);
-	if (result == BASE_OK)
-		result = listen_at(options, &listener, why_r);
-	if (result != BASE_OK)
-		return BASE_BROKEN;
-	if (options->listening != NULL)
-		options->listening(options->context);
-	base_log(BASE_LOG_INFO, "serving uid %u at %s", options->allowed_uid,
-	    options->socket_path);
-	serve_loop(&server, listener, stop);
-	unlink(options->socket_path);
-	close(listener);
-	return BASE_OK;
+	if (result == BASE_OK) {
+		if (ready != NULL)
+			ready(options);
+		base_log(BASE_LOG_INFO, "serving uid %u at %s", options->allowed_uid,
+		    options->socket_path);
+		serve_loop(server, listener, stop);
+	}
+	free(server);
+	return result == BASE_OK ? BASE_OK : BASE_BROKEN;
 }

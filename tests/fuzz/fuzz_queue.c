@@ -6,7 +6,7 @@
  * good one of the same hold when it is taken off hold, in either way, and has no quarantine then.
  * Of the seeds, y_ is a control file of ours, n_ is not.
  *
- * FUZZ-SOURCES: milter/queue milter/base
+ * FUZZ-SOURCES: milter/queue milter/base milter/narrow/none
  */
 #include "milter/queue/internal.h"
 #include "tests/fuzz/fuzz.h"
