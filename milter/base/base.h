@@ -156,6 +156,11 @@ enum base_result base_user_number(const char *user, unsigned *uid_r);
  */
 enum base_result base_user_become(const struct base_role *role, const char **why_r);
 /*
+ * The last part of that, by numbers that are not root's, after the other groups were left: it looks
+ * nothing up. BROKEN: as above.
+ */
+enum base_result base_user_drop(unsigned uid, unsigned gid, const char **why_r);
+/*
  * Root goes on with the rights of the owner and the group of a file, so that what a library makes
  * beside it is theirs from the first moment on; until base_owner_leave(). Nothing changes for who
  * is not root, for a file of root, or where its owner could not get to it. For the whole process:
@@ -167,11 +172,6 @@ struct base_owner {
 void base_owner_become(const char *path, struct base_owner *before_r);
 void base_owner_leave(const struct base_owner *before);
 
-/*
- * The last part of that, by numbers that are not root's, after the other groups were left: it looks
- * nothing up. BROKEN: as above.
- */
-enum base_result base_user_drop(unsigned uid, unsigned gid, const char **why_r);
 /*
  * May nobody but root and `uid` put another file in the place of this one? Whoever may write to
  * its folder, or to one above it up to /, may, unless that folder is sticky. REFUSE: somebody
