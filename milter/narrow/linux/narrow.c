@@ -11,7 +11,6 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
-#include "config.h"
 #include "milter/narrow/narrow.h"
 
 /* Calls of the x32 kind have this bit in their number, under the same architecture. */
