@@ -26,18 +26,20 @@
  *	mark away again.
  *
  * WHAT IS LEFT OF ROOT
- *	oops-queued is several processes (parts.c). As root, with all rights, about 900 lines run:
- *	oops-queued.c, parts.c, tools.c and handed.c, making the socket in server.c, and of base the running
- *	of a program, the log, options and the look at who may change a folder. They are root because
- *	postsuper and a queue run of Sendmail must be, and the socket is given away. They hear fixed
- *	commands with queue ids from the worker and plain lines from who read the settings, and run no
- *	program that another than root could change. No library but libc is linked.
+ *	oops-queued is several processes (parts.c). As root, with all rights, about 1,900 lines run:
+ *	half of them here (oops-queued.c, parts.c, tools.c, handed.c, making the socket in server.c),
+ *	half of base: the running of a program, the log, options, and the look at who may change a
+ *	folder. They are root because postsuper and a queue run of Sendmail must be, and the socket is
+ *	given away. At the start they ask postconf for one line; after that they hear fixed commands
+ *	with queue ids from the worker, and run no program that another than root could change. The
+ *	settings are read by oops-milter without any right, which hands over eight plain lines. No
+ *	library but libc is linked.
  *	The rest, which reads requests and files that strangers wrote, is the worker: with Postfix the
  *	owner of its queue, without any capability; with Sendmail, whose queue is root's, root with the
  *	capabilities over files alone (DAC_OVERRIDE, FOWNER, CHOWN). Neither may run a program or make a
  *	socket of a network (narrow.h). Those of Postfix's commands that its owner may run (postcat,
- *	postqueue) are run by a process of that owner, which has no filter: they, as postsuper, complain of
- *	a machine where they may make no socket of a network.
+ *	postqueue) are run by a process of that owner, which has no filter: they, as postsuper, complain
+ *	of a machine where they may make no socket of a network.
  *
  * WHOSE FILE IT IS
  *	The server compares text and holds no key. Who asks by a hold id that a row of the store
