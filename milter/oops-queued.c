@@ -15,7 +15,11 @@
 #include <sysexits.h>
 #include <unistd.h>
 
-#include "milter/base/base.h"
+#include "milter/base/background.h"
+#include "milter/base/log.h"
+#include "milter/base/options.h"
+#include "milter/base/result.h"
+#include "milter/base/user.h"
 #include "milter/queue/queue.h"
 
 #define FILES_NEEDED 32 /* one connection at a time, queue files, the MTA's tools */

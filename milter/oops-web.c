@@ -10,11 +10,19 @@
 #include <sysexits.h>
 #include <time.h>
 
-#include "milter/base/base.h"
+#include "milter/base/background.h"
+#include "milter/base/buffer.h"
+#include "milter/base/file.h"
+#include "milter/base/log.h"
+#include "milter/base/options.h"
+#include "milter/base/random.h"
+#include "milter/base/result.h"
+#include "milter/base/run.h"
+#include "milter/base/user.h"
 #include "milter/hold/hold.h"
+#include "milter/settings/settings.h"
 #include "milter/site/reload.h"
 #include "milter/site/role.h"
-#include "milter/settings/settings.h"
 #include "milter/site/site.h"
 #include "milter/web/web.h"
 

@@ -13,6 +13,10 @@
 
 #include "milter/admin/admin.h"
 #include "milter/audit/audit.h"
+#include "milter/base/log.h"
+#include "milter/base/options.h"
+#include "milter/base/random.h"
+#include "milter/base/result.h"
 #include "milter/check/check.h"
 
 #define DEFAULT_PATH OOPS_SYSCONFDIR "/oops-milter/oops-milter.conf"

@@ -9,6 +9,7 @@
 #ifndef OOPS_ADMIN_H
 #define OOPS_ADMIN_H
 
+#include "milter/base/result.h"
 #include "milter/hold/hold.h"
 #include "milter/settings/settings.h"
 #include "milter/site/site.h"

@@ -17,6 +17,8 @@
 #include <sysexits.h>
 
 #include "milter/admin/admin.h"
+#include "milter/base/key.h"
+#include "milter/base/result.h"
 #include "milter/notice/adopt.h"
 
 #define QUEUE_TIMEOUT_MS 60000

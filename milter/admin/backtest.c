@@ -17,6 +17,8 @@
 #include <sysexits.h>
 
 #include "milter/admin/admin.h"
+#include "milter/base/interrupt.h"
+#include "milter/base/result.h"
 #include "milter/replay/replay.h"
 
 struct arguments {

@@ -32,6 +32,12 @@
 
 #include "milter/admin/admin.h"
 #include "milter/audience/audience.h"
+#include "milter/base/arena.h"
+#include "milter/base/buffer.h"
+#include "milter/base/clock.h"
+#include "milter/base/file.h"
+#include "milter/base/key.h"
+#include "milter/base/result.h"
 #include "milter/evaluate/evaluate.h"
 #include "milter/hold/hold.h"
 #include "milter/identity/identity.h"

@@ -14,11 +14,14 @@
 #include <stdio.h>
 #include <sysexits.h>
 
+#include "milter/admin/admin.h"
 #include "milter/audit/audit.h"
+#include "milter/base/arena.h"
+#include "milter/base/key.h"
+#include "milter/base/result.h"
 #include "milter/hold/hold.h"
 #include "milter/mail/mail.h"
 #include "milter/memory/memory.h"
-#include "milter/admin/admin.h"
 
 #define FORGET_ARENA 65536
 

@@ -23,6 +23,10 @@
 
 #include "milter/admin/admin.h"
 #include "milter/audit/audit.h"
+#include "milter/base/key.h"
+#include "milter/base/log.h"
+#include "milter/base/result.h"
+#include "milter/base/run.h"
 
 struct free_words {
 	bool is_dry, is_forced, is_without_key;

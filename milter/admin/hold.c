@@ -17,8 +17,13 @@
 #include <sysexits.h>
 #include <time.h>
 
-#include "milter/hold/hold.h"
 #include "milter/admin/admin.h"
+#include "milter/base/arena.h"
+#include "milter/base/buffer.h"
+#include "milter/base/quote.h"
+#include "milter/base/random.h"
+#include "milter/base/result.h"
+#include "milter/hold/hold.h"
 
 #define VIEW_BYTES (4u << 20)
 #define STATE_BYTES 16

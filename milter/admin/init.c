@@ -23,6 +23,8 @@
 #include <unistd.h>
 
 #include "milter/admin/admin.h"
+#include "milter/base/key.h"
+#include "milter/base/result.h"
 #include "milter/store/store.h"
 
 

@@ -16,9 +16,12 @@
 #include <sysexits.h>
 #include <unistd.h>
 
+#include "milter/admin/admin.h"
 #include "milter/audience/audience.h"
 #include "milter/audit/audit.h"
-#include "milter/admin/admin.h"
+#include "milter/base/interrupt.h"
+#include "milter/base/key.h"
+#include "milter/base/result.h"
 #include "milter/replay/import.h"
 #include "milter/site/site.h"
 

@@ -22,6 +22,11 @@
 #include <sysexits.h>
 
 #include "milter/admin/admin.h"
+#include "milter/base/buffer.h"
+#include "milter/base/clock.h"
+#include "milter/base/quote.h"
+#include "milter/base/result.h"
+#include "milter/base/run.h"
 #include "milter/site/reload.h"
 
 #define WAIT_MS 30000 /* for an answer: large lists take a while */

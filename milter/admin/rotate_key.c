@@ -19,8 +19,11 @@
 #include <stdio.h>
 #include <sysexits.h>
 
-#include "milter/audit/audit.h"
 #include "milter/admin/admin.h"
+#include "milter/audit/audit.h"
+#include "milter/base/clock.h"
+#include "milter/base/key.h"
+#include "milter/base/result.h"
 
 /* oopsctl rotate-key */
 int

@@ -14,8 +14,9 @@
 #include <string.h>
 #include <sysexits.h>
 
-#include "milter/hold/storm.h"
 #include "milter/admin/admin.h"
+#include "milter/base/result.h"
+#include "milter/hold/storm.h"
 
 #define TEXT_BYTES 60 /* of a list, an owner or a subject on a line */
 

@@ -17,6 +17,8 @@
 #include <sysexits.h>
 
 #include "milter/admin/admin.h"
+#include "milter/base/buffer.h"
+#include "milter/base/result.h"
 #include "milter/replay/replay.h"
 
 #define TRAIN_MAX_TEXT (1u << 20)

@@ -6,6 +6,10 @@
  * "\name" (no further lists), "|command", "/file" or ":include:/file".
  */
 #include "milter/audience/internal.h"
+#include "milter/base/arena.h"
+#include "milter/base/buffer.h"
+#include "milter/base/file.h"
+#include "milter/base/result.h"
 
 #include <string.h>
 #include <sys/stat.h>

@@ -1,10 +1,16 @@
 /* ask - lists that programs know: a command prints a size, postmap looks into a table */
 #include "milter/audience/internal.h"
+#include "milter/base/arena.h"
+#include "milter/base/buffer.h"
+#include "milter/base/clock.h"
+#include "milter/base/result.h"
+#include "milter/base/tool.h"
 
 #include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 #include "milter/mail/mail.h"
 

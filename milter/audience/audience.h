@@ -42,7 +42,7 @@
 #define OOPS_AUDIENCE_H
 
 #include "milter/audience/value.h"
-#include "milter/base/base.h"
+#include "milter/base/result.h"
 #include "milter/mail/transaction.h"
 #include "milter/settings/settings.h"
 

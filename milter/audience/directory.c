@@ -1,11 +1,16 @@
 /* directory - the table in use, and its replacement when a file changes */
 #include "milter/audience/internal.h"
+#include "milter/base/arena.h"
+#include "milter/base/clock.h"
+#include "milter/base/guard.h"
+#include "milter/base/result.h"
 
 #include <pthread.h>
 #include <signal.h>
 #include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 #define WHY_SIZE 300
 

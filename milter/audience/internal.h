@@ -16,6 +16,8 @@
 #include <sys/stat.h>
 
 #include "milter/audience/audience.h"
+#include "milter/base/arena.h"
+#include "milter/base/result.h"
 
 #define AUDIENCE_MAX_MEMBERS 100000     /* of all lists together, repeats included */
 #define AUDIENCE_MAX_DEPTH 20           /* of lists within lists */

@@ -1,5 +1,10 @@
 /* sources - what the settings name as lists, put into one table */
 #include "milter/audience/internal.h"
+#include "milter/base/arena.h"
+#include "milter/base/buffer.h"
+#include "milter/base/file.h"
+#include "milter/base/guard.h"
+#include "milter/base/result.h"
 
 #include <dirent.h>
 #include <errno.h>

@@ -1,5 +1,7 @@
 /* table - lists and people as a graph, and the walk that counts each person once */
 #include "milter/audience/internal.h"
+#include "milter/base/arena.h"
+#include "milter/base/clock.h"
 
 #include <search.h>
 #include <stdlib.h>

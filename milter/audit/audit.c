@@ -1,5 +1,9 @@
 /* audit - the one line per event that an auditor reads; see audit.h */
 #include "milter/audit/audit.h"
+#include "milter/base/buffer.h"
+#include "milter/base/log.h"
+#include "milter/base/quote.h"
+#include "milter/base/result.h"
 
 #include <pwd.h>
 #include <stdio.h>

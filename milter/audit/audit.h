@@ -16,7 +16,8 @@
 #ifndef OOPS_AUDIT_H
 #define OOPS_AUDIT_H
 
-#include "milter/base/base.h"
+#include "milter/base/buffer.h"
+#include "milter/base/result.h"
 
 enum audit_event {
 	AUDIT_JUDGE,   /* a send was judged and not simply passed: what became of it */

@@ -1,7 +1,9 @@
-/* arena - memory of one transaction or connection, freed as a whole; see base.h */
-#include "milter/base/base.h"
+/* arena - memory of one transaction or connection, freed as a whole; see arena.h */
+#include "milter/base/arena.h"
 
 #include <stdalign.h>
+#include <stdarg.h>
+#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>

@@ -6,7 +6,8 @@
 #include <sysexits.h>
 #include <unistd.h>
 
-#include "milter/base/base.h"
+#include "milter/base/background.h"
+#include "milter/base/result.h"
 
 /* The parent's part: waits for the child's word, or for its end. */
 static void

@@ -1,11 +1,12 @@
-/* drop - giving up root's rights for good; see base.h */
+/* drop - giving up root's rights for good; see user.h */
 #include <errno.h>
 #include <string.h>
 #include <sys/prctl.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "milter/base/base.h"
+#include "milter/base/result.h"
+#include "milter/base/user.h"
 
 #define USER_UMASK 007 /* what we make is for our groups at most */
 

@@ -1,10 +1,14 @@
 /*
- * file - whole files, read by a thread that may be left behind; see base.h
+ * file - whole files, read by a thread that may be left behind; see file.h
  *
  * A file on a dead mount answers neither open() nor stat() nor read(), and nothing ends such a
  * call; a FIFO waits for somebody who writes. Nobody here waits for either.
  */
-#include "milter/base/base.h"
+#include "milter/base/arena.h"
+#include "milter/base/buffer.h"
+#include "milter/base/file.h"
+#include "milter/base/guard.h"
+#include "milter/base/result.h"
 
 #include <errno.h>
 #include <fcntl.h>

@@ -1,10 +1,12 @@
-/* folder - who may put another file in the place of one; see base.h */
+/* folder - who may put another file in the place of one; see user.h */
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 
-#include "milter/base/base.h"
+#include "milter/base/file.h"
+#include "milter/base/result.h"
+#include "milter/base/user.h"
 
 /* May nobody else change what is in this one folder? */
 static enum base_result

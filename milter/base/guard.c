@@ -1,5 +1,7 @@
 /* guard - runs what may never come back in a thread of its own, and waits for a while */
-#include "milter/base/base.h"
+#include "milter/base/clock.h"
+#include "milter/base/guard.h"
+#include "milter/base/result.h"
 
 #include <errno.h>
 #include <pthread.h>

@@ -5,7 +5,9 @@
 #ifndef OOPS_BASE_INTERNAL_H
 #define OOPS_BASE_INTERNAL_H
 
-#include "milter/base/base.h"
+#include <stdint.h>
+
+#include "milter/base/buffer.h"
 
 /* Writes all bytes and brings them to the disk; false: errno tells. */
 bool base_write_whole(int fd, const char *data, size_t length);

@@ -1,9 +1,9 @@
-/* interrupt - a long job is told to end; see base.h */
+/* interrupt - a long job is told to end; see interrupt.h */
 #include <signal.h>
 #include <stddef.h>
 #include <sysexits.h>
 
-#include "milter/base/base.h"
+#include "milter/base/interrupt.h"
 
 static volatile sig_atomic_t interrupted;
 

@@ -1,5 +1,8 @@
-/* keys - random identifiers, tokens and the site's key, by libsodium; see base.h */
+/* keys - random identifiers, tokens and the site's key, by libsodium; see random.h and key.h */
 #include "milter/base/internal.h"
+#include "milter/base/key.h"
+#include "milter/base/random.h"
+#include "milter/base/result.h"
 
 #include <errno.h>
 #include <fcntl.h>

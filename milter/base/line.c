@@ -1,7 +1,9 @@
-/* line - foreign text on one line of valid UTF-8; see base.h and internal.h */
+/* line - foreign text on one line of valid UTF-8; see quote.h and internal.h */
 #include <string.h>
 
+#include "milter/base/buffer.h"
 #include "milter/base/internal.h"
+#include "milter/base/quote.h"
 
 bool
 base_buffer_withdraw(struct base_buffer *buffer, size_t length)

@@ -1,7 +1,10 @@
-/* log - the operational log: syslog, and standard error in the foreground; see base.h */
-#include "milter/base/base.h"
+/* log - the operational log: syslog, and standard error in the foreground; see log.h */
+#include "milter/base/buffer.h"
+#include "milter/base/log.h"
+#include "milter/base/quote.h"
 
 #include <errno.h>
+#include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
 #include <syslog.h>

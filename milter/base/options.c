@@ -1,9 +1,10 @@
-/* options - what every daemon is started with; see base.h */
+/* options - what every daemon is started with; see options.h */
 #include <getopt.h>
 #include <stdio.h>
 #include <string.h>
 
-#include "milter/base/base.h"
+#include "milter/base/options.h"
+#include "milter/base/result.h"
 
 static const struct option long_options[] = {
 	{ "help", no_argument, NULL, 'h' },

@@ -1,8 +1,10 @@
-/* quote - text for the places that ours ends up in: logfmt, HTML, letters; see base.h */
+/* quote - text for the places that ours ends up in: logfmt, HTML, letters; see quote.h */
 #include <string.h>
 #include <strings.h>
 
+#include "milter/base/buffer.h"
 #include "milter/base/internal.h"
+#include "milter/base/quote.h"
 
 /* Can the value stand in a logfmt line as it is? */
 static bool

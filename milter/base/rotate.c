@@ -1,6 +1,6 @@
 /*
  * NAME
- *	base/rotate - a fresh key in the place of the current one; see base.h
+ *	base/rotate - a fresh key in the place of the current one; see key.h
  *
  * WHAT IT DOES
  *	Works with the lines of the file as text, after base_key_load() has found all of them
@@ -10,6 +10,9 @@
  *	Writes to the file that is there: whoever reads it finds the old or the new one.
  */
 #include "milter/base/internal.h"
+#include "milter/base/key.h"
+#include "milter/base/random.h"
+#include "milter/base/result.h"
 
 #include <errno.h>
 #include <fcntl.h>

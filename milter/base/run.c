@@ -7,7 +7,9 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "milter/base/base.h"
+#include "milter/base/buffer.h"
+#include "milter/base/result.h"
+#include "milter/base/run.h"
 
 #define RUN_HEADER "reload %lu %10s\n"
 #define RUN_SETTINGS "settings "

@@ -1,5 +1,8 @@
-/* system - clocks, open files and paths; see base.h */
-#include "milter/base/base.h"
+/* system - clocks, open files and paths; see clock.h */
+#include "milter/base/clock.h"
+#include "milter/base/file.h"
+#include "milter/base/result.h"
+#include "milter/base/user.h"
 
 #include <errno.h>
 #include <stdio.h>

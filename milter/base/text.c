@@ -1,6 +1,9 @@
-/* text - results and reasons, growing text with a maximum, the form of an id; see base.h */
-#include "milter/base/base.h"
+/* text - results and reasons, growing text with a maximum, the form of an id; see buffer.h */
+#include "milter/base/buffer.h"
+#include "milter/base/random.h"
+#include "milter/base/result.h"
 
+#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>

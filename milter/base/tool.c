@@ -9,7 +9,9 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include "milter/base/base.h"
+#include "milter/base/clock.h"
+#include "milter/base/result.h"
+#include "milter/base/tool.h"
 
 /* A file in memory that holds the input: a program that does not read it blocks nobody. */
 static int

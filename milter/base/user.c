@@ -1,4 +1,4 @@
-/* user - users by name or number, and giving up root for one of them; see base.h */
+/* user - users by name or number, and giving up root for one of them; see user.h */
 #include <errno.h>
 #include <grp.h>
 #include <pwd.h>
@@ -7,7 +7,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "milter/base/base.h"
+#include "milter/base/result.h"
+#include "milter/base/user.h"
 
 /* Is it a number that a user or a group can have? */
 static bool

@@ -5,6 +5,8 @@
 #include <strings.h>
 #include <unistd.h>
 
+#include "milter/base/arena.h"
+#include "milter/base/result.h"
 #include "milter/check/postconf.h"
 #include "milter/check/probe.h"
 #include "milter/queue/queue.h"

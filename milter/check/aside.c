@@ -1,6 +1,7 @@
 /* check/aside - databases that were damaged and set aside; see internal.h */
 #include <glob.h>
 
+#include "milter/base/arena.h"
 #include "milter/check/internal.h"
 #include "milter/store/store.h"
 

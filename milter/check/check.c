@@ -14,6 +14,10 @@
  * DIAGNOSTICS
  *	EX_USAGE; EX_UNAVAILABLE: there are faults.
  */
+#include "milter/base/arena.h"
+#include "milter/base/buffer.h"
+#include "milter/base/quote.h"
+#include "milter/base/result.h"
 #include "milter/check/check.h"
 #include "milter/check/internal.h"
 

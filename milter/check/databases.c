@@ -1,4 +1,5 @@
 /* check/databases - are the databases there, and whole? see internal.h */
+#include "milter/base/result.h"
 #include "milter/check/internal.h"
 #include "milter/store/store.h"
 

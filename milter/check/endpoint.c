@@ -1,4 +1,5 @@
 /* check/endpoint - a milter's socket, however its address is written; see endpoint.h */
+#include "milter/base/arena.h"
 #include "milter/check/endpoint.h"
 
 #include <limits.h>

@@ -13,7 +13,9 @@
 #ifndef OOPS_CHECK_ENDPOINT_H
 #define OOPS_CHECK_ENDPOINT_H
 
-#include "milter/base/base.h"
+#include <stdbool.h>
+
+#include "milter/base/arena.h"
 
 struct endpoint {
 	const char *path; /* of a unix socket; NULL: inet */

@@ -4,10 +4,14 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "milter/admin/admin.h"
+#include "milter/base/arena.h"
+#include "milter/base/clock.h"
+#include "milter/base/key.h"
+#include "milter/base/result.h"
+#include "milter/check/internal.h"
 #include "milter/hold/hold.h"
 #include "milter/mail/mail.h"
-#include "milter/admin/admin.h"
-#include "milter/check/internal.h"
 #include "milter/queue/queue.h"
 
 #define LATE_SECONDS 300 /* after its time: the keeper repeats every 30 s at most */

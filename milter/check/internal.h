@@ -10,7 +10,8 @@
 #ifndef OOPS_CHECK_INTERNAL_H
 #define OOPS_CHECK_INTERNAL_H
 
-#include "milter/base/base.h"
+#include "milter/base/arena.h"
+#include "milter/base/buffer.h"
 #include "milter/check/endpoint.h"
 #include "milter/check/process.h"
 #include "milter/queue/queue.h"

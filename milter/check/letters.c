@@ -1,6 +1,9 @@
 /* check/letters - are our letters taken, and do the links lead to our pages? see internal.h */
 #include <string.h>
 
+#include "milter/base/arena.h"
+#include "milter/base/buffer.h"
+#include "milter/base/result.h"
 #include "milter/check/internal.h"
 #include "milter/notice/notice.h"
 

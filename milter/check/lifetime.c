@@ -2,6 +2,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "milter/base/arena.h"
 #include "milter/check/internal.h"
 
 #define DAY INT64_C(86400)

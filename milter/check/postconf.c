@@ -1,4 +1,6 @@
 /* check/postconf - Postfix's own configuration; see postconf.h */
+#include "milter/base/arena.h"
+#include "milter/base/result.h"
 #include "milter/check/postconf.h"
 
 #include <stdio.h>

@@ -3,6 +3,8 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "milter/base/arena.h"
+#include "milter/base/result.h"
 #include "milter/check/postconf.h"
 #include "milter/check/probe.h"
 

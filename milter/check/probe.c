@@ -1,4 +1,7 @@
 /* check/probe - asks programs that should be running for a sign of life; see its header */
+#include "milter/base/clock.h"
+#include "milter/base/result.h"
+#include "milter/base/tool.h"
 #include "milter/check/probe.h"
 
 #include <errno.h>

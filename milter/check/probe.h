@@ -8,7 +8,7 @@
 #ifndef OOPS_CHECK_PROBE_H
 #define OOPS_CHECK_PROBE_H
 
-#include "milter/base/base.h"
+#include "milter/base/result.h"
 #include "milter/check/endpoint.h"
 #include "milter/settings/settings.h"
 

@@ -1,4 +1,9 @@
 /* check/process - what the system tells of a running process; see process.h */
+#include "milter/base/arena.h"
+#include "milter/base/clock.h"
+#include "milter/base/file.h"
+#include "milter/base/result.h"
+#include "milter/base/user.h"
 #include "milter/check/process.h"
 
 #include <errno.h>

@@ -11,7 +11,9 @@
 #ifndef OOPS_CHECK_PROCESS_H
 #define OOPS_CHECK_PROCESS_H
 
-#include "milter/base/base.h"
+#include "milter/base/arena.h"
+#include "milter/base/result.h"
+#include "milter/base/user.h"
 
 #define PROCESS_MAX_GROUPS 64
 

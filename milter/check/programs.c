@@ -6,6 +6,11 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "milter/base/arena.h"
+#include "milter/base/clock.h"
+#include "milter/base/result.h"
+#include "milter/base/run.h"
+#include "milter/base/user.h"
 #include "milter/check/internal.h"
 #include "milter/check/probe.h"
 #include "milter/queue/queue.h"

@@ -2,6 +2,8 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "milter/base/arena.h"
+#include "milter/base/result.h"
 #include "milter/check/postconf.h"
 #include "milter/check/probe.h"
 

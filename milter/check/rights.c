@@ -8,6 +8,9 @@
 #include <sys/statvfs.h>
 #include <unistd.h>
 
+#include "milter/base/arena.h"
+#include "milter/base/result.h"
+#include "milter/base/user.h"
 #include "milter/check/internal.h"
 #include "milter/site/reload.h"
 #include "milter/site/role.h"

@@ -4,6 +4,9 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "milter/base/arena.h"
+#include "milter/base/file.h"
+#include "milter/base/result.h"
 #include "milter/check/endpoint.h"
 #include "milter/check/internal.h"
 #include "milter/check/probe.h"

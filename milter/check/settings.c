@@ -4,6 +4,10 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "milter/base/arena.h"
+#include "milter/base/buffer.h"
+#include "milter/base/result.h"
+#include "milter/base/run.h"
 #include "milter/check/internal.h"
 #include "milter/site/reload.h"
 #include "milter/site/site.h"

@@ -1,4 +1,6 @@
 /* evaluate - one send from its facts to a decision; see evaluate.h */
+#include "milter/base/arena.h"
+#include "milter/base/result.h"
 #include "milter/evaluate/evaluate.h"
 
 #include "milter/identity/value.h"

@@ -20,6 +20,9 @@
 #ifndef OOPS_EVALUATE_H
 #define OOPS_EVALUATE_H
 
+#include "milter/base/arena.h"
+#include "milter/base/key.h"
+#include "milter/base/result.h"
 #include "milter/judge/judge.h"
 #include "milter/memory/memory.h"
 #include "milter/policy/policy.h"

@@ -5,6 +5,9 @@
  * They come from a database that was lost or restored from an old copy, and from an MTA that
  * took longer to write a file than the keeper waited for it.
  */
+#include "milter/base/arena.h"
+#include "milter/base/clock.h"
+#include "milter/base/result.h"
 #include "milter/hold/internal.h"
 
 #include <string.h>

@@ -2,6 +2,11 @@
 #include <limits.h>
 #include <string.h>
 
+#include "milter/base/arena.h"
+#include "milter/base/clock.h"
+#include "milter/base/log.h"
+#include "milter/base/random.h"
+#include "milter/base/result.h"
 #include "milter/hold/internal.h"
 
 /* Its entry, or NULL. */

@@ -1,4 +1,7 @@
 /* forget - takes an address out of the rows of mail that is over; see hold.h */
+#include "milter/base/arena.h"
+#include "milter/base/random.h"
+#include "milter/base/result.h"
 #include "milter/hold/internal.h"
 
 #include <string.h>

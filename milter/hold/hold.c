@@ -1,4 +1,10 @@
 /* hold - opening, and the rows as people may see them; see hold.h */
+#include "milter/base/arena.h"
+#include "milter/base/buffer.h"
+#include "milter/base/clock.h"
+#include "milter/base/quote.h"
+#include "milter/base/random.h"
+#include "milter/base/result.h"
 #include "milter/hold/internal.h"
 
 #include <inttypes.h>

@@ -51,7 +51,9 @@
 #ifndef OOPS_HOLD_H
 #define OOPS_HOLD_H
 
-#include "milter/base/base.h"
+#include "milter/base/arena.h"
+#include "milter/base/random.h"
+#include "milter/base/result.h"
 #include "milter/mail/end.h"
 #include "milter/queue/queue.h"
 

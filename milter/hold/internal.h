@@ -12,6 +12,10 @@
 #include <stdatomic.h>
 
 #include "milter/audit/audit.h"
+#include "milter/base/arena.h"
+#include "milter/base/buffer.h"
+#include "milter/base/random.h"
+#include "milter/base/result.h"
 #include "milter/hold/hold.h"
 #include "milter/store/store.h"
 

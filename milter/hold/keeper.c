@@ -8,6 +8,10 @@
  * something is done before the queue has said so: killed anywhere, the next round does the
  * rest.
  */
+#include "milter/base/arena.h"
+#include "milter/base/clock.h"
+#include "milter/base/log.h"
+#include "milter/base/result.h"
 #include "milter/hold/keeper.h"
 #include "milter/hold/storm.h"
 

@@ -8,6 +8,8 @@
 #ifndef OOPS_HOLD_KEEPER_H
 #define OOPS_HOLD_KEEPER_H
 
+#include "milter/base/arena.h"
+#include "milter/base/result.h"
 #include "milter/hold/internal.h"
 
 /* How the clock on the wall and the one that nobody sets stood when they were looked at. */

@@ -1,6 +1,10 @@
 /*
  * keeper_ask - what a round of the keeper asks of oops-queued, in few requests
  */
+#include "milter/base/arena.h"
+#include "milter/base/clock.h"
+#include "milter/base/log.h"
+#include "milter/base/result.h"
 #include "milter/hold/keeper.h"
 
 #define LOOKS_MAX QUEUE_MAX_ITEMS /* files of a round that are only looked at, about */

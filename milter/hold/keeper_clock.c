@@ -5,6 +5,9 @@
  * where the two part, the times of all that is not over are moved by as much, so that a window
  * lasts as long as its author was told. What passed while no keeper ran goes by the rows alone.
  */
+#include "milter/base/clock.h"
+#include "milter/base/log.h"
+#include "milter/base/result.h"
 #include "milter/hold/keeper.h"
 
 #include <inttypes.h>

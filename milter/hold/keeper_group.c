@@ -6,6 +6,9 @@
  * written by itself, and one that still fails waits for a while. That it waits must be
  * written, too: if not even that works, it is the store and not the hold that is broken.
  */
+#include "milter/base/arena.h"
+#include "milter/base/clock.h"
+#include "milter/base/result.h"
 #include "milter/hold/keeper.h"
 
 #include <string.h>

@@ -5,6 +5,9 @@
  * looks as if it had gone may be there under another name, on hold as before: before a file is
  * given up, all that are on hold are looked through for one of the same hold.
  */
+#include "milter/base/arena.h"
+#include "milter/base/clock.h"
+#include "milter/base/result.h"
 #include "milter/hold/keeper.h"
 
 #include <string.h>

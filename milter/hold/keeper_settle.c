@@ -1,6 +1,9 @@
 /*
  * keeper_settle - what came out of a round of the keeper: lessons, rows, audit lines
  */
+#include "milter/base/arena.h"
+#include "milter/base/log.h"
+#include "milter/base/result.h"
 #include "milter/hold/keeper.h"
 
 /* --- learning -------------------------------------------------------------------- */

@@ -1,4 +1,8 @@
 /* letters - when one is due, and the tokens that go with it; see hold.h */
+#include "milter/base/arena.h"
+#include "milter/base/clock.h"
+#include "milter/base/random.h"
+#include "milter/base/result.h"
 #include "milter/hold/internal.h"
 
 /* The brake whose owner must be told next, as a view; NONE: there is none. */

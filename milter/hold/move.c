@@ -1,4 +1,8 @@
 /* move - the one function that changes a state, what it writes to the audit, and wishes */
+#include "milter/base/arena.h"
+#include "milter/base/buffer.h"
+#include "milter/base/clock.h"
+#include "milter/base/result.h"
 #include "milter/hold/internal.h"
 #include "milter/hold/storm.h"
 

@@ -5,6 +5,10 @@
  * find no leader becomes it, takes all that wait, writes them in one transaction with one
  * sync, and tells each how it went. While it syncs, the next ones gather.
  */
+#include "milter/base/arena.h"
+#include "milter/base/clock.h"
+#include "milter/base/random.h"
+#include "milter/base/result.h"
 #include "milter/hold/internal.h"
 #include "milter/hold/storm.h"
 

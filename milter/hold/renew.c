@@ -3,6 +3,9 @@
  * that was removed, or in a file that another has taken the place of, is a promise that nobody
  * keeps
  */
+#include "milter/base/clock.h"
+#include "milter/base/log.h"
+#include "milter/base/result.h"
 #include "milter/hold/internal.h"
 
 #define LOOK_MS 1000 /* between two looks before reads */

@@ -1,4 +1,8 @@
 /* request - what a request to hold must be, and the row that is made of it */
+#include "milter/base/arena.h"
+#include "milter/base/buffer.h"
+#include "milter/base/quote.h"
+#include "milter/base/result.h"
 #include "milter/hold/internal.h"
 
 #include <string.h>

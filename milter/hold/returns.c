@@ -4,6 +4,9 @@
  * The order is what keeps it from being lost: first the MTA has the letter, then the row says
  * so, then the files go. Killed in between, the author gets the letter twice.
  */
+#include "milter/base/arena.h"
+#include "milter/base/clock.h"
+#include "milter/base/result.h"
 #include "milter/hold/internal.h"
 
 #include <string.h>

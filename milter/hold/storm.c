@@ -1,4 +1,11 @@
 /* storm - counts answers to everybody, and keeps the brake; see storm.h */
+#include "milter/base/arena.h"
+#include "milter/base/buffer.h"
+#include "milter/base/clock.h"
+#include "milter/base/key.h"
+#include "milter/base/quote.h"
+#include "milter/base/random.h"
+#include "milter/base/result.h"
 #include "milter/hold/storm.h"
 
 #include <inttypes.h>

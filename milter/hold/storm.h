@@ -33,7 +33,9 @@
 #ifndef OOPS_HOLD_STORM_H
 #define OOPS_HOLD_STORM_H
 
-#include "milter/base/base.h"
+#include "milter/base/key.h"
+#include "milter/base/random.h"
+#include "milter/base/result.h"
 #include "milter/hold/hold.h"
 
 enum hold_storm_state { HOLD_STORM_ON = 1, HOLD_STORM_LIFTED, HOLD_STORM_OVER };

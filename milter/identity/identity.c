@@ -1,4 +1,6 @@
 /* identity - who is really sending; see identity.h */
+#include "milter/base/arena.h"
+#include "milter/base/result.h"
 #include "milter/identity/internal.h"
 
 #include <netinet/in.h>

@@ -90,7 +90,8 @@
 
 #include <sys/socket.h>
 
-#include "milter/base/base.h"
+#include "milter/base/arena.h"
+#include "milter/base/result.h"
 #include "milter/identity/value.h"
 #include "milter/mail/transaction.h"
 #include "milter/settings/settings.h"

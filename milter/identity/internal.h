@@ -8,6 +8,8 @@
 #ifndef OOPS_IDENTITY_INTERNAL_H
 #define OOPS_IDENTITY_INTERNAL_H
 
+#include "milter/base/arena.h"
+#include "milter/base/result.h"
 #include "milter/identity/identity.h"
 
 /* --- persons ------------------------------------------------------------------------ */

@@ -1,4 +1,7 @@
 /* logins - the file that says whose a login is, in the text form of postmap(1); see identity.h */
+#include "milter/base/arena.h"
+#include "milter/base/file.h"
+#include "milter/base/result.h"
 #include "milter/identity/internal.h"
 
 #include <stdlib.h>

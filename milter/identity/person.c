@@ -1,4 +1,6 @@
 /* person - whose a login is, and as whom it may send; see identity.h */
+#include "milter/base/arena.h"
+#include "milter/base/result.h"
 #include "milter/identity/internal.h"
 
 #include <string.h>

@@ -5,6 +5,8 @@
  * willing to, whatever the DNS and the library below do. Sessions with the same question share
  * one check, and what was found is remembered for a while.
  */
+#include "milter/base/clock.h"
+#include "milter/base/result.h"
 #include "milter/identity/internal.h"
 
 #include <netinet/in.h>
@@ -13,6 +15,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 #include "milter/mail/mail.h"
 

@@ -1,4 +1,6 @@
 /* spf_check - one check by libspf2, with our limits around it; see internal.h */
+#include "milter/base/clock.h"
+#include "milter/base/log.h"
 #include "milter/identity/internal.h"
 
 #include <ctype.h>

@@ -1,4 +1,6 @@
 /* spf_process - checks in a process that may die: both ends of it; see internal.h */
+#include "milter/base/clock.h"
+#include "milter/base/result.h"
 #include "milter/identity/internal.h"
 
 #include <errno.h>

@@ -2,6 +2,9 @@
  * NAME
  *	judge/explain - the arithmetic of one score as text
  */
+#include "milter/base/arena.h"
+#include "milter/base/buffer.h"
+#include "milter/base/result.h"
 #include "milter/judge/internal.h"
 
 #define EXPLAIN_ARENA (8u << 20)

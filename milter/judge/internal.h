@@ -13,6 +13,9 @@
 #ifndef OOPS_JUDGE_INTERNAL_H
 #define OOPS_JUDGE_INTERNAL_H
 
+#include "milter/base/arena.h"
+#include "milter/base/buffer.h"
+#include "milter/base/result.h"
 #include "milter/judge/judge.h"
 
 /* The facts of one send, joined: who each recipient is to the sender. */

@@ -6,6 +6,9 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "milter/base/arena.h"
+#include "milter/base/buffer.h"
+#include "milter/base/result.h"
 #include "milter/judge/internal.h"
 
 #define JUDGE_BODY_MIN 10      /* people, from which the start of the body can tell more */

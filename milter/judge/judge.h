@@ -20,7 +20,9 @@
 #define OOPS_JUDGE_H
 
 #include "milter/audience/value.h"
-#include "milter/base/base.h"
+#include "milter/base/arena.h"
+#include "milter/base/buffer.h"
+#include "milter/base/result.h"
 #include "milter/identity/value.h"
 #include "milter/mail/transaction.h"
 #include "milter/memory/value.h"

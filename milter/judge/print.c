@@ -2,6 +2,8 @@
  * NAME
  *	judge/print - a scorecard as the text of its file
  */
+#include "milter/base/buffer.h"
+#include "milter/base/result.h"
 #include "milter/judge/internal.h"
 
 /* A number after a word. */

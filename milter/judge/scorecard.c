@@ -11,6 +11,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "milter/base/buffer.h"
+#include "milter/base/result.h"
 #include "milter/judge/internal.h"
 
 #define CARD_MAX_LINE 4096

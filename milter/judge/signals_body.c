@@ -7,6 +7,7 @@
 #include <string.h>
 #include <strings.h>
 
+#include "milter/base/buffer.h"
 #include "milter/judge/internal.h"
 #include "milter/mail/mail.h"
 

@@ -6,6 +6,7 @@
  */
 #include <string.h>
 
+#include "milter/base/buffer.h"
 #include "milter/base/distance.h"
 #include "milter/judge/internal.h"
 #include "milter/mail/mail.h"

@@ -4,6 +4,7 @@
  */
 #include <math.h>
 
+#include "milter/base/buffer.h"
 #include "milter/judge/internal.h"
 
 #define GROUP_MIN 3           /* people from which shares mean something */

@@ -4,6 +4,7 @@
  */
 #include <string.h>
 
+#include "milter/base/buffer.h"
 #include "milter/judge/internal.h"
 
 #define PERSON_MAX_GROUP 12  /* recipients among whom one stands out */

@@ -5,6 +5,7 @@
  * A mail to the wrong people mostly goes to people who were a group before: everybody of the
  * mail that is answered, or a list that the sender only ever received from.
  */
+#include "milter/base/buffer.h"
 #include "milter/judge/internal.h"
 
 #define RECEIVED_MIN 5     /* recipients from which they are compared */

@@ -4,6 +4,7 @@
  */
 #include <math.h>
 
+#include "milter/base/buffer.h"
 #include "milter/judge/internal.h"
 
 #define REPLY_SITE_WORTH                                                                   \

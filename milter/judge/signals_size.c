@@ -4,6 +4,7 @@
  */
 #include <math.h>
 
+#include "milter/base/buffer.h"
 #include "milter/judge/internal.h"
 
 #define SIZE_SITE_WORTH 2 /* sends that the site's habit counts among the sender's own */

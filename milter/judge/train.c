@@ -15,6 +15,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "milter/base/arena.h"
+#include "milter/base/result.h"
 #include "milter/judge/internal.h"
 
 #define TRAIN_ROUNDS 60

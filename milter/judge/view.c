@@ -6,6 +6,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "milter/base/arena.h"
+#include "milter/base/result.h"
 #include "milter/judge/internal.h"
 
 #define VIEW_WEAK 0.7      /* sends, halved as they age: less is hardly known */

@@ -1,4 +1,7 @@
 /* address - addresses of envelopes and headers, taken apart and normalised; see mail.h */
+#include "milter/base/arena.h"
+#include "milter/base/quote.h"
+#include "milter/base/result.h"
 #include "milter/mail/internal.h"
 
 #include <arpa/inet.h>

@@ -1,4 +1,6 @@
 /* addresses - a set of normalised addresses in order of appearance; see mail.h */
+#include "milter/base/arena.h"
+#include "milter/base/result.h"
 #include "milter/mail/internal.h"
 
 #include <string.h>

@@ -1,4 +1,5 @@
 /* body_html - what a person sees of HTML; see internal.h */
+#include "milter/base/buffer.h"
 #include "milter/mail/internal.h"
 
 #include <stdlib.h>

@@ -4,6 +4,10 @@
  * MIME as RFC 2045 and 2046 have it, and what real mail makes of it: what cannot be read is
  * passed over, and what is cut off ends there.
  */
+#include "milter/base/arena.h"
+#include "milter/base/buffer.h"
+#include "milter/base/quote.h"
+#include "milter/base/result.h"
 #include "milter/mail/internal.h"
 
 #include <string.h>

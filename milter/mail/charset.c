@@ -1,4 +1,5 @@
 /* charset - bytes of a charset as UTF-8; see internal.h */
+#include "milter/base/buffer.h"
 #include "milter/mail/internal.h"
 
 #include <errno.h>

@@ -1,4 +1,5 @@
 /* encoding - base64 and quoted-printable as bytes; see internal.h */
+#include "milter/base/buffer.h"
 #include "milter/mail/internal.h"
 
 #include <string.h>

@@ -1,4 +1,6 @@
 /* fold - extensions of local parts ("anna+news@"), where a site says that they mean nobody else */
+#include "milter/base/arena.h"
+#include "milter/base/result.h"
 #include "milter/mail/internal.h"
 
 #include <string.h>

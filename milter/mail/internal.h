@@ -2,6 +2,9 @@
 #ifndef OOPS_MAIL_INTERNAL_H
 #define OOPS_MAIL_INTERNAL_H
 
+#include "milter/base/arena.h"
+#include "milter/base/buffer.h"
+#include "milter/base/result.h"
 #include "milter/mail/mail.h"
 
 /* An address taken apart on the stack, so that repeats cost no arena. */

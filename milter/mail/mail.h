@@ -24,7 +24,8 @@
 #ifndef OOPS_MAIL_H
 #define OOPS_MAIL_H
 
-#include "milter/base/base.h"
+#include "milter/base/arena.h"
+#include "milter/base/result.h"
 #include "milter/mail/transaction.h"
 
 /* --- addresses -------------------------------------------------------------------- */

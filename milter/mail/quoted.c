@@ -1,4 +1,6 @@
 /* quoted - addresses in a text that is no header; see mail.h */
+#include "milter/base/arena.h"
+#include "milter/base/result.h"
 #include "milter/mail/mail.h"
 
 #include <string.h>

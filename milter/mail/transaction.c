@@ -1,4 +1,8 @@
 /* transaction - builds one send as a plain value, field by field; see mail.h */
+#include "milter/base/arena.h"
+#include "milter/base/buffer.h"
+#include "milter/base/quote.h"
+#include "milter/base/result.h"
 #include "milter/mail/internal.h"
 
 #include <string.h>

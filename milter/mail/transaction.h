@@ -17,7 +17,6 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "milter/base/base.h"
 
 #define MAIL_MAX_RECIPIENTS 5000	/* distinct addresses kept */
 #define MAIL_MAX_FIELDS 500		/* header fields looked at */

@@ -1,4 +1,8 @@
 /* words - encoded words and folding resolved to text; see mail.h */
+#include "milter/base/arena.h"
+#include "milter/base/buffer.h"
+#include "milter/base/quote.h"
+#include "milter/base/result.h"
 #include "milter/mail/internal.h"
 
 #include <stdlib.h>

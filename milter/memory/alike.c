@@ -17,6 +17,9 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "milter/base/arena.h"
+#include "milter/base/key.h"
+#include "milter/base/result.h"
 #include "milter/mail/mail.h"
 #include "milter/memory/internal.h"
 

@@ -7,6 +7,8 @@
  */
 #include <string.h>
 
+#include "milter/base/arena.h"
+#include "milter/base/result.h"
 #include "milter/memory/internal.h"
 #include "milter/memory/wire.h"
 

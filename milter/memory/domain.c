@@ -7,6 +7,9 @@
  */
 #include <string.h>
 
+#include "milter/base/arena.h"
+#include "milter/base/key.h"
+#include "milter/base/result.h"
 #include "milter/mail/mail.h"
 #include "milter/memory/internal.h"
 

@@ -4,6 +4,12 @@
  */
 #include <string.h>
 
+#include "milter/base/arena.h"
+#include "milter/base/buffer.h"
+#include "milter/base/clock.h"
+#include "milter/base/key.h"
+#include "milter/base/random.h"
+#include "milter/base/result.h"
 #include "milter/memory/internal.h"
 #include "milter/memory/wire.h"
 

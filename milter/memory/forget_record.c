@@ -6,6 +6,9 @@
  */
 #include <string.h>
 
+#include "milter/base/key.h"
+#include "milter/base/random.h"
+#include "milter/base/result.h"
 #include "milter/memory/internal.h"
 #include "milter/memory/wire.h"
 

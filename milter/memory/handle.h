@@ -15,7 +15,9 @@
 #define OOPS_MEMORY_HANDLE_H
 
 #include <pthread.h>
+#include <time.h>
 
+#include "milter/base/result.h"
 #include "milter/memory/internal.h"
 
 #define MEMORY_QUEUE_MAX 16384 /* lessons waiting */

@@ -2,6 +2,10 @@
  * NAME
  *	memory/import - mail of the past, learned once
  */
+#include "milter/base/arena.h"
+#include "milter/base/clock.h"
+#include "milter/base/key.h"
+#include "milter/base/result.h"
 #include "milter/memory/handle.h"
 
 #define IMPORT_BATCH_MS 100 /* a batch keeps others waiting no longer */

@@ -11,6 +11,9 @@
 #ifndef OOPS_MEMORY_INTERNAL_H
 #define OOPS_MEMORY_INTERNAL_H
 
+#include "milter/base/arena.h"
+#include "milter/base/key.h"
+#include "milter/base/result.h"
 #include "milter/memory/memory.h"
 #include "milter/store/store.h"
 

@@ -7,6 +7,10 @@
 #include <string.h>
 #include <time.h>
 
+#include "milter/base/arena.h"
+#include "milter/base/clock.h"
+#include "milter/base/key.h"
+#include "milter/base/result.h"
 #include "milter/memory/handle.h"
 
 #define MEMORY_QUEUE_BYTES (16u << 20) /* of all of them */

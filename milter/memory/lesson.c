@@ -5,6 +5,9 @@
 #include <string.h>
 #include <stdlib.h>
 
+#include "milter/base/arena.h"
+#include "milter/base/key.h"
+#include "milter/base/result.h"
 #include "milter/mail/mail.h"
 #include "milter/memory/internal.h"
 #include "milter/memory/wire.h"

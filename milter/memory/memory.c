@@ -5,6 +5,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "milter/base/clock.h"
+#include "milter/base/result.h"
 #include "milter/memory/handle.h"
 
 #define MEMORY_TOOL_BYTES (UINT64_C(2) << 30) /* of a memory that has no store */

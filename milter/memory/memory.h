@@ -22,7 +22,9 @@
 #ifndef OOPS_MEMORY_H
 #define OOPS_MEMORY_H
 
-#include "milter/base/base.h"
+#include "milter/base/arena.h"
+#include "milter/base/key.h"
+#include "milter/base/result.h"
 #include "milter/mail/transaction.h"
 #include "milter/memory/value.h"
 

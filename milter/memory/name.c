@@ -9,6 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "milter/base/key.h"
 #include "milter/memory/internal.h"
 
 #define NAME_MAX_WORDS 6

@@ -4,6 +4,10 @@
  */
 #include <stdio.h>
 
+#include "milter/base/arena.h"
+#include "milter/base/clock.h"
+#include "milter/base/key.h"
+#include "milter/base/result.h"
 #include "milter/memory/handle.h"
 
 /* The writer looks why. */

@@ -8,6 +8,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "milter/base/arena.h"
+#include "milter/base/result.h"
 #include "milter/memory/table.h"
 
 #define TABLE_SLOTS_MIN 1024                      /* a power of two */

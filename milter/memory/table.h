@@ -8,6 +8,8 @@
 #ifndef OOPS_MEMORY_TABLE_H
 #define OOPS_MEMORY_TABLE_H
 
+#include "milter/base/arena.h"
+#include "milter/base/result.h"
 #include "milter/memory/internal.h"
 
 #define TABLE_SITE_KEY 0

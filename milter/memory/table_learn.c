@@ -2,6 +2,9 @@
  * table_learn - what one lesson changes: the sender's habits and the site's, the threads, and what
  * each recipient has heard
  */
+#include "milter/base/arena.h"
+#include "milter/base/key.h"
+#include "milter/base/result.h"
 #include "milter/memory/table.h"
 
 /* A profile to change. */

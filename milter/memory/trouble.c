@@ -9,6 +9,8 @@
 #include <stdio.h>
 #include <time.h>
 
+#include "milter/base/clock.h"
+#include "milter/base/result.h"
 #include "milter/memory/handle.h"
 
 #define TROUBLE_EVERY_MS 60000  /* between two reports */

@@ -8,6 +8,7 @@
  */
 #include <string.h>
 
+#include "milter/base/arena.h"
 #include "milter/memory/update.h"
 
 #define UPDATE_EPOCH_AGE 16 /* half-lives after which the epoch moves */

@@ -5,6 +5,7 @@
 #ifndef OOPS_MEMORY_UPDATE_H
 #define OOPS_MEMORY_UPDATE_H
 
+#include "milter/base/arena.h"
 #include "milter/memory/internal.h"
 
 /* What one event at `now` adds to weights of `epoch`. */

@@ -2,6 +2,8 @@
  * NAME
  *	memory/update_heard - what a send changes in the profile of one who got it
  */
+#include "milter/base/arena.h"
+#include "milter/base/result.h"
 #include "milter/memory/update.h"
 
 /* The slot of least worth among the audiences received from. */

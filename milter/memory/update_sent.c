@@ -4,6 +4,8 @@
  */
 #include <string.h>
 
+#include "milter/base/arena.h"
+#include "milter/base/result.h"
 #include "milter/memory/update.h"
 
 /* Sends that an audience is worth for having been confirmed: nobody is asked twice. */

@@ -9,9 +9,11 @@
 #ifndef OOPS_MEMORY_WIRE_H
 #define OOPS_MEMORY_WIRE_H
 
+#include <stdbool.h>
+#include <stdint.h>
 #include <string.h>
 
-#include "milter/base/base.h"
+#include "milter/base/arena.h"
 
 struct memory_wire {
 	unsigned char *data;       /* written to */

@@ -6,6 +6,8 @@
 #include <stdlib.h>
 #include <time.h>
 
+#include "milter/base/clock.h"
+#include "milter/base/result.h"
 #include "milter/memory/handle.h"
 
 #define MEMORY_TAKE 4096         /* lessons taken from the queue at once */

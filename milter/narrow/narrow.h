@@ -19,7 +19,7 @@
 #ifndef OOPS_NARROW_H
 #define OOPS_NARROW_H
 
-#include "milter/base/base.h"
+#include "milter/base/result.h"
 
 /*
  * `keeps_files`: a process of root stays able to read, write and give away the files of every user. Else

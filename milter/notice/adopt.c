@@ -1,4 +1,9 @@
 /* adopt - held mail that no row watches over, back into care; see adopt.h */
+#include "milter/base/arena.h"
+#include "milter/base/buffer.h"
+#include "milter/base/clock.h"
+#include "milter/base/quote.h"
+#include "milter/base/result.h"
 #include "milter/notice/adopt.h"
 
 #include <stdio.h>

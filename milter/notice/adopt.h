@@ -25,7 +25,8 @@
 #ifndef OOPS_NOTICE_ADOPT_H
 #define OOPS_NOTICE_ADOPT_H
 
-#include "milter/base/base.h"
+#include "milter/base/key.h"
+#include "milter/base/result.h"
 #include "milter/hold/hold.h"
 #include "milter/queue/queue.h"
 #include "milter/settings/settings.h"

@@ -4,6 +4,12 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "milter/base/arena.h"
+#include "milter/base/buffer.h"
+#include "milter/base/clock.h"
+#include "milter/base/file.h"
+#include "milter/base/result.h"
+#include "milter/base/tool.h"
 #include "milter/notice/internal.h"
 
 #define BOUNCE_MARGIN 10000         /* bytes that an envelope of many recipients may need */

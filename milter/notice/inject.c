@@ -6,6 +6,11 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "milter/base/arena.h"
+#include "milter/base/buffer.h"
+#include "milter/base/key.h"
+#include "milter/base/random.h"
+#include "milter/base/result.h"
 #include "milter/mail/mail.h"
 #include "milter/notice/internal.h"
 

@@ -8,7 +8,9 @@
 #ifndef OOPS_NOTICE_INTERNAL_H
 #define OOPS_NOTICE_INTERNAL_H
 
-#include "milter/base/base.h"
+#include "milter/base/arena.h"
+#include "milter/base/buffer.h"
+#include "milter/base/result.h"
 #include "milter/notice/notice.h"
 
 /*

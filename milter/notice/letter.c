@@ -4,6 +4,10 @@
 #include <stddef.h>
 #include <string.h>
 
+#include "milter/base/arena.h"
+#include "milter/base/buffer.h"
+#include "milter/base/quote.h"
+#include "milter/base/result.h"
 #include "milter/notice/internal.h"
 #include "milter/notice/notice.h"
 #include "milter/notice/words.h"

@@ -4,6 +4,8 @@
 #include <string.h>
 #include <time.h>
 
+#include "milter/base/buffer.h"
+#include "milter/base/quote.h"
 #include "milter/notice/internal.h"
 
 #define MIME_LINE 76       /* characters of a quoted-printable line, RFC 2045 6.7 */

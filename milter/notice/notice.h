@@ -23,7 +23,10 @@
 #ifndef OOPS_NOTICE_H
 #define OOPS_NOTICE_H
 
-#include "milter/base/base.h"
+#include "milter/base/arena.h"
+#include "milter/base/buffer.h"
+#include "milter/base/key.h"
+#include "milter/base/result.h"
 #include "milter/hold/hold.h"
 #include "milter/notice/template.h"
 #include "milter/site/site.h"

@@ -10,6 +10,12 @@
 #include <string.h>
 
 #include "milter/audit/audit.h"
+#include "milter/base/arena.h"
+#include "milter/base/buffer.h"
+#include "milter/base/clock.h"
+#include "milter/base/log.h"
+#include "milter/base/random.h"
+#include "milter/base/result.h"
 #include "milter/mail/mail.h"
 #include "milter/notice/internal.h"
 #include "milter/notice/notice.h"

@@ -1,6 +1,8 @@
 /* probe - do letters and links reach anybody? see notice.h */
 #include <curl/curl.h>
 
+#include "milter/base/buffer.h"
+#include "milter/base/result.h"
 #include "milter/notice/notice.h"
 #include "milter/notice/smtp.h"
 

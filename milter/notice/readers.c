@@ -1,4 +1,8 @@
 /* readers - how many letters each mailbox got of late, whoever's mail they were about; see internal.h */
+#include "milter/base/arena.h"
+#include "milter/base/clock.h"
+#include "milter/base/key.h"
+#include "milter/base/result.h"
 #include "milter/notice/internal.h"
 
 #include <string.h>

@@ -1,4 +1,5 @@
 /* rests - mailboxes whose letters wait behind everybody else's; see internal.h */
+#include "milter/base/clock.h"
 #include "milter/notice/internal.h"
 
 #include <string.h>

@@ -8,6 +8,9 @@
 #include <string.h>
 #include <strings.h>
 
+#include "milter/base/arena.h"
+#include "milter/base/buffer.h"
+#include "milter/base/result.h"
 #include "milter/notice/internal.h"
 #include "milter/notice/notice.h"
 #include "milter/notice/words.h"

@@ -13,6 +13,13 @@
 #include <string.h>
 
 #include "milter/audit/audit.h"
+#include "milter/base/arena.h"
+#include "milter/base/buffer.h"
+#include "milter/base/clock.h"
+#include "milter/base/key.h"
+#include "milter/base/log.h"
+#include "milter/base/random.h"
+#include "milter/base/result.h"
 #include "milter/notice/internal.h"
 #include "milter/notice/notice.h"
 #include "milter/notice/smtp.h"

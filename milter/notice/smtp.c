@@ -7,6 +7,9 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "milter/base/buffer.h"
+#include "milter/base/clock.h"
+#include "milter/base/result.h"
 #include "milter/notice/internal.h"
 #include "milter/notice/smtp.h"
 

@@ -19,7 +19,7 @@
 
 #include <stdatomic.h>
 
-#include "milter/base/base.h"
+#include "milter/base/result.h"
 #include "milter/settings/settings.h"
 
 struct notice_smtp;

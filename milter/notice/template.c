@@ -1,4 +1,9 @@
 /* template - reads a site's own sentences and puts them over the shipped ones; see template.h */
+#include "milter/base/arena.h"
+#include "milter/base/buffer.h"
+#include "milter/base/file.h"
+#include "milter/base/quote.h"
+#include "milter/base/result.h"
 #include "milter/notice/template.h"
 
 #include <stddef.h>

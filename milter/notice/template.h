@@ -34,7 +34,9 @@
 #ifndef OOPS_NOTICE_TEMPLATE_H
 #define OOPS_NOTICE_TEMPLATE_H
 
-#include "milter/base/base.h"
+#include "milter/base/arena.h"
+#include "milter/base/buffer.h"
+#include "milter/base/result.h"
 #include "milter/settings/settings.h"
 
 #define NOTICE_MAX_TEMPLATE 65536 /* bytes of a file */

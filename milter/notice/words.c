@@ -6,6 +6,9 @@
 #include <strings.h>
 #include <time.h>
 
+#include "milter/base/arena.h"
+#include "milter/base/buffer.h"
+#include "milter/base/quote.h"
 #include "milter/notice/notice.h"
 #include "milter/notice/words.h"
 

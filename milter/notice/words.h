@@ -20,7 +20,10 @@
 #ifndef OOPS_NOTICE_WORDS_H
 #define OOPS_NOTICE_WORDS_H
 
-#include "milter/base/base.h"
+#include <time.h>
+
+#include "milter/base/arena.h"
+#include "milter/base/buffer.h"
 #include "milter/hold/hold.h"
 
 #define NOTICE_PLURALS 4 /* forms that a language may need; English has two */

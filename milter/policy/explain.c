@@ -1,4 +1,5 @@
 /* explain - which gate decided, for the auditor and the admin; see policy.h */
+#include "milter/base/buffer.h"
 #include "milter/policy/internal.h"
 
 /* --- one gate and its value --------------------------------------------------------- */

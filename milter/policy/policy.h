@@ -27,7 +27,7 @@
 #include <sys/socket.h>
 
 #include "milter/audience/value.h"
-#include "milter/base/base.h"
+#include "milter/base/buffer.h"
 #include "milter/identity/value.h"
 #include "milter/judge/judge.h"
 #include "milter/mail/transaction.h"

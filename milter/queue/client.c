@@ -6,6 +6,11 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "milter/base/arena.h"
+#include "milter/base/buffer.h"
+#include "milter/base/clock.h"
+#include "milter/base/random.h"
+#include "milter/base/result.h"
 #include "milter/queue/internal.h"
 
 struct queue_client {

@@ -1,6 +1,10 @@
 /* Freeing what is on hold without oops-queued, from the queue files alone. */
 #include <string.h>
 
+#include "milter/base/buffer.h"
+#include "milter/base/clock.h"
+#include "milter/base/key.h"
+#include "milter/base/result.h"
 #include "milter/queue/internal.h"
 
 #define FREE_BYTES (64u << 20) /* of queue ids: a million of them */

@@ -15,6 +15,9 @@
 #include <sysexits.h>
 #include <unistd.h>
 
+#include "milter/base/clock.h"
+#include "milter/base/result.h"
+#include "milter/base/user.h"
 #include "milter/queue/internal.h"
 
 #define READER "oops-milter" /* in the folder of this program */

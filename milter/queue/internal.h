@@ -11,6 +11,9 @@
 #include <sys/socket.h>
 #include <sys/un.h>
 
+#include "milter/base/buffer.h"
+#include "milter/base/result.h"
+#include "milter/base/tool.h"
 #include "milter/queue/queue.h"
 
 /* --- wire.c: lines over a socket, and their grammar --------------------------------- */

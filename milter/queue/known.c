@@ -3,6 +3,8 @@
 #include <sys/stat.h>
 #include <time.h>
 
+#include "milter/base/clock.h"
+#include "milter/base/result.h"
 #include "milter/queue/internal.h"
 
 #define CLOCKS                                                                             \

@@ -14,6 +14,9 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "milter/base/buffer.h"
+#include "milter/base/clock.h"
+#include "milter/base/result.h"
 #include "milter/queue/internal.h"
 
 #define UNFINISHED 600 /* seconds after which a control file without an end is no mail */

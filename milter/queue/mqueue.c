@@ -8,6 +8,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "milter/base/buffer.h"
+#include "milter/base/result.h"
 #include "milter/queue/internal.h"
 
 #define MAX_CONFIG (4u << 20) /* bytes of a sendmail.cf */

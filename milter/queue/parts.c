@@ -16,6 +16,9 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "milter/base/log.h"
+#include "milter/base/result.h"
+#include "milter/base/user.h"
 #include "milter/narrow/narrow.h"
 #include "milter/queue/internal.h"
 

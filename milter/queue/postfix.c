@@ -4,6 +4,10 @@
 #include <strings.h>
 #include <sys/stat.h>
 
+#include "milter/base/buffer.h"
+#include "milter/base/clock.h"
+#include "milter/base/result.h"
+#include "milter/base/tool.h"
 #include "milter/queue/internal.h"
 
 #define LOOK_MAX 100 /* files that one postcat looks at */

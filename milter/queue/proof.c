@@ -6,6 +6,11 @@
  */
 #include <string.h>
 
+#include "milter/base/arena.h"
+#include "milter/base/buffer.h"
+#include "milter/base/key.h"
+#include "milter/base/random.h"
+#include "milter/base/result.h"
 #include "milter/queue/internal.h"
 
 #define HALF (QUEUE_MAC_LENGTH / 2)

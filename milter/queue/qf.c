@@ -4,6 +4,8 @@
 #include <string.h>
 #include <strings.h>
 
+#include "milter/base/buffer.h"
+#include "milter/base/result.h"
 #include "milter/queue/internal.h"
 
 /* What a macro that Sendmail has not filled in begins with. */

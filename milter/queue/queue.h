@@ -58,7 +58,10 @@
 #ifndef OOPS_QUEUE_H
 #define OOPS_QUEUE_H
 
-#include "milter/base/base.h"
+#include "milter/base/arena.h"
+#include "milter/base/key.h"
+#include "milter/base/random.h"
+#include "milter/base/result.h"
 
 #define QUEUE_MAX_ITEMS 500
 #define QUEUE_MAX_ID 64 /* bytes of an MTA's queue id */

@@ -7,6 +7,10 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "milter/base/buffer.h"
+#include "milter/base/clock.h"
+#include "milter/base/random.h"
+#include "milter/base/result.h"
 #include "milter/queue/internal.h"
 
 #define MAX_RUNS 8 /* queue runs at once: a slow recipient delays only its own */

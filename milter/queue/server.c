@@ -9,6 +9,11 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "milter/base/buffer.h"
+#include "milter/base/clock.h"
+#include "milter/base/log.h"
+#include "milter/base/result.h"
+#include "milter/base/user.h"
 #include "milter/queue/internal.h"
 
 #define REQUEST_MS 60000  /* for a whole request, the MTA's tools included; a SCAN: for a part */

@@ -6,6 +6,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "milter/base/result.h"
 #include "milter/queue/internal.h"
 
 #define MAX_DEPTH                                                                          \

@@ -1,6 +1,8 @@
 /* The tag header, as the server reads it. What writes and proves it is in proof.c. */
 #include <string.h>
 
+#include "milter/base/random.h"
+#include "milter/base/result.h"
 #include "milter/queue/internal.h"
 
 #define MAC_LETTERS "abcdefghijklmnopqrstuvwxyz234567"

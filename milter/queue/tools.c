@@ -13,6 +13,10 @@
 #include <string.h>
 #include <sys/stat.h>
 
+#include "milter/base/buffer.h"
+#include "milter/base/result.h"
+#include "milter/base/tool.h"
+#include "milter/base/user.h"
 #include "milter/queue/internal.h"
 
 #define MAX_ARGUMENTS 100 /* ids on a command line */
@@ -41,8 +45,9 @@ static const struct {
 } tools[] = {
 	[QUEUE_TOOL_WHERE] = { "postconf", { "-h", "queue_directory" }, 0,
 	    .hides_errors = true },
-	[QUEUE_TOOL_LOOK] = { "postcat", { "-e", "-h", "-q" }, MAX_ARGUMENTS },
-	[QUEUE_TOOL_HEADER] = { "postcat", { "-h", "-q" }, 1 },
+	[QUEUE_TOOL_LOOK] = { "postcat", { "-e", "-h", "-q" },
+	    .max_ids = MAX_ARGUMENTS },
+	[QUEUE_TOOL_HEADER] = { "postcat", { "-h", "-q" }, .max_ids = 1 },
 	[QUEUE_TOOL_READ] = { "postcat", { "-b", "-h", "-q" }, 1, .hides_errors = true },
 	[QUEUE_TOOL_LIST] = { "postqueue", { "-j" }, 0, .hides_errors = true },
 	[QUEUE_TOOL_PROD] = { "postqueue", { "-i" }, 1, .hides_errors = true },

@@ -7,6 +7,9 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "milter/base/clock.h"
+#include "milter/base/random.h"
+#include "milter/base/result.h"
 #include "milter/queue/internal.h"
 
 static const char *const verbs[] = { "STATUS", "RELEASE", "RETURN", "DELETE",

@@ -5,6 +5,7 @@
 #include <errno.h>
 #include <string.h>
 
+#include "milter/base/result.h"
 #include "milter/replay/replay.h"
 
 /* name:points, strongest first. */

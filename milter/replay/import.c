@@ -6,6 +6,9 @@
 #include <string.h>
 #include <strings.h>
 
+#include "milter/base/arena.h"
+#include "milter/base/clock.h"
+#include "milter/base/result.h"
 #include "milter/mail/mail.h"
 #include "milter/replay/internal.h"
 

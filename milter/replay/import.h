@@ -35,6 +35,9 @@
 #include <stdio.h>
 
 #include "milter/audience/audience.h"
+#include "milter/base/arena.h"
+#include "milter/base/key.h"
+#include "milter/base/result.h"
 #include "milter/evaluate/evaluate.h"
 #include "milter/mail/transaction.h"
 #include "milter/memory/memory.h"

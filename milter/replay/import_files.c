@@ -10,6 +10,10 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "milter/base/arena.h"
+#include "milter/base/buffer.h"
+#include "milter/base/interrupt.h"
+#include "milter/base/result.h"
 #include "milter/replay/internal.h"
 #include "milter/replay/replay.h"
 

@@ -5,6 +5,7 @@
 #include <ctype.h>
 #include <string.h>
 
+#include "milter/base/result.h"
 #include "milter/replay/internal.h"
 
 #define IMPORT_LOOK 256        /* bytes that tell the format */

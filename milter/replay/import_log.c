@@ -9,6 +9,10 @@
 #include <sys/queue.h>
 #include <time.h>
 
+#include "milter/base/arena.h"
+#include "milter/base/buffer.h"
+#include "milter/base/clock.h"
+#include "milter/base/result.h"
 #include "milter/mail/mail.h"
 #include "milter/replay/import.h"
 

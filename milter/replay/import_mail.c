@@ -5,6 +5,8 @@
 #include <string.h>
 #include <strings.h>
 
+#include "milter/base/arena.h"
+#include "milter/base/result.h"
 #include "milter/mail/mail.h"
 #include "milter/replay/import.h"
 

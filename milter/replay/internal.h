@@ -9,6 +9,8 @@
 #ifndef OOPS_REPLAY_INTERNAL_H
 #define OOPS_REPLAY_INTERNAL_H
 
+#include "milter/base/arena.h"
+#include "milter/base/result.h"
 #include "milter/replay/import.h"
 
 #define REPLAY_IMPORT_FUTURE 86400 /* seconds that a mail's clock may be ahead */

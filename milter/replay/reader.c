@@ -6,6 +6,9 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "milter/base/arena.h"
+#include "milter/base/interrupt.h"
+#include "milter/base/result.h"
 #include "milter/mail/mail.h"
 #include "milter/replay/replay.h"
 

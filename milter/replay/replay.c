@@ -2,9 +2,13 @@
  * NAME
  *	replay - a history through the daemon's own code
  */
+#include "milter/audience/audience.h"
+#include "milter/base/arena.h"
+#include "milter/base/key.h"
+#include "milter/base/random.h"
+#include "milter/base/result.h"
 #include "milter/mail/mail.h"
 #include "milter/memory/memory.h"
-#include "milter/audience/audience.h"
 #include "milter/replay/replay.h"
 
 #define REPLAY_ARENA (64u << 20) /* of one line */

@@ -25,7 +25,8 @@
 
 #include <stdio.h>
 
-#include "milter/base/base.h"
+#include "milter/base/arena.h"
+#include "milter/base/result.h"
 #include "milter/evaluate/evaluate.h"
 #include "milter/mail/transaction.h"
 #include "milter/settings/settings.h"

@@ -6,6 +6,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "milter/base/arena.h"
+#include "milter/base/result.h"
 #include "milter/replay/replay.h"
 
 #define TRAIN_ARENA (16u << 20) /* of one example */

@@ -1,4 +1,9 @@
 /* act - the table of recent acts; see act.h */
+#include "milter/base/arena.h"
+#include "milter/base/buffer.h"
+#include "milter/base/key.h"
+#include "milter/base/random.h"
+#include "milter/base/result.h"
 #include "milter/session/act.h"
 
 #include <pthread.h>

@@ -41,7 +41,9 @@
 #ifndef OOPS_SESSION_ACT_H
 #define OOPS_SESSION_ACT_H
 
-#include "milter/base/base.h"
+#include "milter/base/arena.h"
+#include "milter/base/key.h"
+#include "milter/base/result.h"
 #include "milter/mail/transaction.h"
 #include "milter/settings/settings.h"
 

@@ -1,4 +1,6 @@
 /* answer - what to do with one mail: at the end of its header and of itself; see internal.h */
+#include "milter/base/clock.h"
+#include "milter/base/result.h"
 #include "milter/session/internal.h"
 
 #include <stdio.h>

@@ -1,5 +1,6 @@
 /* audit - the auditor's line about a send that did not simply pass; see internal.h */
 #include "milter/audit/audit.h"
+#include "milter/base/buffer.h"
 
 #include <arpa/inet.h>
 #include <netinet/in.h>

@@ -1,4 +1,7 @@
 /* decide - what is found out about a send, and what is decided about it; see internal.h */
+#include "milter/base/clock.h"
+#include "milter/base/log.h"
+#include "milter/base/result.h"
 #include "milter/session/internal.h"
 
 #include "milter/mail/mail.h"

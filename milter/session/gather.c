@@ -1,4 +1,8 @@
 /* gather - the callbacks: one transaction from many steps; see internal.h */
+#include "milter/base/arena.h"
+#include "milter/base/clock.h"
+#include "milter/base/log.h"
+#include "milter/base/result.h"
 #include "milter/session/internal.h"
 
 #include <ctype.h>

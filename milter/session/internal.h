@@ -11,6 +11,8 @@
 
 #include <libmilter/mfapi.h>
 
+#include "milter/base/arena.h"
+#include "milter/base/result.h"
 #include "milter/evaluate/evaluate.h"
 #include "milter/hold/storm.h"
 #include "milter/identity/identity.h"

@@ -1,4 +1,10 @@
 /* part - one mail as a part of a human act: whom it is judged for, what it teaches */
+#include "milter/base/arena.h"
+#include "milter/base/buffer.h"
+#include "milter/base/clock.h"
+#include "milter/base/key.h"
+#include "milter/base/random.h"
+#include "milter/base/result.h"
 #include "milter/session/internal.h"
 
 #include <stdio.h>

@@ -1,4 +1,8 @@
 /* place - what is done to a mail that does not simply pass: a tag, a hold; see internal.h */
+#include "milter/base/arena.h"
+#include "milter/base/buffer.h"
+#include "milter/base/random.h"
+#include "milter/base/result.h"
 #include "milter/session/internal.h"
 
 #include <stdio.h>

@@ -1,4 +1,7 @@
 /* session - the milter socket, the signals, the end; see session.h */
+#include "milter/base/clock.h"
+#include "milter/base/result.h"
+#include "milter/base/user.h"
 #include "milter/session/internal.h"
 
 #include <errno.h>

@@ -37,7 +37,7 @@
 #ifndef OOPS_SESSION_H
 #define OOPS_SESSION_H
 
-#include "milter/base/base.h"
+#include "milter/base/result.h"
 #include "milter/hold/hold.h"
 #include "milter/memory/memory.h"
 #include "milter/site/site.h"

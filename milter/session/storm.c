@@ -4,6 +4,10 @@
  * Only asked of an answer to as many people as the settings say, so it costs other mail
  * nothing.
  */
+#include "milter/base/arena.h"
+#include "milter/base/clock.h"
+#include "milter/base/key.h"
+#include "milter/base/result.h"
 #include "milter/session/internal.h"
 
 #include <string.h>

@@ -16,6 +16,7 @@
 
 #include <libconfig.h>
 
+#include "milter/base/arena.h"
 #include "milter/settings/settings.h"
 
 #define SETTINGS_MAX_FILE 1048576 /* bytes of a settings file */

@@ -5,6 +5,7 @@
 #include <string.h>
 #include <sys/socket.h>
 
+#include "milter/base/result.h"
 #include "milter/settings/internal.h"
 
 /* "unix:/path", "inet:port@host", "inet6:port@host", as smfi_setconn() takes it. */

@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "milter/base/arena.h"
 #include "milter/mail/mail.h"
 #include "milter/settings/internal.h"
 

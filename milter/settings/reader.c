@@ -1,10 +1,14 @@
 /*
  * The walk along the tables: errors, defaults, groups and values.
  */
+#include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
 
+#include "milter/base/arena.h"
+#include "milter/base/buffer.h"
 #include "milter/base/distance.h"
+#include "milter/base/quote.h"
 #include "milter/settings/internal.h"
 
 /* Adds an error to the list, up to a maximum. */

@@ -6,6 +6,10 @@
 #include <string.h>
 #include <sys/stat.h>
 
+#include "milter/base/arena.h"
+#include "milter/base/buffer.h"
+#include "milter/base/file.h"
+#include "milter/base/result.h"
 #include "milter/settings/internal.h"
 
 /* What settings_free() needs besides the value itself. */

@@ -22,7 +22,9 @@
 #ifndef OOPS_SETTINGS_H
 #define OOPS_SETTINGS_H
 
-#include "milter/base/base.h"
+#include "milter/base/arena.h"
+#include "milter/base/buffer.h"
+#include "milter/base/result.h"
 #include "milter/mail/end.h"
 
 /* What happens to a send, in rising order of interruption. */

@@ -8,6 +8,9 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "milter/base/arena.h"
+#include "milter/base/quote.h"
+#include "milter/base/result.h"
 #include "milter/mail/mail.h"
 #include "milter/settings/internal.h"
 

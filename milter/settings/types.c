@@ -5,6 +5,9 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "milter/base/buffer.h"
+#include "milter/base/quote.h"
+#include "milter/base/result.h"
 #include "milter/settings/internal.h"
 
 static const char wrong_path[] =

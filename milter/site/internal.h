@@ -7,6 +7,7 @@
 
 #include <stdatomic.h>
 
+#include "milter/base/key.h"
 #include "milter/site/site.h"
 
 /* A generation with the count of its users, and what it owns as its owner may free it. */

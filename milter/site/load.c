@@ -1,4 +1,9 @@
 /* load - a generation from the settings file and the files it names; see site.h */
+#include "milter/base/arena.h"
+#include "milter/base/buffer.h"
+#include "milter/base/file.h"
+#include "milter/base/key.h"
+#include "milter/base/result.h"
 #include "milter/site/internal.h"
 
 #include <stdlib.h>

@@ -1,4 +1,8 @@
 /* site/reload - telling what became of new settings; see reload.h */
+#include "milter/base/file.h"
+#include "milter/base/log.h"
+#include "milter/base/result.h"
+#include "milter/base/run.h"
 #include "milter/site/reload.h"
 
 #include <stdio.h>

@@ -8,7 +8,7 @@
 #ifndef OOPS_SITE_RELOAD_H
 #define OOPS_SITE_RELOAD_H
 
-#include "milter/base/base.h"
+#include "milter/base/run.h"
 
 /* The programs' files, see base_run_open(): below state_directory. */
 #define SITE_RUN_MILTER ""

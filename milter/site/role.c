@@ -1,4 +1,6 @@
 /* site/role - as whom a program goes on when root started it; see role.h */
+#include "milter/base/result.h"
+#include "milter/base/user.h"
 #include "milter/site/role.h"
 
 #include <stdio.h>

@@ -12,7 +12,7 @@
 #ifndef OOPS_SITE_ROLE_H
 #define OOPS_SITE_ROLE_H
 
-#include "milter/base/base.h"
+#include "milter/base/user.h"
 #include "milter/settings/settings.h"
 
 /* The roles that the settings name; they borrow from them. */

@@ -1,4 +1,7 @@
 /* site - generations, who uses them, and the one in force; see site.h */
+#include "milter/base/buffer.h"
+#include "milter/base/key.h"
+#include "milter/base/result.h"
 #include "milter/site/internal.h"
 
 #include <pthread.h>

@@ -31,7 +31,9 @@
 #define OOPS_SITE_H
 
 #include "milter/audience/audience.h"
-#include "milter/base/base.h"
+#include "milter/base/buffer.h"
+#include "milter/base/key.h"
+#include "milter/base/result.h"
 #include "milter/identity/identity.h"
 #include "milter/judge/judge.h"
 #include "milter/notice/template.h"

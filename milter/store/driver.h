@@ -11,6 +11,9 @@
 #ifndef OOPS_STORE_DRIVER_H
 #define OOPS_STORE_DRIVER_H
 
+#include "milter/base/arena.h"
+#include "milter/base/random.h"
+#include "milter/base/result.h"
 #include "milter/store/store.h"
 
 struct store_driver {

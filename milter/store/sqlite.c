@@ -1,6 +1,8 @@
 /*
  * sqlite - the SQLite driver: its transactions, its care of the file, its table
  */
+#include "milter/base/clock.h"
+#include "milter/base/result.h"
 #include "milter/store/sqlite.h"
 
 /* Takes the write lock at once: a transaction that reads first could not get it later. */

@@ -5,6 +5,9 @@
 #include <sqlite3.h>
 #include <sys/types.h>
 
+#include "milter/base/arena.h"
+#include "milter/base/random.h"
+#include "milter/base/result.h"
 #include "milter/store/driver.h"
 
 #define STORE_SQLITE_SLOTS 80      /* prepared statements a database keeps */

@@ -1,6 +1,8 @@
 /*
  * sqlite_aside - a database that is damaged: is it, and out of the way with it
  */
+#include "milter/base/clock.h"
+#include "milter/base/result.h"
 #include "milter/store/sqlite.h"
 
 #include <errno.h>

@@ -2,6 +2,7 @@
  * sqlite_budget - how many holds the whole site had, kept by the minute: to count the rows would
  * take the longer the more there are, while everybody who wants a hold waits
  */
+#include "milter/base/result.h"
 #include "milter/store/sqlite.h"
 
 #define MINUTE_MS 60000

@@ -1,6 +1,8 @@
 /*
  * sqlite_call - one statement of the SQLite driver: values in, rows out, what a failure means
  */
+#include "milter/base/arena.h"
+#include "milter/base/result.h"
 #include "milter/store/sqlite.h"
 
 #include <string.h>

@@ -1,6 +1,8 @@
 /*
  * sqlite_due - whose time has come, by id alone: an id can be read when its row cannot
  */
+#include "milter/base/arena.h"
+#include "milter/base/result.h"
 #include "milter/store/sqlite.h"
 
 #define DUE(table, time, of_node)                                                          \

@@ -1,6 +1,9 @@
 /*
  * sqlite_holds - the statements about holds, in holds.db; the tables are in sqlite_schema.c
  */
+#include "milter/base/arena.h"
+#include "milter/base/random.h"
+#include "milter/base/result.h"
 #include "milter/store/sqlite.h"
 
 /* The order of hold_bind() and hold_read(). */

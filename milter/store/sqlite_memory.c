@@ -5,6 +5,8 @@
  * several KiB one descent of a small tree finds the row, however long the history is.
  * `expires` stands before the record, so that expiry reads no record.
  */
+#include "milter/base/arena.h"
+#include "milter/base/result.h"
 #include "milter/store/sqlite.h"
 
 #include <string.h>

@@ -6,6 +6,9 @@
  * the MTA has its answer); memory.db does not. SQLite gives the -wal and -shm files the
  * mode and group of the main file.
  */
+#include "milter/base/clock.h"
+#include "milter/base/result.h"
+#include "milter/base/user.h"
 #include "milter/store/sqlite.h"
 
 #include <errno.h>

@@ -2,6 +2,9 @@
  * sqlite_parts - the statements about the parts of holds and the tokens of their letters, in
  * holds.db; the tables are in sqlite_schema.c
  */
+#include "milter/base/arena.h"
+#include "milter/base/random.h"
+#include "milter/base/result.h"
 #include "milter/store/sqlite.h"
 
 #include <string.h>

@@ -1,6 +1,8 @@
 /*
  * sqlite_rows - rows of holds.db read into an arena: one, up to so many, a single value
  */
+#include "milter/base/arena.h"
+#include "milter/base/result.h"
 #include "milter/store/sqlite.h"
 
 enum base_result

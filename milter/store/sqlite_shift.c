@@ -1,6 +1,7 @@
 /*
  * sqlite_shift - moves the times of what is not over, after the clock of the machine was set
  */
+#include "milter/base/result.h"
 #include "milter/store/sqlite.h"
 
 enum slot { SHIFT_PARTS, SHIFT_TOKENS, SHIFT_HOLDS, SHIFT_STORMS, SLOT_COUNT };

@@ -2,6 +2,9 @@
  * sqlite_storm - the statements about storms and answers to everybody, in holds.db; the
  * tables are in sqlite_schema.c
  */
+#include "milter/base/arena.h"
+#include "milter/base/random.h"
+#include "milter/base/result.h"
 #include "milter/store/sqlite.h"
 
 #define STORM_COLUMNS                                                                      \

@@ -1,4 +1,7 @@
 /* store - finds the driver and holds the lock around each of its operations; see store.h */
+#include "milter/base/arena.h"
+#include "milter/base/random.h"
+#include "milter/base/result.h"
 #include "milter/store/store.h"
 
 #include <pthread.h>

@@ -29,7 +29,9 @@
 #ifndef OOPS_STORE_H
 #define OOPS_STORE_H
 
-#include "milter/base/base.h"
+#include "milter/base/arena.h"
+#include "milter/base/random.h"
+#include "milter/base/result.h"
 
 struct store;
 

@@ -10,7 +10,9 @@
 #ifndef OOPS_WEB_INTERNAL_H
 #define OOPS_WEB_INTERNAL_H
 
-#include "milter/base/base.h"
+#include "milter/base/arena.h"
+#include "milter/base/buffer.h"
+#include "milter/base/result.h"
 #include "milter/hold/hold.h"
 #include "milter/notice/template.h"
 #include "milter/notice/words.h"

@@ -8,6 +8,9 @@
  */
 #include <string.h>
 
+#include "milter/base/arena.h"
+#include "milter/base/buffer.h"
+#include "milter/base/quote.h"
 #include "milter/web/internal.h"
 
 #define PAGE_SUBJECT 100    /* bytes shown of a subject */

@@ -5,6 +5,9 @@
 #include <strings.h>
 
 #include "milter/audit/audit.h"
+#include "milter/base/arena.h"
+#include "milter/base/buffer.h"
+#include "milter/base/result.h"
 #include "milter/notice/notice.h"
 #include "milter/web/internal.h"
 

@@ -9,6 +9,7 @@
 #include <microhttpd.h>
 #include <netdb.h>
 #include <pthread.h>
+#include <stdarg.h>
 #include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -17,6 +18,12 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "milter/base/arena.h"
+#include "milter/base/buffer.h"
+#include "milter/base/clock.h"
+#include "milter/base/log.h"
+#include "milter/base/random.h"
+#include "milter/base/result.h"
 #include "milter/notice/notice.h"
 #include "milter/web/internal.h"
 

@@ -31,7 +31,7 @@
 #ifndef OOPS_WEB_H
 #define OOPS_WEB_H
 
-#include "milter/base/base.h"
+#include "milter/base/result.h"
 #include "milter/hold/hold.h"
 #include "milter/notice/template.h"
 #include "milter/settings/settings.h"

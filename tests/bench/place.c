@@ -15,6 +15,8 @@
 #include <string.h>
 #include <time.h>
 
+#include "milter/base/random.h"
+#include "milter/base/result.h"
 #include "milter/hold/hold.h"
 
 #define SAMPLE 200

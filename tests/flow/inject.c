@@ -7,6 +7,11 @@
  */
 #include <stdio.h>
 
+#include "milter/base/arena.h"
+#include "milter/base/clock.h"
+#include "milter/base/key.h"
+#include "milter/base/random.h"
+#include "milter/base/result.h"
 #include "milter/notice/notice.h"
 
 int

@@ -8,6 +8,9 @@
  *
  * FUZZ-SOURCES: milter/mail milter/base
  */
+#include "milter/base/arena.h"
+#include "milter/base/quote.h"
+#include "milter/base/result.h"
 #include "milter/mail/mail.h"
 #include "tests/fuzz/fuzz.h"
 

@@ -8,6 +8,7 @@
  *
  * FUZZ-SOURCES: milter/audience milter/mail milter/base
  */
+#include "milter/base/result.h"
 #include "milter/audience/audience.h"
 #include "tests/fuzz/fuzz.h"
 

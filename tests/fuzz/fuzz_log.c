@@ -8,6 +8,8 @@
  *
  * FUZZ-SOURCES: milter/mail milter/base
  */
+#include "milter/base/arena.h"
+#include "milter/base/result.h"
 #include "milter/replay/import_date.c"
 #include "milter/replay/import_log.c"
 #include "milter/replay/import_mail.c"

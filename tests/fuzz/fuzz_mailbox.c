@@ -9,6 +9,9 @@
  *
  * FUZZ-SOURCES: milter/mail milter/base
  */
+#include "milter/base/arena.h"
+#include "milter/base/key.h"
+#include "milter/base/result.h"
 #include "milter/replay/import.c"
 #include "milter/replay/import_files.c"
 #include "milter/replay/import_format.c"

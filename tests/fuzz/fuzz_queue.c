@@ -8,6 +8,9 @@
  *
  * FUZZ-SOURCES: milter/queue milter/base milter/narrow/none
  */
+#include "milter/base/buffer.h"
+#include "milter/base/random.h"
+#include "milter/base/result.h"
 #include "milter/queue/internal.h"
 #include "tests/fuzz/fuzz.h"
 

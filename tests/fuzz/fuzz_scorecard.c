@@ -9,6 +9,9 @@
  */
 #include <math.h>
 
+#include "milter/base/arena.h"
+#include "milter/base/buffer.h"
+#include "milter/base/result.h"
 #include "milter/identity/value.c"
 #include "milter/judge/internal.h"
 /* What the judge asks of the memory; the rest of that room needs a store. */

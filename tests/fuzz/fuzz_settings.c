@@ -8,6 +8,7 @@
  *
  * FUZZ-SOURCES: milter/settings milter/mail milter/base
  */
+#include "milter/base/result.h"
 #include "milter/settings/settings.h"
 #include "tests/fuzz/fuzz.h"
 

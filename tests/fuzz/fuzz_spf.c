@@ -14,6 +14,7 @@
 
 #include <spf2/spf.h>
 
+#include "milter/base/clock.h"
 #include "milter/identity/internal.h"
 #include "tests/fuzz/fuzz.h"
 

@@ -8,6 +8,10 @@
  */
 
 /* The parser and its words alone: the rest of the room needs half of the program. */
+#include "milter/base/arena.h"
+#include "milter/base/buffer.h"
+#include "milter/base/quote.h"
+#include "milter/base/result.h"
 #include "milter/notice/template.c"
 #include "milter/notice/words.c"
 #include "milter/notice/words_en.c"

@@ -10,6 +10,10 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "milter/base/arena.h"
+#include "milter/base/key.h"
+#include "milter/base/random.h"
+#include "milter/base/result.h"
 #include "milter/judge/judge.h"
 #include "milter/mail/mail.h"
 #include "milter/memory/memory.h"

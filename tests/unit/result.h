@@ -9,7 +9,7 @@
 
 #include <check.h>
 
-#include "milter/base/base.h"
+#include "milter/base/result.h"
 
 #define OK(call) must_be(BASE_OK, call, &why, #call)
 #define NONE(call) must_be(BASE_NONE, call, &why, #call)

@@ -8,6 +8,10 @@
 #include <string.h>
 #include <time.h>
 
+#include "milter/base/arena.h"
+#include "milter/base/key.h"
+#include "milter/base/random.h"
+#include "milter/base/result.h"
 #include "milter/session/act.h"
 
 #define NOW 1000000

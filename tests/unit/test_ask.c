@@ -10,6 +10,8 @@
 #include <unistd.h>
 
 #include "milter/audience/audience.h"
+#include "milter/base/clock.h"
+#include "milter/base/result.h"
 
 #define COUNT(array) ((int)(sizeof(array) / sizeof((array)[0])))
 

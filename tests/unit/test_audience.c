@@ -11,6 +11,8 @@
 #include <unistd.h>
 
 #include "milter/audience/audience.h"
+#include "milter/base/clock.h"
+#include "milter/base/result.h"
 #include "milter/mail/mail.h"
 
 #define COUNT(array) ((int)(sizeof(array) / sizeof((array)[0])))

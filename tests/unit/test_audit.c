@@ -1,5 +1,10 @@
 /* What an auditor relies on: order and names of keys, and lines that nobody can forge. */
 #include "milter/audit/audit.h"
+#include "milter/base/arena.h"
+#include "milter/base/buffer.h"
+#include "milter/base/file.h"
+#include "milter/base/quote.h"
+#include "milter/base/result.h"
 
 #include <check.h>
 #include <stdio.h>

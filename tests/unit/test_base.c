@@ -1,5 +1,14 @@
 /* base: limits that hold, text that cannot be forged, keys that nobody else can read. */
-#include "milter/base/base.h"
+#include "milter/base/arena.h"
+#include "milter/base/buffer.h"
+#include "milter/base/clock.h"
+#include "milter/base/file.h"
+#include "milter/base/key.h"
+#include "milter/base/log.h"
+#include "milter/base/quote.h"
+#include "milter/base/random.h"
+#include "milter/base/result.h"
+#include "milter/base/run.h"
 
 #include <check.h>
 #include <fcntl.h>

@@ -2,6 +2,9 @@
 #include <check.h>
 #include <stdlib.h>
 
+#include "milter/base/arena.h"
+#include "milter/base/buffer.h"
+#include "milter/base/result.h"
 #include "milter/memory/internal.h"
 #include "milter/policy/policy.h"
 

@@ -8,6 +8,10 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "milter/base/arena.h"
+#include "milter/base/buffer.h"
+#include "milter/base/file.h"
+#include "milter/base/result.h"
 #include "milter/settings/internal.h"
 
 #define SAMPLE SOURCE_DIR "/conf/oops-milter.conf"

@@ -17,9 +17,13 @@
 #include <sys/socket.h>
 #include <sys/un.h>
 #include <sys/wait.h>
+#include <time.h>
 #include <unistd.h>
 
-#include "milter/base/base.h"
+#include "milter/base/arena.h"
+#include "milter/base/clock.h"
+#include "milter/base/random.h"
+#include "milter/base/result.h"
 #include "milter/hold/hold.h"
 #include "milter/hold/internal.h"
 #include "milter/store/store.h"

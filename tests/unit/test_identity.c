@@ -12,6 +12,8 @@
 #include <sys/un.h>
 #include <unistd.h>
 
+#include "milter/base/arena.h"
+#include "milter/base/result.h"
 #include "milter/identity/identity.h"
 #include "milter/mail/mail.h"
 

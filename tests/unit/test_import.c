@@ -8,6 +8,12 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "milter/base/arena.h"
+#include "milter/base/buffer.h"
+#include "milter/base/clock.h"
+#include "milter/base/key.h"
+#include "milter/base/random.h"
+#include "milter/base/result.h"
 #include "milter/mail/mail.h"
 #include "milter/replay/import.h"
 #include "milter/store/store.h"

@@ -1,6 +1,9 @@
 /* The judge: every signal by a table, the scorecard by hand, whole scenarios. */
 #include <math.h>
 
+#include "milter/base/arena.h"
+#include "milter/base/buffer.h"
+#include "milter/base/result.h"
 #include "milter/judge/internal.h"
 #include "tests/unit/history.h"
 

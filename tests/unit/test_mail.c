@@ -1,5 +1,11 @@
 /* mail: what strangers write becomes bounded, comparable values; tables first, then real
  * mail. */
+#include "milter/base/arena.h"
+#include "milter/base/buffer.h"
+#include "milter/base/clock.h"
+#include "milter/base/file.h"
+#include "milter/base/quote.h"
+#include "milter/base/result.h"
 #include "milter/mail/mail.h"
 
 #include <check.h>

@@ -8,6 +8,11 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "milter/base/arena.h"
+#include "milter/base/buffer.h"
+#include "milter/base/key.h"
+#include "milter/base/random.h"
+#include "milter/base/result.h"
 #include "milter/notice/internal.h"
 #include "milter/notice/notice.h"
 #include "milter/notice/words.h"

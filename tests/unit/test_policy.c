@@ -10,6 +10,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "milter/base/buffer.h"
 #include "milter/policy/policy.h"
 
 static char path[64];

@@ -14,6 +14,11 @@
 #include <unistd.h>
 
 #include "milter/audit/audit.h"
+#include "milter/base/arena.h"
+#include "milter/base/clock.h"
+#include "milter/base/key.h"
+#include "milter/base/random.h"
+#include "milter/base/result.h"
 #include "milter/notice/notice.h"
 #include "milter/notice/smtp.h"
 

@@ -1,6 +1,7 @@
 /* The queue room: grammar, tag header, postcat's output, and client and server together. */
 #include <check.h>
 #include <pthread.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -8,6 +9,13 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "milter/base/arena.h"
+#include "milter/base/buffer.h"
+#include "milter/base/clock.h"
+#include "milter/base/key.h"
+#include "milter/base/random.h"
+#include "milter/base/result.h"
+#include "milter/base/tool.h"
 #include "milter/queue/internal.h"
 
 #define HOLD_A "abcdefghijklmnop"

@@ -3,6 +3,9 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "milter/base/arena.h"
+#include "milter/base/buffer.h"
+#include "milter/base/result.h"
 #include "milter/replay/replay.h"
 
 static const char *delimiter = ""; /* of the site's addresses */

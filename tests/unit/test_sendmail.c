@@ -6,8 +6,12 @@
 #include <string.h>
 #include <sys/file.h>
 #include <sys/stat.h>
+#include <time.h>
 #include <unistd.h>
 
+#include "milter/base/buffer.h"
+#include "milter/base/clock.h"
+#include "milter/base/result.h"
 #include "milter/queue/internal.h"
 
 #define COUNT_OF(array) (sizeof(array) / sizeof((array)[0]))

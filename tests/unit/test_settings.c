@@ -9,6 +9,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "milter/base/result.h"
 #include "milter/settings/settings.h"
 
 static char path[64];

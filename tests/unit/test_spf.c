@@ -8,6 +8,8 @@
 #include <stdio.h>
 #include <unistd.h>
 
+#include "milter/base/arena.h"
+#include "milter/base/result.h"
 #include "milter/identity/internal.h"
 #include "tests/unit/zone.h"
 

@@ -13,6 +13,8 @@
 #include <string.h>
 #include <sys/stat.h>
 
+#include "milter/base/arena.h"
+#include "milter/base/result.h"
 #include "milter/identity/internal.h"
 #include "tests/unit/zone.h"
 

@@ -11,7 +11,10 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include "milter/base/base.h"
+#include "milter/base/arena.h"
+#include "milter/base/clock.h"
+#include "milter/base/random.h"
+#include "milter/base/result.h"
 #include "milter/store/store.h"
 #include "tests/unit/folder.h"
 #include "tests/unit/result.h"

@@ -7,7 +7,11 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "milter/base/base.h"
+#include "milter/base/arena.h"
+#include "milter/base/clock.h"
+#include "milter/base/key.h"
+#include "milter/base/random.h"
+#include "milter/base/result.h"
 #include "milter/hold/internal.h"
 #include "milter/hold/storm.h"
 #include "milter/store/store.h"

@@ -1,5 +1,6 @@
 /* base/user: whoever gives up root has it no more, and nobody shares our sockets' folders. */
-#include "milter/base/base.h"
+#include "milter/base/result.h"
+#include "milter/base/user.h"
 
 #include <check.h>
 #include <grp.h>

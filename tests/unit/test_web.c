@@ -15,6 +15,10 @@
 #include <unistd.h>
 
 #include "milter/audit/audit.h"
+#include "milter/base/arena.h"
+#include "milter/base/clock.h"
+#include "milter/base/random.h"
+#include "milter/base/result.h"
 #include "milter/notice/notice.h"
 #include "milter/store/store.h"
 #include "milter/web/internal.h"

@@ -11,6 +11,7 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include "milter/base/result.h"
 #include "milter/narrow/narrow.h"
 
 /* Calls of the x32 kind have this bit in their number, under the same architecture. */

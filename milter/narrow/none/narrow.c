@@ -1,4 +1,5 @@
 /* narrow - for systems that have nothing of the kind; see narrow.h */
+#include "milter/base/result.h"
 #include "milter/narrow/narrow.h"
 
 enum base_result
