@@ -55,8 +55,8 @@
 
 #define PROGRAM "oops-milter"
 #define QUEUE_TIMEOUT_MS 30000
-#define ADOPT_REST_MS 1000        /* until oops-queued is asked again */
-#define LEARN_WAIT_MS 1000        /* for what was sent to be learned */
+#define ADOPT_REST_MS 1000 /* until oops-queued is asked again */
+#define LEARN_WAIT_MS 1000 /* for what was sent to be learned */
 /* 200 of the MTA's processes at a time, and what is open besides: databases, letters, lists */
 #define FILES_NEEDED 256
 #define KEEP_SECONDS (30 * 86400) /* how long a settled hold can still be looked at */
@@ -126,8 +126,8 @@ program_reload(void *context)
 	if (result == BASE_OK)
 		program_calibrate(program);
 	site_drop(&next);
-	site_reload_tell(program->run, PROGRAM, program->file, result == BASE_OK,
-	    base_buffer_text(&faults));
+	site_reload_tell(
+	    program->run, PROGRAM, program->file, result == BASE_OK, base_buffer_text(&faults));
 	base_buffer_free(&faults);
 }
 
@@ -138,12 +138,9 @@ learning_open(struct program *program, const struct settings *settings)
 	char directory[4096];
 	const char *why = "";
 
-	snprintf(directory, sizeof(directory), "%s%s", settings->state_directory,
-	    SITE_RUN_MILTER);
-	if (base_run_open(
-		directory, SITE_RUN_LEARNING, NULL, &program->learning, &why) != BASE_OK)
-		base_log(BASE_LOG_WARNING,
-		    "oopsctl check will not know whether we learn: %s", why);
+	snprintf(directory, sizeof(directory), "%s%s", settings->state_directory, SITE_RUN_MILTER);
+	if (base_run_open(directory, SITE_RUN_LEARNING, NULL, &program->learning, &why) != BASE_OK)
+		base_log(BASE_LOG_WARNING, "oopsctl check will not know whether we learn: %s", why);
 }
 
 /* Tells it. */
@@ -162,9 +159,8 @@ learning_note(struct program *program, const struct memory_trouble *trouble)
 	if (trouble->is_away)
 		base_buffer_printf(&text, "%s: %zu mails wait to be learned: %s\n", since,
 		    trouble->waiting, trouble->why);
-	if (program->learning != NULL &&
-	    base_run_answer(program->learning, !trouble->is_away,
-		base_buffer_text(&text), &why) != BASE_OK)
+	if (program->learning != NULL && base_run_answer(program->learning, !trouble->is_away,
+					     base_buffer_text(&text), &why) != BASE_OK)
 		base_log(BASE_LOG_WARNING, "%s", why);
 	base_buffer_free(&text);
 }
@@ -177,21 +173,19 @@ learning_trouble(void *context, const struct memory_trouble *trouble)
 	char lost[80] = "", what[400];
 
 	if (trouble->dropped > 0)
-		snprintf(lost, sizeof(lost), "; %" PRIu64 " mails were not learned",
-		    trouble->dropped);
+		snprintf(
+		    lost, sizeof(lost), "; %" PRIu64 " mails were not learned", trouble->dropped);
 	if (trouble->is_away)
 		snprintf(what, sizeof(what),
-		    "what is learned waits: memory.db cannot be used: %s%s", trouble->why,
-		    lost);
+		    "what is learned waits: memory.db cannot be used: %s%s", trouble->why, lost);
 	else if (trouble->since != 0)
-		snprintf(what, sizeof(what),
-		    "learning goes on, it had waited since %" PRId64 "%s", trouble->since,
-		    lost);
+		snprintf(what, sizeof(what), "learning goes on, it had waited since %" PRId64 "%s",
+		    trouble->since, lost);
 	else
 		snprintf(what, sizeof(what), "%s: %s", *lost != '\0' ? lost + 2 : "learning",
 		    trouble->why);
-	audit_event(AUDIT_ERROR, NULL, { "where", "memory" }, { "what", what },
-	    { "answer", "accept" });
+	audit_event(
+	    AUDIT_ERROR, NULL, { "where", "memory" }, { "what", what }, { "answer", "accept" });
 	learning_note(context, trouble);
 }
 
@@ -241,8 +235,8 @@ damaged_set_aside(const struct settings *settings, enum store_kind kind)
 	}
 	snprintf(answer, sizeof(answer), "set aside as %s", name);
 	base_log(BASE_LOG_ERROR, "%s; %s, and begun anew", what, answer);
-	audit_event(AUDIT_ERROR, NULL, { "where", "store" }, { "what", what },
-	    { "answer", answer });
+	audit_event(
+	    AUDIT_ERROR, NULL, { "where", "store" }, { "what", what }, { "answer", answer });
 	return true;
 }
 
@@ -256,8 +250,8 @@ adopt_tell(void *context, const char *line)
 
 /* Adopts what is on hold, as soon as oops-queued answers. */
 static enum base_result
-adopt_all(struct program *program, struct queue_client *queue,
-    struct notice_adopted *done_r, const char **why_r)
+adopt_all(struct program *program, struct queue_client *queue, struct notice_adopted *done_r,
+    const char **why_r)
 {
 	const struct site *site = site_take(program->rooms.sites);
 	const struct notice_adoption by = { .settings = site->settings,
@@ -293,9 +287,8 @@ adopter_main(void *context)
 	queue_client_free(&queue);
 	if (result == BASE_OK && done.adopted + done.left == 0)
 		return NULL; /* as on the first day of a site */
-	snprintf(what, sizeof(what), "mail on hold: %u adopted, %u left alone%s%s",
-	    done.adopted, done.left, result != BASE_OK ? ": " : "",
-	    result != BASE_OK ? why : "");
+	snprintf(what, sizeof(what), "mail on hold: %u adopted, %u left alone%s%s", done.adopted,
+	    done.left, result != BASE_OK ? ": " : "", result != BASE_OK ? why : "");
 	audit_event(AUDIT_ERROR, NULL, { "where", "store" }, { "what", what },
 	    { "answer", STORE_HOLDS_PATH " was begun anew" });
 	return NULL;
@@ -358,8 +351,7 @@ program_start(struct program *program, const struct settings *settings)
 {
 	struct session_rooms *rooms = &program->rooms;
 	struct hold_keeper_options keeper = {
-		.sent = sent, .all_sent = all_sent, .context = program,
-		.keep_seconds = KEEP_SECONDS
+		.sent = sent, .all_sent = all_sent, .context = program, .keep_seconds = KEEP_SECONDS
 	};
 	const char *why = "no memory";
 
@@ -375,9 +367,8 @@ program_start(struct program *program, const struct settings *settings)
 		 BASE_OK)
 		complain("postman", why);
 	else {
-		program->has_adopter =
-		    program->must_adopt && pthread_create(&program->adopter, NULL,
-					       adopter_main, program) == 0;
+		program->has_adopter = program->must_adopt && pthread_create(&program->adopter,
+								  NULL, adopter_main, program) == 0;
 		return true;
 	}
 	return false;
@@ -420,12 +411,10 @@ program_begin(struct program *program, int ready)
 	bool is_open;
 
 	learning_open(program, site->settings); /* before there is anything to tell */
-	is_open =
-	    program_open(program, site->settings) && program_start(program, site->settings);
+	is_open = program_open(program, site->settings) && program_start(program, site->settings);
 	if (is_open) {
 		program->run = site_run_open(
-		    site->settings->state_directory, SITE_RUN_MILTER, PROGRAM,
-		    program->file);
+		    site->settings->state_directory, SITE_RUN_MILTER, PROGRAM, program->file);
 		announce(site->settings, ready);
 	}
 	site_drop(&site);

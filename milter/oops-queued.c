@@ -8,7 +8,8 @@
  *
  * DIAGNOSTICS
  *	Exits with 0 after SIGTERM, 64 for wrong arguments, 67 when mta.queue_user is nobody, 69
- *	when the socket or the MTA is not usable, 71 when it may have too few files open, 77 when it is not root, 78 for wrong settings.
+ *	when the socket or the MTA is not usable, 71 when it may have too few files open, 77 when it
+ *	is not root, 78 for wrong settings.
  */
 #include <signal.h>
 #include <stdio.h>
@@ -70,12 +71,11 @@ on_listening(void *context)
 
 /* Whom alone we answer; what is wrong with that is told as `where`. */
 static bool
-user_is_there(
-    const struct queue_settings *settings, const char *where, const char **why_r)
+user_is_there(const struct queue_settings *settings, const char *where, const char **why_r)
 {
 	if (!settings->has_user)
-		*why_r = base_why("%smta.queue_user: no user \"%s\"", where,
-		    settings->values[QUEUE_VALUE_USER]);
+		*why_r = base_why(
+		    "%smta.queue_user: no user \"%s\"", where, settings->values[QUEUE_VALUE_USER]);
 	return settings->has_user;
 }
 

@@ -26,9 +26,8 @@
 #include "milter/site/site.h"
 #include "milter/web/web.h"
 
-#define PATIENCE                                                                           \
-	30 /* seconds: oops-milter, which makes the database, may start after us  \
-		     */
+/* seconds: oops-milter, which makes the database, may start after us */
+#define PATIENCE 30
 
 #define PROGRAM "oops-web"
 
@@ -71,8 +70,7 @@ complain(int ready, const char *why)
 
 /* Opens the held mail, with patience. NONE: told to end meanwhile. */
 static enum base_result
-open_hold(
-    const struct settings *settings, const sigset_t *ends, int ready, struct hold **hold_r)
+open_hold(const struct settings *settings, const sigset_t *ends, int ready, struct hold **hold_r)
 {
 	const struct hold_options options = { .driver = settings->store.driver,
 		.directory = settings->state_directory,
@@ -87,8 +85,8 @@ open_hold(
 		if (result == BASE_OK)
 			return result;
 		if (!tries)
-			base_log(BASE_LOG_WARNING, "%s; trying again for %d seconds", why,
-			    PATIENCE);
+			base_log(
+			    BASE_LOG_WARNING, "%s; trying again for %d seconds", why, PATIENCE);
 		if (sigtimedwait(ends, NULL, &second) > 0)
 			return BASE_NONE;
 	}
@@ -132,8 +130,7 @@ reload(struct program *program)
 	} else {
 		settings_free(&next);
 	}
-	site_reload_tell(
-	    program->run, PROGRAM, program->file, is_taken, base_buffer_text(&faults));
+	site_reload_tell(program->run, PROGRAM, program->file, is_taken, base_buffer_text(&faults));
 	base_buffer_free(&faults);
 }
 
@@ -165,13 +162,12 @@ serve(struct program *program, const sigset_t *ends, int ready)
 	default:
 		return EX_UNAVAILABLE;
 	}
-	if (web_start(program->settings, program->templates, program->hold, &program->web,
-		&why) != BASE_OK) {
+	if (web_start(program->settings, program->templates, program->hold, &program->web, &why) !=
+	    BASE_OK) {
 		complain(ready, why);
 	} else if (is_announced(program->settings, program->web, ready)) {
 		program->run = site_run_open(
-		    program->settings->state_directory, SITE_RUN_WEB, PROGRAM,
-		    program->file);
+		    program->settings->state_directory, SITE_RUN_WEB, PROGRAM, program->file);
 		wait_for_end(program, ends);
 		base_log(BASE_LOG_INFO, "ended");
 		status = EX_OK;
@@ -215,8 +211,7 @@ are_templates_read(struct program *program)
 	bool is_read;
 
 	base_buffer_init(&faults, SITE_MAX_FAULTS);
-	is_read = notice_templates_load(program->settings, &program->templates, &faults) ==
-		  BASE_OK;
+	is_read = notice_templates_load(program->settings, &program->templates, &faults) == BASE_OK;
 	fputs(base_buffer_text(&faults), stderr);
 	base_buffer_free(&faults);
 	return is_read;

@@ -30,31 +30,29 @@ static const struct {
 	command_fn *run;
 	bool needs_site; /* without -c: the site's own file, not the defaults */
 } commands[] = {
-	{ "init", "", "make the key, the state directory and the databases", admin_init,
+	{ "init", "", "make the key, the state directory and the databases", admin_init, true },
+	{ "check", "[--monitor]", "is everything in place, and does everybody answer?", check_site,
 	    true },
-	{ "check", "[--monitor]", "is everything in place, and does everybody answer?",
-	    check_site, true },
-	{ "adopt", "[--dry-run]", "take held mail into care that no hold watches over",
-	    admin_adopt, true },
+	{ "adopt", "[--dry-run]", "take held mail into care that no hold watches over", admin_adopt,
+	    true },
 	{ "free-all", "[--dry-run] [--force] [--without-key]",
 	    "free held mail by the queue files alone, except what its author stopped",
 	    admin_free_all, true },
 	{ "reload", "", "have the running programs take new settings", admin_reload, true },
-	{ "rotate-key", "", "make a new key, and keep the old one for a while",
-	    admin_rotate_key, true },
+	{ "rotate-key", "", "make a new key, and keep the old one for a while", admin_rotate_key,
+	    true },
 	{ "list", "[--all]", "held mail, newest first", admin_list, true },
 	{ "show", "ID", "everything about one held mail", admin_show, true },
 	{ "send", "ID", "send it now", admin_send, true },
 	{ "undo", "ID", "do not send it", admin_undo, true },
 	{ "restore", "ID", "send it after all", admin_restore, true },
-	{ "storm", "list [--all] | lift ID", "storms of answers to everybody", admin_storm,
-	    true },
+	{ "storm", "list [--all] | lift ID", "storms of answers to everybody", admin_storm, true },
 	{ "explain", "MESSAGE-FILE [--sender ADDRESS] [--to ADDRESS]... [--login NAME]",
 	    "what the judge says about a message", admin_explain, true },
 	{ "learn", "[--format FORMAT] FILE...",
 	    "learn mail of the past: logs, mailboxes, histories", admin_learn, true },
-	{ "forget", "ADDRESS", "take one address out of everything that is kept",
-	    admin_forget, true },
+	{ "forget", "ADDRESS", "take one address out of everything that is kept", admin_forget,
+	    true },
 	{ "policy",
 	    "MESSAGE-FILE [--sender ADDRESS] [--to ADDRESS]... [--login NAME] [--client IP] "
 	    "[--time UNIX-TIME]",
@@ -70,11 +68,11 @@ static void
 usage_print(FILE *out)
 {
 	fputs("usage: oopsctl [-c FILE] COMMAND [ARGUMENT...]\n"
-	      "       oopsctl help [COMMAND] | --help | --version\n", out);
+	      "       oopsctl help [COMMAND] | --help | --version\n",
+	    out);
 	for (size_t i = 0; i < sizeof(commands) / sizeof(*commands); i++)
-		fprintf(out, "  %-10s %s%s(%s)\n", commands[i].name,
-		    commands[i].arguments, commands[i].arguments[0] == '\0' ? "" : " ",
-		    commands[i].help);
+		fprintf(out, "  %-10s %s%s(%s)\n", commands[i].name, commands[i].arguments,
+		    commands[i].arguments[0] == '\0' ? "" : " ", commands[i].help);
 	fputs("default for -c: " DEFAULT_PATH "\n", out);
 }
 
@@ -89,9 +87,9 @@ help(int argc, char **argv)
 	for (size_t i = 0; argc == 2 && i < sizeof(commands) / sizeof(*commands); i++) {
 		if (strcmp(commands[i].name, argv[1]) != 0)
 			continue;
-		printf("usage: oopsctl [-c FILE] %s%s%s\n%s; see oopsctl(8)\n",
-		    commands[i].name, commands[i].arguments[0] == '\0' ? "" : " ",
-		    commands[i].arguments, commands[i].help);
+		printf("usage: oopsctl [-c FILE] %s%s%s\n%s; see oopsctl(8)\n", commands[i].name,
+		    commands[i].arguments[0] == '\0' ? "" : " ", commands[i].arguments,
+		    commands[i].help);
 		return fflush(stdout) == 0 ? EX_OK : EX_IOERR;
 	}
 	usage_print(stderr);

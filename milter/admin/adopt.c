@@ -40,8 +40,8 @@ adopt_all(const struct notice_adoption *by)
 	enum base_result result = notice_adopt(by, &done, &why);
 
 	if (result != BASE_OK) {
-		fprintf(stderr, "oopsctl: %s%s\n",
-		    result == BASE_RETRY ? "oops-queued: " : "", why);
+		fprintf(
+		    stderr, "oopsctl: %s%s\n", result == BASE_RETRY ? "oops-queued: " : "", why);
 		return result == BASE_RETRY ? EX_UNAVAILABLE : EX_IOERR;
 	}
 	if (done.adopted == 0 && done.left == 0)
@@ -58,8 +58,7 @@ adopt_run(struct notice_adoption *by)
 	int status = EX_IOERR;
 
 	by->queue = queue_client_new(by->settings->mta.queue_socket, QUEUE_TIMEOUT_MS);
-	if (by->queue != NULL &&
-	    base_key_load(by->settings->key_file, &key, &why) == BASE_OK &&
+	if (by->queue != NULL && base_key_load(by->settings->key_file, &key, &why) == BASE_OK &&
 	    admin_hold_open(by->settings, &by->hold, &why) == BASE_OK) {
 		by->key = key;
 		status = adopt_all(by);

@@ -105,8 +105,7 @@ admin_backtest(const struct settings *settings, int argc, char **argv)
 		    stderr);
 		return EX_USAGE;
 	}
-	options.name =
-	    strcmp(arguments.input, "-") == 0 ? "(standard input)" : arguments.input;
+	options.name = strcmp(arguments.input, "-") == 0 ? "(standard input)" : arguments.input;
 	options.with_person = arguments.with_person;
 	options.input = file_open(arguments.input, "r", stdin);
 	if (!options.input)

@@ -12,9 +12,9 @@
  *	Judges the message as the milter would, had its author (From, or --sender) proved who
  *	they are, and prints the arithmetic (explain), or which rule decides, and why each one
  *	before it does not fit (policy). Recipients are those of --to, else those of To, Cc
- *	and Bcc (--recipient is an older name of --to). --login is who was logged in, if that is somebody else; --time is what the
- *	clock on the wall shows to the rules, instead of now. "-" reads standard input. It
- *	changes nothing and learns nothing.
+ *	and Bcc (--recipient is an older name of --to). --login is who was logged in, if that is
+ *	somebody else; --time is what the clock on the wall shows to the rules, instead of now. "-"
+ *	reads standard input. It changes nothing and learns nothing.
  *
  * DIAGNOSTICS
  *	EX_USAGE; EX_NOINPUT: no such file; EX_DATAERR: no message, or no author or recipient in
@@ -126,8 +126,7 @@ option_take(struct arguments *arguments, int option, const char *value)
 
 /* The command line; false: wrong. Options may stand before and behind the file. */
 static bool
-arguments_parse(
-    struct base_arena *arena, int argc, char **argv, struct arguments *arguments)
+arguments_parse(struct base_arena *arena, int argc, char **argv, struct arguments *arguments)
 {
 	static const struct option options[] = {
 		{ "sender", required_argument, NULL, 's' },
@@ -168,8 +167,8 @@ add_mailbox(void *context, const char *name, const char *normal)
 	struct target *target = context;
 
 	(void)name;
-	return mail_addresses_add(
-		   target->arena, &target->transaction->recipients, normal) == BASE_OK;
+	return mail_addresses_add(target->arena, &target->transaction->recipients, normal) ==
+	       BASE_OK;
 }
 
 /* Bcc, which a transaction does not keep. */
@@ -207,22 +206,20 @@ envelope_make(struct target *target, const struct arguments *arguments, const ch
 
 	*why_r = "no memory for the recipients";
 	for (i = 0; i < arguments->to_count && result == BASE_OK; i++)
-		result = mail_transaction_recipient(
-		    target->arena, transaction, arguments->to[i]);
+		result = mail_transaction_recipient(target->arena, transaction, arguments->to[i]);
 	if (arguments->to_count == 0) {
 		result = add_set(target, &transaction->to);
 		if (result == BASE_OK)
 			result = add_set(target, &transaction->cc);
 		if (result == BASE_OK)
-			result = mail_message_each_field(
-			    data, length, add_bcc, target, &body, why_r);
+			result =
+			    mail_message_each_field(data, length, add_bcc, target, &body, why_r);
 	}
 	if (result == BASE_OK)
 		result = mail_transaction_sender(target->arena, transaction,
 		    arguments->sender != NULL ? arguments->sender : transaction->from);
 	if (arguments->sender != NULL)
-		transaction->from =
-		    transaction->envelope_sender; /* who counts as the author */
+		transaction->from = transaction->envelope_sender; /* who counts as the author */
 	if (result == BASE_OK && transaction->envelope_sender[0] == '\0') {
 		*why_r = "the message has no From field with an address; use --sender";
 		result = BASE_REFUSE;
@@ -247,16 +244,15 @@ message_read(struct base_arena *arena, const struct arguments *arguments,
 
 	result = is_standard ? base_input_read(arena, STDIN_FILENO, "standard input",
 				   MESSAGE_MAX_BYTES, &data, &length, &why)
-			     : base_file_read(arena, arguments->file, MESSAGE_MAX_BYTES,
-				   &data, &length, &why);
+			     : base_file_read(
+				   arena, arguments->file, MESSAGE_MAX_BYTES, &data, &length, &why);
 	if (result != BASE_OK) {
 		fprintf(stderr, "oopsctl: %s\n", why);
 		return result == BASE_REFUSE ? EX_DATAERR : EX_NOINPUT;
 	}
 	result = BASE_BROKEN;
 	if (target.transaction != NULL)
-		result =
-		    mail_transaction_message(arena, target.transaction, data, length, &why);
+		result = mail_transaction_message(arena, target.transaction, data, length, &why);
 	if (result == BASE_OK)
 		result = envelope_make(&target, arguments, data, length, &why);
 	if (result != BASE_OK) {
@@ -324,7 +320,9 @@ print_audience(const struct identity *identity, const struct mail_transaction *t
 		    audience->people, audience->people == 1 ? "person" : "people");
 }
 
-/* Why the milter would not judge this message at all, where that can be seen here; false: it would. */
+/*
+ * Why the milter would not judge this message at all, where that can be seen here; false: it would.
+ */
 static bool
 print_notes(const struct settings *settings, const struct mail_transaction *transaction,
     const struct identity *identity)
@@ -363,8 +361,8 @@ print_rules(const struct evaluation *evaluation, bool passes)
 
 	for (const struct settings_policy *rule = rules; rule <= evaluation->decision.rule;
 	     rule++) {
-		const char *misfit = policy_misfit(&evaluation->asked, &evaluation->score,
-		    rule, scratch, sizeof(scratch));
+		const char *misfit = policy_misfit(
+		    &evaluation->asked, &evaluation->score, rule, scratch, sizeof(scratch));
 
 		printf("rule %zu \"", (size_t)(rule - rules) + 1);
 		admin_print_text(rule->name, 63);
@@ -375,7 +373,7 @@ print_rules(const struct evaluation *evaluation, bool passes)
 			printf("built in");
 		printf("): ");
 		admin_print_text(misfit != NULL ? misfit
-				 : passes	? "fits, and would decide"
+				 : passes       ? "fits, and would decide"
 						: "fits, and decides",
 		    300);
 		puts("");
@@ -393,8 +391,9 @@ print_decision(const struct evaluation *evaluation, const struct policy_counts *
 
 	base_buffer_init(&text, TEXT_BYTES);
 	policy_explain(&evaluation->asked, decision->rule, &evaluation->score, &text);
-	base_buffer_printf(&text, "decision: action=%s wanted=%s%s%s gate=",
-	    settings_action_str(decision->action), settings_action_str(decision->wanted),
+	base_buffer_printf(&text,
+	    "decision: action=%s wanted=%s%s%s gate=", settings_action_str(decision->action),
+	    settings_action_str(decision->wanted),
 	    decision->limited_by == NULL ? "" : " limited_by=",
 	    decision->limited_by == NULL ? "" : decision->limited_by);
 	policy_gate_write(&evaluation->asked, counts, decision, &text);
@@ -419,8 +418,8 @@ counts_read(const struct explainer *site, const struct evaluation *evaluation,
 	struct hold_counts counts;
 	const char *why;
 
-	if (site->hold == NULL || hold_count(site->hold, evaluation->facts.identity->person,
-				      &counts, &why) != BASE_OK)
+	if (site->hold == NULL ||
+	    hold_count(site->hold, evaluation->facts.identity->person, &counts, &why) != BASE_OK)
 		return false;
 	*counts_r = (struct policy_counts){ counts.of_sender, counts.of_site,
 		known == NULL ? 0 : memory_site_day(known, base_now()) };
@@ -438,8 +437,8 @@ evaluate(const struct evaluate_sources *sources, const struct explainer *site,
 	if (result == BASE_OK)
 		result = evaluate_score(sources, arena, evaluation, why_r);
 	if (result == BASE_OK)
-		evaluate_decide(sources, evaluation,
-		    counts_read(site, evaluation, counts_r) ? counts_r : NULL);
+		evaluate_decide(
+		    sources, evaluation, counts_read(site, evaluation, counts_r) ? counts_r : NULL);
 	return result;
 }
 
@@ -459,8 +458,7 @@ print_evaluation(const struct explainer *site, const struct evaluation *evaluati
 	}
 	base_buffer_init(&text, TEXT_BYTES);
 	if (!with_rules)
-		result = judge_explain(
-		    &evaluation->facts, site->scorecard, &text, why_r);
+		result = judge_explain(&evaluation->facts, site->scorecard, &text, why_r);
 	if (result == BASE_OK) {
 		fputs(base_buffer_text(&text), stdout);
 		print_decision(evaluation, counts);
@@ -473,9 +471,8 @@ print_evaluation(const struct explainer *site, const struct evaluation *evaluati
 
 /* Recalls, judges and prints. */
 static int
-explain(const struct settings *settings, const struct explainer *site,
-    struct base_arena *arena, const struct arguments *arguments,
-    struct mail_transaction *transaction, bool with_rules)
+explain(const struct settings *settings, const struct explainer *site, struct base_arena *arena,
+    const struct arguments *arguments, struct mail_transaction *transaction, bool with_rules)
 {
 	/* without --login as from a trusted network, but for rules, which ask how it comes in */
 	struct identity_peer peer = { .login = arguments->login,
@@ -494,8 +491,8 @@ explain(const struct settings *settings, const struct explainer *site,
 					     .has_body = true },
 		.asked = { .login = arguments->login == NULL ? "" : arguments->login,
 		    .client = &arguments->client,
-		    .moment = policy_moment_of(arguments->time != 0 ? arguments->time
-								    : transaction->time) } };
+		    .moment = policy_moment_of(
+			arguments->time != 0 ? arguments->time : transaction->time) } };
 	const char *why = "";
 	enum base_result result;
 	bool passes;
@@ -521,8 +518,7 @@ explain(const struct settings *settings, const struct explainer *site,
 
 /* Both commands. */
 static int
-run(const struct settings *settings, int argc, char **argv, const char *usage,
-    bool with_rules)
+run(const struct settings *settings, int argc, char **argv, const char *usage, bool with_rules)
 {
 	struct base_arena *arena = base_arena_new(ARENA_BYTES);
 	struct arguments arguments = { 0 };
@@ -536,15 +532,14 @@ run(const struct settings *settings, int argc, char **argv, const char *usage,
 		fputs(usage, stderr);
 	} else {
 		status = message_read(arena, &arguments, &transaction);
-		if (status == EX_OK &&
-		    mail_transaction_fold(arena, transaction,
-			settings->identity.recipient_delimiter) != BASE_OK)
+		if (status == EX_OK && mail_transaction_fold(arena, transaction,
+					   settings->identity.recipient_delimiter) != BASE_OK)
 			status = EX_SOFTWARE;
 		if (status == EX_OK)
 			status = site_open(settings, &site);
 		if (status == EX_OK)
-			status = explain(
-			    settings, &site, arena, &arguments, transaction, with_rules);
+			status =
+			    explain(settings, &site, arena, &arguments, transaction, with_rules);
 		site_close(&site);
 	}
 	base_arena_free(&arena);

@@ -35,8 +35,8 @@ failed(enum base_result result, const char *why)
 
 /* Held mail first: when some of it is still held, nothing is forgotten at all. */
 static enum base_result
-forget_holds(const struct settings *settings, const struct base_key *key,
-    const char *address, const char *account, size_t *removed_r, const char **why_r)
+forget_holds(const struct settings *settings, const struct base_key *key, const char *address,
+    const char *account, size_t *removed_r, const char **why_r)
 {
 	struct hold_options options = { .driver = settings->store.driver,
 		.directory = settings->state_directory,
@@ -48,8 +48,8 @@ forget_holds(const struct settings *settings, const struct base_key *key,
 	if (result == BASE_OK) {
 		size_t count = memory_lesson_marks(key, address, marks);
 
-		result = hold_forget(
-		    hold, account, marks, sizeof(marks[0]), count, removed_r, why_r);
+		result =
+		    hold_forget(hold, account, marks, sizeof(marks[0]), count, removed_r, why_r);
 	}
 	hold_close(&hold);
 	return result;
@@ -68,8 +68,8 @@ forget_tell(const struct base_key *key, const char *address, size_t holds,
 	audit_event(AUDIT_FORGET, NULL, { "address_hash", hash }, { "records", records },
 	    { "holds", rows });
 	printf("forgotten: %zu %s of its own, its place in %zu of others, %zu %s held before\n",
-	    count->removed, count->removed == 1 ? "record" : "records", count->changed,
-	    holds, holds == 1 ? "mail" : "mails");
+	    count->removed, count->removed == 1 ? "record" : "records", count->changed, holds,
+	    holds == 1 ? "mail" : "mails");
 }
 
 /*
@@ -118,8 +118,7 @@ admin_forget(const struct settings *settings, int argc, char **argv)
 	if (mail_path_parse(arena, argv[1], &address, &why) == BASE_OK && *address) {
 		const char *delimiters = settings->identity.recipient_delimiter;
 
-		account = mail_address_fold(
-		    arena, address, mail_account_delimiters(delimiters));
+		account = mail_address_fold(arena, address, mail_account_delimiters(delimiters));
 		address = mail_address_fold(arena, address, delimiters);
 	}
 	if (address != NULL && *address && account != NULL) {

@@ -71,8 +71,7 @@ tell(void *context, enum queue_fate fate, const struct queue_item *item)
 		    { "answer", lines[fate].before }, { "queue_id", item->queue_id });
 	printf("%s: %s %s%s\n",
 	    fate == QUEUE_FATE_FREED && words->is_dry ? "would free" : lines[fate].before,
-	    item->queue_id, item->hold_id[0] == '\0' ? "-" : item->hold_id,
-	    lines[fate].after);
+	    item->queue_id, item->hold_id[0] == '\0' ? "-" : item->hold_id, lines[fate].after);
 }
 
 /* Who else could act on the same files? */
@@ -89,8 +88,8 @@ is_running(const struct settings *settings)
 
 /* Frees them, and sums up; the exit code. */
 static int
-free_all(const struct settings *settings, const struct base_key *key,
-    const struct free_words *words)
+free_all(
+    const struct settings *settings, const struct base_key *key, const struct free_words *words)
 {
 	const struct queue_server_options mta = { .mta_kind = settings->mta.kind,
 		.config_directory = settings->mta.config_directory,
@@ -110,8 +109,8 @@ free_all(const struct settings *settings, const struct base_key *key,
 	snprintf(text, sizeof(text),
 	    "%zu %s, %zu kept, %zu forged, %zu of others left alone, %zu failed",
 	    count.of[QUEUE_FATE_FREED], words->is_dry ? "would be freed" : "freed",
-	    count.of[QUEUE_FATE_STOPPED], count.of[QUEUE_FATE_FORGED],
-	    count.of[QUEUE_FATE_OTHERS], count.of[QUEUE_FATE_FAILED]);
+	    count.of[QUEUE_FATE_STOPPED], count.of[QUEUE_FATE_FORGED], count.of[QUEUE_FATE_OTHERS],
+	    count.of[QUEUE_FATE_FAILED]);
 	fprintf(stderr, "%s\n", text);
 	if (!words->is_dry)
 		base_log(BASE_LOG_INFO, "free-all by uid %u: %s", (unsigned)getuid(), text);
@@ -137,8 +136,8 @@ admin_free_all(const struct settings *settings, int argc, char **argv)
 		return EX_USAGE;
 	}
 	if (geteuid() != 0) {
-		fputs("oopsctl: free-all works on the mail server's queue: run it as root\n",
-		    stderr);
+		fputs(
+		    "oopsctl: free-all works on the mail server's queue: run it as root\n", stderr);
 		return EX_NOPERM;
 	}
 	if (!words.is_dry && !words.is_forced && is_running(settings)) {
@@ -147,8 +146,7 @@ admin_free_all(const struct settings *settings, int argc, char **argv)
 		    stderr);
 		return EX_UNAVAILABLE;
 	}
-	if (!words.is_without_key &&
-	    base_key_load(settings->key_file, &key, &why) != BASE_OK) {
+	if (!words.is_without_key && base_key_load(settings->key_file, &key, &why) != BASE_OK) {
 		fprintf(stderr,
 		    "oopsctl: %s\noopsctl: without the key nobody can tell our tags from "
 		    "forged ones: --without-key believes each that looks like ours\n",

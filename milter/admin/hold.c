@@ -120,13 +120,12 @@ list_line(void *context, const struct hold_view *view)
 	size_t *count = context;
 
 	if ((*count)++ == 0)
-		printf("%-16s  %-9s  %-7s  %-24s  %-24s  %10s  %6s  %s\n", "ID", "STATE",
-		    "ACTION", "SINCE", "UNTIL", "RECIPIENTS", "PEOPLE", "SENDER: SUBJECT");
+		printf("%-16s  %-9s  %-7s  %-24s  %-24s  %10s  %6s  %s\n", "ID", "STATE", "ACTION",
+		    "SINCE", "UNTIL", "RECIPIENTS", "PEOPLE", "SENDER: SUBJECT");
 	printf("%-16s  %-9s  %-7s  %-24s  %-24s  %10zu  %6s  ", view->id,
 	    state_text(view->state, state), hold_action_str(view->action),
-	    admin_time_text(view->created, created),
-	    admin_time_text(view->deadline, deadline), view->recipient_count,
-	    people_text(view, people));
+	    admin_time_text(view->created, created), admin_time_text(view->deadline, deadline),
+	    view->recipient_count, people_text(view, people));
 	admin_print_text(view->sender, TEXT_BYTES);
 	if (*view->subject != '\0') {
 		fputs(": ", stdout);
@@ -168,13 +167,12 @@ admin_list(const struct settings *settings, int argc, char **argv)
 /* --- one hold --------------------------------------------------------------------- */
 
 /* What to do with one hold that was found. */
-typedef int one_fn(const struct settings *settings, struct hold *hold,
-    const struct hold_view *view, enum hold_wish wish);
+typedef int one_fn(const struct settings *settings, struct hold *hold, const struct hold_view *view,
+    enum hold_wish wish);
 
 /* Finds the hold of the command line and hands it on. */
 static int
-with_one(const struct settings *settings, int argc, char **argv, one_fn *act,
-    enum hold_wish wish)
+with_one(const struct settings *settings, int argc, char **argv, one_fn *act, enum hold_wish wish)
 {
 	struct base_arena *arena = base_arena_new(VIEW_BYTES);
 	struct hold *hold = NULL;
@@ -197,8 +195,7 @@ with_one(const struct settings *settings, int argc, char **argv, one_fn *act,
 	if (result == BASE_OK) {
 		status = act(settings, hold, &view, wish);
 	} else if (result == BASE_NONE) {
-		fprintf(stderr,
-		    "oopsctl: there is no hold \"%s\"; oopsctl list --all shows them\n",
+		fprintf(stderr, "oopsctl: there is no hold \"%s\"; oopsctl list --all shows them\n",
 		    argv[1]);
 		status = EX_NOINPUT;
 	} else {
@@ -237,17 +234,15 @@ show_times(const struct hold_view *view)
 	if (view->settled != 0)
 		printf("over since:  %s\n", admin_time_text(view->settled, text));
 	if (view->moved != 0)
-		printf("last moved:  %s by %s\n", admin_time_text(view->moved, text),
-		    view->by);
+		printf("last moved:  %s by %s\n", admin_time_text(view->moved, text), view->by);
 	if (view->how > HOLD_HOW_STAYED)
 		printf("left:        without us: %s, noticed %s\n", hold_how_str(view->how),
 		    admin_time_text(view->left, text));
 	printf("letter sent: %s\n",
 	    view->letter_sent != 0 ? admin_time_text(view->letter_sent, text) : "not yet");
 	if (view->state == HOLD_RETURNING || view->state == HOLD_RETURNED)
-		printf("comes back:  %s (%u %s failed)\n",
-		    hold_return_str(view->return_how), view->return_tries,
-		    view->return_tries == 1 ? "try" : "tries");
+		printf("comes back:  %s (%u %s failed)\n", hold_return_str(view->return_how),
+		    view->return_tries, view->return_tries == 1 ? "try" : "tries");
 }
 
 /* Where those stand that the row does not name: it keeps some of To and Cc. */
@@ -256,11 +251,11 @@ show_rest(const struct settings *settings, const struct hold_view *view, size_t 
 {
 	if (shown >= view->recipient_count || view->settled != 0 || view->part_count == 0)
 		return;
-	printf("%-13sand %zu more: ", shown == 0 ? "recipients:" : "",
-	    view->recipient_count - shown);
+	printf(
+	    "%-13sand %zu more: ", shown == 0 ? "recipients:" : "", view->recipient_count - shown);
 	if (strcmp(settings->mta.kind, "postfix") == 0)
-		printf("postcat -c %s -e -q %s names them all\n",
-		    settings->mta.config_directory, view->queue_ids[0]);
+		printf("postcat -c %s -e -q %s names them all\n", settings->mta.config_directory,
+		    view->queue_ids[0]);
 	else
 		puts("the queue file names them all");
 }
@@ -275,8 +270,7 @@ show_recipients(const struct settings *settings, const struct hold_view *view)
 
 	for (; *recipients != '\0'; recipients += length + (recipients[length] == '\n')) {
 		length = strcspn(recipients, "\n");
-		snprintf(one, sizeof(one), "%.*s", (int)(length < 500 ? length : 500),
-		    recipients);
+		snprintf(one, sizeof(one), "%.*s", (int)(length < 500 ? length : 500), recipients);
 		printf("%-13s", label);
 		admin_print_text(one, sizeof(one));
 		putchar('\n');
@@ -311,8 +305,7 @@ show_one(const struct settings *settings, struct hold *hold, const struct hold_v
 	(void)wish;
 	printf("id:          %s\n", view->id);
 	printf("state:       %s\n", state_text(view->state, state));
-	printf("action:      %s (policy \"%s\")\n", hold_action_str(view->action),
-	    view->policy);
+	printf("action:      %s (policy \"%s\")\n", hold_action_str(view->action), view->policy);
 	show_times(view);
 	fputs("sender:      ", stdout);
 	admin_print_text(view->sender, 512);
@@ -329,15 +322,14 @@ show_one(const struct settings *settings, struct hold *hold, const struct hold_v
 	if (view->people_kind == HOLD_PEOPLE_UNKNOWN)
 		puts("an unknown number of people");
 	else
-		printf("%s%lu %s\n",
-		    view->people_kind == HOLD_PEOPLE_AT_LEAST ? "at least " : "",
+		printf("%s%lu %s\n", view->people_kind == HOLD_PEOPLE_AT_LEAST ? "at least " : "",
 		    view->people, view->people == 1 ? "person" : "people");
 	show_recipients(settings, view);
 	show_wiped(view);
 	printf("score:       %.4f\n", view->score);
 	for (i = 0; i < view->reason_count; i++) {
-		printf("reason:      %6s  %s%s", view->reasons[i].points,
-		    view->reasons[i].name, *view->reasons[i].text != '\0' ? ": " : "");
+		printf("reason:      %6s  %s%s", view->reasons[i].points, view->reasons[i].name,
+		    *view->reasons[i].text != '\0' ? ": " : "");
 		admin_print_text(view->reasons[i].text, 512);
 		putchar('\n');
 	}
@@ -361,8 +353,8 @@ static bool
 is_already(enum hold_state state, enum hold_wish wish)
 {
 	if (wish == HOLD_WISH_UNDO)
-		return state == HOLD_UNDONE || state == HOLD_RETURNING ||
-		       state == HOLD_RETURNED || state == HOLD_DELETED;
+		return state == HOLD_UNDONE || state == HOLD_RETURNING || state == HOLD_RETURNED ||
+		       state == HOLD_DELETED;
 	return state == HOLD_SENDING || state == HOLD_SENT;
 }
 
@@ -381,8 +373,7 @@ wish_refused(const struct hold_view *view, enum hold_wish wish)
 	}
 	fprintf(stderr, "oopsctl: %s is %s since %s: ", view->id, state, text);
 	if (view->state == HOLD_PLACING) {
-		fputs(
-		    "the MTA has not put it on hold yet, try again in a moment\n", stderr);
+		fputs("the MTA has not put it on hold yet, try again in a moment\n", stderr);
 		return EX_TEMPFAIL;
 	}
 	if (view->state == HOLD_UNDONE && wish == HOLD_WISH_SEND)

@@ -27,7 +27,6 @@
 #include "milter/base/result.h"
 #include "milter/store/store.h"
 
-
 /* The folder of a file, made if only its last part is missing. */
 static bool
 folder_make(const char *path)
@@ -41,8 +40,8 @@ folder_make(const char *path)
 		is_there = true;
 	}
 	if (!is_there)
-		fprintf(stderr, "oopsctl: cannot make %s: %s\n",
-		    folder != NULL ? folder : path, strerror(errno));
+		fprintf(stderr, "oopsctl: cannot make %s: %s\n", folder != NULL ? folder : path,
+		    strerror(errno));
 	free(copy);
 	return is_there;
 }
@@ -59,8 +58,8 @@ key_make(const struct settings *settings)
 		return EX_IOERR;
 	result = base_key_create(settings->key_file, &why);
 	if (result == BASE_OK) {
-		printf("made: %s (the site's key: keep a copy in a safe place)\n",
-		    settings->key_file);
+		printf(
+		    "made: %s (the site's key: keep a copy in a safe place)\n", settings->key_file);
 		return EX_OK;
 	}
 	if (result == BASE_REFUSE)
@@ -108,26 +107,23 @@ advise(const struct settings *settings)
 {
 	const char *user = settings->user, *state = settings->state_directory;
 	/* a user's own group bears the same name nearly everywhere */
-	const char *group =
-	    *settings->web.group != '\0' ? settings->web.group : settings->web.user;
+	const char *group = *settings->web.group != '\0' ? settings->web.group : settings->web.user;
 
-	printf(
-	    "\n"
-	    "The key and the history are for oops-milter alone, held mail for oops-web as\n"
-	    "well. Each runs as a user of its own, and both users are in the group of\n"
-	    "%s/holds, so that each can use what the other makes there. Once\n"
-	    "there are these users, run as root:\n",
+	printf("\n"
+	       "The key and the history are for oops-milter alone, held mail for oops-web as\n"
+	       "well. Each runs as a user of its own, and both users are in the group of\n"
+	       "%s/holds, so that each can use what the other makes there. Once\n"
+	       "there are these users, run as root:\n",
 	    state);
 	if (strcmp(settings->group, group) != 0)
 		printf("  usermod -a -G %s %s\n", group, user);
-	printf(
-	    "  chown %s %s %s/%s*\n"
-	    "  chown %s:%s %s/holds %s/%s*\n"
-	    "  chmod 2770 %s/holds\n"
-	    "  chown %s:%s %s && chmod 0750 %s\n"
-	    "Then: oopsctl check\n",
-	    user, settings->key_file, state, STORE_MEMORY_PATH, user, group, state,
-	    state, STORE_HOLDS_PATH, state, user, group, state, state);
+	printf("  chown %s %s %s/%s*\n"
+	       "  chown %s:%s %s/holds %s/%s*\n"
+	       "  chmod 2770 %s/holds\n"
+	       "  chown %s:%s %s && chmod 0750 %s\n"
+	       "Then: oopsctl check\n",
+	    user, settings->key_file, state, STORE_MEMORY_PATH, user, group, state, state,
+	    STORE_HOLDS_PATH, state, user, group, state, state);
 }
 
 /* oopsctl init */

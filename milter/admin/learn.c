@@ -6,10 +6,10 @@
  *	oopsctl [-c FILE] learn [--format auto|tsv|log|mbox|maildir|message] FILE...
  *
  * DIAGNOSTICS
- *	EX_USAGE; EX_NOINPUT: no such file, or nothing to read in any; EX_DATAERR: not a format known here, or a malformed
- *	line of a history; EX_TEMPFAIL: the store is busy; EX_CONFIG: key, scorecard or
- *	lists; EX_IOERR: the store or reading failed; 128 + N: signal N ended it. What was learned
- *	by then stays learned, and is told: run it again, and it goes on.
+ *	EX_USAGE; EX_NOINPUT: no such file, or nothing to read in any; EX_DATAERR: not a format
+ *	known here, or a malformed line of a history; EX_TEMPFAIL: the store is busy; EX_CONFIG:
+ *	key, scorecard or lists; EX_IOERR: the store or reading failed; 128 + N: signal N ended it.
+ *	What was learned by then stays learned, and is told: run it again, and it goes on.
  */
 #include <getopt.h>
 #include <stdio.h>
@@ -48,9 +48,8 @@ bar_draw(void *context, int64_t done, int64_t total)
 
 	if (full > BAR_WIDTH)
 		full = BAR_WIDTH;
-	fprintf(stderr, "\r[%.*s%*s] %3d%% %.30s", full,
-	    "########################################", BAR_WIDTH - full, "",
-	    full * 100 / BAR_WIDTH, learning->file);
+	fprintf(stderr, "\r[%.*s%*s] %3d%% %.30s", full, "########################################",
+	    BAR_WIDTH - full, "", full * 100 / BAR_WIDTH, learning->file);
 }
 
 /* Opens what learning needs; an exit code, and why is printed. */
@@ -131,8 +130,8 @@ count_tell(const struct learning *learning, const struct replay_count *count, in
 	    { "answer", status == EX_OK ? "done" : "stopped" });
 	printf("learned: %zu %s; known before: %zu; of no use (too old, no recipient): %zu; "
 	       "own letters: %zu; malformed: %zu\n",
-	    count->learned, count->learned == 1 ? "mail" : "mails", count->known,
-	    count->skipped, count->own, count->malformed);
+	    count->learned, count->learned == 1 ? "mail" : "mails", count->known, count->skipped,
+	    count->own, count->malformed);
 }
 
 /* Lists that could not be read or asked were counted as they were before, or as one. */
@@ -155,8 +154,7 @@ files_learn(struct learning *learning, int count, char **files)
 
 	for (int i = 0; i < count && result == BASE_OK; i++) {
 		learning->file = files[i];
-		result =
-		    replay_import_file(learning->import, files[i], learning->format, &why);
+		result = replay_import_file(learning->import, files[i], learning->format, &why);
 	}
 	ended = replay_import_end(learning->import, &counted, &end_why);
 	if (isatty(STDERR_FILENO))
@@ -171,8 +169,7 @@ files_learn(struct learning *learning, int count, char **files)
 		fprintf(stderr, "oopsctl: %s\n", why);
 	trouble_tell(learning);
 	count_tell(learning, &counted, status_of(result));
-	return base_interrupted() != 0 ? BASE_INTERRUPTED + base_interrupted()
-				       : status_of(result);
+	return base_interrupted() != 0 ? BASE_INTERRUPTED + base_interrupted() : status_of(result);
 }
 
 /* oopsctl learn */

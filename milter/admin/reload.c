@@ -41,8 +41,7 @@ static const struct {
 
 /* Looks at a program's file; while it is being written, again. */
 static enum base_result
-look(const char *directory, const char *name, struct base_run_view *view_r,
-    const char **why_r)
+look(const char *directory, const char *name, struct base_run_view *view_r, const char **why_r)
 {
 	enum base_result result = BASE_RETRY;
 
@@ -140,8 +139,7 @@ ask_all(const struct settings *settings)
 	bool is_any = false;
 	char directory[4096];
 
-	for (size_t i = 0; status == EX_OK && i < sizeof(programs) / sizeof(*programs);
-	     i++) {
+	for (size_t i = 0; status == EX_OK && i < sizeof(programs) / sizeof(*programs); i++) {
 		snprintf(directory, sizeof(directory), "%s%s", settings->state_directory,
 		    programs[i].below);
 		status = ask(settings->path, directory, programs[i].name, &is_any);

@@ -40,8 +40,7 @@ admin_rotate_key(const struct settings *settings, int argc, char **argv)
 		return EX_USAGE;
 	}
 	result = base_key_rotate(settings->key_file, keeps, now, &why);
-	audit_event(AUDIT_CONFIG, NULL, { "program", "oopsctl" },
-	    { "file", settings->key_file },
+	audit_event(AUDIT_CONFIG, NULL, { "program", "oopsctl" }, { "file", settings->key_file },
 	    { "answer", result == BASE_OK ? "ok" : "refused" },
 	    { "what", result == BASE_OK ? "key" : why });
 	if (result != BASE_OK) {
@@ -50,8 +49,7 @@ admin_rotate_key(const struct settings *settings, int argc, char **argv)
 	}
 	printf("%s has a new key\n", settings->key_file);
 	if (keeps > 0)
-		printf("the key before it is kept until %s\n",
-		    admin_time_text(now + keeps, until));
+		printf("the key before it is kept until %s\n", admin_time_text(now + keeps, until));
 	else
 		puts("no earlier key is kept: the history starts from nothing");
 	puts("now run: oopsctl reload");

@@ -28,11 +28,11 @@ list_line(void *context, const struct hold_storm_view *view)
 	size_t *count = context;
 
 	if ((*count)++ == 0)
-		printf("%-16s  %-6s  %-24s  %7s  %6s  %4s  %s\n", "ID", "STATE", "UNTIL",
-		    "ANSWERS", "PEOPLE", "HELD", "LIST OR SUBJECT (OWNER)");
+		printf("%-16s  %-6s  %-24s  %7s  %6s  %4s  %s\n", "ID", "STATE", "UNTIL", "ANSWERS",
+		    "PEOPLE", "HELD", "LIST OR SUBJECT (OWNER)");
 	printf("%-16s  %-6s  %-24s  %7zu  %6lu  %4zu  ", view->id,
-	    hold_storm_state_str(view->state), admin_time_text(view->until, until),
-	    view->answers, view->people, view->held);
+	    hold_storm_state_str(view->state), admin_time_text(view->until, until), view->answers,
+	    view->people, view->held);
 	admin_print_text(*view->list != '\0' ? view->list : view->subject, TEXT_BYTES);
 	if (*view->owner != '\0') {
 		fputs(" (", stdout);

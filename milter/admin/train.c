@@ -83,13 +83,13 @@ history_add(struct training *training, const char *path)
 		fprintf(stderr, "oopsctl: %s: %s\n", path, strerror(errno));
 		return EX_NOINPUT;
 	}
-	result = replay_train(input, path, training->settings, training->frame,
-	    training->trainer, &real, &slips, &why);
+	result = replay_train(input, path, training->settings, training->frame, training->trainer,
+	    &real, &slips, &why);
 	fclose(input);
 	if (result != BASE_OK)
 		return failed(result, why);
-	base_buffer_printf(&training->notes, "#   %s: %zu real sends, %zu slips\n",
-	    base_name(path), real, slips);
+	base_buffer_printf(
+	    &training->notes, "#   %s: %zu real sends, %zu slips\n", base_name(path), real, slips);
 	return EX_OK;
 }
 

@@ -59,8 +59,7 @@ has_changed(const struct audience_file *file, enum base_result state, const stru
 		return true;
 	return state == BASE_OK &&
 	       (now->st_ino != old->st_ino || now->st_dev != old->st_dev ||
-		   now->st_size != old->st_size ||
-		   now->st_mtim.tv_sec != old->st_mtim.tv_sec ||
+		   now->st_size != old->st_size || now->st_mtim.tv_sec != old->st_mtim.tv_sec ||
 		   now->st_mtim.tv_nsec != old->st_mtim.tv_nsec);
 }
 
@@ -141,8 +140,7 @@ include_entry(struct audience_table *table, const char *name)
 	if (entry == NULL || entry->is_list)
 		return entry;
 	entry->is_list = true;
-	if (name[strlen(AUDIENCE_INCLUDE)] != '/' ||
-	    table->include_count >= AUDIENCE_MAX_FILES)
+	if (name[strlen(AUDIENCE_INCLUDE)] != '/' || table->include_count >= AUDIENCE_MAX_FILES)
 		entry->is_partial = true;
 	else
 		table->includes[table->include_count++] = entry;
@@ -150,8 +148,7 @@ include_entry(struct audience_table *table, const char *name)
 }
 
 struct audience_entry *
-audience_address_entry(
-    struct audience_table *table, struct base_arena *scratch, const char *text)
+audience_address_entry(struct audience_table *table, struct base_arena *scratch, const char *text)
 {
 	const char *normal, *why;
 	char *lower;
@@ -168,8 +165,8 @@ audience_address_entry(
 
 /* Adds what one member's text, without comments, stands for. */
 static bool
-add_member(struct audience_table *table, struct base_arena *scratch,
-    struct audience_entry *list, char *text)
+add_member(struct audience_table *table, struct base_arena *scratch, struct audience_entry *list,
+    char *text)
 {
 	struct base_buffer plain;
 	struct audience_entry *entry;
@@ -207,8 +204,8 @@ add_member(struct audience_table *table, struct base_arena *scratch,
 
 /* Takes the blanks around the text away and adds what is left, if anything. */
 static bool
-add_trimmed(struct audience_table *table, struct base_arena *scratch,
-    struct audience_entry *list, struct base_buffer *piece)
+add_trimmed(struct audience_table *table, struct base_arena *scratch, struct audience_entry *list,
+    struct base_buffer *piece)
 {
 	char *text = piece->data;
 	bool is_added = true;
@@ -242,8 +239,7 @@ add_members(struct source *source, struct base_arena *scratch, struct audience_e
 			continue;
 		} else {
 			is_quoted ^= *text == '"';
-			is_angled =
-			    !is_quoted && *text != '>' && (is_angled || *text == '<');
+			is_angled = !is_quoted && *text != '>' && (is_angled || *text == '<');
 			base_buffer_append(&piece, text, length);
 		}
 		text += length - 1;
@@ -261,15 +257,11 @@ add_members(struct source *source, struct base_arena *scratch, struct audience_e
 }
 
 bool
-audience_members_read(
-    struct audience_table *table, struct audience_entry *list, const char *text)
+audience_members_read(struct audience_table *table, struct audience_entry *list, const char *text)
 {
-	struct source source = {
-		.table = table, .form = AUDIENCE_VIRTUAL, .path = list->name
-	};
+	struct source source = { .table = table, .form = AUDIENCE_VIRTUAL, .path = list->name };
 	struct base_arena *scratch = base_arena_new(1u << 20);
-	bool is_read =
-	    scratch != NULL && add_members(&source, scratch, list, text) == BASE_OK;
+	bool is_read = scratch != NULL && add_members(&source, scratch, list, text) == BASE_OK;
 
 	base_arena_free(&scratch);
 	return is_read;
@@ -307,16 +299,14 @@ read_name(struct source *source, struct base_arena *scratch, const char **rest_r
 	base_buffer_init(&name, AUDIENCE_MAX_FILE);
 	rest = name_end(source, base_buffer_text(&source->logical), &name);
 	if (rest == NULL) {
-		source->why = base_why("%s:%d: not of the form \"%s\"", source->path,
-		    source->logical_line,
-		    source->form == AUDIENCE_VIRTUAL ? "address member, member"
-						     : "name: member, member");
+		source->why =
+		    base_why("%s:%d: not of the form \"%s\"", source->path, source->logical_line,
+			source->form == AUDIENCE_VIRTUAL ? "address member, member"
+							 : "name: member, member");
 	} else {
-		entry =
-		    audience_address_entry(source->table, scratch, base_buffer_text(&name));
+		entry = audience_address_entry(source->table, scratch, base_buffer_text(&name));
 		if (entry == NULL)
-			source->why =
-			    base_why("%s: too large to be kept in memory", source->path);
+			source->why = base_why("%s: too large to be kept in memory", source->path);
 		else
 			entry->is_list = true;
 		*rest_r = rest;
@@ -372,9 +362,8 @@ add_line(struct source *source, struct base_arena *scratch, struct audience_entr
 	} else {
 		(void)mail_each_mailbox(scratch, text, line_mailbox, &line);
 		if (line.count != 1) {
-			source->why =
-			    base_why("%s:%d: not an address: one a line is needed",
-				source->path, source->logical_line);
+			source->why = base_why("%s:%d: not an address: one a line is needed",
+			    source->path, source->logical_line);
 			return BASE_REFUSE;
 		}
 		entry = audience_table_entry(source->table, line.normal);
@@ -429,8 +418,7 @@ audience_file_read(struct audience_table *table, enum audience_form form, const 
 	if (arena != NULL && !audience_table_watch(table, path))
 		*why_r = base_why("%s: more than %d files", path, AUDIENCE_MAX_FILES);
 	else if (arena != NULL)
-		result =
-		    base_file_read(arena, path, AUDIENCE_MAX_FILE, &text, &length, why_r);
+		result = base_file_read(arena, path, AUDIENCE_MAX_FILE, &text, &length, why_r);
 	if (result == BASE_OK && strlen(text) != length) {
 		*why_r = base_why("%s: has a NUL byte: this is not a text file", path);
 		result = BASE_REFUSE;

@@ -31,8 +31,7 @@ struct audience_asker {
 	pthread_mutex_t lock; /* of all that follows */
 	pthread_cond_t landed;
 	struct flight *flights;
-	bool *
-	    is_failing; /* by list of the settings: it is told once, until it works again */
+	bool *is_failing; /* by list of the settings: it is told once, until it works again */
 	char why[WHY_SIZE];
 	bool has_news;
 };
@@ -62,8 +61,7 @@ has_domain(const char *const *domains, size_t count, const char *domain)
 
 /* Does this list of the settings have to be asked about the address? */
 static bool
-covers(
-    const struct settings *settings, const struct settings_list *list, const char *address)
+covers(const struct settings *settings, const struct settings_list *list, const char *address)
 {
 	const char *domain = mail_domain_of(address);
 
@@ -73,8 +71,8 @@ covers(
 		return strcmp(list->address, address) == 0;
 	if (list->domain_count > 0)
 		return has_domain(list->domains, list->domain_count, domain);
-	return has_domain(settings->identity.local_domains,
-	    settings->identity.local_domain_count, domain);
+	return has_domain(
+	    settings->identity.local_domains, settings->identity.local_domain_count, domain);
 }
 
 /* Which list of the settings has to be asked about an address; list_count: none. */
@@ -103,8 +101,7 @@ is_plain(const char *address)
 void
 audience_asks_add(struct audience_asks *asks, const char *address)
 {
-	if (!is_plain(address) ||
-	    source_of(asks->settings, address) == asks->settings->list_count)
+	if (!is_plain(address) || source_of(asks->settings, address) == asks->settings->list_count)
 		return;
 	if (asks->names == NULL)
 		asks->names =
@@ -136,15 +133,13 @@ is_flying(const struct audience_asker *asker, const char *key)
 static bool
 flight_begin(struct audience_asker *asker, struct flight *flight, int64_t deadline)
 {
-	struct timespec end = { .tv_sec = deadline / 1000,
-		.tv_nsec = deadline % 1000 * 1000000 };
+	struct timespec end = { .tv_sec = deadline / 1000, .tv_nsec = deadline % 1000 * 1000000 };
 	bool is_first;
 
 	pthread_mutex_lock(&asker->lock);
 	is_first = !is_flying(asker, flight->key);
-	while (
-	    is_flying(asker, flight->key) && pthread_cond_clockwait(&asker->landed,
-						 &asker->lock, CLOCK_MONOTONIC, &end) == 0)
+	while (is_flying(asker, flight->key) &&
+	       pthread_cond_clockwait(&asker->landed, &asker->lock, CLOCK_MONOTONIC, &end) == 0)
 		;
 	if (is_first) {
 		flight->next = asker->flights;
@@ -228,12 +223,11 @@ run_command(const struct settings_list *list, struct base_arena *arena, int64_t 
 	if (base_tool_run(&tool, &status, &why) == BASE_OK) {
 		why = NULL;
 		if (status != 0)
-			why = base_why(
-			    "%s %s ended with status %d", tool.path, answer->name, status);
-		else if (said.failed ||
-			 !read_size(base_buffer_text(&said), &answer->people))
-			why = base_why("%s %s did not print a number of people alone",
-			    tool.path, answer->name);
+			why =
+			    base_why("%s %s ended with status %d", tool.path, answer->name, status);
+		else if (said.failed || !read_size(base_buffer_text(&said), &answer->people))
+			why = base_why("%s %s did not print a number of people alone", tool.path,
+			    answer->name);
 	}
 	base_buffer_free(&said);
 	return why;
@@ -290,21 +284,20 @@ keys_of(const struct settings *settings, struct base_arena *arena, const char *a
     const char *keys_r[3])
 {
 	const char *domain = mail_domain_of(address);
-	bool is_local = has_domain(settings->identity.local_domains,
-	    settings->identity.local_domain_count, domain);
+	bool is_local = has_domain(
+	    settings->identity.local_domains, settings->identity.local_domain_count, domain);
 
 	keys_r[0] = address;
-	keys_r[1] = is_local
-			? base_arena_strndup(arena, address, (size_t)(domain - address) - 1)
-			: NULL;
+	keys_r[1] =
+	    is_local ? base_arena_strndup(arena, address, (size_t)(domain - address) - 1) : NULL;
 	keys_r[2] = domain - 1;
 	return !is_local || keys_r[1] != NULL;
 }
 
 /* What the rows say of one address. */
 static bool
-find_members(const struct settings *settings, struct base_arena *arena,
-    const struct row *rows, size_t count, struct audience_answer *answer)
+find_members(const struct settings *settings, struct base_arena *arena, const struct row *rows,
+    size_t count, struct audience_answer *answer)
 {
 	const char *keys[3];
 
@@ -315,8 +308,8 @@ find_members(const struct settings *settings, struct base_arena *arena,
 			answer->members = find_value(rows, count, keys[i]);
 	/* "@old @new" only renames a domain */
 	if (answer->members != NULL && answer->members[0] == '@') {
-		answer->members = base_arena_printf(arena, "%.*s%s",
-		    (int)(keys[2] - answer->name), answer->name, answer->members);
+		answer->members = base_arena_printf(
+		    arena, "%.*s%s", (int)(keys[2] - answer->name), answer->name, answer->members);
 		return answer->members != NULL;
 	}
 	return true;
@@ -324,8 +317,8 @@ find_members(const struct settings *settings, struct base_arena *arena,
 
 /* Runs postmap with the keys on its standard input; NULL, or what went wrong. */
 static const char *
-run_postmap(const struct settings *settings, const struct settings_list *list,
-    const char *keys, int64_t deadline, struct base_buffer *said)
+run_postmap(const struct settings *settings, const struct settings_list *list, const char *keys,
+    int64_t deadline, struct base_buffer *said)
 {
 	const char *argv[] = { "postmap", "-c", settings->mta.config_directory, "-q", "-",
 		list->table, NULL };
@@ -350,16 +343,14 @@ run_postmap(const struct settings *settings, const struct settings_list *list,
 		return why;
 	/* 1: none of the keys is there */
 	if (status > 1)
-		return base_why(
-		    "postmap -q - %s ended with status %d", list->table, status);
+		return base_why("postmap -q - %s ended with status %d", list->table, status);
 	return said->failed ? base_why("postmap -q - %s says too much", list->table) : NULL;
 }
 
 /* Asks a table about all addresses at once; NULL, or why there is no answer. */
 static const char *
 ask_table(const struct settings *settings, const struct settings_list *list,
-    struct base_arena *arena, int64_t deadline, struct audience_answer *answers,
-    size_t count)
+    struct base_arena *arena, int64_t deadline, struct audience_answer *answers, size_t count)
 {
 	struct base_buffer input, said;
 	struct row *rows = NULL;
@@ -379,8 +370,7 @@ ask_table(const struct settings *settings, const struct settings_list *list,
 	why = run_postmap(settings, list, base_buffer_text(&input), deadline, &said);
 	if (why == NULL) {
 		text = base_arena_strdup(arena, base_buffer_text(&said));
-		why = text == NULL ? "out of memory"
-				   : read_rows(arena, text, &rows, &row_count);
+		why = text == NULL ? "out of memory" : read_rows(arena, text, &rows, &row_count);
 	}
 	for (size_t i = 0; why == NULL && i < count; i++)
 		if (!find_members(settings, arena, rows, row_count, &answers[i]))
@@ -394,12 +384,11 @@ ask_table(const struct settings *settings, const struct settings_list *list,
 
 /* Asks one source about some addresses, unless somebody else is at it. */
 static void
-ask(struct audience_asker *asker, struct audience_asks *asks, size_t source,
-    int64_t deadline, struct audience_answer *answers, size_t count)
+ask(struct audience_asker *asker, struct audience_asks *asks, size_t source, int64_t deadline,
+    struct audience_answer *answers, size_t count)
 {
 	const struct settings_list *list = &asker->settings->lists[source];
-	struct flight flight = { .key =
-				     list->table != NULL ? list->table : answers[0].name };
+	struct flight flight = { .key = list->table != NULL ? list->table : answers[0].name };
 	const char *why;
 	int64_t life;
 
@@ -428,8 +417,7 @@ audience_ask(struct audience_asker *asker, struct audience_asks *asks)
 	    base_arena_array(asks->arena, asks->count + 1, sizeof(*answers));
 	bool is_any = false;
 
-	for (size_t source = 0; answers != NULL && source < settings->list_count;
-	     source++) {
+	for (size_t source = 0; answers != NULL && source < settings->list_count; source++) {
 		const struct settings_list *list = &settings->lists[source];
 		int64_t deadline = asks->began_ms + list->timeout * 1000;
 		size_t count = 0;
@@ -444,8 +432,8 @@ audience_ask(struct audience_asker *asker, struct audience_asks *asks)
 			ask(asker, asks, source, deadline, answers, count);
 			is_any = true;
 		}
-		for (size_t i = 0; list->table == NULL && i < count &&
-				   asks->runs < MAX_RUNS && base_tick_ms() < deadline;
+		for (size_t i = 0; list->table == NULL && i < count && asks->runs < MAX_RUNS &&
+				   base_tick_ms() < deadline;
 		     i++) {
 			asks->runs++;
 			ask(asker, asks, source, deadline, &answers[i], 1);

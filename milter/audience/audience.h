@@ -30,8 +30,9 @@
  *	for a table.
  *
  * THREADS
- *	audience_count() may be called from any thread. It never waits for a file. It waits for programs; one of them is
- *	asked about the same thing by one thread at a time, and the others wait with it.
+ *	audience_count() may be called from any thread. It never waits for a file. It waits for
+ *	programs; one of them is asked about the same thing by one thread at a time, and the others
+ *	wait with it.
  *
  * DIAGNOSTICS
  *	audience_directory_new(): REFUSE, a list file is malformed (file and line in why_r);
@@ -48,8 +49,8 @@
 
 struct audience_directory;
 
-enum base_result audience_directory_new(const struct settings *settings,
-	struct audience_directory **directory_r, const char **why_r);
+enum base_result audience_directory_new(
+    const struct settings *settings, struct audience_directory **directory_r, const char **why_r);
 void audience_directory_free(struct audience_directory **directory);
 /*
  * How many people a send goes to, each once. The sender (normalised, "" for nobody) is none of
@@ -57,8 +58,7 @@ void audience_directory_free(struct audience_directory **directory);
  * else goes to one.
  */
 void audience_count(struct audience_directory *directory,
-	const struct mail_transaction *transaction, const char *sender,
-	struct audience *audience_r);
+    const struct mail_transaction *transaction, const char *sender, struct audience *audience_r);
 /* How many addresses it goes to, by the same rule; repeats and those over a maximum count. */
 size_t audience_recipients(const struct mail_transaction *transaction, const char *sender);
 /*

@@ -24,10 +24,9 @@ struct audience_directory {
 	struct mail_domains inside;
 	pthread_rwlock_t lock;
 	struct audience_table *table;
-	struct audience_table
-	    *refused;                 /* the last that could not be used; its files count */
-	struct audience_asker *asker; /* NULL: no program is to be asked */
-	atomic_bool is_full;          /* no memory for answers: begin anew */
+	struct audience_table *refused; /* the last that could not be used; its files count */
+	struct audience_asker *asker;   /* NULL: no program is to be asked */
+	atomic_bool is_full;            /* no memory for answers: begin anew */
 
 	pthread_mutex_t state; /* of what follows; held for moments only */
 	pthread_cond_t wake;
@@ -62,8 +61,8 @@ wake_init(pthread_cond_t *wake)
 }
 
 enum base_result
-audience_directory_new(const struct settings *settings,
-    struct audience_directory **directory_r, const char **why_r)
+audience_directory_new(
+    const struct settings *settings, struct audience_directory **directory_r, const char **why_r)
 {
 	struct audience_directory *directory = calloc(1, sizeof(*directory));
 	enum base_result result = BASE_BROKEN;
@@ -73,9 +72,8 @@ audience_directory_new(const struct settings *settings,
 		return BASE_BROKEN;
 	directory->settings = settings;
 	result = build(settings, &directory->table, why_r);
-	if (result == BASE_OK &&
-	    (!audience_inside_make(settings, &directory->inside) ||
-		!audience_asker_new(settings, &directory->asker))) {
+	if (result == BASE_OK && (!audience_inside_make(settings, &directory->inside) ||
+				     !audience_asker_new(settings, &directory->asker))) {
 		*why_r = "out of memory";
 		result = BASE_BROKEN;
 	}
@@ -136,8 +134,8 @@ note(struct audience_directory *directory, enum base_result result, const char *
 /* Keeps what could not be used, so that it is tried again only when a file changes again.
  */
 static void
-refuse(struct audience_directory *directory, struct audience_table *table,
-    enum base_result result, const char *why)
+refuse(struct audience_directory *directory, struct audience_table *table, enum base_result result,
+    const char *why)
 {
 	if (table != NULL)
 		for (size_t i = 0; i < directory->table->file_count; i++)
@@ -201,14 +199,12 @@ static bool
 rest(struct audience_directory *directory)
 {
 	int64_t until = base_tick_ms() + AUDIENCE_CHECK_MS;
-	const struct timespec when = { .tv_sec = until / 1000,
-		.tv_nsec = until % 1000 * 1000000 };
+	const struct timespec when = { .tv_sec = until / 1000, .tv_nsec = until % 1000 * 1000000 };
 	int code = 0;
 
 	pthread_mutex_lock(&directory->state);
 	while (code == 0 && !atomic_load(&directory->is_stopping))
-		code =
-		    pthread_cond_timedwait(&directory->wake, &directory->state, &when);
+		code = pthread_cond_timedwait(&directory->wake, &directory->state, &when);
 	pthread_mutex_unlock(&directory->state);
 	return !atomic_load(&directory->is_stopping);
 }
@@ -267,9 +263,8 @@ count(struct audience_directory *directory, const struct mail_transaction *trans
 
 /* Counts and asks by turns: what one program says may be a matter for the next. */
 static void
-count_asking(struct audience_directory *directory,
-    const struct mail_transaction *transaction, const char *sender,
-    struct audience *audience_r)
+count_asking(struct audience_directory *directory, const struct mail_transaction *transaction,
+    const char *sender, struct audience *audience_r)
 {
 	struct audience_asks asks = { .settings = directory->settings,
 		.arena = base_arena_new(AUDIENCE_MAX_MEMORY),
@@ -294,9 +289,8 @@ count_asking(struct audience_directory *directory,
 }
 
 void
-audience_count(struct audience_directory *directory,
-    const struct mail_transaction *transaction, const char *sender,
-    struct audience *audience_r)
+audience_count(struct audience_directory *directory, const struct mail_transaction *transaction,
+    const char *sender, struct audience *audience_r)
 {
 	start(directory);
 	if (directory->asker != NULL)

@@ -25,26 +25,23 @@
 #define AUDIENCE_MAX_FILE (16u << 20)   /* bytes of one file */
 #define AUDIENCE_MAX_NAMES (1u << 20)   /* bytes of the names in one folder */
 #define AUDIENCE_MAX_MEMORY (96u << 20) /* of one table */
-#define AUDIENCE_MAX_ASKED 10000 /* addresses that programs are asked about at once */
-#define AUDIENCE_CHECK_MS 1000   /* files are looked at no more often than this */
+#define AUDIENCE_MAX_ASKED 10000        /* addresses that programs are asked about at once */
+#define AUDIENCE_CHECK_MS 1000          /* files are looked at no more often than this */
 
 struct audience_edge;
 
 /* One name: a list, a person, or (with a '|' or '/') a program or a file. */
 struct audience_entry {
-	const char
-	    *name; /* "jane", "jane@elsewhere.example", "|/usr/bin/robot", ":include:/x" */
-	unsigned number; /* 0, 1, ... */
-	struct audience_entry *
-	    same; /* what an address stands for unless it is a list: a local name, or all of
-		      its domain; or NULL */
+	const char *name; /* "jane", "jane@elsewhere.example", "|/usr/bin/robot", ":include:/x" */
+	unsigned number;  /* 0, 1, ... */
+	/* what an address stands for, a list apart: a local name, all of its domain, or NULL */
+	struct audience_entry *same;
 	struct audience_edge *members;
 	struct audience_edge **members_end;
 	unsigned long fixed; /* people, as the settings say; 0: they do not */
-	int64_t
-	    expires_ms;  /* of what a program said, by base_tick_ms(); 0: none was asked */
-	bool is_list;    /* has a line of its own in a file */
-	bool is_partial; /* there may be more people behind it than we can see */
+	int64_t expires_ms;  /* of what a program said, by base_tick_ms(); 0: none was asked */
+	bool is_list;        /* has a line of its own in a file */
+	bool is_partial;     /* there may be more people behind it than we can see */
 };
 
 struct audience_edge {
@@ -66,9 +63,8 @@ struct audience_table {
 	void *tree; /* of entries by name, see tsearch(3) */
 	unsigned entry_count;
 	size_t member_count;
-	struct audience_edge *spare; /* edges of answers that are out of date */
-	struct audience_entry *
-	    *includes; /* entries of ":include:" names, still to be read */
+	struct audience_edge *spare;      /* edges of answers that are out of date */
+	struct audience_entry **includes; /* entries of ":include:" names, still to be read */
 	size_t include_count;
 	struct audience_file *files;
 	size_t file_count;
@@ -98,12 +94,11 @@ struct audience_asks;
 struct audience_answer;
 
 /* Puts what a program said in the place of what it said before. False: no memory. */
-bool audience_table_answer(
-    struct audience_table *table, const struct audience_answer *answer);
+bool audience_table_answer(struct audience_table *table, const struct audience_answer *answer);
 /* audience_count() by one table; asks: gets what is to be asked first, or NULL. */
 void audience_table_count(const struct audience_table *table,
-    const struct mail_transaction *transaction, const char *sender,
-    struct audience_asks *asks, struct audience *audience_r);
+    const struct mail_transaction *transaction, const char *sender, struct audience_asks *asks,
+    struct audience *audience_r);
 
 /* --- aliases.c ---------------------------------------------------------------------- */
 
@@ -178,7 +173,6 @@ bool audience_table_watch(struct audience_table *table, const char *path);
  * Does any file look other than when it was read? OK: yes. NONE: no. RETRY: not as far as can be
  * told, since one does not answer.
  */
-enum base_result audience_table_look(
-    const struct audience_table *table, const char **why_r);
+enum base_result audience_table_look(const struct audience_table *table, const char **why_r);
 
 #endif

@@ -15,8 +15,8 @@
 
 /* One list of its own: a line in the settings, or a file of members. */
 static enum base_result
-read_list(struct audience_table *table, const char *name, unsigned long fixed,
-    const char *path, const char **why_r)
+read_list(struct audience_table *table, const char *name, unsigned long fixed, const char *path,
+    const char **why_r)
 {
 	struct base_arena *scratch = base_arena_new(1u << 16);
 	struct audience_entry *entry =
@@ -37,8 +37,8 @@ read_list(struct audience_table *table, const char *name, unsigned long fixed,
 
 /* One file of a folder: its name is the list's address, or its local part. */
 static enum base_result
-read_folder_file(struct audience_table *table, const struct settings_list *list,
-    const char *name, const char **why_r)
+read_folder_file(struct audience_table *table, const struct settings_list *list, const char *name,
+    const char **why_r)
 {
 	char *path = base_arena_printf(table->arena, "%s/%s", list->folder, name);
 	enum base_result result = BASE_OK;
@@ -55,8 +55,7 @@ read_folder_file(struct audience_table *table, const struct settings_list *list,
 		    base_arena_printf(table->arena, "%s@%s", name, list->domains[i]);
 
 		*why_r = "out of memory";
-		result = address == NULL ? BASE_BROKEN
-					 : read_list(table, address, 0, path, why_r);
+		result = address == NULL ? BASE_BROKEN : read_list(table, address, 0, path, why_r);
 	}
 	return result;
 }
@@ -98,8 +97,7 @@ listing_make(void *context)
 	}
 	while ((file = readdir(folder)) != NULL)
 		if (is_ours(file->d_name))
-			base_buffer_append(
-			    &listing->names, file->d_name, strlen(file->d_name) + 1);
+			base_buffer_append(&listing->names, file->d_name, strlen(file->d_name) + 1);
 	closedir(folder);
 }
 
@@ -124,8 +122,7 @@ read_listing(struct audience_table *table, const struct settings_list *list,
 
 /* Every file of a folder. */
 static enum base_result
-read_folder(
-    struct audience_table *table, const struct settings_list *list, const char **why_r)
+read_folder(struct audience_table *table, const struct settings_list *list, const char **why_r)
 {
 	struct listing *listing = calloc(1, sizeof(*listing));
 	enum base_result result;
@@ -136,11 +133,11 @@ read_folder(
 		return BASE_BROKEN;
 	}
 	base_buffer_init(&listing->names, AUDIENCE_MAX_NAMES);
-	result = base_guard(list->folder, (int64_t)BASE_FILE_SECONDS * 1000, listing_make,
-	    listing_free, listing);
+	result = base_guard(
+	    list->folder, (int64_t)BASE_FILE_SECONDS * 1000, listing_make, listing_free, listing);
 	if (result != BASE_OK) {
-		*why_r = base_why("%s does not answer within %d seconds", list->folder,
-		    BASE_FILE_SECONDS);
+		*why_r = base_why(
+		    "%s does not answer within %d seconds", list->folder, BASE_FILE_SECONDS);
 		return result;
 	}
 	result = read_listing(table, list, listing, why_r);
@@ -154,8 +151,7 @@ read_watched_folder(
     struct audience_table *table, const struct settings_list *list, const char **why_r)
 {
 	if (!audience_table_watch(table, list->folder)) {
-		*why_r =
-		    base_why("%s: more than %d files", list->folder, AUDIENCE_MAX_FILES);
+		*why_r = base_why("%s: more than %d files", list->folder, AUDIENCE_MAX_FILES);
 		return BASE_BROKEN;
 	}
 	return read_folder(table, list, why_r);
@@ -169,12 +165,10 @@ watch_table(struct audience_table *table, const char *name, const char **why_r)
 	const char *path = strchr(name, ':') + 1;
 
 	for (size_t i = 0; path[0] == '/' && i < sizeof(endings) / sizeof(*endings); i++) {
-		const char *file =
-		    base_arena_printf(table->arena, "%s%s", path, endings[i]);
+		const char *file = base_arena_printf(table->arena, "%s%s", path, endings[i]);
 
 		if (file == NULL || !audience_table_watch(table, file)) {
-			*why_r =
-			    base_why("%s: more than %d files", path, AUDIENCE_MAX_FILES);
+			*why_r = base_why("%s: more than %d files", path, AUDIENCE_MAX_FILES);
 			return BASE_BROKEN;
 		}
 	}
@@ -183,15 +177,12 @@ watch_table(struct audience_table *table, const char *name, const char **why_r)
 
 /* What an entry names. */
 static enum base_result
-read_source(
-    struct audience_table *table, const struct settings_list *list, const char **why_r)
+read_source(struct audience_table *table, const struct settings_list *list, const char **why_r)
 {
 	if (list->aliases != NULL)
-		return audience_file_read(
-		    table, AUDIENCE_ALIASES, list->aliases, NULL, why_r);
+		return audience_file_read(table, AUDIENCE_ALIASES, list->aliases, NULL, why_r);
 	if (list->virtual != NULL)
-		return audience_file_read(
-		    table, AUDIENCE_VIRTUAL, list->virtual, NULL, why_r);
+		return audience_file_read(table, AUDIENCE_VIRTUAL, list->virtual, NULL, why_r);
 	if (list->table != NULL)
 		return watch_table(table, list->table, why_r);
 	if (list->folder != NULL)
@@ -209,8 +200,8 @@ read_entry(struct audience_table *table, size_t number, const char **why_r)
 	enum base_result result = read_source(table, list, why_r);
 
 	if (result != BASE_OK && list->settings_file != NULL)
-		*why_r = base_why("%s:%d: lists[%zu]: %s", list->settings_file, list->line,
-		    number + 1, *why_r);
+		*why_r = base_why(
+		    "%s:%d: lists[%zu]: %s", list->settings_file, list->line, number + 1, *why_r);
 	return result;
 }
 
@@ -225,8 +216,8 @@ audience_table_read(struct audience_table *table, const char **why_r)
 	for (size_t i = 0; i < table->include_count && result == BASE_OK; i++) {
 		struct audience_entry *entry = table->includes[i];
 
-		result = audience_file_read(table, AUDIENCE_INCLUDED,
-		    entry->name + strlen(AUDIENCE_INCLUDE), entry, why_r);
+		result = audience_file_read(
+		    table, AUDIENCE_INCLUDED, entry->name + strlen(AUDIENCE_INCLUDE), entry, why_r);
 	}
 	if (result == BASE_OK)
 		audience_table_link(table);

@@ -13,8 +13,8 @@
 static int
 compare_names(const void *a, const void *b)
 {
-	return strcmp(((const struct audience_entry *)a)->name,
-	    ((const struct audience_entry *)b)->name);
+	return strcmp(
+	    ((const struct audience_entry *)a)->name, ((const struct audience_entry *)b)->name);
 }
 
 /* What tdestroy() does with an entry: the arena frees it. */
@@ -33,10 +33,9 @@ audience_table_new(const struct settings *settings)
 	    arena == NULL ? NULL : base_arena_alloc(arena, sizeof(*table));
 
 	if (table != NULL) {
-		table->files =
-		    base_arena_array(arena, AUDIENCE_MAX_FILES, sizeof(*table->files));
-		table->includes = base_arena_array(
-		    arena, AUDIENCE_MAX_FILES, sizeof(struct audience_entry *));
+		table->files = base_arena_array(arena, AUDIENCE_MAX_FILES, sizeof(*table->files));
+		table->includes =
+		    base_arena_array(arena, AUDIENCE_MAX_FILES, sizeof(struct audience_entry *));
 	}
 	if (table == NULL || table->files == NULL || table->includes == NULL) {
 		base_arena_free(&arena);
@@ -145,9 +144,8 @@ find_whole_domain(const struct audience_table *table, const char *address)
 	if (domain[0] == '\0' || domain - address < 2)
 		return NULL;
 	entry = find(table, domain - 1);
-	return entry != NULL && entry->members != NULL && entry->members->to->name[0] != '@'
-		   ? entry
-		   : NULL;
+	return entry != NULL && entry->members != NULL && entry->members->to->name[0] != '@' ? entry
+											     : NULL;
 }
 
 /* What an address stands for when it has no entry of its own. */
@@ -176,8 +174,7 @@ link_entry(const void *place, VISIT visit, void *context)
 	if (visit != leaf && visit != postorder)
 		return;
 	entry->same = find_other(table, entry->name);
-	if (entry->same != NULL && !entry->is_list && entry->fixed > 0 &&
-	    entry->same->fixed == 0)
+	if (entry->same != NULL && !entry->is_list && entry->fixed > 0 && entry->same->fixed == 0)
 		entry->same->fixed = entry->fixed;
 }
 
@@ -298,12 +295,10 @@ walk_entry(struct walk *walk, const struct audience_entry *entry, unsigned depth
 		walk->known++;
 		return;
 	}
-	walk->is_partial =
-	    walk->is_partial || entry->is_partial || depth >= AUDIENCE_MAX_DEPTH;
+	walk->is_partial = walk->is_partial || entry->is_partial || depth >= AUDIENCE_MAX_DEPTH;
 	if (depth >= AUDIENCE_MAX_DEPTH)
 		return;
-	for (const struct audience_edge *edge = entry->members; edge != NULL;
-	     edge = edge->next) {
+	for (const struct audience_edge *edge = entry->members; edge != NULL; edge = edge->next) {
 		const struct audience_entry *to = meant(edge->to);
 
 		if (to == entry && entry->same != NULL)
@@ -368,8 +363,8 @@ walk_sender(const struct walk *walk, const struct audience_table *table, const c
 
 /* Takes in one recipient. */
 static void
-walk_recipient(struct walk *walk, const struct audience_table *table, const char *address,
-    const char *sender)
+walk_recipient(
+    struct walk *walk, const struct audience_table *table, const char *address, const char *sender)
 {
 	const struct audience_entry *entry = find(table, address);
 
@@ -403,8 +398,8 @@ audience_recipients(const struct mail_transaction *transaction, const char *send
 
 /* When there is no memory to tell people apart: every recipient is somebody. */
 static void
-count_roughly(const struct mail_transaction *transaction, const char *sender,
-    struct audience *audience_r)
+count_roughly(
+    const struct mail_transaction *transaction, const char *sender, struct audience *audience_r)
 {
 	audience_r->kind = AUDIENCE_AT_LEAST;
 	audience_r->people = audience_recipients(transaction, sender);
@@ -412,9 +407,8 @@ count_roughly(const struct mail_transaction *transaction, const char *sender,
 }
 
 void
-audience_table_count(const struct audience_table *table,
-    const struct mail_transaction *transaction, const char *sender,
-    struct audience_asks *asks, struct audience *audience_r)
+audience_table_count(const struct audience_table *table, const struct mail_transaction *transaction,
+    const char *sender, struct audience_asks *asks, struct audience *audience_r)
 {
 	const struct mail_addresses *recipients = &transaction->recipients;
 	size_t bytes = table->entry_count / 8 + 1;

@@ -11,7 +11,7 @@
 enum audience_kind {
 	AUDIENCE_EXACT,    /* exactly `people` */
 	AUDIENCE_AT_LEAST, /* some list could not be resolved whole */
-	AUDIENCE_UNKNOWN, /* nothing but such lists: each counts as one, which says nothing */
+	AUDIENCE_UNKNOWN,  /* nothing but such lists: each counts as one, which says nothing */
 };
 
 struct audience {

@@ -25,16 +25,14 @@ static const struct {
 	const char *keys[AUDIT_MAX_KEYS];
 } audit_table[] = {
 	[AUDIT_JUDGE] = { "judge",
-	    { "sender", "action", "wanted", "limited_by", "score", "recipients", "people",
-		"policy", "reasons", "queue_id", "proof", "login", "person",
-		"envelope", "from", "client", "gate" } },
+	    { "sender", "action", "wanted", "limited_by", "score", "recipients", "people", "policy",
+		"reasons", "queue_id", "proof", "login", "person", "envelope", "from", "client",
+		"gate" } },
 	[AUDIT_HOLD] = { "hold",
-	    { "sender", "action", "score", "recipients", "people", "policy", "reasons",
-		"queue_id", "message_id", "node", "deadline", "part", "was", "now",
-		OPERATOR } },
-	[AUDIT_HELD] = { "held",
-	    { "sender", "action", "recipients", "people", "queue_ids", "node", "deadline",
-		"was", "now" } },
+	    { "sender", "action", "score", "recipients", "people", "policy", "reasons", "queue_id",
+		"message_id", "node", "deadline", "part", "was", "now", OPERATOR } },
+	[AUDIT_HELD] = { "held", { "sender", "action", "recipients", "people", "queue_ids", "node",
+				     "deadline", "was", "now" } },
 	[AUDIT_NOTICE] = { "notice", { "to", "answer", "tries", "limited_by", "deadline" } },
 	[AUDIT_VIEW] = { "view", { "method", "state", "client" } },
 	[AUDIT_WISH] = { "wish", { "wish", "by", "was", "now", "refused", "client", OPERATOR } },
@@ -47,12 +45,10 @@ static const struct {
 	[AUDIT_EXPIRE] = { "expire", { "was", "now", "deadline", "announced" } },
 	[AUDIT_LOST] = { "lost", { "was", "now", "how", "queue_ids" } },
 	[AUDIT_RENAME] = { "rename", { "was", "now" } },
-	[AUDIT_STORM] = { "storm",
-	    { "what", "list", "owner", "people", "answers", "answerers", "until", "held",
-		"by", "client", OPERATOR } },
+	[AUDIT_STORM] = { "storm", { "what", "list", "owner", "people", "answers", "answerers",
+				       "until", "held", "by", "client", OPERATOR } },
 	[AUDIT_LEARN] = { "learn",
-	    { "from", "format", "learned", "known", "skipped", "malformed", "answer",
-		OPERATOR } },
+	    { "from", "format", "learned", "known", "skipped", "malformed", "answer", OPERATOR } },
 	[AUDIT_FORGET] = { "forget", { "address_hash", "records", "holds", OPERATOR } },
 	[AUDIT_FREE] = { "free", { "answer", "queue_id", OPERATOR } },
 	[AUDIT_CONFIG] = { "config", { "program", "file", "answer", "what", OPERATOR } },
@@ -78,8 +74,7 @@ audit_operator_note(void)
 	const struct passwd *account = getpwuid(getuid());
 	const char *sudo_user = getenv("SUDO_USER");
 
-	snprintf(audit_operator.uid, sizeof(audit_operator.uid), "%lu",
-	    (unsigned long)getuid());
+	snprintf(audit_operator.uid, sizeof(audit_operator.uid), "%lu", (unsigned long)getuid());
 	snprintf(audit_operator.user, sizeof(audit_operator.user), "%s",
 	    account != NULL ? account->pw_name : "-");
 	snprintf(audit_operator.sudo_user, sizeof(audit_operator.sudo_user), "%s",
@@ -180,8 +175,8 @@ audit_format(struct base_buffer *line_r, enum audit_event event, const char *hol
 }
 
 void
-audit_write(enum audit_event event, const char *hold_id, const struct audit_pair *pairs,
-    size_t count)
+audit_write(
+    enum audit_event event, const char *hold_id, const struct audit_pair *pairs, size_t count)
 {
 	struct base_buffer line;
 	enum base_result result;
@@ -193,7 +188,6 @@ audit_write(enum audit_event event, const char *hold_id, const struct audit_pair
 	else
 		base_log(BASE_LOG_ERROR, "an audit line of event %s was lost: %s",
 		    audit_event_str(event),
-		    result == BASE_REFUSE ? "it has a key that is not in its table"
-					  : "no memory");
+		    result == BASE_REFUSE ? "it has a key that is not in its table" : "no memory");
 	base_buffer_free(&line);
 }

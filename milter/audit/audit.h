@@ -32,9 +32,9 @@ enum audit_event {
 	AUDIT_RESTORE, /* an undone mail will be sent after all */
 	AUDIT_RETURN,  /* returned to its author */
 	AUDIT_DELETE,
-	AUDIT_EXPIRE,  /* a timer ended a hold */
-	AUDIT_LOST,    /* the queue file went away without us */
-	AUDIT_RENAME,  /* the MTA gave a queue file another name */
+	AUDIT_EXPIRE, /* a timer ended a hold */
+	AUDIT_LOST,   /* the queue file went away without us */
+	AUDIT_RENAME, /* the MTA gave a queue file another name */
 	AUDIT_STORM,
 	AUDIT_LEARN,
 	AUDIT_FREE, /* oopsctl free-all, one queue file */
@@ -57,11 +57,11 @@ struct audit_pair {
  * a bug of the caller: REFUSE.
  */
 enum base_result audit_format(struct base_buffer *line_r, enum audit_event event,
-	const char *hold_id, const struct audit_pair *pairs, size_t count);
+    const char *hold_id, const struct audit_pair *pairs, size_t count);
 
 /* Formats and writes it: to syslog, and to standard error for programs in the foreground. */
-void audit_write(enum audit_event event, const char *hold_id, const struct audit_pair *pairs,
-	size_t count);
+void audit_write(
+    enum audit_event event, const char *hold_id, const struct audit_pair *pairs, size_t count);
 
 /*
  * From now on lines of what an admin does say who runs this program by hand: uid= and user= of the
@@ -73,8 +73,8 @@ void audit_operator_note(void);
  * audit_event(AUDIT_VIEW, id, { "method", "GET" }, { "answer", "200" });
  * Numbers are formatted by the caller.
  */
-#define audit_event(event, hold_id, ...) \
-	audit_write(event, hold_id, (const struct audit_pair[]){ __VA_ARGS__ }, \
-		sizeof((const struct audit_pair[]){ __VA_ARGS__ }) / sizeof(struct audit_pair))
+#define audit_event(event, hold_id, ...)                                                           \
+	audit_write(event, hold_id, (const struct audit_pair[]){ __VA_ARGS__ },                    \
+	    sizeof((const struct audit_pair[]){ __VA_ARGS__ }) / sizeof(struct audit_pair))
 
 #endif

@@ -103,8 +103,7 @@ arena_grow(struct base_arena *arena, size_t size)
 	block->used = 0;
 	arena->held_bytes += total;
 	/* An oversized block goes behind the head, which may still have room. */
-	if (arena->head != NULL &&
-	    arena->head->size - arena->head->used > block->size - size) {
+	if (arena->head != NULL && arena->head->size - arena->head->used > block->size - size) {
 		block->next = arena->head->next;
 		arena->head->next = block;
 	} else {

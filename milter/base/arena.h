@@ -27,6 +27,6 @@ void *base_arena_array(struct base_arena *arena, size_t count, size_t size);
 char *base_arena_strdup(struct base_arena *arena, const char *text);
 char *base_arena_strndup(struct base_arena *arena, const char *text, size_t length);
 char *base_arena_printf(struct base_arena *arena, const char *format, ...)
-	__attribute__((format(printf, 2, 3)));
+    __attribute__((format(printf, 2, 3)));
 
 #endif

@@ -17,12 +17,10 @@ is_root_gone(uid_t uid, gid_t gid)
 	uid_t real, effective, saved;
 	gid_t real_group, effective_group, saved_group;
 
-	return getresuid(&real, &effective, &saved) == 0 && real == uid &&
-	       effective == uid && saved == uid &&
-	       getresgid(&real_group, &effective_group, &saved_group) == 0 &&
-	       real_group == gid && effective_group == gid &&
-	       saved_group == gid && setuid(0) != 0 && setgid(0) != 0 &&
-	       prctl(PR_GET_NO_NEW_PRIVS, 0, 0, 0, 0) == 1;
+	return getresuid(&real, &effective, &saved) == 0 && real == uid && effective == uid &&
+	       saved == uid && getresgid(&real_group, &effective_group, &saved_group) == 0 &&
+	       real_group == gid && effective_group == gid && saved_group == gid &&
+	       setuid(0) != 0 && setgid(0) != 0 && prctl(PR_GET_NO_NEW_PRIVS, 0, 0, 0, 0) == 1;
 }
 
 enum base_result

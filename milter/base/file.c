@@ -97,8 +97,8 @@ work_read(void *context)
 	int fd = open(work->path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
 
 	if (fd < 0) {
-		work_fail(work, BASE_BROKEN,
-		    base_why("cannot open %s: %s", work->path, strerror(errno)));
+		work_fail(
+		    work, BASE_BROKEN, base_why("cannot open %s: %s", work->path, strerror(errno)));
 		return;
 	}
 	if (fstat(fd, &work->stat) != 0 || !S_ISREG(work->stat.st_mode)) {
@@ -125,19 +125,18 @@ work_look(void *context)
 static enum base_result
 work_run(struct work *work, void (*job)(void *work), const char *path, const char **why_r)
 {
-	enum base_result result = base_guard(
-	    path, (int64_t)BASE_FILE_SECONDS * 1000, job, work_free, work);
+	enum base_result result =
+	    base_guard(path, (int64_t)BASE_FILE_SECONDS * 1000, job, work_free, work);
 
 	if (result != BASE_OK)
-		*why_r = base_why(
-		    "%s does not answer within %d seconds", path, BASE_FILE_SECONDS);
+		*why_r = base_why("%s does not answer within %d seconds", path, BASE_FILE_SECONDS);
 	return result;
 }
 
 /* Puts what was read into the arena. */
 static enum base_result
-work_take(const struct work *work, struct base_arena *arena, char **data_r,
-    size_t *length_r, const char **why_r)
+work_take(const struct work *work, struct base_arena *arena, char **data_r, size_t *length_r,
+    const char **why_r)
 {
 	char *data;
 
@@ -197,8 +196,8 @@ base_file_look(const char *path, struct stat *stat_r, const char **why_r)
 }
 
 enum base_result
-base_input_read(struct base_arena *arena, int fd, const char *name, size_t max_bytes,
-    char **data_r, size_t *length_r, const char **why_r)
+base_input_read(struct base_arena *arena, int fd, const char *name, size_t max_bytes, char **data_r,
+    size_t *length_r, const char **why_r)
 {
 	struct work work = { .path = (char *)(uintptr_t)name };
 	enum base_result result;

@@ -158,8 +158,7 @@ guard_wait(struct guard *guard, int64_t until_ms)
 	while (!guard->is_done && (now = base_tick_ms()) < until_ms &&
 	       (give_up == NULL || !atomic_load(give_up))) {
 		int64_t next = now + GUARD_LOOK_MS < until_ms ? now + GUARD_LOOK_MS : until_ms;
-		struct timespec when = { .tv_sec = next / 1000,
-			.tv_nsec = next % 1000 * 1000000 };
+		struct timespec when = { .tv_sec = next / 1000, .tv_nsec = next % 1000 * 1000000 };
 
 		pthread_cond_timedwait(&guard->end, &guard->lock, &when);
 	}
@@ -167,8 +166,8 @@ guard_wait(struct guard *guard, int64_t until_ms)
 }
 
 enum base_result
-base_guard(const char *name, int64_t limit_ms, void (*job)(void *work),
-    void (*drop)(void *work), void *work)
+base_guard(const char *name, int64_t limit_ms, void (*job)(void *work), void (*drop)(void *work),
+    void *work)
 {
 	struct guard *guard = is_left_behind(name) ? NULL : guard_new(name, job, drop, work);
 	bool is_done;

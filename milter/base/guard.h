@@ -16,7 +16,7 @@
  * no memory: the thread, if any, is left behind, and the work is given to drop().
  */
 enum base_result base_guard(const char *name, int64_t limit_ms, void (*job)(void *work),
-	void (*drop)(void *work), void *work);
+    void (*drop)(void *work), void *work);
 /* From now on the calling thread waits no longer once *flag is true. NULL: it does. */
 void base_guard_give_up(const atomic_bool *flag);
 

@@ -16,12 +16,12 @@ struct base_key;
 
 /* One file, several purposes: what is made for one purpose is worth nothing for another. */
 enum base_key_use {
-	BASE_KEY_MEMORY = 1, /* hashes of addresses and message ids in the history */
-	BASE_KEY_INJECT = 2, /* the header that proves a mail is our own letter */
-	BASE_KEY_ACT = 3,    /* which transactions are one human act */
-	BASE_KEY_NOTE = 4,   /* which mails were imported */
-	BASE_KEY_FORGET = 5, /* what must not be written back, with a key of its own each */
-	BASE_KEY_TAG = 6,    /* the tag header of a held mail: its hold id */
+	BASE_KEY_MEMORY = 1,      /* hashes of addresses and message ids in the history */
+	BASE_KEY_INJECT = 2,      /* the header that proves a mail is our own letter */
+	BASE_KEY_ACT = 3,         /* which transactions are one human act */
+	BASE_KEY_NOTE = 4,        /* which mails were imported */
+	BASE_KEY_FORGET = 5,      /* what must not be written back, with a key of its own each */
+	BASE_KEY_TAG = 6,         /* the tag header of a held mail: its hold id */
 	BASE_KEY_TAG_MAILBOX = 7, /* the same: whom we ask about it */
 };
 
@@ -45,25 +45,24 @@ void base_key_free(struct base_key **key);
  * place at once and whole, with its owner, group and mode. REFUSE, and nothing is changed: the
  * file is no key file, BASE_KEY_MAX - 1 earlier keys are still valid, or somebody else is at it.
  */
-enum base_result base_key_rotate(
-	const char *path, int64_t keeps, int64_t now, const char **why_r);
+enum base_result base_key_rotate(const char *path, int64_t keeps, int64_t now, const char **why_r);
 
-#define BASE_KEY_MAX 4 /* generations in a file: the current one and earlier ones */
+#define BASE_KEY_MAX 4  /* generations in a file: the current one and earlier ones */
 #define BASE_KEY_EVER 0 /* a time at which all of a file were valid */
 
 /*
  * The generations of a loaded key that are valid at `now`, the oldest first, the current one
  * last; how many. They belong to `key`.
  */
-size_t base_key_valid(const struct base_key *key, int64_t now,
-	const struct base_key *valid_r[BASE_KEY_MAX]);
+size_t base_key_valid(
+    const struct base_key *key, int64_t now, const struct base_key *valid_r[BASE_KEY_MAX]);
 /* When another key took this one's place, seconds since 1970; 0: it is the current one. */
 int64_t base_key_replaced(const struct base_key *key);
 /* BLAKE2b-256 keyed for `use`. */
 void base_key_mac(const struct base_key *key, enum base_key_use use, const void *data,
-	size_t length, unsigned char mac_r[BASE_MAC_SIZE]);
+    size_t length, unsigned char mac_r[BASE_MAC_SIZE]);
 /* SipHash-2-4 keyed for `use`: 64 bits, for the compact sets of the history. */
 uint64_t base_key_hash64(
-	const struct base_key *key, enum base_key_use use, const void *data, size_t length);
+    const struct base_key *key, enum base_key_use use, const void *data, size_t length);
 
 #endif

@@ -76,12 +76,12 @@ base_token_hash(const char *token, unsigned char hash_r[BASE_HASH_SIZE])
 	size_t length;
 
 	if (strnlen(token, BASE_TOKEN_SIZE) != BASE_TOKEN_LENGTH ||
-	    sodium_base642bin(bytes, sizeof(bytes), token, BASE_TOKEN_LENGTH, NULL, &length,
-		NULL, sodium_base64_VARIANT_URLSAFE_NO_PADDING) != 0 ||
+	    sodium_base642bin(bytes, sizeof(bytes), token, BASE_TOKEN_LENGTH, NULL, &length, NULL,
+		sodium_base64_VARIANT_URLSAFE_NO_PADDING) != 0 ||
 	    length != TOKEN_BYTES)
 		return BASE_REFUSE;
-	crypto_generichash(hash_r, BASE_HASH_SIZE, (const unsigned char *)token,
-	    BASE_TOKEN_LENGTH, NULL, 0);
+	crypto_generichash(
+	    hash_r, BASE_HASH_SIZE, (const unsigned char *)token, BASE_TOKEN_LENGTH, NULL, 0);
 	return BASE_OK;
 }
 
@@ -91,8 +91,8 @@ base_sha256_text(const char *text, char text_r[BASE_SHA256_TEXT_SIZE])
 	unsigned char hash[crypto_hash_sha256_BYTES];
 
 	crypto_hash_sha256(hash, (const unsigned char *)text, strlen(text));
-	sodium_bin2base64(text_r, BASE_SHA256_TEXT_SIZE, hash, sizeof(hash),
-	    sodium_base64_VARIANT_ORIGINAL);
+	sodium_bin2base64(
+	    text_r, BASE_SHA256_TEXT_SIZE, hash, sizeof(hash), sodium_base64_VARIANT_ORIGINAL);
 }
 
 bool
@@ -162,10 +162,9 @@ key_file_check(int fd, const char *path, const char **why_r)
 		return BASE_REFUSE;
 	}
 	if ((status.st_mode & 027) != 0) {
-		*why_r =
-		    base_why("%s has mode %04o: others than its owner and group can use "
-			     "it; change with: chmod 0640 %s",
-			path, (unsigned)(status.st_mode & 07777), path);
+		*why_r = base_why("%s has mode %04o: others than its owner and group can use "
+				  "it; change with: chmod 0640 %s",
+		    path, (unsigned)(status.st_mode & 07777), path);
 		return BASE_REFUSE;
 	}
 	return BASE_OK;
@@ -195,8 +194,8 @@ key_line_parse(const char *line, bool is_current)
 	const char *end = line;
 	bool is_good;
 
-	if (sodium_hex2bin(bytes, KEY_BYTES, line, strnlen(line, KEY_HEX_BYTES), NULL,
-		&length, &end) != 0 ||
+	if (sodium_hex2bin(
+		bytes, KEY_BYTES, line, strnlen(line, KEY_HEX_BYTES), NULL, &length, &end) != 0 ||
 	    length != KEY_BYTES || end != line + KEY_HEX_BYTES ||
 	    base_key_from_bytes(bytes, &key) != BASE_OK)
 		return NULL;
@@ -226,8 +225,7 @@ key_text_parse(char *text, const char *path, struct base_key **key_r, const char
 	unsigned number = 0;
 	char *save = NULL;
 
-	for (char *line = text; line != NULL && (number == 0 || *line != '\0');
-	     line = save) {
+	for (char *line = text; line != NULL && (number == 0 || *line != '\0'); line = save) {
 		struct base_key *key = NULL;
 
 		save = strchr(line, '\n');
@@ -349,16 +347,15 @@ base_key_replaced(const struct base_key *key)
 }
 
 void
-base_key_mac(const struct base_key *key, enum base_key_use use, const void *data,
-    size_t length, unsigned char mac_r[BASE_MAC_SIZE])
+base_key_mac(const struct base_key *key, enum base_key_use use, const void *data, size_t length,
+    unsigned char mac_r[BASE_MAC_SIZE])
 {
 	crypto_generichash(
 	    mac_r, BASE_MAC_SIZE, data, length, key->mac[use], sizeof(key->mac[use]));
 }
 
 uint64_t
-base_key_hash64(
-    const struct base_key *key, enum base_key_use use, const void *data, size_t length)
+base_key_hash64(const struct base_key *key, enum base_key_use use, const void *data, size_t length)
 {
 	unsigned char bytes[crypto_shorthash_BYTES];
 	uint64_t hash = 0;

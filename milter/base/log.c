@@ -52,8 +52,8 @@ log_stderr(const char *level, const char *text)
 
 	if (program == NULL)
 		program = program_invocation_short_name;
-	length = snprintf(line, sizeof(line) - 1, "%s: %s%s%s", program, level,
-	    *level == '\0' ? "" : ": ", text);
+	length = snprintf(
+	    line, sizeof(line) - 1, "%s: %s%s%s", program, level, *level == '\0' ? "" : ": ", text);
 	if (length < 0)
 		return;
 	if ((size_t)length > sizeof(line) - 2)

@@ -10,7 +10,7 @@
 struct base_options {
 	const char *file;   /* -c: the settings */
 	bool is_foreground; /* -f */
-	bool is_test;	    /* -t: check the settings and end */
+	bool is_test;       /* -t: check the settings and end */
 };
 
 /*

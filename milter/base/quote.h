@@ -19,7 +19,9 @@
 bool base_quote_logfmt(struct base_buffer *buffer, const char *key, const char *value);
 /* Text safe between tags and inside a quoted attribute; invalid UTF-8 becomes U+FFFD. */
 bool base_quote_html(struct base_buffer *buffer, const char *text);
-/* Valid UTF-8 on one line: control characters become spaces; ends at max_bytes, whole characters. */
+/*
+ * Valid UTF-8 on one line: control characters become spaces; ends at max_bytes, whole characters.
+ */
 bool base_quote_line(struct base_buffer *buffer, const char *text, size_t max_bytes);
 /*
  * The same, and nothing in it becomes a link when a program shows it: "http://a.example" reads

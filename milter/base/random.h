@@ -13,9 +13,9 @@
 /* Must be called once by every program before anything random or keyed. */
 enum base_result base_crypto_start(const char **why_r);
 
-#define BASE_ID_LENGTH 16		 /* base32 characters a-z2-7: 80 random bits */
+#define BASE_ID_LENGTH 16 /* base32 characters a-z2-7: 80 random bits */
 #define BASE_ID_SIZE (BASE_ID_LENGTH + 1)
-#define BASE_TOKEN_LENGTH 22		 /* base64url characters: 128 random bits */
+#define BASE_TOKEN_LENGTH 22 /* base64url characters: 128 random bits */
 #define BASE_TOKEN_SIZE (BASE_TOKEN_LENGTH + 1)
 #define BASE_HASH_SIZE 32
 

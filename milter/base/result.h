@@ -21,11 +21,11 @@
 
 /* What to do next, the same in every room. */
 enum base_result {
-	BASE_OK,	/* done */
-	BASE_NONE,	/* done, and there is nothing: no such row, no more input */
-	BASE_RETRY,	/* not now: the same call may succeed later */
-	BASE_REFUSE,	/* never with these arguments: the caller's input is wrong */
-	BASE_BROKEN,	/* the machine under us failed: disk, memory, another program */
+	BASE_OK,     /* done */
+	BASE_NONE,   /* done, and there is nothing: no such row, no more input */
+	BASE_RETRY,  /* not now: the same call may succeed later */
+	BASE_REFUSE, /* never with these arguments: the caller's input is wrong */
+	BASE_BROKEN, /* the machine under us failed: disk, memory, another program */
 };
 
 const char *base_result_str(enum base_result result);

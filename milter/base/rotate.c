@@ -54,15 +54,13 @@ rotation_begin(struct rotation *rotation, const char *path, const char **why_r)
 	}
 	slash = strrchr(rotation->path, '/');
 	rotation->old = slash + 1;
-	snprintf(
-	    rotation->name, sizeof(rotation->name), "%s" ROTATE_EXTENSION, rotation->old);
+	snprintf(rotation->name, sizeof(rotation->name), "%s" ROTATE_EXTENSION, rotation->old);
 	*slash = '\0';
-	rotation->folder = open(*rotation->path != '\0' ? rotation->path : "/",
-	    O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	rotation->folder = open(
+	    *rotation->path != '\0' ? rotation->path : "/", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	*slash = '/';
 	if (rotation->folder < 0) {
-		*why_r =
-		    base_why("cannot open the folder of %s: %s", path, strerror(errno));
+		*why_r = base_why("cannot open the folder of %s: %s", path, strerror(errno));
 		return BASE_BROKEN;
 	}
 	if (flock(rotation->folder, LOCK_EX | LOCK_NB) != 0) {
@@ -128,8 +126,8 @@ full_refuse(const struct rotation *rotation, int64_t until, const char **why_r)
 
 /* The new file's text: a fresh key, and those that stay valid. */
 static enum base_result
-text_make(struct rotation *rotation, const char *old, int64_t keeps, int64_t now,
-    const char **why_r)
+text_make(
+    struct rotation *rotation, const char *old, int64_t keeps, int64_t now, const char **why_r)
 {
 	unsigned char bytes[crypto_kdf_KEYBYTES];
 	char digits[ROTATE_HEX_BYTES + 1];
@@ -144,9 +142,8 @@ text_make(struct rotation *rotation, const char *old, int64_t keeps, int64_t now
 		int64_t replaced = now, until = now + keeps, time = 0;
 
 		if (line != old &&
-		    sscanf(line + ROTATE_HEX_BYTES,
-			" replaced %15" SCNd64 " until %15" SCNd64, &replaced,
-			&time) == 2 &&
+		    sscanf(line + ROTATE_HEX_BYTES, " replaced %15" SCNd64 " until %15" SCNd64,
+			&replaced, &time) == 2 &&
 		    time < until)
 			until = time;
 		if (until > now && ++kept == BASE_KEY_MAX)
@@ -170,8 +167,7 @@ new_write(struct rotation *rotation, const char **why_r)
 	(void)unlinkat(rotation->folder, rotation->name, 0);
 	fd = openat(rotation->folder, rotation->name,
 	    O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
-	is_good = fd >= 0 &&
-		  fchown(fd, rotation->status.st_uid, rotation->status.st_gid) == 0 &&
+	is_good = fd >= 0 && fchown(fd, rotation->status.st_uid, rotation->status.st_gid) == 0 &&
 		  fchmod(fd, rotation->status.st_mode & 07777) == 0 &&
 		  base_write_whole(fd, rotation->text, rotation->length);
 	error = errno;
@@ -183,8 +179,8 @@ new_write(struct rotation *rotation, const char **why_r)
 		return BASE_OK;
 	if (fd >= 0)
 		(void)unlinkat(rotation->folder, rotation->name, 0);
-	*why_r = base_why(
-	    "cannot write %s" ROTATE_EXTENSION ": %s", rotation->path, strerror(error));
+	*why_r =
+	    base_why("cannot write %s" ROTATE_EXTENSION ": %s", rotation->path, strerror(error));
 	return BASE_BROKEN;
 }
 
@@ -192,8 +188,7 @@ new_write(struct rotation *rotation, const char **why_r)
 static enum base_result
 new_place(struct rotation *rotation, const char **why_r)
 {
-	if (renameat(rotation->folder, rotation->name, rotation->folder, rotation->old) !=
-	    0) {
+	if (renameat(rotation->folder, rotation->name, rotation->folder, rotation->old) != 0) {
 		*why_r = base_why("cannot replace %s: %s", rotation->path, strerror(errno));
 		(void)unlinkat(rotation->folder, rotation->name, 0);
 		return BASE_BROKEN;

@@ -47,8 +47,7 @@ run_write(struct base_run *run, const char *answer, const char *text, const char
 	base_buffer_printf(&out, RUN_HEADER, run->number, answer);
 	memset(file, 0, sizeof(file));
 	memcpy(file, base_buffer_text(&out), out.length);
-	is_written = !out.failed &&
-		     pwrite(run->fd, file, sizeof(file), 0) == (ssize_t)sizeof(file);
+	is_written = !out.failed && pwrite(run->fd, file, sizeof(file), 0) == (ssize_t)sizeof(file);
 	base_buffer_free(&out);
 	if (is_written)
 		return BASE_OK;
@@ -71,13 +70,11 @@ base_run_open(const char *directory, const char *program, const char *settings,
 		return BASE_BROKEN;
 	}
 	if (settings != NULL)
-		snprintf(
-		    run->settings, sizeof(run->settings), RUN_SETTINGS "%s\n", settings);
+		snprintf(run->settings, sizeof(run->settings), RUN_SETTINGS "%s\n", settings);
 	run->fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0640);
 	if (run->fd < 0 || fcntl(run->fd, F_SETLK, &lock) != 0)
 		*why_r = base_why("%s: %s", path,
-		    errno == EACCES && run->fd >= 0 ? "another program has it"
-						    : strerror(errno));
+		    errno == EACCES && run->fd >= 0 ? "another program has it" : strerror(errno));
 	else
 		result = run_write(run, "started", "", why_r);
 	if (result != BASE_OK) {
@@ -135,8 +132,8 @@ run_parse(char *text, struct base_run_view *view_r)
 }
 
 enum base_result
-base_run_look(const char *directory, const char *program, struct base_run_view *view_r,
-    const char **why_r)
+base_run_look(
+    const char *directory, const char *program, struct base_run_view *view_r, const char **why_r)
 {
 	struct flock lock = { .l_type = F_WRLCK, .l_whence = SEEK_SET };
 	struct base_run_view view = { 0 };

@@ -21,25 +21,25 @@ struct base_run;
 
 struct base_run_view {
 	int pid;
-	unsigned long number; /* of reloads so far */
-	char answer[11];      /* "started", "ok" or "refused" */
-	struct timespec when; /* it said so, by the clock of files */
+	unsigned long number;             /* of reloads so far */
+	char answer[11];                  /* "started", "ok" or "refused" */
+	struct timespec when;             /* it said so, by the clock of files */
 	char settings[BASE_RUN_MAX_PATH]; /* path of the file that it runs by, "" not known */
-	char text[BASE_RUN_MAX]; /* why, a line each */
+	char text[BASE_RUN_MAX];          /* why, a line each */
 };
 
 /*
  * `settings` is the path of the file that the program runs by, or NULL. BROKEN: it cannot be made,
  * or another process has it. Open it after going to the background.
  */
-enum base_result base_run_open(const char *directory, const char *program,
-	const char *settings, struct base_run **run_r, const char **why_r);
+enum base_result base_run_open(const char *directory, const char *program, const char *settings,
+    struct base_run **run_r, const char **why_r);
 void base_run_close(struct base_run **run);
 /* One more reload. */
 enum base_result base_run_answer(
-	struct base_run *run, bool is_taken, const char *text, const char **why_r);
+    struct base_run *run, bool is_taken, const char *text, const char **why_r);
 /* For others. NONE: it does not run here; RETRY: it is writing just now. */
-enum base_result base_run_look(const char *directory, const char *program,
-	struct base_run_view *view_r, const char **why_r);
+enum base_result base_run_look(
+    const char *directory, const char *program, struct base_run_view *view_r, const char **why_r);
 
 #endif

@@ -75,8 +75,7 @@ buffer_reserve(struct base_buffer *buffer, size_t length)
 	size_t need;
 	char *data;
 
-	if (buffer->failed || length > buffer->max - buffer->length ||
-	    length >= SIZE_MAX / 4)
+	if (buffer->failed || length > buffer->max - buffer->length || length >= SIZE_MAX / 4)
 		return false;
 	need = buffer->length + length + 1;
 	if (need <= buffer->capacity)
@@ -145,8 +144,8 @@ base_is_id(const char *text)
 	size_t i;
 
 	for (i = 0; text[i] != '\0'; i++) {
-		if (i == BASE_ID_LENGTH || !((text[i] >= 'a' && text[i] <= 'z') ||
-					       (text[i] >= '2' && text[i] <= '7')))
+		if (i == BASE_ID_LENGTH ||
+		    !((text[i] >= 'a' && text[i] <= 'z') || (text[i] >= '2' && text[i] <= '7')))
 			return false;
 	}
 	return i == BASE_ID_LENGTH;

@@ -53,17 +53,16 @@ spawn(const struct base_tool *tool, int input, int output, pid_t *pid_r)
 	sigaddset(&signals, SIGINT);
 	sigaddset(&signals, SIGPIPE);
 	posix_spawnattr_setsigdefault(&attributes, &signals);
-	posix_spawnattr_setflags(&attributes,
-	    POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSIGDEF | POSIX_SPAWN_SETPGROUP);
+	posix_spawnattr_setflags(
+	    &attributes, POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSIGDEF | POSIX_SPAWN_SETPGROUP);
 	posix_spawnattr_setpgroup(&attributes, 0);
 	error = posix_spawn_file_actions_adddup2(&actions, input, 0);
 	if (error == 0)
 		error = posix_spawn_file_actions_adddup2(&actions, output, 1);
 	if (error == 0)
-		error = tool->with_errors
-			    ? posix_spawn_file_actions_adddup2(&actions, output, 2)
-			    : posix_spawn_file_actions_addopen(
-				  &actions, 2, "/dev/null", O_WRONLY, 0);
+		error = tool->with_errors ? posix_spawn_file_actions_adddup2(&actions, output, 2)
+					  : posix_spawn_file_actions_addopen(
+						&actions, 2, "/dev/null", O_WRONLY, 0);
 	if (error == 0)
 		error = posix_spawn_file_actions_addclosefrom_np(&actions, 3);
 	if (error == 0)
@@ -106,8 +105,7 @@ reap(pid_t pid, int64_t deadline, int *status_r)
 {
 	pid_t ended;
 
-	while ((ended = waitpid(pid, status_r, WNOHANG)) == 0 ||
-	       (ended < 0 && errno == EINTR)) {
+	while ((ended = waitpid(pid, status_r, WNOHANG)) == 0 || (ended < 0 && errno == EINTR)) {
 		if (base_tick_ms() >= deadline)
 			return false;
 		base_sleep_ms(1);
@@ -137,9 +135,8 @@ base_tool_run(const struct base_tool *tool, int *exit_r, const char **why_r)
 
 	if (tool->deadline < deadline)
 		deadline = tool->deadline;
-	error = input < 0 || pipe2(output, O_CLOEXEC) != 0
-		    ? errno
-		    : spawn(tool, input, output[1], &pid);
+	error = input < 0 || pipe2(output, O_CLOEXEC) != 0 ? errno
+							   : spawn(tool, input, output[1], &pid);
 	if (input >= 0)
 		close(input);
 	if (output[1] >= 0)

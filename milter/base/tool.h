@@ -13,10 +13,10 @@
 typedef void base_output_fn(void *context, const char *data, size_t length);
 
 struct base_tool {
-	const char *path;	 /* absolute */
+	const char *path;        /* absolute */
 	const char *const *argv; /* NULL-terminated */
-	const char *input;	 /* standard input; NULL: nothing */
-	base_output_fn *output;	 /* standard output; NULL: thrown away */
+	const char *input;       /* standard input; NULL: nothing */
+	base_output_fn *output;  /* standard output; NULL: thrown away */
 	void *context;
 	bool with_errors; /* standard error goes to `output` too, else it is thrown away */
 	int64_t deadline; /* of base_tick_ms(): it is killed then, or after BASE_TOOL_MS */

@@ -71,8 +71,8 @@ target_find(const struct base_role *role, struct target *target_r, const char **
 	struct passwd *entry = is_number ? getpwuid(number) : getpwnam(role->user);
 
 	if (entry == NULL && !is_number) {
-		*why_r = base_why("%s = \"%s\": there is no such user", role->user_setting,
-		    role->user);
+		*why_r =
+		    base_why("%s = \"%s\": there is no such user", role->user_setting, role->user);
 		return BASE_REFUSE;
 	}
 	*target_r = (struct target){ .uid = entry != NULL ? entry->pw_uid : number,
@@ -85,8 +85,8 @@ target_find(const struct base_role *role, struct target *target_r, const char **
 		return BASE_REFUSE;
 	}
 	if (role->group[0] != '\0' && !group_number(role->group, &target_r->gid)) {
-		*why_r = base_why("%s = \"%s\": there is no such group",
-		    role->group_setting, role->group);
+		*why_r = base_why(
+		    "%s = \"%s\": there is no such group", role->group_setting, role->group);
 		return BASE_REFUSE;
 	}
 	if (target_r->uid != 0 && target_r->gid != 0)
@@ -107,8 +107,7 @@ base_user_become(const struct base_role *role, const char **why_r)
 	result = target_find(role, &target, why_r);
 	if (result != BASE_OK)
 		return result;
-	if ((target.name != NULL ? initgroups(target.name, target.gid)
-				 : setgroups(0, NULL)) != 0) {
+	if ((target.name != NULL ? initgroups(target.name, target.gid) : setgroups(0, NULL)) != 0) {
 		*why_r = base_why("cannot leave root's groups: %s", strerror(errno));
 		return BASE_BROKEN;
 	}

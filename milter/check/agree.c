@@ -43,8 +43,7 @@ check_delimiter(const struct postfix *postfix)
 	if (!postfix_ask(postfix, "recipient_delimiter", theirs))
 		return;
 	if (strspn(theirs, ours) == strlen(theirs) && strspn(ours, theirs) == strlen(ours)) {
-		check_ok(postfix->check, "postfix: recipient_delimiter is ours too: \"%s\"",
-		    ours);
+		check_ok(postfix->check, "postfix: recipient_delimiter is ours too: \"%s\"", ours);
 		return;
 	}
 	change = base_arena_printf(postfix->check->arena,
@@ -68,8 +67,9 @@ real_table(const char *table)
 static bool
 has_source(const char *table)
 {
-	static const char *const types[] = { "hash:", "btree:", "lmdb:", "cdb:", "dbm:",
-		"sdbm:", "texthash:" };
+	static const char *const types[] = {
+		"hash:", "btree:", "lmdb:", "cdb:", "dbm:", "sdbm:", "texthash:"
+	};
 
 	for (size_t i = 0; i < sizeof(types) / sizeof(*types); i++)
 		if (strncmp(table, types[i], strlen(types[i])) == 0)
@@ -103,10 +103,9 @@ list_entry(struct check *check, const char *table, const char *kind)
 {
 	if (has_source(table))
 		return base_arena_printf(check->arena,
-		    "lists: ( { %s = \"%s\"; } ) in the settings", kind,
-		    strchr(table, ':') + 1);
-	return base_arena_printf(check->arena, "lists: ( { table = \"%s\"; } ) in the settings",
-	    table);
+		    "lists: ( { %s = \"%s\"; } ) in the settings", kind, strchr(table, ':') + 1);
+	return base_arena_printf(
+	    check->arena, "lists: ( { table = \"%s\"; } ) in the settings", table);
 }
 
 /* Why nobody could look into a table; NULL: somebody could. */
@@ -144,8 +143,8 @@ check_tables(const struct postfix *postfix, const char *parameter, const char *k
 			continue;
 		why = unread_why(table);
 		if (why != NULL) {
-			check_ok(check, "postfix: %s = %s: not looked into: %s", parameter,
-			    table, why);
+			check_ok(
+			    check, "postfix: %s = %s: not looked into: %s", parameter, table, why);
 			continue;
 		}
 		if (is_in_lists(check->settings, table)) {
@@ -184,8 +183,7 @@ check_domains(const struct postfix *postfix, const char *parameter)
 	const char *list = value, *change;
 	char *word;
 
-	if (!postfix_ask(postfix, parameter, value) ||
-	    !postfix_ask(postfix, "myhostname", host))
+	if (!postfix_ask(postfix, parameter, value) || !postfix_ask(postfix, "myhostname", host))
 		return;
 	while ((word = next_word(check, &list)) != NULL) {
 		if (strpbrk(word, ":/{}") != NULL || strchr(word, '.') == NULL ||
@@ -229,8 +227,8 @@ check_header_checks(struct postfix *postfix, const char *service, const char *ta
 	while ((word = next_word(check, &tables)) != NULL) {
 		char action[POSTFIX_TEXT];
 		const char *why = "";
-		enum base_result result = probe_postmap(
-		    check->settings, word, tag, action, sizeof(action), &why);
+		enum base_result result =
+		    probe_postmap(check->settings, word, tag, action, sizeof(action), &why);
 
 		if (result == BASE_BROKEN)
 			check_warn(check, "that table, or take it out there",
@@ -322,8 +320,8 @@ check_kept(struct postfix *postfix, const char *service, const char *value)
 		check_lifetime(postfix->check, "postfix: maximal_queue_lifetime", value,
 		    "in main.cf: maximal_queue_lifetime = ", "");
 	else if (strncmp(service, "qmgr/", 5) == 0)
-		check_lifetime(postfix->check, "postfix: qmgr/maximal_queue_lifetime",
-		    value, "in master.cf, service qmgr: -o maximal_queue_lifetime=", "");
+		check_lifetime(postfix->check, "postfix: qmgr/maximal_queue_lifetime", value,
+		    "in master.cf, service qmgr: -o maximal_queue_lifetime=", "");
 }
 
 void
@@ -334,7 +332,8 @@ check_agree(struct postfix *postfix)
 	check_delimiter(postfix);
 	check_tables(postfix, "virtual_alias_maps", "virtual");
 	if (postfix_ask(postfix, "mydestination", value) && *value != '\0')
-		check_tables(postfix, "alias_maps", "aliases"); /* else nothing is delivered by them */
+		check_tables(
+		    postfix, "alias_maps", "aliases"); /* else nothing is delivered by them */
 	check_domains(postfix, "virtual_alias_domains");
 	check_domains(postfix, "virtual_mailbox_domains");
 	check_domains(postfix, "mydestination");

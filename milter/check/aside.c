@@ -9,8 +9,8 @@
 static void
 check_name(struct check *check, const char *name)
 {
-	const char *pattern = base_arena_printf(check->arena, "%s/%s." STORE_ASIDE "-*Z",
-	    check->settings->state_directory, name);
+	const char *pattern = base_arena_printf(
+	    check->arena, "%s/%s." STORE_ASIDE "-*Z", check->settings->state_directory, name);
 	glob_t found;
 
 	if (pattern == NULL || glob(pattern, 0, NULL, &found) != 0)

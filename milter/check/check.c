@@ -134,8 +134,7 @@ print_monitor(const struct check *check)
 
 	snprintf(what, sizeof(what), "%u %s, %u %s%s%s", check->faults,
 	    check->faults == 1 ? "fault" : "faults", check->warnings,
-	    check->warnings == 1 ? "warning" : "warnings", code > 0 ? ": " : "",
-	    check->worst);
+	    check->warnings == 1 ? "warning" : "warnings", code > 0 ? ": " : "", check->worst);
 	return print_line(code, what);
 }
 
@@ -202,13 +201,12 @@ check_no_settings(const char *path, int argc, char **argv)
 	if (!is_monitor(argc, argv))
 		fputs(base_buffer_text(&faults), stderr);
 	else if (access(path, R_OK) != 0 && access(path, F_OK) == 0)
-		status = print_line(MONITOR_UNKNOWN,
-		    base_why("settings: %s: this user cannot read it", path));
+		status = print_line(
+		    MONITOR_UNKNOWN, base_why("settings: %s: this user cannot read it", path));
 	else
-		status = print_line(2,
-		    base_why("settings: %.*s",
-			(int)strcspn(base_buffer_text(&faults), "\n"),
-			base_buffer_text(&faults)));
+		status = print_line(
+		    2, base_why("settings: %.*s", (int)strcspn(base_buffer_text(&faults), "\n"),
+			   base_buffer_text(&faults)));
 	base_buffer_free(&faults);
 	return status;
 }

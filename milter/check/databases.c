@@ -35,13 +35,12 @@ check_database(struct check *check, enum store_kind kind, const char *name)
 		result = store_check(store, &version, &why);
 	store_close(&store);
 	if (result == BASE_OK)
-		check_ok(check, "store: %s/%s is whole, schema %d", options.directory, name,
-		    version);
+		check_ok(
+		    check, "store: %s/%s is whole, schema %d", options.directory, name, version);
 	else if (result == BASE_RETRY)
 		check_warn(check, "run oopsctl check again", "store: %s", why);
 	else
-		check_fault(
-		    check, change_for(result, is_damaged, kind), "store: %s", why);
+		check_fault(check, change_for(result, is_damaged, kind), "store: %s", why);
 }
 
 void

@@ -22,9 +22,8 @@ path_in(const char *text)
 		return text + 5;
 	if (strncasecmp(text, "local:", 6) == 0)
 		return text + 6;
-	return strncasecmp(text, "inet:", 5) == 0 || strncasecmp(text, "inet6:", 6) == 0
-		   ? NULL
-		   : text;
+	return strncasecmp(text, "inet:", 5) == 0 || strncasecmp(text, "inet6:", 6) == 0 ? NULL
+											 : text;
 }
 
 /* A host without the brackets around an IPv6 address. */
@@ -60,8 +59,7 @@ endpoint_read(struct base_arena *arena, const char *text, struct endpoint *endpo
 }
 
 bool
-endpoint_read_postfix(
-    struct base_arena *arena, const char *text, struct endpoint *endpoint_r)
+endpoint_read_postfix(struct base_arena *arena, const char *text, struct endpoint *endpoint_r)
 {
 	struct endpoint endpoint = { .path = path_in(text), .family = AF_UNSPEC };
 
@@ -69,10 +67,9 @@ endpoint_read_postfix(
 		const char *host = strchr(text, ':') + 1, *colon = strrchr(host, ':');
 
 		endpoint.port = colon != NULL ? colon + 1 : host;
-		endpoint.host =
-		    colon != NULL && colon > host
-			? host_copy(arena, host, (size_t)(colon - host))
-			: "localhost";
+		endpoint.host = colon != NULL && colon > host
+				    ? host_copy(arena, host, (size_t)(colon - host))
+				    : "localhost";
 		if (endpoint.host == NULL)
 			return false;
 	}

@@ -27,8 +27,7 @@ struct endpoint {
 /* "unix:PATH", "local:PATH", PATH, "inet:PORT@HOST", "inet6:PORT@HOST". False: no memory. */
 bool endpoint_read(struct base_arena *arena, const char *text, struct endpoint *endpoint_r);
 /* "unix:PATH", PATH, "inet:HOST:PORT", "inet:[HOST]:PORT", as postconf(5) has them. */
-bool endpoint_read_postfix(
-    struct base_arena *arena, const char *text, struct endpoint *endpoint_r);
+bool endpoint_read_postfix(struct base_arena *arena, const char *text, struct endpoint *endpoint_r);
 /*
  * Do two paths lead to one unix socket, through links or whatever else is between? While nobody
  * listens there, its folder tells. A path that is not absolute is compared as text.

@@ -14,11 +14,11 @@
 #include "milter/mail/mail.h"
 #include "milter/queue/queue.h"
 
-#define LATE_SECONDS 300 /* after its time: the keeper repeats every 30 s at most */
-#define AHEAD_SECONDS 5  /* a clock that differs by less does no harm */
-#define FRESH_SECONDS 60 /* a younger hold may not have been in the queue when it was read */
+#define LATE_SECONDS 300  /* after its time: the keeper repeats every 30 s at most */
+#define AHEAD_SECONDS 5   /* a clock that differs by less does no harm */
+#define FRESH_SECONDS 60  /* a younger hold may not have been in the queue when it was read */
 #define FIRST_PERSON 1000 /* the lowest user number of people (login.defs(5), UID_MIN) */
-#define NAMED 5          /* of those that are wrong, named in the line */
+#define NAMED 5           /* of those that are wrong, named in the line */
 
 /* Some things of one kind: how many, and the names of the first. */
 struct tally {
@@ -42,7 +42,7 @@ struct rows {
 	const char *node;
 	int64_t now;
 	struct tally late, ahead, stuck, kept;
-	size_t machines;		  /* open holds of accounts that look like machines' */
+	size_t machines;                    /* open holds of accounts that look like machines' */
 	char machine[MAIL_MAX_ADDRESS + 1]; /* the first of these */
 };
 
@@ -59,10 +59,10 @@ is_system_account(const char *name)
 static bool
 looks_like_machine(const char *address)
 {
-	static const char *const names[] = { "nagios", "icinga", "zabbix", "monitor",
-		"monitoring", "prometheus", "alert", "alerts", "cron", "logwatch", "backup",
-		"noreply", "no-reply", "donotreply", "do-not-reply", "jenkins", "gitlab", "otrs",
-		"otobo", "zammad", "rt", "jira", "redmine", "scanner", "printer" };
+	static const char *const names[] = { "nagios", "icinga", "zabbix", "monitor", "monitoring",
+		"prometheus", "alert", "alerts", "cron", "logwatch", "backup", "noreply",
+		"no-reply", "donotreply", "do-not-reply", "jenkins", "gitlab", "otrs", "otobo",
+		"zammad", "rt", "jira", "redmine", "scanner", "printer" };
 	char name[MAIL_MAX_LOCAL + 1];
 
 	snprintf(name, sizeof(name), "%.*s", (int)strcspn(address, "@"), address);
@@ -82,13 +82,11 @@ look_at_row(void *context, const struct hold_view *view)
 			  view->state == HOLD_RETURNING;
 	int64_t due = is_kept ? 0 : is_waiting ? view->moved : view->deadline;
 
-	if (due != 0 && due + LATE_SECONDS < rows->now &&
-	    strcmp(view->node, rows->node) == 0)
+	if (due != 0 && due + LATE_SECONDS < rows->now && strcmp(view->node, rows->node) == 0)
 		tally_add(&rows->late, view->id);
 	if (view->state == HOLD_RETURNING && view->return_how == HOLD_RETURN_STUCK)
 		tally_add(&rows->stuck, view->id);
-	if (view->state == HOLD_HELD && looks_like_machine(view->sender) &&
-	    rows->machines++ == 0)
+	if (view->state == HOLD_HELD && looks_like_machine(view->sender) && rows->machines++ == 0)
 		snprintf(rows->machine, sizeof(rows->machine), "%s", view->sender);
 	if (is_kept)
 		tally_add(&rows->kept, view->id);
@@ -119,8 +117,8 @@ check_rows(struct check *check, struct hold *hold)
 		check_fault(check,
 		    "why: event=error where=return in the audit; the mail is safe on hold, and the "
 		    "letter is tried again",
-		    "held mail: %zu cannot be brought back to their authors: %s",
-		    rows.stuck.count, rows.stuck.names);
+		    "held mail: %zu cannot be brought back to their authors: %s", rows.stuck.count,
+		    rows.stuck.names);
 	if (rows.machines > 0)
 		check_warn(check,
 		    "if no person writes with that account, name it in identity.machines",
@@ -152,8 +150,8 @@ struct suspect {
 
 /* Counts those that are still on hold: what was scanned may have left since. */
 static enum base_result
-count_held(struct queue_client *queue, const struct suspect *suspects, size_t count,
-    const char **why_r)
+count_held(
+    struct queue_client *queue, const struct suspect *suspects, size_t count, const char **why_r)
 {
 	struct queue_item items[QUEUE_MAX_ITEMS];
 	enum base_result result;
@@ -184,8 +182,7 @@ stray_kind(struct strays *strays, const struct base_key *key, const struct queue
 {
 	if (!queue_mac_proves_id(key, item->hold_id, item->mac))
 		return &strays->forged;
-	return care == HOLD_CARE_NONE || care == HOLD_CARE_LOST ? &strays->lost
-								 : &strays->over;
+	return care == HOLD_CARE_NONE || care == HOLD_CARE_LOST ? &strays->lost : &strays->over;
 }
 
 /* Counts those that were on hold a moment ago. */
@@ -238,15 +235,13 @@ static void
 tell_others(struct check *check, const struct strays *strays)
 {
 	if (strays->over.count > 0)
-		check_warn(check,
-		    "release them with the tools of the mail server, or leave them",
+		check_warn(check, "release them with the tools of the mail server, or leave them",
 		    "held mail: %zu %s our tag, but put on hold by somebody else: %s",
 		    strays->over.count,
 		    strays->over.count == 1 ? "queue file carries" : "queue files carry",
 		    strays->over.names);
 	if (strays->forged.count > 0)
-		check_warn(check,
-		    "look who sent them, and who put them on hold: we did not",
+		check_warn(check, "look who sent them, and who put them on hold: we did not",
 		    "held mail: %zu %s a forged tag, which no key of this site made: %s",
 		    strays->forged.count,
 		    strays->forged.count == 1 ? "queue file carries" : "queue files carry",
@@ -278,9 +273,9 @@ check_queue_files(struct check *check, struct hold *hold)
 		    "held mail: cannot tell whether each queue file is in care: %s", why);
 	else if (strays.lost.count > 0)
 		check_fault(check, "run oopsctl adopt",
-		    "held mail: %zu %s on hold that no hold watches over: %s",
-		    strays.lost.count,
-		    strays.lost.count == 1 ? "queue file is" : "queue files are", strays.lost.names);
+		    "held mail: %zu %s on hold that no hold watches over: %s", strays.lost.count,
+		    strays.lost.count == 1 ? "queue file is" : "queue files are",
+		    strays.lost.names);
 	else
 		check_ok(check, "held mail: every queue file of ours is in care");
 	tell_others(check, &strays);
@@ -311,8 +306,7 @@ look_for_file(void *context, const struct hold_view *view)
 	struct census *census = context;
 
 	if ((view->state == HOLD_HELD || view->state == HOLD_UNDONE) &&
-	    view->moved + FRESH_SECONDS < census->now &&
-	    strcmp(view->node, census->node) == 0 &&
+	    view->moved + FRESH_SECONDS < census->now && strcmp(view->node, census->node) == 0 &&
 	    (census->count == 0 || bsearch(&view->id, census->ids, census->count,
 				       sizeof(*census->ids), compare_ids) == NULL))
 		tally_add(&census->missing, view->id);
@@ -325,8 +319,7 @@ check_missing(struct check *check, struct hold *hold)
 {
 	struct census census = { .node = check->settings->node,
 		.now = base_now(),
-		.ids = base_arena_array(
-		    check->arena, check->file_count + 1, sizeof(*census.ids)) };
+		.ids = base_arena_array(check->arena, check->file_count + 1, sizeof(*census.ids)) };
 	const char *why = "no memory";
 	enum base_result result = BASE_BROKEN;
 
@@ -342,8 +335,7 @@ check_missing(struct check *check, struct hold *hold)
 		check_fault(check,
 		    "they were released or removed by hand; is oops-milter running? It looks "
 		    "every minute, and writes event=lost",
-		    "held mail: %zu %s no file on hold in the queue: %s",
-		    census.missing.count,
+		    "held mail: %zu %s no file on hold in the queue: %s", census.missing.count,
 		    census.missing.count == 1 ? "hold has" : "holds have", census.missing.names);
 	else
 		check_ok(check, "held mail: every hold has its file");

@@ -41,8 +41,7 @@ struct check {
 	struct check_program milter, web, queued;
 };
 
-void check_ok(struct check *check, const char *format, ...)
-    __attribute__((format(printf, 2, 3)));
+void check_ok(struct check *check, const char *format, ...) __attribute__((format(printf, 2, 3)));
 void check_warn(struct check *check, const char *change, const char *format, ...)
     __attribute__((format(printf, 3, 4)));
 void check_fault(struct check *check, const char *change, const char *format, ...)
@@ -70,8 +69,8 @@ void check_sendmail(struct check *check);
  * in. `name`: what says how long, `value`: what it says; the line to write is a longer time between
  * `before` and `after`. A quarter of the time must be left for delivery.
  */
-void check_lifetime(struct check *check, const char *name, const char *value,
-    const char *before, const char *after);
+void check_lifetime(struct check *check, const char *name, const char *value, const char *before,
+    const char *after);
 /* Seconds of a time as MTAs write it, "5d", "1d12h", in days where no unit is named; 0: none. */
 int64_t check_mta_seconds(const char *text);
 /* Databases that were set aside, as oops-milter does with damaged ones. */

@@ -24,8 +24,8 @@ own_url(const struct check *check)
 		host = "127.0.0.1";
 	else if (strcmp(host, "::") == 0)
 		host = "::1";
-	return base_arena_printf(check->arena, "http://%s%s%s:%u%s/", is_six ? "[" : "",
-	    host, is_six ? "]" : "", settings->web.listen_port, path != NULL ? path : "");
+	return base_arena_printf(check->arena, "http://%s%s%s:%u%s/", is_six ? "[" : "", host,
+	    is_six ? "]" : "", settings->web.listen_port, path != NULL ? path : "");
 }
 
 /* Does base_url lead to the page that oops-web itself shows? */

@@ -102,13 +102,11 @@ longest_of_policy(
 		return;
 	longest_take(longest, announce + policy->window + grace,
 	    base_arena_printf(check->arena,
-		"window of policy \"%s\" with undo.announce_within and undo.grace",
-		policy->name));
+		"window of policy \"%s\" with undo.announce_within and undo.grace", policy->name));
 	if (is_asked)
 		longest_take(longest, (is_sent ? announce : 0) + policy->expires + grace,
-		    base_arena_printf(check->arena,
-			"expires of policy \"%s\" with %sundo.grace", policy->name,
-			is_sent ? "undo.announce_within and " : ""));
+		    base_arena_printf(check->arena, "expires of policy \"%s\" with %sundo.grace",
+			policy->name, is_sent ? "undo.announce_within and " : ""));
 }
 
 /* Of all that is held. What a storm made wait is taken back at once when it is stopped. */
@@ -128,8 +126,8 @@ longest_find(struct check *check)
 }
 
 void
-check_lifetime(struct check *check, const char *name, const char *value, const char *before,
-    const char *after)
+check_lifetime(
+    struct check *check, const char *name, const char *value, const char *before, const char *after)
 {
 	int64_t kept = check_mta_seconds(value);
 	struct longest longest = longest_find(check);
@@ -138,8 +136,8 @@ check_lifetime(struct check *check, const char *name, const char *value, const c
 	if (kept == 0 || longest.seconds == 0)
 		return;
 	if (longest.seconds <= kept / 4 * 3) {
-		check_ok(check, "%s = %s: longer than a mail can be on hold (%s)", name,
-		    value, held);
+		check_ok(
+		    check, "%s = %s: longer than a mail can be on hold (%s)", name, value, held);
 		return;
 	}
 	change = base_arena_printf(check->arena,

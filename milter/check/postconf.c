@@ -58,8 +58,7 @@ postfix_socket(const struct postfix *postfix)
 
 	/* every process of Postfix starts there, and a chrooted one finds no other path */
 	if (postfix->inside != NULL)
-		return base_arena_printf(
-		    postfix->check->arena, "unix:%s", postfix->inside);
+		return base_arena_printf(postfix->check->arena, "unix:%s", postfix->inside);
 	return base_arena_printf(postfix->check->arena, "%s:%s",
 	    postfix->ours.path != NULL ? "unix" : "inet", text != NULL ? text : "");
 }
@@ -141,7 +140,7 @@ postfix_find(const struct postfix *postfix, const char *list)
 		socket = ours_in(postfix, name);
 		if (socket != NULL)
 			found = (struct postfix_entry){ found.place == POSTFIX_EARLY ? POSTFIX_EARLY
-										    : POSTFIX_LAST,
+										     : POSTFIX_LAST,
 				socket, action_in(rest) };
 		else if (found.place == POSTFIX_LAST)
 			found.place = POSTFIX_EARLY;
@@ -257,8 +256,7 @@ read_services(struct postfix *postfix)
 {
 	postfix->services = base_arena_array(
 	    postfix->check->arena, POSTFIX_MAX_SERVICES, sizeof(*postfix->services));
-	if (postfix->services == NULL ||
-	    !postfix_each(postfix, "-F:command", take_command) ||
+	if (postfix->services == NULL || !postfix_each(postfix, "-F:command", take_command) ||
 	    !postfix_each(postfix, "-F:chroot", take_chroot) ||
 	    !postfix_each(postfix, "-P:smtpd_milters", take_smtpd) ||
 	    !postfix_each(postfix, "-P:non_smtpd_milters", take_cleanup) ||
@@ -267,10 +265,10 @@ read_services(struct postfix *postfix)
 	for (size_t i = 0; i < postfix->service_count; i++) {
 		struct postfix_service *service = &postfix->services[i];
 
-		service->entry = postfix_find(
-		    postfix, service->own_milters != NULL ? service->own_milters
-			     : service->is_cleanup        ? postfix->non_smtpd_milters
-							  : postfix->smtpd_milters);
+		service->entry =
+		    postfix_find(postfix, service->own_milters != NULL ? service->own_milters
+					  : service->is_cleanup        ? postfix->non_smtpd_milters
+								       : postfix->smtpd_milters);
 	}
 	return true;
 }

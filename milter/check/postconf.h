@@ -59,14 +59,12 @@ struct postfix {
 /* Fills in everything. False: postconf does not answer. */
 bool postfix_read(struct postfix *postfix);
 /* A value of main.cf. False: it cannot be had. */
-bool postfix_ask(
-    const struct postfix *postfix, const char *name, char value_r[POSTFIX_TEXT]);
+bool postfix_ask(const struct postfix *postfix, const char *name, char value_r[POSTFIX_TEXT]);
 /*
  * Calls for each service that sets a parameter in master.cf ("-P:PARAMETER"), or for each and
  * its field ("-F:FIELD"). Names and values live as long as the check.
  */
-typedef void postfix_field_fn(
-    struct postfix *postfix, const char *service, const char *value);
+typedef void postfix_field_fn(struct postfix *postfix, const char *service, const char *value);
 bool postfix_each(struct postfix *postfix, const char *what, postfix_field_fn *each);
 /* What a list of milters says of us. */
 struct postfix_entry postfix_find(const struct postfix *postfix, const char *list);

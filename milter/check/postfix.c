@@ -32,8 +32,7 @@ listens_at(const char *service, const char *const names[], size_t count)
 static bool
 is_submission(const char *service)
 {
-	static const char *const names[] = { "submission", "submissions", "smtps", "465",
-		"587" };
+	static const char *const names[] = { "submission", "submissions", "smtps", "465", "587" };
 
 	return listens_at(service, names, sizeof(names) / sizeof(*names));
 }
@@ -44,8 +43,7 @@ is_for_people(const char *service)
 {
 	static const char *const names[] = { "smtp", "25" };
 
-	return is_submission(service) ||
-	       listens_at(service, names, sizeof(names) / sizeof(*names));
+	return is_submission(service) || listens_at(service, names, sizeof(names) / sizeof(*names));
 }
 
 /* Is there a submission service, and does every one name us? */
@@ -96,13 +94,11 @@ right_line(const struct postfix *postfix, const char *name, const char *list)
 static void
 tell_early(const struct postfix *postfix, const char *name)
 {
-	const char *change =
-	    base_arena_printf(postfix->check->arena, "in main.cf: move %s to the end of %s",
-		postfix_socket(postfix), name);
+	const char *change = base_arena_printf(postfix->check->arena,
+	    "in main.cf: move %s to the end of %s", postfix_socket(postfix), name);
 
 	check_fault(postfix->check, change != NULL ? change : name,
-	    "postfix: in %s a milter comes after us: it never sees the mail that we hold",
-	    name);
+	    "postfix: in %s a milter comes after us: it never sees the mail that we hold", name);
 }
 
 /*
@@ -110,8 +106,7 @@ tell_early(const struct postfix *postfix, const char *name)
  * may want it: what people send there is judged, and nothing else.
  */
 static void
-tell_absent(
-    const struct postfix *postfix, const char *name, const char *list, bool is_cleanup)
+tell_absent(const struct postfix *postfix, const char *name, const char *list, bool is_cleanup)
 {
 	const char *change = base_arena_printf(
 	    postfix->check->arena, "in main.cf: %s", right_line(postfix, name, list));
@@ -176,8 +171,7 @@ check_service(const struct postfix *postfix, const struct postfix_service *servi
 	else if (is_submission(service->name) ||
 		 (is_for_people(service->name) && !is_submission_judged(postfix)))
 		check_fault(postfix->check, change,
-		    "postfix: %s does not name us: what people send there is not judged",
-		    name);
+		    "postfix: %s does not name us: what people send there is not judged", name);
 	else
 		check_warn(postfix->check, change,
 		    "postfix: %s does not name us: what is sent there is not judged", name);
@@ -204,8 +198,7 @@ check_override(struct postfix *postfix, const char *service, const char *options
 		    "is not judged",
 		    service, options);
 	else if (is_for_people(service))
-		check_fault(postfix->check,
-		    "in master.cf: take no_milters out of that service",
+		check_fault(postfix->check, "in master.cf: take no_milters out of that service",
 		    "postfix: %s/receive_override_options = %s: what people send there is "
 		    "not judged",
 		    service, options);
@@ -233,8 +226,8 @@ check_running(const struct postfix *postfix)
 {
 	const char *why = "";
 	int pid = 0;
-	const char *path = base_arena_printf(
-	    postfix->check->arena, "%s/public/showq", postfix->queue_directory);
+	const char *path =
+	    base_arena_printf(postfix->check->arena, "%s/public/showq", postfix->queue_directory);
 
 	if (path == NULL || geteuid() != 0) /* who may enter public/, only root can be sure of */
 		return;
@@ -256,8 +249,7 @@ check_long_ids(const struct postfix *postfix)
 	if (!postfix_ask(postfix, "enable_long_queue_ids", value))
 		return;
 	if (strcmp(value, "yes") == 0)
-		check_ok(
-		    postfix->check, "postfix: queue ids are long and never used again");
+		check_ok(postfix->check, "postfix: queue ids are long and never used again");
 	else
 		check_warn(postfix->check, "in main.cf: enable_long_queue_ids = yes",
 		    "postfix: queue ids are short and used again: a line of the log may "

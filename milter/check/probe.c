@@ -18,8 +18,8 @@
 #include <unistd.h>
 
 /* The first packet of the milter protocol: what this side can do. Version 6, nothing asked. */
-static const unsigned char negotiation[] = { 0, 0, 0, 13, 'O', 0, 0, 0, 6, 0, 0, 1, 0xff, 0,
-	0, 0, 0 };
+static const unsigned char negotiation[] = { 0, 0, 0, 13, 'O', 0, 0, 0, 6, 0, 0, 1, 0xff, 0, 0, 0,
+	0 };
 static const unsigned char goodbye[] = { 0, 0, 0, 1, 'Q' };
 
 /* A socket whose every step ends in time; -1, and why. */
@@ -64,8 +64,8 @@ connect_unix(const char *path, const char **why_r)
 static int
 connect_inet(const struct endpoint *endpoint, const char *name, const char **why_r)
 {
-	struct addrinfo hints = { .ai_socktype = SOCK_STREAM,
-		.ai_family = endpoint->family }, *list, *one;
+	struct addrinfo hints = { .ai_socktype = SOCK_STREAM, .ai_family = endpoint->family },
+			*list, *one;
 	int fd = -1, error = getaddrinfo(endpoint->host, endpoint->port, &hints, &list);
 
 	if (error != 0) {
@@ -75,8 +75,7 @@ connect_inet(const struct endpoint *endpoint, const char *name, const char **why
 	for (one = list; one != NULL && fd < 0; one = one->ai_next) {
 		fd = socket_new(one->ai_family, why_r);
 		if (fd >= 0 && connect(fd, one->ai_addr, one->ai_addrlen) != 0) {
-			*why_r =
-			    base_why("cannot connect to %s: %s", name, strerror(errno));
+			*why_r = base_why("cannot connect to %s: %s", name, strerror(errno));
 			close(fd);
 			fd = -1;
 		}
@@ -210,14 +209,13 @@ postconf_why(const struct settings *settings, const char *const argv[], int stat
 {
 	const char *words = postfix_words(settings, argv);
 
-	return base_why("%s/postconf -c %s ended with %d%s%s",
-	    settings->mta.command_directory, settings->mta.config_directory, status,
-	    *words != '\0' ? ": " : "", words);
+	return base_why("%s/postconf -c %s ended with %d%s%s", settings->mta.command_directory,
+	    settings->mta.config_directory, status, *words != '\0' ? ": " : "", words);
 }
 
 enum base_result
-probe_postconf(const struct settings *settings, const char *name, char *value_r,
-    size_t size, const char **why_r)
+probe_postconf(const struct settings *settings, const char *name, char *value_r, size_t size,
+    const char **why_r)
 {
 	bool is_master = name[0] == '-' && name[1] != '\0' && name[2] == ':';
 	const char *option = !is_master ? "-hx" : name[1] == 'P' ? "-Px" : "-F";
@@ -235,11 +233,11 @@ probe_postconf(const struct settings *settings, const char *name, char *value_r,
 }
 
 enum base_result
-probe_postmap(const struct settings *settings, const char *table, const char *key,
-    char *value_r, size_t size, const char **why_r)
+probe_postmap(const struct settings *settings, const char *table, const char *key, char *value_r,
+    size_t size, const char **why_r)
 {
-	const char *const argv[] = { "postmap", "-c", settings->mta.config_directory, "-q",
-		key, table, NULL };
+	const char *const argv[] = { "postmap", "-c", settings->mta.config_directory, "-q", key,
+		table, NULL };
 	enum base_result result;
 	int status = 0;
 
@@ -261,9 +259,8 @@ reach_child(const struct passwd *user, const char *root, const char *path)
 {
 	const char *why;
 
-	if ((root != NULL && (chroot(root) != 0 || chdir("/") != 0)) ||
-	    setgid(user->pw_gid) != 0 || setuid(user->pw_uid) != 0 ||
-	    connect_unix(path, &why) < 0)
+	if ((root != NULL && (chroot(root) != 0 || chdir("/") != 0)) || setgid(user->pw_gid) != 0 ||
+	    setuid(user->pw_uid) != 0 || connect_unix(path, &why) < 0)
 		_exit(errno != 0 ? errno : EIO);
 	_exit(0);
 }

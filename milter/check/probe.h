@@ -23,11 +23,11 @@ enum base_result probe_owner(const char *path, int *pid_r, const char **why_r);
  * The value of a parameter of main.cf, $names in it resolved; or of the fields (parameters) of
  * master.cf that a pattern "-F:PATTERN" ("-P:PATTERN") fits, one a line.
  */
-enum base_result probe_postconf(const struct settings *settings, const char *name,
-    char *value_r, size_t size, const char **why_r);
+enum base_result probe_postconf(const struct settings *settings, const char *name, char *value_r,
+    size_t size, const char **why_r);
 /* What a table of Postfix's ("TYPE:NAME") says to a key. NONE: nothing. */
-enum base_result probe_postmap(const struct settings *settings, const char *table,
-    const char *key, char *value_r, size_t size, const char **why_r);
+enum base_result probe_postmap(const struct settings *settings, const char *table, const char *key,
+    char *value_r, size_t size, const char **why_r);
 /*
  * Can a user connect to a unix socket, with `root` (NULL: none) as the root directory? REFUSE:
  * no, why_r says what the system said. NONE: only root can try.

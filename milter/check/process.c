@@ -83,8 +83,7 @@ read_user(int pid, struct process_user *user_r)
 	if (status_numbers(status, "\nGid:", ids, 4) != 4)
 		return false;
 	user.gid = ids[1];
-	user.group_count =
-	    status_numbers(status, "\nGroups:", user.groups, PROCESS_MAX_GROUPS);
+	user.group_count = status_numbers(status, "\nGroups:", user.groups, PROCESS_MAX_GROUPS);
 	*user_r = user;
 	return true;
 }
@@ -139,7 +138,7 @@ process_read(int pid, struct process *process_r, const char **why_r)
 /* What the child says of one file. */
 struct verdict {
 	int error;
-	size_t barrier;	   /* bytes of the path that are in the way */
+	size_t barrier;    /* bytes of the path that are in the way */
 	unsigned uid, gid; /* whose a new file is */
 };
 
@@ -243,8 +242,7 @@ find_barrier(const char *path)
 
 /* In the child: tries all, and says how it went; a text first, "" when it became the user. */
 static void
-child_run(const struct process_user *user, int end, const struct process_file *files,
-    size_t count)
+child_run(const struct process_user *user, int end, const struct process_file *files, size_t count)
 {
 	const char *why = "";
 	char said[256] = "";
@@ -333,8 +331,8 @@ can_become(const struct process_user *user)
 }
 
 enum base_result
-process_try(const struct process_user *user, struct base_arena *arena,
-    struct process_file *files, size_t count, const char **why_r)
+process_try(const struct process_user *user, struct base_arena *arena, struct process_file *files,
+    size_t count, const char **why_r)
 {
 	enum base_result result;
 	int ends[2];

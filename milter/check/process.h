@@ -38,13 +38,13 @@ enum base_result process_read(int pid, struct process *process_r, const char **w
 
 /* What somebody needs of a file, and what is in the way. */
 enum process_need {
-	PROCESS_READS,	 /* a file; of a folder, its names and what is in it */
-	PROCESS_WRITES,	 /* the same, and changes it */
-	PROCESS_ENTERS,	 /* a folder, for what is in it */
+	PROCESS_READS,    /* a file; of a folder, its names and what is in it */
+	PROCESS_WRITES,   /* the same, and changes it */
+	PROCESS_ENTERS,   /* a folder, for what is in it */
 	PROCESS_CONNECTS, /* a socket */
-	PROCESS_ROOM,	 /* a folder that files of PROCESS_ROOM_BYTES can grow in */
-	PROCESS_MAKES,	 /* a folder; tells whose a new file in it is, and makes none */
-	PROCESS_SHARES,	 /* a file for its owner and its group alone, whose they are given */
+	PROCESS_ROOM,     /* a folder that files of PROCESS_ROOM_BYTES can grow in */
+	PROCESS_MAKES,    /* a folder; tells whose a new file in it is, and makes none */
+	PROCESS_SHARES,   /* a file for its owner and its group alone, whose they are given */
 };
 
 #define PROCESS_ROOM_BYTES (4 << 20)
@@ -52,8 +52,8 @@ enum process_need {
 struct process_file {
 	const char *path;
 	enum process_need need;
-	unsigned uid, gid;  /* output of PROCESS_MAKES, input of PROCESS_SHARES */
-	int error;	    /* output: an errno, 0 for nothing */
+	unsigned uid, gid;   /* output of PROCESS_MAKES, input of PROCESS_SHARES */
+	int error;           /* output: an errno, 0 for nothing */
 	const char *barrier; /* output: `path`, or the folder above it that is in the way */
 };
 

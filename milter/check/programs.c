@@ -47,13 +47,11 @@ answer_queued(struct check *check)
 
 	(void)probe_owner(path, &check->queued.pid, &no_pid);
 	if (client != NULL)
-		result = queue_scan(
-		    client, check->arena, &check->files, &check->file_count, &why);
+		result = queue_scan(client, check->arena, &check->files, &check->file_count, &why);
 	queue_client_free(&client);
 	check->has_files = result == BASE_OK;
 	if (check->has_files)
-		check_ok(check,
-		    "oops-queued: answers at %s, %zu %s on hold for us", path,
+		check_ok(check, "oops-queued: answers at %s, %zu %s on hold for us", path,
 		    check->file_count,
 		    check->file_count == 1 ? "queue file is" : "queue files are");
 	else
@@ -74,8 +72,7 @@ answer_milter(struct check *check)
 	if (check->milter_answers)
 		check_ok(check, "oops-milter: answers at %s", name);
 	else
-		check_fault(
-		    check, "start oops-milter, or milter.socket", "oops-milter: %s", why);
+		check_fault(check, "start oops-milter, or milter.socket", "oops-milter: %s", why);
 	if (ours.path != NULL && check->milter_answers)
 		(void)probe_owner(ours.path, &check->milter.pid, &why);
 }
@@ -118,9 +115,9 @@ static const char *
 user_text(struct check *check, unsigned uid)
 {
 	const struct passwd *user = getpwuid(uid);
-	const char *text =
-	    user != NULL ? base_arena_printf(check->arena, "%s (%u)", user->pw_name, uid)
-			 : base_arena_printf(check->arena, "%u", uid);
+	const char *text = user != NULL
+			       ? base_arena_printf(check->arena, "%s (%u)", user->pw_name, uid)
+			       : base_arena_printf(check->arena, "%u", uid);
 
 	return text != NULL ? text : "";
 }
@@ -135,13 +132,13 @@ check_user(struct check *check, const char *name, const struct check_program *pr
 	if (uid == 0)
 		check_fault(check,
 		    base_arena_printf(check->arena,
-			"restart it; root's rights go once %s names a user",
-			role->user_setting),
+			"restart it; root's rights go once %s names a user", role->user_setting),
 		    "%s: runs as root (process %d)", name, program->pid);
 	else if (base_user_number(role->user, &wanted) == BASE_OK && wanted != uid)
 		check_warn(check,
-		    base_arena_printf(check->arena, "%s = \"NAME\" in the settings, or who "
-						    "starts it",
+		    base_arena_printf(check->arena,
+			"%s = \"NAME\" in the settings, or who "
+			"starts it",
 			role->user_setting),
 		    "%s: runs as user %s, and %s = \"%s\"", name, user_text(check, uid),
 		    role->user_setting, role->user);
@@ -157,8 +154,7 @@ check_process(struct check *check, const char *name, const struct check_program 
 	if (role != NULL)
 		check_user(check, name, program, role);
 	if (process->is_replaced)
-		check_warn(check,
-		    base_arena_printf(check->arena, "restart %s", name),
+		check_warn(check, base_arena_printf(check->arena, "restart %s", name),
 		    "%s: %s was replaced after it was started: an older one runs", name,
 		    process->program);
 	check_ok(check, "%s: process %d, %s, as user %s", name, program->pid,
@@ -191,30 +187,30 @@ static void
 check_daemon(struct check *check, const char *name, const char *below,
     struct check_program *program, const struct base_role *role, bool answers)
 {
-	const char *directory = base_arena_printf(
-	    check->arena, "%s%s", check->settings->state_directory, below);
+	const char *directory =
+	    base_arena_printf(check->arena, "%s%s", check->settings->state_directory, below);
 	struct base_run_view *view = base_arena_alloc(check->arena, sizeof(*view));
 	enum base_result result = BASE_BROKEN;
 	const char *why = "";
 
 	if (directory == NULL || view == NULL)
 		return;
-	for (int i = 0; i < 50 && (result = base_run_look(directory, name, view, &why)) ==
-				      BASE_RETRY;
-	     i++)
+	for (int i = 0;
+	     i < 50 && (result = base_run_look(directory, name, view, &why)) == BASE_RETRY; i++)
 		base_sleep_ms(20);
 	if (result == BASE_OK)
 		program->pid = view->pid;
-	program->is_found = program->pid > 0 &&
-			    process_read(program->pid, &program->process, &why) == BASE_OK;
+	program->is_found =
+	    program->pid > 0 && process_read(program->pid, &program->process, &why) == BASE_OK;
 	if (program->is_found)
 		check_process(check, name, program, role);
 	if (result == BASE_OK && !site_run_is_by(view, check->settings->path))
 		tell_other(check, name, view->settings);
 	else if (result == BASE_NONE && answers)
 		check_warn(check,
-		    base_arena_printf(check->arena, "restart it; before, if %s/%s.run is "
-						    "there, give it to the user of %s",
+		    base_arena_printf(check->arena,
+			"restart it; before, if %s/%s.run is "
+			"there, give it to the user of %s",
 			directory, name, name),
 		    "%s: oopsctl reload does not find it: it has not locked %s/%s.run", name,
 		    directory, name);
@@ -251,13 +247,12 @@ check_programs(struct check *check)
 	struct check_program *queued = &check->queued;
 	const char *why = "";
 
-	check_daemon(check, "oops-milter", SITE_RUN_MILTER, &check->milter, &milter,
-	    check->milter_answers);
 	check_daemon(
-	    check, "oops-web", SITE_RUN_WEB, &check->web, &web, check->web_answers);
+	    check, "oops-milter", SITE_RUN_MILTER, &check->milter, &milter, check->milter_answers);
+	check_daemon(check, "oops-web", SITE_RUN_WEB, &check->web, &web, check->web_answers);
 	check_queue_user(check, &milter);
-	queued->is_found = queued->pid > 0 &&
-			   process_read(queued->pid, &queued->process, &why) == BASE_OK;
+	queued->is_found =
+	    queued->pid > 0 && process_read(queued->pid, &queued->process, &why) == BASE_OK;
 	if (!queued->is_found)
 		return;
 	check_process(check, "oops-queued", queued, NULL);

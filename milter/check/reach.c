@@ -8,11 +8,11 @@
 #include "milter/check/probe.h"
 
 /* Are two services that ask us the same in what is looked at? */
-typedef bool alike_fn(const struct postfix *postfix, const struct postfix_service *,
-    const struct postfix_service *);
+typedef bool alike_fn(
+    const struct postfix *postfix, const struct postfix_service *, const struct postfix_service *);
 /* Looks at services that are alike: `service` is the first of them, `names` are those of all. */
-typedef void look_fn(const struct postfix *postfix, const struct postfix_service *service,
-    const char *names);
+typedef void look_fn(
+    const struct postfix *postfix, const struct postfix_service *service, const char *names);
 
 /* Services that are alike are one finding, by the names of all. */
 static void
@@ -33,8 +33,8 @@ each_kind(const struct postfix *postfix, alike_fn *is_alike, look_fn *look)
 			    !is_alike(postfix, service, other))
 				continue;
 			is_seen[j] = true;
-			names = base_arena_printf(
-			    postfix->check->arena, "%s, %s", names, other->name);
+			names =
+			    base_arena_printf(postfix->check->arena, "%s, %s", names, other->name);
 		}
 		if (names != NULL)
 			look(postfix, service, names);
@@ -45,12 +45,11 @@ each_kind(const struct postfix *postfix, alike_fn *is_alike, look_fn *look)
 
 /* Do they look for our unix socket at the same place? */
 static bool
-has_same_path(const struct postfix *postfix, const struct postfix_service *a,
-    const struct postfix_service *b)
+has_same_path(
+    const struct postfix *postfix, const struct postfix_service *a, const struct postfix_service *b)
 {
 	(void)postfix;
-	return a->is_chrooted == b->is_chrooted &&
-	       strcmp(a->entry.socket, b->entry.socket) == 0;
+	return a->is_chrooted == b->is_chrooted && strcmp(a->entry.socket, b->entry.socket) == 0;
 }
 
 /* Where a service looks for our socket, seen from the root that all others have. */
@@ -61,8 +60,8 @@ outer_path(const struct postfix *postfix, const struct postfix_service *service)
 
 	if (!service->is_chrooted && *socket == '/')
 		return socket;
-	return base_arena_printf(postfix->check->arena, "%s/%s", postfix->queue_directory,
-	    socket + (*socket == '/'));
+	return base_arena_printf(
+	    postfix->check->arena, "%s/%s", postfix->queue_directory, socket + (*socket == '/'));
 }
 
 /* A service looks where our socket is not. */
@@ -82,14 +81,13 @@ tell_elsewhere(
 		    names, postfix->queue_directory, service->entry.socket);
 	else
 		check_fault(postfix->check, postfix_socket(postfix),
-		    "postfix: %s: cannot find %s, our socket is %s: mail flows unjudged",
-		    names, service->entry.socket, postfix->ours.path);
+		    "postfix: %s: cannot find %s, our socket is %s: mail flows unjudged", names,
+		    service->entry.socket, postfix->ours.path);
 }
 
 /* Can services connect to our unix socket, as their user, and within their chroot? */
 static void
-look_reach(
-    const struct postfix *postfix, const struct postfix_service *service, const char *names)
+look_reach(const struct postfix *postfix, const struct postfix_service *service, const char *names)
 {
 	const char *root = service->is_chrooted ? postfix->queue_directory : NULL;
 	const char *path = outer_path(postfix, service), *why = "";
@@ -97,12 +95,11 @@ look_reach(
 	enum base_result result = BASE_NONE;
 
 	if (path != NULL && postfix->check->milter_answers)
-		result = probe_reach(postfix->mail_owner, root,
-		    root != NULL ? service->entry.socket : path, &why);
+		result = probe_reach(
+		    postfix->mail_owner, root, root != NULL ? service->entry.socket : path, &why);
 	if (result == BASE_OK)
 		check_ok(postfix->check, "postfix: %s: as user %s%s, can reach %s", names,
-		    postfix->mail_owner, root != NULL ? " in its chroot" : "",
-		    postfix->ours.path);
+		    postfix->mail_owner, root != NULL ? " in its chroot" : "", postfix->ours.path);
 	else if (!is_right)
 		tell_elsewhere(postfix, service, names);
 	else if (!postfix->check->milter_answers)
@@ -134,8 +131,8 @@ action_of(const struct postfix *postfix, const struct postfix_service *service)
 
 /* Do they do the same, because of the same line? */
 static bool
-has_same_action(const struct postfix *postfix, const struct postfix_service *a,
-    const struct postfix_service *b)
+has_same_action(
+    const struct postfix *postfix, const struct postfix_service *a, const struct postfix_service *b)
 {
 	return (a->entry.action == NULL) == (b->entry.action == NULL) &&
 	       (a->own_action == NULL) == (b->own_action == NULL) &&
@@ -157,8 +154,7 @@ action_change(const struct postfix_service *service)
 
 /* What happens to mail while oops-milter is down? */
 static void
-look_action(
-    const struct postfix *postfix, const struct postfix_service *service, const char *names)
+look_action(const struct postfix *postfix, const struct postfix_service *service, const char *names)
 {
 	const char *action = action_of(postfix, service);
 	const char *name =

@@ -16,7 +16,7 @@
 #include "milter/site/role.h"
 #include "milter/store/store.h"
 
-#define RIGHTS_MAX 400	   /* files; those of further lists are left out */
+#define RIGHTS_MAX 400       /* files; those of further lists are left out */
 #define LOW_BYTES (64 << 20) /* less room than this is a warning */
 #define LOW_FILES 1000
 
@@ -242,8 +242,7 @@ tell_files(const struct rights *rights, const struct process_user *user)
 		if (file->error == 0 || file->error == ENOENT)
 			continue;
 		/* one folder in the way of many files is one fault, and so is a file system */
-		if (faults++ == 0 ||
-		    (strcmp(last, file->barrier) != 0 && file->error != EROFS))
+		if (faults++ == 0 || (strcmp(last, file->barrier) != 0 && file->error != EROFS))
 			tell_file(rights, user, file);
 		last = file->barrier;
 	}
@@ -258,8 +257,7 @@ user_of(const struct check_program *program, struct base_role role)
 {
 	struct process_user user = { .role = role };
 
-	return program->is_found && program->process.user.uid != 0 ? program->process.user
-								   : user;
+	return program->is_found && program->process.user.uid != 0 ? program->process.user : user;
 }
 
 /* The files of one program. */
@@ -309,9 +307,8 @@ tell_share(struct check *check, const char *program, const struct process_user *
 	if (stat(file->path, &status) == 0 && !(status.st_mode & S_ISGID))
 		change = base_arena_printf(check->arena, "chmod 2770 %s", file->path);
 	else
-		change = base_arena_printf(check->arena,
-		    "usermod -a -G %s %s, and start %s anew", group_name(file->gid),
-		    user_name(user), program);
+		change = base_arena_printf(check->arena, "usermod -a -G %s %s, and start %s anew",
+		    group_name(file->gid), user_name(user), program);
 	check_fault(check, change != NULL ? change : file->path,
 	    "files: %s, as user %s, is not in group %s, and so cannot use what %s makes in "
 	    "%s",
@@ -349,8 +346,8 @@ check_share(struct check *check)
 		is_shared = is_shared && file.error == 0;
 	}
 	if (folder != NULL && is_shared)
-		check_ok(check,
-		    "files: oops-milter and oops-web share what each makes in %s", folder);
+		check_ok(
+		    check, "files: oops-milter and oops-web share what each makes in %s", folder);
 }
 
 /* Is the disk nearly full? */
@@ -378,10 +375,9 @@ check_rights(struct check *check)
 {
 	for (size_t i = 0; i < check->settings->list_count; i++)
 		check_table(check, check->settings->lists[i].table);
-	check_files(check, "oops-milter", &check->milter, site_role_milter(check->settings),
-	    need_milter);
 	check_files(
-	    check, "oops-web", &check->web, site_role_web(check->settings), need_web);
+	    check, "oops-milter", &check->milter, site_role_milter(check->settings), need_milter);
+	check_files(check, "oops-web", &check->web, site_role_web(check->settings), need_web);
 	check_share(check);
 	check_disk(check);
 }

@@ -13,8 +13,8 @@
 
 #define CF_MAX_BYTES (4u << 20)
 #define NAME_BYTES 256
-#define MC                                                                                 \
-	"in sendmail.mc: INPUT_MAIL_FILTER(`oops-milter', `S=%s')dnl, the last of its "    \
+#define MC                                                                                         \
+	"in sendmail.mc: INPUT_MAIL_FILTER(`oops-milter', `S=%s')dnl, the last of its "            \
 	"kind"
 
 /* What the check needs to know of Sendmail. */
@@ -44,10 +44,9 @@ option_of(const struct sendmail *sendmail, const char *name)
 	const char *value = NULL;
 	size_t length = strlen(name);
 
-	for (char *line = next_line(sendmail, NULL); line != NULL;
-	     line = next_line(sendmail, line))
-		if (strncmp(line, "O ", 2) == 0 &&
-		    strncasecmp(line + 2, name, length) == 0 && line[2 + length] == '=')
+	for (char *line = next_line(sendmail, NULL); line != NULL; line = next_line(sendmail, line))
+		if (strncmp(line, "O ", 2) == 0 && strncasecmp(line + 2, name, length) == 0 &&
+		    line[2 + length] == '=')
 			value = line + 3 + length;
 	return value;
 }
@@ -134,8 +133,7 @@ static void
 check_list(const struct sendmail *sendmail, const char *list, const char *whose)
 {
 	struct check *check = sendmail->check;
-	const char *change =
-	    base_arena_printf(check->arena, MC, check->settings->milter.socket);
+	const char *change = base_arena_printf(check->arena, MC, check->settings->milter.socket);
 
 	if (change == NULL)
 		change = "sendmail.mc";
@@ -162,8 +160,7 @@ check_list(const struct sendmail *sendmail, const char *list, const char *whose)
 static void
 check_daemons(const struct sendmail *sendmail)
 {
-	static const char option[] = "O DaemonPortOptions=",
-			  filters[] = "InputMailFilters=";
+	static const char option[] = "O DaemonPortOptions=", filters[] = "InputMailFilters=";
 	char list[NAME_BYTES];
 
 	for (char *line = next_line(sendmail, NULL); line != NULL;
@@ -274,8 +271,7 @@ is_in_lists(const struct settings *settings, const char *path)
 
 /* A file with aliases: do we count the people behind them? */
 static void
-check_table(const struct sendmail *sendmail, const char *path, const char *what,
-    const char *kind)
+check_table(const struct sendmail *sendmail, const char *path, const char *what, const char *kind)
 {
 	struct check *check = sendmail->check;
 	const char *change;
@@ -305,8 +301,7 @@ check_tables(const struct sendmail *sendmail)
 		const char *colon = memchr(list, ':', length), *start;
 
 		start = colon != NULL ? colon + 1 : list;
-		snprintf(path, sizeof(path), "%.*s", (int)(length - (size_t)(start - list)),
-		    start);
+		snprintf(path, sizeof(path), "%.*s", (int)(length - (size_t)(start - list)), start);
 		check_table(sendmail, path, "AliasFile", "aliases");
 		list += length;
 	}
@@ -378,8 +373,7 @@ check_sendmail(struct check *check)
 	check_tables(&sendmail);
 	check_kept(&sendmail);
 	if (!filter_find(&sendmail)) {
-		change =
-		    base_arena_printf(check->arena, MC, check->settings->milter.socket);
+		change = base_arena_printf(check->arena, MC, check->settings->milter.socket);
 		check_fault(check, change != NULL ? change : "sendmail.mc",
 		    "sendmail: %s has no filter with our socket: no mail is judged",
 		    check->settings->mta.sendmail_config);

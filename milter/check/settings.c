@@ -23,8 +23,7 @@ tell_right(struct check *check)
 	check_ok(check, "settings: %s", settings->path);
 	check_ok(check, "key: %s", settings->key_file);
 	check_ok(check, "scorecard: %s",
-	    settings->judge.scorecard != NULL ? settings->judge.scorecard
-					      : "the one compiled in");
+	    settings->judge.scorecard != NULL ? settings->judge.scorecard : "the one compiled in");
 	check_ok(check, "lists: %zu in the settings", settings->list_count);
 }
 
@@ -34,8 +33,7 @@ change_for(const struct settings *settings, const char *line)
 {
 	if (strstr(line, settings->key_file) == NULL)
 		return "what is said there; then run oopsctl check again";
-	return access(settings->key_file, F_OK) == 0 ? "its owner and mode"
-						     : "run oopsctl init";
+	return access(settings->key_file, F_OK) == 0 ? "its owner and mode" : "run oopsctl init";
 }
 
 /* Every fault that keeps the programs from taking them, a line each. */
@@ -45,12 +43,10 @@ tell_wrong(struct check *check, const char *faults)
 	const char *end;
 
 	for (; (end = strchr(faults, '\n')) != NULL; faults = end + 1) {
-		const char *line =
-		    base_arena_strndup(check->arena, faults, (size_t)(end - faults));
+		const char *line = base_arena_strndup(check->arena, faults, (size_t)(end - faults));
 
 		if (line != NULL)
-			check_fault(
-			    check, change_for(check->settings, line), "settings: %s", line);
+			check_fault(check, change_for(check->settings, line), "settings: %s", line);
 	}
 }
 
@@ -90,8 +86,8 @@ find_changed(const struct settings *settings, bool is_milter, const struct times
 static void
 check_age(struct check *check, const char *name, const char *below, bool is_milter)
 {
-	const char *directory = base_arena_printf(
-	    check->arena, "%s%s", check->settings->state_directory, below);
+	const char *directory =
+	    base_arena_printf(check->arena, "%s%s", check->settings->state_directory, below);
 	struct base_run_view view;
 	const char *changed, *why = "";
 

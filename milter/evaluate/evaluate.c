@@ -11,16 +11,15 @@ evaluate_recall(const struct evaluate_sources *sources, struct base_arena *arena
 {
 	struct judge_facts *facts = &evaluation->facts;
 	const char *account = identity_own_account(facts->identity);
-	enum base_result result =
-	    memory_recall(sources->memory, sources->key, arena, facts->identity->actor,
-		facts->transaction, &evaluation->recall, why_r);
+	enum base_result result = memory_recall(sources->memory, sources->key, arena,
+	    facts->identity->actor, facts->transaction, &evaluation->recall, why_r);
 
 	facts->recall = &evaluation->recall;
 	facts->personal = NULL;
 	if (result != BASE_OK || account[0] == '\0')
 		return result;
-	result = memory_recall(sources->memory, sources->key, arena, account,
-	    facts->transaction, &evaluation->login_recall, why_r);
+	result = memory_recall(sources->memory, sources->key, arena, account, facts->transaction,
+	    &evaluation->login_recall, why_r);
 	if (result == BASE_OK)
 		facts->personal = evaluation->login_recall.profile;
 	return result;

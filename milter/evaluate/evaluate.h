@@ -49,11 +49,11 @@ struct evaluation {
 };
 
 /* What is usual. */
-enum base_result evaluate_recall(const struct evaluate_sources *sources,
-    struct base_arena *arena, struct evaluation *evaluation, const char **why_r);
+enum base_result evaluate_recall(const struct evaluate_sources *sources, struct base_arena *arena,
+    struct evaluation *evaluation, const char **why_r);
 /* How unusual this is; it was recalled before, and may be scored again with its body. */
-enum base_result evaluate_score(const struct evaluate_sources *sources,
-    struct base_arena *arena, struct evaluation *evaluation, const char **why_r);
+enum base_result evaluate_score(const struct evaluate_sources *sources, struct base_arena *arena,
+    struct evaluation *evaluation, const char **why_r);
 /* What is done about it; it was scored before. As policy_decide(). */
 void evaluate_decide(const struct evaluate_sources *sources, struct evaluation *evaluation,
     const struct policy_counts *counts);

@@ -23,8 +23,7 @@ struct adoption {
 
 /* The file's care by the state of its hold and of its part (NULL: the hold has no such part). */
 static enum hold_care
-care_of(
-    const struct hold *hold, const struct store_hold *row, const struct store_part *part)
+care_of(const struct hold *hold, const struct store_hold *row, const struct store_part *part)
 {
 	if (strcmp(row->node, hold->node) != 0)
 		return HOLD_CARE_ELSEWHERE;
@@ -39,8 +38,7 @@ care_of(
 
 /* Fills in the adoption from the rows. */
 static enum base_result
-adoption_look(
-    struct hold *hold, const char *id, struct adoption *adoption, const char **why_r)
+adoption_look(struct hold *hold, const char *id, struct adoption *adoption, const char **why_r)
 {
 	struct store_part *parts = NULL, *part = NULL;
 	enum base_result result =
@@ -49,8 +47,8 @@ adoption_look(
 	adoption->care = HOLD_CARE_NONE;
 	if (result != BASE_OK)
 		return result == BASE_NONE ? BASE_OK : result;
-	result = store_part_list(
-	    hold->store, adoption->arena, id, &parts, &adoption->part_count, why_r);
+	result =
+	    store_part_list(hold->store, adoption->arena, id, &parts, &adoption->part_count, why_r);
 	if (result != BASE_OK)
 		return result;
 	for (size_t i = 0; i < adoption->part_count; i++)
@@ -64,8 +62,7 @@ enum base_result
 hold_care(struct hold *hold, const char *id, const char *queue_id, enum hold_care *care_r,
     const char **why_r)
 {
-	struct adoption adoption = { .arena = base_arena_new(HOLD_MAX_ROW),
-		.queue_id = queue_id };
+	struct adoption adoption = { .arena = base_arena_new(HOLD_MAX_ROW), .queue_id = queue_id };
 	enum base_result result;
 
 	if (adoption.arena == NULL) {
@@ -127,8 +124,7 @@ adopt_lost(struct hold *hold, const struct adoption *adoption, struct store_hold
 	fresh->left_at = adoption->row->left_at;
 	fresh->left_count = adoption->row->left_count;
 	fresh->letter_sent = adoption->row->letter_sent;
-	return hold_move(
-	    hold, adoption->arena, fresh, HOLD_PLACING, "admin", true, now, why_r);
+	return hold_move(hold, adoption->arena, fresh, HOLD_PLACING, "admin", true, now, why_r);
 }
 
 /*
@@ -136,8 +132,8 @@ adopt_lost(struct hold *hold, const struct adoption *adoption, struct store_hold
  * *fresh afterwards.
  */
 static enum base_result
-adopt_write(struct hold *hold, const struct adoption *adoption,
-    const struct hold_request *request, struct store_hold *fresh, const char **why_r)
+adopt_write(struct hold *hold, const struct adoption *adoption, const struct hold_request *request,
+    struct store_hold *fresh, const char **why_r)
 {
 	int64_t now = base_now_ms();
 	enum base_result result = BASE_REFUSE;
@@ -152,8 +148,7 @@ adopt_write(struct hold *hold, const struct adoption *adoption,
 		result = adopt_join(hold, adoption->row, fresh, now, why_r);
 	else
 		result = adopt_new(hold, fresh, now, why_r);
-	return result == BASE_OK ? hold_part_write(hold, request, fresh->id, now, why_r)
-				 : result;
+	return result == BASE_OK ? hold_part_write(hold, request, fresh->id, now, why_r) : result;
 }
 
 /* Looks, decides and writes as one. */
@@ -162,8 +157,7 @@ adopt_run(struct hold *hold, const char *id, const struct hold_request *request,
     struct adoption *adoption, const char **why_r)
 {
 	struct store_hold fresh;
-	enum base_result result =
-	    hold_row_make(hold, adoption->arena, request, id, &fresh, why_r);
+	enum base_result result = hold_row_make(hold, adoption->arena, request, id, &fresh, why_r);
 
 	if (result == BASE_OK)
 		result = hold_begin(hold, why_r);
@@ -186,8 +180,8 @@ adopt_run(struct hold *hold, const char *id, const struct hold_request *request,
 }
 
 enum base_result
-hold_adopt(struct hold *hold, const char *id, const struct hold_request *request,
-    const char **why_r)
+hold_adopt(
+    struct hold *hold, const char *id, const struct hold_request *request, const char **why_r)
 {
 	struct adoption adoption = { .queue_id = request->queue_id };
 	enum base_result result = hold_request_check(request, why_r);

@@ -1,4 +1,6 @@
-/* aside - ids of what cannot be read or written just now, so that the others go on; see internal.h */
+/*
+ * aside - ids of what cannot be read or written just now, so that the others go on; see internal.h
+ */
 #include <limits.h>
 #include <string.h>
 
@@ -52,8 +54,8 @@ hold_aside_add(struct hold_aside *aside, const char *id, const char *what, const
 	}
 	if (entry->until == INT64_MAX)
 		return;
-	entry->until = base_tick_ms() +
-		       hold_backoff(HOLD_ASIDE_FIRST_MS, HOLD_ASIDE_MS, entry->tries);
+	entry->until =
+	    base_tick_ms() + hold_backoff(HOLD_ASIDE_FIRST_MS, HOLD_ASIDE_MS, entry->tries);
 	entry->tries += entry->tries < INT_MAX;
 }
 
@@ -96,8 +98,7 @@ hold_aside_read(struct hold *hold, struct hold_aside *aside, struct base_arena *
 {
 	const char **ids = NULL;
 	size_t count = 0;
-	enum base_result result =
-	    hold_aside_next(hold, aside, arena, which, &ids, &count, why_r);
+	enum base_result result = hold_aside_next(hold, aside, arena, which, &ids, &count, why_r);
 
 	for (size_t i = 0; result == BASE_OK && i < count; i++) {
 		result = store_hold_get(hold->store, arena, ids[i], row_r, why_r);

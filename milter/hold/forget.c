@@ -21,8 +21,7 @@ struct forgetting {
 
 /* Mail that is still held is named, so that an admin can end it first. */
 static enum base_result
-open_refuse(
-    const struct store_hold *rows, size_t count, const char *address, const char **why_r)
+open_refuse(const struct store_hold *rows, size_t count, const char *address, const char **why_r)
 {
 	char ids[HOLD_FORGET_NAMED * (BASE_ID_SIZE + 1) + sizeof("...")] = "";
 	size_t open = 0;
@@ -71,9 +70,8 @@ rows_forget(struct forgetting *forgetting, const char **why_r)
 	enum base_result result;
 
 	base_arena_reset(forgetting->arena);
-	result = store_hold_naming(forgetting->hold->store, forgetting->arena,
-	    forgetting->address, forgetting->mark, forgetting->length, &rows, FORGET_ROOM,
-	    &count, why_r);
+	result = store_hold_naming(forgetting->hold->store, forgetting->arena, forgetting->address,
+	    forgetting->mark, forgetting->length, &rows, FORGET_ROOM, &count, why_r);
 	if (result != BASE_OK)
 		return result;
 	result = open_refuse(rows, count, forgetting->address, why_r);
@@ -99,8 +97,7 @@ holds_forget(struct forgetting *forgetting, const unsigned char *marks, size_t m
 			result = BASE_OK;
 	}
 	if (result == BASE_OK)
-		result = store_storm_forget(
-		    forgetting->hold->store, forgetting->address, why_r);
+		result = store_storm_forget(forgetting->hold->store, forgetting->address, why_r);
 	if (result == BASE_OK)
 		return store_commit(forgetting->hold->store, why_r);
 	store_rollback(forgetting->hold->store);

@@ -86,8 +86,8 @@ hold_backoff(int64_t first, int64_t max, int tries)
 /* --- reasons --------------------------------------------------------------------- */
 
 bool
-hold_reasons_write(struct base_buffer *text_r, const struct hold_reason *reasons,
-    size_t count, bool is_over)
+hold_reasons_write(
+    struct base_buffer *text_r, const struct hold_reason *reasons, size_t count, bool is_over)
 {
 	for (size_t i = 0; i < count && i < HOLD_MAX_REASONS; i++) {
 		base_quote_line(text_r, reasons[i].name, HOLD_MAX_NAME);
@@ -114,11 +114,10 @@ cut(char *text, char end)
 }
 
 enum base_result
-hold_reasons_read(struct base_arena *arena, const char *text,
-    struct hold_reason **reasons_r, size_t *count_r)
+hold_reasons_read(
+    struct base_arena *arena, const char *text, struct hold_reason **reasons_r, size_t *count_r)
 {
-	struct hold_reason *reasons =
-	    base_arena_array(arena, HOLD_MAX_REASONS, sizeof(*reasons));
+	struct hold_reason *reasons = base_arena_array(arena, HOLD_MAX_REASONS, sizeof(*reasons));
 	char *line = base_arena_strdup(arena, text);
 	size_t count = 0;
 
@@ -155,8 +154,8 @@ hold_reasons_brief(struct base_arena *arena, const char *text)
 		return NULL;
 	base_buffer_init(&brief, HOLD_MAX_REASONS * 2 * (HOLD_MAX_NAME + 2));
 	for (size_t i = 0; i < count; i++)
-		base_buffer_printf(&brief, "%s%s:%s", i > 0 ? "," : "", reasons[i].name,
-		    reasons[i].points);
+		base_buffer_printf(
+		    &brief, "%s%s:%s", i > 0 ? "," : "", reasons[i].name, reasons[i].points);
 	if (brief.length > 0)
 		copy = base_arena_strdup(arena, base_buffer_text(&brief));
 	base_buffer_free(&brief);
@@ -207,8 +206,7 @@ mails_count(const struct store_part *parts, size_t count)
 
 /* The parts' queue ids. */
 static enum base_result
-view_parts(
-    struct hold *hold, struct base_arena *arena, struct hold_view *view, const char **why_r)
+view_parts(struct hold *hold, struct base_arena *arena, struct hold_view *view, const char **why_r)
 {
 	struct store_part *parts = NULL;
 	size_t count = 0;
@@ -233,9 +231,8 @@ view_parts(
 static enum hold_people
 people_kind(int kind)
 {
-	return kind == HOLD_PEOPLE_EXACT || kind == HOLD_PEOPLE_AT_LEAST
-		   ? (enum hold_people)kind
-		   : HOLD_PEOPLE_UNKNOWN;
+	return kind == HOLD_PEOPLE_EXACT || kind == HOLD_PEOPLE_AT_LEAST ? (enum hold_people)kind
+									 : HOLD_PEOPLE_UNKNOWN;
 }
 
 enum base_result
@@ -300,8 +297,8 @@ hold_view_make(struct hold *hold, struct base_arena *arena, const struct store_h
 }
 
 enum base_result
-hold_find(struct hold *hold, struct base_arena *arena, const char *id,
-    struct hold_view *view_r, const char **why_r)
+hold_find(struct hold *hold, struct base_arena *arena, const char *id, struct hold_view *view_r,
+    const char **why_r)
 {
 	struct store_hold *row = NULL;
 	enum base_result result;
@@ -314,8 +311,7 @@ hold_find(struct hold *hold, struct base_arena *arena, const char *id,
 enum base_result
 hold_look_ask(struct hold *hold, const char *id, const char **why_r)
 {
-	return store_hold_look(
-	    hold->store, id, base_now_ms(), HOLD_LOOK_SECONDS * 1000, why_r);
+	return store_hold_look(hold->store, id, base_now_ms(), HOLD_LOOK_SECONDS * 1000, why_r);
 }
 
 enum base_result
@@ -332,8 +328,8 @@ hold_find_token(struct hold *hold, struct base_arena *arena, const char *token,
 	hold_refresh(hold);
 	result = store_hold_by_token(hold->store, arena, hash, base_now_ms(), &row, why_r);
 	if (result == BASE_NONE) {
-		result = store_storm_by_token(
-		    hold->store, arena, hash, base_now_ms(), &storm, why_r);
+		result =
+		    store_storm_by_token(hold->store, arena, hash, base_now_ms(), &storm, why_r);
 		if (result == BASE_OK)
 			hold_storm_view_make(storm, view_r);
 		return result;
@@ -345,8 +341,7 @@ hold_find_token(struct hold *hold, struct base_arena *arena, const char *token,
  * page. */
 static enum base_result
 each_page(struct hold *hold, struct base_arena *arena, bool all, struct store_hold *before,
-    bool (*each)(void *context, const struct hold_view *view), void *context,
-    const char **why_r)
+    bool (*each)(void *context, const struct hold_view *view), void *context, const char **why_r)
 {
 	struct store_hold *rows = NULL;
 	struct hold_view view;
@@ -368,9 +363,8 @@ each_page(struct hold *hold, struct base_arena *arena, bool all, struct store_ho
 }
 
 enum base_result
-hold_each(struct hold *hold, bool all,
-    bool (*each)(void *context, const struct hold_view *view), void *context,
-    const char **why_r)
+hold_each(struct hold *hold, bool all, bool (*each)(void *context, const struct hold_view *view),
+    void *context, const char **why_r)
 {
 	struct store_hold before = { .id = NULL };
 	struct base_arena *arena = base_arena_new(PAGE_BYTES);
@@ -395,13 +389,13 @@ hold_each(struct hold *hold, bool all,
 }
 
 enum base_result
-hold_stopped(struct hold *hold, struct base_arena *arena, const void *act,
-    size_t act_length, char id_r[BASE_ID_SIZE], const char **why_r)
+hold_stopped(struct hold *hold, struct base_arena *arena, const void *act, size_t act_length,
+    char id_r[BASE_ID_SIZE], const char **why_r)
 {
 	int64_t since = base_now_ms() - HOLD_ACT_SECONDS * 1000;
 	struct store_hold *row = NULL;
-	enum base_result result = store_hold_by_act(
-	    hold->store, arena, hold->node, act, act_length, since, &row, why_r);
+	enum base_result result =
+	    store_hold_by_act(hold->store, arena, hold->node, act, act_length, since, &row, why_r);
 
 	if (result != BASE_OK)
 		return result;
@@ -415,13 +409,11 @@ hold_stopped(struct hold *hold, struct base_arena *arena, const void *act,
 }
 
 enum base_result
-hold_count(struct hold *hold, const char *sender, struct hold_counts *counts_r,
-    const char **why_r)
+hold_count(struct hold *hold, const char *sender, struct hold_counts *counts_r, const char **why_r)
 {
 	int64_t since = base_now_ms() - (int64_t)HOLD_BUDGET_SECONDS * 1000;
 	int64_t of_sender = 0, of_site = 0;
-	enum base_result result =
-	    store_hold_count(hold->store, sender, since, &of_sender, why_r);
+	enum base_result result = store_hold_count(hold->store, sender, since, &of_sender, why_r);
 
 	if (result == BASE_OK)
 		result = store_budget_count(hold->store, since, &of_site, why_r);

@@ -71,8 +71,8 @@ enum hold_state {
 
 enum hold_part_state {
 	HOLD_PART_PLACING = 1, /* not seen in the queue yet */
-	HOLD_PART_HELD,	       /* seen there, on hold */
-	HOLD_PART_DONE,	       /* left the way the hold wanted */
+	HOLD_PART_HELD,        /* seen there, on hold */
+	HOLD_PART_DONE,        /* left the way the hold wanted */
 	HOLD_PART_LOST,
 };
 
@@ -84,11 +84,11 @@ enum hold_action {
 };
 /* How a mail in RETURNING comes back to its author; the numbers are the store's. */
 enum hold_return {
-	HOLD_RETURN_DUE = 0,	/* by a letter of ours, which the MTA has not taken yet */
+	HOLD_RETURN_DUE = 0,    /* by a letter of ours, which the MTA has not taken yet */
 	HOLD_RETURN_LETTER = 1, /* the MTA took it: the files on hold can go */
 	HOLD_RETURN_BOUNCE = 2, /* by the MTA's own bounce */
-	HOLD_RETURN_STUCK = 3,	/* by neither so far: it stays on hold, and an admin was told */
-	HOLD_RETURN_KEPT = 4,	/* by neither, for its size: it stays on hold until its author or an
+	HOLD_RETURN_STUCK = 3,  /* by neither so far: it stays on hold, and an admin was told */
+	HOLD_RETURN_KEPT = 4,   /* by neither, for its size: it stays on hold until its author or an
 				 * admin decides */
 };
 
@@ -119,7 +119,7 @@ struct hold_options {
 };
 
 enum base_result hold_open(
-	const struct hold_options *options, struct hold **hold_r, const char **why_r);
+    const struct hold_options *options, struct hold **hold_r, const char **why_r);
 void hold_close(struct hold **hold);
 
 /* --- placing (oops-milter) --------------------------------------------------------- */
@@ -158,8 +158,7 @@ struct hold_terms {
  * What the counts leave of a request. It is called while the store belongs to the caller
  * alone, in another thread: it must not block, nor change anything.
  */
-typedef struct hold_terms hold_limit_fn(
-    const void *context, const struct hold_counts *counts);
+typedef struct hold_terms hold_limit_fn(const void *context, const struct hold_counts *counts);
 
 /* What one transaction alone is, of an act of several. */
 struct hold_alone {
@@ -176,13 +175,14 @@ struct hold_request {
 	enum hold_action action;
 	const char *queue_id;
 	const char *message_id; /* for the audit alone; NULL: not known */
-	const void *act; /* what makes transactions one human act */
+	const void *act;        /* what makes transactions one human act */
 	size_t act_length;
 	const char *sender;  /* normalised: whose budget it is */
 	const char *mailbox; /* the same as it was written: where the letter goes; NULL or "":
 				unknown, to sender */
-	bool bounces_home;   /* its envelope sender is that mailbox: the MTA's own bounce goes there */
-	const char *from;    /* the mail's From where it is somebody else's than the sender's;
+	/* its envelope sender is that mailbox: the MTA's own bounce goes there */
+	bool bounces_home;
+	const char *from; /* the mail's From where it is somebody else's than the sender's;
 				NULL or "": it is not */
 	const char *subject;
 	const char **recipients; /* those that every recipient can see (To, Cc); bounded here */
@@ -196,20 +196,20 @@ struct hold_request {
 	const char *policy;
 	const char *language;
 	const char *template; /* its name; NULL: none */
-	int64_t window; /* seconds until it is sent (undo) or expires (confirm) */
-	int64_t announce; /* seconds that a window which ends by sending waits at most for the
+	int64_t window;       /* seconds until it is sent (undo) or expires (confirm) */
+	int64_t announce;     /* seconds that a window which ends by sending waits at most for the
 			   * MTA to take the letter about it; 0: it begins at once */
-	int64_t grace;	/* seconds an undone mail can be restored */
+	int64_t grace;        /* seconds an undone mail can be restored */
 	enum mail_end on_end; /* of a confirm: RETURN or SEND */
 	enum mail_end then;   /* of the grace: RETURN or DELETE */
 	const void *lesson;
 	size_t lesson_length;
-	const char *storm;  /* of HOLD_STORM: the brake that is on */
-	const char *author; /* whom it answers, NULL or "": not known */
+	const char *storm;      /* of HOLD_STORM: the brake that is on */
+	const char *author;     /* whom it answers, NULL or "": not known */
 	unsigned long answered; /* people who had answered everybody before */
-	int64_t mail; /* which mail of the act it is, from 0: a series is several */
-	size_t left_count;   /* recipients who have a part of it already */
-	const char *left_to; /* some of them, whom everybody can see, one a line; or NULL */
+	int64_t mail;           /* which mail of the act it is, from 0: a series is several */
+	size_t left_count;      /* recipients who have a part of it already */
+	const char *left_to;    /* some of them, whom everybody can see, one a line; or NULL */
 	/* asked before a hold begins, not when it is joined; NULL: none */
 	hold_limit_fn *limit;
 	const void *limit_context;
@@ -227,8 +227,7 @@ struct hold_request {
 /* What became of a request. */
 struct hold_placed {
 	char id[BASE_ID_SIZE];
-	struct hold_terms
-	    terms; /* those of the hold, which may be older than the request */
+	struct hold_terms terms; /* those of the hold, which may be older than the request */
 };
 
 /*
@@ -246,28 +245,28 @@ enum base_result hold_place_limited(struct hold *hold, const struct hold_request
     struct hold_placed *placed_r, const char **why_r);
 /* The same for a request without a limit. */
 enum base_result hold_place(struct hold *hold, const struct hold_request *request,
-	char id_r[BASE_ID_SIZE], const char **why_r);
+    char id_r[BASE_ID_SIZE], const char **why_r);
 
 /* --- adopting (oopsctl) -------------------------------------------------------------- */
 
 /* In whose care is a queue file on hold that carries our tag? */
 enum hold_care {
-	HOLD_CARE_OPEN,	     /* in ours */
-	HOLD_CARE_NONE,	     /* in nobody's: no row, or the row does not know the file */
-	HOLD_CARE_LOST,	     /* it was given up as lost */
-	HOLD_CARE_OVER,	     /* the hold came to its end: somebody put the file on hold again */
+	HOLD_CARE_OPEN,      /* in ours */
+	HOLD_CARE_NONE,      /* in nobody's: no row, or the row does not know the file */
+	HOLD_CARE_LOST,      /* it was given up as lost */
+	HOLD_CARE_OVER,      /* the hold came to its end: somebody put the file on hold again */
 	HOLD_CARE_ELSEWHERE, /* another node's */
 };
 
 enum base_result hold_care(struct hold *hold, const char *id, const char *queue_id,
-	enum hold_care *care_r, const char **why_r);
+    enum hold_care *care_r, const char **why_r);
 /*
  * Takes the request's queue file into the care of the hold that its tag names: NONE begins the
  * hold anew, or adds the file to it if it is open; LOST puts it back to PLACING, with what the
  * request says. REFUSE: any other care.
  */
-enum base_result hold_adopt(struct hold *hold, const char *id,
-	const struct hold_request *request, const char **why_r);
+enum base_result hold_adopt(
+    struct hold *hold, const char *id, const struct hold_request *request, const char **why_r);
 
 /* --- looking ------------------------------------------------------------------------ */
 
@@ -283,10 +282,10 @@ struct hold_view {
 	const char *node;
 	enum hold_state state;
 	enum hold_action action;
-	const char *sender;	/* normalised */
-	const char *mailbox;	/* the same as it was written: where letters go */
-	const char *from;	/* the mail's From where it is somebody else's, else "" */
-	const char *subject;	/* "" once it is over */
+	const char *sender;     /* normalised */
+	const char *mailbox;    /* the same as it was written: where letters go */
+	const char *from;       /* the mail's From where it is somebody else's, else "" */
+	const char *subject;    /* "" once it is over */
 	const char *recipients; /* visible ones, one a line; "" once it is over */
 	size_t recipient_count;
 	unsigned long people;
@@ -296,39 +295,39 @@ struct hold_view {
 	size_t reason_count;
 	const char *policy;
 	const char *language;
-	const char *template; /* its name, "" none; NULL: whatever the site has */
-	int64_t created;  /* seconds since 1970, as all times here */
-	int64_t deadline; /* when the state ends by itself; 0: it does not */
+	const char *template;      /* its name, "" none; NULL: whatever the site has */
+	int64_t created;           /* seconds since 1970, as all times here */
+	int64_t deadline;          /* when the state ends by itself; 0: it does not */
 	enum mail_end at_deadline; /* what happens then */
-	int64_t settled;  /* when it was over; 0: it is not */
-	const char *undone_by; /* who stopped it: "link", "admin"; "" nobody */
+	int64_t settled;           /* when it was over; 0: it is not */
+	const char *undone_by;     /* who stopped it: "link", "admin"; "" nobody */
 	enum hold_return return_how;
 	unsigned return_tries; /* letters that did not get through */
-	const char *by;	  /* who moved it last: "link", "admin", "timer", "mta", HOLD_BY_OWNER */
-	int64_t moved;	  /* when */
+	const char *by;     /* who moved it last: "link", "admin", "timer", "mta", HOLD_BY_OWNER */
+	int64_t moved;      /* when */
 	int64_t restorable; /* from when on its sender may restore it; 0: never */
 	bool is_stop_final; /* once it is stopped, its sender has no time to restore it */
 	int64_t letter_sent;
 	bool is_announced; /* its letter was taken by the MTA, or none is due */
-	int64_t seen;	  /* when the queue last showed all its files on hold; 0: not yet */
-	bool is_seen;	  /* UNDONE: since then the queue showed all its files on hold */
+	int64_t seen;      /* when the queue last showed all its files on hold; 0: not yet */
+	bool is_seen;      /* UNDONE: since then the queue showed all its files on hold */
 	enum hold_how how; /* of files that left without us; the hold may go on with others */
-	int64_t left;	  /* when that was noticed */
+	int64_t left;      /* when that was noticed */
 	const char **queue_ids;
 	size_t part_count;
-	size_t mail_count;	/* different mails among its files: 1, or a series */
-	size_t left_count;	/* recipients who had it before it was held */
-	const char *left_to;	/* some of them, one a line; "" once it is over */
+	size_t mail_count;       /* different mails among its files: 1, or a series */
+	size_t left_count;       /* recipients who had it before it was held */
+	const char *left_to;     /* some of them, one a line; "" once it is over */
 	const char *answered_by; /* of a brake: some of those who answered, one a line; or NULL */
-	const char *storm;  /* the brake it is held for, "" for none */
-	const char *author; /* whom it answers, "" not known */
-	unsigned long answered; /* people who had answered everybody before */
+	const char *storm;       /* the brake it is held for, "" for none */
+	const char *author;      /* whom it answers, "" not known */
+	unsigned long answered;  /* people who had answered everybody before */
 };
 
 enum base_result hold_find(struct hold *hold, struct base_arena *arena, const char *id,
-	struct hold_view *view_r, const char **why_r);
-enum base_result hold_find_token(struct hold *hold, struct base_arena *arena,
-	const char *token, struct hold_view *view_r, const char **why_r);
+    struct hold_view *view_r, const char **why_r);
+enum base_result hold_find_token(struct hold *hold, struct base_arena *arena, const char *token,
+    struct hold_view *view_r, const char **why_r);
 /* How old what a page says of the queue may be, and how often a look can be asked for. */
 #define HOLD_LOOK_SECONDS 5
 /*
@@ -338,8 +337,7 @@ enum base_result hold_find_token(struct hold *hold, struct base_arena *arena,
 enum base_result hold_look_ask(struct hold *hold, const char *id, const char **why_r);
 /* Newest first; only those that are not over, or all. each() returning false stops. */
 enum base_result hold_each(struct hold *hold, bool all,
-	bool (*each)(void *context, const struct hold_view *view), void *context,
-	const char **why_r);
+    bool (*each)(void *context, const struct hold_view *view), void *context, const char **why_r);
 
 /*
  * Was the hold of this act, one of the last minutes, stopped, so that it is not going to be sent
@@ -348,8 +346,8 @@ enum base_result hold_each(struct hold *hold, bool all,
 enum base_result hold_stopped(struct hold *hold, struct base_arena *arena, const void *act,
     size_t act_length, char id_r[BASE_ID_SIZE], const char **why_r);
 
-enum base_result hold_count(struct hold *hold, const char *sender,
-    struct hold_counts *counts_r, const char **why_r);
+enum base_result hold_count(
+    struct hold *hold, const char *sender, struct hold_counts *counts_r, const char **why_r);
 
 /* --- forgetting ---------------------------------------------------------------------- */
 
@@ -363,20 +361,23 @@ enum base_result hold_count(struct hold *hold, const char *sender,
  * or to it is still held. RETRY: the store is busy.
  */
 enum base_result hold_forget(struct hold *hold, const char *address, const void *marks,
-	size_t length, size_t mark_count, size_t *removed_r, const char **why_r);
+    size_t length, size_t mark_count, size_t *removed_r, const char **why_r);
 
 /* --- wishes -------------------------------------------------------------------------- */
 
 enum hold_wish {
-	HOLD_WISH_SEND,	   /* HELD -> SENDING */
-	HOLD_WISH_UNDO,	   /* HELD -> UNDONE */
+	HOLD_WISH_SEND,    /* HELD -> SENDING */
+	HOLD_WISH_UNDO,    /* HELD -> UNDONE */
 	HOLD_WISH_RESTORE, /* UNDONE -> SENDING; RETURNING -> SENDING what is too large to return */
-	HOLD_WISH_LIFT,	   /* of a brake: let everything through */
+	HOLD_WISH_LIFT,    /* of a brake: let everything through */
 };
 
 const char *hold_wish_str(enum hold_wish wish);
 
-/* After an undo only an admin can restore for so long: nobody changes their mind that fast, a double click does. */
+/*
+ * After an undo only an admin can restore for so long: nobody changes their mind that fast, a
+ * double click does.
+ */
 #define HOLD_RESTORE_AFTER_MS 5000
 
 /*
@@ -384,11 +385,11 @@ const char *hold_wish_str(enum hold_wish wish);
  * held for a storm can only be undone by its author; to send it is for an admin, or for
  * whoever lifts the brake. Of what is kept because it is too large to come back (HOLD_RETURN_KEPT),
  * send means restore, and undo by an admin has its return tried anew. A restore too soon after the
- * undo is refused (see above). `by`: "link" or "admin"; `client`: the address that pressed a button,
- * for the audit; NULL: there is none.
+ * undo is refused (see above). `by`: "link" or "admin"; `client`: the address that pressed a
+ * button, for the audit; NULL: there is none.
  */
-enum base_result hold_wish(struct hold *hold, const char *id, enum hold_wish wish,
-	const char *by, const char *client, const char **why_r);
+enum base_result hold_wish(struct hold *hold, const char *id, enum hold_wish wish, const char *by,
+    const char *client, const char **why_r);
 
 /* --- letters ------------------------------------------------------------------------- */
 
@@ -396,16 +397,16 @@ enum base_result hold_wish(struct hold *hold, const char *id, enum hold_wish wis
  * A hold whose letter is due now; NONE if there is none. The deadline in the view is the one
  * that the letter may state: it does not end before, whenever the letter is taken.
  */
-enum base_result hold_letter_next(struct hold *hold, struct base_arena *arena,
-	struct hold_view *view_r, const char **why_r);
+enum base_result hold_letter_next(
+    struct hold *hold, struct base_arena *arena, struct hold_view *view_r, const char **why_r);
 /* Lets a token open the hold until `expires` (seconds since 1970). */
-enum base_result hold_token_add(struct hold *hold, const char *id, const char *token,
-	int64_t expires, const char **why_r);
+enum base_result hold_token_add(
+    struct hold *hold, const char *id, const char *token, int64_t expires, const char **why_r);
 /* The MTA has it: a window that waited for that begins now. */
 enum base_result hold_letter_done(struct hold *hold, const char *id, const char **why_r);
 /* Tries again later with backoff, until the hold is over; *again_r is when (0: never). */
 enum base_result hold_letter_failed(
-	struct hold *hold, const char *id, int64_t *again_r, const char **why_r);
+    struct hold *hold, const char *id, int64_t *again_r, const char **why_r);
 
 /*
  * Its reader gets too many: the letter waits for an hour. What it is about goes its way meanwhile.
@@ -417,8 +418,8 @@ enum base_result hold_letter_wait(struct hold *hold, const char *id, const char 
  */
 void hold_letter_aside(struct hold *hold, const char *id, const char *why);
 /* How many letters about held mail a person got at or after `since`; those of storms count. */
-enum base_result hold_letter_count(struct hold *hold, const char *sender, int64_t since,
-	size_t *count_r, const char **why_r);
+enum base_result hold_letter_count(
+    struct hold *hold, const char *sender, int64_t since, size_t *count_r, const char **why_r);
 
 /* --- bringing back -------------------------------------------------------------------- */
 
@@ -426,21 +427,21 @@ enum base_result hold_letter_count(struct hold *hold, const char *sender, int64_
 struct hold_returning {
 	struct hold_view view;
 	const char **queue_ids; /* files whose message the author has not got back yet */
-	int64_t *mails;		/* of each, which of the hold's mails it is a file of */
+	int64_t *mails;         /* of each, which of the hold's mails it is a file of */
 	size_t count;
-	bool has_left; /* a part of it was not stopped: somebody may have it */
+	bool has_left;   /* a part of it was not stopped: somebody may have it */
 	bool can_bounce; /* the MTA's own bounce goes where the letter would go */
 };
 
 /* One whose letter is due now; NONE if there is none. */
 enum base_result hold_return_next(struct hold *hold, struct base_arena *arena,
-	struct hold_returning *returning_r, const char **why_r);
+    struct hold_returning *returning_r, const char **why_r);
 /*
  * The MTA took a letter with the message of these files: durable. When that is true of all
  * files, the keeper deletes them. NONE: it is not in RETURNING any more.
  */
-enum base_result hold_return_taken(struct hold *hold, const char *id,
-	const char *const *queue_ids, size_t count, const char **why_r);
+enum base_result hold_return_taken(struct hold *hold, const char *id, const char *const *queue_ids,
+    size_t count, const char **why_r);
 /* The keeper asks the MTA for its own bounce instead; only of what can bounce. */
 enum base_result hold_return_bounce(struct hold *hold, const char *id, const char **why_r);
 /*
@@ -449,7 +450,7 @@ enum base_result hold_return_bounce(struct hold *hold, const char *id, const cha
  * `is_answered`: the MTA said so, and it counts as a try. *is_news_r: `how` was not so before.
  */
 enum base_result hold_return_failed(struct hold *hold, const char *id, enum hold_return how,
-	bool is_answered, bool *is_news_r, const char **why_r);
+    bool is_answered, bool *is_news_r, const char **why_r);
 /*
  * Of these, REFUSE means that this row cannot be written, though the store works. Then the others
  * go on, and this one waits for some minutes; `is_back`: for the next start of the program, so
@@ -480,9 +481,8 @@ struct hold_keeper_options {
 	int64_t (*now_ms)(void);
 };
 
-enum base_result hold_keeper_start(struct hold *hold,
-	const struct hold_keeper_options *options, struct hold_keeper **keeper_r,
-	const char **why_r);
+enum base_result hold_keeper_start(struct hold *hold, const struct hold_keeper_options *options,
+    struct hold_keeper **keeper_r, const char **why_r);
 /* Ends the thread after the step it is in. */
 void hold_keeper_stop(struct hold_keeper **keeper);
 

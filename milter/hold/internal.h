@@ -20,13 +20,15 @@
 #include "milter/store/store.h"
 
 /* Looking for a file that the MTA was asked to hold. */
-#define HOLD_LOOK_FIRST_MS 150   /* the first look, doubling ... */
-#define HOLD_LOOK_MAX_MS 5000    /* ... up to this */
-#define HOLD_LOOK_RARE_MS 60000  /* while nothing is expected to happen */
-#define HOLD_APPEAR_MS 60000     /* a file that did not show by then is lost */
-#define HOLD_FINISH_MS                                                                     \
-	5000                /* how long the MTA may still be writing a file: its place     \
-			     * in the queue and its tag mean nothing before */
+#define HOLD_LOOK_FIRST_MS 150  /* the first look, doubling ... */
+#define HOLD_LOOK_MAX_MS 5000   /* ... up to this */
+#define HOLD_LOOK_RARE_MS 60000 /* while nothing is expected to happen */
+#define HOLD_APPEAR_MS 60000    /* a file that did not show by then is lost */
+/*
+ * how long the MTA may still be writing a file: its place in the queue and its tag mean nothing
+ * before
+ */
+#define HOLD_FINISH_MS 5000
 #define HOLD_GATHER_MS 2000 /* how long a hold waits for its slower parts */
 #define HOLD_LETTER_MS 1000 /* more parts may come before the letter is written */
 
@@ -40,7 +42,7 @@
 #define HOLD_LETTER_FIRST_MS 5000
 #define HOLD_LETTER_MAX_MS 900000
 #define HOLD_LETTER_KEEP_MS 86400000 /* how long one waits that is about what is over */
-#define HOLD_LETTER_WAIT_MS 3600000 /* of one whose reader gets too many */
+#define HOLD_LETTER_WAIT_MS 3600000  /* of one whose reader gets too many */
 
 /* Bounds of what is stored. */
 #define HOLD_MAX_PARTS QUEUE_MAX_ITEMS
@@ -59,9 +61,9 @@ struct hold_place;
 
 /* --- aside.c ---------------------------------------------------------------------- */
 
-#define HOLD_ASIDE 64	     /* that are remembered; of more, the oldest is forgotten */
+#define HOLD_ASIDE 64            /* that are remembered; of more, the oldest is forgotten */
 #define HOLD_ASIDE_FIRST_MS 5000 /* until one is tried again, doubling ... */
-#define HOLD_ASIDE_MS 300000	 /* ... up to this */
+#define HOLD_ASIDE_MS 300000     /* ... up to this */
 
 /* What one thread cannot read or write: it waits, and what is behind it goes on. */
 struct hold_aside {
@@ -70,7 +72,7 @@ struct hold_aside {
 		int64_t until; /* of base_tick_ms() */
 		int tries;
 	} entries[HOLD_ASIDE];
-	size_t next;	     /* overwritten next */
+	size_t next;         /* overwritten next */
 	unsigned long count; /* that ever were, since the start */
 };
 
@@ -80,11 +82,9 @@ struct hold;
 bool hold_aside_has(const struct hold_aside *aside, const char *id);
 bool hold_aside_is_known(const struct hold_aside *aside, const char *id);
 /* Leaves it alone for a while; logged and audited once. */
-void hold_aside_add(
-    struct hold_aside *aside, const char *id, const char *what, const char *why);
+void hold_aside_add(struct hold_aside *aside, const char *id, const char *what, const char *why);
 /* The same until the program starts anew. */
-void hold_aside_keep(
-    struct hold_aside *aside, const char *id, const char *what, const char *why);
+void hold_aside_keep(struct hold_aside *aside, const char *id, const char *what, const char *why);
 /* Was such a failure one of a row alone, rather than of the whole store? */
 bool hold_is_of_row(struct hold *hold, enum base_result result);
 /* The ids that are due, at most HOLD_ASIDE + 1, without those that are set aside. */
@@ -93,8 +93,7 @@ enum base_result hold_aside_next(struct hold *hold, struct hold_aside *aside,
     const char **why_r);
 /* The first hold that is due and can be read; NONE: none. What cannot be read is set aside. */
 enum base_result hold_aside_read(struct hold *hold, struct hold_aside *aside,
-    struct base_arena *arena, enum store_due which, struct store_hold **row_r,
-    const char **why_r);
+    struct base_arena *arena, enum store_due which, struct store_hold **row_r, const char **why_r);
 
 struct hold {
 	struct store *store;
@@ -134,8 +133,7 @@ int64_t hold_backoff(int64_t first, int64_t max, int tries);
 /* --- request.c ------------------------------------------------------------------- */
 
 /* REFUSE what could never be carried out: nothing may be on hold that we cannot release. */
-enum base_result hold_request_check(
-    const struct hold_request *request, const char **why_r);
+enum base_result hold_request_check(const struct hold_request *request, const char **why_r);
 /* The row of a new hold, PLACING; its times are set by whoever writes it. */
 enum base_result hold_row_make(struct hold *hold, struct base_arena *arena,
     const struct hold_request *request, const char *id, struct store_hold *row_r,
@@ -150,8 +148,7 @@ enum base_result hold_part_write(struct hold *hold, const struct hold_request *r
 
 const char *hold_part_state_str(enum hold_part_state state);
 bool hold_part_is_open(const struct store_part *part);
-bool hold_has_part(
-    const struct store_part *parts, size_t count, enum hold_part_state state);
+bool hold_has_part(const struct store_part *parts, size_t count, enum hold_part_state state);
 
 /* --- hold.c ---------------------------------------------------------------------- */
 
@@ -161,18 +158,18 @@ enum base_result hold_view_make(struct hold *hold, struct base_arena *arena,
 /* What a view calls the state that the hold or brake came into at `moved`. */
 void hold_mark_make(char mark_r[HOLD_MARK_SIZE], int state, int64_t moved);
 /* A reason per line, as a row keeps them; without its sentence once the hold is over. */
-bool hold_reasons_write(struct base_buffer *text_r, const struct hold_reason *reasons,
-    size_t count, bool is_over);
-enum base_result hold_reasons_read(struct base_arena *arena, const char *text,
-    struct hold_reason **reasons_r, size_t *count_r);
+bool hold_reasons_write(
+    struct base_buffer *text_r, const struct hold_reason *reasons, size_t count, bool is_over);
+enum base_result hold_reasons_read(
+    struct base_arena *arena, const char *text, struct hold_reason **reasons_r, size_t *count_r);
 /* "name:points,name:points" for an audit line. */
 const char *hold_reasons_brief(struct base_arena *arena, const char *text);
 
 /* --- storm.c --------------------------------------------------------------------- */
 
 /* Ends the storms whose time has come, and audits it. */
-enum base_result hold_storms_end(struct hold *hold, struct hold_aside *aside,
-    struct base_arena *arena, const char **why_r);
+enum base_result hold_storms_end(
+    struct hold *hold, struct hold_aside *aside, struct base_arena *arena, const char **why_r);
 /*
  * Who ends the waiting of a hold whose time has come: "timer"; or who lifted the storm that it
  * waits for, "admin" or HOLD_BY_OWNER. The text lives on.
@@ -190,9 +187,8 @@ void hold_storm_view_make(const struct store_storm *storm, struct hold_view *vie
  * NULL: who asked for the state before. `is_looking`: parts are still expected to show.
  * REFUSE: the table does not allow it. NONE: somebody else moved it.
  */
-enum base_result hold_move(struct hold *hold, struct base_arena *arena,
-    struct store_hold *row, enum hold_state to, const char *by, bool is_looking,
-    int64_t now, const char **why_r);
+enum base_result hold_move(struct hold *hold, struct base_arena *arena, struct store_hold *row,
+    enum hold_state to, const char *by, bool is_looking, int64_t now, const char **why_r);
 /* Forgets who reads its letters, and what of: nobody is to be written to any more. */
 void hold_row_forget(struct store_hold *row);
 /* After the commit: the audit lines of a move. `before` is the row as it was. */
@@ -202,8 +198,8 @@ void hold_move_audit(const struct store_hold *before, const struct store_hold *a
 void hold_audit_hold(const struct store_hold *row, const char *was, const char *queue_id,
     const char *message_id, size_t part);
 /* The line of event=lost for some parts of a hold. */
-void hold_audit_lost(const char *id, enum hold_state was, enum hold_state now,
-    enum hold_how how, const char *queue_ids);
+void hold_audit_lost(const char *id, enum hold_state was, enum hold_state now, enum hold_how how,
+    const char *queue_ids);
 
 /* Can it not come back to its author, for its size, and is kept until somebody decides? */
 bool hold_is_kept(const struct store_hold *row);
@@ -240,16 +236,15 @@ bool hold_verb_is_look(enum queue_verb verb);
  * instead of to return what came back by a letter. */
 enum queue_verb hold_step_verb(enum queue_verb verb, const struct store_part *part);
 /* What a part is after the answer to a verb. */
-enum hold_part_state hold_step_part(enum queue_verb verb, const struct store_part *part,
-    enum queue_status status, int64_t now);
+enum hold_part_state hold_step_part(
+    enum queue_verb verb, const struct store_part *part, enum queue_status status, int64_t now);
 /* How a part left that such an answer made LOST. */
 enum hold_how hold_step_how(enum queue_status status);
 /* Does the hold move now that its parts are so? */
 bool hold_step_end(const struct store_hold *row, enum queue_verb verb,
     const struct store_part *parts, size_t count, int64_t now, enum hold_state *to_r);
 /* When its times come again; counts the tries. `worked`: every answer was of use. */
-void hold_step_again(struct store_hold *row, enum queue_verb verb,
-    const struct store_part *parts, size_t count, bool is_reached, bool worked,
-    int64_t now);
+void hold_step_again(struct store_hold *row, enum queue_verb verb, const struct store_part *parts,
+    size_t count, bool is_reached, bool worked, int64_t now);
 
 #endif

@@ -22,10 +22,10 @@
 #include <time.h>
 
 #define ROUND_ACTS QUEUE_MAX_ITEMS /* holds of one round with which something is done */
-#define ROUND_LOOKS 100		   /* of one that only looks: timers wait for it */
+#define ROUND_LOOKS 100            /* of one that only looks: timers wait for it */
 #define ROUND_BYTES (256u << 20)   /* ceiling of its memory; a few MiB in practice */
-#define POLL_MS 200     /* wishes of other processes are found by looking */
-#define FAILURE_MS 1000 /* rest after the store failed */
+#define POLL_MS 200                /* wishes of other processes are found by looking */
+#define FAILURE_MS 1000            /* rest after the store failed */
 #define PURGE_MS 60000
 #define TIDY_MS 5000
 
@@ -46,8 +46,8 @@ tell_store(struct hold_keeper *keeper, bool works, const char *why)
 
 /* Moves one hold whose time has come, unless somebody was faster. */
 static enum base_result
-timer_write(struct hold_keeper *keeper, struct hold_keeper_step *step, int64_t now,
-    const char **why_r)
+timer_write(
+    struct hold_keeper *keeper, struct hold_keeper_step *step, int64_t now, const char **why_r)
 {
 	struct hold *hold = keeper->hold;
 	struct store_hold *row = NULL;
@@ -74,8 +74,8 @@ timer_write(struct hold_keeper *keeper, struct hold_keeper_step *step, int64_t n
 
 /* Carries out the timers, audits them, and plans what follows from them. */
 static enum base_result
-timers_run(struct hold_keeper *keeper, struct hold_keeper_round *round, int64_t now,
-    const char **why_r)
+timers_run(
+    struct hold_keeper *keeper, struct hold_keeper_round *round, int64_t now, const char **why_r)
 {
 	enum base_result result;
 	bool has_any = false;
@@ -113,8 +113,8 @@ round_run(struct hold_keeper *keeper, enum store_due which, size_t room, const c
 	base_arena_reset(keeper->arena);
 	if (result != BASE_OK)
 		return result;
-	result = store_hold_due(keeper->hold->store, keeper->arena, which,
-	    keeper->hold->node, now, &rows, room, &round.count, why_r);
+	result = store_hold_due(keeper->hold->store, keeper->arena, which, keeper->hold->node, now,
+	    &rows, room, &round.count, why_r);
 	if (result == BASE_BROKEN) { /* by one of them, perhaps */
 		base_arena_reset(keeper->arena);
 		result = hold_keeper_read(keeper, which, room, &rows, &round.count, why_r);
@@ -165,8 +165,7 @@ rounds_run(struct hold_keeper *keeper, const char **why_r)
 	bool has_any = false;
 
 	for (size_t i = 0; i < sizeof(kinds) / sizeof(*kinds); i++) {
-		enum base_result result =
-		    round_run(keeper, kinds[i].which, kinds[i].room, why_r);
+		enum base_result result = round_run(keeper, kinds[i].which, kinds[i].room, why_r);
 
 		if (result != BASE_OK && result != BASE_NONE)
 			return result;
@@ -181,8 +180,8 @@ purge(struct hold_keeper *keeper, const char **why_r)
 {
 	int64_t now = hold_keeper_later(keeper);
 	int64_t before = now - keeper->options.keep_seconds * 1000;
-	enum base_result result = store_storm_purge(keeper->hold->store, before,
-	    now - HOLD_STORM_MAX_WINDOW * INT64_C(1000), why_r);
+	enum base_result result = store_storm_purge(
+	    keeper->hold->store, before, now - HOLD_STORM_MAX_WINDOW * INT64_C(1000), why_r);
 	enum base_result purged = store_hold_purge(keeper->hold->store, before, why_r);
 	enum base_result forgotten = store_answer_forget(keeper->hold->store, now, why_r);
 
@@ -233,8 +232,8 @@ rest_length(struct hold_keeper *keeper)
 	int64_t due = 0;
 	const char *why;
 
-	if (keeper->is_skipping || store_hold_next_due(keeper->hold->store, keeper->hold->node, &due, &why) !=
-	    BASE_OK)
+	if (keeper->is_skipping ||
+	    store_hold_next_due(keeper->hold->store, keeper->hold->node, &due, &why) != BASE_OK)
 		return POLL_MS;
 	due -= hold_keeper_later(keeper);
 	return due < 1 ? 1 : due < POLL_MS ? due : POLL_MS;
@@ -257,8 +256,7 @@ keeper_rest(struct hold_keeper *keeper, int64_t milliseconds)
 	}
 	pthread_mutex_lock(&hold->wake_lock);
 	while (milliseconds > 0 && !keeper->is_stopping && !hold->is_woken)
-		if (pthread_cond_timedwait(&hold->wake, &hold->wake_lock, &until) ==
-		    ETIMEDOUT)
+		if (pthread_cond_timedwait(&hold->wake, &hold->wake_lock, &until) == ETIMEDOUT)
 			break;
 	hold->is_woken = false;
 	is_stopping = keeper->is_stopping;

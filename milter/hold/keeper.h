@@ -31,7 +31,7 @@ struct hold_keeper {
 	bool is_failing;     /* the store; said once */
 	bool is_skipping;    /* what is set aside seems to be due */
 	bool is_untidy;      /* something was wiped that is still in the files */
-	int64_t scan_at; /* by base_tick_ms(): no scan of the queue before */
+	int64_t scan_at;     /* by base_tick_ms(): no scan of the queue before */
 	int scan_failures;
 	int64_t storms_at, purge_at, tidy_at; /* by base_tick_ms() */
 	struct hold_keeper_clock clock;
@@ -46,15 +46,15 @@ struct hold_keeper_step {
 	size_t count;
 	struct hold_answer *answers;
 	int64_t looked_at; /* when its round began to ask oops-queued */
-	bool is_ready;   /* all its questions were asked, with or without an answer */
-	bool is_reached; /* oops-queued could be asked */
-	bool is_unsure; /* a file was found under another name, or is still looked for */
-	bool is_aside;   /* it cannot be written: it waits, the others go on */
+	bool is_ready;     /* all its questions were asked, with or without an answer */
+	bool is_reached;   /* oops-queued could be asked */
+	bool is_unsure;    /* a file was found under another name, or is still looked for */
+	bool is_aside;     /* it cannot be written: it waits, the others go on */
 
 	/* what was written, for the audit */
 	bool is_written, has_moved;
 	struct store_hold before, after;
-	const char *lost; /* queue ids that went away */
+	const char *lost;  /* queue ids that went away */
 	enum hold_how how; /* and how; the worst of them */
 };
 
@@ -62,33 +62,31 @@ struct hold_keeper_round {
 	struct hold_keeper_step *steps;
 	size_t count;
 	int64_t looked_at; /* when it began to ask oops-queued */
-	bool is_cut; /* oops-queued did not answer: ask no more in this round */
+	bool is_cut;       /* oops-queued did not answer: ask no more in this round */
 };
 
 /* --- keeper_clock.c ---------------------------------------------------------------- */
 
 /* Milliseconds since 1970. If the clock was set meanwhile, what is not over moves with it first. */
-enum base_result hold_keeper_now(
-    struct hold_keeper *keeper, int64_t *now_r, const char **why_r);
+enum base_result hold_keeper_now(struct hold_keeper *keeper, int64_t *now_r, const char **why_r);
 /* The same a moment later, whatever becomes of the clock: within one round. */
 int64_t hold_keeper_later(const struct hold_keeper *keeper);
 
 /* --- keeper_group.c ---------------------------------------------------------------- */
 
 /* Writes what one step has to write, inside a transaction. */
-typedef enum base_result hold_keeper_write_fn(struct hold_keeper *keeper,
-    struct hold_keeper_step *step, int64_t now, const char **why_r);
+typedef enum base_result hold_keeper_write_fn(
+    struct hold_keeper *keeper, struct hold_keeper_step *step, int64_t now, const char **why_r);
 
 /* All steps in one transaction; one that fails alone is set aside. OK though some were. */
-enum base_result hold_keeper_write(struct hold_keeper *keeper,
-    struct hold_keeper_round *round, hold_keeper_write_fn *write, int64_t now,
-    const char **why_r);
+enum base_result hold_keeper_write(struct hold_keeper *keeper, struct hold_keeper_round *round,
+    hold_keeper_write_fn *write, int64_t now, const char **why_r);
 /* Lets a hold wait because of *why_r, and says so once. Not OK: the store is broken. */
 enum base_result hold_keeper_set_aside(
     struct hold_keeper *keeper, struct hold_keeper_step *step, const char **why_r);
 /* The holds that are due, one by one: those that cannot be read are set aside. */
-enum base_result hold_keeper_read(struct hold_keeper *keeper, enum store_due which,
-    size_t room, struct store_hold **rows_r, size_t *count_r, const char **why_r);
+enum base_result hold_keeper_read(struct hold_keeper *keeper, enum store_due which, size_t room,
+    struct store_hold **rows_r, size_t *count_r, const char **why_r);
 
 /* --- keeper_rename.c --------------------------------------------------------------- */
 
@@ -97,7 +95,6 @@ enum base_result hold_keeper_rename(
     struct hold_keeper *keeper, struct hold_keeper_round *round, const char **why_r);
 
 /* --- keeper_ask.c, keeper_settle.c --------------------------------------------------- */
-
 
 /* Asks all that the steps of a round have to ask; what acts comes first. Without an answer the
  * statuses stay FAILED. */

@@ -8,12 +8,11 @@
 #include "milter/hold/keeper.h"
 
 #define LOOKS_MAX QUEUE_MAX_ITEMS /* files of a round that are only looked at, about */
-#define SLOW_MS 5000		  /* an answer that takes longer comes too late */
+#define SLOW_MS 5000              /* an answer that takes longer comes too late */
 
 /* The queue answers, or not: said when it changes. */
 static void
-tell_reach(
-    struct hold_keeper *keeper, enum queue_verb verb, bool is_reached, const char *why)
+tell_reach(struct hold_keeper *keeper, enum queue_verb verb, bool is_reached, const char *why)
 {
 	if (is_reached && keeper->is_unreachable)
 		base_log(BASE_LOG_INFO, "oops-queued answers again");
@@ -48,16 +47,15 @@ room_learn(struct hold_keeper *keeper, bool is_answered, int64_t milliseconds)
 
 /* Sends what has gathered. Without an answer the statuses stay FAILED. */
 static void
-request_send(
-    struct hold_keeper *keeper, struct hold_keeper_round *round, struct request *request)
+request_send(struct hold_keeper *keeper, struct hold_keeper_round *round, struct request *request)
 {
 	int64_t began = base_tick_ms();
 	const char *why = "";
 	enum base_result result;
 
 	if (request->count > 0 && !round->is_cut) {
-		result = queue_ask(keeper->options.queue, request->verb, request->items,
-		    request->count, &why);
+		result = queue_ask(
+		    keeper->options.queue, request->verb, request->items, request->count, &why);
 		tell_reach(keeper, request->verb, result == BASE_OK, why);
 		room_learn(keeper, result == BASE_OK, base_tick_ms() - began);
 		round->is_cut = result != BASE_OK;
@@ -69,8 +67,8 @@ request_send(
 
 /* Adds a hold's questions of the verb; what does not fit goes in a request of its own. */
 static void
-request_add(struct hold_keeper *keeper, struct hold_keeper_round *round,
-    struct request *request, struct hold_keeper_step *step)
+request_add(struct hold_keeper *keeper, struct hold_keeper_round *round, struct request *request,
+    struct hold_keeper_step *step)
 {
 	for (size_t i = 0; i < step->count; i++) {
 		struct hold_answer *answer = &step->answers[i];
@@ -101,8 +99,8 @@ request_add(struct hold_keeper *keeper, struct hold_keeper_round *round,
  * round of their kind begins with them.
  */
 static void
-ask_verb(struct hold_keeper *keeper, struct hold_keeper_round *round,
-    struct request *request, enum queue_verb verb)
+ask_verb(struct hold_keeper *keeper, struct hold_keeper_round *round, struct request *request,
+    enum queue_verb verb)
 {
 	size_t looked = 0;
 
@@ -111,8 +109,7 @@ ask_verb(struct hold_keeper *keeper, struct hold_keeper_round *round,
 		struct hold_keeper_step *step = &round->steps[i];
 
 		if (step->is_aside || step->plan.kind != HOLD_PLAN_ASK ||
-		    (looked >= LOOKS_MAX && step->plan.verb == QUEUE_STATUS &&
-			!round->is_cut))
+		    (looked >= LOOKS_MAX && step->plan.verb == QUEUE_STATUS && !round->is_cut))
 			continue;
 		if (verb == QUEUE_STATUS || verb == step->plan.verb ||
 		    (verb == QUEUE_DELETE && step->plan.verb == QUEUE_RETURN))
@@ -127,13 +124,12 @@ ask_verb(struct hold_keeper *keeper, struct hold_keeper_round *round,
 static enum base_result
 step_prepare(struct hold_keeper *keeper, struct hold_keeper_step *step, const char **why_r)
 {
-	enum base_result result = store_part_list(keeper->hold->store, keeper->arena,
-	    step->row->id, &step->parts, &step->count, why_r);
+	enum base_result result = store_part_list(
+	    keeper->hold->store, keeper->arena, step->row->id, &step->parts, &step->count, why_r);
 
 	if (result != BASE_OK)
 		return result;
-	step->answers =
-	    base_arena_array(keeper->arena, step->count + 1, sizeof(*step->answers));
+	step->answers = base_arena_array(keeper->arena, step->count + 1, sizeof(*step->answers));
 	if (step->answers == NULL) {
 		*why_r = base_why("no memory for the parts of a hold");
 		return BASE_BROKEN;
@@ -155,8 +151,8 @@ is_first_ask(const struct hold_keeper_step *step, size_t i)
 
 /* Writes down of which parts of a hold we ask now. */
 static enum base_result
-step_ask_write(struct hold_keeper *keeper, struct hold_keeper_step *step, int64_t now,
-    const char **why_r)
+step_ask_write(
+    struct hold_keeper *keeper, struct hold_keeper_step *step, int64_t now, const char **why_r)
 {
 	enum base_result result = BASE_OK;
 
@@ -219,8 +215,7 @@ round_prepare(struct hold_keeper *keeper, struct hold_keeper_round *round, const
 }
 
 enum base_result
-hold_keeper_ask(
-    struct hold_keeper *keeper, struct hold_keeper_round *round, const char **why_r)
+hold_keeper_ask(struct hold_keeper *keeper, struct hold_keeper_round *round, const char **why_r)
 {
 	static const enum queue_verb acts[] = { QUEUE_RELEASE, QUEUE_RETURN, QUEUE_DELETE };
 	struct request *request = base_arena_alloc(keeper->arena, sizeof(*request));

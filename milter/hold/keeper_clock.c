@@ -27,8 +27,8 @@ clock_step(const struct hold_keeper_clock *clock, int64_t wall, int64_t boot)
 
 /* Moves the rows of this node by the step. */
 static enum base_result
-clock_follow(struct hold_keeper *keeper, int64_t step, int64_t wall, int64_t boot,
-    const char **why_r)
+clock_follow(
+    struct hold_keeper *keeper, int64_t step, int64_t wall, int64_t boot, const char **why_r)
 {
 	struct store *store = keeper->hold->store;
 	struct store_shift shift = { .node = keeper->hold->node, .by = step };
@@ -56,8 +56,8 @@ clock_tell(int64_t step)
 	snprintf(what, sizeof(what), "the clock was set %s by %" PRId64 " seconds",
 	    step > 0 ? "forward" : "back", (int64_t)llabs(step) / 1000);
 	base_log(BASE_LOG_WARNING, "%s: the times of held mail move with it", what);
-	audit_event(AUDIT_ERROR, NULL, { "where", "clock" }, { "what", what },
-	    { "answer", "times moved" });
+	audit_event(
+	    AUDIT_ERROR, NULL, { "where", "clock" }, { "what", what }, { "answer", "times moved" });
 }
 
 enum base_result
@@ -75,8 +75,7 @@ hold_keeper_now(struct hold_keeper *keeper, int64_t *now_r, const char **why_r)
 		return result;
 	if (step != 0)
 		clock_tell(step);
-	keeper->clock =
-	    (struct hold_keeper_clock){ .offset = wall - boot, .looked_at = boot };
+	keeper->clock = (struct hold_keeper_clock){ .offset = wall - boot, .looked_at = boot };
 	*now_r = wall;
 	return BASE_OK;
 }

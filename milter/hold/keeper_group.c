@@ -14,8 +14,7 @@
 #include <string.h>
 
 enum base_result
-hold_keeper_set_aside(
-    struct hold_keeper *keeper, struct hold_keeper_step *step, const char **why_r)
+hold_keeper_set_aside(struct hold_keeper *keeper, struct hold_keeper_step *step, const char **why_r)
 {
 	char why[200];
 	enum base_result result;
@@ -29,8 +28,7 @@ hold_keeper_set_aside(
 	if (result == BASE_NONE) /* somebody removed it */
 		return BASE_OK;
 	if (result == BASE_OK)
-		hold_aside_add(
-		    &keeper->aside, step->row->id, "cannot be attended to", why);
+		hold_aside_add(&keeper->aside, step->row->id, "cannot be attended to", why);
 	return result;
 }
 
@@ -98,10 +96,9 @@ hold_keeper_read(struct hold_keeper *keeper, enum store_due which, size_t room,
 		if (result == BASE_OK)
 			rows[read++] = *row;
 		else if (hold_is_of_row(keeper->hold, result)) {
-			hold_aside_add(
-			    &keeper->aside, ids[i], "its row cannot be read", *why_r);
-			(void)store_hold_postpone(keeper->hold->store, ids[i],
-			    base_now_ms() + HOLD_ASIDE_MS, &ignored);
+			hold_aside_add(&keeper->aside, ids[i], "its row cannot be read", *why_r);
+			(void)store_hold_postpone(
+			    keeper->hold->store, ids[i], base_now_ms() + HOLD_ASIDE_MS, &ignored);
 		}
 		if (result == BASE_NONE || hold_is_of_row(keeper->hold, result))
 			result = BASE_OK;

@@ -25,8 +25,7 @@ is_missing(const struct hold_keeper_step *step, size_t i, int64_t looked_at)
 	const struct store_part *part = &step->parts[i];
 
 	return step->is_ready && !step->is_aside && answer->is_asked &&
-	       part->state == HOLD_PART_HELD && !answer->is_sought &&
-	       part->asked < looked_at &&
+	       part->state == HOLD_PART_HELD && !answer->is_sought && part->asked < looked_at &&
 	       (answer->status == QUEUE_GONE || answer->status == QUEUE_FOREIGN);
 }
 
@@ -42,8 +41,7 @@ is_named(const struct hold_keeper_step *step, const char *queue_id)
 
 /* A file of the hold that none of its parts names; NULL: there is none. */
 static const char *
-file_find(
-    const struct hold_keeper_step *step, const struct queue_item *files, size_t count)
+file_find(const struct hold_keeper_step *step, const struct queue_item *files, size_t count)
 {
 	for (size_t i = 0; i < count; i++)
 		if (strcmp(files[i].hold_id, step->row->id) == 0 &&
@@ -121,8 +119,7 @@ scan(struct hold_keeper *keeper, struct base_arena *arena, struct queue_item **f
 	if (began < keeper->scan_at)
 		return BASE_RETRY;
 	result = queue_scan(keeper->options.queue, arena, files_r, count_r, &why);
-	keeper->scan_at =
-	    base_tick_ms() + SCAN_REST_MS + SCAN_SHARE * (base_tick_ms() - began);
+	keeper->scan_at = base_tick_ms() + SCAN_REST_MS + SCAN_SHARE * (base_tick_ms() - began);
 	if (result == BASE_OK || result == BASE_NONE)
 		keeper->scan_failures = 0;
 	else if (++keeper->scan_failures >= SCAN_TRIES)
@@ -131,8 +128,7 @@ scan(struct hold_keeper *keeper, struct base_arena *arena, struct queue_item **f
 }
 
 enum base_result
-hold_keeper_rename(
-    struct hold_keeper *keeper, struct hold_keeper_round *round, const char **why_r)
+hold_keeper_rename(struct hold_keeper *keeper, struct hold_keeper_round *round, const char **why_r)
 {
 	struct queue_item *files = NULL;
 	struct base_arena *arena;

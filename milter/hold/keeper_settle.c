@@ -18,13 +18,12 @@ lesson_give(struct hold_keeper *keeper, const struct store_part *part)
 	enum base_result result = BASE_BROKEN;
 
 	if (arena != NULL)
-		result =
-		    store_part_lesson(keeper->hold->store, arena, part, &lesson, &why);
+		result = store_part_lesson(keeper->hold->store, arena, part, &lesson, &why);
 	if (result == BASE_OK && lesson.length > 0)
 		keeper->options.sent(keeper->options.context, lesson.data, lesson.length);
 	else if (result != BASE_OK && result != BASE_NONE)
-		base_log(BASE_LOG_WARNING, "what %s teaches cannot be read: %s",
-		    part->hold_id, why);
+		base_log(
+		    BASE_LOG_WARNING, "what %s teaches cannot be read: %s", part->hold_id, why);
 	base_arena_free(&arena);
 	return lesson.length > 0;
 }
@@ -36,8 +35,7 @@ lesson_give(struct hold_keeper *keeper, const struct store_part *part)
 static size_t
 lessons_give(struct hold_keeper *keeper, const struct hold_keeper_step *step, int64_t now)
 {
-	struct store_part *parts =
-	    base_arena_array(keeper->arena, step->count + 1, sizeof(*parts));
+	struct store_part *parts = base_arena_array(keeper->arena, step->count + 1, sizeof(*parts));
 	enum hold_state to;
 	size_t given = 0;
 
@@ -46,8 +44,8 @@ lessons_give(struct hold_keeper *keeper, const struct hold_keeper_step *step, in
 	for (size_t i = 0; i < step->count; i++) {
 		parts[i] = step->parts[i];
 		if (step->answers[i].is_asked)
-			parts[i].state = hold_step_part(step->answers[i].verb, &parts[i],
-			    step->answers[i].status, now);
+			parts[i].state = hold_step_part(
+			    step->answers[i].verb, &parts[i], step->answers[i].status, now);
 	}
 	if (!hold_step_end(step->row, step->plan.verb, parts, step->count, now, &to) ||
 	    to != HOLD_SENT)
@@ -91,9 +89,8 @@ tell_failure(const struct hold_keeper_step *step)
 	for (size_t i = 0; i < step->count; i++) {
 		if (!step->answers[i].is_failure)
 			continue;
-		base_log(BASE_LOG_WARNING, "%s: %s of %s failed, trying again",
-		    step->before.id, queue_verb_str(step->plan.verb),
-		    step->parts[i].queue_id);
+		base_log(BASE_LOG_WARNING, "%s: %s of %s failed, trying again", step->before.id,
+		    queue_verb_str(step->plan.verb), step->parts[i].queue_id);
 		audit_event(AUDIT_ERROR, step->before.id, { "where", "queue" },
 		    { "what", queue_verb_str(step->plan.verb) },
 		    { "answer", queue_status_str(step->answers[i].status) },
@@ -122,8 +119,7 @@ part_left(struct hold_keeper *keeper, struct hold_keeper_step *step, struct stor
     const struct store_part *part, enum hold_how how, int64_t now)
 {
 	step->lost = base_arena_printf(keeper->arena, "%s%s%s",
-	    step->lost != NULL ? step->lost : "", step->lost != NULL ? "," : "",
-	    part->queue_id);
+	    step->lost != NULL ? step->lost : "", step->lost != NULL ? "," : "", part->queue_id);
 	if (how > step->how)
 		step->how = how;
 	if ((int)how > row->how) {
@@ -138,8 +134,8 @@ part_left(struct hold_keeper *keeper, struct hold_keeper_step *step, struct stor
 
 /* Writes what the answers say of each part; true in *worked_r: all of them were of use. */
 static enum base_result
-parts_write(struct hold_keeper *keeper, struct hold_keeper_step *step,
-    struct store_hold *row, struct store_part *parts, size_t count, int64_t now, bool *worked_r, const char **why_r)
+parts_write(struct hold_keeper *keeper, struct hold_keeper_step *step, struct store_hold *row,
+    struct store_part *parts, size_t count, int64_t now, bool *worked_r, const char **why_r)
 {
 	enum base_result result = BASE_OK;
 
@@ -154,15 +150,14 @@ parts_write(struct hold_keeper *keeper, struct hold_keeper_step *step,
 		    (answer->status == QUEUE_HELD && !hold_verb_is_look(answer->verb));
 		*worked_r = *worked_r && !answer->is_failure;
 		/* `parts` are those of now: if somebody else has asked meanwhile, it counts */
-		state = hold_step_part(hold_step_verb(step->plan.verb, &parts[i]),
-		    &parts[i], answer->status, now);
+		state = hold_step_part(
+		    hold_step_verb(step->plan.verb, &parts[i]), &parts[i], answer->status, now);
 		if ((int)state == parts[i].state)
 			continue;
 		parts[i].state = state;
 		result = store_part_update(keeper->hold->store, &parts[i], why_r);
 		if (state == HOLD_PART_LOST)
-			part_left(keeper, step, row, &parts[i],
-			    hold_step_how(answer->status), now);
+			part_left(keeper, step, row, &parts[i], hold_step_how(answer->status), now);
 	}
 	return result;
 }
@@ -171,7 +166,8 @@ parts_write(struct hold_keeper *keeper, struct hold_keeper_step *step,
 static bool
 is_all_seen(const struct hold_keeper_step *step, const struct store_part *parts, size_t count)
 {
-	if (count != step->count || step->is_unsure || hold_has_part(parts, count, HOLD_PART_PLACING))
+	if (count != step->count || step->is_unsure ||
+	    hold_has_part(parts, count, HOLD_PART_PLACING))
 		return false;
 	for (size_t i = 0; i < count; i++)
 		if (step->answers[i].is_asked && parts[i].state == HOLD_PART_HELD &&
@@ -204,8 +200,8 @@ step_again(const struct hold_keeper_step *step, struct store_hold *row,
 
 /* Writes one hold from what is in the database now, unless somebody moved it meanwhile. */
 static enum base_result
-step_write(struct hold_keeper *keeper, struct hold_keeper_step *step, int64_t now,
-    const char **why_r)
+step_write(
+    struct hold_keeper *keeper, struct hold_keeper_step *step, int64_t now, const char **why_r)
 {
 	struct store *store = keeper->hold->store;
 	struct store_hold *row = NULL;
@@ -223,8 +219,7 @@ step_write(struct hold_keeper *keeper, struct hold_keeper_step *step, int64_t no
 	if (result == BASE_NONE || (result == BASE_OK && is_moved(row, step)))
 		return BASE_OK;
 	if (result == BASE_OK)
-		result =
-		    store_part_list(store, keeper->arena, row->id, &parts, &count, why_r);
+		result = store_part_list(store, keeper->arena, row->id, &parts, &count, why_r);
 	if (result != BASE_OK)
 		return result;
 	step->before = *row;
@@ -254,8 +249,8 @@ step_tell(struct hold_keeper *keeper, const struct hold_keeper_step *step)
 {
 	tell_failure(step);
 	if (step->lost != NULL || (step->has_moved && step->after.state == HOLD_LOST))
-		hold_audit_lost(step->after.id, step->before.state, step->after.state,
-		    step->how, step->lost);
+		hold_audit_lost(
+		    step->after.id, step->before.state, step->after.state, step->how, step->lost);
 	if (step->has_moved)
 		hold_move_audit(&step->before, &step->after, step->parts, step->count);
 	if (step->has_moved && hold_state_is_final(step->after.state))
@@ -263,8 +258,7 @@ step_tell(struct hold_keeper *keeper, const struct hold_keeper_step *step)
 }
 
 enum base_result
-hold_keeper_settle(
-    struct hold_keeper *keeper, struct hold_keeper_round *round, const char **why_r)
+hold_keeper_settle(struct hold_keeper *keeper, struct hold_keeper_round *round, const char **why_r)
 {
 	int64_t now = hold_keeper_later(keeper);
 	enum base_result result;

@@ -57,8 +57,7 @@ hold_step_plan(const struct store_hold *row, int64_t now)
 	case HOLD_UNDONE:
 		/* a look that marks the file, too, as long as there was none */
 		if (!is_over)
-			return plan_ask(
-			    row->seen < row->moved ? QUEUE_STOP : QUEUE_STATUS);
+			return plan_ask(row->seen < row->moved ? QUEUE_STOP : QUEUE_STATUS);
 		/* deleting comes before its move: the wish to restore is refused by now */
 		if (row->then == MAIL_END_DELETE)
 			return plan_ask(QUEUE_DELETE);
@@ -79,8 +78,8 @@ hold_step_plan(const struct store_hold *row, int64_t now)
 }
 
 void
-hold_step_asked(const struct store_hold *row, enum queue_verb verb,
-    const struct store_part *parts, size_t count, struct hold_answer *answers_r)
+hold_step_asked(const struct store_hold *row, enum queue_verb verb, const struct store_part *parts,
+    size_t count, struct hold_answer *answers_r)
 {
 	bool only_placing = verb == QUEUE_STATUS && row->state != HOLD_UNDONE &&
 			    hold_has_part(parts, count, HOLD_PART_PLACING);
@@ -88,9 +87,8 @@ hold_step_asked(const struct store_hold *row, enum queue_verb verb,
 	for (size_t i = 0; i < count; i++) {
 		answers_r[i].verb = QUEUE_STATUS;
 		answers_r[i].status = QUEUE_FAILED;
-		answers_r[i].is_asked =
-		    hold_part_is_open(&parts[i]) &&
-		    (!only_placing || parts[i].state == HOLD_PART_PLACING);
+		answers_r[i].is_asked = hold_part_is_open(&parts[i]) &&
+					(!only_placing || parts[i].state == HOLD_PART_PLACING);
 	}
 }
 
@@ -150,8 +148,8 @@ part_held(enum queue_verb verb, enum queue_status status)
 }
 
 enum hold_part_state
-hold_step_part(enum queue_verb verb, const struct store_part *part,
-    enum queue_status status, int64_t now)
+hold_step_part(
+    enum queue_verb verb, const struct store_part *part, enum queue_status status, int64_t now)
 {
 	if (part->state == HOLD_PART_PLACING)
 		return part_placing(status, now - part->created);
@@ -167,8 +165,8 @@ hold_step_how(enum queue_status status)
 }
 
 bool
-hold_step_end(const struct store_hold *row, enum queue_verb verb,
-    const struct store_part *parts, size_t count, int64_t now, enum hold_state *to_r)
+hold_step_end(const struct store_hold *row, enum queue_verb verb, const struct store_part *parts,
+    size_t count, int64_t now, enum hold_state *to_r)
 {
 	bool has_placing = hold_has_part(parts, count, HOLD_PART_PLACING);
 	bool has_held = hold_has_part(parts, count, HOLD_PART_HELD);
@@ -214,8 +212,8 @@ act_again(struct store_hold *row, bool is_reached, int64_t now)
 }
 
 void
-hold_step_again(struct store_hold *row, enum queue_verb verb,
-    const struct store_part *parts, size_t count, bool is_reached, bool worked, int64_t now)
+hold_step_again(struct store_hold *row, enum queue_verb verb, const struct store_part *parts,
+    size_t count, bool is_reached, bool worked, int64_t now)
 {
 	bool is_unsure = row->state == HOLD_UNDONE && row->seen < row->moved;
 	bool has_placing = hold_has_part(parts, count, HOLD_PART_PLACING);

@@ -7,8 +7,8 @@
 
 /* The brake whose owner must be told next, as a view; NONE: there is none. */
 static enum base_result
-letter_of_brake(struct hold *hold, struct base_arena *arena, struct hold_view *view_r,
-    const char **why_r)
+letter_of_brake(
+    struct hold *hold, struct base_arena *arena, struct hold_view *view_r, const char **why_r)
 {
 	const char **ids = NULL;
 	size_t count = 0;
@@ -24,8 +24,7 @@ letter_of_brake(struct hold *hold, struct base_arena *arena, struct hold_view *v
 		if (result != BASE_NONE && !hold_is_of_row(hold, result))
 			return result;
 		if (result != BASE_NONE)
-			hold_aside_add(
-			    &hold->letters, ids[i], "its row cannot be read", *why_r);
+			hold_aside_add(&hold->letters, ids[i], "its row cannot be read", *why_r);
 		result = BASE_OK;
 	}
 	return result == BASE_OK ? BASE_NONE : result;
@@ -48,12 +47,12 @@ window_end(const struct store_hold *row, int64_t now)
  * and then the many whom the storm made wait: their letters must not be in the way of others.
  */
 enum base_result
-hold_letter_next(struct hold *hold, struct base_arena *arena, struct hold_view *view_r,
-    const char **why_r)
+hold_letter_next(
+    struct hold *hold, struct base_arena *arena, struct hold_view *view_r, const char **why_r)
 {
 	struct store_hold *row = NULL;
-	enum base_result brake, result = hold_aside_read(
-	    hold, &hold->letters, arena, STORE_DUE_LETTER, &row, why_r);
+	enum base_result brake,
+	    result = hold_aside_read(hold, &hold->letters, arena, STORE_DUE_LETTER, &row, why_r);
 
 	if (result == BASE_NONE || (result == BASE_OK && *row->storm != '\0')) {
 		brake = letter_of_brake(hold, arena, view_r, why_r);
@@ -72,8 +71,8 @@ hold_letter_next(struct hold *hold, struct base_arena *arena, struct hold_view *
 }
 
 enum base_result
-hold_token_add(struct hold *hold, const char *id, const char *token, int64_t expires,
-    const char **why_r)
+hold_token_add(
+    struct hold *hold, const char *id, const char *token, int64_t expires, const char **why_r)
 {
 	unsigned char hash[BASE_HASH_SIZE];
 
@@ -105,8 +104,7 @@ letter_failed(struct letter_state *letter, int64_t now)
 {
 	if (letter->due == 0)
 		return;
-	letter->due =
-	    now + hold_backoff(HOLD_LETTER_FIRST_MS, HOLD_LETTER_MAX_MS, letter->tries);
+	letter->due = now + hold_backoff(HOLD_LETTER_FIRST_MS, HOLD_LETTER_MAX_MS, letter->tries);
 	letter->tries++;
 }
 
@@ -131,8 +129,8 @@ letter_of_storm_write(struct hold *hold, struct base_arena *arena, const char *i
 
 	if (result != BASE_OK)
 		return result;
-	letter = (struct letter_state){ storm->letter_due, storm->letter_sent, 0,
-		storm->letter_tries };
+	letter =
+	    (struct letter_state){ storm->letter_due, storm->letter_sent, 0, storm->letter_tries };
 	change(&letter, base_now_ms());
 	storm->letter_due = *due_r = letter.due;
 	storm->letter_sent = letter.sent;
@@ -156,8 +154,7 @@ letter_write(struct hold *hold, struct base_arena *arena, const char *id, letter
 	letter = (struct letter_state){ row->letter_due, row->letter_sent, row->letters,
 		row->letter_tries };
 	change(&letter, base_now_ms());
-	if (hold_state_is_final(row->state) &&
-	    base_now_ms() > row->settled + HOLD_LETTER_KEEP_MS)
+	if (hold_state_is_final(row->state) && base_now_ms() > row->settled + HOLD_LETTER_KEEP_MS)
 		letter.due = 0; /* what names its reader is not kept for ever */
 	if (hold_is_unannounced(row) && letter.due == 0)
 		row->timer = row->deadline = base_now_ms() + row->window * 1000;
@@ -172,8 +169,8 @@ letter_write(struct hold *hold, struct base_arena *arena, const char *id, letter
 
 /* Changes the letter's fields of a row in a transaction; the state stays. */
 static enum base_result
-letter_change(struct hold *hold, struct base_arena *arena, const char *id,
-    letter_fn *change, int64_t *due_r, const char **why_r)
+letter_change(struct hold *hold, struct base_arena *arena, const char *id, letter_fn *change,
+    int64_t *due_r, const char **why_r)
 {
 	int64_t due = 0;
 	enum base_result result = hold_begin(hold, why_r);
@@ -192,8 +189,7 @@ letter_change(struct hold *hold, struct base_arena *arena, const char *id,
 
 /* The same with memory of its own. */
 static enum base_result
-letter_run(struct hold *hold, const char *id, letter_fn *change, int64_t *due_r,
-    const char **why_r)
+letter_run(struct hold *hold, const char *id, letter_fn *change, int64_t *due_r, const char **why_r)
 {
 	struct base_arena *arena = base_arena_new(HOLD_MAX_ROW);
 	enum base_result result;
@@ -224,8 +220,8 @@ hold_letter_wait(struct hold *hold, const char *id, const char **why_r)
 }
 
 enum base_result
-hold_letter_count(struct hold *hold, const char *sender, int64_t since, size_t *count_r,
-    const char **why_r)
+hold_letter_count(
+    struct hold *hold, const char *sender, int64_t since, size_t *count_r, const char **why_r)
 {
 	int64_t count = 0;
 	enum base_result result =

@@ -26,14 +26,13 @@ number(char text_r[NUMBER_SIZE], int64_t value)
 static const char *
 people_text(char text_r[NUMBER_SIZE], const struct store_hold *row)
 {
-	snprintf(text_r, NUMBER_SIZE, "%" PRId64 "%s", row->people,
-	    row->people_kind != 0 ? "+" : "");
+	snprintf(
+	    text_r, NUMBER_SIZE, "%" PRId64 "%s", row->people, row->people_kind != 0 ? "+" : "");
 	return text_r;
 }
 
 void
-hold_audit_hold(
-    const struct store_hold *row, const char *was, const char *queue_id,
+hold_audit_hold(const struct store_hold *row, const char *was, const char *queue_id,
     const char *message_id, size_t part)
 {
 	char score[NUMBER_SIZE], recipients[NUMBER_SIZE], people[NUMBER_SIZE];
@@ -48,8 +47,8 @@ hold_audit_hold(
 	    { "reasons", arena != NULL ? hold_reasons_brief(arena, row->reasons) : NULL },
 	    { "queue_id", queue_id }, { "message_id", message_id }, { "node", row->node },
 	    { "deadline", number(deadline, row->deadline / 1000) },
-	    { "part", part > 0 ? number(number_of_part, (int64_t)part) : NULL },
-	    { "was", was }, { "now", hold_state_str(row->state) });
+	    { "part", part > 0 ? number(number_of_part, (int64_t)part) : NULL }, { "was", was },
+	    { "now", hold_state_str(row->state) });
 	base_arena_free(&arena);
 }
 
@@ -57,9 +56,8 @@ void
 hold_audit_lost(const char *id, enum hold_state was, enum hold_state now, enum hold_how how,
     const char *queue_ids)
 {
-	audit_event(AUDIT_LOST, id, { "was", hold_state_str(was) },
-	    { "now", hold_state_str(now) }, { "how", hold_how_str(how) },
-	    { "queue_ids", queue_ids });
+	audit_event(AUDIT_LOST, id, { "was", hold_state_str(was) }, { "now", hold_state_str(now) },
+	    { "how", hold_how_str(how) }, { "queue_ids", queue_ids });
 }
 
 /* The queue ids of the parts in a state, separated by commas; bounded by the audit. */
@@ -69,8 +67,8 @@ queue_ids_list(struct base_buffer *list_r, const struct store_part *parts, size_
 {
 	for (size_t i = 0; i < count; i++)
 		if (parts[i].state == (int)state)
-			base_buffer_printf(list_r, "%s%s", list_r->length > 0 ? "," : "",
-			    parts[i].queue_id);
+			base_buffer_printf(
+			    list_r, "%s%s", list_r->length > 0 ? "," : "", parts[i].queue_id);
 }
 
 /* The queue showed it on hold, with these files. */
@@ -86,42 +84,35 @@ audit_held(const struct store_hold *before, const struct store_hold *after,
 	audit_event(AUDIT_HELD, after->id, { "sender", after->sender },
 	    { "action", hold_action_str(after->action) },
 	    { "recipients", number(recipients, after->recipient_count) },
-	    { "people", people_text(people, after) },
-	    { "queue_ids", base_buffer_text(&held) }, { "node", after->node },
-	    { "deadline", number(deadline, after->deadline / 1000) },
-	    { "was", hold_state_str(before->state) },
-	    { "now", hold_state_str(after->state) });
+	    { "people", people_text(people, after) }, { "queue_ids", base_buffer_text(&held) },
+	    { "node", after->node }, { "deadline", number(deadline, after->deadline / 1000) },
+	    { "was", hold_state_str(before->state) }, { "now", hold_state_str(after->state) });
 	base_buffer_free(&held);
 }
 
 /* A move that ends with the parts gone the way they should. */
 static void
-audit_end(enum audit_event event, const struct store_hold *before,
-    const struct store_hold *after, const char *queue_ids)
+audit_end(enum audit_event event, const struct store_hold *before, const struct store_hold *after,
+    const char *queue_ids)
 {
-	audit_event(event, after->id, { "by", after->by },
-	    { "was", hold_state_str(before->state) },
+	audit_event(event, after->id, { "by", after->by }, { "was", hold_state_str(before->state) },
 	    { "now", hold_state_str(after->state) }, { "queue_ids", queue_ids });
 }
 
 /* The same for what went back to its author, and how it did. */
 static void
-audit_return(const struct store_hold *before, const struct store_hold *after,
-    const char *queue_ids)
+audit_return(const struct store_hold *before, const struct store_hold *after, const char *queue_ids)
 {
 	audit_event(AUDIT_RETURN, after->id, { "by", after->by },
-	    { "was", hold_state_str(before->state) },
-	    { "now", hold_state_str(after->state) }, { "queue_ids", queue_ids },
-	    { "how", hold_return_str(after->return_how) });
+	    { "was", hold_state_str(before->state) }, { "now", hold_state_str(after->state) },
+	    { "queue_ids", queue_ids }, { "how", hold_return_str(after->return_how) });
 }
 
 /* A move that only asks for something. */
 static void
-audit_start(
-    enum audit_event event, const struct store_hold *before, const struct store_hold *after)
+audit_start(enum audit_event event, const struct store_hold *before, const struct store_hold *after)
 {
-	audit_event(event, after->id, { "by", after->by },
-	    { "was", hold_state_str(before->state) },
+	audit_event(event, after->id, { "by", after->by }, { "was", hold_state_str(before->state) },
 	    { "now", hold_state_str(after->state) });
 }
 
@@ -132,8 +123,7 @@ audit_undo(const struct store_hold *before, const struct store_hold *after)
 	char deadline[NUMBER_SIZE];
 
 	audit_event(AUDIT_UNDO, after->id, { "by", after->by },
-	    { "was", hold_state_str(before->state) },
-	    { "now", hold_state_str(after->state) },
+	    { "was", hold_state_str(before->state) }, { "now", hold_state_str(after->state) },
 	    { "deadline", number(deadline, after->deadline / 1000) });
 }
 
@@ -167,8 +157,7 @@ hold_move_audit(const struct store_hold *before, const struct store_hold *after,
 		audit_held(before, after, parts, part_count);
 		break;
 	case HOLD_SENDING:
-		audit_start(before->state == HOLD_HELD ? AUDIT_SEND : AUDIT_RESTORE,
-		    before, after);
+		audit_start(before->state == HOLD_HELD ? AUDIT_SEND : AUDIT_RESTORE, before, after);
 		break;
 	case HOLD_UNDONE:
 		audit_undo(before, after);
@@ -239,8 +228,8 @@ letter_time(const struct store_hold *row, enum hold_state to, int64_t now)
 
 /* What goes with a new state. */
 static void
-row_enter(struct base_arena *arena, struct store_hold *row, enum hold_state to,
-    bool is_looking, int64_t now)
+row_enter(struct base_arena *arena, struct store_hold *row, enum hold_state to, bool is_looking,
+    int64_t now)
 {
 	row->letter_due = letter_time(row, to, now);
 	row->letter_tries = row->letter_due != 0 ? 0 : row->letter_tries;
@@ -311,15 +300,15 @@ window_wait(struct store_hold *row, int64_t now)
 }
 
 enum base_result
-hold_move(struct hold *hold, struct base_arena *arena, struct store_hold *row,
-    enum hold_state to, const char *by, bool is_looking, int64_t now, const char **why_r)
+hold_move(struct hold *hold, struct base_arena *arena, struct store_hold *row, enum hold_state to,
+    const char *by, bool is_looking, int64_t now, const char **why_r)
 {
 	enum hold_state from = row->state;
 	enum base_result result;
 
 	if (!hold_move_is_allowed(from, to)) {
-		*why_r = base_why("%s cannot move from %s to %s", row->id,
-		    hold_state_str(from), hold_state_str(to));
+		*why_r = base_why("%s cannot move from %s to %s", row->id, hold_state_str(from),
+		    hold_state_str(to));
 		return BASE_REFUSE;
 	}
 	row_enter(arena, row, to, is_looking, now);
@@ -354,7 +343,7 @@ struct wish {
 	const char *id;
 	enum hold_wish kind;
 	const char *by;
-	const char *client; /* NULL: none */
+	const char *client;  /* NULL: none */
 	const char *refused; /* why nothing moved, for the audit; NULL: it did */
 };
 
@@ -371,8 +360,7 @@ static bool
 wish_is_early(const struct store_hold *row, const struct wish *wish, int64_t now)
 {
 	return wish->kind == HOLD_WISH_RESTORE && strcmp(wish->by, "admin") != 0 &&
-	       now < row->moved + HOLD_RESTORE_AFTER_MS &&
-	       now > row->moved - HOLD_CLOCK_SKEW_MS;
+	       now < row->moved + HOLD_RESTORE_AFTER_MS && now > row->moved - HOLD_CLOCK_SKEW_MS;
 }
 
 /* Is it a wish for what is kept because it is too large to come back? */
@@ -392,8 +380,7 @@ wish_fits(const struct store_hold *row, const struct wish *wish)
 
 /* Is the wish possible in the row's state? */
 static enum base_result
-wish_check(
-    const struct store_hold *row, struct wish *wish, int64_t now, const char **why_r)
+wish_check(const struct store_hold *row, struct wish *wish, int64_t now, const char **why_r)
 {
 	if (!wish_fits(row, wish)) {
 		wish->refused = "state";
@@ -440,8 +427,7 @@ wish_write(struct hold *hold, struct base_arena *arena, struct wish *wish,
 	*before_r = *after_r = *row;
 	result = wish_check(row, wish, now, why_r);
 	if (result == BASE_OK)
-		result =
-		    store_part_list(hold->store, arena, wish->id, &parts, &count, why_r);
+		result = store_part_list(hold->store, arena, wish->id, &parts, &count, why_r);
 	if (result != BASE_OK)
 		return result;
 	if (hold_is_kept(row) && wish->kind == HOLD_WISH_UNDO)
@@ -452,8 +438,7 @@ wish_write(struct hold *hold, struct base_arena *arena, struct wish *wish,
 
 /* One wish in a transaction of its own. */
 static enum base_result
-wish_run(
-    struct hold *hold, struct base_arena *arena, struct wish *wish, const char **why_r)
+wish_run(struct hold *hold, struct base_arena *arena, struct wish *wish, const char **why_r)
 {
 	struct store_hold before = { .id = NULL };
 	struct store_hold after;

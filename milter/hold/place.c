@@ -25,12 +25,12 @@ struct asked {
 /* One caller of hold_place(), on its own stack. */
 struct hold_place {
 	struct hold_place *next;
-	struct asked whole, alone; /* with the other parts of the act, and without them */
+	struct asked whole, alone;          /* with the other parts of the act, and without them */
 	const struct hold_request *request; /* the one of them that counts */
 	const struct store_hold *fresh;     /* its row */
-	struct base_arena *arena;       /* of the caller; the leader uses it, too */
-	struct store_blob act;          /* under which its hold is found */
-	bool is_alone;                  /* the parts before are out of reach */
+	struct base_arena *arena;           /* of the caller; the leader uses it, too */
+	struct store_blob act;              /* under which its hold is found */
+	bool is_alone;                      /* the parts before are out of reach */
 	bool is_done;
 	enum base_result result;
 	char why[256];
@@ -46,16 +46,16 @@ struct hold_place {
 /* --- writing, inside the leader's transaction ------------------------------------ */
 
 enum base_result
-hold_part_write(struct hold *hold, const struct hold_request *request, const char *id,
-    int64_t now, const char **why_r)
+hold_part_write(struct hold *hold, const struct hold_request *request, const char *id, int64_t now,
+    const char **why_r)
 {
 	struct store_part part = { .hold_id = id,
 		.queue_id = request->queue_id,
 		.state = HOLD_PART_PLACING,
 		.mail = request->mail,
 		.created = now };
-	enum base_result result = store_part_insert(
-	    hold->store, &part, request->lesson, request->lesson_length, why_r);
+	enum base_result result =
+	    store_part_insert(hold->store, &part, request->lesson, request->lesson_length, why_r);
 
 	/* the MTA was asked twice, or it used a queue id again */
 	if (result == BASE_REFUSE)
@@ -75,8 +75,7 @@ brake_check(struct hold *hold, struct hold_place *place, int64_t now, const char
 
 	if (place->row.action != HOLD_STORM)
 		return BASE_OK;
-	result =
-	    store_storm_get(hold->store, place->arena, place->row.storm, &storm, why_r);
+	result = store_storm_get(hold->store, place->arena, place->row.storm, &storm, why_r);
 	if (result != BASE_OK)
 		return result;
 	if (storm->state != HOLD_STORM_ON || storm->until <= now) {
@@ -157,8 +156,8 @@ place_new(struct hold *hold, struct hold_place *place, int64_t now, const char *
  * The parts are judged as one, so each one's lesson holds those of the parts before.
  */
 static enum base_result
-lesson_choose(struct hold *hold, const struct store_hold *row,
-    const struct hold_request *request, bool *is_kept_r, const char **why_r)
+lesson_choose(struct hold *hold, const struct store_hold *row, const struct hold_request *request,
+    bool *is_kept_r, const char **why_r)
 {
 	enum base_result result = BASE_OK;
 
@@ -181,8 +180,7 @@ audience_widen(struct hold_place *place, const struct hold_request *request)
 {
 	struct store_hold *row = &place->row;
 
-	row->recipient_count =
-	    larger(row->recipient_count, (int64_t)request->recipient_count);
+	row->recipient_count = larger(row->recipient_count, (int64_t)request->recipient_count);
 	row->people = larger(row->people, (int64_t)request->people);
 	/* Something known and something unknown make at least what is known. */
 	if (row->people_kind != (int)request->people_kind)
@@ -197,10 +195,9 @@ static void
 audience_add(struct hold_place *place, const struct hold_request *request)
 {
 	struct store_hold *row = &place->row;
-	bool has_lists = row->people != row->recipient_count ||
-			 request->people != request->recipient_count ||
-			 row->people_kind != HOLD_PEOPLE_EXACT ||
-			 request->people_kind != HOLD_PEOPLE_EXACT;
+	bool has_lists =
+	    row->people != row->recipient_count || request->people != request->recipient_count ||
+	    row->people_kind != HOLD_PEOPLE_EXACT || request->people_kind != HOLD_PEOPLE_EXACT;
 
 	row->recipient_count += (int64_t)request->recipient_count;
 	row->people = has_lists ? larger(row->people, (int64_t)request->people)
@@ -277,9 +274,8 @@ is_past_more_mail(const struct store_hold *row, int64_t now)
 {
 	if (row->state == HOLD_PLACING)
 		return false;
-	return row->state != HOLD_HELD ||
-	       (row->action == HOLD_UNDO && !hold_is_unannounced(row) &&
-		   row->deadline - now < row->window * 1000 / 2);
+	return row->state != HOLD_HELD || (row->action == HOLD_UNDO && !hold_is_unannounced(row) &&
+					      row->deadline - now < row->window * 1000 / 2);
 }
 
 /* What the act is called from here on: nobody finds it who does not come by this hold. */
@@ -325,16 +321,15 @@ whole_take(struct hold_place *place)
  * The holds that tell of parts of one mail alone have one name: the last of them is found at once.
  */
 static const char *
-name_behind(struct hold_place *place, const struct store_hold *row,
-    const struct store_part *parts, size_t count, int64_t now)
+name_behind(struct hold_place *place, const struct store_hold *row, const struct store_part *parts,
+    size_t count, int64_t now)
 {
 	const struct hold_request *request = place->request;
 
 	if (place->is_alone)
 		return "";
-	if (is_released(row)
-		? (int64_t)request->recipient_count <= row->recipient_count
-		: is_joinable(row, now) && has_mail(parts, count, request->mail))
+	if (is_released(row) ? (int64_t)request->recipient_count <= row->recipient_count
+			     : is_joinable(row, now) && has_mail(parts, count, request->mail))
 		return "";
 	if (!has_mail(parts, count, request->mail))
 		return is_released(row) || is_past_more_mail(row, now) ? row->id : "";
@@ -344,20 +339,19 @@ name_behind(struct hold_place *place, const struct store_hold *row,
 
 /* The hold of the request's act as it concerns its mail; NONE: there is none. */
 static enum base_result
-row_find(struct hold *hold, struct hold_place *place, int64_t now,
-    struct store_hold **row_r, size_t *part_count_r, const char **why_r)
+row_find(struct hold *hold, struct hold_place *place, int64_t now, struct store_hold **row_r,
+    size_t *part_count_r, const char **why_r)
 {
 	struct store_part *parts;
 	enum base_result result;
 	const char *name;
 
 	do {
-		result = store_hold_by_act(hold->store, place->arena, hold->node,
-		    place->act.data, place->act.length, now - HOLD_ACT_SECONDS * 1000,
-		    row_r, why_r);
+		result = store_hold_by_act(hold->store, place->arena, hold->node, place->act.data,
+		    place->act.length, now - HOLD_ACT_SECONDS * 1000, row_r, why_r);
 		if (result == BASE_OK)
-			result = store_part_list(hold->store, place->arena, (*row_r)->id,
-			    &parts, part_count_r, why_r);
+			result = store_part_list(
+			    hold->store, place->arena, (*row_r)->id, &parts, part_count_r, why_r);
 		if (result != BASE_OK)
 			return result;
 		name = name_behind(place, *row_r, parts, *part_count_r, now);
@@ -405,8 +399,7 @@ place_end(struct hold_place *place, enum base_result result, const char *why)
 
 /* Writes the requests from `first` up to `end` in one transaction. */
 static enum base_result
-some_write(struct hold *hold, struct hold_place *first, const struct hold_place *end,
-    int64_t now)
+some_write(struct hold *hold, struct hold_place *first, const struct hold_place *end, int64_t now)
 {
 	const char *why = "";
 	enum base_result result = hold_begin(hold, &why);
@@ -569,15 +562,13 @@ place_run(struct hold *hold, struct base_arena *arena, const struct hold_request
 		*why_r = base_why("%s", place.why);
 		return place.result;
 	}
-	*placed_r =
-	    (struct hold_placed){ .terms = { .action = place.row.action,
-				      .window = place.row.window,
-				      .limited_by = limit_name(place.row.limited_by) } };
+	*placed_r = (struct hold_placed){ .terms = { .action = place.row.action,
+					      .window = place.row.window,
+					      .limited_by = limit_name(place.row.limited_by) } };
 	if (place.is_limited_out)
 		return BASE_OK;
 	memcpy(placed_r->id, place.row.id, BASE_ID_SIZE);
-	hold_audit_hold(
-	    &place.row, place.was, request->queue_id, request->message_id, place.part);
+	hold_audit_hold(&place.row, place.was, request->queue_id, request->message_id, place.part);
 	return BASE_OK;
 }
 

@@ -17,8 +17,8 @@ renew_tell(const char *answer)
 	static const char what[] = STORE_HOLDS_PATH " or its log was removed or replaced";
 
 	base_log(BASE_LOG_ERROR, "%s while it is in use: %s", what, answer);
-	audit_event(AUDIT_ERROR, NULL, { "where", "store" }, { "what", what },
-	    { "answer", answer });
+	audit_event(
+	    AUDIT_ERROR, NULL, { "where", "store" }, { "what", what }, { "answer", answer });
 }
 
 /* Opens it anew, unless another thread has; renew_lock is held. */

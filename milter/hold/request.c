@@ -32,8 +32,7 @@ hold_request_check(const struct hold_request *request, const char **why_r)
 		 !is_span(request->announce))
 		*why_r = base_why("a window or grace is out of range");
 	else if (request->act_length == 0 || request->lesson_length > HOLD_MAX_LESSON)
-		*why_r =
-		    base_why("no act, or a lesson of more than %u bytes", HOLD_MAX_LESSON);
+		*why_r = base_why("no act, or a lesson of more than %u bytes", HOLD_MAX_LESSON);
 	else if (strlen(request->sender) > HOLD_MAX_SENDER)
 		*why_r = base_why("a sender of more than %d bytes", HOLD_MAX_SENDER);
 	else
@@ -117,8 +116,7 @@ reasons_make(struct base_arena *arena, const struct hold_request *request)
 	struct base_buffer text;
 	const char *copy;
 
-	base_buffer_init(
-	    &text, HOLD_MAX_REASONS * (2 * HOLD_MAX_NAME + HOLD_MAX_REASON + 8));
+	base_buffer_init(&text, HOLD_MAX_REASONS * (2 * HOLD_MAX_NAME + HOLD_MAX_REASON + 8));
 	hold_reasons_write(&text, request->reasons, request->reason_count, false);
 	copy = base_arena_strdup(arena, base_buffer_text(&text));
 	base_buffer_free(&text);
@@ -126,9 +124,8 @@ reasons_make(struct base_arena *arena, const struct hold_request *request)
 }
 
 enum base_result
-hold_row_make(struct hold *hold, struct base_arena *arena,
-    const struct hold_request *request, const char *id, struct store_hold *row_r,
-    const char **why_r)
+hold_row_make(struct hold *hold, struct base_arena *arena, const struct hold_request *request,
+    const char *id, struct store_hold *row_r, const char **why_r)
 {
 	struct store_hold row = {
 		.id = id,

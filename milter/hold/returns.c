@@ -15,18 +15,17 @@
 
 /* The queue files whose message is still to be brought back. */
 static enum base_result
-returning_parts(struct hold *hold, struct base_arena *arena,
-    struct hold_returning *returning, const char **why_r)
+returning_parts(struct hold *hold, struct base_arena *arena, struct hold_returning *returning,
+    const char **why_r)
 {
 	struct store_part *parts = NULL;
 	size_t count = 0;
-	enum base_result result = store_part_list(
-	    hold->store, arena, returning->view.id, &parts, &count, why_r);
+	enum base_result result =
+	    store_part_list(hold->store, arena, returning->view.id, &parts, &count, why_r);
 
 	if (result != BASE_OK)
 		return result;
-	returning->queue_ids =
-	    base_arena_array(arena, count + 1, sizeof(*returning->queue_ids));
+	returning->queue_ids = base_arena_array(arena, count + 1, sizeof(*returning->queue_ids));
 	returning->mails = base_arena_array(arena, count + 1, sizeof(*returning->mails));
 	if (returning->queue_ids == NULL || returning->mails == NULL) {
 		*why_r = base_why("no memory for the files of a hold");
@@ -44,13 +43,13 @@ returning_parts(struct hold *hold, struct base_arena *arena,
 }
 
 enum base_result
-hold_return_next(struct hold *hold, struct base_arena *arena,
-    struct hold_returning *returning_r, const char **why_r)
+hold_return_next(struct hold *hold, struct base_arena *arena, struct hold_returning *returning_r,
+    const char **why_r)
 {
 	struct hold_returning returning = { .count = 0 };
 	struct store_hold *row = NULL;
-	enum base_result result = hold_aside_read(
-	    hold, &hold->returns, arena, STORE_DUE_RETURN, &row, why_r);
+	enum base_result result =
+	    hold_aside_read(hold, &hold->returns, arena, STORE_DUE_RETURN, &row, why_r);
 
 	if (result == BASE_OK)
 		result = hold_view_make(hold, arena, row, &returning.view, why_r);
@@ -71,11 +70,11 @@ void
 hold_return_aside(struct hold *hold, const char *id, bool is_back, const char *why)
 {
 	if (is_back)
-		hold_aside_keep(&hold->returns, id,
-		    "it came back to its author, which cannot be written", why);
+		hold_aside_keep(
+		    &hold->returns, id, "it came back to its author, which cannot be written", why);
 	else
-		hold_aside_add(&hold->returns, id,
-		    "what came of its return cannot be read or written", why);
+		hold_aside_add(
+		    &hold->returns, id, "what came of its return cannot be read or written", why);
 }
 
 /* --- writing it down -------------------------------------------------------------- */
@@ -86,7 +85,7 @@ struct outcome {
 	size_t count;
 	enum hold_return how; /* LETTER: if it was the last one */
 	bool is_answered;     /* by the MTA */
-	bool is_news;	      /* output: the row did not say so before */
+	bool is_news;         /* output: the row did not say so before */
 };
 
 /* Is it one of these? */
@@ -131,8 +130,7 @@ parts_mark(struct hold *hold, struct base_arena *arena, const struct store_hold 
 static void
 row_later(struct store_hold *row, bool is_answered, int64_t now)
 {
-	int64_t wait = hold_backoff(
-	    HOLD_LETTER_FIRST_MS, HOLD_LETTER_MAX_MS, row->return_tries);
+	int64_t wait = hold_backoff(HOLD_LETTER_FIRST_MS, HOLD_LETTER_MAX_MS, row->return_tries);
 
 	if (is_answered)
 		row->return_tries++;
@@ -142,7 +140,9 @@ row_later(struct store_hold *row, bool is_answered, int64_t now)
 	row->due = now;
 }
 
-/* Too large for any letter: nothing is tried any more until somebody decides; its author is told. */
+/*
+ * Too large for any letter: nothing is tried any more until somebody decides; its author is told.
+ */
 static void
 row_keep(struct store_hold *row, int64_t now)
 {
@@ -188,8 +188,8 @@ outcome_write(struct hold *hold, struct base_arena *arena, struct store_hold *ro
 
 /* The same in a transaction that has not begun yet. */
 static enum base_result
-outcome_commit(struct hold *hold, struct base_arena *arena, const char *id,
-    struct outcome *outcome, const char **why_r)
+outcome_commit(struct hold *hold, struct base_arena *arena, const char *id, struct outcome *outcome,
+    const char **why_r)
 {
 	struct store_hold *row = NULL;
 	enum base_result result = hold_begin(hold, why_r);
@@ -197,10 +197,9 @@ outcome_commit(struct hold *hold, struct base_arena *arena, const char *id,
 	if (result != BASE_OK)
 		return result;
 	result = store_hold_get(hold->store, arena, id, &row, why_r);
-	if (result == BASE_OK && (row->state != HOLD_RETURNING ||
-				     row->return_how == HOLD_RETURN_LETTER ||
-				     row->return_how == HOLD_RETURN_KEPT ||
-				     row->return_how == HOLD_RETURN_BOUNCE))
+	if (result == BASE_OK &&
+	    (row->state != HOLD_RETURNING || row->return_how == HOLD_RETURN_LETTER ||
+		row->return_how == HOLD_RETURN_KEPT || row->return_how == HOLD_RETURN_BOUNCE))
 		result = BASE_NONE;
 	if (result == BASE_OK)
 		result = outcome_write(hold, arena, row, outcome, why_r);
@@ -213,8 +212,7 @@ outcome_commit(struct hold *hold, struct base_arena *arena, const char *id,
 
 /* With memory of its own; the keeper goes on. */
 static enum base_result
-outcome_run(
-    struct hold *hold, const char *id, struct outcome *outcome, const char **why_r)
+outcome_run(struct hold *hold, const char *id, struct outcome *outcome, const char **why_r)
 {
 	struct base_arena *arena = base_arena_new(HOLD_MAX_ROW);
 	enum base_result result;
@@ -231,8 +229,8 @@ outcome_run(
 }
 
 enum base_result
-hold_return_taken(struct hold *hold, const char *id, const char *const *queue_ids,
-    size_t count, const char **why_r)
+hold_return_taken(struct hold *hold, const char *id, const char *const *queue_ids, size_t count,
+    const char **why_r)
 {
 	struct outcome outcome = {
 		.queue_ids = queue_ids, .count = count, .how = HOLD_RETURN_LETTER
@@ -250,8 +248,8 @@ hold_return_bounce(struct hold *hold, const char *id, const char **why_r)
 }
 
 enum base_result
-hold_return_failed(struct hold *hold, const char *id, enum hold_return how,
-    bool is_answered, bool *is_news_r, const char **why_r)
+hold_return_failed(struct hold *hold, const char *id, enum hold_return how, bool is_answered,
+    bool *is_news_r, const char **why_r)
 {
 	struct outcome outcome = { .how = how, .is_answered = is_answered };
 	enum base_result result = outcome_run(hold, id, &outcome, why_r);

@@ -46,8 +46,7 @@ number(char text_r[NUMBER_SIZE], int64_t value)
 
 /* The audit line of one change; `held` < 0: not known yet; `client` NULL: nobody's. */
 static void
-storm_audit(
-    const struct store_storm *storm, const char *what, int64_t held, const char *client)
+storm_audit(const struct store_storm *storm, const char *what, int64_t held, const char *client)
 {
 	char people[NUMBER_SIZE], answers[NUMBER_SIZE], answerers[NUMBER_SIZE];
 	char until[NUMBER_SIZE], count[NUMBER_SIZE];
@@ -74,9 +73,8 @@ blob_of(const unsigned char mac[BASE_MAC_SIZE])
 
 /* Is there a brake on this topic, a lifted one, or an answer that still counts? */
 static enum base_result
-topic_look(struct hold *hold, struct base_arena *arena,
-    const struct hold_storm_limits *limits, const struct store_blob *topic, int64_t now,
-    const char **why_r)
+topic_look(struct hold *hold, struct base_arena *arena, const struct hold_storm_limits *limits,
+    const struct store_blob *topic, int64_t now, const char **why_r)
 {
 	struct store_storm *storm = NULL;
 	size_t answers = 0, answerers = 0;
@@ -84,8 +82,8 @@ topic_look(struct hold *hold, struct base_arena *arena,
 	    store_storm_by_topic(hold->store, arena, topic, now, &storm, why_r);
 
 	if (result == BASE_NONE)
-		result = store_answer_count(hold->store, topic, now - limits->window * 1000,
-		    &answers, &answerers, why_r);
+		result = store_answer_count(
+		    hold->store, topic, now - limits->window * 1000, &answers, &answerers, why_r);
 	return result == BASE_OK && storm == NULL && answers == 0 ? BASE_NONE : result;
 }
 
@@ -94,9 +92,9 @@ topic_look(struct hold *hold, struct base_arena *arena,
  * list, or the first of these mails, by the key that named it when something was counted.
  */
 static enum base_result
-topic_find(struct hold *hold, struct base_arena *arena,
-    const struct hold_storm_limits *limits, const struct hold_storm_answer *answer,
-    int64_t now, struct store_blob *topic_r, const char **why_r)
+topic_find(struct hold *hold, struct base_arena *arena, const struct hold_storm_limits *limits,
+    const struct hold_storm_answer *answer, int64_t now, struct store_blob *topic_r,
+    const char **why_r)
 {
 	enum base_result result = BASE_NONE;
 	struct store_blob topic;
@@ -140,9 +138,9 @@ struct standing {
 };
 
 static enum base_result
-standing_find(struct hold *hold, struct base_arena *arena,
-    const struct hold_storm_limits *limits, const struct hold_storm_answer *answer,
-    int64_t now, struct standing *standing, const char **why_r)
+standing_find(struct hold *hold, struct base_arena *arena, const struct hold_storm_limits *limits,
+    const struct hold_storm_answer *answer, int64_t now, struct standing *standing,
+    const char **why_r)
 {
 	struct store_blob act = blob_of(answer->act);
 	enum base_result result =
@@ -161,9 +159,9 @@ standing_find(struct hold *hold, struct base_arena *arena,
 
 /* Begins a brake: from now on answers are held. */
 static enum base_result
-storm_begin(struct hold *hold, struct base_arena *arena,
-    const struct hold_storm_limits *limits, const struct hold_storm_answer *answer,
-    struct store_storm *storm, int64_t now, const char **why_r)
+storm_begin(struct hold *hold, struct base_arena *arena, const struct hold_storm_limits *limits,
+    const struct hold_storm_answer *answer, struct store_storm *storm, int64_t now,
+    const char **why_r)
 {
 	char *id = base_arena_alloc(arena, BASE_ID_SIZE);
 	char *subject;
@@ -192,9 +190,8 @@ storm_begin(struct hold *hold, struct base_arena *arena,
 	storm->until = now + limits->span * 1000;
 	storm->on_end = limits->on_end;
 	storm->by = "";
-	if (store_answer_people(hold->store, arena, &storm->topic,
-		now - limits->window * 1000, HOLD_STORM_NAMED, &storm->answered_by,
-		why_r) != BASE_OK)
+	if (store_answer_people(hold->store, arena, &storm->topic, now - limits->window * 1000,
+		HOLD_STORM_NAMED, &storm->answered_by, why_r) != BASE_OK)
 		storm->answered_by = ""; /* the letter then tells how many they are */
 	storm->letter_due = *answer->owner != '\0' ? now : 0;
 	return store_storm_insert(hold->store, storm, why_r);
@@ -202,10 +199,9 @@ storm_begin(struct hold *hold, struct base_arena *arena,
 
 /* Counts an answer that passes; *has_begun_r: it was the last one that may. */
 static enum base_result
-answer_write(struct hold *hold, struct base_arena *arena,
-    const struct hold_storm_limits *limits, const struct hold_storm_answer *answer,
-    const struct standing *standing, int64_t now, struct store_storm *storm_r,
-    bool *has_begun_r, const char **why_r)
+answer_write(struct hold *hold, struct base_arena *arena, const struct hold_storm_limits *limits,
+    const struct hold_storm_answer *answer, const struct standing *standing, int64_t now,
+    struct store_storm *storm_r, bool *has_begun_r, const char **why_r)
 {
 	bool is_named = answer->person != NULL && answer->person[0] != '\0';
 	struct store_storm storm = { .topic = standing->topic };
@@ -248,9 +244,8 @@ answer_write(struct hold *hold, struct base_arena *arena,
 
 /* The same question with the database to itself, and the answer counted. */
 static enum base_result
-ask_write(struct hold *hold, struct base_arena *arena,
-    const struct hold_storm_limits *limits, const struct hold_storm_answer *answer,
-    struct hold_storm_brake *brake_r, const char **why_r)
+ask_write(struct hold *hold, struct base_arena *arena, const struct hold_storm_limits *limits,
+    const struct hold_storm_answer *answer, struct hold_storm_brake *brake_r, const char **why_r)
 {
 	struct standing standing = { .storm = NULL };
 	struct store_storm begun;
@@ -273,8 +268,7 @@ ask_write(struct hold *hold, struct base_arena *arena,
 		return result;
 	if (has_begun)
 		storm_audit(&begun, "started", -1, NULL);
-	if (standing.storm == NULL || standing.storm->state != HOLD_STORM_ON ||
-	    standing.is_counted)
+	if (standing.storm == NULL || standing.storm->state != HOLD_STORM_ON || standing.is_counted)
 		return BASE_NONE;
 	brake_copy(standing.storm, brake_r);
 	return BASE_OK;
@@ -286,8 +280,7 @@ ask_write(struct hold *hold, struct base_arena *arena,
  */
 static enum base_result
 ask(struct hold *hold, struct base_arena *arena, const struct hold_storm_limits *limits,
-    const struct hold_storm_answer *answer, struct hold_storm_brake *brake_r,
-    const char **why_r)
+    const struct hold_storm_answer *answer, struct hold_storm_brake *brake_r, const char **why_r)
 {
 	struct standing standing = { .storm = NULL };
 	enum base_result result =
@@ -305,8 +298,7 @@ ask(struct hold *hold, struct base_arena *arena, const struct hold_storm_limits 
 
 enum base_result
 hold_storm_ask(struct hold *hold, const struct hold_storm_limits *limits,
-    const struct hold_storm_answer *answer, struct hold_storm_brake *brake_r,
-    const char **why_r)
+    const struct hold_storm_answer *answer, struct hold_storm_brake *brake_r, const char **why_r)
 {
 	struct base_arena *arena = base_arena_new(STORM_BYTES);
 	enum base_result result;
@@ -362,15 +354,14 @@ lift_write(struct hold *hold, struct base_arena *arena, const char *id, const ch
 	if (result == BASE_OK)
 		result = store_storm_held(hold->store, id, held_r, why_r);
 	if (result == BASE_OK)
-		result =
-		    store_storm_release(hold->store, id, states, now, MAIL_END_SEND, why_r);
+		result = store_storm_release(hold->store, id, states, now, MAIL_END_SEND, why_r);
 	*storm_r = storm;
 	return result == BASE_NONE ? BASE_OK : result;
 }
 
 enum base_result
-hold_storm_lift(struct hold *hold, const char *id, const char *by, const char *client,
-    const char **why_r)
+hold_storm_lift(
+    struct hold *hold, const char *id, const char *by, const char *client, const char **why_r)
 {
 	struct base_arena *arena = base_arena_new(STORM_BYTES);
 	struct store_storm *storm = NULL;
@@ -432,14 +423,14 @@ storm_end(struct hold *hold, struct store_storm *storm, int64_t now, const char 
 }
 
 enum base_result
-hold_storms_end(struct hold *hold, struct hold_aside *aside, struct base_arena *arena,
-    const char **why_r)
+hold_storms_end(
+    struct hold *hold, struct hold_aside *aside, struct base_arena *arena, const char **why_r)
 {
 	int64_t now = base_now_ms();
 	const char **ids = NULL;
 	size_t count = 0;
-	enum base_result result = hold_aside_next(
-	    hold, aside, arena, STORE_DUE_STORM, &ids, &count, why_r);
+	enum base_result result =
+	    hold_aside_next(hold, aside, arena, STORE_DUE_STORM, &ids, &count, why_r);
 
 	/* one that cannot be ended is no reason to let those behind it go on */
 	for (size_t i = 0; result == BASE_OK && i < count; i++) {
@@ -492,8 +483,8 @@ hold_storm_view_make(const struct store_storm *storm, struct hold_view *view_r)
 		.author = "",
 		.storm = storm->id,
 	};
-	hold_mark_make(view_r->mark, storm->state,
-	    storm->ended != 0 ? storm->ended : storm->started);
+	hold_mark_make(
+	    view_r->mark, storm->state, storm->ended != 0 ? storm->ended : storm->started);
 }
 
 enum base_result
@@ -510,9 +501,8 @@ hold_storm_each(struct hold *hold, bool all,
 		*why_r = base_why("no memory to list storms");
 		return BASE_BROKEN;
 	}
-	result =
-	    store_storm_some(hold->store, arena, all ? STORE_STORMS_ALL : STORE_STORMS_OPEN,
-		"", 0, &storms, STORM_ROWS, &count, why_r);
+	result = store_storm_some(hold->store, arena, all ? STORE_STORMS_ALL : STORE_STORMS_OPEN,
+	    "", 0, &storms, STORM_ROWS, &count, why_r);
 	for (size_t i = 0; result == BASE_OK && i < count; i++) {
 		const struct store_storm *storm = &storms[i];
 		struct hold_storm_view view = { .id = storm->id,

@@ -5,10 +5,10 @@
  * WHAT IT DOES
  *	Counts the people who answered everybody in one topic, which is a thread. When there
  *	were as many within the window as the limits allow, a brake is on for a while: who
- *	answers everybody in it then is held (HOLD_STORM). One person who answers often is one. It ends by itself, and what it held is sent or
- *	returned; or somebody lifts it, and what it held is sent at once, and the topic is left
- *	alone for as long as a brake lasts. It is written down with the held mail, so a restart
- *	changes nothing and all nodes share it.
+ *	answers everybody in it then is held (HOLD_STORM). One person who answers often is one. It
+ *	ends by itself, and what it held is sent or returned; or somebody lifts it, and what it held
+ *	is sent at once, and the topic is left alone for as long as a brake lasts. It is written
+ *	down with the held mail, so a restart changes nothing and all nodes share it.
  *
  *	ON -> LIFTED -> OVER    by the owner's link, or by an admin
  *	ON -> OVER              by its time
@@ -47,9 +47,9 @@ const char *hold_storm_state_str(enum hold_storm_state state);
 #define HOLD_STORM_MAX_WINDOW 86400
 
 struct hold_storm_limits {
-	size_t replies;	 /* people whose answers pass within the window */
-	int64_t window;	 /* seconds */
-	int64_t span;	 /* seconds a brake lasts */
+	size_t replies;       /* people whose answers pass within the window */
+	int64_t window;       /* seconds */
+	int64_t span;         /* seconds a brake lasts */
 	enum mail_end on_end; /* of what it holds: RETURN or SEND */
 };
 
@@ -58,20 +58,20 @@ struct hold_storm_limits {
  * before by an earlier key of the site comes by each of them, by the current one first.
  */
 struct hold_storm_answer {
-	const char *list;			/* the largest one it goes to, "" for none */
+	const char *list; /* the largest one it goes to, "" for none */
 	unsigned char topics[BASE_KEY_MAX][BASE_MAC_SIZE]; /* the first mail of the thread */
 	size_t topic_count;
 	unsigned char ids[HOLD_STORM_IDS][BASE_MAC_SIZE]; /* of a thread: what it answers */
 	size_t id_count;
-	unsigned char message[BASE_MAC_SIZE];	/* the answer itself, made as ids are */
-	unsigned char act[BASE_MAC_SIZE];	/* the same for its parts, by whichever key */
-	unsigned char sender[BASE_MAC_SIZE];	/* the proved person, not who stands in From */
-	const char *person;			/* the same as an address, to be named to the owner */
+	unsigned char message[BASE_MAC_SIZE]; /* the answer itself, made as ids are */
+	unsigned char act[BASE_MAC_SIZE];     /* the same for its parts, by whichever key */
+	unsigned char sender[BASE_MAC_SIZE];  /* the proved person, not who stands in From */
+	const char *person;                   /* the same as an address, to be named to the owner */
 	/* by which a thread is known to those who do not say what they answer */
 	unsigned char alias[BASE_MAC_SIZE];
 	bool has_alias;
 	unsigned long people;
-	const char *owner;			/* who is told when a brake begins, "" nobody */
+	const char *owner; /* who is told when a brake begins, "" nobody */
 	const char *subject;
 	const char *language;
 };
@@ -79,31 +79,30 @@ struct hold_storm_answer {
 /* The brake that is on. */
 struct hold_storm_brake {
 	char id[BASE_ID_SIZE];
-	int64_t until;	 /* seconds since 1970 */
-	size_t answers;	 /* that passed within the window before it began */
+	int64_t until;    /* seconds since 1970 */
+	size_t answers;   /* that passed within the window before it began */
 	size_t answerers; /* people who wrote them */
 	enum mail_end on_end;
 };
 
 /* OK: a brake is on, hold it. NONE: it may pass, and is counted. */
 enum base_result hold_storm_ask(struct hold *hold, const struct hold_storm_limits *limits,
-	const struct hold_storm_answer *answer, struct hold_storm_brake *brake_r,
-	const char **why_r);
+    const struct hold_storm_answer *answer, struct hold_storm_brake *brake_r, const char **why_r);
 
 /*
  * Ends a brake and sends what it holds. `by`: "link" or "admin"; `client`: the address of the
  * link's reader, for the audit, or NULL.
  */
-enum base_result hold_storm_lift(struct hold *hold, const char *id, const char *by,
-	const char *client, const char **why_r);
+enum base_result hold_storm_lift(
+    struct hold *hold, const char *id, const char *by, const char *client, const char **why_r);
 
 /* One storm, for an admin's list. Times in seconds since 1970. */
 struct hold_storm_view {
 	const char *id;
 	enum hold_storm_state state;
-	const char *list;    /* "" for a thread */
-	const char *owner;   /* "" for nobody */
-	const char *subject; /* "" once it is over */
+	const char *list;        /* "" for a thread */
+	const char *owner;       /* "" for nobody */
+	const char *subject;     /* "" once it is over */
 	const char *answered_by; /* some of those who answered, one a line; "" once it is over */
 	unsigned long people;
 	size_t answers, answerers;
@@ -116,7 +115,7 @@ struct hold_storm_view {
 
 /* Newest first, at most 200; only those that are not over, or all. */
 enum base_result hold_storm_each(struct hold *hold, bool all,
-	void (*each)(void *context, const struct hold_storm_view *view), void *context,
-	const char **why_r);
+    void (*each)(void *context, const struct hold_storm_view *view), void *context,
+    const char **why_r);
 
 #endif

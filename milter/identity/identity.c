@@ -17,8 +17,7 @@ address_unmap(struct identity_peer *peer, const struct sockaddr_in6 *mapped)
 
 	address->sin_family = AF_INET;
 	address->sin_port = mapped->sin6_port;
-	memcpy(
-	    &address->sin_addr, mapped->sin6_addr.s6_addr + 12, sizeof(address->sin_addr));
+	memcpy(&address->sin_addr, mapped->sin6_addr.s6_addr + 12, sizeof(address->sin_addr));
 }
 
 /* Copies the address of a family that a network can be of. */
@@ -111,8 +110,7 @@ is_machine(const struct settings *settings, const char *login, const char *perso
 		settings->identity.machines, settings->identity.machine_count, person))
 		return true;
 	for (size_t i = 0; i < settings->identity.machine_count; i++)
-		if (login[0] != '\0' &&
-		    strcasecmp(settings->identity.machines[i], login) == 0)
+		if (login[0] != '\0' && strcasecmp(settings->identity.machines[i], login) == 0)
 			return true;
 	return false;
 }
@@ -151,12 +149,10 @@ enum base_result
 identity_sources_open(const struct settings *settings, identity_trouble_fn *trouble,
     struct identity_sources *sources_r, const char **why_r)
 {
-	enum base_result result =
-	    identity_logins_load(settings, &sources_r->logins, why_r);
+	enum base_result result = identity_logins_load(settings, &sources_r->logins, why_r);
 
-	return result == BASE_OK
-		   ? identity_spf_new(settings, trouble, &sources_r->spf, why_r)
-		   : result;
+	return result == BASE_OK ? identity_spf_new(settings, trouble, &sources_r->spf, why_r)
+				 : result;
 }
 
 void

@@ -44,10 +44,10 @@
  *	actor), envelope= and from=.
  *
  * NOBODY IN PARTICULAR
- *	A login that is nobody's, in a mail with a local From, and an SPF pass prove that somebody of
- *	the site sends, and not who. Such mail is compared with the habits of the address that it
- *	names, but there is no person: nobody to write to, to count or to teach, so it can be tagged at
- *	most.
+ *	A login that is nobody's, in a mail with a local From, and an SPF pass prove that somebody
+ *	of the site sends, and not who. Such mail is compared with the habits of the address that it
+ *	names, but there is no person: nobody to write to, to count or to teach, so it can be tagged
+ *	at most.
  *
  * ADDRESSES
  *	An address whose local part is a route (victim%outside@us), a program or a file is nobody's
@@ -71,19 +71,20 @@
  * PROCESSES
  *	libspf2 reads what strangers write, and has overrun its buffers before. So each of the
  *	threads that check has a process at hand, this very program run anew with the only argument
- *	--check-spf, with no descriptor but its socket and the standard ones. It may die: that check is
- *	not proved, who listens for trouble is told, and the next check starts another one. After
+ *	--check-spf, with no descriptor but its socket and the standard ones. It may die: that check
+ *	is not proved, who listens for trouble is told, and the next check starts another one. After
  *	3 deaths in a row it waits for a second, then twice as long each time, up to 64 s. Records
  *	over 2,048 bytes or with more than 64 percent signs are not shown to libspf2 at all.
  *
  * BOUNDS
- *	A file of logins has 8 MiB and 20 addresses of one login. 4,096 results are remembered, 8 threads check, 256 checks wait; more are not proved.
+ *	A file of logins has 8 MiB and 20 addresses of one login. 4,096 results are remembered, 8
+ *	threads check, 256 checks wait; more are not proved.
  *
  * DIAGNOSTICS
  *	identity_find() cannot fail: what cannot be proved is IDENTITY_NONE, without an actor.
- *	identity_logins_load(): REFUSE, the file is wrong or too large; BROKEN, it cannot be read, is
- *	no regular file, or no memory; RETRY, it does not answer in time. identity_spf_new(): BROKEN,
- *	no memory.
+ *	identity_logins_load(): REFUSE, the file is wrong or too large; BROKEN, it cannot be read,
+ *	is no regular file, or no memory; RETRY, it does not answer in time. identity_spf_new():
+ *	BROKEN, no memory.
  */
 #ifndef OOPS_IDENTITY_H
 #define OOPS_IDENTITY_H
@@ -98,10 +99,10 @@
 
 /* What the MTA told us of the connection. */
 struct identity_peer {
-	const char *login;		/* {auth_authen}, "" without SMTP AUTH */
+	const char *login;               /* {auth_authen}, "" without SMTP AUTH */
 	struct sockaddr_storage address; /* ss_family AF_UNSPEC when unknown */
-	bool is_local_submission;	/* non-SMTP: the sendmail command */
-	const char *helo;		/* the name the client gave; NULL or "" when unknown */
+	bool is_local_submission;        /* non-SMTP: the sendmail command */
+	const char *helo;                /* the name the client gave; NULL or "" when unknown */
 };
 
 struct identity_logins;
@@ -110,7 +111,7 @@ struct identity_spf;
 /* What is asked besides the settings. */
 struct identity_sources {
 	struct identity_logins *logins; /* NULL: no file of logins */
-	struct identity_spf *spf;	/* NULL: SPF is not asked */
+	struct identity_spf *spf;       /* NULL: SPF is not asked */
 };
 
 /* Told when a process that makes checks died or could not be started. Any thread. */
@@ -118,18 +119,18 @@ typedef void identity_trouble_fn(const char *what);
 
 /* What the settings name; sources_r is all NULL before. Close it also when it failed. */
 enum base_result identity_sources_open(const struct settings *settings,
-	identity_trouble_fn *trouble, struct identity_sources *sources_r, const char **why_r);
+    identity_trouble_fn *trouble, struct identity_sources *sources_r, const char **why_r);
 /* Not while somebody asks. */
 void identity_sources_close(struct identity_sources *sources);
 
 /* The file of identity.logins; NULL when the settings name none. REFUSE: why_r begins FILE:LINE. */
-enum base_result identity_logins_load(const struct settings *settings,
-	struct identity_logins **logins_r, const char **why_r);
+enum base_result identity_logins_load(
+    const struct settings *settings, struct identity_logins **logins_r, const char **why_r);
 void identity_logins_free(struct identity_logins **logins);
 
 /* What SPF needs, as the settings say; NULL when they say that it is not asked. */
-enum base_result identity_spf_new(const struct settings *settings,
-	identity_trouble_fn *trouble, struct identity_spf **spf_r, const char **why_r);
+enum base_result identity_spf_new(const struct settings *settings, identity_trouble_fn *trouble,
+    struct identity_spf **spf_r, const char **why_r);
 /* Not while somebody asks. Checks that still wait for the DNS end by themselves. */
 void identity_spf_free(struct identity_spf **spf);
 
@@ -146,7 +147,7 @@ void identity_peer_address(struct identity_peer *peer, const struct sockaddr *ad
  * or literals. sources NULL: nothing but the settings is asked. Without memory there is no person.
  */
 void identity_find(const struct settings *settings, const struct identity_sources *sources,
-	struct base_arena *arena, const struct identity_peer *peer, const struct mail_transaction *transaction,
-	struct identity *identity_r);
+    struct base_arena *arena, const struct identity_peer *peer,
+    const struct mail_transaction *transaction, struct identity *identity_r);
 
 #endif

@@ -13,7 +13,7 @@
 #define SPACES " \t\r\n,"
 
 struct identity_logins {
-	struct base_arena *arena; /* of all that it points to, itself included */
+	struct base_arena *arena;     /* of all that it points to, itself included */
 	struct identity_login *items; /* by login, without case */
 	size_t count;
 };
@@ -50,13 +50,13 @@ address_add(struct reading *reading, const char *text, const char **why_r)
 	if (result == BASE_BROKEN || normal == NULL || person == NULL)
 		return BASE_BROKEN;
 	if (result != BASE_OK) {
-		*why_r = base_why("%s:%d: no address: %.100s: %s", reading->path,
-		    reading->line, text, why);
+		*why_r = base_why(
+		    "%s:%d: no address: %.100s: %s", reading->path, reading->line, text, why);
 		return result;
 	}
 	if (login->address_count == IDENTITY_MAX_ADDRESSES) {
-		*why_r = base_why("%s:%d: more than %d addresses of one login",
-		    reading->path, reading->line, IDENTITY_MAX_ADDRESSES);
+		*why_r = base_why("%s:%d: more than %d addresses of one login", reading->path,
+		    reading->line, IDENTITY_MAX_ADDRESSES);
 		return BASE_REFUSE;
 	}
 	if (login->address_count == 0) {
@@ -75,8 +75,8 @@ login_add(struct reading *reading, const char *text)
 	struct identity_login *login = &logins->items[logins->count++];
 
 	login->login = base_arena_strdup(logins->arena, text);
-	login->addresses = base_arena_array(
-	    logins->arena, IDENTITY_MAX_ADDRESSES, sizeof(*login->addresses));
+	login->addresses =
+	    base_arena_array(logins->arena, IDENTITY_MAX_ADDRESSES, sizeof(*login->addresses));
 	login->line = reading->line;
 	reading->login = login;
 	return login->login == NULL || login->addresses == NULL ? BASE_BROKEN : BASE_OK;
@@ -97,8 +97,8 @@ line_read(struct reading *reading, char *line, const char **why_r)
 		word = strtok_r(NULL, SPACES, &rest);
 	}
 	if (result == BASE_OK && (reading->login == NULL || word == NULL)) {
-		*why_r = base_why("%s:%d: the form is: LOGIN ADDRESS [ADDRESS...]",
-		    reading->path, reading->line);
+		*why_r = base_why(
+		    "%s:%d: the form is: LOGIN ADDRESS [ADDRESS...]", reading->path, reading->line);
 		return BASE_REFUSE;
 	}
 	for (; result == BASE_OK && word != NULL; word = strtok_r(NULL, SPACES, &rest))
@@ -125,8 +125,7 @@ logins_sort(struct identity_logins *logins, const char *path, const char **why_r
 		if (login_compare(login - 1, login) != 0)
 			continue;
 		*why_r = base_why("%s:%d: the login %.100s is on line %d already", path,
-		    login->line > login[-1].line ? login->line : login[-1].line,
-		    login->login,
+		    login->line > login[-1].line ? login->line : login[-1].line, login->login,
 		    login->line > login[-1].line ? login[-1].line : login->line);
 		return BASE_REFUSE;
 	}
@@ -177,8 +176,8 @@ identity_logins_load(
 		reading.logins = base_arena_alloc(arena, sizeof(*reading.logins));
 	if (reading.logins != NULL) {
 		reading.logins->arena = arena;
-		result = base_file_read(
-		    arena, path, IDENTITY_MAX_LOGINS_FILE, &text, &length, why_r);
+		result =
+		    base_file_read(arena, path, IDENTITY_MAX_LOGINS_FILE, &text, &length, why_r);
 	}
 	if (result == BASE_OK && strlen(text) != length) {
 		*why_r = base_why("%s: has a NUL byte: this is not a text file", path);
@@ -210,6 +209,5 @@ identity_logins_find(const struct identity_logins *logins, const char *login)
 
 	if (logins == NULL || logins->count == 0)
 		return NULL;
-	return bsearch(
-	    &key, logins->items, logins->count, sizeof(*logins->items), login_compare);
+	return bsearch(&key, logins->items, logins->count, sizeof(*logins->items), login_compare);
 }

@@ -10,8 +10,7 @@
 
 /* An address of ours without an extension after one of the delimiters, or "". */
 static const char *
-address_of_ours(
-    const struct identity_send *send, const char *address, const char *delimiters)
+address_of_ours(const struct identity_send *send, const char *address, const char *delimiters)
 {
 	if (address != NULL)
 		address = mail_address_fold(send->arena, address, delimiters);
@@ -22,8 +21,8 @@ address_of_ours(
 static const char *
 login_address(const struct identity_send *send, const char *address)
 {
-	return address_of_ours(send, address,
-	    mail_account_delimiters(send->settings->identity.recipient_delimiter));
+	return address_of_ours(
+	    send, address, mail_account_delimiters(send->settings->identity.recipient_delimiter));
 }
 
 /*
@@ -45,8 +44,8 @@ whole_address(const struct identity_send *send, const char *written, const char 
 static const char *
 envelope_address(const struct identity_send *send)
 {
-	return whole_address(send, send->transaction->envelope_written,
-	    send->transaction->envelope_sender);
+	return whole_address(
+	    send, send->transaction->envelope_written, send->transaction->envelope_sender);
 }
 
 /*
@@ -58,9 +57,8 @@ login_domain(const struct settings *settings)
 {
 	if (settings->identity.login_domain != NULL)
 		return settings->identity.login_domain;
-	return settings->identity.local_domain_count == 1
-		   ? settings->identity.local_domains[0]
-		   : NULL;
+	return settings->identity.local_domain_count == 1 ? settings->identity.local_domains[0]
+							  : NULL;
 }
 
 /* Whose a login is that the file does not name. */
@@ -122,8 +120,7 @@ delegate_find(const struct identity_send *send, const char *person, const char *
 		if (settings_addresses_have(
 			delegate->addresses, delegate->address_count, address) &&
 		    (has_login(delegate, send->login) ||
-			settings_addresses_have(
-			    delegate->persons, delegate->person_count, person)))
+			settings_addresses_have(delegate->persons, delegate->person_count, person)))
 			return delegate;
 	}
 	return NULL;
@@ -131,12 +128,12 @@ delegate_find(const struct identity_send *send, const char *person, const char *
 
 /* Is it the person's, or one more address of the login's own? */
 static bool
-is_own(const struct identity_send *send, const struct identity_login *login,
-    const char *person, const char *address)
+is_own(const struct identity_send *send, const struct identity_login *login, const char *person,
+    const char *address)
 {
 	if (strcmp(address, person) == 0 ||
-	    strcmp(address, address_of_ours(send, person,
-				send->settings->identity.recipient_delimiter)) == 0)
+	    strcmp(address,
+		address_of_ours(send, person, send->settings->identity.recipient_delimiter)) == 0)
 		return true;
 	for (size_t i = 0; login != NULL && i < login->address_count; i++)
 		if (strcmp(login->addresses[i], address) == 0)
@@ -169,8 +166,7 @@ mailbox_of(const struct identity_send *send, const struct identity *identity,
 void
 identity_by_login(const struct identity_send *send, struct identity *identity_r)
 {
-	const struct identity_login *login =
-	    identity_logins_find(send->logins, send->login);
+	const struct identity_login *login = identity_logins_find(send->logins, send->login);
 	const char *named = named_of(send), *person, *own;
 	const struct settings_delegate *delegate;
 
@@ -204,8 +200,8 @@ identity_by_network(const struct identity_send *send, struct identity *identity_
 	if (person[0] == '\0')
 		return;
 	whole = person == transaction->envelope_sender
-	    ? envelope_address(send)
-	    : whole_address(send, send->author_written, person);
+		    ? envelope_address(send)
+		    : whole_address(send, send->author_written, person);
 	identity_r->mailbox = mailbox_of(send, identity_r,
 	    delegate_find(send, whole, identity_r->actor), written_as(send, whole));
 }

@@ -56,8 +56,8 @@ struct identity_spf {
 	unsigned workers;
 	unsigned long checks;
 	struct identity_helper helpers[IDENTITY_SPF_WORKERS];
-	unsigned deaths; /* of helpers, since the last answer */
-	int64_t pause_end; /* base_tick_ms(): no helper is started before */
+	unsigned deaths;     /* of helpers, since the last answer */
+	int64_t pause_end;   /* base_tick_ms(): no helper is started before */
 	unsigned references; /* the owner's and the workers' */
 	struct known known[SETS][PLACES];
 };
@@ -91,8 +91,7 @@ known_find(struct identity_spf *spf, const char *key)
 
 /* Remembers; without memory it is asked again. */
 static void
-known_put(
-    struct identity_spf *spf, const char *key, const struct identity_spf_finding *finding)
+known_put(struct identity_spf *spf, const char *key, const struct identity_spf_finding *finding)
 {
 	struct known *set = known_set(spf, key), *place = set;
 	int64_t keep = spf->options.keep_ms;
@@ -123,20 +122,17 @@ known_put(
  * that speaks of the sender as well is remembered as such, and each sender by itself.
  */
 static void
-key_write(
-    const struct identity_spf_question *question, bool is_particular, char key_r[KEY_SIZE])
+key_write(const struct identity_spf_question *question, bool is_particular, char key_r[KEY_SIZE])
 {
 	const unsigned char *bytes;
 	size_t length, i, at;
 	const char *domain = strrchr(question->sender, '@');
 
 	if (question->client->ss_family == AF_INET) {
-		bytes =
-		    (const void *)&((const struct sockaddr_in *)question->client)->sin_addr;
+		bytes = (const void *)&((const struct sockaddr_in *)question->client)->sin_addr;
 		length = 4;
 	} else {
-		bytes = (const void *)&((const struct sockaddr_in6 *)question->client)
-			    ->sin6_addr;
+		bytes = (const void *)&((const struct sockaddr_in6 *)question->client)->sin6_addr;
 		length = 16;
 	}
 	for (i = 0, at = 0; i < length; i++)
@@ -277,8 +273,8 @@ work_died(void *given)
 
 /* Remembers what was found; a particular finding also for its domain, as "ask for each". */
 static void
-finding_keep(struct identity_spf *spf, const struct identity_spf_question *question,
-    const struct job *job)
+finding_keep(
+    struct identity_spf *spf, const struct identity_spf_question *question, const struct job *job)
 {
 	char key[KEY_SIZE];
 
@@ -312,8 +308,7 @@ helper_take(struct identity_spf *spf)
 
 /* What follows from how it went: helpers that die one after the other are given time. */
 static void
-helper_give(
-    struct identity_spf *spf, struct identity_helper *helper, enum base_result result)
+helper_give(struct identity_spf *spf, struct identity_helper *helper, enum base_result result)
 {
 	int64_t pause = 1000;
 
@@ -330,8 +325,8 @@ helper_give(
 
 /* A check in a process of its own. Called, and returns, with the lock. */
 static struct identity_spf_finding
-check_apart(struct identity_spf *spf, const struct identity_spf_question *question,
-    int64_t deadline)
+check_apart(
+    struct identity_spf *spf, const struct identity_spf_question *question, int64_t deadline)
 {
 	struct identity_spf_finding finding = { .result = IDENTITY_SPF_TEMPERROR };
 	struct identity_helper *helper = helper_take(spf);
@@ -352,16 +347,15 @@ check_apart(struct identity_spf *spf, const struct identity_spf_question *questi
 
 /* A check in this thread. Called, and returns, with the lock. */
 static struct identity_spf_finding
-check_here(struct identity_spf *spf, const struct identity_spf_question *question,
-    struct job *job)
+check_here(struct identity_spf *spf, const struct identity_spf_question *question, struct job *job)
 {
 	struct work work = { spf, job };
 	struct identity_spf_finding finding = { 0 };
 
 	pthread_mutex_unlock(&spf->lock);
 	pthread_cleanup_push(work_died, &work);
-	finding = identity_spf_check(
-	    question, spf->options.dns, spf->options.context, job->deadline);
+	finding =
+	    identity_spf_check(question, spf->options.dns, spf->options.context, job->deadline);
 	pthread_cleanup_pop(0);
 	pthread_mutex_lock(&spf->lock);
 	return finding;
@@ -371,8 +365,7 @@ check_here(struct identity_spf *spf, const struct identity_spf_question *questio
 static void
 job_work(struct identity_spf *spf, struct job *job)
 {
-	const struct identity_spf_question question = { &job->client, job->helo,
-		job->sender };
+	const struct identity_spf_question question = { &job->client, job->helo, job->sender };
 
 	job->is_begun = true;
 	spf->checks++;
@@ -421,8 +414,8 @@ worker_start(struct identity_spf *spf)
 
 /* Queues a check; NULL: there are too many, or no memory. */
 static struct job *
-job_start(struct identity_spf *spf, const struct identity_spf_question *question,
-    const char *key, int64_t deadline)
+job_start(struct identity_spf *spf, const struct identity_spf_question *question, const char *key,
+    int64_t deadline)
 {
 	struct job **link = &spf->jobs, *job;
 
@@ -445,8 +438,8 @@ job_start(struct identity_spf *spf, const struct identity_spf_question *question
 
 /* Waits for a check of this key, which others may have begun. */
 static struct identity_spf_finding
-wait_for(struct identity_spf *spf, const struct identity_spf_question *question,
-    const char *key, int64_t deadline, bool *is_own_r)
+wait_for(struct identity_spf *spf, const struct identity_spf_question *question, const char *key,
+    int64_t deadline, bool *is_own_r)
 {
 	const struct timespec until = { deadline / 1000, deadline % 1000 * 1000000 };
 	struct identity_spf_finding finding = { .result = IDENTITY_SPF_TEMPERROR };
@@ -468,14 +461,13 @@ wait_for(struct identity_spf *spf, const struct identity_spf_question *question,
 
 /* What is known of the key, or what a check says. */
 static struct identity_spf_finding
-look_up(struct identity_spf *spf, const struct identity_spf_question *question,
-    const char *key, int64_t deadline, bool *is_own_r)
+look_up(struct identity_spf *spf, const struct identity_spf_question *question, const char *key,
+    int64_t deadline, bool *is_own_r)
 {
 	const struct known *known = known_find(spf, key);
 
 	*is_own_r = false;
-	return known != NULL ? known->finding
-			     : wait_for(spf, question, key, deadline, is_own_r);
+	return known != NULL ? known->finding : wait_for(spf, question, key, deadline, is_own_r);
 }
 
 enum identity_spf_result
@@ -488,8 +480,7 @@ identity_spf_ask(struct identity_spf *spf, const struct identity_spf_question *q
 	bool is_own;
 
 	if ((family != AF_INET && family != AF_INET6) ||
-	    strlen(question->sender) > MAIL_MAX_DOMAIN ||
-	    strlen(question->helo) > MAIL_MAX_DOMAIN)
+	    strlen(question->sender) > MAIL_MAX_DOMAIN || strlen(question->helo) > MAIL_MAX_DOMAIN)
 		return IDENTITY_SPF_NONE;
 	pthread_mutex_lock(&spf->lock);
 	key_write(question, false, key);
@@ -516,8 +507,8 @@ identity_spf_checks(struct identity_spf *spf)
 /* --- open and free ------------------------------------------------------------------ */
 
 enum base_result
-identity_spf_start(const struct identity_spf_options *options, struct identity_spf **spf_r,
-    const char **why_r)
+identity_spf_start(
+    const struct identity_spf_options *options, struct identity_spf **spf_r, const char **why_r)
 {
 	struct identity_spf *spf = calloc(1, sizeof(*spf));
 	pthread_condattr_t monotonic;

@@ -41,8 +41,7 @@ identity_spf_result_str(enum identity_spf_result result)
 	static const char *const words[] = { "none", "neutral", "pass", "fail", "softfail",
 		"temperror", "permerror" };
 
-	return (size_t)result < sizeof(words) / sizeof(words[0]) ? words[result]
-								 : "unknown";
+	return (size_t)result < sizeof(words) / sizeof(words[0]) ? words[result] : "unknown";
 }
 
 /* What libspf2 has to say goes to our log, and not to standard error. */
@@ -58,11 +57,9 @@ library_says(const char *file, int line, const char *text)
  * libspf2 aborts the program when it has no memory or doubts itself. One check is less than
  * the whole milter: only the thread ends, and its cleanup handler answers for it.
  */
-static void __attribute__((noreturn))
-library_gives_up(const char *file, int line, const char *text)
+static void __attribute__((noreturn)) library_gives_up(const char *file, int line, const char *text)
 {
-	base_log(
-	    BASE_LOG_ERROR, "libspf2 gave up on a check: %s (%s:%d)", text, file, line);
+	base_log(BASE_LOG_ERROR, "libspf2 gave up on a check: %s (%s:%d)", text, file, line);
 	pthread_exit(NULL);
 }
 
@@ -255,9 +252,8 @@ result_of(SPF_response_t *response, SPF_errcode_t error)
 	case SPF_RESULT_INVALID:
 		break;
 	}
-	return error == SPF_E_DNS_ERROR || error == SPF_E_NO_MEMORY
-		   ? IDENTITY_SPF_TEMPERROR
-		   : IDENTITY_SPF_PERMERROR;
+	return error == SPF_E_DNS_ERROR || error == SPF_E_NO_MEMORY ? IDENTITY_SPF_TEMPERROR
+								    : IDENTITY_SPF_PERMERROR;
 }
 
 /* Asks libspf2. */
@@ -329,13 +325,12 @@ is_loopback(const struct sockaddr_storage *client)
 static bool
 is_question(const struct identity_spf_question *question)
 {
-	const char *sender =
-	    question->sender[0] != '\0' ? question->sender : question->helo;
+	const char *sender = question->sender[0] != '\0' ? question->sender : question->helo;
 	const char *at = strrchr(sender, '@');
 	int family = question->client->ss_family;
 
-	return (family == AF_INET || family == AF_INET6) &&
-	       !is_loopback(question->client) && strlen(sender) <= MAIL_MAX_ADDRESS + 1 &&
+	return (family == AF_INET || family == AF_INET6) && !is_loopback(question->client) &&
+	       strlen(sender) <= MAIL_MAX_ADDRESS + 1 &&
 	       strlen(question->helo) <= MAIL_MAX_DOMAIN &&
 	       is_checkable(at == NULL ? sender : at + 1);
 }

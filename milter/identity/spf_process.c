@@ -16,9 +16,9 @@
 
 #include "milter/mail/mail.h"
 
-#define LATE_MS 500   /* how much later than asked for an answer may come */
-#define MAX_FILES 32  /* that the process may have open */
-#define FIRST_FD 3    /* it gets its end of the socket as standard input */
+#define LATE_MS 500  /* how much later than asked for an answer may come */
+#define MAX_FILES 32 /* that the process may have open */
+#define FIRST_FD 3   /* it gets its end of the socket as standard input */
 
 /* A question and an answer, as they pass between two runs of the same program. */
 struct request {
@@ -52,12 +52,10 @@ spawn(int fd, pid_t *pid_r)
 	posix_spawnattr_init(&attributes);
 	posix_spawnattr_setsigmask(&attributes, &none);
 	posix_spawnattr_setsigdefault(&attributes, &all);
-	posix_spawnattr_setflags(
-	    &attributes, POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSIGDEF);
+	posix_spawnattr_setflags(&attributes, POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSIGDEF);
 	error = posix_spawn_file_actions_adddup2(&files, fd, STDIN_FILENO);
 	if (error == 0)
-		error = posix_spawn(
-		    pid_r, program, &files, &attributes, arguments, environ);
+		error = posix_spawn(pid_r, program, &files, &attributes, arguments, environ);
 	posix_spawnattr_destroy(&attributes);
 	posix_spawn_file_actions_destroy(&files);
 	return error;
@@ -84,8 +82,7 @@ start(struct identity_helper *helper)
 	}
 	close(ends[0]);
 	helper->pid = 0;
-	snprintf(helper->what, sizeof(helper->what), "no process for a check: %s",
-	    strerror(error));
+	snprintf(helper->what, sizeof(helper->what), "no process for a check: %s", strerror(error));
 	return false;
 }
 
@@ -106,8 +103,8 @@ identity_helper_end(struct identity_helper *helper)
 		snprintf(helper->what, sizeof(helper->what),
 		    "the process of a check was ended by signal %d", WTERMSIG(status));
 	else
-		snprintf(helper->what, sizeof(helper->what),
-		    "the process of a check ended with %d", WEXITSTATUS(status));
+		snprintf(helper->what, sizeof(helper->what), "the process of a check ended with %d",
+		    WEXITSTATUS(status));
 	helper->pid = 0;
 }
 
@@ -137,8 +134,7 @@ wait_gone(const struct identity_helper *helper)
 
 	for (int i = 0; i < 100; i++) {
 		about.si_pid = 0;
-		if (waitid(P_PID, (id_t)helper->pid, &about, WEXITED | WNOWAIT | WNOHANG) !=
-			0 ||
+		if (waitid(P_PID, (id_t)helper->pid, &about, WEXITED | WNOWAIT | WNOHANG) != 0 ||
 		    about.si_pid != 0)
 			return;
 		base_sleep_ms(10);
@@ -146,9 +142,8 @@ wait_gone(const struct identity_helper *helper)
 }
 
 enum base_result
-identity_helper_ask(struct identity_helper *helper,
-    const struct identity_spf_question *question, int64_t deadline,
-    struct identity_spf_finding *finding_r)
+identity_helper_ask(struct identity_helper *helper, const struct identity_spf_question *question,
+    int64_t deadline, struct identity_spf_finding *finding_r)
 {
 	struct request request = { .client = *question->client,
 		.patience_ms = deadline - base_tick_ms() };
@@ -158,14 +153,12 @@ identity_helper_ask(struct identity_helper *helper,
 	snprintf(request.sender, sizeof(request.sender), "%s", question->sender);
 	if (!start(helper))
 		return BASE_BROKEN;
-	if (send(helper->fd, &request, sizeof(request), MSG_NOSIGNAL) ==
-	    (ssize_t)sizeof(request)) {
+	if (send(helper->fd, &request, sizeof(request), MSG_NOSIGNAL) == (ssize_t)sizeof(request)) {
 		if (!wait_until(helper->fd, deadline + LATE_MS)) {
 			identity_helper_end(helper); /* the DNS holds it up */
 			return BASE_RETRY;
 		}
-		if (recv(helper->fd, &answer, sizeof(answer), 0) !=
-		    (ssize_t)sizeof(answer))
+		if (recv(helper->fd, &answer, sizeof(answer), 0) != (ssize_t)sizeof(answer))
 			answer.result = -1;
 	}
 	if (answer.result < IDENTITY_SPF_NONE || answer.result > IDENTITY_SPF_PERMERROR) {
@@ -197,15 +190,15 @@ shed(void)
 static struct answer
 answer_make(struct request *request)
 {
-	const struct identity_spf_question question = { .client = &request->client,
-		.helo = request->helo,
-		.sender = request->sender };
+	const struct identity_spf_question question = {
+		.client = &request->client, .helo = request->helo, .sender = request->sender
+	};
 	struct identity_spf_finding finding;
 
 	request->helo[sizeof(request->helo) - 1] = '\0';
 	request->sender[sizeof(request->sender) - 1] = '\0';
-	finding = identity_spf_check(&question, identity_dns_system, NULL,
-	    base_tick_ms() + request->patience_ms);
+	finding = identity_spf_check(
+	    &question, identity_dns_system, NULL, base_tick_ms() + request->patience_ms);
 	return (struct answer){ (int32_t)finding.result, finding.is_particular };
 }
 

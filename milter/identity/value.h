@@ -11,18 +11,18 @@
 #include <stdbool.h>
 
 enum identity_proof {
-	IDENTITY_NONE,	  /* anybody could have claimed it */
-	IDENTITY_LOGIN,	  /* SMTP AUTH (RFC 4954) */
+	IDENTITY_NONE,    /* anybody could have claimed it */
+	IDENTITY_LOGIN,   /* SMTP AUTH (RFC 4954) */
 	IDENTITY_NETWORK, /* from a trusted network */
-	IDENTITY_LOCAL,	  /* the sendmail command on the MTA's own host */
-	IDENTITY_SPF,	  /* SPF pass (RFC 7208) for the envelope sender's domain */
+	IDENTITY_LOCAL,   /* the sendmail command on the MTA's own host */
+	IDENTITY_SPF,     /* SPF pass (RFC 7208) for the envelope sender's domain */
 };
 
 const char *identity_proof_str(enum identity_proof proof);
 
 struct identity {
 	enum identity_proof proof;
-	bool is_local; /* one of the site's own people sends, proved: the mail is judged */
+	bool is_local;   /* one of the site's own people sends, proved: the mail is judged */
 	bool is_machine; /* but not of these: an account of identity.machines, nobody's habits */
 	/*
 	 * The address whose habits count: normalised, in a local domain, "" when not is_local.

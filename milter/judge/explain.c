@@ -21,24 +21,23 @@ explain_signal(const struct judge_arithmetic *score, const struct judge_block *b
 	base_buffer_printf(text, "%+8.3f  %s ", measure->points, judge_signals[i].name);
 	judge_axis_name(&block->axis, measure->bin, text);
 	if (measure->is_known)
-		base_buffer_printf(text, "  (%s: %.6g %s)", judge_signals[i].note,
-		    measure->value, judge_signals[i].unit);
+		base_buffer_printf(text, "  (%s: %.6g %s)", judge_signals[i].note, measure->value,
+		    judge_signals[i].unit);
 	base_buffer_puts(text, "\n");
 }
 
 /* One pair's line. */
 static void
-explain_pair(const struct judge_arithmetic *score, const struct judge_pair *pair,
-    struct base_buffer *text)
+explain_pair(
+    const struct judge_arithmetic *score, const struct judge_pair *pair, struct base_buffer *text)
 {
 	const struct judge_measure *row = &score->measures[pair->rows];
 	const struct judge_measure *column = &score->measures[pair->columns];
 
 	base_buffer_printf(text, "%+8.3f  %s ",
-	    pair->points[judge_pair_cell(pair, score->measures)],
-	    judge_signals[pair->rows].name);
-	judge_axis_name(&pair->row_axis,
-	    judge_axis_bin(&pair->row_axis, row->is_known, row->value), text);
+	    pair->points[judge_pair_cell(pair, score->measures)], judge_signals[pair->rows].name);
+	judge_axis_name(
+	    &pair->row_axis, judge_axis_bin(&pair->row_axis, row->is_known, row->value), text);
 	base_buffer_printf(text, " with %s ", judge_signals[pair->columns].name);
 	judge_axis_name(&pair->column_axis,
 	    judge_axis_bin(&pair->column_axis, column->is_known, column->value), text);

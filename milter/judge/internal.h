@@ -4,11 +4,11 @@
  *
  * WHAT IT DOES
  *	view.c joins the facts once. Each signal is one function on the view and one row of
- *the table in signals.c. A scorecard gives points to ranges of each signal, and of some
- *pairs.
+ *	the table in signals.c. A scorecard gives points to ranges of each signal, and of some
+ *	pairs.
  *
  *	To add a signal: write its function in one of signals_*.c, add its row, add its
- *block to conf/scorecard.conf.
+ *	block to conf/scorecard.conf.
  */
 #ifndef OOPS_JUDGE_INTERNAL_H
 #define OOPS_JUDGE_INTERNAL_H
@@ -31,15 +31,14 @@ struct judge_view {
 
 	/* The first `sample` hashes stand for all. */
 	size_t sample;
-	const struct memory_contact *
-	    *contacts;                   /* NULL: neither written to nor heard from */
-	size_t never;                    /* never written to */
-	size_t strange;                  /* nor heard from */
-	size_t weak;                     /* written to less than once lately */
-	double familiarity;              /* 0: all new, 1: all well known */
-	size_t covered[MEMORY_MAX_SENT]; /* of each audience written to */
-	uint64_t any;                    /* audiences that one of them is in */
-	uint64_t two;                    /* audiences that two of them are in */
+	const struct memory_contact **contacts; /* NULL: neither written to nor heard from */
+	size_t never;                           /* never written to */
+	size_t strange;                         /* nor heard from */
+	size_t weak;                            /* written to less than once lately */
+	double familiarity;                     /* 0: all new, 1: all well known */
+	size_t covered[MEMORY_MAX_SENT];        /* of each audience written to */
+	uint64_t any;                           /* audiences that one of them is in */
+	uint64_t two;                           /* audiences that two of them are in */
 
 	double fade;      /* brings the profile's weights to now */
 	double site_fade; /* the site's */
@@ -51,8 +50,8 @@ struct judge_view {
 	double best_overlap; /* largest likeness (Jaccard) with one */
 	const struct memory_heard *heard; /* audience received from that is most like it */
 	double heard_overlap;             /* 1: the same, with or without its author */
-	bool is_answer_exact; /* exactly everybody else in the mail that is answered */
-	size_t suspect;       /* least familiar recipient; `sample` when there is none */
+	bool is_answer_exact;             /* exactly everybody else in the mail that is answered */
+	size_t suspect; /* least familiar recipient; `sample` when there is none */
 	double suspect_worth;
 	double others_worth; /* mean of the other recipients */
 };
@@ -69,11 +68,9 @@ struct judge_signal {
 	const char *note; /* for the auditor: what the value is */
 	bool reads_body;
 	/* False: unknown. `person_r` is "" unless it names somebody. */
-	bool (*measure)(
-	    const struct judge_view *view, double *value_r, const char **person_r);
+	bool (*measure)(const struct judge_view *view, double *value_r, const char **person_r);
 	/* The sentence for the sender. */
-	void (*say)(
-	    const struct judge_view *view, double value, struct base_buffer *text_r);
+	void (*say)(const struct judge_view *view, double value, struct base_buffer *text_r);
 };
 
 extern const struct judge_signal judge_signals[];
@@ -94,10 +91,10 @@ const char *judge_view_number(const struct judge_view *view, char room[JUDGE_PEO
 /* Its recipients: "these 40 people"; with lists: "these 3 addresses", "this list" */
 const char *judge_view_these(const struct judge_view *view, char room[JUDGE_PEOPLE_SIZE]);
 
-#define JUDGE_SIGNAL(name)                                                                 \
-	bool judge_measure_##name(                                                         \
-	    const struct judge_view *view, double *value_r, const char **person_r);        \
-	void judge_say_##name(                                                             \
+#define JUDGE_SIGNAL(name)                                                                         \
+	bool judge_measure_##name(                                                                 \
+	    const struct judge_view *view, double *value_r, const char **person_r);                \
+	void judge_say_##name(                                                                     \
 	    const struct judge_view *view, double value, struct base_buffer *text_r)
 
 /* signals_size.c */

@@ -23,8 +23,7 @@ measure_make(const struct judge_view *view, const struct judge_block *block, siz
     struct judge_measure *measure)
 {
 	measure->person = "";
-	measure->is_known =
-	    judge_signals[i].measure(view, &measure->value, &measure->person);
+	measure->is_known = judge_signals[i].measure(view, &measure->value, &measure->person);
 	if (!measure->is_known)
 		measure->person = "";
 	if (!block->is_there)
@@ -40,8 +39,7 @@ judge_pair_cell(const struct judge_pair *pair, const struct judge_measure *measu
 	const struct judge_measure *row = &measures[pair->rows];
 	const struct judge_measure *column = &measures[pair->columns];
 
-	return judge_axis_bin(&pair->row_axis, row->is_known, row->value) *
-		   (JUDGE_MAX_RANGES + 1) +
+	return judge_axis_bin(&pair->row_axis, row->is_known, row->value) * (JUDGE_MAX_RANGES + 1) +
 	       judge_axis_bin(&pair->column_axis, column->is_known, column->value);
 }
 
@@ -258,8 +256,8 @@ judge_score(const struct judge_facts *facts, const struct judge_scorecard *score
 	score.score = sum.score;
 	score.is_regular = sum.view.is_regular;
 	score.is_confirmed = sum.view.same && sum.view.same->is_confirmed;
-	score.conversation_continues = sum.view.same && sum.view.answer.kind &&
-				       sum.view.same->last >= sum.view.answer.time;
+	score.conversation_continues =
+	    sum.view.same && sum.view.answer.kind && sum.view.same->last >= sum.view.answer.time;
 	score.body_may_tell = !facts->has_body && sum.view.people >= JUDGE_BODY_MIN;
 	sum.points += body_points(&sum, scorecard);
 	score.body_score = 1 / (1 + exp(-sum.points / scorecard->scale));

@@ -34,13 +34,12 @@ struct judge_scorecard;
 enum base_result judge_scorecard_parse(const char *text, size_t length, const char *name,
     struct judge_scorecard **scorecard_r, const char **why_r);
 /* The one compiled in. */
-enum base_result judge_scorecard_default(
-    struct judge_scorecard **scorecard_r, const char **why_r);
+enum base_result judge_scorecard_default(struct judge_scorecard **scorecard_r, const char **why_r);
 void judge_scorecard_free(struct judge_scorecard **scorecard);
 
 /* The text that judge_scorecard_parse() reads back as the same value. */
-enum base_result judge_scorecard_print(const struct judge_scorecard *scorecard,
-    struct base_buffer *text_r, const char **why_r);
+enum base_result judge_scorecard_print(
+    const struct judge_scorecard *scorecard, struct base_buffer *text_r, const char **why_r);
 
 struct judge_facts {
 	const struct mail_transaction *transaction;
@@ -63,8 +62,7 @@ struct judge_reason {
 struct judge_score {
 	double score;  /* 0..1, rises with suspicion, comparable across senders */
 	double points; /* their sum, what score was made of */
-	const struct judge_reason
-	    *reasons; /* strongest first; only those that add points */
+	const struct judge_reason *reasons; /* strongest first; only those that add points */
 	size_t reason_count;
 
 	/* What deciding needs besides. */
@@ -78,8 +76,8 @@ struct judge_score {
 
 /* They depend on no rule. */
 enum base_result judge_score(const struct judge_facts *facts,
-    const struct judge_scorecard *scorecard, struct base_arena *arena,
-    struct judge_score *score_r, const char **why_r);
+    const struct judge_scorecard *scorecard, struct base_arena *arena, struct judge_score *score_r,
+    const char **why_r);
 /* How memory finds the site's own percentile, as the settings say. */
 struct memory_calibration judge_calibration(const struct settings *settings);
 /* Is there a signal of this name? */
@@ -98,18 +96,16 @@ enum base_result judge_explain(const struct judge_facts *facts,
  */
 struct judge_trainer;
 
-enum base_result judge_trainer_new(const struct judge_scorecard *frame,
-    struct judge_trainer **trainer_r, const char **why_r);
+enum base_result judge_trainer_new(
+    const struct judge_scorecard *frame, struct judge_trainer **trainer_r, const char **why_r);
 void judge_trainer_free(struct judge_trainer **trainer);
 /* One example of the present history. */
-enum base_result judge_trainer_add(struct judge_trainer *trainer,
-    const struct judge_facts *facts, bool is_slip, struct base_arena *arena,
-    const char **why_r);
+enum base_result judge_trainer_add(struct judge_trainer *trainer, const struct judge_facts *facts,
+    bool is_slip, struct base_arena *arena, const char **why_r);
 /* The present history is over; what it held so far is told. */
-void judge_trainer_end_history(
-    struct judge_trainer *trainer, size_t *real_r, size_t *slips_r);
+void judge_trainer_end_history(struct judge_trainer *trainer, size_t *real_r, size_t *slips_r);
 /* REFUSE: not a single slip, or not a single real send. */
-enum base_result judge_trainer_fit(struct judge_trainer *trainer,
-    struct judge_scorecard **scorecard_r, const char **why_r);
+enum base_result judge_trainer_fit(
+    struct judge_trainer *trainer, struct judge_scorecard **scorecard_r, const char **why_r);
 
 #endif

@@ -26,9 +26,9 @@ range_print(const struct judge_axis *axis, size_t bin, struct base_buffer *text)
 static void
 signal_print(const struct judge_block *block, size_t i, struct base_buffer *text)
 {
-	static const char *const trends[] = { [JUDGE_FREE] = "free",
-		[JUDGE_RISING] = "rising",
-		[JUDGE_FALLING] = "falling" };
+	static const char *const trends[] = {
+		[JUDGE_FREE] = "free", [JUDGE_RISING] = "rising", [JUDGE_FALLING] = "falling"
+	};
 
 	base_buffer_printf(text, "\n# %s (%s)\nsignal %s %s\n", judge_signals[i].note,
 	    judge_signals[i].unit, judge_signals[i].name, trends[block->trend]);
@@ -53,8 +53,7 @@ pair_print(const struct judge_pair *pair, struct base_buffer *text)
 	for (size_t row = 0; row <= pair->row_axis.range_count; row++) {
 		range_print(&pair->row_axis, row, text);
 		for (size_t column = 0; column <= pair->column_axis.range_count; column++)
-			points_print(
-			    pair->points[row * (JUDGE_MAX_RANGES + 1) + column], text);
+			points_print(pair->points[row * (JUDGE_MAX_RANGES + 1) + column], text);
 		base_buffer_puts(text, "\n");
 	}
 }

@@ -46,7 +46,7 @@ struct card_reader {
 };
 
 /* REFUSE with file and line. */
-#define REFUSED(reader, ...)                                                               \
+#define REFUSED(reader, ...)                                                                       \
 	(*(reader)->why_r = card_why(reader, base_why(__VA_ARGS__)), BASE_REFUSE)
 
 static const char *
@@ -129,8 +129,7 @@ range_take(struct card_reader *reader, struct card_ranges *ranges, struct judge_
 
 	if (strcmp(word, "unknown") == 0) {
 		if (ranges->has_unknown)
-			return REFUSED(
-			    reader, "a second range unknown of %s", reader->about);
+			return REFUSED(reader, "a second range unknown of %s", reader->about);
 		ranges->has_unknown = true;
 		*bin_r = 0;
 		return BASE_OK;
@@ -161,8 +160,8 @@ ranges_end(const struct card_reader *reader, const struct card_ranges *ranges)
 	if (!ranges->has_unknown)
 		return REFUSED(reader, "missing range unknown of %s", reader->about);
 	if (!isinf(ranges->last) || ranges->count == 0)
-		return REFUSED(reader, "missing range %s..inf of %s",
-		    edge_str(ranges->last), reader->about);
+		return REFUSED(
+		    reader, "missing range %s..inf of %s", edge_str(ranges->last), reader->about);
 	return BASE_OK;
 }
 
@@ -187,9 +186,9 @@ block_end(struct card_reader *reader)
 static bool
 trend_parse(const char *word, enum judge_trend *trend_r)
 {
-	static const char *const names[] = { [JUDGE_FREE] = "free",
-		[JUDGE_RISING] = "rising",
-		[JUDGE_FALLING] = "falling" };
+	static const char *const names[] = {
+		[JUDGE_FREE] = "free", [JUDGE_RISING] = "rising", [JUDGE_FALLING] = "falling"
+	};
 
 	for (unsigned i = 0; i < sizeof(names) / sizeof(*names); i++)
 		if (strcmp(word, names[i]) == 0) {
@@ -214,8 +213,7 @@ signal_begin(struct card_reader *reader, char **words, size_t count)
 	if (reader->signal->is_there)
 		return REFUSED(reader, "a second block of signal %s", words[1]);
 	if (count == 3 && !trend_parse(words[2], &reader->signal->trend))
-		return REFUSED(
-		    reader, "\"%s\" is neither rising, falling nor free", words[2]);
+		return REFUSED(reader, "\"%s\" is neither rising, falling nor free", words[2]);
 	reader->signal->is_there = true;
 	reader->block = CARD_SIGNAL;
 	reader->about = judge_signals[i].name;
@@ -251,8 +249,8 @@ pair_begin(struct card_reader *reader, char **words, size_t count)
 		    pair->rows == judge_signal_count ? words[1] : words[2]);
 	if (has_pair(card, pair->rows, pair->columns))
 		return REFUSED(reader, "a second pair %s %s", words[1], words[2]);
-	pair->points = calloc(
-	    (JUDGE_MAX_RANGES + 1) * (size_t)(JUDGE_MAX_RANGES + 1), sizeof(*pair->points));
+	pair->points =
+	    calloc((JUDGE_MAX_RANGES + 1) * (size_t)(JUDGE_MAX_RANGES + 1), sizeof(*pair->points));
 	if (!pair->points) {
 		*reader->why_r = base_why("no memory for a scorecard");
 		return BASE_BROKEN;
@@ -307,8 +305,7 @@ row_take(struct card_reader *reader, char **words, size_t count)
 	result = range_take(reader, &reader->ranges, &pair->row_axis, words[0], &row);
 	for (size_t i = 1; i < count && result == BASE_OK; i++)
 		result = points_parse(reader, words[i],
-		    &pair->points[row * (JUDGE_MAX_RANGES + 1) +
-				  reader->column_bins[i - 1]]);
+		    &pair->points[row * (JUDGE_MAX_RANGES + 1) + reader->column_bins[i - 1]]);
 	return result;
 }
 

@@ -4,13 +4,13 @@
  */
 #include "milter/judge/internal.h"
 
-#define SIGNAL(name, unit, note)                                                           \
-	{                                                                                  \
-#name, unit, note, false, judge_measure_##name, judge_say_##name           \
+#define SIGNAL(name, unit, note)                                                                   \
+	{                                                                                          \
+#name, unit, note, false, judge_measure_##name, judge_say_##name                   \
 	}
-#define BODY_SIGNAL(name, unit, note)                                                      \
-	{                                                                                  \
-#name, unit, note, true, judge_measure_##name, judge_say_##name            \
+#define BODY_SIGNAL(name, unit, note)                                                              \
+	{                                                                                          \
+#name, unit, note, true, judge_measure_##name, judge_say_##name                    \
 	}
 
 const struct judge_signal judge_signals[] = {
@@ -28,21 +28,18 @@ const struct judge_signal judge_signals[] = {
 	SIGNAL(stranger_share, "share", "recipients never written to nor heard from"),
 	SIGNAL(familiarity, "0..1", "mean over recipients of recent sends, 2 count as 1"),
 	SIGNAL(covered_by_one, "share", "recipients inside one audience written to before"),
-	SIGNAL(
-	    closest_sent, "0..1", "likeness with the closest audience written to before"),
+	SIGNAL(closest_sent, "0..1", "likeness with the closest audience written to before"),
 	SIGNAL(exact_before, "sends", "recent sends to exactly this audience"),
-	SIGNAL(regular_mailing, "share",
-	    "how far the interval between sends to this audience varies"),
+	SIGNAL(
+	    regular_mailing, "share", "how far the interval between sends to this audience varies"),
 	SIGNAL(cohesion, "share", "recipients written to together with another of them"),
 	SIGNAL(received_as, "kind",
 	    "0 no audience received from, 1 alike, 2 exactly one, 3 most of the answered "
 	    "mail's, "
 	    "4 exactly the answered mail's"),
 	SIGNAL(group_voices, "people", "who was seen to write to that audience"),
-	SIGNAL(group_turns, "share",
-	    "mails to that audience whose writer was not the last one's"),
-	SIGNAL(group_answered, "answers",
-	    "this sender's earlier answers to all of that audience"),
+	SIGNAL(group_turns, "share", "mails to that audience whose writer was not the last one's"),
+	SIGNAL(group_answered, "answers", "this sender's earlier answers to all of that audience"),
 	SIGNAL(group_declined, "answers",
 	    "this sender's earlier answers to the author alone, of mails to that audience"),
 	/* replies */
@@ -56,10 +53,8 @@ const struct judge_signal judge_signals[] = {
 	SIGNAL(author_alone_share, "share", "sends to the author that went to nobody else"),
 	SIGNAL(others_answered_all, "answers", "answers to all seen before in this thread"),
 	SIGNAL(minutes_since_parent, "minutes", "age of the answered mail"),
-	SIGNAL(
-	    site_reply_all, "share", "the site's replies to all among those that could be"),
-	SIGNAL(
-	    reached_by_bcc, "yes or no", "1 when the sender got the answered mail as Bcc"),
+	SIGNAL(site_reply_all, "share", "the site's replies to all among those that could be"),
+	SIGNAL(reached_by_bcc, "yes or no", "1 when the sender got the answered mail as Bcc"),
 	SIGNAL(reached_as, "place",
 	    "where the answered mail named the sender: 0 To, 1 Cc, 2 nowhere, so by a "
 	    "list"),
@@ -73,10 +68,8 @@ const struct judge_signal judge_signals[] = {
 	    "sender's own domain"),
 	SIGNAL(look_alike_domain, "yes or no",
 	    "1 when a new recipient's domain is almost a known one"),
-	BODY_SIGNAL(
-	    greeting_to_one, "yes or no", "1 when the text greets one person by name"),
-	BODY_SIGNAL(
-	    brief_answer, "words", "words outside quotations, in an answer to all"),
+	BODY_SIGNAL(greeting_to_one, "yes or no", "1 when the text greets one person by name"),
+	BODY_SIGNAL(brief_answer, "words", "words outside quotations, in an answer to all"),
 	/* persons */
 	SIGNAL(stranger_among_known, "kind",
 	    "least familiar recipient: 0 never seen, 2 only heard from, 3 seldom written "

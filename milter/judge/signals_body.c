@@ -58,14 +58,13 @@ text_begin(const char *at, const char *end)
 static bool
 is_for_all(const char *word, size_t length)
 {
-	static const char *const words[] = { "all", "everyone", "everybody", "team",
-		"folks", "colleagues", "friends", "list", "guys", "both", "there", "alle",
-		"zusammen", "kollegen", "kolleginnen", "leute", "tous", "toutes",
-		"collègues", "todos", "todas", "tutti", "wszyscy", "wszystkich", "ladies",
-		"members", "students", "staff", "parents", "sales", "support", "office",
-		"gang", "sirs", "customer", "customers", "subscriber", "subscribers",
-		"family", "board", "committee", "group", "crew", "users", "partners",
-		"volunteers", "info" };
+	static const char *const words[] = { "all", "everyone", "everybody", "team", "folks",
+		"colleagues", "friends", "list", "guys", "both", "there", "alle", "zusammen",
+		"kollegen", "kolleginnen", "leute", "tous", "toutes", "collègues", "todos", "todas",
+		"tutti", "wszyscy", "wszystkich", "ladies", "members", "students", "staff",
+		"parents", "sales", "support", "office", "gang", "sirs", "customer", "customers",
+		"subscriber", "subscribers", "family", "board", "committee", "group", "crew",
+		"users", "partners", "volunteers", "info" };
 
 	for (size_t i = 0; i < sizeof(words) / sizeof(*words); i++)
 		if (strlen(words[i]) == length && strncasecmp(words[i], word, length) == 0)
@@ -77,9 +76,9 @@ is_for_all(const char *word, size_t length)
 static size_t
 greeting_length(const char *line, size_t length)
 {
-	static const char *const words[] = { "Hi ", "Hello ", "Hey ", "Dear ", "Hallo ",
-		"Liebe ", "Lieber ", "Moin ", "Salut ", "Bonjour ", "Cher ", "Chère ",
-		"Hola ", "Ciao ", "Caro ", "Cara ", "Cześć ", "Drogi ", "Droga " };
+	static const char *const words[] = { "Hi ", "Hello ", "Hey ", "Dear ", "Hallo ", "Liebe ",
+		"Lieber ", "Moin ", "Salut ", "Bonjour ", "Cher ", "Chère ", "Hola ", "Ciao ",
+		"Caro ", "Cara ", "Cześć ", "Drogi ", "Droga " };
 
 	for (size_t i = 0; i < sizeof(words) / sizeof(*words); i++)
 		if (has_start(line, length, words[i]))
@@ -170,8 +169,7 @@ greets_more(const struct judge_view *view, const char *text, size_t length)
 		skip++;
 	skip += greeting_length(text + skip, length - skip);
 	word = word_first(text + skip, length - skip);
-	return word.length > 0 &&
-	       (is_for_all(word.at, word.length) || is_somebody(view, &word, 1));
+	return word.length > 0 && (is_for_all(word.at, word.length) || is_somebody(view, &word, 1));
 }
 
 /* The words that are greeted, at most `room`, and where they end; more than `room`: room + 1. */
@@ -252,8 +250,8 @@ is_attribution(const char *line, size_t length, const char *at, const char *end)
 static bool
 is_attribution_begin(const char *line, size_t length, const char *at, const char *end)
 {
-	static const char *const words[] = { "On ", "Am ", "Le ", "El ", "Il ", "Em ",
-		"Op ", "Den ", "Dnia ", "W dniu " };
+	static const char *const words[] = { "On ", "Am ", "Le ", "El ", "Il ", "Em ", "Op ",
+		"Den ", "Dnia ", "W dniu " };
 	const char *next;
 	size_t next_length;
 	bool is_begin = false, has_digit = false;
@@ -322,8 +320,7 @@ text_find(const struct judge_view *view, const char **text_r, const char **end_r
 }
 
 bool
-judge_measure_greeting_to_one(
-    const struct judge_view *view, double *value_r, const char **person_r)
+judge_measure_greeting_to_one(const struct judge_view *view, double *value_r, const char **person_r)
 {
 	const char *text, *end, *line;
 	size_t length;
@@ -336,8 +333,7 @@ judge_measure_greeting_to_one(
 }
 
 void
-judge_say_greeting_to_one(
-    const struct judge_view *view, double value, struct base_buffer *text_r)
+judge_say_greeting_to_one(const struct judge_view *view, double value, struct base_buffer *text_r)
 {
 	char people[JUDGE_PEOPLE_SIZE];
 
@@ -346,8 +342,7 @@ judge_say_greeting_to_one(
 }
 
 bool
-judge_measure_brief_answer(
-    const struct judge_view *view, double *value_r, const char **person_r)
+judge_measure_brief_answer(const struct judge_view *view, double *value_r, const char **person_r)
 {
 	const char *text, *end;
 
@@ -361,11 +356,10 @@ judge_measure_brief_answer(
 }
 
 void
-judge_say_brief_answer(
-    const struct judge_view *view, double value, struct base_buffer *text_r)
+judge_say_brief_answer(const struct judge_view *view, double value, struct base_buffer *text_r)
 {
 	char people[JUDGE_PEOPLE_SIZE];
 
-	base_buffer_printf(text_r, "It says %.0f %s, to %s.", value,
-	    value == 1 ? "word" : "words", judge_view_people(view, people));
+	base_buffer_printf(text_r, "It says %.0f %s, to %s.", value, value == 1 ? "word" : "words",
+	    judge_view_people(view, people));
 }

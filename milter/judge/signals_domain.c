@@ -11,9 +11,9 @@
 #include "milter/judge/internal.h"
 #include "milter/mail/mail.h"
 
-#define DOMAIN_SENDS 20      /* sends from which a domain's first time means something */
-#define DOMAIN_MIN_LENGTH 6  /* shorter ones are alike by chance */
-#define DOMAIN_ALIKE 2       /* edits between look-alikes, at most */
+#define DOMAIN_SENDS 20     /* sends from which a domain's first time means something */
+#define DOMAIN_MIN_LENGTH 6 /* shorter ones are alike by chance */
+#define DOMAIN_ALIKE 2      /* edits between look-alikes, at most */
 
 /* Is the header there, so that addresses are those of real people? */
 static bool
@@ -44,8 +44,8 @@ own_domain(const struct judge_view *view)
 static bool
 is_inside(const struct judge_view *view, size_t i)
 {
-	return mail_is_inside(view->facts->transaction, view->facts->identity->actor,
-	    judge_view_person(view, i));
+	return mail_is_inside(
+	    view->facts->transaction, view->facts->identity->actor, judge_view_person(view, i));
 }
 
 /* How many distinct domains of other organisations there are, of the sample. */
@@ -67,8 +67,7 @@ outside_count(const struct judge_view *view, size_t *first_r)
 }
 
 bool
-judge_measure_outside_domains(
-    const struct judge_view *view, double *value_r, const char **person_r)
+judge_measure_outside_domains(const struct judge_view *view, double *value_r, const char **person_r)
 {
 	size_t first;
 
@@ -78,21 +77,19 @@ judge_measure_outside_domains(
 }
 
 void
-judge_say_outside_domains(
-    const struct judge_view *view, double value, struct base_buffer *text_r)
+judge_say_outside_domains(const struct judge_view *view, double value, struct base_buffer *text_r)
 {
 	(void)view;
 	if (value < 1)
 		base_buffer_puts(text_r, "It stays within your organisation.");
 	else
-		base_buffer_printf(text_r, "It leaves your organisation for %.0f other %s.",
-		    value, value == 1 ? "domain" : "domains");
+		base_buffer_printf(text_r, "It leaves your organisation for %.0f other %s.", value,
+		    value == 1 ? "domain" : "domains");
 }
 
 /* A thread of one domain that somebody from outside gets to see. */
 bool
-judge_measure_outsider_joins(
-    const struct judge_view *view, double *value_r, const char **person_r)
+judge_measure_outsider_joins(const struct judge_view *view, double *value_r, const char **person_r)
 {
 	const struct memory_thread *thread = view->facts->recall->thread;
 	size_t first = view->count;
@@ -106,14 +103,13 @@ judge_measure_outsider_joins(
 }
 
 void
-judge_say_outsider_joins(
-    const struct judge_view *view, double value, struct base_buffer *text_r)
+judge_say_outsider_joins(const struct judge_view *view, double value, struct base_buffer *text_r)
 {
 	(void)view;
-	base_buffer_puts(text_r,
-	    value > 0 ? "So far only people of your organisation took part; now somebody "
-			"from outside does."
-		      : "Only people of your organisation take part.");
+	base_buffer_puts(
+	    text_r, value > 0 ? "So far only people of your organisation took part; now somebody "
+				"from outside does."
+			      : "Only people of your organisation take part.");
 }
 
 /* How many recipients, of the sample, have a domain of this kind. */
@@ -151,8 +147,7 @@ judge_measure_outside_domain_first(
 	const struct memory_recall *recall = view->facts->recall;
 	size_t stranger;
 
-	if (!has_header(view) || !recall->domains ||
-	    recall->profile->domain_sends < DOMAIN_SENDS)
+	if (!has_header(view) || !recall->domains || recall->profile->domain_sends < DOMAIN_SENDS)
 		return false;
 	stranger = domain_stranger(view);
 	*person_r = judge_view_person(view, stranger);
@@ -174,8 +169,7 @@ judge_say_outside_domain_first(
 	size_t stranger = recall->domains ? domain_stranger(view) : view->sample;
 
 	if (value <= 0 || stranger == view->sample)
-		base_buffer_puts(
-		    text_r, "It goes to no outside domain that is new to you.");
+		base_buffer_puts(text_r, "It goes to no outside domain that is new to you.");
 	else
 		base_buffer_printf(text_r, "You have never written to anybody at %s%s.",
 		    domain_of(judge_view_person(view, stranger)),
@@ -191,8 +185,7 @@ is_alike(const char *domain, const char *other)
 	if (length < DOMAIN_MIN_LENGTH || strlen(other) < DOMAIN_MIN_LENGTH ||
 	    strcmp(domain, other) == 0)
 		return false;
-	return base_edit_distance(domain, other, DOMAIN_ALIKE) <=
-	       (length < 10 ? 1 : DOMAIN_ALIKE);
+	return base_edit_distance(domain, other, DOMAIN_ALIKE) <= (length < 10 ? 1 : DOMAIN_ALIKE);
 }
 
 /* Somebody never written to, at a domain almost like the sender's or another recipient's. */
@@ -220,12 +213,10 @@ judge_measure_look_alike_domain(
 }
 
 void
-judge_say_look_alike_domain(
-    const struct judge_view *view, double value, struct base_buffer *text_r)
+judge_say_look_alike_domain(const struct judge_view *view, double value, struct base_buffer *text_r)
 {
 	(void)view;
 	base_buffer_puts(text_r,
-	    value > 0
-		? "One address looks almost like one that you know; it may be misspelt."
-		: "No address looks almost like one that you know.");
+	    value > 0 ? "One address looks almost like one that you know; it may be misspelt."
+		      : "No address looks almost like one that you know.");
 }

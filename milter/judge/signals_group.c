@@ -46,8 +46,8 @@ share_of(const struct judge_view *view, size_t in_sample, double *value_r)
  * is what all of them are called: "any of ", "all of ".
  */
 static void
-say_count(const struct judge_view *view, size_t in_sample, const char *all,
-    struct base_buffer *text)
+say_count(
+    const struct judge_view *view, size_t in_sample, const char *all, struct base_buffer *text)
 {
 	char these[JUDGE_PEOPLE_SIZE];
 
@@ -57,21 +57,19 @@ say_count(const struct judge_view *view, size_t in_sample, const char *all,
 	else if (in_sample == view->sample)
 		base_buffer_printf(text, "%s%s", all, these);
 	else
-		base_buffer_printf(text, "%s%.0f of %s",
-		    view->sample < view->count ? "about " : "", of_all(view, in_sample),
-		    these);
+		base_buffer_printf(text, "%s%.0f of %s", view->sample < view->count ? "about " : "",
+		    of_all(view, in_sample), these);
 }
 
 /* "You have ... any of these 4 people.", or when it holds of nobody, what holds of all. */
 static void
-say_of(const struct judge_view *view, size_t in_sample, const char *of_some,
-    const char *of_nobody, struct base_buffer *text)
+say_of(const struct judge_view *view, size_t in_sample, const char *of_some, const char *of_nobody,
+    struct base_buffer *text)
 {
 	bool is_some = in_sample > 0;
 
 	base_buffer_puts(text, is_some ? of_some : of_nobody);
-	say_count(view, is_some ? in_sample : view->sample, is_some ? "any of " : "all of ",
-	    text);
+	say_count(view, is_some ? in_sample : view->sample, is_some ? "any of " : "all of ", text);
 	base_buffer_puts(text, ".");
 }
 
@@ -88,8 +86,8 @@ judge_say_never_written_share(
     const struct judge_view *view, double value, struct base_buffer *text_r)
 {
 	(void)value;
-	say_of(view, view->never, "You have never written to ",
-	    "You have written before to ", text_r);
+	say_of(
+	    view, view->never, "You have never written to ", "You have written before to ", text_r);
 }
 
 bool
@@ -111,21 +109,19 @@ judge_say_never_written_count(
 	double count = fmax(0, round(value));
 
 	(void)view;
-	base_buffer_printf(text_r, "It reaches %.0f %s whom you have never written to.",
-	    count, count == 1 ? "person" : "people");
+	base_buffer_printf(text_r, "It reaches %.0f %s whom you have never written to.", count,
+	    count == 1 ? "person" : "people");
 }
 
 bool
-judge_measure_stranger_share(
-    const struct judge_view *view, double *value_r, const char **person_r)
+judge_measure_stranger_share(const struct judge_view *view, double *value_r, const char **person_r)
 {
 	name_suspect(view, person_r);
 	return share_of(view, view->strange, value_r);
 }
 
 void
-judge_say_stranger_share(
-    const struct judge_view *view, double value, struct base_buffer *text_r)
+judge_say_stranger_share(const struct judge_view *view, double value, struct base_buffer *text_r)
 {
 	(void)value;
 	say_of(view, view->strange, "You have neither written to nor heard from ",
@@ -133,8 +129,7 @@ judge_say_stranger_share(
 }
 
 bool
-judge_measure_familiarity(
-    const struct judge_view *view, double *value_r, const char **person_r)
+judge_measure_familiarity(const struct judge_view *view, double *value_r, const char **person_r)
 {
 	name_suspect(view, person_r);
 	*value_r = view->familiarity;
@@ -142,8 +137,7 @@ judge_measure_familiarity(
 }
 
 void
-judge_say_familiarity(
-    const struct judge_view *view, double value, struct base_buffer *text_r)
+judge_say_familiarity(const struct judge_view *view, double value, struct base_buffer *text_r)
 {
 	(void)value;
 	say_of(view, view->weak, "You seldom or never write to ",
@@ -151,8 +145,7 @@ judge_say_familiarity(
 }
 
 bool
-judge_measure_covered_by_one(
-    const struct judge_view *view, double *value_r, const char **person_r)
+judge_measure_covered_by_one(const struct judge_view *view, double *value_r, const char **person_r)
 {
 	name_suspect(view, person_r);
 	*value_r = view->best_cover;
@@ -160,16 +153,14 @@ judge_measure_covered_by_one(
 }
 
 void
-judge_say_covered_by_one(
-    const struct judge_view *view, double value, struct base_buffer *text_r)
+judge_say_covered_by_one(const struct judge_view *view, double value, struct base_buffer *text_r)
 {
 	char these[JUDGE_PEOPLE_SIZE];
 	double most = round(value * (double)view->count);
 
 	judge_view_these(view, these);
 	if (value >= 1)
-		base_buffer_printf(
-		    text_r, "A group you wrote to before holds all of %s.", these);
+		base_buffer_printf(text_r, "A group you wrote to before holds all of %s.", these);
 	else if (value <= 0)
 		base_buffer_printf(text_r, "No group you wrote to before holds %s%s.",
 		    view->count == 1 ? "" : "any of ", these);
@@ -181,8 +172,7 @@ judge_say_covered_by_one(
 }
 
 bool
-judge_measure_closest_sent(
-    const struct judge_view *view, double *value_r, const char **person_r)
+judge_measure_closest_sent(const struct judge_view *view, double *value_r, const char **person_r)
 {
 	name_suspect(view, person_r);
 	*value_r = view->same ? 1 : view->best_overlap;
@@ -190,8 +180,7 @@ judge_measure_closest_sent(
 }
 
 void
-judge_say_closest_sent(
-    const struct judge_view *view, double value, struct base_buffer *text_r)
+judge_say_closest_sent(const struct judge_view *view, double value, struct base_buffer *text_r)
 {
 	char these[JUDGE_PEOPLE_SIZE];
 
@@ -203,20 +192,17 @@ judge_say_closest_sent(
 		base_buffer_printf(text_r, "You have %swritten to %s alone before.",
 		    value >= 1 ? "" : "not ", these);
 	else if (value < GROUP_LIKE)
-		base_buffer_printf(
-		    text_r, "You have not written to a group like %s.", these);
+		base_buffer_printf(text_r, "You have not written to a group like %s.", these);
 	else if (value < GROUP_ALMOST)
 		base_buffer_printf(text_r,
-		    "You have written to a group like %s, but not to quite the same.",
-		    these);
+		    "You have written to a group like %s, but not to quite the same.", these);
 	else
 		base_buffer_printf(text_r, "You have written to %s%s before.",
 		    value >= 1 ? "" : "almost exactly ", these);
 }
 
 bool
-judge_measure_exact_before(
-    const struct judge_view *view, double *value_r, const char **person_r)
+judge_measure_exact_before(const struct judge_view *view, double *value_r, const char **person_r)
 {
 	name_suspect(view, person_r);
 	*value_r = view->same ? (double)view->same->weight * view->fade : 0;
@@ -224,8 +210,7 @@ judge_measure_exact_before(
 }
 
 void
-judge_say_exact_before(
-    const struct judge_view *view, double value, struct base_buffer *text_r)
+judge_say_exact_before(const struct judge_view *view, double value, struct base_buffer *text_r)
 {
 	char these[JUDGE_PEOPLE_SIZE];
 
@@ -235,14 +220,13 @@ judge_say_exact_before(
 		    judge_view_these(view, these), view->same->count,
 		    view->same->count == 1 ? "time" : "times");
 	else
-		base_buffer_printf(text_r, "You have never written to exactly %s.",
-		    judge_view_these(view, these));
+		base_buffer_printf(
+		    text_r, "You have never written to exactly %s.", judge_view_these(view, these));
 }
 
 /* The Friday newsletter: the same audience at a steady interval. */
 bool
-judge_measure_regular_mailing(
-    const struct judge_view *view, double *value_r, const char **person_r)
+judge_measure_regular_mailing(const struct judge_view *view, double *value_r, const char **person_r)
 {
 	const struct memory_sent *same = view->same;
 
@@ -250,15 +234,13 @@ judge_measure_regular_mailing(
 	if (!same || same->count < GROUP_REGULAR_MIN ||
 	    same->last - same->first < GROUP_REGULAR_SPAN)
 		return false;
-	*value_r = same->rhythm.gap > 0
-		       ? (double)same->rhythm.deviation / (double)same->rhythm.gap
-		       : 1;
+	*value_r =
+	    same->rhythm.gap > 0 ? (double)same->rhythm.deviation / (double)same->rhythm.gap : 1;
 	return true;
 }
 
 void
-judge_say_regular_mailing(
-    const struct judge_view *view, double value, struct base_buffer *text_r)
+judge_say_regular_mailing(const struct judge_view *view, double value, struct base_buffer *text_r)
 {
 	char these[JUDGE_PEOPLE_SIZE];
 	unsigned count = view->same ? view->same->count : 0;
@@ -269,22 +251,19 @@ judge_say_regular_mailing(
 		base_buffer_printf(text_r, "You write to %s about every %.0f days.", these,
 		    fmax(1, (double)view->same->rhythm.gap / 86400));
 	else
-		base_buffer_printf(text_r,
-		    "You wrote to exactly %s %u %s, at no steady interval.", these, count,
-		    count == 1 ? "time" : "times");
+		base_buffer_printf(text_r, "You wrote to exactly %s %u %s, at no steady interval.",
+		    these, count, count == 1 ? "time" : "times");
 }
 
 /* The share of recipients that other recipients were written to with. */
 bool
-judge_measure_cohesion(
-    const struct judge_view *view, double *value_r, const char **person_r)
+judge_measure_cohesion(const struct judge_view *view, double *value_r, const char **person_r)
 {
 	size_t together = 0;
 
 	(void)person_r;
 	for (size_t i = 0; i < view->sample; i++)
-		together +=
-		    view->contacts[i] && (view->contacts[i]->audiences & view->two) != 0;
+		together += view->contacts[i] && (view->contacts[i]->audiences & view->two) != 0;
 	return share_of(view, together, value_r) && view->count > 1;
 }
 
@@ -298,8 +277,8 @@ judge_say_cohesion(const struct judge_view *view, double value, struct base_buff
 		base_buffer_printf(
 		    text_r, "You have not written to any two of %s together.", these);
 	else if (value >= 1)
-		base_buffer_printf(text_r,
-		    "You have written to each of %s together with another of them.", these);
+		base_buffer_printf(
+		    text_r, "You have written to each of %s together with another of them.", these);
 	else
 		base_buffer_printf(text_r,
 		    "Of %s you wrote to only %.0f together with another of them.", these,

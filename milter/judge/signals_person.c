@@ -53,8 +53,7 @@ judge_say_stranger_among_known(
 	    : who < 3 ? "only heard from"
 		      : "seldom written to",
 	    person);
-	base_buffer_puts(
-	    text_r, is_known_group ? ", while you know the others well." : ".");
+	base_buffer_puts(text_r, is_known_group ? ", while you know the others well." : ".");
 }
 
 /* Is this one a contact of the person at work, and a stranger to the address sent as? */
@@ -64,8 +63,7 @@ is_of_other_account(const struct judge_view *view, size_t i)
 	const struct memory_profile *personal = view->facts->personal;
 	const struct memory_contact *known = memory_contact_find(personal, view->hashes[i]);
 
-	if (known == NULL ||
-	    known->sent * memory_fade(personal->epoch, view->now) < PERSON_SELDOM)
+	if (known == NULL || known->sent * memory_fade(personal->epoch, view->now) < PERSON_SELDOM)
 		return false;
 	return view->contacts[i] == NULL ||
 	       (!view->contacts[i]->last_sent && !view->contacts[i]->last_received);
@@ -73,8 +71,7 @@ is_of_other_account(const struct judge_view *view, size_t i)
 
 /* Sent as another address, to people whom only the person at work writes to. */
 bool
-judge_measure_wrong_account(
-    const struct judge_view *view, double *value_r, const char **person_r)
+judge_measure_wrong_account(const struct judge_view *view, double *value_r, const char **person_r)
 {
 	size_t count = 0;
 
@@ -89,8 +86,7 @@ judge_measure_wrong_account(
 }
 
 void
-judge_say_wrong_account(
-    const struct judge_view *view, double value, struct base_buffer *text_r)
+judge_say_wrong_account(const struct judge_view *view, double value, struct base_buffer *text_r)
 {
 	const struct identity *identity = view->facts->identity;
 
@@ -98,9 +94,8 @@ judge_say_wrong_account(
 		base_buffer_printf(text_r, "This goes out as %s.", identity->actor);
 	else
 		base_buffer_printf(text_r,
-		    "This goes out as %s, %s people whom you only write to as %s.",
-		    identity->actor, value >= 1 ? "to" : "also to",
-		    identity_own_account(identity));
+		    "This goes out as %s, %s people whom you only write to as %s.", identity->actor,
+		    value >= 1 ? "to" : "also to", identity_own_account(identity));
 }
 
 /* The first recipient who is marked in a list of recall's; `sample` when nobody is. */
@@ -116,8 +111,8 @@ first_marked(const struct judge_view *view, const uint64_t *marks)
 
 /* Is anybody marked? Names the first one. */
 static bool
-measure_marked(const struct judge_view *view, const uint64_t *marks, double *value_r,
-    const char **person_r)
+measure_marked(
+    const struct judge_view *view, const uint64_t *marks, double *value_r, const char **person_r)
 {
 	size_t first;
 
@@ -154,8 +149,7 @@ judge_say_look_alike_contact(
 
 /* Somebody never written to who has the display name of somebody who is. */
 bool
-judge_measure_look_alike_name(
-    const struct judge_view *view, double *value_r, const char **person_r)
+judge_measure_look_alike_name(const struct judge_view *view, double *value_r, const char **person_r)
 {
 	return measure_marked(view, view->facts->recall->alike_name, value_r, person_r);
 }
@@ -173,8 +167,7 @@ display_name(const struct judge_view *view, const char *address)
 }
 
 void
-judge_say_look_alike_name(
-    const struct judge_view *view, double value, struct base_buffer *text_r)
+judge_say_look_alike_name(const struct judge_view *view, double value, struct base_buffer *text_r)
 {
 	const char *person = "";
 
@@ -183,6 +176,5 @@ judge_say_look_alike_name(
 		    "You usually write to another address of \"%s\"; this one is %s.",
 		    display_name(view, person), person);
 	else
-		base_buffer_puts(
-		    text_r, "No new address has the name of somebody you write to.");
+		base_buffer_puts(text_r, "No new address has the name of somebody you write to.");
 }

@@ -17,8 +17,7 @@
  * the answered mail's.
  */
 bool
-judge_measure_received_as(
-    const struct judge_view *view, double *value_r, const char **person_r)
+judge_measure_received_as(const struct judge_view *view, double *value_r, const char **person_r)
 {
 	(void)person_r;
 	if (view->people < RECEIVED_MIN)
@@ -47,16 +46,13 @@ say_heard(const struct judge_view *view, struct base_buffer *text)
 	if (view->heard_overlap >= 1)
 		base_buffer_printf(text, "You get mail with %s%s.", these, but);
 	else if (view->heard_overlap >= RECEIVED_ALIKE)
-		base_buffer_printf(
-		    text, "You get mail with a group like %s%s.", these, but);
+		base_buffer_printf(text, "You get mail with a group like %s%s.", these, but);
 	else
-		base_buffer_printf(
-		    text, "You do not get mail with a group like %s.", these);
+		base_buffer_printf(text, "You do not get mail with a group like %s.", these);
 }
 
 void
-judge_say_received_as(
-    const struct judge_view *view, double value, struct base_buffer *text_r)
+judge_say_received_as(const struct judge_view *view, double value, struct base_buffer *text_r)
 {
 	bool is_everybody =
 	    view->answer.sum == view->sum + view->self || view->answer.sum == view->sum;
@@ -71,28 +67,23 @@ judge_say_received_as(
 }
 
 bool
-judge_measure_group_voices(
-    const struct judge_view *view, double *value_r, const char **person_r)
+judge_measure_group_voices(const struct judge_view *view, double *value_r, const char **person_r)
 {
 	(void)person_r;
-	*value_r = view->heard && view->heard_overlap >= RECEIVED_LIKE
-		       ? view->heard->voice_count
-		       : 0;
+	*value_r =
+	    view->heard && view->heard_overlap >= RECEIVED_LIKE ? view->heard->voice_count : 0;
 	return view->people >= RECEIVED_MIN;
 }
 
 void
-judge_say_group_voices(
-    const struct judge_view *view, double value, struct base_buffer *text_r)
+judge_say_group_voices(const struct judge_view *view, double value, struct base_buffer *text_r)
 {
 	if (value < 1)
 		base_buffer_printf(text_r,
-		    "Nobody is known to write to a group like this one of %zu.",
-		    view->count);
+		    "Nobody is known to write to a group like this one of %zu.", view->count);
 	else if (value < MEMORY_MAX_VOICES)
-		base_buffer_printf(text_r,
-		    "Only %.0f %s known to write to this group of %zu.", value,
-		    value == 1 ? "person is" : "people are", view->count);
+		base_buffer_printf(text_r, "Only %.0f %s known to write to this group of %zu.",
+		    value, value == 1 ? "person is" : "people are", view->count);
 	else
 		base_buffer_printf(
 		    text_r, "Several people write to this group of %zu.", view->count);
@@ -102,14 +93,12 @@ judge_say_group_voices(
 static const struct memory_heard *
 same_heard(const struct judge_view *view)
 {
-	return view->people >= RECEIVED_MIN && view->heard_overlap >= 1 ? view->heard
-									: NULL;
+	return view->people >= RECEIVED_MIN && view->heard_overlap >= 1 ? view->heard : NULL;
 }
 
 /* Is it a conversation, or does one person write to all the others? */
 bool
-judge_measure_group_turns(
-    const struct judge_view *view, double *value_r, const char **person_r)
+judge_measure_group_turns(const struct judge_view *view, double *value_r, const char **person_r)
 {
 	const struct memory_heard *heard = same_heard(view);
 
@@ -121,21 +110,18 @@ judge_measure_group_turns(
 }
 
 void
-judge_say_group_turns(
-    const struct judge_view *view, double value, struct base_buffer *text_r)
+judge_say_group_turns(const struct judge_view *view, double value, struct base_buffer *text_r)
 {
 	base_buffer_printf(text_r,
-	    value <= 0 ? "In this group of %zu people one person writes to all others."
-	    : value < 0.5
-		? "In this group of %zu people mostly the same person writes to "
-		  "everybody."
-		: "In this group of %zu people several write to everybody in turn.",
+	    value <= 0    ? "In this group of %zu people one person writes to all others."
+	    : value < 0.5 ? "In this group of %zu people mostly the same person writes to "
+			    "everybody."
+			  : "In this group of %zu people several write to everybody in turn.",
 	    view->count);
 }
 
 bool
-judge_measure_group_answered(
-    const struct judge_view *view, double *value_r, const char **person_r)
+judge_measure_group_answered(const struct judge_view *view, double *value_r, const char **person_r)
 {
 	const struct memory_heard *heard = same_heard(view);
 
@@ -147,22 +133,19 @@ judge_measure_group_answered(
 }
 
 void
-judge_say_group_answered(
-    const struct judge_view *view, double value, struct base_buffer *text_r)
+judge_say_group_answered(const struct judge_view *view, double value, struct base_buffer *text_r)
 {
 	if (value < 1)
 		base_buffer_printf(text_r,
-		    "You have never answered everybody in this group of %zu people.",
-		    view->count);
+		    "You have never answered everybody in this group of %zu people.", view->count);
 	else
 		base_buffer_printf(text_r,
-		    "You answered everybody in this group of %zu people %.0f %s.",
-		    view->count, value, value == 1 ? "time" : "times");
+		    "You answered everybody in this group of %zu people %.0f %s.", view->count,
+		    value, value == 1 ? "time" : "times");
 }
 
 bool
-judge_measure_group_declined(
-    const struct judge_view *view, double *value_r, const char **person_r)
+judge_measure_group_declined(const struct judge_view *view, double *value_r, const char **person_r)
 {
 	const struct memory_heard *heard = same_heard(view);
 
@@ -174,8 +157,7 @@ judge_measure_group_declined(
 }
 
 void
-judge_say_group_declined(
-    const struct judge_view *view, double value, struct base_buffer *text_r)
+judge_say_group_declined(const struct judge_view *view, double value, struct base_buffer *text_r)
 {
 	bool is_always = view->heard && view->heard->answered == 0;
 

@@ -7,11 +7,10 @@
 #include "milter/base/buffer.h"
 #include "milter/judge/internal.h"
 
-#define REPLY_SITE_WORTH                                                                   \
-	3 /* replies that the site's habit counts among the sender's own                   \
-	   */
-#define REPLY_KNOWN                                                                        \
-	1 /* replies that could have gone to all: from here on there is a habit */
+/* replies that the site's habit counts among the sender's own */
+#define REPLY_SITE_WORTH 3
+/* replies that could have gone to all: from here on there is a habit */
+#define REPLY_KNOWN 1
 #define REPLY_LIFT 0.3 /* bits from which a habit is not like the others' */
 
 /* The site's recent replies to all of large mails, and those that could have been. */
@@ -94,8 +93,7 @@ originator(const struct judge_view *view)
  * all of a large one, 4 to all of it and others, 5 to others but not to its author.
  */
 bool
-judge_measure_reply_kind(
-    const struct judge_view *view, double *value_r, const char **person_r)
+judge_measure_reply_kind(const struct judge_view *view, double *value_r, const char **person_r)
 {
 	if (view->count == 1 || memory_answer_is_to_all(&view->answer))
 		name_originator(view, person_r);
@@ -111,8 +109,7 @@ judge_measure_reply_kind(
 }
 
 void
-judge_say_reply_kind(
-    const struct judge_view *view, double value, struct base_buffer *text_r)
+judge_say_reply_kind(const struct judge_view *view, double value, struct base_buffer *text_r)
 {
 	char people[JUDGE_PEOPLE_SIZE];
 
@@ -123,8 +120,7 @@ judge_say_reply_kind(
 		    originator(view), people, value == 4 ? ", and more" : "");
 	else if (value == 5 && !view->answer.is_own)
 		base_buffer_printf(text_r,
-		    "This answers a mail and does not go to its author, but to %s.",
-		    people);
+		    "This answers a mail and does not go to its author, but to %s.", people);
 	else
 		base_buffer_printf(text_r, "This goes to %s.", people);
 }
@@ -139,23 +135,21 @@ judge_measure_habit_answer_all(
 }
 
 void
-judge_say_habit_answer_all(
-    const struct judge_view *view, double value, struct base_buffer *text_r)
+judge_say_habit_answer_all(const struct judge_view *view, double value, struct base_buffer *text_r)
 {
 	double could, did = sender_did(view, &could);
 
 	(void)value; /* the site's habit is in it too */
 	if (could >= REPLY_KNOWN)
-		base_buffer_printf(text_r, "You %s answer everybody of a large mail.",
-		    how_often(did / could));
+		base_buffer_printf(
+		    text_r, "You %s answer everybody of a large mail.", how_often(did / could));
 	else
-		base_buffer_puts(text_r,
-		    "You are not known to have answered everybody of a large mail lately.");
+		base_buffer_puts(
+		    text_r, "You are not known to have answered everybody of a large mail lately.");
 }
 
 bool
-judge_measure_habit_lift(
-    const struct judge_view *view, double *value_r, const char **person_r)
+judge_measure_habit_lift(const struct judge_view *view, double *value_r, const char **person_r)
 {
 	name_originator(view, person_r);
 	*value_r = log2(sender_habit(view) / site_habit(view));
@@ -163,8 +157,7 @@ judge_measure_habit_lift(
 }
 
 void
-judge_say_habit_lift(
-    const struct judge_view *view, double value, struct base_buffer *text_r)
+judge_say_habit_lift(const struct judge_view *view, double value, struct base_buffer *text_r)
 {
 	(void)view;
 	base_buffer_printf(text_r, "You answer everybody %s others here%s.",
@@ -191,8 +184,7 @@ judge_say_answered_all_before(
 {
 	(void)view;
 	if (value < 0.01)
-		base_buffer_puts(
-		    text_r, "You have not answered a large mail to everybody.");
+		base_buffer_puts(text_r, "You have not answered a large mail to everybody.");
 	else if (value < 0.5)
 		base_buffer_puts(
 		    text_r, "It is long ago that you answered a large mail to everybody.");
@@ -217,8 +209,7 @@ judge_measure_one_to_one_author(
 }
 
 void
-judge_say_one_to_one_author(
-    const struct judge_view *view, double value, struct base_buffer *text_r)
+judge_say_one_to_one_author(const struct judge_view *view, double value, struct base_buffer *text_r)
 {
 	base_buffer_printf(text_r, "You %s to %s alone; this goes to everybody.",
 	    value < 0.05  ? "hardly ever write"
@@ -272,15 +263,15 @@ judge_say_others_answered_all(
     const struct judge_view *view, double value, struct base_buffer *text_r)
 {
 	if (view->answer.kind == MEMORY_ANSWER_INFERRED)
-		base_buffer_puts(text_r,
-		    value < 1 ? "Nobody else is known to have answered this mail to "
-				"everybody."
-			      : "Others wrote to everybody before.");
+		base_buffer_puts(text_r, value < 1
+					     ? "Nobody else is known to have answered this mail to "
+					       "everybody."
+					     : "Others wrote to everybody before.");
 	else if (value < 1)
 		base_buffer_puts(text_r, "Nobody has yet answered this mail to everybody.");
 	else
-		base_buffer_printf(text_r, "%.0f %s to everybody came before this one.",
-		    value, value == 1 ? "answer" : "answers");
+		base_buffer_printf(text_r, "%.0f %s to everybody came before this one.", value,
+		    value == 1 ? "answer" : "answers");
 }
 
 bool
@@ -309,8 +300,7 @@ judge_say_minutes_since_parent(
 }
 
 bool
-judge_measure_site_reply_all(
-    const struct judge_view *view, double *value_r, const char **person_r)
+judge_measure_site_reply_all(const struct judge_view *view, double *value_r, const char **person_r)
 {
 	(void)person_r;
 	*value_r = site_habit(view);
@@ -318,8 +308,7 @@ judge_measure_site_reply_all(
 }
 
 void
-judge_say_site_reply_all(
-    const struct judge_view *view, double value, struct base_buffer *text_r)
+judge_say_site_reply_all(const struct judge_view *view, double value, struct base_buffer *text_r)
 {
 	char people[JUDGE_PEOPLE_SIZE];
 	double could, did = site_did(view, &could);
@@ -328,15 +317,13 @@ judge_say_site_reply_all(
 	base_buffer_printf(text_r, "This answers everybody who got the mail, %s; ",
 	    judge_view_people(view, people));
 	if (could >= REPLY_KNOWN)
-		base_buffer_printf(
-		    text_r, "people here %s do that.", how_often(did / could));
+		base_buffer_printf(text_r, "people here %s do that.", how_often(did / could));
 	else
 		base_buffer_puts(text_r, "nobody here is known to do that.");
 }
 
 bool
-judge_measure_reached_by_bcc(
-    const struct judge_view *view, double *value_r, const char **person_r)
+judge_measure_reached_by_bcc(const struct judge_view *view, double *value_r, const char **person_r)
 {
 	const struct memory_thread *thread = view->facts->recall->thread;
 
@@ -348,8 +335,7 @@ judge_measure_reached_by_bcc(
 }
 
 void
-judge_say_reached_by_bcc(
-    const struct judge_view *view, double value, struct base_buffer *text_r)
+judge_say_reached_by_bcc(const struct judge_view *view, double value, struct base_buffer *text_r)
 {
 	char people[JUDGE_PEOPLE_SIZE];
 
@@ -371,8 +357,7 @@ is_kept(const uint64_t *sorted, size_t count, size_t room, uint64_t hash)
 
 /* How somebody who answers everybody got the mail; a blind copy is reached_by_bcc's. */
 bool
-judge_measure_reached_as(
-    const struct judge_view *view, double *value_r, const char **person_r)
+judge_measure_reached_as(const struct judge_view *view, double *value_r, const char **person_r)
 {
 	const struct memory_thread *thread = view->facts->recall->thread;
 
@@ -380,22 +365,19 @@ judge_measure_reached_as(
 	if (!thread || !thread->knows_copied || !memory_answer_is_to_all(&view->answer) ||
 	    thread->originator == view->self ||
 	    memory_hash_has(thread->hidden, thread->hidden_count, view->self) ||
-	    !is_kept(
-		thread->members, thread->member_count, MEMORY_MAX_MEMBERS, view->self) ||
+	    !is_kept(thread->members, thread->member_count, MEMORY_MAX_MEMBERS, view->self) ||
 	    !is_kept(thread->copied, thread->copied_count, MEMORY_MAX_HIDDEN, view->self) ||
 	    !is_kept(thread->hidden, thread->hidden_count, MEMORY_MAX_HIDDEN, view->self))
 		return false;
 	if (!memory_hash_has(thread->members, thread->member_count, view->self))
 		*value_r = 2;
 	else
-		*value_r =
-		    memory_hash_has(thread->copied, thread->copied_count, view->self);
+		*value_r = memory_hash_has(thread->copied, thread->copied_count, view->self);
 	return true;
 }
 
 void
-judge_say_reached_as(
-    const struct judge_view *view, double value, struct base_buffer *text_r)
+judge_say_reached_as(const struct judge_view *view, double value, struct base_buffer *text_r)
 {
 	char people[JUDGE_PEOPLE_SIZE];
 

@@ -12,10 +12,10 @@
 #define SIZE_RARE 3       /* bits from which sends are few: 1 of 8 */
 #define SIZE_KNOWN 10     /* sends of a sender from which a first time means something */
 
-static const unsigned size_low[MEMORY_SIZE_CLASSES] = { 1, 2, 3, 5, 8, 11, 15, 25, 50, 100,
-	250, 1000 };
-static const unsigned size_high[MEMORY_SIZE_CLASSES] = { 1, 2, 4, 7, 10, 14, 24, 49, 99,
-	249, 999, 0 };
+static const unsigned size_low[MEMORY_SIZE_CLASSES] = { 1, 2, 3, 5, 8, 11, 15, 25, 50, 100, 250,
+	1000 };
+static const unsigned size_high[MEMORY_SIZE_CLASSES] = { 1, 2, 4, 7, 10, 14, 24, 49, 99, 249, 999,
+	0 };
 
 /* Sum of the size classes from one up. */
 static double
@@ -36,8 +36,7 @@ site_share(const struct judge_view *view)
 	double more = 0, total = 0;
 
 	if (site) {
-		more = sizes_from(site->sizes, memory_size_class(view->people)) *
-		       view->site_fade;
+		more = sizes_from(site->sizes, memory_size_class(view->people)) * view->site_fade;
 		total = (double)site->total * view->site_fade;
 	}
 	return (more + 0.05) / (total + 1);
@@ -51,8 +50,7 @@ sender_share(const struct judge_view *view)
 	double more = 0, total = 0;
 
 	if (profile) {
-		more = sizes_from(profile->sizes, memory_size_class(view->people)) *
-		       view->fade;
+		more = sizes_from(profile->sizes, memory_size_class(view->people)) * view->fade;
 		total = (double)profile->total * view->fade;
 	}
 	return (more + SIZE_SITE_WORTH * site_share(view)) / (total + SIZE_SITE_WORTH);
@@ -143,8 +141,7 @@ say_new_sender(const struct judge_view *view, double value, struct base_buffer *
 }
 
 bool
-judge_measure_audience_size(
-    const struct judge_view *view, double *value_r, const char **person_r)
+judge_measure_audience_size(const struct judge_view *view, double *value_r, const char **person_r)
 {
 	(void)person_r;
 	*value_r = (double)view->people;
@@ -152,8 +149,7 @@ judge_measure_audience_size(
 }
 
 void
-judge_say_audience_size(
-    const struct judge_view *view, double value, struct base_buffer *text_r)
+judge_say_audience_size(const struct judge_view *view, double value, struct base_buffer *text_r)
 {
 	char people[JUDGE_PEOPLE_SIZE];
 
@@ -162,8 +158,7 @@ judge_say_audience_size(
 }
 
 bool
-judge_measure_size_for_sender(
-    const struct judge_view *view, double *value_r, const char **person_r)
+judge_measure_size_for_sender(const struct judge_view *view, double *value_r, const char **person_r)
 {
 	(void)person_r;
 	*value_r = surprise(sender_share(view));
@@ -171,8 +166,7 @@ judge_measure_size_for_sender(
 }
 
 void
-judge_say_size_for_sender(
-    const struct judge_view *view, double value, struct base_buffer *text_r)
+judge_say_size_for_sender(const struct judge_view *view, double value, struct base_buffer *text_r)
 {
 	const struct memory_profile *profile = view->facts->recall->profile;
 	char number[JUDGE_PEOPLE_SIZE];
@@ -182,8 +176,7 @@ judge_say_size_for_sender(
 		return;
 	}
 	if (is_among_usual(view)) {
-		base_buffer_printf(text_r, "This goes to %s; %s.",
-		    judge_view_people(view, number),
+		base_buffer_printf(text_r, "This goes to %s; %s.", judge_view_people(view, number),
 		    goes_to_fewer(view) ? "most of your mails go to fewer"
 					: "not all of your mails go to as many");
 		return;
@@ -194,8 +187,7 @@ judge_say_size_for_sender(
 }
 
 bool
-judge_measure_size_vs_max(
-    const struct judge_view *view, double *value_r, const char **person_r)
+judge_measure_size_vs_max(const struct judge_view *view, double *value_r, const char **person_r)
 {
 	const struct memory_profile *profile = view->facts->recall->profile;
 
@@ -207,8 +199,7 @@ judge_measure_size_vs_max(
 }
 
 void
-judge_say_size_vs_max(
-    const struct judge_view *view, double value, struct base_buffer *text_r)
+judge_say_size_vs_max(const struct judge_view *view, double value, struct base_buffer *text_r)
 {
 	const struct memory_profile *profile = view->facts->recall->profile;
 	char number[JUDGE_PEOPLE_SIZE], people[JUDGE_PEOPLE_SIZE];
@@ -225,8 +216,8 @@ judge_say_size_vs_max(
 		    largest, judge_view_number(view, number));
 	else
 		base_buffer_printf(text_r,
-		    "The largest of your mails so far went to %u people; this goes to %s.",
-		    largest, judge_view_number(view, number));
+		    "The largest of your mails so far went to %u people; this goes to %s.", largest,
+		    judge_view_number(view, number));
 }
 
 /* Has this sender ever written to about as many people? */
@@ -245,8 +236,7 @@ judge_measure_size_class_first(
 }
 
 void
-judge_say_size_class_first(
-    const struct judge_view *view, double value, struct base_buffer *text_r)
+judge_say_size_class_first(const struct judge_view *view, double value, struct base_buffer *text_r)
 {
 	char people[JUDGE_PEOPLE_SIZE];
 

@@ -96,8 +96,8 @@ is_slip_kind(uint8_t kind)
 }
 
 enum base_result
-judge_trainer_new(const struct judge_scorecard *frame, struct judge_trainer **trainer_r,
-    const char **why_r)
+judge_trainer_new(
+    const struct judge_scorecard *frame, struct judge_trainer **trainer_r, const char **why_r)
 {
 	struct judge_trainer *trainer = calloc(1, sizeof(*trainer));
 
@@ -138,8 +138,8 @@ judge_trainer_free(struct judge_trainer **trainer)
 
 /* The cell of each feature. */
 static void
-cells_fill(const struct judge_trainer *trainer, const struct judge_measure *measures,
-    uint16_t *cells)
+cells_fill(
+    const struct judge_trainer *trainer, const struct judge_measure *measures, uint16_t *cells)
 {
 	for (size_t i = 0; i < trainer->signal_count; i++)
 		cells[i] = (uint16_t)measures[trainer->signals[i]].bin;
@@ -195,8 +195,8 @@ examples_grow(struct judge_trainer *trainer)
 
 /* One example of the present history. */
 enum base_result
-judge_trainer_add(struct judge_trainer *trainer, const struct judge_facts *facts,
-    bool is_slip, struct base_arena *arena, const char **why_r)
+judge_trainer_add(struct judge_trainer *trainer, const struct judge_facts *facts, bool is_slip,
+    struct base_arena *arena, const char **why_r)
 {
 	struct judge_arithmetic score = { 0 };
 	struct example *example;
@@ -236,8 +236,7 @@ judge_trainer_end_history(struct judge_trainer *trainer, size_t *real_r, size_t 
 		double weight = 1;
 
 		if (is_slip_kind(example->kind))
-			weight = train_shares[example->kind] * real /
-				 (double)counts[example->kind];
+			weight = train_shares[example->kind] * real / (double)counts[example->kind];
 		example->weight = (float)(weight < 1 ? weight : 1);
 		trainer->weight += (double)example->weight;
 		example->history = trainer->histories;
@@ -364,8 +363,8 @@ feature_fit(struct judge_trainer *trainer, size_t feature, struct slopes *slopes
 	}
 	memcpy(old, points, cells * sizeof(*old));
 	for (size_t cell = 0; cell < cells; cell++) {
-		double step = -(slopes->slope[cell] + pull * points[cell]) /
-			      (slopes->curve[cell] + pull);
+		double step =
+		    -(slopes->slope[cell] + pull * points[cell]) / (slopes->curve[cell] + pull);
 
 		points[cell] += step > TRAIN_STEP    ? TRAIN_STEP
 				: step < -TRAIN_STEP ? -TRAIN_STEP
@@ -373,8 +372,8 @@ feature_fit(struct judge_trainer *trainer, size_t feature, struct slopes *slopes
 		slopes->curve[cell] += pull;
 	}
 	if (!is_pair)
-		trend_apply(&trainer->frame->blocks[trainer->signals[feature]], points,
-		    slopes->curve);
+		trend_apply(
+		    &trainer->frame->blocks[trainer->signals[feature]], points, slopes->curve);
 	for (size_t i = 0; i < trainer->count; i++) {
 		size_t cell = trainer->examples[i].cells[feature];
 
@@ -444,8 +443,7 @@ sum_compare(const void *a, const void *b)
 
 /* The sum that a share of one history's real sends exceed; false: it has too few. */
 static bool
-history_bar(
-    const struct judge_trainer *trainer, uint16_t history, float *sums, double *bar_r)
+history_bar(const struct judge_trainer *trainer, uint16_t history, float *sums, double *bar_r)
 {
 	size_t count = 0, above;
 

@@ -14,8 +14,8 @@
 #define VIEW_HEARD_MIN 4   /* recipients from which audiences received from are compared */
 #define VIEW_WHOLE 0.95    /* of an answered mail's audience, and no more others */
 #define VIEW_REGULAR_MIN 5 /* people from which a size class has a rhythm */
-#define VIEW_REGULAR_HEARD                                                                 \
-	0.6                 /* likeness with an audience received from that is too much */
+/* likeness with an audience received from that is too much */
+#define VIEW_REGULAR_HEARD 0.6
 #define VIEW_PARENT_WORTH 3 /* a recipient who was in the parent's audience is expected */
 
 struct placed {
@@ -108,8 +108,7 @@ view_sent(struct judge_view *view)
 
 		if (sent->size == 0)
 			continue;
-		overlap =
-		    memory_sent_likeness(sent, view->covered[i], view->sample, view->count);
+		overlap = memory_sent_likeness(sent, view->covered[i], view->sample, view->count);
 		if (sent->sum == view->sum && sent->size == view->count)
 			view->same = sent;
 		if (cover > view->best_cover)
@@ -136,11 +135,9 @@ is_regular(const struct judge_view *view)
 		return false;
 	if (view->rhythm && memory_rhythm_is_due(view->rhythm, view->now))
 		return true;
-	return view->people >= VIEW_REGULAR_MIN &&
-	       view->heard_overlap < VIEW_REGULAR_HEARD &&
+	return view->people >= VIEW_REGULAR_MIN && view->heard_overlap < VIEW_REGULAR_HEARD &&
 	       (!view->answer.kind || view->answer.is_own) &&
-	       memory_rhythm_is_due(
-		   &profile->rhythms[memory_size_class(view->people)], view->now);
+	       memory_rhythm_is_due(&profile->rhythms[memory_size_class(view->people)], view->now);
 }
 
 /* How like an audience received from this one is: 1 when it is the same. */
@@ -212,8 +209,8 @@ is_answer_exact(const struct judge_view *view)
 		return false;
 	if (answer->sum == view->sum + view->self || answer->sum == view->sum)
 		return true;
-	return answer->taken >= VIEW_WHOLE && fabs((double)view->people - answer->others) <=
-						  (1 - VIEW_WHOLE) * answer->others;
+	return answer->taken >= VIEW_WHOLE &&
+	       fabs((double)view->people - answer->others) <= (1 - VIEW_WHOLE) * answer->others;
 }
 
 /* How well a recipient is known, and how well it fits with the others. */
@@ -233,8 +230,7 @@ contact_worth(const struct judge_view *view, size_t i)
 			worth += 1 + 0.5 * log2(1 + 2 * contact->received * view->fade);
 		worth += 0.7 * log2(1 + __builtin_popcountll(shared));
 	}
-	if ((thread &&
-		memory_hash_has(thread->members, thread->member_count, view->hashes[i])) ||
+	if ((thread && memory_hash_has(thread->members, thread->member_count, view->hashes[i])) ||
 	    (view->answer.kind && view->hashes[i] == view->answer.originator))
 		worth += VIEW_PARENT_WORTH;
 	return worth;
@@ -257,8 +253,7 @@ view_suspect(struct judge_view *view)
 		}
 	}
 	if (view->sample > 1)
-		view->others_worth =
-		    (sum - view->suspect_worth) / (double)(view->sample - 1);
+		view->others_worth = (sum - view->suspect_worth) / (double)(view->sample - 1);
 }
 
 /* Joins the facts. */
@@ -280,13 +275,12 @@ judge_view_make(const struct judge_facts *facts, struct base_arena *arena,
 	if (recall->site)
 		view.site_fade = memory_fade(recall->site->epoch, view.now);
 	if (!view_sort(&view, arena) || !view_contacts(&view, arena)) {
-		*why_r =
-		    base_why("no memory to judge %zu recipients", recall->recipient_count);
+		*why_r = base_why("no memory to judge %zu recipients", recall->recipient_count);
 		return BASE_BROKEN;
 	}
 	view.people = audience_people(facts->audience, view.count);
-	view.answer = memory_answer_find(recall->profile, recall->thread, view.self,
-	    view.hashes, view.count, view.people, view.now);
+	view.answer = memory_answer_find(recall->profile, recall->thread, view.self, view.hashes,
+	    view.count, view.people, view.now);
 	view.is_answer_exact = is_answer_exact(&view);
 	view_sent(&view);
 	view_heard(&view);
@@ -300,8 +294,7 @@ judge_view_make(const struct judge_facts *facts, struct base_arena *arena,
 const char *
 judge_view_person(const struct judge_view *view, size_t i)
 {
-	return i < view->count ? view->facts->transaction->recipients.items[view->places[i]]
-			       : "";
+	return i < view->count ? view->facts->transaction->recipients.items[view->places[i]] : "";
 }
 
 /* A recipient's address by hash. */

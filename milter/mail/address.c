@@ -54,8 +54,8 @@ split_quoted(const char *text, size_t length, char *out, size_t *out_length)
  * (obs-local-part) and dots anywhere, which some large providers have handed out.
  */
 static size_t
-split_local(const char *text, size_t length, enum mail_grammar grammar, char *local,
-    const char **why_r)
+split_local(
+    const char *text, size_t length, enum mail_grammar grammar, char *local, const char **why_r)
 {
 	size_t at = 0, out = 0, start, took;
 	bool was_quoted = false;
@@ -75,12 +75,10 @@ split_local(const char *text, size_t length, enum mail_grammar grammar, char *lo
 		       is_atext(text[at]))
 			local[out++] = text[at++];
 		if (at == start && grammar == MAIL_ENVELOPE) {
-			*why_r =
-			    "the local part is empty, or has a dot at its end or twice";
+			*why_r = "the local part is empty, or has a dot at its end or twice";
 			return 0;
 		}
-		if (at == length || text[at] != '.' ||
-		    (was_quoted && grammar == MAIL_ENVELOPE))
+		if (at == length || text[at] != '.' || (was_quoted && grammar == MAIL_ENVELOPE))
 			break;
 		local[out++] = text[at++];
 	}
@@ -244,8 +242,8 @@ domain_to_ascii(const char *domain, char ascii[MAIL_MAX_DOMAIN + 1])
 	char *found = NULL;
 	size_t length;
 
-	if (is_ascii(domain) || idn2_to_ascii_8z(domain, &found,
-				    IDN2_NFC_INPUT | IDN2_NONTRANSITIONAL) != IDN2_OK)
+	if (is_ascii(domain) ||
+	    idn2_to_ascii_8z(domain, &found, IDN2_NFC_INPUT | IDN2_NONTRANSITIONAL) != IDN2_OK)
 		return domain;
 	length = strlen(found);
 	if (length <= MAIL_MAX_DOMAIN && is_domain(found, length))
@@ -448,8 +446,7 @@ mail_address_normal(struct base_arena *arena, const struct mail_address *address
 {
 	char normal[MAIL_NORMAL_SIZE];
 
-	if (strlen(address->local) > MAIL_MAX_DOMAIN ||
-	    strlen(address->domain) > MAIL_MAX_DOMAIN) {
+	if (strlen(address->local) > MAIL_MAX_DOMAIN || strlen(address->domain) > MAIL_MAX_DOMAIN) {
 		*why_r = "the address is too long";
 		return BASE_REFUSE;
 	}
@@ -511,8 +508,7 @@ domains_have(const struct mail_domains *domains, const char *domain)
 }
 
 bool
-mail_is_inside(const struct mail_transaction *transaction, const char *sender,
-    const char *address)
+mail_is_inside(const struct mail_transaction *transaction, const char *sender, const char *address)
 {
 	const char *own = mail_domain_of(sender), *domain = mail_domain_of(address);
 

@@ -45,8 +45,8 @@ addresses_grow(struct base_arena *arena, struct mail_addresses *set)
 	larger.room = set->room == 0 ? ADDRESSES_FIRST_ROOM : 2 * set->room;
 	while (larger.room <= set->count)
 		larger.room *= 2;
-	larger.items = base_arena_array(
-	    arena, larger.room, sizeof(*larger.items) + 2 * sizeof(uint32_t));
+	larger.items =
+	    base_arena_array(arena, larger.room, sizeof(*larger.items) + 2 * sizeof(uint32_t));
 	if (larger.items == NULL)
 		return false;
 	for (i = 0; i < set->count; i++) {

@@ -49,9 +49,8 @@ accent_read(const char *name)
 	static const struct {
 		const char *name;
 		ucs4_t mark;
-	} accents[] = { { "acute", 0x301 }, { "grave", 0x300 }, { "circ", 0x302 },
-		{ "uml", 0x308 }, { "tilde", 0x303 }, { "cedil", 0x327 }, { "ring", 0x30A },
-		{ "caron", 0x30C } };
+	} accents[] = { { "acute", 0x301 }, { "grave", 0x300 }, { "circ", 0x302 }, { "uml", 0x308 },
+		{ "tilde", 0x303 }, { "cedil", 0x327 }, { "ring", 0x30A }, { "caron", 0x30C } };
 
 	for (size_t i = 0; name[0] != '\0' && i < sizeof(accents) / sizeof(*accents); i++)
 		if (strcmp(name + 1, accents[i].name) == 0)
@@ -89,8 +88,7 @@ static void
 entity_take(struct page *page)
 {
 	size_t left = (size_t)(page->end - page->at - 1);
-	const char *end =
-	    memchr(page->at + 1, ';', left < MAX_ENTITY + 1 ? left : MAX_ENTITY + 1);
+	const char *end = memchr(page->at + 1, ';', left < MAX_ENTITY + 1 ? left : MAX_ENTITY + 1);
 	char name[MAX_ENTITY + 1] = "";
 	uint8_t bytes[6];
 	ucs4_t character;
@@ -206,9 +204,7 @@ tag_take(struct page *page)
 void
 mail_html_append(struct base_buffer *out, const char *html, size_t length)
 {
-	struct page page = {
-		.out = out, .at = html, .end = html + length, .is_line_start = true
-	};
+	struct page page = { .out = out, .at = html, .end = html + length, .is_line_start = true };
 
 	while (page.at < page.end) {
 		if (*page.at == '<') {

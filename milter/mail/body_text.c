@@ -13,10 +13,10 @@
 #include <string.h>
 #include <strings.h>
 
-#define MAX_DEPTH 8	/* of parts within parts */
-#define MAX_PARTS 100	/* looked at in one body */
+#define MAX_DEPTH 8     /* of parts within parts */
+#define MAX_PARTS 100   /* looked at in one body */
 #define MAX_BOUNDARY 70 /* bytes, RFC 2046 5.1.1 */
-#define MAX_CHARSET 40	/* bytes */
+#define MAX_CHARSET 40  /* bytes */
 
 /* --- a field's value ------------------------------------------------------------------- */
 
@@ -111,7 +111,7 @@ struct part {
 struct finder {
 	unsigned parts;
 	struct base_buffer *out; /* UTF-8, what was found last */
-	struct part html;	 /* the first of that kind; data NULL: there was none */
+	struct part html;        /* the first of that kind; data NULL: there was none */
 };
 
 /* Takes the fields that tell what a part is. */
@@ -147,8 +147,8 @@ part_parse(struct base_arena *arena, const char *data, const char *end)
 		part.data = data + 1;
 	else if (end - data >= 2 && memcmp(data, "\r\n", 2) == 0)
 		part.data = data + 2;
-	else if (mail_message_each_field(data, (size_t)(end - data), part_field, &part, &body,
-		     &why) == BASE_OK)
+	else if (mail_message_each_field(
+		     data, (size_t)(end - data), part_field, &part, &body, &why) == BASE_OK)
 		part.data = data + body;
 	return part;
 }
@@ -172,16 +172,15 @@ is_blank(const struct base_buffer *text)
 
 /* Bytes as UTF-8. Those that are no ASCII, and are said to be, are what old programs wrote. */
 static void
-characters_append(const struct part *part, const char *bytes, size_t length,
-    struct base_buffer *out)
+characters_append(
+    const struct part *part, const char *bytes, size_t length, struct base_buffer *out)
 {
 	char charset[MAX_CHARSET + 1];
 	struct base_buffer text;
 
 	parameter_read(part->type, "charset", charset, sizeof(charset));
 	base_buffer_init(&text, MAIL_MAX_TEXT);
-	mail_charset_append(
-	    &text, charset[0] == '\0' ? "us-ascii" : charset, bytes, length);
+	mail_charset_append(&text, charset[0] == '\0' ? "us-ascii" : charset, bytes, length);
 	if (base_is_utf8(base_buffer_text(&text), text.length))
 		base_buffer_append(out, base_buffer_text(&text), text.length);
 	else if (has_word(charset, "utf")) /* cut within a character, or malformed */
@@ -262,9 +261,8 @@ parts_find(struct finder *finder, const struct part *whole, unsigned depth)
 	parameter_read(whole->type, "boundary", boundary, sizeof(boundary));
 	if (boundary[0] == '\0')
 		boundary_guess(whole->data, whole->end, boundary);
-	next = boundary[0] == '\0'
-		   ? NULL
-		   : boundary_find(whole->data, whole->end, boundary, &line_end);
+	next = boundary[0] == '\0' ? NULL
+				   : boundary_find(whole->data, whole->end, boundary, &line_end);
 	while (next != NULL && finder->parts++ < MAX_PARTS) {
 		struct part part;
 

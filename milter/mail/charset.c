@@ -85,8 +85,8 @@ converter_open(const char *label, const char *bytes, size_t length, bool *is_pla
 	*is_plain_r = is_known && name == NULL;
 	if (!is_known || name == NULL)
 		return (iconv_t)-1;
-	has_mark = length >= 2 && (memcmp(bytes, "\xFE\xFF", 2) == 0 ||
-				      memcmp(bytes, "\xFF\xFE", 2) == 0);
+	has_mark =
+	    length >= 2 && (memcmp(bytes, "\xFE\xFF", 2) == 0 || memcmp(bytes, "\xFF\xFE", 2) == 0);
 	if (strcmp(name, "UTF-16") == 0 && !has_mark)
 		name = "UTF-16BE"; /* RFC 2781 4.3 */
 	return iconv_open("UTF-8", name);
@@ -103,8 +103,8 @@ convert(struct base_buffer *out, iconv_t converter, char *in, size_t in_left)
 		at = piece;
 		left = sizeof(piece);
 		/* Without input left: the bytes that bring the converter to its first state. */
-		done = iconv(converter, in_left > 0 ? &in : NULL,
-		    in_left > 0 ? &in_left : NULL, &at, &left);
+		done = iconv(
+		    converter, in_left > 0 ? &in : NULL, in_left > 0 ? &in_left : NULL, &at, &left);
 		base_buffer_append(out, piece, sizeof(piece) - left);
 		if (done != (size_t)-1 && in_left == 0)
 			return;
@@ -131,8 +131,7 @@ convert_unknown(struct base_buffer *out, const char *in, size_t length)
 }
 
 void
-mail_charset_append(
-    struct base_buffer *out, const char *label, const char *bytes, size_t length)
+mail_charset_append(struct base_buffer *out, const char *label, const char *bytes, size_t length)
 {
 	static const char mark[] = "\xEF\xBB\xBF"; /* of the byte order, RFC 3629 6 */
 	size_t begin = out->length;

@@ -6,7 +6,9 @@
 #include <string.h>
 #include <strings.h>
 
-/* Names that an MTA never cuts when the delimiter is a hyphen (postconf(5), recipient_delimiter). */
+/*
+ * Names that an MTA never cuts when the delimiter is a hyphen (postconf(5), recipient_delimiter).
+ */
 static bool
 is_whole(const char *normal, size_t length)
 {
@@ -47,8 +49,7 @@ set_fold(struct base_arena *arena, struct mail_addresses *set, const char *delim
 	for (i = 0; i < set->count && result == BASE_OK; i++) {
 		const char *normal = mail_address_fold(arena, set->items[i], delimiters);
 
-		result = normal == NULL ? BASE_BROKEN
-					: mail_addresses_add(arena, &folded, normal);
+		result = normal == NULL ? BASE_BROKEN : mail_addresses_add(arena, &folded, normal);
 	}
 	if (result != BASE_OK)
 		return result;
@@ -60,8 +61,7 @@ set_fold(struct base_arena *arena, struct mail_addresses *set, const char *delim
 
 /* The addresses that display names stand with. */
 static enum base_result
-names_fold(
-    struct base_arena *arena, struct mail_transaction *transaction, const char *delimiters)
+names_fold(struct base_arena *arena, struct mail_transaction *transaction, const char *delimiters)
 {
 	size_t i;
 
@@ -85,8 +85,7 @@ mail_account_delimiters(const char *delimiters)
 static bool
 text_fold(struct base_arena *arena, const char **text, const char *delimiters)
 {
-	const char *folded =
-	    *text == NULL ? NULL : mail_address_fold(arena, *text, delimiters);
+	const char *folded = *text == NULL ? NULL : mail_address_fold(arena, *text, delimiters);
 
 	if (folded != NULL)
 		*text = folded;
@@ -99,8 +98,8 @@ mail_transaction_fold(
 {
 	const char **const texts[] = { &transaction->envelope_sender, &transaction->from,
 		&transaction->sender, &transaction->resent_from };
-	const char **const written[] = { &transaction->envelope_written,
-		&transaction->from_written, &transaction->resent_written };
+	const char **const written[] = { &transaction->envelope_written, &transaction->from_written,
+		&transaction->resent_written };
 	enum base_result result;
 	size_t i;
 

@@ -31,8 +31,7 @@ mail_comment_end(const char *at)
 struct list {
 	struct base_arena *arena;
 	mail_mailbox_fn *each;
-	char *
-	    written; /* of the mailbox in hand, if the caller wants to know: MAIL_NORMAL_SIZE */
+	char *written; /* of the mailbox in hand, if the caller wants to know: MAIL_NORMAL_SIZE */
 	void *context;
 	size_t names; /* that are still read */
 	enum base_result result;
@@ -115,8 +114,8 @@ list_word(struct list *list, const char *written, size_t written_length, const c
 		base_buffer_append(&list->name, plain, plain_length);
 	}
 	is_joined = address->length == 0 || !list->is_spaced ||
-		    strchr(".@", address->data[address->length - 1]) != NULL ||
-		    *written == '.' || *written == '@';
+		    strchr(".@", address->data[address->length - 1]) != NULL || *written == '.' ||
+		    *written == '@';
 	if (!is_joined)
 		list->is_broken = true;
 	base_buffer_append(&list->address, written, written_length);
@@ -150,8 +149,8 @@ list_quoted(struct list *list, const char *at)
 		base_buffer_append(&plain, at, 1);
 	}
 	base_buffer_puts(&written, "\"");
-	list_word(list, base_buffer_text(&written), written.length,
-	    base_buffer_text(&plain), plain.length);
+	list_word(list, base_buffer_text(&written), written.length, base_buffer_text(&plain),
+	    plain.length);
 	base_buffer_free(&plain);
 	base_buffer_free(&written);
 	return end + 1;
@@ -256,8 +255,7 @@ list_token(struct list *list, const char *at)
 }
 
 enum base_result
-mail_each_mailbox(
-    struct base_arena *arena, const char *value, mail_mailbox_fn *each, void *context)
+mail_each_mailbox(struct base_arena *arena, const char *value, mail_mailbox_fn *each, void *context)
 {
 	return mail_list_each(arena, value, MAIL_ALL_NAMES, each, context);
 }
@@ -285,12 +283,10 @@ list_read(struct list *list, const char *value)
 }
 
 enum base_result
-mail_list_each(struct base_arena *arena, const char *value, size_t names,
-    mail_mailbox_fn *each, void *context)
+mail_list_each(
+    struct base_arena *arena, const char *value, size_t names, mail_mailbox_fn *each, void *context)
 {
-	struct list list = {
-		.arena = arena, .each = each, .context = context, .names = names
-	};
+	struct list list = { .arena = arena, .each = each, .context = context, .names = names };
 
 	return list_read(&list, value);
 }
@@ -319,14 +315,12 @@ take_first(void *context, const char *name, const char *normal)
 }
 
 enum base_result
-mail_first_mailbox(
-    struct base_arena *arena, const char *value, struct mail_mailbox *first_r)
+mail_first_mailbox(struct base_arena *arena, const char *value, struct mail_mailbox *first_r)
 {
 	char written[MAIL_NORMAL_SIZE] = "";
-	struct list list = { .arena = arena,
-		.each = take_first,
-		.names = MAIL_ALL_NAMES,
-		.written = written };
+	struct list list = {
+		.arena = arena, .each = take_first, .names = MAIL_ALL_NAMES, .written = written
+	};
 	struct first first = { .list = &list, .found = { .name = "", .normal = "" } };
 	enum base_result result;
 
@@ -391,8 +385,7 @@ bare_id(struct base_arena *arena, const char *value, const char **ids_r, size_t 
 }
 
 size_t
-mail_message_ids(
-    struct base_arena *arena, const char *value, const char **ids_r, size_t room)
+mail_message_ids(struct base_arena *arena, const char *value, const char **ids_r, size_t room)
 {
 	bool has_comments = true;
 	const char *at = value, *end;

@@ -22,17 +22,14 @@ enum mail_grammar {
 };
 
 /* Takes "local@domain" apart; no comments or white space. REFUSE: not in the grammar. */
-enum base_result mail_split_address(const char *text, size_t length,
-    enum mail_grammar grammar, struct mail_split *split_r, const char **why_r);
+enum base_result mail_split_address(const char *text, size_t length, enum mail_grammar grammar,
+    struct mail_split *split_r, const char **why_r);
 /* "local@domain" as it stands, the local part quoted where it must be, the domain in lower case. */
-void mail_address_write(
-    const char *local, const char *domain, char text_r[MAIL_NORMAL_SIZE]);
+void mail_address_write(const char *local, const char *domain, char text_r[MAIL_NORMAL_SIZE]);
 /* "local@domain" in the form in which addresses are compared. */
-void mail_normal_write(
-    const char *local, const char *domain, char normal_r[MAIL_NORMAL_SIZE]);
+void mail_normal_write(const char *local, const char *domain, char normal_r[MAIL_NORMAL_SIZE]);
 /* An envelope path taken apart: "" and "" of the null path, no domain of a local user. */
-enum base_result mail_path_split(
-    const char *path, struct mail_split *split_r, const char **why_r);
+enum base_result mail_path_split(const char *path, struct mail_split *split_r, const char **why_r);
 /* mail_path_parse() on the stack. */
 enum base_result mail_path_normal(
     const char *path, char normal_r[MAIL_NORMAL_SIZE], const char **why_r);

@@ -5,8 +5,8 @@
 
 #include <string.h>
 
-#define LOCAL_BYTES                                                                        \
-	"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789.!#$%&'*+/"         \
+#define LOCAL_BYTES                                                                                \
+	"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789.!#$%&'*+/"                 \
 	"=?^_{|}~-"
 #define DOMAIN_BYTES "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789.-"
 
@@ -25,23 +25,21 @@ address_at(struct base_arena *arena, const char *text, size_t length, size_t at)
 	struct mail_address address;
 	const char *normal, *why;
 
-	while (
-	    start > 0 && at - start < MAIL_MAX_LOCAL && is_of(LOCAL_BYTES, text[start - 1]))
+	while (start > 0 && at - start < MAIL_MAX_LOCAL && is_of(LOCAL_BYTES, text[start - 1]))
 		start--;
 	while (end < length && end - at < MAIL_MAX_DOMAIN && is_of(DOMAIN_BYTES, text[end]))
 		end++;
 	while (end > at + 1 && is_of(".-", text[end - 1])) /* of the sentence */
 		end--;
-	if (mail_address_parse(arena, text + start, end - start, &address, &why) !=
-		BASE_OK ||
+	if (mail_address_parse(arena, text + start, end - start, &address, &why) != BASE_OK ||
 	    mail_address_normal(arena, &address, &normal, &why) != BASE_OK)
 		return NULL;
 	return normal;
 }
 
 void
-mail_text_each_address(struct base_arena *arena, const char *text, size_t length,
-    size_t most, mail_mailbox_fn *each, void *context)
+mail_text_each_address(struct base_arena *arena, const char *text, size_t length, size_t most,
+    mail_mailbox_fn *each, void *context)
 {
 	for (size_t at = 0; at < length && most > 0; at++) {
 		const char *normal;

@@ -14,29 +14,29 @@
  * Notes, GroupWise, webmail and telephones were seen to write.
  */
 static const char *const answers[] = {
-	"re", "ré", "réf", "réponse",		     /* most languages; French */
-	"aw", "antw", "antwort",		     /* German, Dutch, Afrikaans */
-	"sv", "svar",				     /* Danish, Norwegian, Swedish, Icelandic */
-	"vs", "vast", "vastus", "vastaus",	     /* Finnish, Estonian */
-	"res", "resp", "rv", "rsp",		     /* Portuguese, Spanish */
-	"rif", "r", "risp",			     /* Italian */
-	"răsp", "răspuns",			     /* Romanian */
-	"odp", "odpověď", "odpoveď", "odpowiedź",    /* Polish, Czech, Slovak */
-	"odg", "odgovor", "одг", "одговор",	     /* Croatian, Slovene, Serbian, Macedonian */
-	"vá", "vál", "válasz",			     /* Hungarian */
-	"ynt", "yan", "yanıt", "cvp", "cavab",	     /* Turkish, Azerbaijani */
-	"bls", "balas", "tl", "trả lời",	     /* Indonesian, Malay, Vietnamese */
-	"atb", "atbilde", "ats", "atsakymas",	     /* Welsh, Latvian, Lithuanian */
-	"απ", "απάντηση", "σχετ",		     /* Greek */
-	"отв", "ответ", "на", "ha",		     /* Russian; Outlook's "НА:", also in Latin */
-	"відп", "відповідь", "адк", "адказ",	     /* Ukrainian, Belarusian */
-	"отг", "отговор",			     /* Bulgarian */
-	"жауап", "պատ", "პასუხი", "përgj",	     /* Kazakh, Armenian, Georgian, Albanian */
-	"er", "erantzuna", "freagra",		     /* Basque, Irish */
-	"השב", "תשובה", "رد", "پاسخ", "جواب",	     /* Hebrew, Arabic, Persian, Urdu */
-	"उत्तर", "ตอบ", "ตอบกลับ",		     /* Hindi, Thai */
-	"回复", "回覆", "答复", "答覆", "回信",	     /* Chinese */
-	"返信", "返", "회신", "답장", "답변",	     /* Japanese, Korean */
+	"re", "ré", "réf", "réponse",             /* most languages; French */
+	"aw", "antw", "antwort",                  /* German, Dutch, Afrikaans */
+	"sv", "svar",                             /* Danish, Norwegian, Swedish, Icelandic */
+	"vs", "vast", "vastus", "vastaus",        /* Finnish, Estonian */
+	"res", "resp", "rv", "rsp",               /* Portuguese, Spanish */
+	"rif", "r", "risp",                       /* Italian */
+	"răsp", "răspuns",                        /* Romanian */
+	"odp", "odpověď", "odpoveď", "odpowiedź", /* Polish, Czech, Slovak */
+	"odg", "odgovor", "одг", "одговор",       /* Croatian, Slovene, Serbian, Macedonian */
+	"vá", "vál", "válasz",                    /* Hungarian */
+	"ynt", "yan", "yanıt", "cvp", "cavab",    /* Turkish, Azerbaijani */
+	"bls", "balas", "tl", "trả lời",          /* Indonesian, Malay, Vietnamese */
+	"atb", "atbilde", "ats", "atsakymas",     /* Welsh, Latvian, Lithuanian */
+	"απ", "απάντηση", "σχετ",                 /* Greek */
+	"отв", "ответ", "на", "ha",               /* Russian; Outlook's "НА:", also in Latin */
+	"відп", "відповідь", "адк", "адказ",      /* Ukrainian, Belarusian */
+	"отг", "отговор",                         /* Bulgarian */
+	"жауап", "պատ", "პასუხი", "përgj",        /* Kazakh, Armenian, Georgian, Albanian */
+	"er", "erantzuna", "freagra",             /* Basque, Irish */
+	"השב", "תשובה", "رد", "پاسخ", "جواب",     /* Hebrew, Arabic, Persian, Urdu */
+	"उत्तर", "ตอบ", "ตอบกลับ",                  /* Hindi, Thai */
+	"回复", "回覆", "答复", "答覆", "回信",   /* Chinese */
+	"返信", "返", "회신", "답장", "답변",     /* Japanese, Korean */
 };
 
 /* What gateways put before the subject of mail from outside. */
@@ -48,8 +48,8 @@ struct bracket {
 	const char *open, *close;
 };
 
-static const struct bracket brackets[] = { { "[", "]" }, { "(", ")" }, { "{", "}" },
-	{ "<", ">" }, { "［", "］" }, { "（", "）" }, { "【", "】" }, { "*", "*" } };
+static const struct bracket brackets[] = { { "[", "]" }, { "(", ")" }, { "{", "}" }, { "<", ">" },
+	{ "［", "］" }, { "（", "）" }, { "【", "】" }, { "*", "*" } };
 
 /* Behind "[list]" or "[list] [list]", as lists mark their mail. */
 static const char *
@@ -126,11 +126,9 @@ is_one_of(const char *const *words, size_t count, const char *text, size_t lengt
 
 	if (length == 0)
 		return false;
-	folded = u8_casefold(
-	    (const uint8_t *)text, length, NULL, UNINORM_NFKC, room, &size);
+	folded = u8_casefold((const uint8_t *)text, length, NULL, UNINORM_NFKC, room, &size);
 	for (size_t i = 0; folded != NULL && i < count && !is_found; i++)
-		is_found =
-		    strlen(words[i]) == size && memcmp(words[i], folded, size) == 0;
+		is_found = strlen(words[i]) == size && memcmp(words[i], folded, size) == 0;
 	if (folded != room)
 		free(folded);
 	return is_found;

@@ -14,8 +14,7 @@
 struct mail_transaction *
 mail_transaction_new(struct base_arena *arena, int64_t time)
 {
-	struct mail_transaction *transaction =
-	    base_arena_alloc(arena, sizeof(*transaction));
+	struct mail_transaction *transaction = base_arena_alloc(arena, sizeof(*transaction));
 
 	if (transaction == NULL)
 		return NULL;
@@ -130,17 +129,15 @@ take_author(struct base_arena *arena, const char *value, const char **normal,
 
 /* From */
 static enum base_result
-field_from(
-    struct base_arena *arena, struct mail_transaction *transaction, const char *value)
+field_from(struct base_arena *arena, struct mail_transaction *transaction, const char *value)
 {
-	return take_author(arena, value, &transaction->from, &transaction->from_written,
-	    &transaction->from_name);
+	return take_author(
+	    arena, value, &transaction->from, &transaction->from_written, &transaction->from_name);
 }
 
 /* Sender */
 static enum base_result
-field_sender(
-    struct base_arena *arena, struct mail_transaction *transaction, const char *value)
+field_sender(struct base_arena *arena, struct mail_transaction *transaction, const char *value)
 {
 	const char *written, *name;
 
@@ -177,8 +174,7 @@ field_cc(struct base_arena *arena, struct mail_transaction *transaction, const c
 
 /* Subject */
 static enum base_result
-field_subject(
-    struct base_arena *arena, struct mail_transaction *transaction, const char *value)
+field_subject(struct base_arena *arena, struct mail_transaction *transaction, const char *value)
 {
 	if (*transaction->subject != '\0')
 		return BASE_OK;
@@ -187,8 +183,7 @@ field_subject(
 
 /* Date, which nobody here reads as a time: it only tells one send from another. */
 static enum base_result
-field_date(
-    struct base_arena *arena, struct mail_transaction *transaction, const char *value)
+field_date(struct base_arena *arena, struct mail_transaction *transaction, const char *value)
 {
 	if (*transaction->date != '\0')
 		return BASE_OK;
@@ -197,8 +192,7 @@ field_date(
 
 /* Message-ID */
 static enum base_result
-field_message_id(
-    struct base_arena *arena, struct mail_transaction *transaction, const char *value)
+field_message_id(struct base_arena *arena, struct mail_transaction *transaction, const char *value)
 {
 	if (*transaction->message_id == '\0')
 		mail_message_ids(arena, value, &transaction->message_id, 1);
@@ -212,14 +206,12 @@ parent_is_guess(const struct mail_transaction *transaction)
 	size_t count = transaction->reference_count;
 
 	return *transaction->in_reply_to == '\0' ||
-	       (count > 0 &&
-		   transaction->in_reply_to == transaction->references[count - 1]);
+	       (count > 0 && transaction->in_reply_to == transaction->references[count - 1]);
 }
 
 /* In-Reply-To, which knows the parent better than References. */
 static enum base_result
-field_in_reply_to(
-    struct base_arena *arena, struct mail_transaction *transaction, const char *value)
+field_in_reply_to(struct base_arena *arena, struct mail_transaction *transaction, const char *value)
 {
 	if (parent_is_guess(transaction))
 		mail_message_ids(arena, value, &transaction->in_reply_to, 1);
@@ -228,15 +220,13 @@ field_in_reply_to(
 
 /* References */
 static enum base_result
-field_references(
-    struct base_arena *arena, struct mail_transaction *transaction, const char *value)
+field_references(struct base_arena *arena, struct mail_transaction *transaction, const char *value)
 {
 	size_t count;
 
 	if (transaction->reference_count > 0)
 		return BASE_OK;
-	count =
-	    mail_message_ids(arena, value, transaction->references, MAIL_MAX_REFERENCES);
+	count = mail_message_ids(arena, value, transaction->references, MAIL_MAX_REFERENCES);
 	transaction->reference_count = count;
 	if (count > 0 && *transaction->in_reply_to == '\0')
 		transaction->in_reply_to = transaction->references[count - 1];
@@ -274,8 +264,7 @@ begins_with(const char *value, const char *word)
  * (FirstClass).
  */
 static enum base_result
-field_auto(
-    struct base_arena *arena, struct mail_transaction *transaction, const char *value)
+field_auto(struct base_arena *arena, struct mail_transaction *transaction, const char *value)
 {
 	(void)arena;
 	if (!begins_with(value, "no") && !begins_with(value, "false"))
@@ -288,8 +277,7 @@ field_auto(
  * replies with "All". A list of single kinds is also in what people send.
  */
 static enum base_result
-field_suppress(
-    struct base_arena *arena, struct mail_transaction *transaction, const char *value)
+field_suppress(struct base_arena *arena, struct mail_transaction *transaction, const char *value)
 {
 	(void)arena;
 	if (begins_with(value, "all"))
@@ -299,8 +287,7 @@ field_suppress(
 
 /* X-POST-MessageClass: "9; Autoresponder" (Mailtraq); Delivered-To: "Autoresponder" (qmail) */
 static enum base_result
-field_responder(
-    struct base_arena *arena, struct mail_transaction *transaction, const char *value)
+field_responder(struct base_arena *arena, struct mail_transaction *transaction, const char *value)
 {
 	(void)arena;
 	value = mail_value_begin(value);
@@ -313,8 +300,7 @@ field_responder(
 
 /* Precedence (RFC 2076 3.9), X-Precedence and Preference: "auto_reply" is cPanel's. */
 static enum base_result
-field_precedence(
-    struct base_arena *arena, struct mail_transaction *transaction, const char *value)
+field_precedence(struct base_arena *arena, struct mail_transaction *transaction, const char *value)
 {
 	(void)arena;
 	if (begins_with(value, "bulk") || begins_with(value, "junk") ||
@@ -325,8 +311,7 @@ field_precedence(
 
 /* List-Id, List-Post, List-Unsubscribe */
 static enum base_result
-field_list(
-    struct base_arena *arena, struct mail_transaction *transaction, const char *value)
+field_list(struct base_arena *arena, struct mail_transaction *transaction, const char *value)
 {
 	(void)arena;
 	(void)value;
@@ -336,20 +321,18 @@ field_list(
 
 /* Resent-From: the newest block stands first (RFC 5322 3.6.6). */
 static enum base_result
-field_resent_from(
-    struct base_arena *arena, struct mail_transaction *transaction, const char *value)
+field_resent_from(struct base_arena *arena, struct mail_transaction *transaction, const char *value)
 {
 	const char *name;
 
 	transaction->is_resent = true;
-	return take_author(arena, value, &transaction->resent_from,
-	    &transaction->resent_written, &name);
+	return take_author(
+	    arena, value, &transaction->resent_from, &transaction->resent_written, &name);
 }
 
 /* Resent-To, Resent-Date */
 static enum base_result
-field_resent(
-    struct base_arena *arena, struct mail_transaction *transaction, const char *value)
+field_resent(struct base_arena *arena, struct mail_transaction *transaction, const char *value)
 {
 	(void)arena;
 	(void)value;
@@ -374,8 +357,7 @@ take_value(struct base_arena *arena, const char *value, const char **value_r)
 
 /* Content-Type */
 static enum base_result
-field_type(
-    struct base_arena *arena, struct mail_transaction *transaction, const char *value)
+field_type(struct base_arena *arena, struct mail_transaction *transaction, const char *value)
 {
 	if (begins_with(value, "multipart/report"))
 		transaction->is_report = true;
@@ -384,8 +366,7 @@ field_type(
 
 /* Content-Transfer-Encoding */
 static enum base_result
-field_encoding(
-    struct base_arena *arena, struct mail_transaction *transaction, const char *value)
+field_encoding(struct base_arena *arena, struct mail_transaction *transaction, const char *value)
 {
 	return take_value(arena, value, &transaction->content_encoding);
 }
@@ -473,8 +454,8 @@ mail_transaction_field(struct base_arena *arena, struct mail_transaction *transa
 /* --- body and whole messages ------------------------------------------------------ */
 
 enum base_result
-mail_transaction_body(struct base_arena *arena, struct mail_transaction *transaction,
-    const void *data, size_t length)
+mail_transaction_body(
+    struct base_arena *arena, struct mail_transaction *transaction, const void *data, size_t length)
 {
 	size_t left = MAIL_MAX_BODY_START - transaction->body_start_length;
 	char *start = (char *)transaction->body_start;
@@ -536,8 +517,7 @@ name_length(const char *at, const char *end)
 {
 	size_t length = 0, colon;
 
-	while (
-	    at + length < end && at[length] > ' ' && at[length] <= '~' && at[length] != ':')
+	while (at + length < end && at[length] > ' ' && at[length] <= '~' && at[length] != ':')
 		length++;
 	colon = length;
 	while (at + colon < end && (at[colon] == ' ' || at[colon] == '\t'))
@@ -558,8 +538,7 @@ is_mailbox_line(const char *at, const char *end)
 static bool
 is_empty_line(const char *at, const char *end)
 {
-	return end - at == 0 || *at == '\n' ||
-	       (end - at == 2 && memcmp(at, "\r\n", 2) == 0);
+	return end - at == 0 || *at == '\n' || (end - at == 2 && memcmp(at, "\r\n", 2) == 0);
 }
 
 /* Hands out the field whose name and first line begin at `at`; `end` is behind its last
@@ -568,8 +547,7 @@ static enum base_result
 message_field(struct base_buffer *copy, const char *at, const char *end, size_t length,
     mail_field_fn *each, void *context)
 {
-	const char *value =
-	    (const char *)memchr(at + length, ':', (size_t)(end - at) - length) + 1;
+	const char *value = (const char *)memchr(at + length, ':', (size_t)(end - at) - length) + 1;
 	size_t i, value_length;
 
 	while (end > value && (end[-1] == '\n' || end[-1] == '\r'))
@@ -608,8 +586,7 @@ message_start(const char *at, const char *end)
 
 	if ((size_t)(end - at) >= sizeof(mark) - 1 && memcmp(at, mark, sizeof(mark) - 1) == 0)
 		at += sizeof(mark) - 1;
-	while (
-	    at < end && (is_blank_line(at, line_end(at, end)) || is_mailbox_line(at, end)))
+	while (at < end && (is_blank_line(at, line_end(at, end)) || is_mailbox_line(at, end)))
 		at = line_end(at, end);
 	return at;
 }
@@ -656,8 +633,7 @@ mail_message_each_field(const char *data, size_t length, mail_field_fn *each, vo
 		return result;
 	}
 	if (count == 0) {
-		*why_r =
-		    "the message does not begin with a header field (a name and a colon)";
+		*why_r = "the message does not begin with a header field (a name and a colon)";
 		return BASE_REFUSE;
 	}
 	*body_r = (size_t)(at - data);

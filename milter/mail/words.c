@@ -79,8 +79,8 @@ static void
 words_flush(struct words *words)
 {
 	if (words->raw.length > 0)
-		mail_charset_append(&words->out, words->charset, words->raw.data,
-		    words->raw.length);
+		mail_charset_append(
+		    &words->out, words->charset, words->raw.data, words->raw.length);
 	base_buffer_clear(&words->raw);
 }
 
@@ -150,8 +150,7 @@ is_simple(const char *value)
 }
 
 enum base_result
-mail_text_decode(
-    struct base_arena *arena, const char *value, size_t max_bytes, const char **text_r)
+mail_text_decode(struct base_arena *arena, const char *value, size_t max_bytes, const char **text_r)
 {
 	/* More of the value than this cannot show in max_bytes, save by a trick. */
 	size_t length = strnlen(value, 16 * max_bytes + 256);

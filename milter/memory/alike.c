@@ -33,10 +33,10 @@
 static const char alike_letters[] = "abcdefghijklmnopqrstuvwxyz.-_";
 
 /* Of each letter, those that are near on the keyboard, or in sound. */
-static const char *const alike_near[26] = { "qwszeo", "vghnpd", "xdfvks", "serfcxt",
-	"wsdrai", "drtgvc", "ftyhbv", "gyujnb", "uokyel", "huikmg", "jiolmcq", "kopi",
-	"njk", "bhjm", "iklpua", "olb", "wak", "edft", "awedxzc", "rfgyd", "yhjio",
-	"cfgbwf", "qasev", "zsdc", "tughi", "asx" };
+static const char *const alike_near[26] = { "qwszeo", "vghnpd", "xdfvks", "serfcxt", "wsdrai",
+	"drtgvc", "ftyhbv", "gyujnb", "uokyel", "huikmg", "jiolmcq", "kopi", "njk", "bhjm",
+	"iklpua", "olb", "wak", "edft", "awedxzc", "rfgyd", "yhjio", "cfgbwf", "qasev", "zsdc",
+	"tughi", "asx" };
 
 struct alike {
 	const struct base_key *key;
@@ -131,8 +131,7 @@ variants_replace(struct alike *alike, const char *part, size_t length)
 			room[i] = *letter;
 			memcpy(room + i + 1, part + i, length - i);
 			variant_try(alike, room, length + 1);
-			if (i == length || part[i] == *letter ||
-			    isdigit((unsigned char)part[i]))
+			if (i == length || part[i] == *letter || isdigit((unsigned char)part[i]))
 				continue;
 			memcpy(room + i + 1, part + i + 1, length - i - 1);
 			variant_try(alike, room, length);
@@ -234,12 +233,10 @@ is_searched(const struct mail_transaction *transaction, const struct memory_reca
 
 /* The hash of a recipient's display name, 0 for none. */
 static uint32_t
-recipient_name(
-    const struct base_key *key, const struct mail_transaction *transaction, size_t i)
+recipient_name(const struct base_key *key, const struct mail_transaction *transaction, size_t i)
 {
 	for (size_t j = 0; j < transaction->name_count; j++)
-		if (strcmp(transaction->names[j].address,
-			transaction->recipients.items[i]) == 0)
+		if (strcmp(transaction->names[j].address, transaction->recipients.items[i]) == 0)
 			return memory_name_hash(key, transaction->names[j].name);
 	return 0;
 }
@@ -294,16 +291,15 @@ addresses_alike(const struct base_key *key, const struct mail_transaction *trans
 	for (int round = ALIKE_LOCAL; round <= ALIKE_DOMAIN_TWICE; round++)
 		for (size_t i = 0; i < count; i++)
 			if (!found[places[i]] && is_due(recall, places[i], round))
-				found[places[i]] = address_alike(&alike,
-				    transaction->recipients.items[places[i]],
-				    (enum alike_round)round);
+				found[places[i]] =
+				    address_alike(&alike, transaction->recipients.items[places[i]],
+					(enum alike_round)round);
 }
 
 /* By address and by name. */
 enum base_result
 memory_alike_find(struct base_arena *arena, const struct base_key *key,
-    const struct mail_transaction *transaction, struct memory_recall *recall,
-    const char **why_r)
+    const struct mail_transaction *transaction, struct memory_recall *recall, const char **why_r)
 {
 	size_t count = recall->recipient_count;
 	uint64_t *found, *named;

@@ -8,14 +8,13 @@
 static bool
 has_lists(const struct memory_thread *thread)
 {
-	return thread->member_count < MEMORY_MAX_MEMBERS &&
-	       thread->size > thread->member_count;
+	return thread->member_count < MEMORY_MAX_MEMBERS && thread->size > thread->member_count;
 }
 
 /* Fills the answer from the thread row of the parent. */
 static struct memory_answer
-answer_given(const struct memory_thread *thread, uint64_t sender,
-    const uint64_t *recipients, size_t count, size_t people)
+answer_given(const struct memory_thread *thread, uint64_t sender, const uint64_t *recipients,
+    size_t count, size_t people)
 {
 	struct memory_answer answer = { .kind = MEMORY_ANSWER_GIVEN };
 	size_t known = 0, taken = 0;
@@ -62,8 +61,7 @@ heard_taken(const struct memory_heard *heard, const uint64_t *recipients, size_t
 
 /* Fills the answer from an audience received from. */
 static struct memory_answer
-answer_heard(
-    const struct memory_heard *heard, uint64_t originator, uint32_t time, double taken)
+answer_heard(const struct memory_heard *heard, uint64_t originator, uint32_t time, double taken)
 {
 	return (struct memory_answer){
 		.kind = MEMORY_ANSWER_INFERRED,
@@ -96,8 +94,8 @@ is_answerable(const struct memory_profile *profile, const struct memory_heard *h
  * of the recipients are of.
  */
 static const struct memory_heard *
-heard_answered(const struct memory_profile *profile, uint64_t sender,
-    const uint64_t *recipients, size_t count, int64_t now, double *taken_r)
+heard_answered(const struct memory_profile *profile, uint64_t sender, const uint64_t *recipients,
+    size_t count, int64_t now, double *taken_r)
 {
 	const struct memory_heard *best = NULL;
 	uint64_t sum = sender;
@@ -128,14 +126,13 @@ heard_answered(const struct memory_profile *profile, uint64_t sender,
 
 /* The recipient heard from last. */
 static const struct memory_contact *
-contact_answered(const struct memory_profile *profile, const uint64_t *recipients,
-    size_t count, int64_t now)
+contact_answered(
+    const struct memory_profile *profile, const uint64_t *recipients, size_t count, int64_t now)
 {
 	const struct memory_contact *best = NULL;
 
 	for (size_t i = 0; i < count && i < MEMORY_SAMPLE; i++) {
-		const struct memory_contact *contact =
-		    memory_contact_find(profile, recipients[i]);
+		const struct memory_contact *contact = memory_contact_find(profile, recipients[i]);
 
 		if (contact && contact->last_received &&
 		    now - contact->last_received <= MEMORY_ANSWER_DAYS * 86400 &&
@@ -147,8 +144,8 @@ contact_answered(const struct memory_profile *profile, const uint64_t *recipient
 
 /* Without a thread row: what was received lately tells. */
 static struct memory_answer
-answer_inferred(const struct memory_profile *profile, uint64_t sender,
-    const uint64_t *recipients, size_t count, int64_t now)
+answer_inferred(const struct memory_profile *profile, uint64_t sender, const uint64_t *recipients,
+    size_t count, int64_t now)
 {
 	double taken = 0;
 	const struct memory_heard *heard =
@@ -170,8 +167,7 @@ answer_inferred(const struct memory_profile *profile, uint64_t sender,
 		.kind = MEMORY_ANSWER_INFERRED,
 		.originator = contact->hash,
 		.others = contact->heard_size ? contact->heard_size : 1,
-		.taken =
-		    contact->heard_size > count ? (double)count / contact->heard_size : 1,
+		.taken = contact->heard_size > count ? (double)count / contact->heard_size : 1,
 		.time = contact->last_received,
 		.is_small = true,
 		.was_member = true,

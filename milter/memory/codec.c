@@ -3,7 +3,7 @@
  *	memory/codec - records as bytes and back
  *
  * A record opens with its version and kind. Numbers are little-endian; a contact writes
- *only the parts (sent, received, name) that it has. What cannot be read whole is not a record.
+ * only the parts (sent, received, name) that it has. What cannot be read whole is not a record.
  */
 #include <string.h>
 
@@ -12,8 +12,8 @@
 #include "milter/memory/internal.h"
 #include "milter/memory/wire.h"
 
-#define CODEC_VERSION                                                                      \
-	3 /* of a profile 2 has neither domains nor rhythms; the others did not change */
+/* of a profile 2 has neither domains nor rhythms; the others did not change */
+#define CODEC_VERSION 3
 #define CODEC_OLDEST 2
 
 enum codec_kind { CODEC_PROFILE = 'p', CODEC_THREAD = 't', CODEC_SITE = 's' };
@@ -49,9 +49,8 @@ record_open(struct memory_wire *wire, enum codec_kind kind)
 {
 	uint64_t version = memory_take(wire, 1), is = memory_take(wire, 1);
 
-	return version >= CODEC_OLDEST && version <= CODEC_VERSION && is == kind
-		   ? (unsigned)version
-		   : 0;
+	return version >= CODEC_OLDEST && version <= CODEC_VERSION && is == kind ? (unsigned)version
+										 : 0;
 }
 
 /* Several weights. */
@@ -182,8 +181,7 @@ sent_take(struct memory_wire *wire, unsigned version, struct memory_sent *sent_r
 		rhythm_take(wire, &sent_r->rhythm);
 		return;
 	}
-	sent_r->rhythm =
-	    (struct memory_rhythm){ .count = sent_r->count, .last = sent_r->last };
+	sent_r->rhythm = (struct memory_rhythm){ .count = sent_r->count, .last = sent_r->last };
 	sent_r->rhythm.gap = memory_take_float(wire);
 	sent_r->rhythm.deviation = memory_take_float(wire);
 }
@@ -309,12 +307,9 @@ profile_lists_new(struct base_arena *arena, struct memory_profile *profile)
 	profile->domain_room = profile->domain_count;
 	profile->contacts =
 	    base_arena_array(arena, profile->contact_count + 1, sizeof(*profile->contacts));
-	profile->sent =
-	    base_arena_array(arena, profile->sent_count + 1, sizeof(*profile->sent));
-	profile->heard =
-	    base_arena_array(arena, profile->heard_count + 1, sizeof(*profile->heard));
-	profile->lists =
-	    base_arena_array(arena, profile->list_count + 1, sizeof(*profile->lists));
+	profile->sent = base_arena_array(arena, profile->sent_count + 1, sizeof(*profile->sent));
+	profile->heard = base_arena_array(arena, profile->heard_count + 1, sizeof(*profile->heard));
+	profile->lists = base_arena_array(arena, profile->list_count + 1, sizeof(*profile->lists));
 	profile->domains =
 	    base_arena_array(arena, profile->domain_count + 1, sizeof(*profile->domains));
 	return profile->contacts && profile->sent && profile->heard && profile->lists &&
@@ -323,8 +318,7 @@ profile_lists_new(struct base_arena *arena, struct memory_profile *profile)
 
 /* Reads the lists; false unless they are what an encoder writes. */
 static bool
-profile_lists_take(
-    struct memory_wire *wire, unsigned version, struct memory_profile *profile)
+profile_lists_take(struct memory_wire *wire, unsigned version, struct memory_profile *profile)
 {
 	for (size_t i = 0; i < profile->contact_count && !wire->failed; i++) {
 		contact_take(wire, &profile->contacts[i]);
@@ -344,8 +338,7 @@ profile_lists_take(
 
 /* The fixed part of a profile. */
 static void
-profile_head_take(
-    struct memory_wire *wire, unsigned version, struct memory_profile *profile)
+profile_head_take(struct memory_wire *wire, unsigned version, struct memory_profile *profile)
 {
 	profile->epoch = (int64_t)memory_take(wire, 8);
 	profile->first = (uint32_t)memory_take(wire, 4);
@@ -376,17 +369,15 @@ profile_head_is_sane(const struct memory_profile *profile)
 {
 	return profile->epoch >= 0 && profile->epoch <= UINT32_MAX &&
 	       profile->contact_count <= MEMORY_MAX_CONTACTS &&
-	       profile->sent_count <= MEMORY_MAX_SENT &&
-	       profile->heard_count <= MEMORY_MAX_HEARD &&
-	       profile->list_count <= MEMORY_MAX_LISTS &&
-	       profile->list_next < MEMORY_MAX_LISTS &&
+	       profile->sent_count <= MEMORY_MAX_SENT && profile->heard_count <= MEMORY_MAX_HEARD &&
+	       profile->list_count <= MEMORY_MAX_LISTS && profile->list_next < MEMORY_MAX_LISTS &&
 	       profile->domain_count <= MEMORY_MAX_DOMAINS;
 }
 
 /* Bytes as a profile. */
 enum base_result
-memory_profile_decode(struct base_arena *arena, const void *data, size_t length,
-    struct memory_profile **profile_r)
+memory_profile_decode(
+    struct base_arena *arena, const void *data, size_t length, struct memory_profile **profile_r)
 {
 	struct memory_wire wire = memory_wire_over(data, length);
 	struct memory_profile *profile = base_arena_alloc(arena, sizeof(*profile));
@@ -415,8 +406,8 @@ memory_thread_encode(struct base_arena *arena, const struct memory_thread *threa
     const void **data_r, size_t *length_r)
 {
 	struct memory_wire wire = record_new(arena, CODEC_THREAD,
-	    40 + 8 * (size_t)(thread->member_count + thread->hidden_count +
-			      thread->copied_count + thread->answerer_count));
+	    40 + 8 * (size_t)(thread->member_count + thread->hidden_count + thread->copied_count +
+			      thread->answerer_count));
 
 	if (!wire.data)
 		return BASE_BROKEN;
@@ -439,8 +430,8 @@ memory_thread_encode(struct base_arena *arena, const struct memory_thread *threa
 
 /* Bytes as a thread. */
 enum base_result
-memory_thread_decode(struct base_arena *arena, const void *data, size_t length,
-    struct memory_thread **thread_r)
+memory_thread_decode(
+    struct base_arena *arena, const void *data, size_t length, struct memory_thread **thread_r)
 {
 	struct memory_wire wire = memory_wire_over(data, length);
 	struct memory_thread *thread = base_arena_alloc(arena, sizeof(*thread));
@@ -458,15 +449,12 @@ memory_thread_decode(struct base_arena *arena, const void *data, size_t length,
 	flags = memory_take(&wire, 1);
 	thread->has_header = flags & 1;
 	thread->is_one_domain = flags & 2;
-	thread->member_count =
-	    memory_take_hashes(&wire, thread->members, MEMORY_MAX_MEMBERS);
+	thread->member_count = memory_take_hashes(&wire, thread->members, MEMORY_MAX_MEMBERS);
 	thread->hidden_count = memory_take_hashes(&wire, thread->hidden, MEMORY_MAX_HIDDEN);
-	thread->answerer_count =
-	    memory_take_hashes(&wire, thread->answerers, MEMORY_MAX_ANSWERERS);
+	thread->answerer_count = memory_take_hashes(&wire, thread->answerers, MEMORY_MAX_ANSWERERS);
 	thread->knows_copied = flags & 4;
 	if (thread->knows_copied)
-		thread->copied_count =
-		    memory_take_hashes(&wire, thread->copied, MEMORY_MAX_HIDDEN);
+		thread->copied_count = memory_take_hashes(&wire, thread->copied, MEMORY_MAX_HIDDEN);
 	if (!memory_wire_is_done(&wire) || thread->size < thread->member_count ||
 	    !is_sorted(thread->members, thread->member_count) ||
 	    !is_sorted(thread->hidden, thread->hidden_count) ||
@@ -480,8 +468,8 @@ memory_thread_decode(struct base_arena *arena, const void *data, size_t length,
 
 /* The site as bytes. */
 enum base_result
-memory_site_encode(struct base_arena *arena, const struct memory_site *site,
-    const void **data_r, size_t *length_r)
+memory_site_encode(
+    struct base_arena *arena, const struct memory_site *site, const void **data_r, size_t *length_r)
 {
 	struct memory_wire wire =
 	    record_new(arena, CODEC_SITE, 128 + 4 * (size_t)MEMORY_SCORE_BINS);

@@ -70,8 +70,7 @@ is_known(const struct memory_profile *profile, uint64_t hash)
 /* For each recipient, whose domain it has. */
 enum base_result
 memory_domains_find(struct base_arena *arena, const struct base_key *key, const char *actor,
-    const struct mail_transaction *transaction, struct memory_recall *recall,
-    const char **why_r)
+    const struct mail_transaction *transaction, struct memory_recall *recall, const char **why_r)
 {
 	const struct mail_addresses *recipients = &transaction->recipients;
 	const char *last = "";

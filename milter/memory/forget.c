@@ -64,13 +64,11 @@ key_add(void *context, uint64_t key, const void *data, size_t length)
 
 /* A thread without the person; one that the person began goes. */
 static enum base_result
-thread_rewrite(struct store *store, struct base_arena *arena, uint64_t key,
-    struct store_blob row, uint64_t hash, struct memory_forgotten_count *count,
-    const char **why_r)
+thread_rewrite(struct store *store, struct base_arena *arena, uint64_t key, struct store_blob row,
+    uint64_t hash, struct memory_forgotten_count *count, const char **why_r)
 {
 	struct memory_thread *thread;
-	enum base_result result =
-	    memory_thread_decode(arena, row.data, row.length, &thread);
+	enum base_result result = memory_thread_decode(arena, row.data, row.length, &thread);
 
 	if (result == BASE_OK && thread->originator != hash) {
 		if (!memory_thread_forget(thread, hash))
@@ -79,8 +77,7 @@ thread_rewrite(struct store *store, struct base_arena *arena, uint64_t key,
 		if (result != BASE_OK)
 			return result;
 		count->changed++;
-		return store_record_put(
-		    store, STORE_THREAD, key, row.data, row.length, 0, why_r);
+		return store_record_put(store, STORE_THREAD, key, row.data, row.length, 0, why_r);
 	}
 	if (result == BASE_BROKEN)
 		return result;
@@ -90,13 +87,11 @@ thread_rewrite(struct store *store, struct base_arena *arena, uint64_t key,
 
 /* Somebody else's profile without the person; what is no profile goes. */
 static enum base_result
-profile_rewrite(struct store *store, struct base_arena *arena, uint64_t key,
-    struct store_blob row, uint64_t hash, struct memory_forgotten_count *count,
-    const char **why_r)
+profile_rewrite(struct store *store, struct base_arena *arena, uint64_t key, struct store_blob row,
+    uint64_t hash, struct memory_forgotten_count *count, const char **why_r)
 {
 	struct memory_profile *profile;
-	enum base_result result =
-	    memory_profile_decode(arena, row.data, row.length, &profile);
+	enum base_result result = memory_profile_decode(arena, row.data, row.length, &profile);
 
 	if (result == BASE_BROKEN)
 		return result;
@@ -115,8 +110,8 @@ profile_rewrite(struct store *store, struct base_arena *arena, uint64_t key,
 
 /* One record, read anew: others may have changed it since it was found. */
 static enum base_result
-record_rewrite(struct store *store, struct base_arena *arena, enum store_record kind,
-    uint64_t key, uint64_t hash, struct memory_forgotten_count *count, const char **why_r)
+record_rewrite(struct store *store, struct base_arena *arena, enum store_record kind, uint64_t key,
+    uint64_t hash, struct memory_forgotten_count *count, const char **why_r)
 {
 	struct store_blob row;
 	enum base_result result;
@@ -126,9 +121,8 @@ record_rewrite(struct store *store, struct base_arena *arena, enum store_record 
 	result = store_record_get(store, arena, kind, key, &row, why_r);
 	if (result != BASE_OK)
 		return result == BASE_NONE ? BASE_OK : result;
-	result = kind == STORE_THREAD
-		     ? thread_rewrite(store, arena, key, row, hash, count, why_r)
-		     : profile_rewrite(store, arena, key, row, hash, count, why_r);
+	result = kind == STORE_THREAD ? thread_rewrite(store, arena, key, row, hash, count, why_r)
+				      : profile_rewrite(store, arena, key, row, hash, count, why_r);
 	return result == BASE_NONE ? BASE_OK : result;
 }
 
@@ -146,8 +140,7 @@ keys_rewrite(struct store *store, struct base_arena *arena, const struct forget_
 		result = store_begin(store, why_r);
 		if (result != BASE_OK)
 			return result;
-		for (size_t i = 0;
-		     i < FORGET_BATCH && done < key_count && result == BASE_OK; i++) {
+		for (size_t i = 0; i < FORGET_BATCH && done < key_count && result == BASE_OK; i++) {
 			uint64_t key;
 
 			memcpy(&key, found->keys.data + done++ * sizeof(key), sizeof(key));
@@ -166,8 +159,8 @@ keys_rewrite(struct store *store, struct base_arena *arena, const struct forget_
 
 /* Takes the person out of all records of a kind. */
 static enum base_result
-kind_forget(struct store *store, struct base_arena *arena, enum store_record kind,
-    uint64_t hash, struct memory_forgotten_count *count, const char **why_r)
+kind_forget(struct store *store, struct base_arena *arena, enum store_record kind, uint64_t hash,
+    struct memory_forgotten_count *count, const char **why_r)
 {
 	struct forget_keys found = { .hash = hash, .kind = kind, .arena = arena };
 	enum base_result result;
@@ -186,8 +179,8 @@ kind_forget(struct store *store, struct base_arena *arena, enum store_record kin
 
 /* From here on nobody learns older mail of this person; their own profile goes. */
 static enum base_result
-forget_begin(struct store *store, uint64_t hash, struct memory_forgotten_count *count,
-    const char **why_r)
+forget_begin(
+    struct store *store, uint64_t hash, struct memory_forgotten_count *count, const char **why_r)
 {
 	struct memory_forgotten forgotten = memory_forgotten_new(hash, base_now());
 	unsigned char bytes[MEMORY_FORGOTTEN_BYTES];
@@ -226,8 +219,8 @@ person_forget(struct store *store, struct base_arena *arena, uint64_t hash,
 
 /* Takes a person out of the history, of whatever key that is still known. */
 enum base_result
-memory_forget(const struct memory_options *options, const struct base_key *key,
-    const char *address, struct memory_forgotten_count *count_r, const char **why_r)
+memory_forget(const struct memory_options *options, const struct base_key *key, const char *address,
+    struct memory_forgotten_count *count_r, const char **why_r)
 {
 	struct store_options store_options = { .driver = options->driver,
 		.directory = options->directory };
@@ -244,8 +237,7 @@ memory_forget(const struct memory_options *options, const struct base_key *key,
 	if (result == BASE_OK)
 		result = store_record_expire(store, base_now(), why_r);
 	for (size_t i = 0; i < key_count && result == BASE_OK; i++)
-		result = person_forget(
-		    store, arena, memory_hash(keys[i], address), &count, why_r);
+		result = person_forget(store, arena, memory_hash(keys[i], address), &count, why_r);
 	if (result == BASE_OK)
 		result = store_compact(store, why_r);
 	store_close(&store);

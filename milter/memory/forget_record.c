@@ -51,8 +51,7 @@ memory_forgotten_encode(
 }
 
 bool
-memory_forgotten_decode(
-    const void *data, size_t length, struct memory_forgotten *forgotten_r)
+memory_forgotten_decode(const void *data, size_t length, struct memory_forgotten *forgotten_r)
 {
 	struct memory_wire wire = memory_wire_over(data, length);
 
@@ -67,8 +66,7 @@ memory_forgotten_decode(
 
 /* Was this person forgotten after this mail? */
 static bool
-is_forgotten(
-    const struct memory_forgotten *forgotten, size_t count, uint64_t hash, int64_t time)
+is_forgotten(const struct memory_forgotten *forgotten, size_t count, uint64_t hash, int64_t time)
 {
 	for (size_t i = 0; i < count; i++)
 		if (time <= forgotten[i].time &&
@@ -137,13 +135,12 @@ sent_know(const struct memory_profile *profile, struct sent_known *known_r)
 
 /* Is this person the only one of an audience whom no contact stands for? Then the sum tells. */
 static bool
-is_missing(const struct memory_profile *profile, size_t slot,
-    const struct sent_known *known, uint64_t hash)
+is_missing(const struct memory_profile *profile, size_t slot, const struct sent_known *known,
+    uint64_t hash)
 {
 	const struct memory_sent *sent = &profile->sent[slot];
 
-	return known->counts[slot] + 1 == sent->size &&
-	       sent->sum - known->sums[slot] == hash;
+	return known->counts[slot] + 1 == sent->size && sent->sum - known->sums[slot] == hash;
 }
 
 /* Takes the hash out of one audience. */

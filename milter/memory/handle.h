@@ -4,8 +4,8 @@
  *
  * WHAT IT DOES
  *	memory.c opens and closes it, recall.c reads by it, learn.c queues lessons, writer.c is
- *	the thread that writes them, trouble.c what it does when it cannot, import.c learns mail of the past. The records themselves,
- *	and everything pure, are in internal.h.
+ *	the thread that writes them, trouble.c what it does when it cannot, import.c learns mail of
+ *	the past. The records themselves, and everything pure, are in internal.h.
  *
  * THREADS
  *	Behind `lock` is what the comment says; `table` and `writes` are the writer's, or of the
@@ -54,10 +54,10 @@ struct memory {
 	bool has_site;
 	int64_t expired; /* when rows were last expired */
 
-	bool is_unread;     /* a recall failed, and the writer has not looked why */
-	char unread[200];   /* what it said */
-	bool is_away;       /* the last try to write failed, and not for one lesson */
-	bool is_broken;     /* while it is away: not only locked */
+	bool is_unread;   /* a recall failed, and the writer has not looked why */
+	char unread[200]; /* what it said */
+	bool is_away;     /* the last try to write failed, and not for one lesson */
+	bool is_broken;   /* while it is away: not only locked */
 	bool is_away_told;
 	int64_t away_since; /* milliseconds since 1970: for people */
 	int64_t away_began; /* the same by base_tick_ms(), which nobody sets */
@@ -66,8 +66,8 @@ struct memory {
 	char failure[200];  /* why, of what was not told yet */
 	void (*trouble)(void *context, const struct memory_trouble *trouble);
 	void *context;
-	unsigned tries;     /* of the writer alone: since it is away */
-	int64_t mended;     /* the same: when it looked why a recall failed, by base_tick_ms() */
+	unsigned tries;      /* of the writer alone: since it is away */
+	int64_t mended;      /* the same: when it looked why a recall failed, by base_tick_ms() */
 	int64_t batch_began; /* of an import, milliseconds */
 };
 

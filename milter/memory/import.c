@@ -8,7 +8,7 @@
 #include "milter/base/result.h"
 #include "milter/memory/handle.h"
 
-#define IMPORT_BATCH_MS 100 /* a batch keeps others waiting no longer */
+#define IMPORT_BATCH_MS 100                          /* a batch keeps others waiting no longer */
 #define IMPORT_SCRATCH (BASE_KEY_MAX * (256u << 10)) /* bytes of one mail's lessons */
 
 /* The batch begins, unless it has. */
@@ -33,8 +33,7 @@ bool
 memory_import_is_full(const struct memory *memory)
 {
 	return memory_table_is_full(memory->table) ||
-	       (memory->batch_began &&
-		   base_tick_ms() - memory->batch_began >= IMPORT_BATCH_MS);
+	       (memory->batch_began && base_tick_ms() - memory->batch_began >= IMPORT_BATCH_MS);
 }
 
 /* What a mail's note is called. */
@@ -56,8 +55,7 @@ note_message_key(const struct base_key *key, uint64_t message)
 
 /* Is this note there? */
 static enum base_result
-note_find(
-    struct memory *memory, struct base_arena *arena, uint64_t note, const char **why_r)
+note_find(struct memory *memory, struct base_arena *arena, uint64_t note, const char **why_r)
 {
 	struct store_blob blob;
 
@@ -95,8 +93,8 @@ struct import_part {
  * ended since they were made: the valid ones are the last.
  */
 static size_t
-import_parts(const struct base_key *key, struct base_arena *arena, const void *data,
-    size_t length, struct import_part parts_r[BASE_KEY_MAX], const char **why_r)
+import_parts(const struct base_key *key, struct base_arena *arena, const void *data, size_t length,
+    struct import_part parts_r[BASE_KEY_MAX], const char **why_r)
 {
 	const struct base_key *valid[BASE_KEY_MAX];
 	struct store_blob blobs[BASE_KEY_MAX];
@@ -110,8 +108,8 @@ import_parts(const struct base_key *key, struct base_arena *arena, const void *d
 
 		part->key = valid[key_count - count + i];
 		part->data = blobs[blob_count - count + i];
-		if (memory_lesson_decode(arena, part->data.data, part->data.length,
-			&part->lesson) != BASE_OK)
+		if (memory_lesson_decode(
+			arena, part->data.data, part->data.length, &part->lesson) != BASE_OK)
 			return 0;
 	}
 	return count;
@@ -128,11 +126,10 @@ memory_import_known(struct memory *memory, const struct base_key *key, const voi
 
 	*why_r = "no memory to import";
 	if (arena)
-		result = import_parts(key, arena, data, length, parts, why_r) ? BASE_OK
-									      : BASE_REFUSE;
+		result =
+		    import_parts(key, arena, data, length, parts, why_r) ? BASE_OK : BASE_REFUSE;
 	if (result == BASE_OK)
-		result = note_find(
-		    memory, arena, note_key(parts[0].key, &parts[0].lesson), why_r);
+		result = note_find(memory, arena, note_key(parts[0].key, &parts[0].lesson), why_r);
 	if (result == BASE_NONE)
 		result = daemon_knows(memory, parts[0].key, arena, &parts[0].lesson, why_r);
 	base_arena_free(&arena);
@@ -143,8 +140,8 @@ memory_import_known(struct memory *memory, const struct base_key *key, const voi
 static enum base_result
 note_put(struct memory *memory, uint64_t note, int64_t time, const char **why_r)
 {
-	return store_record_put(memory->writes, STORE_NOTE, note, "", 0,
-	    time + MEMORY_IMPORT_OLDEST + 86400, why_r);
+	return store_record_put(
+	    memory->writes, STORE_NOTE, note, "", 0, time + MEMORY_IMPORT_OLDEST + 86400, why_r);
 }
 
 /* The notes of one mail under one key. */
@@ -156,15 +153,15 @@ notes_put(struct memory *memory, const struct import_part *part, const char **wh
 	    note_put(memory, note_key(part->key, lesson), lesson->time, why_r);
 
 	if (result == BASE_OK && lesson->message)
-		result = note_put(memory, note_message_key(part->key, lesson->message),
-		    lesson->time, why_r);
+		result = note_put(
+		    memory, note_message_key(part->key, lesson->message), lesson->time, why_r);
 	return result;
 }
 
 /* Learns and leaves the notes. */
 enum base_result
-memory_import(struct memory *memory, const struct base_key *key, const void *data,
-    size_t length, const char **why_r)
+memory_import(struct memory *memory, const struct base_key *key, const void *data, size_t length,
+    const char **why_r)
 {
 	struct base_arena *arena = base_arena_new(IMPORT_SCRATCH);
 	struct import_part parts[BASE_KEY_MAX];

@@ -19,9 +19,8 @@
 
 /* --- lessons ----------------------------------------------------------------------- */
 
-#define MEMORY_LESSON_PEOPLE                                                               \
-	1024 /* kept: the lowest hashes; counts and sums are of all    \
-				  */
+/* kept: the lowest hashes; counts and sums are of all */
+#define MEMORY_LESSON_PEOPLE 1024
 #define MEMORY_LESSON_DOMAINS 16
 #define MEMORY_LESSON_TAUGHT 256 /* recipients whose own profile learns of a send */
 
@@ -39,24 +38,22 @@ struct memory_person {
 
 struct memory_lesson {
 	int64_t time;
-	double score;    /* negative: not judged */
-	bool is_send;    /* of a local person: habits are learned, not only the thread */
-	uint64_t sender; /* actor, or who is heard from; 0 for nobody */
+	double score;             /* negative: not judged */
+	bool is_send;             /* of a local person: habits are learned, not only the thread */
+	uint64_t sender;          /* actor, or who is heard from; 0 for nobody */
 	uint32_t sender_name;     /* hash of the sender's display name, 0 for none */
 	uint64_t message;         /* its id, 0 for none */
 	uint64_t parent;          /* the id it answers, 0 for none */
 	uint32_t recipient_count; /* of the envelope, sender left out */
 	uint64_t recipient_sum;
-	uint32_t
-	    people_count; /* behind the recipients; they themselves where no list is known */
+	uint32_t people_count; /* behind the recipients; they themselves where no list is known */
 	uint32_t member_count; /* envelope, To, Cc and the sender */
 	uint64_t member_sum;
-	bool has_header;    /* To or Cc was there, so who is hidden is known */
-	bool is_one_domain; /* everybody is of the sender's organisation */
-	bool knows_domains; /* false: a lesson of before they were kept */
-	bool is_confirmed;  /* its sender was asked about this very audience */
-	uint64_t
-	    domains[MEMORY_LESSON_DOMAINS]; /* hashes of the recipients' outside ones */
+	bool has_header;                         /* To or Cc was there, so who is hidden is known */
+	bool is_one_domain;                      /* everybody is of the sender's organisation */
+	bool knows_domains;                      /* false: a lesson of before they were kept */
+	bool is_confirmed;                       /* its sender was asked about this very audience */
+	uint64_t domains[MEMORY_LESSON_DOMAINS]; /* hashes of the recipients' outside ones */
 	uint8_t domain_count;
 	struct memory_person *people; /* sorted by hash, sender left out */
 	size_t person_count;
@@ -64,24 +61,23 @@ struct memory_lesson {
 
 /* BROKEN: arena full. */
 enum base_result memory_lesson_make(struct base_arena *arena, const struct base_key *key,
-    const char *actor, const struct mail_transaction *transaction, size_t people,
-    double score, struct memory_lesson *lesson_r, const char **why_r);
-enum base_result memory_lesson_encode(struct base_arena *arena,
-    const struct memory_lesson *lesson, const void **data_r, size_t *length_r);
+    const char *actor, const struct mail_transaction *transaction, size_t people, double score,
+    struct memory_lesson *lesson_r, const char **why_r);
+enum base_result memory_lesson_encode(struct base_arena *arena, const struct memory_lesson *lesson,
+    const void **data_r, size_t *length_r);
 /* REFUSE: not a lesson. */
-enum base_result memory_lesson_decode(struct base_arena *arena, const void *data,
-    size_t length, struct memory_lesson *lesson_r);
+enum base_result memory_lesson_decode(
+    struct base_arena *arena, const void *data, size_t length, struct memory_lesson *lesson_r);
 /*
  * The same mail's lessons under several keys, the oldest first, as the bytes of one; BROKEN:
  * arena full. And back: how many, 0 when they are cut.
  */
-enum base_result memory_lessons_join(struct base_arena *arena,
-    const struct store_blob *parts, size_t count, const void **data_r, size_t *length_r);
+enum base_result memory_lessons_join(struct base_arena *arena, const struct store_blob *parts,
+    size_t count, const void **data_r, size_t *length_r);
 size_t memory_lessons_split(
     const void *data, size_t length, struct store_blob parts_r[BASE_KEY_MAX]);
 /* Are two lessons (encoded) about the same message of the same sender's? */
-bool memory_lesson_is_of_same(
-    const void *a, size_t a_length, const void *b, size_t b_length);
+bool memory_lesson_is_of_same(const void *a, size_t a_length, const void *b, size_t b_length);
 /* The envelope's recipients as sorted hashes; at most `lesson->person_count`. */
 enum base_result memory_lesson_recipients(struct base_arena *arena,
     const struct memory_lesson *lesson, uint64_t **hashes_r, size_t *count_r);
@@ -94,8 +90,8 @@ void memory_lesson_domains(const struct base_key *key, const char *sender,
     const struct mail_transaction *transaction, struct memory_lesson *lesson);
 /* Fills in `recall->domains`; the profile is there. BROKEN: arena full. */
 enum base_result memory_domains_find(struct base_arena *arena, const struct base_key *key,
-    const char *actor, const struct mail_transaction *transaction,
-    struct memory_recall *recall, const char **why_r);
+    const char *actor, const struct mail_transaction *transaction, struct memory_recall *recall,
+    const char **why_r);
 
 /* --- names ------------------------------------------------------------------------- */
 
@@ -109,23 +105,22 @@ uint32_t memory_name_hash(const struct base_key *key, const char *text);
  * are found, see alike.c. BROKEN: arena full.
  */
 enum base_result memory_alike_find(struct base_arena *arena, const struct base_key *key,
-    const struct mail_transaction *transaction, struct memory_recall *recall,
-    const char **why_r);
+    const struct mail_transaction *transaction, struct memory_recall *recall, const char **why_r);
 
 /* --- records as bytes -------------------------------------------------------------- */
 
 /* Encoders cannot exceed MEMORY_MAX_RECORD. BROKEN: arena full. */
 enum base_result memory_profile_encode(struct base_arena *arena,
     const struct memory_profile *profile, const void **data_r, size_t *length_r);
-enum base_result memory_thread_encode(struct base_arena *arena,
-    const struct memory_thread *thread, const void **data_r, size_t *length_r);
-enum base_result memory_site_encode(struct base_arena *arena,
-    const struct memory_site *site, const void **data_r, size_t *length_r);
+enum base_result memory_thread_encode(struct base_arena *arena, const struct memory_thread *thread,
+    const void **data_r, size_t *length_r);
+enum base_result memory_site_encode(struct base_arena *arena, const struct memory_site *site,
+    const void **data_r, size_t *length_r);
 /* NONE: these bytes are not a record; it counts as never seen. BROKEN: arena full. */
-enum base_result memory_profile_decode(struct base_arena *arena, const void *data,
-    size_t length, struct memory_profile **profile_r);
-enum base_result memory_thread_decode(struct base_arena *arena, const void *data,
-    size_t length, struct memory_thread **thread_r);
+enum base_result memory_profile_decode(
+    struct base_arena *arena, const void *data, size_t length, struct memory_profile **profile_r);
+enum base_result memory_thread_decode(
+    struct base_arena *arena, const void *data, size_t length, struct memory_thread **thread_r);
 enum base_result memory_site_decode(
     struct base_arena *arena, const void *data, size_t length, struct memory_site **site_r);
 
@@ -135,12 +130,12 @@ enum base_result memory_site_decode(
 struct memory_profile *memory_profile_new(struct base_arena *arena, int64_t epoch);
 
 /* The sender's own profile learns a send. `parent` may be NULL. BROKEN: arena full. */
-enum base_result memory_profile_sent(struct base_arena *arena,
-    struct memory_profile *profile, const struct memory_lesson *lesson,
-    const uint64_t *recipients, size_t count, const struct memory_answer *answer);
+enum base_result memory_profile_sent(struct base_arena *arena, struct memory_profile *profile,
+    const struct memory_lesson *lesson, const uint64_t *recipients, size_t count,
+    const struct memory_answer *answer);
 /* A recipient's profile learns that it was written to. */
-enum base_result memory_profile_heard(struct base_arena *arena,
-    struct memory_profile *profile, uint64_t owner, const struct memory_lesson *lesson);
+enum base_result memory_profile_heard(struct base_arena *arena, struct memory_profile *profile,
+    uint64_t owner, const struct memory_lesson *lesson);
 /* Removes an audience written to; the last one takes its place. */
 void memory_sent_remove(struct memory_profile *profile, size_t slot);
 /* `thread` is zeroed when new. `parent` may be NULL. */
@@ -171,10 +166,9 @@ struct memory_forgotten {
 #define MEMORY_FORGOTTEN_BYTES 48
 
 struct memory_forgotten memory_forgotten_new(uint64_t hash, int64_t now);
-void memory_forgotten_encode(const struct memory_forgotten *forgotten,
-    unsigned char bytes_r[MEMORY_FORGOTTEN_BYTES]);
-bool memory_forgotten_decode(
-    const void *data, size_t length, struct memory_forgotten *forgotten_r);
+void memory_forgotten_encode(
+    const struct memory_forgotten *forgotten, unsigned char bytes_r[MEMORY_FORGOTTEN_BYTES]);
+bool memory_forgotten_decode(const void *data, size_t length, struct memory_forgotten *forgotten_r);
 /* Takes those who were forgotten since out of a lesson; without its sender it is empty. */
 void memory_lesson_forget(
     struct memory_lesson *lesson, const struct memory_forgotten *forgotten, size_t count);
@@ -201,8 +195,8 @@ void memory_table_half_life(struct memory_table *table, double sends);
  */
 enum base_result memory_table_profile(struct memory_table *table, uint64_t key,
     struct memory_profile **profile_r, const char **why_r);
-enum base_result memory_table_thread(struct memory_table *table, uint64_t key,
-    struct memory_thread **thread_r, const char **why_r);
+enum base_result memory_table_thread(
+    struct memory_table *table, uint64_t key, struct memory_thread **thread_r, const char **why_r);
 enum base_result memory_table_site(
     struct memory_table *table, struct memory_site **site_r, const char **why_r);
 /*

@@ -28,8 +28,7 @@ struct lesson_source {
 /* One lesson under each valid key, joined. */
 static enum base_result
 lessons_make(const struct base_key *key, struct base_arena *arena,
-    const struct lesson_source *source, const void **lesson_r, size_t *length_r,
-    const char **why_r)
+    const struct lesson_source *source, const void **lesson_r, size_t *length_r, const char **why_r)
 {
 	const struct base_key *valid[BASE_KEY_MAX];
 	struct store_blob parts[BASE_KEY_MAX] = { 0 };
@@ -39,12 +38,12 @@ lessons_make(const struct base_key *key, struct base_arena *arena,
 	for (size_t i = 0; i < count && result == BASE_OK; i++) {
 		struct memory_lesson lesson;
 
-		result = memory_lesson_make(arena, valid[i], source->actor,
-		    source->transaction, source->people, source->score, &lesson, why_r);
+		result = memory_lesson_make(arena, valid[i], source->actor, source->transaction,
+		    source->people, source->score, &lesson, why_r);
 		lesson.is_confirmed = source->is_held;
 		if (result == BASE_OK)
-			result = memory_lesson_encode(
-			    arena, &lesson, &parts[i].data, &parts[i].length);
+			result =
+			    memory_lesson_encode(arena, &lesson, &parts[i].data, &parts[i].length);
 	}
 	if (result == BASE_OK)
 		result = memory_lessons_join(arena, parts, count, lesson_r, length_r);
@@ -56,8 +55,8 @@ lessons_make(const struct base_key *key, struct base_arena *arena,
 /* What would be learned if this send really leaves. */
 enum base_result
 memory_lesson(const struct base_key *key, struct base_arena *arena, const char *actor,
-    const struct mail_transaction *transaction, size_t people, double score,
-    const void **lesson_r, size_t *length_r, const char **why_r)
+    const struct mail_transaction *transaction, size_t people, double score, const void **lesson_r,
+    size_t *length_r, const char **why_r)
 {
 	const struct lesson_source source = {
 		.actor = actor, .transaction = transaction, .people = people, .score = score
@@ -69,8 +68,8 @@ memory_lesson(const struct base_key *key, struct base_arena *arena, const char *
 /* The same for a send that waits for its sender's word. */
 enum base_result
 memory_lesson_held(const struct base_key *key, struct base_arena *arena, const char *actor,
-    const struct mail_transaction *transaction, size_t people, double score,
-    const void **lesson_r, size_t *length_r, const char **why_r)
+    const struct mail_transaction *transaction, size_t people, double score, const void **lesson_r,
+    size_t *length_r, const char **why_r)
 {
 	const struct lesson_source source = { .actor = actor,
 		.transaction = transaction,
@@ -106,8 +105,7 @@ queue_add(struct memory *memory, const void *lesson, size_t length, const char *
 	struct memory_queued *place =
 	    &memory->queue[(memory->first + memory->count) % MEMORY_QUEUE_MAX];
 
-	if (memory->count == MEMORY_QUEUE_MAX ||
-	    memory->bytes + length > MEMORY_QUEUE_BYTES) {
+	if (memory->count == MEMORY_QUEUE_MAX || memory->bytes + length > MEMORY_QUEUE_BYTES) {
 		*why_r = base_why("%zu lessons are waiting to be written", memory->count);
 		memory->dropped++;
 		return BASE_RETRY;
@@ -176,8 +174,7 @@ memory_learn(struct memory *memory, const void *lesson, size_t length, const cha
 
 /* Learns more of what was taught a moment ago. */
 enum base_result
-memory_learn_instead(
-    struct memory *memory, const void *lesson, size_t length, const char **why_r)
+memory_learn_instead(struct memory *memory, const void *lesson, size_t length, const char **why_r)
 {
 	bool is_done;
 
@@ -213,8 +210,7 @@ written_wait(struct memory *memory, uint64_t goal, int64_t milliseconds, bool is
 	memory->flushers++;
 	pthread_cond_signal(&memory->wake);
 	while (memory->written < goal && (is_patient || !memory->is_away))
-		if (pthread_cond_timedwait(&memory->done, &memory->lock, &until) ==
-		    ETIMEDOUT)
+		if (pthread_cond_timedwait(&memory->done, &memory->lock, &until) == ETIMEDOUT)
 			break;
 	memory->flushers--;
 	return memory->written >= goal;
@@ -224,8 +220,8 @@ written_wait(struct memory *memory, uint64_t goal, int64_t milliseconds, bool is
 static enum base_result
 behind_tell(const struct memory *memory, const char **why_r)
 {
-	*why_r = base_why("%s", memory->is_away ? memory->failure
-						: "the history is written too slowly");
+	*why_r =
+	    base_why("%s", memory->is_away ? memory->failure : "the history is written too slowly");
 	return BASE_RETRY;
 }
 

@@ -75,8 +75,8 @@ lesson_names(const struct base_key *key, const char *sender,
 	for (size_t i = 0; i < transaction->name_count; i++) {
 		struct memory_person about = { .hash = memory_hash(
 						   key, transaction->names[i].address) };
-		struct memory_person *person = bsearch(&about, lesson->people,
-		    lesson->person_count, sizeof(about), person_compare);
+		struct memory_person *person = bsearch(
+		    &about, lesson->people, lesson->person_count, sizeof(about), person_compare);
 
 		if (person)
 			person->name = memory_name_hash(key, transaction->names[i].name);
@@ -153,8 +153,7 @@ memory_lesson_make(struct base_arena *arena, const struct base_key *key, const c
 		*why_r = base_why("no memory for %zu recipients", count);
 		return BASE_BROKEN;
 	}
-	count =
-	    people_add(lesson.people, 0, key, &transaction->recipients, MEMORY_IN_ENVELOPE);
+	count = people_add(lesson.people, 0, key, &transaction->recipients, MEMORY_IN_ENVELOPE);
 	count = people_add(lesson.people, count, key, &transaction->to, MEMORY_IN_TO);
 	count = people_add(lesson.people, count, key, &transaction->cc, MEMORY_IN_CC);
 	lesson.person_count = people_join(lesson.people, count, lesson.sender);
@@ -174,8 +173,7 @@ enum base_result
 memory_lesson_recipients(struct base_arena *arena, const struct memory_lesson *lesson,
     uint64_t **hashes_r, size_t *count_r)
 {
-	uint64_t *hashes =
-	    base_arena_array(arena, lesson->person_count + 1, sizeof(*hashes));
+	uint64_t *hashes = base_arena_array(arena, lesson->person_count + 1, sizeof(*hashes));
 	size_t count = 0;
 
 	if (!hashes)
@@ -193,8 +191,8 @@ enum base_result
 memory_lesson_encode(struct base_arena *arena, const struct memory_lesson *lesson,
     const void **data_r, size_t *length_r)
 {
-	struct memory_wire wire = memory_wire_new(
-	    arena, 80 + lesson->domain_count * 8u + lesson->person_count * 13);
+	struct memory_wire wire =
+	    memory_wire_new(arena, 80 + lesson->domain_count * 8u + lesson->person_count * 13);
 
 	if (!wire.data)
 		return BASE_BROKEN;
@@ -220,8 +218,7 @@ memory_lesson_encode(struct base_arena *arena, const struct memory_lesson *lesso
 	for (size_t i = 0; i < lesson->person_count; i++) {
 		memory_put(&wire, lesson->people[i].hash, 8);
 		memory_put(&wire,
-		    lesson->people[i].places | (lesson->people[i].name ? LESSON_NAMED : 0),
-		    1);
+		    lesson->people[i].places | (lesson->people[i].name ? LESSON_NAMED : 0), 1);
 		if (lesson->people[i].name)
 			memory_put(&wire, lesson->people[i].name, 4);
 	}
@@ -248,8 +245,8 @@ people_decode(struct memory_wire *wire, struct memory_lesson *lesson)
 
 /* Bytes as a lesson. */
 enum base_result
-memory_lesson_decode(struct base_arena *arena, const void *data, size_t length,
-    struct memory_lesson *lesson_r)
+memory_lesson_decode(
+    struct base_arena *arena, const void *data, size_t length, struct memory_lesson *lesson_r)
 {
 	struct memory_wire wire = memory_wire_over(data, length);
 	struct memory_lesson lesson = { 0 };
@@ -283,8 +280,7 @@ memory_lesson_decode(struct base_arena *arena, const void *data, size_t length,
 	if (wire.failed || lesson.person_count > MEMORY_LESSON_PEOPLE || lesson.time < 0 ||
 	    lesson.time > UINT32_MAX)
 		return BASE_REFUSE;
-	lesson.people =
-	    base_arena_array(arena, lesson.person_count + 1, sizeof(*lesson.people));
+	lesson.people = base_arena_array(arena, lesson.person_count + 1, sizeof(*lesson.people));
 	if (!lesson.people)
 		return BASE_BROKEN;
 	if (!people_decode(&wire, &lesson))
@@ -326,8 +322,7 @@ memory_lessons_join(struct base_arena *arena, const struct store_blob *parts, si
 
 /* The lessons in these bytes; 0: they are cut, or too many. */
 size_t
-memory_lessons_split(
-    const void *data, size_t length, struct store_blob parts_r[BASE_KEY_MAX])
+memory_lessons_split(const void *data, size_t length, struct store_blob parts_r[BASE_KEY_MAX])
 {
 	struct memory_wire wire = memory_wire_over(data, length);
 	size_t count = 0;
@@ -372,8 +367,7 @@ memory_lesson_is_of_same(const void *a, size_t a_length, const void *b, size_t b
 	uint64_t a_sender, a_message, b_sender, b_message;
 	struct store_blob ours[BASE_KEY_MAX], others[BASE_KEY_MAX];
 
-	if (!memory_lessons_split(a, a_length, ours) ||
-	    !memory_lessons_split(b, b_length, others))
+	if (!memory_lessons_split(a, a_length, ours) || !memory_lessons_split(b, b_length, others))
 		return false;
 	return lesson_subject(ours[0].data, ours[0].length, &a_sender, &a_message) &&
 	       lesson_subject(others[0].data, others[0].length, &b_sender, &b_message) &&

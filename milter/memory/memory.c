@@ -52,8 +52,8 @@ memory_begin(struct memory *memory, const char **why_r)
 {
 	enum base_result result;
 
-	memory->table = memory_table_new(memory->writes,
-	    memory->writes ? MEMORY_TABLE_BYTES : (size_t)MEMORY_TOOL_BYTES);
+	memory->table = memory_table_new(
+	    memory->writes, memory->writes ? MEMORY_TABLE_BYTES : (size_t)MEMORY_TOOL_BYTES);
 	if (!memory->table) {
 		*why_r = base_why("no memory for the table of records");
 		return BASE_BROKEN;
@@ -73,8 +73,7 @@ memory_begin(struct memory *memory, const char **why_r)
 
 /* Opens the history. */
 enum base_result
-memory_open(
-    const struct memory_options *options, struct memory **memory_r, const char **why_r)
+memory_open(const struct memory_options *options, struct memory **memory_r, const char **why_r)
 {
 	struct memory *memory = calloc(1, sizeof(*memory));
 	enum base_result result;

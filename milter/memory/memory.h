@@ -16,8 +16,8 @@
  *
  * DIAGNOSTICS
  *	recall: OK even if nothing is known; BROKEN when the store failed (the caller
- *applies its policy's on_error). learn: RETRY, the queue was full and the lesson is
- *dropped; `trouble` tells of it.
+ *	applies its policy's on_error). learn: RETRY, the queue was full and the lesson is
+ *	dropped; `trouble` tells of it.
  */
 #ifndef OOPS_MEMORY_H
 #define OOPS_MEMORY_H
@@ -80,15 +80,15 @@ uint64_t memory_recall_hash(const struct base_key *key, const char *address);
  * recipients; 0: one behind each address.
  */
 enum base_result memory_lesson(const struct base_key *key, struct base_arena *arena,
-    const char *actor, const struct mail_transaction *transaction, size_t people,
-    double score, const void **lesson_r, size_t *length_r, const char **why_r);
+    const char *actor, const struct mail_transaction *transaction, size_t people, double score,
+    const void **lesson_r, size_t *length_r, const char **why_r);
 /*
  * The same for a send that waits for its sender's word: once it is learned, its sender has
  * confirmed this very audience.
  */
 enum base_result memory_lesson_held(const struct base_key *key, struct base_arena *arena,
-    const char *actor, const struct mail_transaction *transaction, size_t people,
-    double score, const void **lesson_r, size_t *length_r, const char **why_r);
+    const char *actor, const struct mail_transaction *transaction, size_t people, double score,
+    const void **lesson_r, size_t *length_r, const char **why_r);
 enum base_result memory_learn(
     struct memory *memory, const void *lesson, size_t length, const char **why_r);
 /*
@@ -150,9 +150,8 @@ struct memory_forgotten_count {
  * the key file count; records under a key that is no longer in it cannot be found. RETRY: the
  * store is busy; may be called again at any time.
  */
-enum base_result memory_forget(const struct memory_options *options,
-    const struct base_key *key, const char *address, struct memory_forgotten_count *count_r,
-    const char **why_r);
+enum base_result memory_forget(const struct memory_options *options, const struct base_key *key,
+    const char *address, struct memory_forgotten_count *count_r, const char **why_r);
 
 /* What the audit may say of an address: its hash, by the site's key for another use. */
 uint64_t memory_address_hash(const struct base_key *key, const char *address);

@@ -70,8 +70,7 @@ word_add(struct name *name, uint32_t letter)
 		word[name->length++] = (char)letter;
 		return;
 	}
-	word[name->length++] =
-	    (char)((0xF00u >> bytes & 0xFF) | letter >> (6 * (bytes - 1)));
+	word[name->length++] = (char)((0xF00u >> bytes & 0xFF) | letter >> (6 * (bytes - 1)));
 	for (size_t i = bytes - 1; i-- > 0;)
 		word[name->length++] = (char)(0x80 | (letter >> (6 * i) & 0x3F));
 }

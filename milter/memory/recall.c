@@ -23,11 +23,10 @@ unread_note(struct memory *memory, const char *why)
 
 /* Reads one row; NULL when there is none or it is not a record. */
 static enum base_result
-row_read(struct memory *memory, struct base_arena *arena, enum store_record kind,
-    uint64_t key, struct store_blob *blob_r, const char **why_r)
+row_read(struct memory *memory, struct base_arena *arena, enum store_record kind, uint64_t key,
+    struct store_blob *blob_r, const char **why_r)
 {
-	enum base_result result =
-	    store_record_get(memory->reads, arena, kind, key, blob_r, why_r);
+	enum base_result result = store_record_get(memory->reads, arena, kind, key, blob_r, why_r);
 
 	if (result == BASE_NONE)
 		*blob_r = (struct store_blob){ 0 };
@@ -71,8 +70,8 @@ recall_rows(struct memory *memory, struct base_arena *arena, uint64_t parent,
 
 /* Profile, thread and site from the table of a memory that learns at once. */
 static enum base_result
-recall_table(struct memory *memory, uint64_t parent, struct memory_recall *recall,
-    const char **why_r)
+recall_table(
+    struct memory *memory, uint64_t parent, struct memory_recall *recall, const char **why_r)
 {
 	struct memory_profile *profile = NULL;
 	struct memory_thread *thread = NULL;
@@ -80,8 +79,7 @@ recall_table(struct memory *memory, uint64_t parent, struct memory_recall *recal
 	enum base_result result = BASE_NONE;
 
 	if (recall->actor)
-		result =
-		    memory_table_profile(memory->table, recall->actor, &profile, why_r);
+		result = memory_table_profile(memory->table, recall->actor, &profile, why_r);
 	if ((result == BASE_OK || result == BASE_NONE) && parent)
 		result = memory_table_thread(memory->table, parent, &thread, why_r);
 	if (result == BASE_OK || result == BASE_NONE)
@@ -96,8 +94,7 @@ recall_table(struct memory *memory, uint64_t parent, struct memory_recall *recal
 
 /* The site's own percentiles, by the calibration in force; tags have a lower one. */
 static void
-site_scores(
-    struct memory *memory, const struct memory_site *site, struct memory_recall *recall)
+site_scores(struct memory *memory, const struct memory_site *site, struct memory_recall *recall)
 {
 	struct memory_calibration calibration;
 
@@ -112,8 +109,8 @@ site_scores(
 
 /* The keyed hash of every recipient. */
 static const uint64_t *
-recipients_hash(const struct base_key *key, struct base_arena *arena,
-    const struct mail_addresses *recipients)
+recipients_hash(
+    const struct base_key *key, struct base_arena *arena, const struct mail_addresses *recipients)
 {
 	uint64_t *hashes = base_arena_array(arena, recipients->count + 1, sizeof(*hashes));
 
@@ -141,8 +138,8 @@ memory_recall_hash(const struct base_key *key, const char *address)
 /* What is known about a sender, the message answered, and the site. */
 enum base_result
 memory_recall(struct memory *memory, const struct base_key *key, struct base_arena *arena,
-    const char *actor, const struct mail_transaction *transaction,
-    struct memory_recall *recall_r, const char **why_r)
+    const char *actor, const struct mail_transaction *transaction, struct memory_recall *recall_r,
+    const char **why_r)
 {
 	struct memory_recall recall = { 0 };
 	enum base_result result;
@@ -156,9 +153,8 @@ memory_recall(struct memory *memory, const struct base_key *key, struct base_are
 	*why_r = "no memory to recall";
 	if (!recall.recipients)
 		return BASE_BROKEN;
-	result = memory->learns_at_once
-		     ? recall_table(memory, parent, &recall, why_r)
-		     : recall_rows(memory, arena, parent, &recall, why_r);
+	result = memory->learns_at_once ? recall_table(memory, parent, &recall, why_r)
+					: recall_rows(memory, arena, parent, &recall, why_r);
 	if (result != BASE_OK)
 		return result;
 	if (recall.site)

@@ -4,8 +4,8 @@
  */
 #include "milter/memory/value.h"
 
-#define RHYTHM_BURST                                                                       \
-	(6 * INT64_C(3600))          /* seconds in which several sends are one occasion */
+/* seconds in which several sends are one occasion */
+#define RHYTHM_BURST (6 * INT64_C(3600))
 #define RHYTHM_GAP_MIN (20 * 3600.0) /* seconds: more often than daily is no rhythm */
 #define RHYTHM_SENDS 3               /* occasions that make one */
 #define RHYTHM_STEADY 0.15           /* share of the interval that it may vary by */
@@ -33,8 +33,7 @@ gap_learn(struct memory_rhythm *rhythm, double since)
 		return;
 	}
 	rhythm->deviation =
-	    (float)(rhythm->count == 2 ? error
-				       : deviation + RHYTHM_SHARE * (error - deviation));
+	    (float)(rhythm->count == 2 ? error : deviation + RHYTHM_SHARE * (error - deviation));
 	rhythm->gap = (float)(gap + RHYTHM_SHARE * (since / count - gap));
 }
 

@@ -3,8 +3,8 @@
  *	memory/site - what is usual for the site as a whole, and its own recent scores
  *
  * A fixed threshold that is right for one organisation is wrong for the next. The site
- *keeps a histogram of the scores of its own recent sends, by the logarithm of the odds,
- *with the same half-life as everything else, and tells where its high percentile is.
+ * keeps a histogram of the scores of its own recent sends, by the logarithm of the odds,
+ * with the same half-life as everything else, and tells where its high percentile is.
  */
 #include "milter/memory/internal.h"
 
@@ -17,9 +17,7 @@
 static size_t
 score_bin(double score)
 {
-	double odds = score <= 0   ? -INFINITY
-		      : score >= 1 ? INFINITY
-				   : log(score / (1 - score));
+	double odds = score <= 0 ? -INFINITY : score >= 1 ? INFINITY : log(score / (1 - score));
 	double bin = floor((odds - SITE_SCORE_LOW) / SITE_SCORE_STEP + 0.5);
 
 	if (!(bin > 0))
@@ -160,8 +158,7 @@ site_tail_find(const struct memory_site *site, double most)
  * its mean excess above.
  */
 double
-memory_site_score(
-    const struct memory_site *site, const struct memory_calibration *calibration)
+memory_site_score(const struct memory_site *site, const struct memory_calibration *calibration)
 {
 	double share = (1 - calibration->quantile) * (double)site->score_total;
 	double above = share * calibration->margin;
@@ -172,6 +169,5 @@ memory_site_score(
 	tail = site_tail_find(site, share * SITE_TAIL);
 	if (tail.sum <= above)
 		return tail.below == 0 ? 0 : score_at((double)tail.below);
-	return score_at(
-	    (double)tail.lowest + tail.excess / tail.sum * log(tail.sum / above));
+	return score_at((double)tail.lowest + tail.excess / tail.sum * log(tail.sum / above));
 }

@@ -68,8 +68,7 @@ bool
 memory_table_is_full(const struct memory_table *table)
 {
 	return table->store && (table->used >= TABLE_RECORDS ||
-				   base_arena_held(table->arena) >=
-				       TABLE_FULL(table->max_bytes));
+				   base_arena_held(table->arena) >= TABLE_FULL(table->max_bytes));
 }
 
 bool
@@ -117,8 +116,8 @@ slots_grow(struct memory_table *table)
 		return false;
 	for (size_t i = 0; i < table->slot_count; i++)
 		if (table->slots[i].is_used)
-			*slot_find(slots, larger, table->slots[i].kind,
-			    table->slots[i].key) = table->slots[i];
+			*slot_find(slots, larger, table->slots[i].kind, table->slots[i].key) =
+			    table->slots[i];
 	free(table->slots);
 	table->slots = slots;
 	table->slot_count = larger;
@@ -127,8 +126,8 @@ slots_grow(struct memory_table *table)
 
 /* Bytes as a record of a kind; NONE when they are not one. */
 static enum base_result
-record_decode(struct base_arena *arena, enum store_record kind, struct store_blob blob,
-    void **record_r)
+record_decode(
+    struct base_arena *arena, enum store_record kind, struct store_blob blob, void **record_r)
 {
 	switch (kind) {
 	case STORE_PROFILE:
@@ -149,8 +148,8 @@ record_decode(struct base_arena *arena, enum store_record kind, struct store_blo
 
 /* Reads a record from the store into the arena; NULL when it is not there. */
 static enum base_result
-record_load(struct memory_table *table, enum store_record kind, uint64_t key,
-    void **record_r, const char **why_r)
+record_load(struct memory_table *table, enum store_record kind, uint64_t key, void **record_r,
+    const char **why_r)
 {
 	struct store_blob blob;
 	enum base_result result = BASE_NONE;
@@ -158,8 +157,7 @@ record_load(struct memory_table *table, enum store_record kind, uint64_t key,
 	*record_r = NULL;
 	base_arena_reset(table->row);
 	if (table->store)
-		result =
-		    store_record_get(table->store, table->row, kind, key, &blob, why_r);
+		result = store_record_get(table->store, table->row, kind, key, &blob, why_r);
 	if (result == BASE_OK) {
 		result = record_decode(table->arena, kind, blob, record_r);
 		if (result == BASE_BROKEN)
@@ -197,8 +195,8 @@ slot_get(struct memory_table *table, enum store_record kind, uint64_t key,
 
 /* A record to look at. */
 static enum base_result
-record_look(struct memory_table *table, enum store_record kind, uint64_t key,
-    void **record_r, const char **why_r)
+record_look(struct memory_table *table, enum store_record kind, uint64_t key, void **record_r,
+    const char **why_r)
 {
 	struct table_slot *slot;
 	enum base_result result = slot_get(table, kind, key, &slot, why_r);
@@ -211,29 +209,28 @@ record_look(struct memory_table *table, enum store_record kind, uint64_t key,
 }
 
 enum base_result
-memory_table_profile(struct memory_table *table, uint64_t key,
-    struct memory_profile **profile_r, const char **why_r)
+memory_table_profile(
+    struct memory_table *table, uint64_t key, struct memory_profile **profile_r, const char **why_r)
 {
 	return record_look(table, STORE_PROFILE, key, (void **)profile_r, why_r);
 }
 
 enum base_result
-memory_table_thread(struct memory_table *table, uint64_t key,
-    struct memory_thread **thread_r, const char **why_r)
+memory_table_thread(
+    struct memory_table *table, uint64_t key, struct memory_thread **thread_r, const char **why_r)
 {
 	return record_look(table, STORE_THREAD, key, (void **)thread_r, why_r);
 }
 
 enum base_result
-memory_table_site(
-    struct memory_table *table, struct memory_site **site_r, const char **why_r)
+memory_table_site(struct memory_table *table, struct memory_site **site_r, const char **why_r)
 {
 	return record_look(table, STORE_SITE, TABLE_SITE_KEY, (void **)site_r, why_r);
 }
 
 enum base_result
-memory_table_change(struct memory_table *table, enum store_record kind, uint64_t key,
-    size_t size, int64_t time, void **record_r, const char **why_r)
+memory_table_change(struct memory_table *table, enum store_record kind, uint64_t key, size_t size,
+    int64_t time, void **record_r, const char **why_r)
 {
 	struct table_slot *slot;
 	enum base_result result = slot_get(table, kind, key, &slot, why_r);
@@ -267,8 +264,7 @@ slot_write(struct memory_table *table, const struct table_slot *slot, const char
 	base_arena_reset(table->row);
 	switch (slot->kind) {
 	case STORE_PROFILE:
-		result =
-		    memory_profile_encode(table->row, slot->record, &data, &length);
+		result = memory_profile_encode(table->row, slot->record, &data, &length);
 		expires = slot->time + TABLE_PROFILE_KEPT;
 		break;
 	case STORE_THREAD:
@@ -286,8 +282,7 @@ slot_write(struct memory_table *table, const struct table_slot *slot, const char
 		*why_r = base_why("no memory to write a record");
 		return result;
 	}
-	return store_record_put(
-	    table->store, slot->kind, slot->key, data, length, expires, why_r);
+	return store_record_put(table->store, slot->kind, slot->key, data, length, expires, why_r);
 }
 
 /* Keeps what must not be written back; false ends the reading: no more room. */
@@ -299,8 +294,7 @@ forgotten_add(void *context, uint64_t key, const void *data, size_t length)
 	(void)key;
 	if (table->forgotten_count == MEMORY_MAX_FORGOTTEN)
 		return false;
-	if (memory_forgotten_decode(
-		data, length, &table->forgotten[table->forgotten_count]))
+	if (memory_forgotten_decode(data, length, &table->forgotten[table->forgotten_count]))
 		table->forgotten_count++;
 	return true;
 }
@@ -324,8 +318,7 @@ memory_table_begin(struct memory_table *table, const char **why_r)
 		return result;
 	table->is_begun = true;
 	memory_table_reset(table);
-	result =
-	    store_record_each(table->store, STORE_FORGOTTEN, forgotten_add, table, why_r);
+	result = store_record_each(table->store, STORE_FORGOTTEN, forgotten_add, table, why_r);
 	if (result != BASE_OK)
 		memory_table_abandon(table);
 	return result;

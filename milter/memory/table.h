@@ -25,24 +25,22 @@
 #define TABLE_FULL(max_bytes) ((max_bytes) / 4)
 #define TABLE_CUT(max_bytes) ((max_bytes) / 2)
 #define TABLE_LIST(count, type) (((count) + 1) * sizeof(type))
-#define TABLE_PROFILE_BYTES                                                                \
-	(sizeof(struct memory_profile) +                                                   \
-	    TABLE_LIST(MEMORY_MAX_CONTACTS, struct memory_contact) +                       \
-	    TABLE_LIST(MEMORY_MAX_SENT, struct memory_sent) +                              \
-	    TABLE_LIST(MEMORY_MAX_HEARD, struct memory_heard) +                            \
-	    TABLE_LIST(MEMORY_MAX_LISTS, struct memory_list) +                             \
+#define TABLE_PROFILE_BYTES                                                                        \
+	(sizeof(struct memory_profile) + TABLE_LIST(MEMORY_MAX_CONTACTS, struct memory_contact) +  \
+	    TABLE_LIST(MEMORY_MAX_SENT, struct memory_sent) +                                      \
+	    TABLE_LIST(MEMORY_MAX_HEARD, struct memory_heard) +                                    \
+	    TABLE_LIST(MEMORY_MAX_LISTS, struct memory_list) +                                     \
 	    TABLE_LIST(MEMORY_MAX_DOMAINS, uint64_t))
-#define TABLE_STEP_BYTES                                                                   \
-	(2 * 3 *                                                                           \
-	    (TABLE_PROFILE_BYTES + sizeof(struct memory_site) +                            \
-		2 * sizeof(struct memory_thread)))
+#define TABLE_STEP_BYTES                                                                           \
+	(2 * 3 *                                                                                   \
+	    (TABLE_PROFILE_BYTES + sizeof(struct memory_site) + 2 * sizeof(struct memory_thread)))
 _Static_assert(TABLE_CUT(MEMORY_TABLE_BYTES) + TABLE_STEP_BYTES <= MEMORY_TABLE_BYTES,
     "one step of a lesson does not fit");
 
 /* One lesson, decoded: its people, and their hashes once more. */
 #define TABLE_SCRATCH (256u << 10)
-_Static_assert(2 * MEMORY_LESSON_PEOPLE *
-	    (sizeof(struct memory_person) + sizeof(uint64_t)) <= TABLE_SCRATCH,
+_Static_assert(
+    2 * MEMORY_LESSON_PEOPLE * (sizeof(struct memory_person) + sizeof(uint64_t)) <= TABLE_SCRATCH,
     "a lesson does not fit");
 
 struct table_slot {

@@ -65,8 +65,7 @@ lesson_cut(struct memory_table *table, struct table_lesson *about, const char **
 {
 	enum base_result result;
 
-	if (!table->store ||
-	    base_arena_held(table->arena) < TABLE_CUT(table->max_bytes))
+	if (!table->store || base_arena_held(table->arena) < TABLE_CUT(table->max_bytes))
 		return BASE_OK;
 	about->parent = NULL;
 	result = memory_table_write(table, why_r);
@@ -85,8 +84,7 @@ learn_recipients(struct memory_table *table, struct table_lesson *about, const c
 	enum base_result result = BASE_OK;
 
 	for (size_t i = 0;
-	     i < about->recipient_count && i < MEMORY_LESSON_TAUGHT && result == BASE_OK;
-	     i++) {
+	     i < about->recipient_count && i < MEMORY_LESSON_TAUGHT && result == BASE_OK; i++) {
 		struct memory_profile *profile;
 
 		result = lesson_cut(table, about, why_r);
@@ -95,8 +93,7 @@ learn_recipients(struct memory_table *table, struct table_lesson *about, const c
 			    table, about->recipients[i], lesson->time, &profile, why_r);
 		if (result != BASE_OK)
 			return result;
-		result = memory_profile_heard(
-		    table->arena, profile, about->recipients[i], lesson);
+		result = memory_profile_heard(table->arena, profile, about->recipients[i], lesson);
 		if (result != BASE_OK)
 			*why_r = base_why("no more room for records");
 	}
@@ -138,15 +135,14 @@ lesson_prepare(struct memory_table *table, struct table_lesson *about, const cha
 		return BASE_BROKEN;
 	}
 	if (about->lesson.parent)
-		result =
-		    memory_table_thread(table, about->lesson.parent, &about->parent, why_r);
+		result = memory_table_thread(table, about->lesson.parent, &about->parent, why_r);
 	return result == BASE_NONE ? BASE_OK : result;
 }
 
 /* All that one lesson changes under its key. */
 static enum base_result
-lesson_learn(struct memory_table *table, const void *data, size_t length, bool is_first,
-    const char **why_r)
+lesson_learn(
+    struct memory_table *table, const void *data, size_t length, bool is_first, const char **why_r)
 {
 	struct table_lesson about = { 0 };
 	enum base_result result;
@@ -167,9 +163,9 @@ lesson_learn(struct memory_table *table, const void *data, size_t length, bool i
 	if (result == BASE_OK && about.lesson.is_send)
 		result = learn_sender(table, &about, why_r);
 	else if (result == BASE_OK)
-		about.answer = memory_answer_find(NULL, about.parent, about.lesson.sender,
-		    about.recipients, about.recipient_count, about.lesson.people_count,
-		    about.lesson.time);
+		about.answer =
+		    memory_answer_find(NULL, about.parent, about.lesson.sender, about.recipients,
+			about.recipient_count, about.lesson.people_count, about.lesson.time);
 	if (result == BASE_OK)
 		result = learn_thread(table, &about, why_r);
 	if (result == BASE_OK)
@@ -179,8 +175,7 @@ lesson_learn(struct memory_table *table, const void *data, size_t length, bool i
 
 /* All that the lessons of one mail change: one for each key. */
 enum base_result
-memory_table_learn(
-    struct memory_table *table, const void *data, size_t length, const char **why_r)
+memory_table_learn(struct memory_table *table, const void *data, size_t length, const char **why_r)
 {
 	struct store_blob parts[BASE_KEY_MAX];
 	size_t count = memory_lessons_split(data, length, parts);

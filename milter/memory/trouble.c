@@ -18,7 +18,7 @@
 #define TROUBLE_REST_MS 1000    /* before the first new try, then longer ... */
 #define TROUBLE_REST_MAX_MS 5000
 #define TROUBLE_TEXT 200
-#define TROUBLE_NOTE 0        /* the key of the note that is written to try */
+#define TROUBLE_NOTE 0           /* the key of the note that is written to try */
 #define TROUBLE_NOTE_BYTES 65536 /* as much as a lesson to a few people */
 
 enum base_result

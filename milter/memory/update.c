@@ -81,8 +81,8 @@ memory_profile_new(struct base_arena *arena, int64_t epoch)
 /* Room for one more element: the list itself, a larger copy, or NULL when the arena is
  * full. */
 void *
-memory_list_grown(struct base_arena *arena, void *list, size_t count, size_t *room,
-    size_t max, size_t size)
+memory_list_grown(
+    struct base_arena *arena, void *list, size_t count, size_t *room, size_t max, size_t size)
 {
 	size_t larger = *room < 4 ? 4 : *room * 2;
 	void *copy;

@@ -18,8 +18,8 @@ void memory_later(uint32_t *time, int64_t now);
  * Room for one more element: the list itself, a larger copy, or NULL when the arena is full.
  * `room` is how many there is room for; it grows up to `max`.
  */
-void *memory_list_grown(struct base_arena *arena, void *list, size_t count, size_t *room,
-    size_t max, size_t size);
+void *memory_list_grown(
+    struct base_arena *arena, void *list, size_t count, size_t *room, size_t max, size_t size);
 /*
  * The contact, made if need be; in a full profile the one of least worth goes, and its small
  * audiences with it, so slots may move. NULL: arena full.

@@ -15,9 +15,8 @@ heard_least(const struct memory_profile *profile, int64_t now)
 
 	for (size_t i = 0; i < profile->heard_count; i++) {
 		const struct memory_heard *heard = &profile->heard[i];
-		double worth =
-		    exp2(((double)heard->last - (double)now) / MEMORY_HALF_LIFE * 4) *
-		    (1 + log2(heard->count)) * (heard->size >= 15 ? 2 : 1);
+		double worth = exp2(((double)heard->last - (double)now) / MEMORY_HALF_LIFE * 4) *
+			       (1 + log2(heard->count)) * (heard->size >= 15 ? 2 : 1);
 
 		if (worth < least_worth) {
 			least_worth = worth;
@@ -56,8 +55,7 @@ heard_slot(struct base_arena *arena, struct memory_profile *profile, uint64_t ow
 		.sum = lesson->member_sum,
 		.size = lesson->member_count - 1,
 	};
-	for (size_t i = 0; i < lesson->person_count && heard->sketch_count < MEMORY_SKETCH;
-	     i++)
+	for (size_t i = 0; i < lesson->person_count && heard->sketch_count < MEMORY_SKETCH; i++)
 		if (lesson->people[i].hash != owner)
 			heard->sketch[heard->sketch_count++] =
 			    (uint32_t)(lesson->people[i].hash >> 32);
@@ -66,8 +64,8 @@ heard_slot(struct base_arena *arena, struct memory_profile *profile, uint64_t ow
 
 /* Leaves a large audience's mark, one for each of its authors; false: arena full. */
 static bool
-list_mark(struct base_arena *arena, struct memory_profile *profile,
-    const struct memory_lesson *lesson)
+list_mark(
+    struct base_arena *arena, struct memory_profile *profile, const struct memory_lesson *lesson)
 {
 	struct memory_list mark = {
 		.with = (uint32_t)(lesson->member_sum >> 32),
@@ -114,8 +112,8 @@ heard_voice(struct memory_heard *heard, uint64_t sender, int64_t now)
 
 /* A recipient's profile learns that it was written to. */
 enum base_result
-memory_profile_heard(struct base_arena *arena, struct memory_profile *profile,
-    uint64_t owner, const struct memory_lesson *lesson)
+memory_profile_heard(struct base_arena *arena, struct memory_profile *profile, uint64_t owner,
+    const struct memory_lesson *lesson)
 {
 	struct memory_contact *contact;
 	size_t slot = MEMORY_NO_SLOT;
@@ -128,8 +126,7 @@ memory_profile_heard(struct base_arena *arena, struct memory_profile *profile,
 		if (slot == MEMORY_MAX_HEARD)
 			return BASE_BROKEN;
 		heard_voice(&profile->heard[slot], lesson->sender, lesson->time);
-		if (lesson->member_count > MEMORY_LIST_MIN &&
-		    !list_mark(arena, profile, lesson))
+		if (lesson->member_count > MEMORY_LIST_MIN && !list_mark(arena, profile, lesson))
 			return BASE_BROKEN;
 	}
 	contact = memory_contact_get(arena, profile, lesson->sender, lesson->time);

@@ -20,10 +20,9 @@ sent_least(const struct memory_profile *profile, int64_t now)
 
 	for (size_t i = 0; i < profile->sent_count; i++) {
 		const struct memory_sent *sent = &profile->sent[i];
-		double worth =
-		    (double)sent->weight * fade +
-		    exp2(((double)sent->last - (double)now) / MEMORY_HALF_LIFE * 4) +
-		    (sent->is_confirmed ? UPDATE_CONFIRMED_WORTH : 0);
+		double worth = (double)sent->weight * fade +
+			       exp2(((double)sent->last - (double)now) / MEMORY_HALF_LIFE * 4) +
+			       (sent->is_confirmed ? UPDATE_CONFIRMED_WORTH : 0);
 
 		if (worth < least_worth) {
 			least_worth = worth;
@@ -35,8 +34,8 @@ sent_least(const struct memory_profile *profile, int64_t now)
 
 /* The slot of an audience written to, made if need be; MEMORY_MAX_SENT: arena full. */
 static size_t
-sent_slot(struct base_arena *arena, struct memory_profile *profile, uint64_t sum,
-    uint32_t size, int64_t now)
+sent_slot(struct base_arena *arena, struct memory_profile *profile, uint64_t sum, uint32_t size,
+    int64_t now)
 {
 	size_t slot;
 	struct memory_sent *list;
@@ -70,8 +69,7 @@ rhythm_before(const struct memory_profile *profile, const struct memory_lesson *
 	struct memory_rhythm latest = { 0 };
 
 	for (size_t i = 0; i < count; i++) {
-		const struct memory_contact *contact =
-		    memory_contact_find(profile, recipients[i]);
+		const struct memory_contact *contact = memory_contact_find(profile, recipients[i]);
 		uint64_t bits = contact ? contact->audiences : 0;
 
 		for (; bits; bits &= bits - 1)
@@ -81,8 +79,8 @@ rhythm_before(const struct memory_profile *profile, const struct memory_lesson *
 		const struct memory_sent *sent = &profile->sent[i];
 
 		if (sent->rhythm.last >= latest.last &&
-		    memory_sent_likeness(
-			sent, covered[i], count, lesson->recipient_count) >= MEMORY_ALMOST)
+		    memory_sent_likeness(sent, covered[i], count, lesson->recipient_count) >=
+			MEMORY_ALMOST)
 			latest = sent->rhythm;
 	}
 	return latest;
@@ -124,8 +122,7 @@ person_name(const struct memory_lesson *lesson, uint64_t hash)
 /* Everybody of one send becomes a contact; they are the first of the recipients. */
 static enum base_result
 profile_contacts(struct base_arena *arena, struct memory_profile *profile,
-    const struct memory_lesson *lesson, const uint64_t *recipients, size_t count,
-    float weight)
+    const struct memory_lesson *lesson, const uint64_t *recipients, size_t count, float weight)
 {
 	for (size_t i = 0; i < count; i++) {
 		struct memory_contact *contact =
@@ -145,8 +142,7 @@ profile_contacts(struct base_arena *arena, struct memory_profile *profile,
 /* The audience that they make. After the contacts: one that goes can take audiences along. */
 static enum base_result
 profile_audience(struct base_arena *arena, struct memory_profile *profile,
-    const struct memory_lesson *lesson, const uint64_t *recipients, size_t count,
-    float weight)
+    const struct memory_lesson *lesson, const uint64_t *recipients, size_t count, float weight)
 {
 	struct memory_rhythm before;
 	size_t slot;
@@ -154,8 +150,8 @@ profile_audience(struct base_arena *arena, struct memory_profile *profile,
 	if (lesson->recipient_count < 1 || lesson->people_count < 2)
 		return BASE_OK;
 	before = rhythm_before(profile, lesson, recipients, count);
-	slot = sent_slot(
-	    arena, profile, lesson->recipient_sum, lesson->recipient_count, lesson->time);
+	slot =
+	    sent_slot(arena, profile, lesson->recipient_sum, lesson->recipient_count, lesson->time);
 	if (slot == MEMORY_MAX_SENT)
 		return BASE_BROKEN;
 	sent_count(&profile->sent[slot], &before, lesson, weight);
@@ -215,8 +211,8 @@ domain_learn(struct base_arena *arena, struct memory_profile *profile, uint64_t 
 
 /* The outside domains that a send goes to. */
 static enum base_result
-profile_domains(struct base_arena *arena, struct memory_profile *profile,
-    const struct memory_lesson *lesson)
+profile_domains(
+    struct base_arena *arena, struct memory_profile *profile, const struct memory_lesson *lesson)
 {
 	if (lesson->knows_domains && profile->domain_sends < UINT32_MAX)
 		profile->domain_sends++;
@@ -262,7 +258,6 @@ memory_profile_sent(struct base_arena *arena, struct memory_profile *profile,
 		return BASE_BROKEN;
 	result = profile_contacts(arena, profile, lesson, recipients, count, weight);
 	if (result == BASE_OK)
-		result =
-		    profile_audience(arena, profile, lesson, recipients, count, weight);
+		result = profile_audience(arena, profile, lesson, recipients, count, weight);
 	return result;
 }

@@ -28,18 +28,18 @@ thread_members(struct memory_thread *thread, const struct memory_lesson *lesson)
 	for (size_t i = 0; i < lesson->person_count; i++) {
 		const struct memory_person *person = &lesson->people[i];
 
-		thread->member_count = hashes_add(thread->members, thread->member_count,
-		    MEMORY_MAX_MEMBERS, person->hash);
+		thread->member_count = hashes_add(
+		    thread->members, thread->member_count, MEMORY_MAX_MEMBERS, person->hash);
 		if (lesson->has_header && person->places == MEMORY_IN_ENVELOPE)
-			thread->hidden_count = hashes_add(thread->hidden,
-			    thread->hidden_count, MEMORY_MAX_HIDDEN, person->hash);
+			thread->hidden_count = hashes_add(
+			    thread->hidden, thread->hidden_count, MEMORY_MAX_HIDDEN, person->hash);
 		if ((person->places & (MEMORY_IN_TO | MEMORY_IN_CC)) == MEMORY_IN_CC)
-			thread->copied_count = hashes_add(thread->copied,
-			    thread->copied_count, MEMORY_MAX_HIDDEN, person->hash);
+			thread->copied_count = hashes_add(
+			    thread->copied, thread->copied_count, MEMORY_MAX_HIDDEN, person->hash);
 	}
 	if (lesson->sender)
-		thread->member_count = hashes_add(thread->members, thread->member_count,
-		    MEMORY_MAX_MEMBERS, lesson->sender);
+		thread->member_count = hashes_add(
+		    thread->members, thread->member_count, MEMORY_MAX_MEMBERS, lesson->sender);
 }
 
 /* Who wrote before in the thread that this message answers. */
@@ -48,8 +48,8 @@ thread_answerers(struct memory_thread *thread, const struct memory_thread *paren
 {
 	thread->answerers[0] = thread->originator;
 	thread->answerer_count = 1;
-	for (size_t i = 0; parent && i < parent->answerer_count &&
-			   thread->answerer_count < MEMORY_MAX_ANSWERERS;
+	for (size_t i = 0;
+	     parent && i < parent->answerer_count && thread->answerer_count < MEMORY_MAX_ANSWERERS;
 	     i++)
 		if (parent->answerers[i] != thread->originator)
 			thread->answerers[thread->answerer_count++] = parent->answerers[i];
@@ -74,10 +74,8 @@ memory_thread_learn(struct memory_thread *thread, const struct memory_lesson *le
 	if (thread->time && thread->originator != lesson->sender)
 		return;
 	thread->has_header = lesson->has_header || thread->has_header;
-	thread->knows_copied =
-	    thread->has_header && (thread->knows_copied || !thread->time);
-	thread->is_one_domain =
-	    lesson->is_one_domain && (thread->is_one_domain || !thread->time);
+	thread->knows_copied = thread->has_header && (thread->knows_copied || !thread->time);
+	thread->is_one_domain = lesson->is_one_domain && (thread->is_one_domain || !thread->time);
 	thread->originator = lesson->sender;
 	thread->time = (uint32_t)lesson->time;
 	thread_members(thread, lesson);

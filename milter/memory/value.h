@@ -4,19 +4,19 @@
  *
  * OWNERSHIP
  *	Decoded records live in the arena of the recall, or in the memory until the next
- *lesson when it was opened with learn_at_once.
+ *	lesson when it was opened with learn_at_once.
  *
  * WEIGHTS
  *	Every weight counts events, each one halved for every MEMORY_HALF_LIFE that passed.
- *They are kept as of the record's `epoch`; memory_fade() brings them to a given time.
+ *	They are kept as of the record's `epoch`; memory_fade() brings them to a given time.
  *
  * BOUNDS
  *	Every record is bounded, however much was learned: MEMORY_MAX_RECORD bytes encoded.
  *
  * PRIVACY
  *	No address and no message id, only keyed 64-bit hashes of them. Of outside domains
- *written to there are hashes too; who forgets an address does not forget its domain. Of a
- *contact's display name there is a keyed hash of 32 bits, which goes with the contact.
+ *	written to there are hashes too; who forgets an address does not forget its domain. Of a
+ *	contact's display name there is a keyed hash of 32 bits, which goes with the contact.
  */
 #ifndef OOPS_MEMORY_VALUE_H
 #define OOPS_MEMORY_VALUE_H
@@ -36,18 +36,16 @@
 #define MEMORY_MAX_DOMAINS 64   /* outside domains written to */
 #define MEMORY_MAX_VOICES 4     /* who wrote to an audience received from */
 #define MEMORY_SKETCH 16        /* members kept of an audience received from */
-#define MEMORY_SAMPLE 128     /* recipients that stand for an audience: the lowest hashes */
-#define MEMORY_MAX_MEMBERS 64 /* members kept of a thread: the lowest hashes */
-#define MEMORY_MAX_HIDDEN 32  /* who got a thread's message as Bcc */
-#define MEMORY_MAX_ANSWERERS 8 /* who wrote earlier in a thread */
-#define MEMORY_MAX_ALIKE 12    /* recipients up to which look-alikes are searched */
+#define MEMORY_SAMPLE 128       /* recipients that stand for an audience: the lowest hashes */
+#define MEMORY_MAX_MEMBERS 64   /* members kept of a thread: the lowest hashes */
+#define MEMORY_MAX_HIDDEN 32    /* who got a thread's message as Bcc */
+#define MEMORY_MAX_ANSWERERS 8  /* who wrote earlier in a thread */
+#define MEMORY_MAX_ALIKE 12     /* recipients up to which look-alikes are searched */
 #define MEMORY_NO_SLOT 255
-#define MEMORY_LARGE_PARENT                                                                \
-	5 /* others in a parent from which answering all is a choice                       \
-	   */
-#define MEMORY_WHOLE                                                                       \
-	0.6                /* share of the parent's audience that makes a reply one to all \
-			    */
+/* others in a parent from which answering all is a choice */
+#define MEMORY_LARGE_PARENT 5
+/* share of the parent's audience that makes a reply one to all */
+#define MEMORY_WHOLE 0.6
 #define MEMORY_HEARD_MIN 5 /* people from which an audience received from is kept */
 #define MEMORY_LIST_MIN 12 /* people from which it leaves a mark */
 
@@ -89,9 +87,8 @@ struct memory_sent {
 	uint32_t last; /* seconds since 1970 */
 	uint32_t count;
 	float weight;
-	struct memory_rhythm
-	    rhythm;        /* of this audience and those before it, almost the same */
-	bool is_confirmed; /* the owner was asked about it, and sent */
+	struct memory_rhythm rhythm; /* of this audience and those before it, almost the same */
+	bool is_confirmed;           /* the owner was asked about it, and sent */
 };
 
 /* An audience that the owner received mail with. */
@@ -102,8 +99,7 @@ struct memory_heard {
 	uint32_t size; /* people besides the owner, 0: free slot */
 	uint32_t last;
 	uint32_t count;
-	uint32_t
-	    sketch[MEMORY_SKETCH]; /* high halves of the lowest hashes, owner left out */
+	uint32_t sketch[MEMORY_SKETCH]; /* high halves of the lowest hashes, owner left out */
 	uint8_t sketch_count;
 	uint8_t voice_count;
 	uint16_t turns;   /* mails by somebody else than the mail before */
@@ -148,7 +144,7 @@ struct memory_profile {
 	uint64_t *domains; /* outside domains written to, the latest last */
 	size_t domain_count;
 	size_t domain_room;
-	uint32_t domain_sends; /* sends whose domains were learned */
+	uint32_t domain_sends;                             /* sends whose domains were learned */
 	struct memory_rhythm rhythms[MEMORY_SIZE_CLASSES]; /* of sends to about as many */
 };
 
@@ -159,9 +155,8 @@ struct memory_thread {
 	uint32_t size;                        /* members */
 	uint32_t time;                        /* when it passed, seconds since 1970 */
 	uint64_t members[MEMORY_MAX_MEMBERS]; /* sorted */
-	uint64_t
-	    hidden[MEMORY_MAX_HIDDEN]; /* recipients named in no header field, sorted */
-	uint64_t copied[MEMORY_MAX_HIDDEN]; /* members in Cc and not in To, sorted */
+	uint64_t hidden[MEMORY_MAX_HIDDEN];   /* recipients named in no header field, sorted */
+	uint64_t copied[MEMORY_MAX_HIDDEN];   /* members in Cc and not in To, sorted */
 	uint64_t answerers[MEMORY_MAX_ANSWERERS];
 	uint8_t member_count;
 	uint8_t hidden_count;
@@ -185,8 +180,8 @@ struct memory_site {
 	float did[MEMORY_PARENT_CLASSES];
 	float scores[MEMORY_SCORE_BINS]; /* recent sends, by the logarithm of the odds */
 	float score_total;
-	float score_gain; /* what the next score adds; grows, so that older ones fade */
-	uint32_t day;     /* since 1970, UTC, of the latest send */
+	float score_gain;      /* what the next score adds; grows, so that older ones fade */
+	uint32_t day;          /* since 1970, UTC, of the latest send */
 	uint32_t day_sends[2]; /* judged on that day, and on the one before */
 };
 
@@ -202,18 +197,18 @@ struct memory_calibration {
 	unsigned long needed; /* sends before it means anything */
 };
 
-#define MEMORY_CALIBRATION                                                                 \
-	(struct memory_calibration)                                                        \
-	{                                                                                  \
-		.quantile = 0.999, .tag_quantile = 0.99, .margin = 0.72, .half_life = 4000, \
-		.needed = 1000                                                             \
+#define MEMORY_CALIBRATION                                                                         \
+	(struct memory_calibration)                                                                \
+	{                                                                                          \
+		.quantile = 0.999, .tag_quantile = 0.99, .margin = 0.72, .half_life = 4000,        \
+		.needed = 1000                                                                     \
 	}
 
 /* Whose domain a recipient has. */
 enum memory_domain {
 	MEMORY_DOMAIN_OWN,   /* of the sender's organisation (mail_is_inside()), or none */
 	MEMORY_DOMAIN_KNOWN, /* an outside one that the sender wrote to before */
-	MEMORY_DOMAIN_NEW, /* an outside one that the sender is not known to have written to */
+	MEMORY_DOMAIN_NEW,   /* an outside one that the sender is not known to have written to */
 };
 
 /* What was found for one send; NULL: never seen. */
@@ -221,9 +216,8 @@ struct memory_recall {
 	const struct memory_profile *profile;
 	const struct memory_thread *thread; /* of the parent message */
 	const struct memory_site *site;
-	uint64_t actor; /* keyed hash of the actor, 0 for none */
-	const uint64_t
-	    *recipients; /* keyed hash of each recipient, in the transaction's order */
+	uint64_t actor;             /* keyed hash of the actor, 0 for none */
+	const uint64_t *recipients; /* keyed hash of each recipient, in the transaction's order */
 	size_t recipient_count;
 	/*
 	 * Of each recipient never written to: the hash of a contact written to whose address is
@@ -234,8 +228,7 @@ struct memory_recall {
 	const uint64_t *alike_name;
 	/* Of each recipient an enum memory_domain; NULL: not known. */
 	const uint8_t *domains;
-	double
-	    site_score; /* the site's own high percentile of scores; 0: not enough seen */
+	double site_score;     /* the site's own high percentile of scores; 0: not enough seen */
 	double site_tag_score; /* a lower one, for tags; 0: not enough seen */
 };
 
@@ -258,22 +251,20 @@ bool memory_rhythm_is_due(const struct memory_rhythm *rhythm, int64_t now);
  * sample of them are in it.
  */
 static inline double
-memory_sent_likeness(
-    const struct memory_sent *sent, size_t covered, size_t sample, size_t count)
+memory_sent_likeness(const struct memory_sent *sent, size_t covered, size_t sample, size_t count)
 {
 	double cover = (double)covered / (double)sample, all = (double)count;
 	double common = cover * all;
 
-	return common > sent->size ? sent->size / all
-				   : common / (all + sent->size - common);
+	return common > sent->size ? sent->size / all : common / (all + sent->size - common);
 }
 
 /* 1; 2; 3-4; 5-7; 8-10; 11-14; 15-24; 25-49; 50-99; 100-249; 250-999; more. */
 static inline unsigned
 memory_size_class(size_t people)
 {
-	static const size_t last[MEMORY_SIZE_CLASSES - 1] = { 1, 2, 4, 7, 10, 14, 24, 49,
-		99, 249, 999 };
+	static const size_t last[MEMORY_SIZE_CLASSES - 1] = { 1, 2, 4, 7, 10, 14, 24, 49, 99, 249,
+		999 };
 	unsigned size_class = 0;
 
 	while (size_class < MEMORY_SIZE_CLASSES - 1 && people > last[size_class])
@@ -343,8 +334,7 @@ memory_contact_find(const struct memory_profile *profile, uint64_t hash)
 {
 	size_t place = profile ? memory_contact_place(profile, hash) : 0;
 
-	if (!profile || place == profile->contact_count ||
-	    profile->contacts[place].hash != hash)
+	if (!profile || place == profile->contact_count || profile->contacts[place].hash != hash)
 		return NULL;
 	return &profile->contacts[place];
 }
@@ -370,15 +360,15 @@ enum memory_answer_kind {
 struct memory_answer {
 	enum memory_answer_kind kind;
 	uint64_t originator;
-	uint32_t others;    /* people in the parent besides the sender */
-	double taken;       /* share of them among the recipients, 0..1 */
-	uint32_t time;      /* of the parent */
-	uint64_t sum;       /* of the parent's members */
-	bool is_small;      /* inferred from a mail to few: `taken` is a guess */
-	bool is_own;        /* the sender answers an own message */
-	bool was_member;    /* the sender was in the parent's audience */
-	bool wrote_earlier; /* the sender wrote earlier in this thread */
-	bool is_choice; /* a large audience could be answered, and its originator is written
+	uint32_t others;       /* people in the parent besides the sender */
+	double taken;          /* share of them among the recipients, 0..1 */
+	uint32_t time;         /* of the parent */
+	uint64_t sum;          /* of the parent's members */
+	bool is_small;         /* inferred from a mail to few: `taken` is a guess */
+	bool is_own;           /* the sender answers an own message */
+	bool was_member;       /* the sender was in the parent's audience */
+	bool wrote_earlier;    /* the sender wrote earlier in this thread */
+	bool is_choice;        /* a large audience could be answered, and its originator is written
 			   to */
 	unsigned answered_all; /* how many answered all before */
 };
@@ -396,7 +386,7 @@ memory_answer_is_to_all(const struct memory_answer *answer)
  * thread may be NULL.
  */
 struct memory_answer memory_answer_find(const struct memory_profile *profile,
-    const struct memory_thread *thread, uint64_t sender, const uint64_t *recipients,
-    size_t count, size_t people, int64_t now);
+    const struct memory_thread *thread, uint64_t sender, const uint64_t *recipients, size_t count,
+    size_t people, int64_t now);
 
 #endif

@@ -57,8 +57,8 @@ part_learn(struct memory *memory, const struct memory_queued *lessons, size_t co
 	size_t i = 0;
 
 	while (result == BASE_OK && i < count && !memory_table_is_full(memory->table)) {
-		result = memory_table_learn(
-		    memory->table, lessons[i].data, lessons[i].length, why_r);
+		result =
+		    memory_table_learn(memory->table, lessons[i].data, lessons[i].length, why_r);
 		if (memory_table_was_cut(memory->table))
 			part->written = i;
 		if (result == BASE_OK)
@@ -118,8 +118,8 @@ part_smaller(const struct part *part, size_t count)
  * store cannot be written, and it is time to end. *done_r lessons are over.
  */
 static bool
-batch_write(struct memory *memory, const struct memory_queued *lessons, size_t count,
-    size_t *done_r)
+batch_write(
+    struct memory *memory, const struct memory_queued *lessons, size_t count, size_t *done_r)
 {
 	size_t done = 0, step = count;
 	bool may_go_on = true;
@@ -128,8 +128,7 @@ batch_write(struct memory *memory, const struct memory_queued *lessons, size_t c
 		size_t size = count - done < step ? count - done : step;
 		const char *why = "", *away = "";
 		struct part part;
-		enum base_result result =
-		    part_write(memory, lessons + done, size, &part, &why);
+		enum base_result result = part_write(memory, lessons + done, size, &part, &why);
 
 		done += part.written;
 		lessons_end(memory, part.written);
@@ -141,8 +140,7 @@ batch_write(struct memory *memory, const struct memory_queued *lessons, size_t c
 		if (result != BASE_RETRY && !store_is_short(memory->writes))
 			result = memory_store_try(memory->writes, &away);
 		if (result != BASE_OK) {
-			may_go_on = memory_store_is_away(
-			    memory, result, *away ? away : why);
+			may_go_on = memory_store_is_away(memory, result, *away ? away : why);
 			continue;
 		}
 		step = part_smaller(&part, size);
@@ -182,8 +180,7 @@ batch_wait(struct memory *memory)
 	until = memory_time_after(MEMORY_BATCH_MS);
 	while (memory->count > 0 && memory->count < MEMORY_BATCH && !memory->is_closing &&
 	       !memory->flushers && !memory->is_unread)
-		if (pthread_cond_timedwait(&memory->wake, &memory->lock, &until) ==
-		    ETIMEDOUT)
+		if (pthread_cond_timedwait(&memory->wake, &memory->lock, &until) == ETIMEDOUT)
 			break;
 	return memory->count > 0 || !memory->is_closing;
 }

@@ -51,8 +51,7 @@ static enum base_result
 message_read(struct adopter *adopter, const struct queue_item *item,
     struct mail_transaction **transaction_r, const char **why_r)
 {
-	struct mail_transaction *transaction =
-	    mail_transaction_new(adopter->arena, base_now());
+	struct mail_transaction *transaction = mail_transaction_new(adopter->arena, base_now());
 	enum base_result result = BASE_BROKEN;
 	size_t length;
 	char *data;
@@ -62,8 +61,7 @@ message_read(struct adopter *adopter, const struct queue_item *item,
 		result = queue_read(adopter->by->queue, adopter->arena, item->queue_id,
 		    item->hold_id, MESSAGE_BYTES, &data, &length, why_r);
 	if (result == BASE_OK)
-		result = mail_transaction_message(
-		    adopter->arena, transaction, data, length, why_r);
+		result = mail_transaction_message(adopter->arena, transaction, data, length, why_r);
 	if (result == BASE_OK)
 		result = mail_transaction_fold(adopter->arena, transaction,
 		    adopter->by->settings->identity.recipient_delimiter);
@@ -74,8 +72,7 @@ message_read(struct adopter *adopter, const struct queue_item *item,
 
 /* Those of To and Cc that are shown, but the sender; how many there are in all. */
 static size_t
-recipients_make(
-    const struct mail_transaction *transaction, const char **visible_r, size_t *count_r)
+recipients_make(const struct mail_transaction *transaction, const char **visible_r, size_t *count_r)
 {
 	const struct mail_addresses *sets[] = { &transaction->to, &transaction->cc };
 	size_t set, i, visible = 0;
@@ -142,7 +139,7 @@ adopt_message(struct adopter *adopter, const struct queue_item *item,
 	    recipients_make(transaction, visible, &request.recipient_count);
 	request.people = request.recipient_count;
 	return adopter->by->is_dry ? BASE_OK
-			       : hold_adopt(adopter->by->hold, item->hold_id, &request, why_r);
+				   : hold_adopt(adopter->by->hold, item->hold_id, &request, why_r);
 }
 
 /* Is it still on hold? What was scanned may have left since. */
@@ -207,8 +204,7 @@ adopt_all(struct adopter *adopter, struct base_arena *scan, const char **why_r)
 {
 	struct queue_item *items = NULL;
 	size_t count = 0;
-	enum base_result result =
-	    queue_scan(adopter->by->queue, scan, &items, &count, why_r);
+	enum base_result result = queue_scan(adopter->by->queue, scan, &items, &count, why_r);
 
 	if (result != BASE_OK && result != BASE_NONE)
 		return BASE_RETRY;
@@ -219,12 +215,10 @@ adopt_all(struct adopter *adopter, struct base_arena *scan, const char **why_r)
 }
 
 enum base_result
-notice_adopt(const struct notice_adoption *by, struct notice_adopted *done_r,
-    const char **why_r)
+notice_adopt(const struct notice_adoption *by, struct notice_adopted *done_r, const char **why_r)
 {
 	struct base_arena *scan = base_arena_new(SCAN_BYTES);
-	struct adopter adopter = { .by = by,
-		.arena = base_arena_new(MESSAGE_BYTES + (4u << 20)) };
+	struct adopter adopter = { .by = by, .arena = base_arena_new(MESSAGE_BYTES + (4u << 20)) };
 	enum base_result result = BASE_BROKEN;
 
 	*why_r = "no memory to adopt held mail";

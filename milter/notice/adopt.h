@@ -37,7 +37,10 @@ struct notice_adoption {
 	struct queue_client *queue;
 	const struct base_key *key;
 	bool is_dry; /* only tells what it would do */
-	/* "adopted: QUEUEID ID SENDER: WHAT FOLLOWS" or "left alone: QUEUEID ID: WHY", for each file */
+	/*
+	 * "adopted: QUEUEID ID SENDER: WHAT FOLLOWS" or "left alone: QUEUEID ID: WHY", for each
+	 * file
+	 */
 	void (*tell)(void *context, const char *line);
 	void *context;
 };
@@ -46,7 +49,7 @@ struct notice_adopted {
 	unsigned adopted, left; /* files taken into care, files that stay as they are */
 };
 
-enum base_result notice_adopt(const struct notice_adoption *by,
-	struct notice_adopted *done_r, const char **why_r);
+enum base_result notice_adopt(
+    const struct notice_adoption *by, struct notice_adopted *done_r, const char **why_r);
 
 #endif

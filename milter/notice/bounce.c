@@ -12,7 +12,7 @@
 #include "milter/base/tool.h"
 #include "milter/notice/internal.h"
 
-#define BOUNCE_MARGIN 10000         /* bytes that an envelope of many recipients may need */
+#define BOUNCE_MARGIN 10000          /* bytes that an envelope of many recipients may need */
 #define BOUNCE_MAX_CONFIG (4u << 20) /* bytes of a sendmail.cf */
 
 /* A base_output_fn that fills a buffer. */
@@ -42,8 +42,7 @@ postfix_fits(const struct settings *settings, size_t length)
 	if (base_buffer_printf(&path, "%s/postconf", settings->mta.command_directory)) {
 		tool.path = base_buffer_text(&path);
 		fits = base_tool_run(&tool, &status, &why) == BASE_OK && status == 0 &&
-		       length + BOUNCE_MARGIN <=
-			   strtoull(base_buffer_text(&limit), NULL, 10);
+		       length + BOUNCE_MARGIN <= strtoull(base_buffer_text(&limit), NULL, 10);
 	}
 	base_buffer_free(&limit);
 	base_buffer_free(&path);
@@ -60,8 +59,8 @@ sendmail_fits(const struct settings *settings)
 	bool fits = false;
 	char *text;
 
-	if (arena != NULL && base_file_read(arena, settings->mta.sendmail_config,
-				 BOUNCE_MAX_CONFIG, &text, &length, &why) == BASE_OK) {
+	if (arena != NULL && base_file_read(arena, settings->mta.sendmail_config, BOUNCE_MAX_CONFIG,
+				 &text, &length, &why) == BASE_OK) {
 		fits = true;
 		for (line = text; *line != '\0'; line += end + (line[end] == '\n')) {
 			end = strcspn(line, "\n");

@@ -24,8 +24,8 @@
  * different messages are the same bytes.
  */
 static bool
-inject_mac(const struct base_key *key, int64_t time, const char *message_id,
-    const char *recipient, unsigned char mac_r[BASE_MAC_SIZE])
+inject_mac(const struct base_key *key, int64_t time, const char *message_id, const char *recipient,
+    unsigned char mac_r[BASE_MAC_SIZE])
 {
 	struct base_buffer text;
 	bool is_whole;
@@ -44,15 +44,14 @@ inject_mac(const struct base_key *key, int64_t time, const char *message_id,
 
 /* The header's value. */
 enum base_result
-notice_inject_make(struct base_arena *arena, const struct base_key *key,
-    const char *message_id, const char *recipient, int64_t now, const char **value_r)
+notice_inject_make(struct base_arena *arena, const struct base_key *key, const char *message_id,
+    const char *recipient, int64_t now, const char **value_r)
 {
 	unsigned char mac[BASE_MAC_SIZE];
 	char hex[2 * BASE_MAC_SIZE + 1], *value;
 	size_t i;
 
-	if (!*message_id || !*recipient ||
-	    !inject_mac(key, now, message_id, recipient, mac))
+	if (!*message_id || !*recipient || !inject_mac(key, now, message_id, recipient, mac))
 		return BASE_REFUSE;
 	for (i = 0; i < sizeof(mac); i++) {
 		hex[2 * i] = "0123456789abcdef"[mac[i] >> 4];
@@ -86,8 +85,8 @@ letter_receiver(struct base_arena *arena, const struct settings *settings,
 		return BASE_REFUSE;
 	}
 	if (result == BASE_OK)
-		*receiver_r = mail_address_fold(
-		    arena, normal, settings->identity.recipient_delimiter);
+		*receiver_r =
+		    mail_address_fold(arena, normal, settings->identity.recipient_delimiter);
 	if (result == BASE_OK && *receiver_r != NULL)
 		return BASE_OK;
 	*why_r = base_why("no memory for the address of a letter");
@@ -95,22 +94,20 @@ letter_receiver(struct base_arena *arena, const struct settings *settings,
 }
 
 enum base_result
-notice_letter_stamp(struct base_arena *arena, const struct site *site,
-    const struct hold_view *view, int64_t now, struct base_buffer *letter_r,
-    const char **message_id_r, const char **why_r)
+notice_letter_stamp(struct base_arena *arena, const struct site *site, const struct hold_view *view,
+    int64_t now, struct base_buffer *letter_r, const char **message_id_r, const char **why_r)
 {
 	const char *receiver = NULL, *message_id, *proof = "";
-	enum base_result result =
-	    letter_receiver(arena, site->settings, view, &receiver, why_r);
+	enum base_result result = letter_receiver(arena, site->settings, view, &receiver, why_r);
 	char id[BASE_ID_SIZE];
 
 	if (result != BASE_OK)
 		return result;
 	base_id_new(id);
 	message_id = base_arena_printf(arena, "%s@%s", id, notice_domain(site->settings));
-	result = message_id == NULL ? BASE_BROKEN
-				    : notice_inject_make(arena, site->key, message_id,
-					  receiver, now, &proof);
+	result = message_id == NULL
+		     ? BASE_BROKEN
+		     : notice_inject_make(arena, site->key, message_id, receiver, now, &proof);
 	if (result != BASE_OK) {
 		*why_r = base_why("the letter's proof cannot be made");
 		return result;

@@ -34,7 +34,6 @@ bool notice_mime_date(struct base_buffer *out, int64_t time);
  */
 bool notice_mime_address(struct base_buffer *out, const char *normal);
 
-
 /* --- letters of ours ----------------------------------------------------------------- */
 
 /* The domain that our letters come from: of notice.from. */
@@ -60,12 +59,11 @@ enum base_result notice_letter_stamp(struct base_arena *arena, const struct site
     const struct hold_view *view, int64_t now, struct base_buffer *letter_r,
     const char **message_id_r, const char **why_r);
 /* REFUSE: an address, an id or a link would become a part of the letter's structure. */
-enum base_result notice_letter_check(const struct hold_view *view,
-    const struct notice_letter_options *options, const char **why_r);
+enum base_result notice_letter_check(
+    const struct hold_view *view, const struct notice_letter_options *options, const char **why_r);
 /* From, To, Subject, Date, Message-ID, Auto-Submitted, MIME-Version. */
 bool notice_letter_fields(struct base_buffer *out, const struct notice_words *words,
-    const struct hold_view *view, const char *subject,
-    const struct notice_letter_options *options);
+    const struct hold_view *view, const char *subject, const struct notice_letter_options *options);
 /* Text wrapped for people who read plain text. */
 bool notice_letter_wrap(struct base_buffer *out, const char *text);
 
@@ -118,16 +116,14 @@ enum notice_attached {
 /* Takes our own tag out of the header; the new length. */
 size_t notice_returned_strip(char *mail, size_t length);
 /* How a mail can travel so that every byte of it comes back; `has_8bit`: the server can that. */
-enum notice_attached notice_returned_form(
-    const char *mail, size_t length, bool has_8bit);
+enum notice_attached notice_returned_form(const char *mail, size_t length, bool has_8bit);
 /*
  * What stands before the mail and what stands behind it, with CRLF line ends, without the MAC
  * header. `is_whole`: all of it was just seen on hold. `boundary`: is nowhere in the mail.
  */
-enum base_result notice_returned_compose(struct base_buffer *head_r,
-    struct base_buffer *tail_r, const struct hold_view *view, bool is_whole,
-    enum notice_attached attached, const char *boundary,
-    const struct notice_letter_options *options, const char **why_r);
+enum base_result notice_returned_compose(struct base_buffer *head_r, struct base_buffer *tail_r,
+    const struct hold_view *view, bool is_whole, enum notice_attached attached,
+    const char *boundary, const struct notice_letter_options *options, const char **why_r);
 
 /* --- bounce.c ----------------------------------------------------------------------- */
 

@@ -34,9 +34,8 @@ struct letter_kind {
 static const struct letter_kind letter_kinds[] = {
 	[HOLD_UNDO] = { WORD(undo_title), WORD(letter_subject_undo), WORD(letter_undo), 0,
 	    WORD(letter_link_undo), WORD(letter_undo_send), WORD(letter_undo_send) },
-	[HOLD_CONFIRM] = { WORD(confirm_title), WORD(letter_subject_confirm),
-	    WORD(letter_confirm), 0, WORD(letter_link_confirm), WORD(letter_confirm_return),
-	    WORD(letter_confirm_send) },
+	[HOLD_CONFIRM] = { WORD(confirm_title), WORD(letter_subject_confirm), WORD(letter_confirm),
+	    0, WORD(letter_link_confirm), WORD(letter_confirm_return), WORD(letter_confirm_send) },
 	[HOLD_STORM] = { WORD(storm_title), WORD(letter_subject_storm), WORD(letter_storm),
 	    WORD(letter_storm_author), WORD(letter_link_storm), WORD(letter_storm_return),
 	    WORD(letter_storm_send) },
@@ -53,15 +52,15 @@ static const struct letter_kind news_kinds[] = {
 	    WORD(left_released), WORD(letter_link_left), 0, 0 },
 	[NOTICE_NEWS_PART] = { WORD(left_title), WORD(letter_subject_left), WORD(left_text),
 	    WORD(part_released), WORD(letter_link_left), 0, 0 },
-	[NOTICE_NEWS_MISSING] = { WORD(left_title), WORD(letter_subject_left),
-	    WORD(left_text), WORD(left_gone), WORD(letter_link_left), 0, 0 },
+	[NOTICE_NEWS_MISSING] = { WORD(left_title), WORD(letter_subject_left), WORD(left_text),
+	    WORD(left_gone), WORD(letter_link_left), 0, 0 },
 };
 
 enum notice_news
 notice_letter_news(const struct hold_view *view)
 {
-	bool was_stopped = view->state == HOLD_UNDONE || view->state == HOLD_RETURNING ||
-			   view->state == HOLD_LOST;
+	bool was_stopped =
+	    view->state == HOLD_UNDONE || view->state == HOLD_RETURNING || view->state == HOLD_LOST;
 
 	if (view->state == HOLD_HELD)
 		return NOTICE_NEWS_HELD;
@@ -91,17 +90,17 @@ struct letter {
 	const char *answered; /* "14 people have" */
 	const char *subject, *subject_short, *people, *recipients;
 	const char *got, *left, *series, *answered_by; /* see words.h */
-	const char *clock; /* of the deadline */
-	const char *when;  /* of the deadline, with how long that is; NULL: there is none */
+	const char *clock;                             /* of the deadline */
+	const char *when; /* of the deadline, with how long that is; NULL: there is none */
 	const char *link;
 	const char *from; /* whose address the mail bears; "" the reader's own */
-	bool is_last;	  /* of those that one person gets in a day */
+	bool is_last;     /* of those that one person gets in a day */
 };
 
 /* All made texts, or none. */
 static bool
-letter_prepare(struct letter *letter_r, struct base_arena *arena,
-    const struct hold_view *view, const struct notice_letter_options *options)
+letter_prepare(struct letter *letter_r, struct base_arena *arena, const struct hold_view *view,
+    const struct notice_letter_options *options)
 {
 	const struct notice_words *words =
 	    notice_templates_words(options->templates, view->template, view->language);
@@ -110,8 +109,7 @@ letter_prepare(struct letter *letter_r, struct base_arena *arena,
 	letter.kind = letter_kind_of(view);
 	letter.from = base_arena_strdup(arena, view->from);
 	letter.is_last = options->is_last;
-	letter.answered =
-	    notice_words_count(arena, words, &words->answered, view->answered);
+	letter.answered = notice_words_count(arena, words, &words->answered, view->answered);
 	letter.subject = notice_words_subject(arena, words, view, LETTER_SUBJECT_BODY);
 	letter.subject_short = notice_words_subject(arena, words, view, LETTER_SUBJECT);
 	letter.people = notice_words_people(arena, words, view);
@@ -122,12 +120,10 @@ letter_prepare(struct letter *letter_r, struct base_arena *arena,
 	letter.answered_by = notice_words_answered(arena, words, view);
 	letter.clock = notice_words_clock(arena, words, view->deadline, options->now);
 	letter.when = notice_words_time_within(arena, words, view->deadline, options->now);
-	letter.link =
-	    base_arena_printf(arena, "%s/h/%s", options->base_url, options->token);
+	letter.link = base_arena_printf(arena, "%s/h/%s", options->base_url, options->token);
 	if (!letter.from || !letter.answered || !letter.subject || !letter.subject_short ||
-	    !letter.people || !letter.recipients || !letter.got || !letter.left ||
-	    !letter.series || !letter.answered_by || !letter.clock || !letter.when ||
-	    !letter.link)
+	    !letter.people || !letter.recipients || !letter.got || !letter.left || !letter.series ||
+	    !letter.answered_by || !letter.clock || !letter.when || !letter.link)
 		return false;
 	if (letter.kind->at_send == 0)
 		letter.when = notice_words_time(arena, words, view->left, options->now);
@@ -196,8 +192,7 @@ letter_reasons(const struct letter *letter)
 
 /* One reason's sentence as one bounded line. */
 static bool
-letter_reason(
-    struct base_buffer *out, enum notice_form form, const struct hold_reason *reason)
+letter_reason(struct base_buffer *out, enum notice_form form, const struct hold_reason *reason)
 {
 	struct base_buffer line;
 	bool is_whole;
@@ -215,8 +210,7 @@ letter_reason(
 static void
 letter_wrap_line(struct base_buffer *out, const char *line, size_t length)
 {
-	size_t indent = length > 2 && line[0] == '-' && line[1] == ' ' ? 2 : 0, column = 0,
-	       word;
+	size_t indent = length > 2 && line[0] == '-' && line[1] == ' ' ? 2 : 0, column = 0, word;
 
 	while (length) {
 		word = strcspn(line, " \n");
@@ -266,8 +260,7 @@ letter_text(struct base_buffer *out, const struct letter *letter)
 	const struct notice_words *words = letter->words;
 	const char *const sentences[] = { letter_word(letter, letter->kind->text),
 		letter_as_sentence(letter), letter_more_sentence(letter),
-		letter_next_sentence(letter),
-		letter->is_last ? words->letter_last : NULL };
+		letter_next_sentence(letter), letter->is_last ? words->letter_last : NULL };
 	size_t i;
 
 	for (i = 0; i < sizeof(sentences) / sizeof(*sentences); i++) {
@@ -292,8 +285,7 @@ letter_text(struct base_buffer *out, const struct letter *letter)
 	letter_text_fact(out, words->fact_left, letter->left);
 	letter_text_fact(out, words->fact_series, letter->series);
 	letter_text_fact(out, words->fact_answered, letter->answered_by);
-	base_buffer_printf(
-	    out, "\n%s\n\n%s\n", words->letter_link_note, words->letter_foot);
+	base_buffer_printf(out, "\n%s\n\n%s\n", words->letter_link_note, words->letter_foot);
 	return !out->failed;
 }
 
@@ -337,9 +329,8 @@ letter_html_link(struct base_buffer *out, const struct letter *letter)
 			      "22px;background:#0b5c6b;color:#ffffff;"
 			      "border-radius:8px;font-weight:600;text-decoration:none\">");
 	notice_words_put(out, NOTICE_HTML, letter->words->letter_button);
-	base_buffer_puts(out,
-	    "</a></p>\n<p style=\"margin:0 0 24px;font-size:13px;color:#5b6770;"
-	    "word-break:break-all\">");
+	base_buffer_puts(out, "</a></p>\n<p style=\"margin:0 0 24px;font-size:13px;color:#5b6770;"
+			      "word-break:break-all\">");
 	base_quote_html(out, letter->link);
 	base_buffer_puts(out, "</p>\n");
 }
@@ -384,8 +375,7 @@ letter_html(struct base_buffer *out, const struct letter *letter)
 	const struct notice_words *words = letter->words;
 	const char *const sentences[] = { letter_word(letter, letter->kind->text),
 		letter_as_sentence(letter), letter_more_sentence(letter),
-		letter_next_sentence(letter),
-		letter->is_last ? words->letter_last : NULL };
+		letter_next_sentence(letter), letter->is_last ? words->letter_last : NULL };
 	size_t i;
 
 	letter_html_start(out, letter);
@@ -416,8 +406,7 @@ letter_html(struct base_buffer *out, const struct letter *letter)
 
 bool
 notice_letter_fields(struct base_buffer *out, const struct notice_words *words,
-    const struct hold_view *view, const char *subject,
-    const struct notice_letter_options *options)
+    const struct hold_view *view, const char *subject, const struct notice_letter_options *options)
 {
 	base_buffer_puts(out, "From: ");
 	notice_mime_phrase(out, strlen("From: "), words->letter_from);
@@ -451,12 +440,11 @@ letter_header(struct base_buffer *out, const struct letter *letter,
 			   ? letter->words->letter_subject_confirm
 			   : letter_word(letter, letter->kind->subject),
 		       letter->subject_short) &&
-		   notice_letter_fields(out, letter->words, letter->view,
-		       base_buffer_text(&subject), options);
+		   notice_letter_fields(
+		       out, letter->words, letter->view, base_buffer_text(&subject), options);
 	base_buffer_free(&subject);
-	return is_whole &&
-	       base_buffer_puts(out, "Content-Type: multipart/alternative; "
-				     "boundary=\"" LETTER_BOUNDARY "\"\r\n\r\n");
+	return is_whole && base_buffer_puts(out, "Content-Type: multipart/alternative; "
+						 "boundary=\"" LETTER_BOUNDARY "\"\r\n\r\n");
 }
 
 /* One part of the body. */
@@ -506,8 +494,8 @@ letter_is_visible_ascii(const char *text)
 }
 
 enum base_result
-notice_letter_check(const struct hold_view *view, const struct notice_letter_options *options,
-    const char **why_r)
+notice_letter_check(
+    const struct hold_view *view, const struct notice_letter_options *options, const char **why_r)
 {
 	struct base_buffer address;
 	bool is_sender, is_from;

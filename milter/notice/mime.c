@@ -15,9 +15,8 @@
 /* The characters of a field that is not ASCII go into words of at most 75, RFC 2047 2. */
 #define MIME_WORD_START "=?UTF-8?Q?"
 #define MIME_WORD_END "?="
-#define MIME_WORD_ROOM                                                                     \
-	54 /* of encoded text, so that "Subject: " fits on the first line   \
-			   */
+/* of encoded text, so that "Subject: " fits on the first line */
+#define MIME_WORD_ROOM 54
 
 /* How many bytes the character that starts here has; text is valid UTF-8. */
 static size_t
@@ -117,8 +116,7 @@ mime_put_quoted_string(struct base_buffer *out, size_t column, const char *text)
 	base_buffer_init(&quoted, 2 * MIME_MAX_FIELD + 2);
 	base_buffer_puts(&quoted, "\"");
 	for (; *text; text++)
-		base_buffer_printf(
-		    &quoted, *text == '"' || *text == '\\' ? "\\%c" : "%c", *text);
+		base_buffer_printf(&quoted, *text == '"' || *text == '\\' ? "\\%c" : "%c", *text);
 	base_buffer_puts(&quoted, "\"");
 	mime_put_folded(out, column, base_buffer_text(&quoted));
 	base_buffer_free(&quoted);
@@ -189,8 +187,8 @@ notice_mime_quoted(struct base_buffer *out, const char *text)
 			base_buffer_puts(out, "\r\n");
 			column = 0;
 		} else {
-			mime_put_byte(out, &column, (unsigned char)*text,
-			    text[1] == '\n' || text[1] == '\0');
+			mime_put_byte(
+			    out, &column, (unsigned char)*text, text[1] == '\n' || text[1] == '\0');
 		}
 	}
 	return !column || base_buffer_puts(out, "\r\n");
@@ -201,8 +199,8 @@ bool
 notice_mime_date(struct base_buffer *out, int64_t time)
 {
 	static const char days[7][4] = { "Sun", "Mon", "Tue", "Wed", "Thu", "Fri", "Sat" };
-	static const char months[12][4] = { "Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul",
-		"Aug", "Sep", "Oct", "Nov", "Dec" };
+	static const char months[12][4] = { "Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug",
+		"Sep", "Oct", "Nov", "Dec" };
 	time_t seconds = (time_t)time;
 	long offset;
 	struct tm tm;
@@ -214,8 +212,8 @@ notice_mime_date(struct base_buffer *out, int64_t time)
 	offset = tm.tm_gmtoff / 60;
 	return base_buffer_printf(out, "%s, %02d %s %d %02d:%02d:%02d %c%02ld%02ld",
 	    days[tm.tm_wday], tm.tm_mday, months[tm.tm_mon], tm.tm_year + 1900, tm.tm_hour,
-	    tm.tm_min, tm.tm_sec, offset < 0 ? '-' : '+',
-	    (offset < 0 ? -offset : offset) / 60, (offset < 0 ? -offset : offset) % 60);
+	    tm.tm_min, tm.tm_sec, offset < 0 ? '-' : '+', (offset < 0 ? -offset : offset) / 60,
+	    (offset < 0 ? -offset : offset) % 60);
 }
 
 /* Is it dot-atom text (RFC 5322 3.2.3), or UTF-8 beyond ASCII? */
@@ -265,8 +263,7 @@ notice_mime_address(struct base_buffer *out, const char *normal)
 	for (p = normal; *p; p++)
 		if ((unsigned char)*p < ' ' || *p == 0x7f)
 			return false;
-	if (!local || !base_is_utf8(normal, strlen(normal)) ||
-	    (at && strpbrk(at, " <>\",;\\")))
+	if (!local || !base_is_utf8(normal, strlen(normal)) || (at && strpbrk(at, " <>\",;\\")))
 		return false;
 	if (mime_is_dot_atom(normal, local) || mime_is_quoted(normal, local))
 		return base_buffer_puts(out, normal);

@@ -41,19 +41,18 @@ const struct notice_words *notice_words_for(const char *language);
 /* --- letters ------------------------------------------------------------------------- */
 
 struct notice_letter_options {
-	const char *from;     /* address */
-	const char *base_url; /* of oops-web */
-	const char *token; /* NULL: a letter without a link */
-	int64_t now; /* seconds since 1970 */
+	const char *from;                         /* address */
+	const char *base_url;                     /* of oops-web */
+	const char *token;                        /* NULL: a letter without a link */
+	int64_t now;                              /* seconds since 1970 */
 	const struct notice_templates *templates; /* the site's own sentences; NULL: none */
-	const char *message_id; /* without <> */
-	bool is_last; /* of those that one person gets in a day */
+	const char *message_id;                   /* without <> */
+	bool is_last;                             /* of those that one person gets in a day */
 };
 
 /* The whole letter with CRLF line ends, without the MAC header. */
-enum base_result notice_letter_compose(struct base_buffer *letter_r,
-	const struct hold_view *view, const struct notice_letter_options *options,
-	const char **why_r);
+enum base_result notice_letter_compose(struct base_buffer *letter_r, const struct hold_view *view,
+    const struct notice_letter_options *options, const char **why_r);
 
 /* --- what we inject ourselves --------------------------------------------------------- */
 
@@ -62,9 +61,9 @@ enum base_result notice_letter_compose(struct base_buffer *letter_r,
 
 /* Proof that a message with this id to this recipient is ours: "v1 TIME MAC". */
 enum base_result notice_inject_make(struct base_arena *arena, const struct base_key *key,
-	const char *message_id, const char *recipient, int64_t now, const char **value_r);
-bool notice_inject_is_ours(const struct base_key *key, const char *value,
-	const char *message_id, const char *recipient, int64_t now);
+    const char *message_id, const char *recipient, int64_t now, const char **value_r);
+bool notice_inject_is_ours(const struct base_key *key, const char *value, const char *message_id,
+    const char *recipient, int64_t now);
 
 /* --- is what letters rely on there? (oopsctl check) ----------------------------------- */
 
@@ -74,10 +73,12 @@ bool notice_inject_is_ours(const struct base_key *key, const char *value,
  * now (4yz, RFC 5321 4.2.1). RETRY: it cannot be asked.
  */
 enum base_result notice_probe_mailbox(
-	const struct settings *settings, const char *address, const char **why_r);
-/* Gets a page as a reader of a letter would. REFUSE: another status than 200. RETRY: nobody answers. */
-enum base_result notice_probe_page(
-	const char *url, struct base_buffer *page_r, const char **why_r);
+    const struct settings *settings, const char *address, const char **why_r);
+/*
+ * Gets a page as a reader of a letter would. REFUSE: another status than 200. RETRY: nobody
+ * answers.
+ */
+enum base_result notice_probe_page(const char *url, struct base_buffer *page_r, const char **why_r);
 
 /* --- the postman ------------------------------------------------------------------------ */
 
@@ -85,7 +86,7 @@ struct notice_postman;
 
 /* Each letter is written and sent by the settings in force when its turn comes. */
 enum base_result notice_postman_start(struct hold *hold, struct site_current *sites,
-	struct notice_postman **postman_r, const char **why_r);
+    struct notice_postman **postman_r, const char **why_r);
 void notice_postman_stop(struct notice_postman **postman);
 
 #endif

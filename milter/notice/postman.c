@@ -21,8 +21,8 @@
 #include "milter/notice/notice.h"
 #include "milter/notice/smtp.h"
 
-#define POSTMAN_PAUSE_MS 200    /* between looks when nothing is due, and storm letters */
-#define POSTMAN_TROUBLE_MS 1000 /* the same while the store fails */
+#define POSTMAN_PAUSE_MS 200         /* between looks when nothing is due, and storm letters */
+#define POSTMAN_TROUBLE_MS 1000      /* the same while the store fails */
 #define POSTMAN_TOTAL_MS 15000       /* a slow server costs the other letters no more */
 #define POSTMAN_MAX_ARENA (1u << 20) /* bytes for one hold's view */
 #define POSTMAN_MAX_LETTER 262144    /* bytes */
@@ -38,7 +38,8 @@ struct postman_record {
 };
 
 struct notice_postman {
-	struct notice_returner *returner; /* mail that comes back must not wait, nor be waited for */
+	/* mail that comes back must not wait, nor be waited for */
+	struct notice_returner *returner;
 	struct hold *hold;
 	struct site_current *sites;
 	const struct site *site;  /* of the letter in hand, else NULL */
@@ -46,7 +47,7 @@ struct notice_postman {
 	pthread_t thread;
 	atomic_bool is_stopping;
 	bool is_troubled; /* the store failed; said once */
-	bool is_last;	  /* the letter in hand is its reader's last one today */
+	bool is_last;     /* the letter in hand is its reader's last one today */
 	struct notice_rests rests;
 	struct notice_readers readers;
 	struct postman_record records[POSTMAN_REMEMBERED];
@@ -61,13 +62,12 @@ postman_deliver(struct notice_postman *postman, const char *recipient,
     const struct base_buffer *letter, char answer_r[200], const char **why_r)
 {
 	struct notice_smtp *smtp = NULL;
-	enum base_result result = notice_smtp_open(postman->site->settings,
-	    POSTMAN_TOTAL_MS, &postman->is_stopping, &smtp, why_r);
+	enum base_result result = notice_smtp_open(
+	    postman->site->settings, POSTMAN_TOTAL_MS, &postman->is_stopping, &smtp, why_r);
 
 	if (result != BASE_OK)
 		return result;
-	result =
-	    notice_smtp_envelope(smtp, "", recipient, letter->length, false, why_r);
+	result = notice_smtp_envelope(smtp, "", recipient, letter->length, false, why_r);
 	if (result == BASE_OK)
 		result = notice_smtp_data(smtp, why_r);
 	if (result == BASE_OK) {
@@ -102,8 +102,8 @@ postman_record_of(struct notice_postman *postman, const char *id)
 
 /* The letter with its MAC header in front. */
 static enum base_result
-postman_write(struct notice_postman *postman, const struct hold_view *view,
-    const char *token, struct base_buffer *letter_r, const char **why_r)
+postman_write(struct notice_postman *postman, const struct hold_view *view, const char *token,
+    struct base_buffer *letter_r, const char **why_r)
 {
 	const struct settings *settings = postman->site->settings;
 	struct notice_letter_options options = { .from = settings->notice.from,
@@ -112,8 +112,8 @@ postman_write(struct notice_postman *postman, const struct hold_view *view,
 		.now = base_now(),
 		.is_last = postman->is_last,
 		.templates = postman->site->templates };
-	enum base_result result = notice_letter_stamp(postman->arena, postman->site,
-	    view, options.now, letter_r, &options.message_id, why_r);
+	enum base_result result = notice_letter_stamp(
+	    postman->arena, postman->site, view, options.now, letter_r, &options.message_id, why_r);
 
 	if (result != BASE_OK)
 		return result;
@@ -132,23 +132,22 @@ postman_link_end(const struct notice_postman *postman, const struct hold_view *v
 
 /* Makes the token and the letter, and delivers it. */
 static enum base_result
-postman_carry(struct notice_postman *postman, const struct hold_view *view,
-    char answer_r[200], const char **why_r)
+postman_carry(struct notice_postman *postman, const struct hold_view *view, char answer_r[200],
+    const char **why_r)
 {
 	struct base_buffer letter;
 	enum base_result result;
 	char token[BASE_TOKEN_SIZE];
 
 	base_token_new(token);
-	result = hold_token_add(
-	    postman->hold, view->id, token, postman_link_end(postman, view), why_r);
+	result =
+	    hold_token_add(postman->hold, view->id, token, postman_link_end(postman, view), why_r);
 	if (result != BASE_OK)
 		return result;
 	base_buffer_init(&letter, POSTMAN_MAX_LETTER);
 	result = postman_write(postman, view, token, &letter, why_r);
 	if (result == BASE_OK)
-		result =
-		    postman_deliver(postman, view->mailbox, &letter, answer_r, why_r);
+		result = postman_deliver(postman, view->mailbox, &letter, answer_r, why_r);
 	base_buffer_free(&letter);
 	return result;
 }
@@ -202,8 +201,8 @@ postman_finish(struct notice_postman *postman, struct postman_record *record)
 	case BASE_RETRY:
 	case BASE_BROKEN:
 		if (!postman->is_troubled)
-			base_log(BASE_LOG_WARNING,
-			    "cannot write down that a letter is over: %s", why);
+			base_log(
+			    BASE_LOG_WARNING, "cannot write down that a letter is over: %s", why);
 		postman->is_troubled = true;
 		return POSTMAN_TROUBLE_MS;
 	case BASE_REFUSE:
@@ -229,10 +228,10 @@ postman_left(struct notice_postman *postman, const struct hold_view *view, size_
 	*left_r = SIZE_MAX;
 	if (limit == 0 || view->action == HOLD_STORM || view->action == HOLD_BRAKE)
 		return BASE_OK;
-	result = hold_letter_count(
-	    postman->hold, view->sender, base_now() - POSTMAN_DAY, &count, why_r);
-	read = notice_readers_count(
-	    &postman->readers, postman->site, postman->arena, view->mailbox);
+	result =
+	    hold_letter_count(postman->hold, view->sender, base_now() - POSTMAN_DAY, &count, why_r);
+	read =
+	    notice_readers_count(&postman->readers, postman->site, postman->arena, view->mailbox);
 	if (count < read)
 		count = read;
 	if (result == BASE_OK)
@@ -242,16 +241,15 @@ postman_left(struct notice_postman *postman, const struct hold_view *view, size_
 
 /* Too many for one reader: told once, and later again. */
 static int64_t
-postman_limit(struct notice_postman *postman, struct postman_record *record,
-    const struct hold_view *view)
+postman_limit(
+    struct notice_postman *postman, struct postman_record *record, const struct hold_view *view)
 {
 	const char *why = "";
 	enum base_result result = hold_letter_wait(postman->hold, view->id, &why);
 
 	if (!record->is_limited)
 		audit_event(AUDIT_NOTICE, view->id, { "to", view->mailbox },
-		    { "answer", "not sent" }, { "tries", "0" },
-		    { "limited_by", "person_day" });
+		    { "answer", "not sent" }, { "tries", "0" }, { "limited_by", "person_day" });
 	record->is_limited = true;
 	if (result == BASE_REFUSE)
 		hold_letter_aside(postman->hold, view->id, why);
@@ -281,8 +279,8 @@ postman_handle(struct notice_postman *postman, const struct hold_view *view)
 	if (result == BASE_OK) {
 		record->is_delivered = true;
 		if (view->action != HOLD_STORM && view->action != HOLD_BRAKE)
-			notice_readers_note(&postman->readers, postman->site,
-			    postman->arena, view->mailbox);
+			notice_readers_note(
+			    &postman->readers, postman->site, postman->arena, view->mailbox);
 		postman_audit(view, answer, record->tries + 1);
 		return postman_finish(postman, record);
 	}
@@ -330,8 +328,7 @@ postman_run(void *context)
 
 	while (!atomic_load(&postman->is_stopping)) {
 		pause = postman_step(postman);
-		for (; pause > 0 && !atomic_load(&postman->is_stopping);
-		     pause -= POSTMAN_PAUSE_MS)
+		for (; pause > 0 && !atomic_load(&postman->is_stopping); pause -= POSTMAN_PAUSE_MS)
 			base_sleep_ms(POSTMAN_PAUSE_MS);
 	}
 	return NULL;

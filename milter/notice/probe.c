@@ -12,8 +12,7 @@
 /* --- an SMTP dialogue that ends before any message --------------------------------------- */
 
 enum base_result
-notice_probe_mailbox(
-    const struct settings *settings, const char *address, const char **why_r)
+notice_probe_mailbox(const struct settings *settings, const char *address, const char **why_r)
 {
 	struct notice_smtp *smtp = NULL;
 	enum base_result result =

@@ -1,4 +1,7 @@
-/* readers - how many letters each mailbox got of late, whoever's mail they were about; see internal.h */
+/*
+ * readers - how many letters each mailbox got of late, whoever's mail they were about; see
+ * internal.h
+ */
 #include "milter/base/arena.h"
 #include "milter/base/clock.h"
 #include "milter/base/key.h"
@@ -20,9 +23,9 @@ reader_of(const struct site *site, struct base_arena *arena, const char *mailbox
 	if (mail_path_parse(arena, mailbox, &normal, &why) != BASE_OK)
 		normal = mailbox;
 	account = mail_address_fold(arena, normal, delimiters);
-	return account == NULL ? 0
-			       : base_key_hash64(site->key, BASE_KEY_INJECT, account,
-				     strlen(account));
+	return account == NULL
+		   ? 0
+		   : base_key_hash64(site->key, BASE_KEY_INJECT, account, strlen(account));
 }
 
 size_t

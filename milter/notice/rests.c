@@ -10,8 +10,7 @@ notice_rests_have(const struct notice_rests *rests, const char *mailbox)
 	int64_t now = base_tick_ms();
 
 	for (size_t i = 0; i < NOTICE_RESTS; i++)
-		if (rests->items[i].until > now &&
-		    strcmp(rests->items[i].mailbox, mailbox) == 0)
+		if (rests->items[i].until > now && strcmp(rests->items[i].mailbox, mailbox) == 0)
 			return true;
 	return false;
 }

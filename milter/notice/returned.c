@@ -101,12 +101,10 @@ returned_why(const struct notice_words *words, const struct hold_view *view)
 
 /* The text for people, a paragraph a line. */
 static bool
-returned_text(struct base_buffer *out, struct base_arena *arena,
-    const struct notice_words *words, const struct hold_view *view, bool is_whole,
-    int64_t now)
+returned_text(struct base_buffer *out, struct base_arena *arena, const struct notice_words *words,
+    const struct hold_view *view, bool is_whole, int64_t now)
 {
-	const char *subject =
-	    notice_words_subject(arena, words, view, RETURNED_SUBJECT_BODY);
+	const char *subject = notice_words_subject(arena, words, view, RETURNED_SUBJECT_BODY);
 	const char *people = notice_words_people(arena, words, view);
 	const char *recipients = notice_words_recipients(arena, words, view);
 	const char *got = view->how != HOLD_HOW_STAYED || view->left_count > 0
@@ -116,10 +114,10 @@ returned_text(struct base_buffer *out, struct base_arena *arena,
 
 	if (subject == NULL || people == NULL || recipients == NULL || got == NULL)
 		return false;
-	notice_say(out, NOTICE_PLAIN, returned_why(words, view),
-	    { "subject", subject, true }, { "people", people, true });
-	base_buffer_printf(out, "\n\n%s\n\n%s %s\n\n", got, words->back_attached,
-	    words->back_again);
+	notice_say(out, NOTICE_PLAIN, returned_why(words, view), { "subject", subject, true },
+	    { "people", people, true });
+	base_buffer_printf(
+	    out, "\n\n%s\n\n%s %s\n\n", got, words->back_attached, words->back_again);
 	base_buffer_printf(out, "%s: %s\n", words->fact_subject, subject);
 	if (*recipients != '\0')
 		base_buffer_printf(out, "%s: %s\n", words->fact_to, recipients);
@@ -128,58 +126,50 @@ returned_text(struct base_buffer *out, struct base_arena *arena,
 
 /* The header of the whole. */
 static bool
-returned_fields(struct base_buffer *out, struct base_arena *arena,
-    const struct notice_words *words, const struct hold_view *view,
-    enum notice_attached attached, const char *boundary,
+returned_fields(struct base_buffer *out, struct base_arena *arena, const struct notice_words *words,
+    const struct hold_view *view, enum notice_attached attached, const char *boundary,
     const struct notice_letter_options *options)
 {
 	struct base_buffer line;
 	bool is_whole;
 
 	base_buffer_init(&line, 1024);
-	is_whole = notice_say(&line, NOTICE_PLAIN, words->letter_subject_back,
-		       { "subject",
-			   notice_words_subject(arena, words, view, RETURNED_SUBJECT),
-			   false },
-		       { "people", notice_words_people(arena, words, view), false }) &&
-		   notice_letter_fields(out, words, view, base_buffer_text(&line), options);
+	is_whole =
+	    notice_say(&line, NOTICE_PLAIN, words->letter_subject_back,
+		{ "subject", notice_words_subject(arena, words, view, RETURNED_SUBJECT), false },
+		{ "people", notice_words_people(arena, words, view), false }) &&
+	    notice_letter_fields(out, words, view, base_buffer_text(&line), options);
 	base_buffer_free(&line);
 	return is_whole &&
-	       base_buffer_printf(out,
-		   "Content-Type: multipart/mixed; boundary=\"%s\"\r\n%s\r\n", boundary,
-		   attached == NOTICE_ATTACHED_8BIT
-		       ? "Content-Transfer-Encoding: 8bit\r\n"
-		       : "");
+	       base_buffer_printf(out, "Content-Type: multipart/mixed; boundary=\"%s\"\r\n%s\r\n",
+		   boundary,
+		   attached == NOTICE_ATTACHED_8BIT ? "Content-Transfer-Encoding: 8bit\r\n" : "");
 }
 
 /* The header of the part that is the mail. */
 static bool
-returned_part(
-    struct base_buffer *out, enum notice_attached attached, const char *boundary)
+returned_part(struct base_buffer *out, enum notice_attached attached, const char *boundary)
 {
 	static const char *const kinds[] = {
-		[NOTICE_ATTACHED_7BIT] =
-		    "Content-Type: message/rfc822\r\n"
-		    "Content-Transfer-Encoding: 7bit\r\n",
-		[NOTICE_ATTACHED_8BIT] =
-		    "Content-Type: message/rfc822\r\n"
-		    "Content-Transfer-Encoding: 8bit\r\n",
+		[NOTICE_ATTACHED_7BIT] = "Content-Type: message/rfc822\r\n"
+					 "Content-Transfer-Encoding: 7bit\r\n",
+		[NOTICE_ATTACHED_8BIT] = "Content-Type: message/rfc822\r\n"
+					 "Content-Transfer-Encoding: 8bit\r\n",
 		[NOTICE_ATTACHED_FILE] =
 		    "Content-Type: application/octet-stream; name=\"" RETURNED_FILE "\"\r\n"
 		    "Content-Transfer-Encoding: base64\r\n",
 	};
 
 	return base_buffer_printf(out,
-	    "\r\n--%s\r\n%sContent-Disposition: attachment; filename=\"" RETURNED_FILE
-	    "\"\r\n\r\n",
+	    "\r\n--%s\r\n%sContent-Disposition: attachment; filename=\"" RETURNED_FILE "\"\r\n\r\n",
 	    boundary, kinds[attached]);
 }
 
 /* All that stands before the mail. */
 static bool
-returned_head(struct base_buffer *out, struct base_arena *arena,
-    const struct hold_view *view, bool is_whole, enum notice_attached attached,
-    const char *boundary, const struct notice_letter_options *options)
+returned_head(struct base_buffer *out, struct base_arena *arena, const struct hold_view *view,
+    bool is_whole, enum notice_attached attached, const char *boundary,
+    const struct notice_letter_options *options)
 {
 	const struct notice_words *words =
 	    notice_templates_words(options->templates, view->template, view->language);
@@ -188,10 +178,8 @@ returned_head(struct base_buffer *out, struct base_arena *arena,
 
 	base_buffer_init(&text, RETURNED_MAX_TEXT);
 	base_buffer_init(&wrapped, 2 * RETURNED_MAX_TEXT);
-	is_made = returned_fields(
-		      out, arena, words, view, attached, boundary, options) &&
-		  returned_text(
-		      &text, arena, words, view, is_whole, options->now) &&
+	is_made = returned_fields(out, arena, words, view, attached, boundary, options) &&
+		  returned_text(&text, arena, words, view, is_whole, options->now) &&
 		  notice_letter_wrap(&wrapped, base_buffer_text(&text)) &&
 		  base_buffer_printf(out,
 		      "--%s\r\nContent-Type: text/plain; charset=utf-8\r\n"
@@ -216,8 +204,7 @@ notice_returned_compose(struct base_buffer *head_r, struct base_buffer *tail_r,
 		return result;
 	arena = base_arena_new(RETURNED_MAX_ARENA);
 	if (arena == NULL ||
-	    !returned_head(
-		head_r, arena, view, is_whole, attached, boundary, options) ||
+	    !returned_head(head_r, arena, view, is_whole, attached, boundary, options) ||
 	    !base_buffer_printf(tail_r, "\r\n--%s--\r\n", boundary)) {
 		*why_r = base_why("no memory for the letter that returns %s", view->id);
 		result = BASE_BROKEN;

@@ -51,13 +51,13 @@ struct notice_returner {
 /* One hold in hand. */
 struct job {
 	struct hold_returning hold;
-	uint64_t *digests; /* of what is in each file; 0: its message is back */
+	uint64_t *digests;  /* of what is in each file; 0: its message is back */
 	const char **taken; /* room for the files that one letter brings back */
-	size_t longest;	   /* bytes of a message; 0: none was read */
-	bool is_counted;   /* its failure is one of the letter's, not of oops-queued */
-	bool is_answered;  /* the MTA said something about it */
-	bool is_too_large; /* namely that, for good */
-	bool is_unwritten; /* the store does not know what came of it */
+	size_t longest;     /* bytes of a message; 0: none was read */
+	bool is_counted;    /* its failure is one of the letter's, not of oops-queued */
+	bool is_answered;   /* the MTA said something about it */
+	bool is_too_large;  /* namely that, for good */
+	bool is_unwritten;  /* the store does not know what came of it */
 	char answer[200];
 };
 
@@ -81,8 +81,8 @@ job_look(struct notice_returner *returner, const struct job *job, const char **w
 	result = queue_ask(returner->queue, QUEUE_STATUS, items, count, why_r);
 	for (size_t i = 0; result == BASE_OK && i < count; i++)
 		if (items[i].status != QUEUE_HELD) {
-			*why_r = base_why("%s: %s", items[i].queue_id,
-			    queue_status_str(items[i].status));
+			*why_r = base_why(
+			    "%s: %s", items[i].queue_id, queue_status_str(items[i].status));
 			result = BASE_NONE;
 		}
 	return result;
@@ -117,8 +117,7 @@ mail_read(struct notice_returner *returner, struct job *job, size_t index, char 
  * differ in nothing but the subject, so each has its number in what is compared.
  */
 static uint64_t
-mail_digest(
-    const struct notice_returner *returner, const char *mail, size_t length, int64_t number)
+mail_digest(const struct notice_returner *returner, const char *mail, size_t length, int64_t number)
 {
 	const char *body = mail;
 	size_t left = length;
@@ -139,10 +138,9 @@ job_compare(struct notice_returner *returner, struct job *job, const char **why_
 {
 	enum base_result result = BASE_OK;
 
-	job->digests = base_arena_array(
-	    returner->arena, job->hold.count + 1, sizeof(*job->digests));
-	job->taken =
-	    base_arena_array(returner->arena, job->hold.count + 1, sizeof(*job->taken));
+	job->digests =
+	    base_arena_array(returner->arena, job->hold.count + 1, sizeof(*job->digests));
+	job->taken = base_arena_array(returner->arena, job->hold.count + 1, sizeof(*job->taken));
 	if (job->digests == NULL || job->taken == NULL) {
 		*why_r = base_why("no memory for the files of a hold");
 		return BASE_BROKEN;
@@ -156,8 +154,7 @@ job_compare(struct notice_returner *returner, struct job *job, const char **why_
 		result = mail_read(returner, job, i, &mail, &length, why_r);
 		if (result != BASE_OK)
 			break;
-		job->digests[i] = mail_digest(
-		    returner, mail, length, job->hold.mails[i]);
+		job->digests[i] = mail_digest(returner, mail, length, job->hold.mails[i]);
 	}
 	return result;
 }
@@ -172,29 +169,29 @@ struct envelope {
 
 /* Writes what is around the mail. */
 static enum base_result
-letter_write(struct notice_returner *returner, const struct job *job,
-    struct envelope *envelope, const char **why_r)
+letter_write(struct notice_returner *returner, const struct job *job, struct envelope *envelope,
+    const char **why_r)
 {
 	const struct settings *settings = returner->site->settings;
 	const struct hold_view *view = &job->hold.view;
 	struct notice_letter_options options = { .from = settings->notice.from,
 		.now = base_now(),
 		.templates = returner->site->templates };
-	enum base_result result = notice_letter_stamp(returner->mail, returner->site,
-	    view, options.now, &envelope->head, &options.message_id, why_r);
+	enum base_result result = notice_letter_stamp(returner->mail, returner->site, view,
+	    options.now, &envelope->head, &options.message_id, why_r);
 	char boundary[BASE_TOKEN_SIZE];
 
 	if (result != BASE_OK)
 		return result;
 	base_token_new(boundary); /* 128 random bits, made after the mail was written */
-	return notice_returned_compose(&envelope->head, &envelope->tail, view,
-	    !job->hold.has_left, envelope->attached, boundary, &options, why_r);
+	return notice_returned_compose(&envelope->head, &envelope->tail, view, !job->hold.has_left,
+	    envelope->attached, boundary, &options, why_r);
 }
 
 /* The whole content after DATA. */
 static void
-letter_say(struct notice_smtp *smtp, const struct envelope *envelope, const char *mail,
-    size_t length)
+letter_say(
+    struct notice_smtp *smtp, const struct envelope *envelope, const char *mail, size_t length)
 {
 	notice_smtp_text(smtp, envelope->head.data, envelope->head.length);
 	if (envelope->attached == NOTICE_ATTACHED_FILE)
@@ -217,10 +214,11 @@ letter_deliver(struct notice_returner *returner, struct job *job, struct notice_
 	base_buffer_init(&envelope.tail, RETURNER_MAX_LETTER);
 	result = letter_write(returner, job, &envelope, why_r);
 	if (result == BASE_OK)
-		/* our copy is the last one: if the mailbox refuses it later, somebody must see it */
+		/*
+		 * our copy is the last one: if the mailbox refuses it later, somebody must see it
+		 */
 		result = notice_smtp_envelope(smtp, returner->site->settings->notice.from,
-		    job->hold.view.mailbox,
-		    length + envelope.head.length + envelope.tail.length,
+		    job->hold.view.mailbox, length + envelope.head.length + envelope.tail.length,
 		    envelope.attached == NOTICE_ATTACHED_8BIT, why_r);
 	if (result == BASE_OK)
 		result = notice_smtp_data(smtp, why_r);
@@ -247,8 +245,7 @@ letter_audit(const struct job *job, const char *answer)
 
 /* Reads the mail of a file and sends it. */
 static enum base_result
-letter_send(
-    struct notice_returner *returner, struct job *job, size_t index, const char **why_r)
+letter_send(struct notice_returner *returner, struct job *job, size_t index, const char **why_r)
 {
 	struct notice_smtp *smtp = NULL;
 	enum base_result result;
@@ -261,13 +258,12 @@ letter_send(
 		return result;
 	job->is_counted = true;
 	result = notice_smtp_open(returner->site->settings,
-	    RETURNER_TOTAL_MS + (int64_t)length / RETURNER_BYTES_A_MS,
-	    &returner->is_stopping, &smtp, why_r);
+	    RETURNER_TOTAL_MS + (int64_t)length / RETURNER_BYTES_A_MS, &returner->is_stopping,
+	    &smtp, why_r);
 	if (result == BASE_OK)
 		result = letter_deliver(returner, job, smtp, mail, length, why_r);
 	job->is_answered = result == BASE_NONE || result == BASE_REFUSE;
-	job->is_too_large =
-	    result == BASE_REFUSE && smtp != NULL && notice_smtp_is_too_large(smtp);
+	job->is_too_large = result == BASE_REFUSE && smtp != NULL && notice_smtp_is_too_large(smtp);
 	notice_smtp_close(&smtp);
 	return result;
 }
@@ -298,8 +294,8 @@ job_taken(struct notice_returner *returner, struct job *job, size_t index)
 			job->digests[i] = 0;
 		}
 	while (!atomic_load(&returner->is_stopping)) {
-		result = hold_return_taken(
-		    returner->hold, job->hold.view.id, job->taken, count, &why);
+		result =
+		    hold_return_taken(returner->hold, job->hold.view.id, job->taken, count, &why);
 		if (result == BASE_REFUSE)
 			hold_return_aside(returner->hold, job->hold.view.id, true, why);
 		if (result != BASE_RETRY && result != BASE_BROKEN)
@@ -311,8 +307,8 @@ job_taken(struct notice_returner *returner, struct job *job, size_t index)
 
 /* What came of writing down a failure. */
 static void
-job_written(struct notice_returner *returner, struct job *job, enum base_result result,
-    const char *why)
+job_written(
+    struct notice_returner *returner, struct job *job, enum base_result result, const char *why)
 {
 	job->is_unwritten = result == BASE_RETRY || result == BASE_BROKEN;
 	tell_store(returner, !job->is_unwritten, why);
@@ -327,8 +323,8 @@ job_stuck(struct notice_returner *returner, struct job *job, const char *why)
 	const char *id = job->hold.view.id, *trouble = "";
 	bool is_news = false;
 	enum base_result result = hold_return_failed(returner->hold, id,
-	    job->is_too_large ? HOLD_RETURN_KEPT : HOLD_RETURN_STUCK, job->is_answered,
-	    &is_news, &trouble);
+	    job->is_too_large ? HOLD_RETURN_KEPT : HOLD_RETURN_STUCK, job->is_answered, &is_news,
+	    &trouble);
 
 	job_written(returner, job, result, trouble);
 	if (result != BASE_OK || !is_news)
@@ -336,8 +332,8 @@ job_stuck(struct notice_returner *returner, struct job *job, const char *why)
 	base_log(BASE_LOG_ERROR,
 	    "%s cannot be brought back to its author: %s; it stays on hold, and %s", id, why,
 	    job->is_too_large ? "its author is told" : "is tried again");
-	audit_event(AUDIT_ERROR, id, { "where", "return" },
-	    { "what", "it stays on hold" }, { "answer", why });
+	audit_event(AUDIT_ERROR, id, { "where", "return" }, { "what", "it stays on hold" },
+	    { "answer", why });
 }
 
 /*
@@ -355,16 +351,14 @@ job_give_up(struct notice_returner *returner, struct job *job, const char *why)
 		return;
 	}
 	base_log(BASE_LOG_WARNING,
-	    "%s goes back to its author by a bounce, because no letter gets through: %s", id,
-	    why);
-	job_written(
-	    returner, job, hold_return_bounce(returner->hold, id, &trouble), trouble);
+	    "%s goes back to its author by a bounce, because no letter gets through: %s", id, why);
+	job_written(returner, job, hold_return_bounce(returner->hold, id, &trouble), trouble);
 }
 
 /* Once more later, or another way. */
 static void
-job_fail(struct notice_returner *returner, struct job *job, enum base_result result,
-    const char *why)
+job_fail(
+    struct notice_returner *returner, struct job *job, enum base_result result, const char *why)
 {
 	const struct hold_view *view = &job->hold.view;
 	unsigned tries = view->return_tries + 1;
@@ -376,16 +370,16 @@ job_fail(struct notice_returner *returner, struct job *job, enum base_result res
 		letter_audit(job, why);
 		if (tries == 1)
 			base_log(BASE_LOG_WARNING,
-			    "the letter that returns %s cannot be delivered: %s",
-			    job->hold.view.id, why);
+			    "the letter that returns %s cannot be delivered: %s", job->hold.view.id,
+			    why);
 	}
 	if (result == BASE_REFUSE || (job->is_answered && tries >= RETURNER_TRIES) ||
 	    (job->is_counted && is_late))
 		job_give_up(returner, job, why);
 	else
 		job_written(returner, job,
-		    hold_return_failed(returner->hold, view->id, HOLD_RETURN_DUE,
-			job->is_answered, &is_news, &trouble),
+		    hold_return_failed(returner->hold, view->id, HOLD_RETURN_DUE, job->is_answered,
+			&is_news, &trouble),
 		    trouble);
 }
 
@@ -432,8 +426,8 @@ returner_step(struct notice_returner *returner)
 		return result == BASE_NONE ? RETURNER_PAUSE_MS : RETURNER_TROUBLE_MS;
 	}
 	returner->site = site_take(returner->sites);
-	returner->queue = queue_client_new(
-	    returner->site->settings->mta.queue_socket, RETURNER_QUEUE_MS);
+	returner->queue =
+	    queue_client_new(returner->site->settings->mta.queue_socket, RETURNER_QUEUE_MS);
 	if (returner->queue != NULL)
 		job_run(returner, &job);
 	base_arena_free(&returner->mail);

@@ -47,8 +47,7 @@ smtp_wait(struct notice_smtp *smtp, short events)
 	struct pollfd poll_for = { .fd = -1, .events = events };
 	curl_socket_t fd;
 
-	if (curl_easy_getinfo(smtp->curl, CURLINFO_ACTIVESOCKET, &fd) ||
-	    fd == CURL_SOCKET_BAD)
+	if (curl_easy_getinfo(smtp->curl, CURLINFO_ACTIVESOCKET, &fd) || fd == CURL_SOCKET_BAD)
 		return false;
 	poll_for.fd = fd;
 	while (!smtp_is_over(smtp))
@@ -99,8 +98,8 @@ smtp_hear(struct notice_smtp *smtp)
 
 	smtp->reply[0] = '\0';
 	while (length + 1 < sizeof(smtp->reply)) {
-		code = curl_easy_recv(smtp->curl, smtp->reply + length,
-		    sizeof(smtp->reply) - 1 - length, &got);
+		code = curl_easy_recv(
+		    smtp->curl, smtp->reply + length, sizeof(smtp->reply) - 1 - length, &got);
 		if (code == CURLE_AGAIN && smtp_wait(smtp, POLLIN))
 			continue;
 		if (code != CURLE_OK || got == 0)
@@ -126,8 +125,7 @@ smtp_judge(struct notice_smtp *smtp, const char *after, const char **why_r)
 	if (smtp->reply[0] == '2' || smtp->reply[0] == '3')
 		return BASE_OK;
 	*why_r = base_why("the server said: %.*s",
-	    (int)strcspn(smtp->reply, "\r\n") > 200 ? 200
-						    : (int)strcspn(smtp->reply, "\r\n"),
+	    (int)strcspn(smtp->reply, "\r\n") > 200 ? 200 : (int)strcspn(smtp->reply, "\r\n"),
 	    smtp->reply);
 	return smtp->reply[0] == '4' ? BASE_NONE : BASE_REFUSE;
 }
@@ -237,10 +235,8 @@ smtp_set_tls(struct notice_smtp *smtp, const struct settings *settings)
 	const char *ca_file = settings->notice.ca_file;
 
 	return !curl_easy_setopt(smtp->curl, CURLOPT_USE_SSL,
-		   levels[notice_smtp_tls(
-		       settings->notice.smtp, settings->notice.tls)]) &&
-	       (ca_file == NULL ||
-		   !curl_easy_setopt(smtp->curl, CURLOPT_CAINFO, ca_file));
+		   levels[notice_smtp_tls(settings->notice.smtp, settings->notice.tls)]) &&
+	       (ca_file == NULL || !curl_easy_setopt(smtp->curl, CURLOPT_CAINFO, ca_file));
 }
 
 /* Every option, or false. No proxy and no .netrc: only what our settings say. */
@@ -253,20 +249,19 @@ smtp_set_up(struct notice_smtp *smtp, const struct settings *settings)
 
 	base_buffer_init(&url, 4096);
 	/* libcurl takes the path for the name to greet with; the host's own may mean nothing. */
-	is_set = base_buffer_printf(
-		     &url, "%s/%s", settings->notice.smtp, notice_domain(settings)) &&
-		 !curl_easy_setopt(curl, CURLOPT_URL, base_buffer_text(&url)) &&
-		 !curl_easy_setopt(curl, CURLOPT_PROTOCOLS_STR, "smtp,smtps") &&
-		 smtp_set_tls(smtp, settings) &&
-		 !curl_easy_setopt(curl, CURLOPT_PROXY, "") &&
-		 !curl_easy_setopt(curl, CURLOPT_NOSIGNAL, 1L) &&
-		 !curl_easy_setopt(curl, CURLOPT_CONNECTTIMEOUT, CONNECT_SECONDS) &&
-		 !curl_easy_setopt(curl, CURLOPT_CONNECT_ONLY, 1L) &&
-		 !curl_easy_setopt(curl, CURLOPT_WRITEFUNCTION, smtp_ignore) &&
-		 !curl_easy_setopt(curl, CURLOPT_HEADERFUNCTION, smtp_ignore) &&
-		 !curl_easy_setopt(curl, CURLOPT_XFERINFOFUNCTION, smtp_progress) &&
-		 !curl_easy_setopt(curl, CURLOPT_XFERINFODATA, smtp) &&
-		 !curl_easy_setopt(curl, CURLOPT_NOPROGRESS, 0L);
+	is_set =
+	    base_buffer_printf(&url, "%s/%s", settings->notice.smtp, notice_domain(settings)) &&
+	    !curl_easy_setopt(curl, CURLOPT_URL, base_buffer_text(&url)) &&
+	    !curl_easy_setopt(curl, CURLOPT_PROTOCOLS_STR, "smtp,smtps") &&
+	    smtp_set_tls(smtp, settings) && !curl_easy_setopt(curl, CURLOPT_PROXY, "") &&
+	    !curl_easy_setopt(curl, CURLOPT_NOSIGNAL, 1L) &&
+	    !curl_easy_setopt(curl, CURLOPT_CONNECTTIMEOUT, CONNECT_SECONDS) &&
+	    !curl_easy_setopt(curl, CURLOPT_CONNECT_ONLY, 1L) &&
+	    !curl_easy_setopt(curl, CURLOPT_WRITEFUNCTION, smtp_ignore) &&
+	    !curl_easy_setopt(curl, CURLOPT_HEADERFUNCTION, smtp_ignore) &&
+	    !curl_easy_setopt(curl, CURLOPT_XFERINFOFUNCTION, smtp_progress) &&
+	    !curl_easy_setopt(curl, CURLOPT_XFERINFODATA, smtp) &&
+	    !curl_easy_setopt(curl, CURLOPT_NOPROGRESS, 0L);
 	base_buffer_free(&url);
 	return is_set;
 }
@@ -280,8 +275,7 @@ smtp_offers(const char *reply, const char *name)
 
 	for (line = reply; line != NULL; line = strchr(line, '\n')) {
 		line += *line == '\n';
-		if (strlen(line) >= 4 + length &&
-		    strncasecmp(line + 4, name, length) == 0 &&
+		if (strlen(line) >= 4 + length && strncasecmp(line + 4, name, length) == 0 &&
 		    strchr(" \r\n", line[4 + length]) != NULL)
 			return true;
 	}
@@ -290,8 +284,7 @@ smtp_offers(const char *reply, const char *name)
 
 /* libcurl has greeted already, but keeps to itself what the server can. */
 static enum base_result
-smtp_greet(
-    struct notice_smtp *smtp, const struct settings *settings, const char **why_r)
+smtp_greet(struct notice_smtp *smtp, const struct settings *settings, const char **why_r)
 {
 	enum base_result result;
 	struct base_buffer line;
@@ -311,8 +304,8 @@ smtp_greet(
 }
 
 enum base_result
-notice_smtp_open(const struct settings *settings, int64_t total_ms,
-    const atomic_bool *is_stopping, struct notice_smtp **smtp_r, const char **why_r)
+notice_smtp_open(const struct settings *settings, int64_t total_ms, const atomic_bool *is_stopping,
+    struct notice_smtp **smtp_r, const char **why_r)
 {
 	struct notice_smtp *smtp = calloc(1, sizeof(*smtp));
 	CURLcode code = CURLE_OUT_OF_MEMORY;
@@ -492,8 +485,8 @@ notice_smtp_base64(struct notice_smtp *smtp, const char *data, size_t length)
 	bool is_said = true;
 
 	for (size_t i = 0; i < length && is_said; i += 3) {
-		base64_group((const unsigned char *)data + i,
-		    length - i < 3 ? length - i : 3, group);
+		base64_group(
+		    (const unsigned char *)data + i, length - i < 3 ? length - i : 3, group);
 		is_said = notice_smtp_text(smtp, group, sizeof(group));
 		if ((i + 3) % BASE64_BYTES == 0 || i + 3 >= length)
 			is_said = is_said && notice_smtp_text(smtp, "\r\n", 2);

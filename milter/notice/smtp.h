@@ -45,8 +45,8 @@ bool notice_smtp_is_too_large(const struct notice_smtp *smtp);
 /* Does the server take content with bytes beyond ASCII? */
 bool notice_smtp_has_8bit(const struct notice_smtp *smtp);
 /*
- * MAIL, with the null reverse-path if `sender` is "", and RCPT. `size`: bytes of the message as far as it is known,
- * 0: unknown; `is_8bit`: say that it has bytes beyond ASCII.
+ * MAIL, with the null reverse-path if `sender` is "", and RCPT. `size`: bytes of the message as far
+ * as it is known, 0: unknown; `is_8bit`: say that it has bytes beyond ASCII.
  */
 enum base_result notice_smtp_envelope(struct notice_smtp *smtp, const char *sender,
     const char *recipient, size_t size, bool is_8bit, const char **why_r);
@@ -61,7 +61,6 @@ bool notice_smtp_lines(struct notice_smtp *smtp, const char *data, size_t length
 bool notice_smtp_base64(struct notice_smtp *smtp, const char *data, size_t length);
 
 /* The end of the content. OK only when the server said that it has it; *answer_r is how. */
-enum base_result notice_smtp_end(
-    struct notice_smtp *smtp, char answer_r[200], const char **why_r);
+enum base_result notice_smtp_end(struct notice_smtp *smtp, char answer_r[200], const char **why_r);
 
 #endif

@@ -25,17 +25,17 @@ struct place {
 };
 
 #define AT(member) .name = #member, .offset = offsetof(struct notice_words, member)
-#define SENTENCE(member)                                                                   \
-	{                                                                                  \
-		AT(member), .max = NOTICE_MAX_SENTENCE                                     \
+#define SENTENCE(member)                                                                           \
+	{                                                                                          \
+		AT(member), .max = NOTICE_MAX_SENTENCE                                             \
 	}
-#define PIECE(member)                                                                      \
-	{                                                                                  \
-		AT(member), .max = NOTICE_MAX_PIECE                                        \
+#define PIECE(member)                                                                              \
+	{                                                                                          \
+		AT(member), .max = NOTICE_MAX_PIECE                                                \
 	}
-#define SEVERAL(member)                                                                    \
-	{                                                                                  \
-		AT(member), .forms = NOTICE_PLURALS, .max = NOTICE_MAX_PIECE               \
+#define SEVERAL(member)                                                                            \
+	{                                                                                          \
+		AT(member), .forms = NOTICE_PLURALS, .max = NOTICE_MAX_PIECE                       \
 	}
 
 /* Every sentence but the names of days and months. */
@@ -239,12 +239,12 @@ slot_of(struct notice_words *words, const struct place *place, unsigned form)
 }
 
 /* A fault of the sentence in hand. */
-#define fault(reading, number, ...)                                                        \
-	do {                                                                               \
-		base_buffer_printf((reading)->faults, "%s:%u: ", (reading)->path, number); \
-		base_buffer_printf((reading)->faults, __VA_ARGS__);                        \
-		base_buffer_puts((reading)->faults, "\n");                                 \
-		(reading)->result = BASE_REFUSE;                                           \
+#define fault(reading, number, ...)                                                                \
+	do {                                                                                       \
+		base_buffer_printf((reading)->faults, "%s:%u: ", (reading)->path, number);         \
+		base_buffer_printf((reading)->faults, __VA_ARGS__);                                \
+		base_buffer_puts((reading)->faults, "\n");                                         \
+		(reading)->result = BASE_REFUSE;                                                   \
 	} while (0)
 
 /* The place with this name, and which form of a plural; NULL: none. */
@@ -312,8 +312,7 @@ braces_check(struct reading *reading, const char *text, const char *shipped)
 	struct brace own[TEMPLATE_MAX_PLACES], others[TEMPLATE_MAX_PLACES];
 	size_t own_count = 0, other_count = 0;
 
-	if (!braces_find(text, own, &own_count) ||
-	    !braces_find(shipped, others, &other_count)) {
+	if (!braces_find(text, own, &own_count) || !braces_find(shipped, others, &other_count)) {
 		fault(reading, reading->line, "a { without its }, or too many of them");
 		return;
 	}
@@ -349,13 +348,12 @@ sentence_end(struct reading *reading)
 	slot = slot_of(reading->words, place, form);
 	shipped = *slot_of((struct notice_words *)reading->base, place, form);
 	if (*slot != shipped)
-		fault(reading, reading->line, "%.*s: it stands twice",
-		    (int)reading->name_length, reading->name);
+		fault(reading, reading->line, "%.*s: it stands twice", (int)reading->name_length,
+		    reading->name);
 	else if (text[0] == '\0')
 		fault(reading, reading->line, "%s: no text", place->name);
 	else if (reading->text.failed || strlen(text) > place->max)
-		fault(reading, reading->line, "%s: longer than %zu bytes", place->name,
-		    place->max);
+		fault(reading, reading->line, "%s: longer than %zu bytes", place->name, place->max);
 	else
 		braces_check(reading, text, shipped);
 	if (reading->result != BASE_OK)
@@ -435,16 +433,13 @@ line_read(struct reading *reading, const char *line, size_t length, unsigned num
 }
 
 enum base_result
-notice_template_parse(struct base_arena *arena, const char *path, const char *text,
-    size_t length, const struct notice_words *base, struct notice_words *words_r,
-    struct base_buffer *faults_r)
+notice_template_parse(struct base_arena *arena, const char *path, const char *text, size_t length,
+    const struct notice_words *base, struct notice_words *words_r, struct base_buffer *faults_r)
 {
 	struct notice_words words = *base;
-	struct reading reading = { .arena = arena,
-		.path = path,
-		.words = &words,
-		.base = base,
-		.faults = faults_r };
+	struct reading reading = {
+		.arena = arena, .path = path, .words = &words, .base = base, .faults = faults_r
+	};
 	const char *end = text + length, *line, *next;
 	unsigned number = 1;
 
@@ -483,12 +478,11 @@ struct notice_templates {
 
 /* The template of a name over these sentences, or NULL. */
 static const struct template *
-template_find(const struct notice_templates *templates, const char *name,
-    const struct notice_words *base)
+template_find(
+    const struct notice_templates *templates, const char *name, const struct notice_words *base)
 {
 	for (size_t i = 0; i < templates->count; i++)
-		if (templates->items[i].base == base &&
-		    strcmp(templates->items[i].name, name) == 0)
+		if (templates->items[i].base == base && strcmp(templates->items[i].name, name) == 0)
 			return &templates->items[i];
 	return NULL;
 }
@@ -520,8 +514,7 @@ template_load(struct notice_templates *templates, const char *name, const char *
 					: base_file_read(templates->arena, name,
 					      NOTICE_MAX_TEMPLATE, &text, &length, &why);
 	if (result != BASE_OK) {
-		base_buffer_printf(
-		    faults_r, "%s\n", *why ? why : "no memory for a template");
+		base_buffer_printf(faults_r, "%s\n", *why ? why : "no memory for a template");
 		return result;
 	}
 	return notice_template_parse(
@@ -529,8 +522,8 @@ template_load(struct notice_templates *templates, const char *name, const char *
 }
 
 enum base_result
-notice_templates_load(const struct settings *settings,
-    struct notice_templates **templates_r, struct base_buffer *faults_r)
+notice_templates_load(const struct settings *settings, struct notice_templates **templates_r,
+    struct base_buffer *faults_r)
 {
 	struct notice_templates *templates = calloc(1, sizeof(*templates));
 	const char *own = settings->notice.template;

@@ -40,9 +40,9 @@
 #include "milter/settings/settings.h"
 
 #define NOTICE_MAX_TEMPLATE 65536 /* bytes of a file */
-#define NOTICE_MAX_TEMPLATES 32	  /* different ones, a language each, in the settings */
-#define NOTICE_MAX_SENTENCE 500	  /* bytes */
-#define NOTICE_MAX_PIECE 120	  /* bytes of a sentence that becomes part of others */
+#define NOTICE_MAX_TEMPLATES 32   /* different ones, a language each, in the settings */
+#define NOTICE_MAX_SENTENCE 500   /* bytes */
+#define NOTICE_MAX_PIECE 120      /* bytes of a sentence that becomes part of others */
 
 struct notice_words;
 struct notice_templates;
@@ -64,8 +64,8 @@ const struct notice_words *notice_templates_words(
  * One template's text, over the shipped sentences `base`. `path` is for the faults. Sentences
  * live in the arena; words_r is untouched unless OK.
  */
-enum base_result notice_template_parse(struct base_arena *arena, const char *path,
-    const char *text, size_t length, const struct notice_words *base,
-    struct notice_words *words_r, struct base_buffer *faults_r);
+enum base_result notice_template_parse(struct base_arena *arena, const char *path, const char *text,
+    size_t length, const struct notice_words *base, struct notice_words *words_r,
+    struct base_buffer *faults_r);
 
 #endif

@@ -13,7 +13,7 @@
 #include "milter/notice/words.h"
 
 #define WORDS_MAX_TEXT 2048      /* bytes of one made text */
-#define WORDS_SHOWN_PEOPLE 10 /* who answered everyone */
+#define WORDS_SHOWN_PEOPLE 10    /* who answered everyone */
 #define WORDS_SHOWN_RECIPIENTS 3 /* by name; the rest are counted */
 #define WORDS_MAX_ADDRESS 80     /* bytes shown of one address */
 
@@ -27,8 +27,7 @@ notice_words_for(const char *language)
 {
 	size_t i, length;
 
-	for (i = 0; language && i < sizeof(words_languages) / sizeof(*words_languages);
-	     i++) {
+	for (i = 0; language && i < sizeof(words_languages) / sizeof(*words_languages); i++) {
 		length = strlen(words_languages[i]->language);
 		if (!strncasecmp(language, words_languages[i]->language, length) &&
 		    !strchr("abcdefghijklmnopqrstuvwxyz", language[length] | 0x20))
@@ -48,8 +47,7 @@ words_piece(struct base_buffer *out, enum notice_form form, const char *text, si
 		return base_buffer_append(out, text, length);
 	for (; length; text += part, length -= part) {
 		part = length < sizeof(piece) - 1 ? length : sizeof(piece) - 1;
-		while (
-		    part > 1 && part < length && ((unsigned char)text[part] & 0xc0) == 0x80)
+		while (part > 1 && part < length && ((unsigned char)text[part] & 0xc0) == 0x80)
 			part--;
 		memcpy(piece, text, part);
 		piece[part] = '\0';
@@ -61,22 +59,19 @@ words_piece(struct base_buffer *out, enum notice_form form, const char *text, si
 
 /* The value for the place that starts here, or NULL. */
 static const struct notice_value *
-words_value(
-    const char *name, size_t length, const struct notice_value *values, size_t count)
+words_value(const char *name, size_t length, const struct notice_value *values, size_t count)
 {
 	size_t i;
 
 	for (i = 0; i < count; i++)
-		if (strlen(values[i].name) == length &&
-		    !memcmp(values[i].name, name, length))
+		if (strlen(values[i].name) == length && !memcmp(values[i].name, name, length))
 			return values[i].text ? &values[i] : NULL;
 	return NULL;
 }
 
 /* Appends one value. */
 static bool
-words_put_value(
-    struct base_buffer *out, enum notice_form form, const struct notice_value *value)
+words_put_value(struct base_buffer *out, enum notice_form form, const struct notice_value *value)
 {
 	bool is_strong = value->strong && form == NOTICE_HTML;
 
@@ -95,8 +90,7 @@ notice_words_fill(struct base_buffer *out, enum notice_form form, const char *se
 
 	for (; (open = strchr(sentence, '{')); sentence = close + 1) {
 		close = strchr(open, '}');
-		value =
-		    close ? words_value(open + 1, close - open - 1, values, count) : NULL;
+		value = close ? words_value(open + 1, close - open - 1, values, count) : NULL;
 		if (!value) {
 			out->failed = true;
 			return false;
@@ -117,8 +111,8 @@ notice_words_put(struct base_buffer *out, enum notice_form form, const char *sen
 
 /* A filled-in sentence as text in the arena. */
 static const char *
-words_make_from(struct base_arena *arena, const char *sentence,
-    const struct notice_value *values, size_t count)
+words_make_from(
+    struct base_arena *arena, const char *sentence, const struct notice_value *values, size_t count)
 {
 	struct base_buffer buffer;
 	const char *text = NULL;
@@ -130,10 +124,9 @@ words_make_from(struct base_arena *arena, const char *sentence,
 	return text;
 }
 
-#define words_make(arena, sentence, ...)                                                   \
-	words_make_from(arena, sentence, (const struct notice_value[]){ __VA_ARGS__ },     \
-	    sizeof((const struct notice_value[]){ __VA_ARGS__ }) /                         \
-		sizeof(struct notice_value))
+#define words_make(arena, sentence, ...)                                                           \
+	words_make_from(arena, sentence, (const struct notice_value[]){ __VA_ARGS__ },             \
+	    sizeof((const struct notice_value[]){ __VA_ARGS__ }) / sizeof(struct notice_value))
 
 /* A number with its noun. */
 const char *
@@ -150,16 +143,15 @@ notice_words_count(struct base_arena *arena, const struct notice_words *words,
 
 /* How many it would reach. */
 const char *
-notice_words_people(struct base_arena *arena, const struct notice_words *words,
-    const struct hold_view *view)
+notice_words_people(
+    struct base_arena *arena, const struct notice_words *words, const struct hold_view *view)
 {
 	unsigned long people = view->people ? view->people : view->recipient_count;
 
 	if (view->people_kind == HOLD_PEOPLE_UNKNOWN)
 		return words->people_unknown;
 	return notice_words_count(arena, words,
-	    view->people_kind == HOLD_PEOPLE_AT_LEAST ? &words->people_at_least
-						      : &words->people,
+	    view->people_kind == HOLD_PEOPLE_AT_LEAST ? &words->people_at_least : &words->people,
 	    people);
 }
 
@@ -228,8 +220,7 @@ words_list(struct base_arena *arena, const struct notice_words *words, const cha
 	bool is_whole = true;
 
 	base_buffer_init(&list, WORDS_MAX_TEXT);
-	for (; *line && shown < most;
-	     line += length + (line[length] == '\n')) {
+	for (; *line && shown < most; line += length + (line[length] == '\n')) {
 		length = strcspn(line, "\n");
 		if (!length)
 			continue;
@@ -238,8 +229,7 @@ words_list(struct base_arena *arena, const struct notice_words *words, const cha
 		shown++;
 	}
 	if (shown && total > shown) {
-		more =
-		    notice_words_count(arena, words, &words->and_more, total - shown);
+		more = notice_words_count(arena, words, &words->and_more, total - shown);
 		is_whole = is_whole && more && base_buffer_printf(&list, " %s", more);
 	}
 	if (is_whole)
@@ -250,11 +240,11 @@ words_list(struct base_arena *arena, const struct notice_words *words, const cha
 
 /* The first visible recipients by name, the others as a number. */
 const char *
-notice_words_recipients(struct base_arena *arena, const struct notice_words *words,
-    const struct hold_view *view)
+notice_words_recipients(
+    struct base_arena *arena, const struct notice_words *words, const struct hold_view *view)
 {
-	return words_list(arena, words, view->recipients, WORDS_SHOWN_RECIPIENTS,
-	    view->recipient_count);
+	return words_list(
+	    arena, words, view->recipients, WORDS_SHOWN_RECIPIENTS, view->recipient_count);
 }
 
 const char *
@@ -284,20 +274,19 @@ notice_words_got(struct base_arena *arena, const struct notice_words *words,
 }
 
 const char *
-notice_words_left(struct base_arena *arena, const struct notice_words *words,
-    const struct hold_view *view)
+notice_words_left(
+    struct base_arena *arena, const struct notice_words *words, const struct hold_view *view)
 {
 	if (view->left_count == 0)
 		return "";
 	if (view->left_to == NULL || *view->left_to == '\0')
 		return notice_words_count(arena, words, &words->left, view->left_count);
-	return words_list(arena, words, view->left_to, WORDS_SHOWN_RECIPIENTS,
-	    view->left_count);
+	return words_list(arena, words, view->left_to, WORDS_SHOWN_RECIPIENTS, view->left_count);
 }
 
 const char *
-notice_words_series(struct base_arena *arena, const struct notice_words *words,
-    const struct hold_view *view)
+notice_words_series(
+    struct base_arena *arena, const struct notice_words *words, const struct hold_view *view)
 {
 	if (view->mail_count < 2)
 		return "";
@@ -305,13 +294,12 @@ notice_words_series(struct base_arena *arena, const struct notice_words *words,
 }
 
 const char *
-notice_words_answered(struct base_arena *arena, const struct notice_words *words,
-    const struct hold_view *view)
+notice_words_answered(
+    struct base_arena *arena, const struct notice_words *words, const struct hold_view *view)
 {
 	if (view->answered_by == NULL)
 		return "";
-	return words_list(
-	    arena, words, view->answered_by, WORDS_SHOWN_PEOPLE, view->answered);
+	return words_list(arena, words, view->answered_by, WORDS_SHOWN_PEOPLE, view->answered);
 }
 
 /* The time of day in one of the language's ways. */
@@ -344,8 +332,8 @@ words_local(int64_t time, int64_t now, struct tm *tm_r, bool *is_today_r)
 
 /* A time with its day. */
 static const char *
-words_other_day(struct base_arena *arena, const struct notice_words *words,
-    const struct tm *tm, const char *clock)
+words_other_day(struct base_arena *arena, const struct notice_words *words, const struct tm *tm,
+    const char *clock)
 {
 	return words_make(arena, words->time_other_day,
 	    { "weekday", words->weekdays[tm->tm_wday], false },
@@ -365,8 +353,7 @@ notice_words_time(
 
 	if (!words_local(time, now, &tm, &is_today))
 		return NULL;
-	clock =
-	    words_clock(arena, distance < 3600 ? words->clock_exact : words->clock, &tm);
+	clock = words_clock(arena, distance < 3600 ? words->clock_exact : words->clock, &tm);
 	if (!is_today)
 		return words_other_day(arena, words, &tm, clock);
 	return words_make(arena, words->time_today, { "clock", clock, false });
@@ -378,8 +365,7 @@ static const char *
 words_span(struct base_arena *arena, const struct notice_words *words, int64_t seconds)
 {
 	if (seconds < 100)
-		return notice_words_count(
-		    arena, words, &words->seconds, (unsigned long)seconds);
+		return notice_words_count(arena, words, &words->seconds, (unsigned long)seconds);
 	if (seconds < 100 * 60)
 		return notice_words_count(
 		    arena, words, &words->minutes, (unsigned long)((seconds + 30) / 60));
@@ -400,8 +386,7 @@ notice_words_time_within(
 	if (time <= now)
 		return when;
 	return words_make(arena, words->time_within,
-	    { "span", words_span(arena, words, time - now), false },
-	    { "when", when, false });
+	    { "span", words_span(arena, words, time - now), false }, { "when", when, false });
 }
 
 /* The time of day alone, when that says enough. */

@@ -5,11 +5,11 @@
  * WHAT IT DOES
  *	Keeps the sentences of letters and pages apart from the code, and fills them in. A
  *	sentence is plain text with places like {people}; what is put there is quoted for
- *where the sentence goes, so that neither a translator nor a stranger can write markup.
+ *	where the sentence goes, so that neither a translator nor a stranger can write markup.
  *
  * A NEW LANGUAGE
  *	is one more file like words_en.c and one more line in words.c. Sentences that a
- *table leaves out (NULL) are a failing unit test.
+ *	table leaves out (NULL) are a failing unit test.
  *
  * OWNERSHIP
  *	Tables are constant. Texts that are made live in the arena given; NULL: arena full.
@@ -146,11 +146,9 @@ bool notice_words_fill(struct base_buffer *out, enum notice_form form, const cha
     const struct notice_value *values, size_t count);
 
 /* notice_say(out, NOTICE_HTML, words->sent_you, { "when", when, false }); */
-#define notice_say(out, form, sentence, ...)                                               \
-	notice_words_fill(out, form, sentence,                                             \
-	    (const struct notice_value[]){ __VA_ARGS__ },                                  \
-	    sizeof((const struct notice_value[]){ __VA_ARGS__ }) /                         \
-		sizeof(struct notice_value))
+#define notice_say(out, form, sentence, ...)                                                       \
+	notice_words_fill(out, form, sentence, (const struct notice_value[]){ __VA_ARGS__ },       \
+	    sizeof((const struct notice_value[]){ __VA_ARGS__ }) / sizeof(struct notice_value))
 /* A sentence without places. */
 bool notice_words_put(struct base_buffer *out, enum notice_form form, const char *sentence);
 
@@ -160,8 +158,8 @@ bool notice_words_put(struct base_buffer *out, enum notice_form form, const char
 const char *notice_words_count(struct base_arena *arena, const struct notice_words *words,
     const struct notice_plural *plural, unsigned long n);
 /* "40 people" or "at least 40 people", as a view knows it. */
-const char *notice_words_people(struct base_arena *arena, const struct notice_words *words,
-    const struct hold_view *view);
+const char *notice_words_people(
+    struct base_arena *arena, const struct notice_words *words, const struct hold_view *view);
 /* The subject for people: one line, at most so many bytes, or "(no subject)". */
 const char *notice_words_subject(struct base_arena *arena, const struct notice_words *words,
     const struct hold_view *view, size_t max_bytes);
@@ -169,17 +167,17 @@ const char *notice_words_subject(struct base_arena *arena, const struct notice_w
 const char *notice_words_got(struct base_arena *arena, const struct notice_words *words,
     const struct hold_view *view, int64_t now);
 /* Those, by name as far as they may be named; "" for nobody. */
-const char *notice_words_left(struct base_arena *arena, const struct notice_words *words,
-    const struct hold_view *view);
+const char *notice_words_left(
+    struct base_arena *arena, const struct notice_words *words, const struct hold_view *view);
 /* "and 12 more mails of the same series, to the same people"; "" for one mail. */
-const char *notice_words_series(struct base_arena *arena, const struct notice_words *words,
-    const struct hold_view *view);
+const char *notice_words_series(
+    struct base_arena *arena, const struct notice_words *words, const struct hold_view *view);
 /* Those who answered everyone, on the page of a storm; "" when none is known. */
-const char *notice_words_answered(struct base_arena *arena,
-    const struct notice_words *words, const struct hold_view *view);
+const char *notice_words_answered(
+    struct base_arena *arena, const struct notice_words *words, const struct hold_view *view);
 /* "anna@example.com, bob@example.com and 38 more"; "" when none is visible. */
-const char *notice_words_recipients(struct base_arena *arena,
-    const struct notice_words *words, const struct hold_view *view);
+const char *notice_words_recipients(
+    struct base_arena *arena, const struct notice_words *words, const struct hold_view *view);
 
 /* "at 10:42:10 CET" on the same day, else "on Thu 26 Nov, 10:40 CET". Local time. */
 const char *notice_words_time(

@@ -21,8 +21,8 @@ const struct notice_words notice_words_en = {
 	.plurals = 2,
 
 	.weekdays = { "Sun", "Mon", "Tue", "Wed", "Thu", "Fri", "Sat" },
-	.months = { "Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct",
-	    "Nov", "Dec" },
+	.months = { "Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov",
+	    "Dec" },
 	.clock = "{hour}:{minute} {zone}",
 	.clock_exact = "{hour}:{minute}:{second} {zone}",
 	.clock_bare = "{hour}:{minute}",
@@ -43,7 +43,8 @@ const struct notice_words notice_words_en = {
 	    "and {n} more mails of the same series, to the same people" } },
 	.got_nobody = "Nobody has got it.",
 	.got_some = "It had already left for {left} before it was held; nobody else has got it.",
-	.got_unknown = "It was found on hold, and is not known from before: somebody may have got it.",
+	.got_unknown =
+	    "It was found on hold, and is not known from before: somebody may have got it.",
 	.no_subject = "(no subject)",
 
 	.fact_subject = "Subject",
@@ -59,19 +60,16 @@ const struct notice_words notice_words_en = {
 	.letter_subject_confirm =
 	    "Not sent yet: your mail \"{subject}\" to {people} is waiting for you",
 	.letter_subject_undo = "Leaves {clock} unless you undo: \"{subject}\" to {people}",
-	.letter_confirm =
-	    "Your mail \"{subject}\" to {people} has not been sent yet. {got} "
-	    "It is safe on the mail server and waits for your word.",
+	.letter_confirm = "Your mail \"{subject}\" to {people} has not been sent yet. {got} "
+			  "It is safe on the mail server and waits for your word.",
 	.letter_undo =
 	    "Your mail \"{subject}\" to {people} has not left yet. It is kept back for a "
 	    "moment, so that you can still stop it.",
 	.letter_confirm_return = "If you do nothing, it comes back to you unsent {when}.",
 	.letter_confirm_send = "If you do nothing, it is sent {when}.",
 	.letter_undo_send = "If you do nothing, it leaves {when}.",
-	.letter_link_confirm =
-	    "To send it, or to stop it, open this page and choose there:",
-	.letter_link_undo =
-	    "To stop it, or to send it at once, open this page and choose there:",
+	.letter_link_confirm = "To send it, or to stop it, open this page and choose there:",
+	.letter_link_undo = "To stop it, or to send it at once, open this page and choose there:",
 	.letter_button = "Look at it and choose",
 	.letter_link_note = "Opening the page changes nothing. The link is for you alone: "
 			    "whoever has it can "
@@ -82,9 +80,10 @@ const struct notice_words notice_words_en = {
 
 	.letter_as = "It was sent with your account, and has {from} as its author. If that was not "
 		     "you, tell your administrator.",
-	.letter_last = "You got many such letters within a day, so this is the last one for now: if "
-		       "more of your mail is held, its letters follow later. Your administrator can "
-		       "see all of it, and send it.",
+	.letter_last =
+	    "You got many such letters within a day, so this is the last one for now: if "
+	    "more of your mail is held, its letters follow later. Your administrator can "
+	    "see all of it, and send it.",
 
 	.answered = { { "{n} person has", "{n} people have" } },
 	.letter_subject_storm =
@@ -121,20 +120,23 @@ const struct notice_words notice_words_en = {
 	.kept_title = "Your mail is too large to come back to you",
 	.kept_text =
 	    "Your mail \"{subject}\" to {people} was not sent. It was to come back to you by a "
-	    "letter, but with all that is in it, that letter is larger than your mail server takes.",
-	.kept_next = "So it is still kept on the mail server, on hold. You can send it after all, or "
-		     "leave it where it is. If you need what is in it, ask your administrator.",
+	    "letter, but with all that is in it, that letter is larger than your mail server "
+	    "takes.",
+	.kept_next =
+	    "So it is still kept on the mail server, on hold. You can send it after all, or "
+	    "leave it where it is. If you need what is in it, ask your administrator.",
 	.letter_subject_left = "It left although it was stopped: your mail \"{subject}\"",
 	.letter_link_left = "This page shows what is known of it:",
 	.left_title = "Your mail left although it was stopped",
 	.left_text = "Your mail \"{subject}\" to {people} was stopped and was not to be sent.",
 	.left_released =
-	    "But the mail server, or somebody who looks after it, released it without being asked by "
-	    "you or by us. That was noticed {when}; it may have left before. {people} may have it.",
+	    "But the mail server, or somebody who looks after it, released it without being asked "
+	    "by you or by us. That was noticed {when}; it may have left before. {people} may have "
+	    "it.",
 	.left_gone =
-	    "But it, or a part of it, is missing in the mail server's queue, as was noticed {when}. It "
-	    "may have been sent, and then {people} may have it, or it was removed. If it matters, ask "
-	    "your administrator.",
+	    "But it, or a part of it, is missing in the mail server's queue, as was noticed "
+	    "{when}. It may have been sent, and then {people} may have it, or it was removed. If "
+	    "it matters, ask your administrator.",
 
 	.letter_subject_back = "Not sent: your mail \"{subject}\" is back",
 	.back_expired =
@@ -150,10 +152,13 @@ const struct notice_words notice_words_en = {
 	.back_undone_admin =
 	    "An administrator of your mail server stopped your mail \"{subject}\" to {people}. It "
 	    "comes back to you with this letter, so that nothing you wrote is lost.",
-	.back_nobody = "All of it was still on hold when this letter was written: nobody has got it.",
-	.back_left = "A part of it left the mail server without us, so some of them may have got it.",
-	.back_attached = "The whole mail is attached, just as you wrote it and with everything that "
-			 "was in it.",
+	.back_nobody =
+	    "All of it was still on hold when this letter was written: nobody has got it.",
+	.back_left =
+	    "A part of it left the mail server without us, so some of them may have got it.",
+	.back_attached =
+	    "The whole mail is attached, just as you wrote it and with everything that "
+	    "was in it.",
 	.back_again =
 	    "To send it again, open the attachment in your mail program and choose \"Edit as new\" "
 	    "or \"Resend\", look at who gets it, and send it.",
@@ -175,13 +180,13 @@ const struct notice_words notice_words_en = {
 			"by itself in a few seconds.",
 
 	.confirm_title = "Your mail has not been sent yet",
-	.confirm_text =
-	    "It would go to {people}. It waits for your word.",
+	.confirm_text = "It would go to {people}. It waits for your word.",
 	.confirm_return = "If you do nothing, it comes back to you unsent {when}.",
 	.confirm_send = "If you do nothing, it is sent {when}.",
 
 	.undo_title = "Your mail has not left yet",
-	.undo_text = "It is kept back for a moment before it goes to {people}. You can still stop it.",
+	.undo_text =
+	    "It is kept back for a moment before it goes to {people}. You can still stop it.",
 	.undo_next = "If you do nothing, it leaves {when}.",
 	.undo_unannounced = "If you do nothing, it leaves a while after the letter about it is on "
 			    "its way to you.",
@@ -261,9 +266,10 @@ const struct notice_words notice_words_en = {
 	.returning_text = "It is not sent to anybody else. A letter with the whole mail attached "
 			  "comes to your mailbox in a moment. If that takes longer, it is safe on "
 			  "the mail server until then.",
-	.returning_stuck = "It is not sent to anybody else. No letter could bring it to your mailbox "
-			   "so far, so it stays on hold on the mail server, and a letter is tried again "
-			   "and again. If you need it now, ask your administrator.",
+	.returning_stuck =
+	    "It is not sent to anybody else. No letter could bring it to your mailbox "
+	    "so far, so it stays on hold on the mail server, and a letter is tried again "
+	    "and again. If you need it now, ask your administrator.",
 	.returned_title = "Your mail came back to you",
 	.returned_text = "It was not sent, and was returned to you {when}.",
 	.returned_note = "You find it in your mailbox, attached to a letter with all "
@@ -272,10 +278,11 @@ const struct notice_words notice_words_en = {
 	.deleted_title = "Your mail was deleted",
 	.deleted_text = "It was stopped, and then deleted {when}.",
 	.lost_title = "Your mail is no longer here",
-	.lost_text = "The mail server, or somebody who looks after it, took this mail out "
-		     "of the queue. That was noticed {when}; it may have been gone before. It may "
-		     "have been sent, and then {people} may have it, or removed: if it matters, ask "
-		     "your administrator.",
+	.lost_text =
+	    "The mail server, or somebody who looks after it, took this mail out "
+	    "of the queue. That was noticed {when}; it may have been gone before. It may "
+	    "have been sent, and then {people} may have it, or removed: if it matters, ask "
+	    "your administrator.",
 	.lost_released_title = "Your mail was released by the mail server",
 	.lost_released = "The mail server, or somebody who looks after it, released this mail "
 			 "without a word from you. That was noticed {when}; it may have left "
@@ -294,19 +301,17 @@ const struct notice_words notice_words_en = {
 			"waits for you is safe in the meantime, and nothing was changed by "
 			"coming here.",
 	.busy_title = "Please try again in a moment",
-	.busy_text =
-	    "The list of waiting mail cannot be read or changed just now. Your mail is "
-	    "safe "
-	    "on the mail server, and nothing was changed. Load this page again in half a "
-	    "minute.",
+	.busy_text = "The list of waiting mail cannot be read or changed just now. Your mail is "
+		     "safe "
+		     "on the mail server, and nothing was changed. Load this page again in half a "
+		     "minute.",
 	.bad_title = "That was not understood",
 	.bad_text = "The form did not arrive as this page sends it, so nothing was "
 		    "changed. Go back, "
 		    "load the page again and press the button once more.",
 	.foreign_title = "Please choose on the page itself",
-	.foreign_text =
-	    "This request came from another web site, so nothing was changed. Open the "
-	    "link in your letter and choose there.",
+	.foreign_text = "This request came from another web site, so nothing was changed. Open the "
+			"link in your letter and choose there.",
 	.method_title = "That cannot be done here",
 	.method_text = "This page can be looked at, and its buttons pressed; nothing else. "
 		       "Nothing was changed.",

@@ -48,15 +48,13 @@ policy_budget_apply(const struct policy_counts *counts, struct policy_decision *
 	gate = budget_gate(&decision->rule->budget, counts);
 	if (gate == POLICY_GATE_NONE)
 		return;
-	decision->action =
-	    decision->action == SETTINGS_CONFIRM ? SETTINGS_UNDO : SETTINGS_TAG;
+	decision->action = decision->action == SETTINGS_CONFIRM ? SETTINGS_UNDO : SETTINGS_TAG;
 	decision->gate = gate;
 	decision->limited_by = gate == POLICY_GATE_BUDGET_SENDER ? "sender" : "site";
 }
 
 void
-policy_join(
-    struct policy_decision *decision, enum settings_action action, const char *limited_by)
+policy_join(struct policy_decision *decision, enum settings_action action, const char *limited_by)
 {
 	if (action != decision->action)
 		decision->gate = POLICY_GATE_SUBMISSION;

@@ -35,8 +35,8 @@ wants_body(const struct policy_facts *facts, const struct judge_score *score,
 		return true;
 	for (; rule < decision->rule; rule++)
 		if (rule->match.reason_count > 0 &&
-		    policy_misfit_but_reasons(
-			facts, &rule->match, scratch, sizeof(scratch)) == NULL &&
+		    policy_misfit_but_reasons(facts, &rule->match, scratch, sizeof(scratch)) ==
+			NULL &&
 		    could_hold(facts, rule, score, decision->action))
 			return true;
 	return false;
@@ -50,8 +50,8 @@ score_apply(const struct policy_facts *facts, const struct judge_score *score,
 	struct policy_gates gates;
 
 	decision->action = policy_gates_pass(facts, decision->rule, score, &gates);
-	decision->gate = gates.hold == POLICY_GATE_NONE ? policy_gate_last(facts->recall)
-							: gates.hold;
+	decision->gate =
+	    gates.hold == POLICY_GATE_NONE ? policy_gate_last(facts->recall) : gates.hold;
 	decision->wants_body = wants_body(facts, score, decision);
 }
 

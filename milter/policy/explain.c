@@ -17,8 +17,8 @@ score_gate_write(const struct policy_facts *facts, const struct policy_decision 
 		base_buffer_printf(gate_r, "percentile:%.6f", recall->site_score);
 		break;
 	case POLICY_GATE_NEW_SITE:
-		base_buffer_printf(gate_r, "new_site:%.6f",
-		    policy_new_site_threshold(rule, rule->threshold));
+		base_buffer_printf(
+		    gate_r, "new_site:%.6f", policy_new_site_threshold(rule, rule->threshold));
 		break;
 	case POLICY_GATE_RULE:
 		base_buffer_printf(gate_r, "rule:%s", settings_action_str(rule->action));
@@ -92,26 +92,24 @@ struct comparison {
 
 /* A gate as words; what the score is compared with, and what came of it. */
 static void
-comparison_write(const struct comparison *about, const struct settings_policy *rule,
-    struct base_buffer *text)
+comparison_write(
+    const struct comparison *about, const struct settings_policy *rule, struct base_buffer *text)
 {
 	double new_site = policy_new_site_threshold(rule, about->threshold);
 
 	if (about->threshold > 1)
 		base_buffer_puts(text, "never");
 	else if (about->gate == POLICY_GATE_THRESHOLD)
-		base_buffer_printf(text, "no: %.6f is below the threshold %.6g",
-		    about->score, about->threshold);
+		base_buffer_printf(
+		    text, "no: %.6f is below the threshold %.6g", about->score, about->threshold);
 	else if (about->gate == POLICY_GATE_PERCENTILE)
-		base_buffer_printf(text,
-		    "no: %.6f is not above the site's own percentile %.6f", about->score,
-		    about->percentile);
+		base_buffer_printf(text, "no: %.6f is not above the site's own percentile %.6f",
+		    about->score, about->percentile);
 	else if (about->gate == POLICY_GATE_NEW_SITE)
 		base_buffer_printf(text,
 		    "no: %.6f is below %.6f, %g times the odds of the threshold %.6g, "
 		    "as the site is new",
-		    about->score, new_site, rule->learning.new_site_odds,
-		    about->threshold);
+		    about->score, new_site, rule->learning.new_site_odds, about->threshold);
 	else if (about->percentile > 0)
 		base_buffer_printf(text,
 		    "%.6f is above the threshold %.6g and the site's own percentile %.6f",
@@ -120,8 +118,7 @@ comparison_write(const struct comparison *about, const struct settings_policy *r
 		base_buffer_printf(text,
 		    "%.6f is above %.6f, %g times the odds of the threshold %.6g, as "
 		    "the site is new",
-		    about->score, new_site, rule->learning.new_site_odds,
-		    about->threshold);
+		    about->score, new_site, rule->learning.new_site_odds, about->threshold);
 }
 
 /* Why a score that is high enough does not hold the send all the same. */
@@ -135,8 +132,7 @@ exemption_write(const struct memory_recall *recall, const struct settings_policy
 		base_buffer_printf(text, ", but only %u of %lu sends of the site are known",
 		    recall->site ? recall->site->sends : 0, rule->learning.site_sends);
 	else if (gate == POLICY_GATE_LEARNING)
-		base_buffer_printf(text,
-		    ", but only %u of %lu sends of this sender are known",
+		base_buffer_printf(text, ", but only %u of %lu sends of this sender are known",
 		    recall->profile ? recall->profile->sends : 0,
 		    policy_sends_needed(recall, rule));
 	else if (gate == POLICY_GATE_REGULAR)
@@ -144,8 +140,8 @@ exemption_write(const struct memory_recall *recall, const struct settings_policy
 	else if (gate == POLICY_GATE_CONFIRMED)
 		base_buffer_puts(text, ", but this very audience was confirmed before");
 	else if (gate == POLICY_GATE_CONVERSATION)
-		base_buffer_puts(text,
-		    ", but this very audience was written to since the answered mail came");
+		base_buffer_puts(
+		    text, ", but this very audience was written to since the answered mail came");
 }
 
 void

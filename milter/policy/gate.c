@@ -4,8 +4,7 @@
 unsigned long
 policy_sends_needed(const struct memory_recall *recall, const struct settings_policy *rule)
 {
-	return recall->site_score > 0 ? rule->learning.sends
-				      : rule->learning.sends_new_site;
+	return recall->site_score > 0 ? rule->learning.sends : rule->learning.sends_new_site;
 }
 
 double
@@ -42,15 +41,14 @@ is_learning_site(const struct memory_recall *recall, const struct settings_polic
 
 /* What a score is not above: the rule's threshold, or the site's own percentile. */
 static enum policy_gate
-height_gate(const struct settings_policy *rule, double score, double threshold,
-    double percentile)
+height_gate(const struct settings_policy *rule, double score, double threshold, double percentile)
 {
 	if (score < threshold)
 		return POLICY_GATE_THRESHOLD;
 	if (percentile > 0)
 		return score > percentile ? POLICY_GATE_NONE : POLICY_GATE_PERCENTILE;
-	if (score >= 1 || score / (1 - score) >=
-			      rule->learning.new_site_odds * threshold / (1 - threshold))
+	if (score >= 1 ||
+	    score / (1 - score) >= rule->learning.new_site_odds * threshold / (1 - threshold))
 		return POLICY_GATE_NONE;
 	return POLICY_GATE_NEW_SITE;
 }
@@ -83,11 +81,9 @@ policy_gates_pass(const struct policy_facts *facts, const struct settings_policy
 	const struct memory_recall *recall = facts->recall;
 	enum settings_action action;
 
-	gates_r->tag = height_gate(
-	    rule, score->score, rule->tag_threshold, recall->site_tag_score);
+	gates_r->tag = height_gate(rule, score->score, rule->tag_threshold, recall->site_tag_score);
 	action = gates_r->tag == POLICY_GATE_NONE ? SETTINGS_TAG : SETTINGS_PASS;
-	gates_r->hold =
-	    height_gate(rule, score->score, rule->threshold, recall->site_score);
+	gates_r->hold = height_gate(rule, score->score, rule->threshold, recall->site_score);
 	if (gates_r->hold != POLICY_GATE_NONE)
 		return action;
 	gates_r->hold = exemption_gate(recall, rule, score);

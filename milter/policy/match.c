@@ -98,8 +98,8 @@ has_reason(const struct settings_match *match, const struct judge_score *score)
  * cannot be resolved must not slip through a rule for up to 4.
  */
 static const char *
-people_misfit(const struct policy_facts *facts, const struct settings_match *match,
-    char *room_r, size_t size)
+people_misfit(
+    const struct policy_facts *facts, const struct settings_match *match, char *room_r, size_t size)
 {
 	const struct audience *audience = facts->audience;
 
@@ -109,16 +109,15 @@ people_misfit(const struct policy_facts *facts, const struct settings_match *mat
 		return "people: it is not known how many";
 	if (audience->people < match->people_min)
 		snprintf(room_r, size, "people_min: %s%lu people are less than %lu",
-		    audience->kind == AUDIENCE_AT_LEAST ? "the known " : "",
-		    audience->people, match->people_min);
+		    audience->kind == AUDIENCE_AT_LEAST ? "the known " : "", audience->people,
+		    match->people_min);
 	else if (match->people_max == 0)
 		return NULL;
 	else if (audience->people > match->people_max)
-		snprintf(room_r, size, "people_max: %lu people are more than %lu",
-		    audience->people, match->people_max);
+		snprintf(room_r, size, "people_max: %lu people are more than %lu", audience->people,
+		    match->people_max);
 	else if (audience->kind == AUDIENCE_AT_LEAST)
-		snprintf(room_r, size,
-		    "people_max: at least %lu people, it is not known how many",
+		snprintf(room_r, size, "people_max: at least %lu people, it is not known how many",
 		    audience->people);
 	else
 		return NULL;
@@ -127,8 +126,8 @@ people_misfit(const struct policy_facts *facts, const struct settings_match *mat
 
 /* Why who sends does not fit. */
 static const char *
-sender_misfit(const struct policy_facts *facts, const struct settings_match *match,
-    char *room_r, size_t size)
+sender_misfit(
+    const struct policy_facts *facts, const struct settings_match *match, char *room_r, size_t size)
 {
 	if (match->sender_count > 0 &&
 	    !settings_addresses_have(match->senders, match->sender_count, facts->actor)) {
@@ -141,19 +140,19 @@ sender_misfit(const struct policy_facts *facts, const struct settings_match *mat
 		return room_r;
 	}
 	if (match->network_count > 0 &&
-	    (facts->client == NULL || !settings_networks_have(match->networks,
-					  match->network_count, facts->client)))
+	    (facts->client == NULL ||
+		!settings_networks_have(match->networks, match->network_count, facts->client)))
 		return "network: the client is in none of them";
 	return NULL;
 }
 
 /* Why when it is sent does not fit. */
 static const char *
-time_misfit(const struct policy_facts *facts, const struct settings_match *match,
-    char *room_r, size_t size)
+time_misfit(
+    const struct policy_facts *facts, const struct settings_match *match, char *room_r, size_t size)
 {
-	static const char *const days[] = { "Sunday", "Monday", "Tuesday", "Wednesday",
-		"Thursday", "Friday", "Saturday" };
+	static const char *const days[] = { "Sunday", "Monday", "Tuesday", "Wednesday", "Thursday",
+		"Friday", "Saturday" };
 
 	if (match->hours_count > 0 && !is_within(match, facts->moment.minute)) {
 		snprintf(room_r, size, "hours: it is %02u:%02u", facts->moment.minute / 60,
@@ -161,16 +160,15 @@ time_misfit(const struct policy_facts *facts, const struct settings_match *match
 		return room_r;
 	}
 	if (match->weekday_count > 0 && !is_on(match, facts->moment.weekday)) {
-		snprintf(
-		    room_r, size, "weekday: it is %s", days[facts->moment.weekday % 7]);
+		snprintf(room_r, size, "weekday: it is %s", days[facts->moment.weekday % 7]);
 		return room_r;
 	}
 	return NULL;
 }
 
 const char *
-policy_misfit_but_reasons(const struct policy_facts *facts, const struct settings_match *match,
-    char *room_r, size_t size)
+policy_misfit_but_reasons(
+    const struct policy_facts *facts, const struct settings_match *match, char *room_r, size_t size)
 {
 	const char *misfit = sender_misfit(facts, match, room_r, size);
 
@@ -210,8 +208,7 @@ policy_choose(const struct policy_facts *facts, const struct judge_score *score)
 	size_t i = 0;
 
 	while (i + 1 < settings->policy_count &&
-	       policy_misfit(facts, score, &settings->policies[i], room, sizeof(room)) !=
-		   NULL)
+	       policy_misfit(facts, score, &settings->policies[i], room, sizeof(room)) != NULL)
 		i++;
 	return &settings->policies[i];
 }

@@ -46,25 +46,25 @@ struct policy_moment policy_moment_of(int64_t time);
 struct policy_facts {
 	const struct settings *settings;
 	const struct mail_transaction *transaction;
-	const char *actor;		       /* normalised, "" for nobody */
-	const char *login;		       /* "" for none */
+	const char *actor;                     /* normalised, "" for nobody */
+	const char *login;                     /* "" for none */
 	const struct sockaddr_storage *client; /* NULL: unknown */
 	const struct audience *audience;       /* NULL: unknown */
 	struct policy_moment moment;
 
 	/* These need not be known to choose a rule. */
 	const struct memory_recall *recall; /* what is usual here, and how much is known of it */
-	enum identity_proof proof;	    /* of who sends */
-	bool is_proved_person;		    /* somebody is proved who could be asked */
-	enum settings_action held; /* another entry of this submission is; PASS: none is */
-	bool has_passed; /* an earlier mail of the same series has gone to its people */
+	enum identity_proof proof;          /* of who sends */
+	bool is_proved_person;              /* somebody is proved who could be asked */
+	enum settings_action held;          /* another entry of this submission is; PASS: none is */
+	bool has_passed;      /* an earlier mail of the same series has gone to its people */
 	size_t storm_replies; /* people who replied to all in the storm it belongs to; 0: in none */
 };
 
 /* What is spent of the interruption budgets, in the last 24 hours. */
 struct policy_counts {
 	size_t of_sender;  /* holds of the proved person */
-	size_t of_site;	   /* holds of everybody that count for all: see hold_counts */
+	size_t of_site;    /* holds of everybody that count for all: see hold_counts */
 	double site_sends; /* sends of the whole site */
 };
 
@@ -99,8 +99,8 @@ struct policy_decision {
 	enum settings_action wanted; /* what score and submission ask for */
 	enum policy_gate gate;
 	const char *limited_by; /* what left less than was wanted, as the audit says it; NULL */
-	bool is_storm;	 /* it is held until the storm is over */
-	bool wants_body; /* the start of the body could change the action */
+	bool is_storm;          /* it is held until the storm is over */
+	bool wants_body;        /* the start of the body could change the action */
 };
 
 /*
@@ -111,8 +111,7 @@ struct policy_decision policy_decide(const struct policy_facts *facts,
     const struct judge_score *score, const struct policy_counts *counts);
 
 /* What is left of a decision once the counts are known that nobody else changes meanwhile. */
-void policy_budget_apply(
-    const struct policy_counts *counts, struct policy_decision *decision);
+void policy_budget_apply(const struct policy_counts *counts, struct policy_decision *decision);
 /*
  * Takes over what a hold was placed as, or what the hold is that it joined: `decision` is one
  * that no budget has touched yet. `limited_by` is "" for nothing.

@@ -114,8 +114,8 @@ answer_line(struct queue_wire *wire, char line_r[QUEUE_MAX_LINE], const char **w
 
 /* Connects and sends the whole request. */
 static enum base_result
-start(struct queue_client *client, const struct base_buffer *request,
-    struct queue_wire *wire, const char **why_r)
+start(struct queue_client *client, const struct base_buffer *request, struct queue_wire *wire,
+    const char **why_r)
 {
 	char line[QUEUE_MAX_LINE];
 	struct sockaddr_un address;
@@ -128,8 +128,8 @@ start(struct queue_client *client, const struct base_buffer *request,
 		return result;
 	fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
 	if (fd < 0 || connect(fd, (struct sockaddr *)&address, sizeof(address)) != 0) {
-		*why_r = base_why("cannot reach oops-queued at %s: %s", client->socket_path,
-		    strerror(errno));
+		*why_r = base_why(
+		    "cannot reach oops-queued at %s: %s", client->socket_path, strerror(errno));
 		if (fd >= 0)
 			close(fd);
 		return BASE_RETRY;
@@ -189,8 +189,7 @@ answer_status(struct queue_wire *wire, const char *queue_id, enum queue_status *
 
 /* All statuses of an answer. They are kept apart until the whole answer is there. */
 static enum base_result
-answer_statuses(
-    struct queue_wire *wire, struct queue_item *items, size_t count, const char **why_r)
+answer_statuses(struct queue_wire *wire, struct queue_item *items, size_t count, const char **why_r)
 {
 	enum queue_status statuses[QUEUE_MAX_ITEMS];
 	char rest[QUEUE_MAX_LINE];
@@ -211,12 +210,11 @@ answer_statuses(
 
 /* Adds one item line; what oops-queued would refuse is refused here. */
 static enum base_result
-request_item(struct base_buffer *request, const char *queue_id, const char *hold_id,
-    const char **why_r)
+request_item(
+    struct base_buffer *request, const char *queue_id, const char *hold_id, const char **why_r)
 {
 	if (!queue_is_queue_id(queue_id) || !base_is_id(hold_id)) {
-		*why_r = base_why(
-		    "not a queue id and a hold id: %.64s %.64s", queue_id, hold_id);
+		*why_r = base_why("not a queue id and a hold id: %.64s %.64s", queue_id, hold_id);
 		return BASE_REFUSE;
 	}
 	base_buffer_printf(request, "%s %s\n", queue_id, hold_id);
@@ -224,8 +222,8 @@ request_item(struct base_buffer *request, const char *queue_id, const char *hold
 }
 
 enum base_result
-queue_ask(struct queue_client *client, enum queue_verb verb, struct queue_item *items,
-    size_t count, const char **why_r)
+queue_ask(struct queue_client *client, enum queue_verb verb, struct queue_item *items, size_t count,
+    const char **why_r)
 {
 	enum base_result result = BASE_OK;
 	struct base_buffer request;
@@ -243,8 +241,7 @@ queue_ask(struct queue_client *client, enum queue_verb verb, struct queue_item *
 		*why_r = "out of memory";
 		result = BASE_BROKEN;
 	}
-	if (result == BASE_OK &&
-	    (result = start(client, &request, &wire, why_r)) == BASE_OK) {
+	if (result == BASE_OK && (result = start(client, &request, &wire, why_r)) == BASE_OK) {
 		result = answer_statuses(&wire, items, count, why_r);
 		close(wire.fd);
 	}
@@ -265,8 +262,7 @@ answer_message(struct queue_wire *wire, struct base_arena *arena, const char *re
 	if (rest[0] != ' ' || end == rest + 1 || *end != '\0')
 		return nonsense(rest, why_r);
 	if (length > max_bytes) {
-		*why_r =
-		    base_why("the message has %zu bytes, more than %zu", length, max_bytes);
+		*why_r = base_why("the message has %zu bytes, more than %zu", length, max_bytes);
 		return BASE_REFUSE;
 	}
 	data = base_arena_alloc(arena, length + 1);
@@ -288,8 +284,7 @@ answer_message(struct queue_wire *wire, struct base_arena *arena, const char *re
 
 enum base_result
 queue_read(struct queue_client *client, struct base_arena *arena, const char *queue_id,
-    const char *hold_id, size_t max_bytes, char **data_r, size_t *length_r,
-    const char **why_r)
+    const char *hold_id, size_t max_bytes, char **data_r, size_t *length_r, const char **why_r)
 {
 	enum queue_status status = QUEUE_FAILED;
 	enum base_result result;
@@ -307,8 +302,7 @@ queue_read(struct queue_client *client, struct base_arena *arena, const char *qu
 		return result;
 	result = answer_status(&wire, queue_id, &status, rest, why_r);
 	if (result == BASE_OK && (status == QUEUE_HELD || status == QUEUE_MOVING)) {
-		result =
-		    answer_message(&wire, arena, rest, max_bytes, data_r, length_r, why_r);
+		result = answer_message(&wire, arena, rest, max_bytes, data_r, length_r, why_r);
 	} else if (result == BASE_OK) {
 		*why_r = base_why("%s: %s", queue_id, queue_status_str(status));
 		result = status == QUEUE_FAILED ? BASE_RETRY : BASE_NONE;
@@ -359,8 +353,8 @@ answer_files(struct queue_client *client, struct queue_wire *wire, struct base_a
 }
 
 enum base_result
-queue_scan(struct queue_client *client, struct base_arena *arena,
-    struct queue_item **items_r, size_t *count_r, const char **why_r)
+queue_scan(struct queue_client *client, struct base_arena *arena, struct queue_item **items_r,
+    size_t *count_r, const char **why_r)
 {
 	enum base_result result;
 	struct base_buffer request;

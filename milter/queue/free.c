@@ -68,8 +68,8 @@ batch_free(struct freeing *freeing, const char **why_r)
 	freeing->count = 0;
 	if (count == 0)
 		return;
-	(void)freeing->driver->act(&freeing->mta, QUEUE_RELEASE, freeing->items, count,
-	    deadline, why_r);
+	(void)freeing->driver->act(
+	    &freeing->mta, QUEUE_RELEASE, freeing->items, count, deadline, why_r);
 	for (size_t i = 0; i < count; i++)
 		tell(freeing,
 		    freeing->items[i].status == QUEUE_MOVING ||
@@ -87,8 +87,7 @@ ids_free(struct freeing *freeing, char *ids, const char **why_r)
 
 	while (ids != NULL && (id = strsep(&ids, "\n")) != NULL) {
 		if (*id != '\0')
-			freeing->looks[freeing->count++] =
-			    (struct queue_look){ .queue_id = id };
+			freeing->looks[freeing->count++] = (struct queue_look){ .queue_id = id };
 		if (freeing->count == QUEUE_MAX_ITEMS)
 			batch_free(freeing, why_r);
 	}
@@ -97,8 +96,8 @@ ids_free(struct freeing *freeing, char *ids, const char **why_r)
 }
 
 enum base_result
-queue_free_all(const struct queue_free_options *options, struct queue_free_count *count_r,
-    const char **why_r)
+queue_free_all(
+    const struct queue_free_options *options, struct queue_free_count *count_r, const char **why_r)
 {
 	static struct freeing freeing; /* too large for a stack; one at a time */
 	struct base_buffer ids;
@@ -117,8 +116,7 @@ queue_free_all(const struct queue_free_options *options, struct queue_free_count
 	base_buffer_init(&ids, FREE_BYTES);
 	result = freeing.driver->open(&freeing.mta, why_r);
 	if (result == BASE_OK)
-		result = freeing.driver->held(
-		    &freeing.mta, base_tick_ms() + BATCH_MS, &ids, why_r);
+		result = freeing.driver->held(&freeing.mta, base_tick_ms() + BATCH_MS, &ids, why_r);
 	if (result == BASE_OK)
 		ids_free(&freeing, ids.data, why_r);
 	base_buffer_free(&ids);

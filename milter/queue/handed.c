@@ -27,8 +27,7 @@
 /* --- the process without root ------------------------------------------------------- */
 
 /* Ends the child, which has a reason of its own. */
-static void __attribute__((noreturn))
-child_end(const char *path, const char *why)
+static void __attribute__((noreturn)) child_end(const char *path, const char *why)
 {
 	/* as the settings' own faults: the file is named once */
 	if (strstr(why, path) != NULL)
@@ -55,11 +54,10 @@ child_open(const char *path)
 }
 
 /* Becomes nobody and then the reader; what it writes is `output`. */
-static void __attribute__((noreturn))
-child_main(const char *program, const char *path, int output)
+static void __attribute__((noreturn)) child_main(const char *program, const char *path, int output)
 {
-	char *const arguments[] = { (char *)(uintptr_t)program,
-		(char *)QUEUE_SETTINGS_OPTION, (char *)(uintptr_t)path, NULL };
+	char *const arguments[] = { (char *)(uintptr_t)program, (char *)QUEUE_SETTINGS_OPTION,
+		(char *)(uintptr_t)path, NULL };
 	char *const environment[] = { (char *)"PATH=/usr/sbin:/usr/bin:/sbin:/bin",
 		(char *)"LC_ALL=C", NULL };
 	gid_t group = child_open(path);
@@ -69,8 +67,8 @@ child_main(const char *program, const char *path, int output)
 	if (dup2(output, STDOUT_FILENO) < 0)
 		child_end(path, strerror(errno));
 	closefrom(STDERR_FILENO + 1);
-	if (geteuid() == 0 && (setgroups(0, NULL) != 0 ||
-				  base_user_drop(NOBODY, group, &why) != BASE_OK))
+	if (geteuid() == 0 &&
+	    (setgroups(0, NULL) != 0 || base_user_drop(NOBODY, group, &why) != BASE_OK))
 		child_end(path, base_why("its reader keeps root's rights: %s", why));
 	execve(program, arguments, environment);
 	child_end(path, base_why("cannot run %s, which reads it, as user %u: %s", program,
@@ -88,8 +86,7 @@ reader_path(char path_r[QUEUE_MAX_PATH])
 		return false;
 	path_r[length] = '\0';
 	slash = strrchr(path_r, '/');
-	if (slash == NULL ||
-	    (size_t)(slash + 1 - path_r) + sizeof(READER) > QUEUE_MAX_PATH)
+	if (slash == NULL || (size_t)(slash + 1 - path_r) + sizeof(READER) > QUEUE_MAX_PATH)
 		return false;
 	memcpy(slash + 1, READER, sizeof(READER));
 	return true;
@@ -152,7 +149,8 @@ value_is_good(const char *value, enum queue_value which)
 {
 	size_t length = 0;
 
-	while (value[length] != '\0' && (unsigned char)value[length] >= ' ' && value[length] != 0x7f)
+	while (
+	    value[length] != '\0' && (unsigned char)value[length] >= ' ' && value[length] != 0x7f)
 		length++;
 	return value[length] == '\0' && length > 0 && length < QUEUE_MAX_PATH &&
 	       (value[0] == '/' || which == QUEUE_VALUE_KIND || which >= QUEUE_VALUE_USER);
@@ -186,8 +184,7 @@ uid_parse(struct queue_settings *settings)
 	errno = 0;
 	number = strtoul(text, &end, 10);
 	settings->uid = (unsigned)number;
-	return text[0] >= '0' && text[0] <= '9' && *end == '\0' && errno == 0 &&
-	       number < (uid_t)-1;
+	return text[0] >= '0' && text[0] <= '9' && *end == '\0' && errno == 0 && number < (uid_t)-1;
 }
 
 enum base_result

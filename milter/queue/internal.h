@@ -18,8 +18,8 @@
 
 /* --- wire.c: lines over a socket, and their grammar --------------------------------- */
 
-#define QUEUE_MAX_LINE 200         /* bytes, with LF */
-#define QUEUE_MIN_ID 5             /* bytes; no id can be postsuper's word ALL */
+#define QUEUE_MAX_LINE 200 /* bytes, with LF */
+#define QUEUE_MIN_ID 5     /* bytes; no id can be postsuper's word ALL */
 
 enum queue_kind { QUEUE_KIND_VERB, QUEUE_KIND_READ, QUEUE_KIND_SCAN };
 
@@ -72,8 +72,7 @@ void queue_lines_output(void *lines, const char *data, size_t length);
 /* --- client.c: what only the asking side understands ------------------------------------ */
 
 /* Cuts a line of a SCAN's answer in three. */
-enum base_result queue_found_parse(
-    char *line, struct queue_item *item_r, const char **why_r);
+enum base_result queue_found_parse(char *line, struct queue_item *item_r, const char **why_r);
 /* "HELD" and so on, as an answer spells them. */
 bool queue_status_parse(const char *text, enum queue_status *status_r);
 
@@ -114,8 +113,7 @@ struct queue_command {
 enum base_result queue_tool_run(const struct queue_server_options *options,
     const struct queue_command *command, const char **why_r);
 /* REFUSE: another than root may change a command of this MTA, or its configuration. */
-enum base_result queue_tools_guard(
-    const struct queue_server_options *options, const char **why_r);
+enum base_result queue_tools_guard(const struct queue_server_options *options, const char **why_r);
 
 /* The other end of a socket by which commands are asked for. */
 struct queue_runner {
@@ -127,8 +125,7 @@ struct queue_runner {
 };
 
 /* Until the other end is closed. BROKEN: the worker told that it failed, and why. */
-enum base_result queue_runner_serve(
-    const struct queue_runner *runner, const char **why_r);
+enum base_result queue_runner_serve(const struct queue_runner *runner, const char **why_r);
 /* The worker tells that it listens, or why it ends. */
 void queue_runner_tell(int fd, bool is_ready, const char *text);
 
@@ -138,8 +135,8 @@ void queue_runner_tell(int fd, bool is_ready, const char *text);
 enum base_result queue_listen(
     const struct queue_server_options *options, int *fd_r, const char **why_r);
 /*
- * Answers until *stop is set; `ready` (NULL: nobody) is called once the MTA's queue is known. BROKEN: it
- * cannot be.
+ * Answers until *stop is set; `ready` (NULL: nobody) is called once the MTA's queue is known.
+ * BROKEN: it cannot be.
  */
 enum base_result queue_answer(const struct queue_server_options *options, int listener,
     volatile int *stop, void (*ready)(const struct queue_server_options *options),
@@ -201,13 +198,12 @@ struct queue_driver {
 	const char *kind;
 	/* After open(): whose the queue is, if he alone can do all but what needs_root in tools.c
 	 * says. NULL: nobody but root can. */
-	enum base_result (*owner)(
-	    const struct queue_mta *mta, unsigned *uid_r, const char **why_r);
+	enum base_result (*owner)(const struct queue_mta *mta, unsigned *uid_r, const char **why_r);
 	/* Fills in what the MTA knows of itself. */
 	enum base_result (*open)(struct queue_mta *mta, const char **why_r);
 	/* Fills in each of them; any number at once. */
-	void (*look)(struct queue_mta *mta, struct queue_look *looks, size_t count,
-	    int64_t deadline);
+	void (*look)(
+	    struct queue_mta *mta, struct queue_look *looks, size_t count, int64_t deadline);
 	/*
 	 * Acts on the items whose status is HELD, prods those that are MOVING, and sets the
 	 * status of both. STOP is none of its verbs.
@@ -278,8 +274,8 @@ typedef enum base_result queue_visit_fn(
     void *context, const struct queue_directory *directory, const char **why_r);
 
 /* NONE: each was visited. BROKEN: one cannot be looked into. */
-enum base_result queue_mqueue_each(const struct queue_mqueue *mqueue, queue_visit_fn *each,
-    void *context, const char **why_r);
+enum base_result queue_mqueue_each(
+    const struct queue_mqueue *mqueue, queue_visit_fn *each, void *context, const char **why_r);
 
 /* --- known.c: are they the ones that were there? -------------------------------------- */
 
@@ -291,11 +287,11 @@ enum base_result queue_mqueue_each(const struct queue_mqueue *mqueue, queue_visi
 enum base_result queue_known_learn(
     struct queue_known *known, const struct queue_mqueue *mqueue, const char **why_r);
 /* A file of ours was found in this directory: it is the right one, whatever was known. */
-void queue_known_trust(struct queue_known *known, const struct queue_mqueue *mqueue,
-    dev_t device, ino_t inode);
+void queue_known_trust(
+    struct queue_known *known, const struct queue_mqueue *mqueue, dev_t device, ino_t inode);
 /*
- * Are all known directories there, and can one of them have had this file? None had it that was last
- * changed before the file was made, and then not until it was known.
+ * Are all known directories there, and can one of them have had this file? None had it that was
+ * last changed before the file was made, and then not until it was known.
  */
 bool queue_known_is_there(
     struct queue_known *known, const struct queue_mqueue *mqueue, const char *queue_id);
@@ -326,8 +322,8 @@ void queue_qf_header(const char *data, size_t length, struct base_buffer *header
  * The same file without its quarantine; with the order to return the message to its author
  * if `is_returned`. The file must be a good one.
  */
-void queue_qf_rewrite(const char *data, size_t length, bool is_returned, int64_t now,
-    struct base_buffer *file_r);
+void queue_qf_rewrite(
+    const char *data, size_t length, bool is_returned, int64_t now, struct base_buffer *file_r);
 
 /* --- message.c: one message in Sendmail's queue ---------------------------------------- */
 
@@ -337,9 +333,8 @@ bool queue_file_read(int fd, struct base_buffer *text);
 /* Open, with what its control file says. Close it with queue_message_close(). */
 struct queue_message {
 	const char *queue_id;
-	struct queue_directory
-	    directory; /* its own descriptors; df where its data file is */
-	int control;   /* hf or qf */
+	struct queue_directory directory; /* its own descriptors; df where its data file is */
+	int control;                      /* hf or qf */
 	bool is_held;
 	bool is_stopped; /* by its author */
 	struct queue_qf qf;
@@ -392,12 +387,12 @@ struct queue_postcat {
 		QUEUE_POSTCAT_ENVELOPE,
 		QUEUE_POSTCAT_HEADER,
 		QUEUE_POSTCAT_END
-	} place;            /* in the part of the last one that has begun */
-	bool is_held;       /* it lies in the hold queue */
-	bool has_tag;       /* its first tag header was seen */
-	bool has_contents;  /* the line that begins its header was seen */
-	bool is_odd;        /* a file began out of order */
-	bool is_missing;    /* postcat found no such file */
+	} place;           /* in the part of the last one that has begun */
+	bool is_held;      /* it lies in the hold queue */
+	bool has_tag;      /* its first tag header was seen */
+	bool has_contents; /* the line that begins its header was seen */
+	bool is_odd;       /* a file began out of order */
+	bool is_missing;   /* postcat found no such file */
 };
 
 /* A callback of struct queue_lines; its context is a struct queue_postcat. */

@@ -7,8 +7,8 @@
 #include "milter/base/result.h"
 #include "milter/queue/internal.h"
 
-#define CLOCKS                                                                             \
-	86400 /* seconds that clocks, of a file server say, and time zones differ at most */
+/* seconds that clocks, of a file server say, and time zones differ at most */
+#define CLOCKS 86400
 #define ID_TIME 6 /* characters of a queue id that tell when it was given */
 
 /* --- when a queue id was given ------------------------------------------------------ */
@@ -17,8 +17,7 @@
 static int
 digit_of(char c)
 {
-	static const char digits[] =
-	    "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwx";
+	static const char digits[] = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwx";
 	const char *at = c == '\0' ? NULL : strchr(digits, c);
 
 	return at == NULL ? -1 : (int)(at - digits);
@@ -101,8 +100,7 @@ know(void *context, const struct queue_directory *directory, const char **why_r)
 	bool is_new;
 
 	if (fstat(directory->qf, &status) != 0) {
-		*why_r = base_why(
-		    "%s%s cannot be looked at", directory->parent, directory->name);
+		*why_r = base_why("%s%s cannot be looked at", directory->parent, directory->name);
 		return BASE_BROKEN;
 	}
 	entry = entry_of(walk->known, path, &is_new);
@@ -115,8 +113,8 @@ know(void *context, const struct queue_directory *directory, const char **why_r)
 			(int64_t)status.st_mtime, walk->now, walk->known->walk - 1 };
 	walk->seen += entry->walk != walk->known->walk;
 	entry->walk = walk->known->walk;
-	walk->is_other = walk->is_other || entry->device != status.st_dev ||
-			 entry->inode != status.st_ino;
+	walk->is_other =
+	    walk->is_other || entry->device != status.st_dev || entry->inode != status.st_ino;
 	walk->may_have_had = walk->may_have_had || walk->given == 0 ||
 			     walk->given >= entry->known_since ||
 			     walk->given <= entry->changed + CLOCKS;
@@ -132,8 +130,7 @@ walk_all(const struct queue_mqueue *mqueue, struct walk *walk, const char **why_
 }
 
 enum base_result
-queue_known_learn(
-    struct queue_known *known, const struct queue_mqueue *mqueue, const char **why_r)
+queue_known_learn(struct queue_known *known, const struct queue_mqueue *mqueue, const char **why_r)
 {
 	struct walk walk = { .known = known, .now = base_now() };
 
@@ -145,9 +142,7 @@ void
 queue_known_trust(
     struct queue_known *known, const struct queue_mqueue *mqueue, dev_t device, ino_t inode)
 {
-	struct walk walk = {
-		.known = known, .now = base_now(), .device = device, .inode = inode
-	};
+	struct walk walk = { .known = known, .now = base_now(), .device = device, .inode = inode };
 	const char *why;
 
 	for (size_t i = 0; i < known->count; i++)

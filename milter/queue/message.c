@@ -112,8 +112,8 @@ control_read(struct queue_message *message, const char **why_r)
 	base_buffer_clear(&message->text);
 	if (lseek(message->control, 0, SEEK_SET) != 0 ||
 	    !queue_file_read(message->control, &message->text)) {
-		*why_r = base_why("the control file of %s cannot be read, or is too large",
-		    message->queue_id);
+		*why_r = base_why(
+		    "the control file of %s cannot be read, or is too large", message->queue_id);
 		return message->text.failed ? BASE_REFUSE : BASE_BROKEN;
 	}
 	return queue_qf_parse(
@@ -161,8 +161,8 @@ data_locate(const struct queue_mta *mta, struct queue_message *message, const ch
 		return BASE_OK;
 	result = queue_mqueue_each(&mta->mqueue, find_data, message, why_r);
 	if (result == BASE_NONE)
-		*why_r = base_why(
-		    "%s: no queue directory %s", message->queue_id, message->qf.directory);
+		*why_r =
+		    base_why("%s: no queue directory %s", message->queue_id, message->qf.directory);
 	return result == BASE_NONE ? BASE_BROKEN : result;
 }
 
@@ -244,8 +244,8 @@ pieces_in(void *context, const struct queue_directory *directory, const char **w
 }
 
 enum base_result
-queue_message_pieces(const struct queue_mta *mta, const char *queue_id,
-    struct base_buffer *ids_r, const char **why_r)
+queue_message_pieces(const struct queue_mta *mta, const char *queue_id, struct base_buffer *ids_r,
+    const char **why_r)
 {
 	struct pieces pieces = { queue_id, ids_r };
 	enum base_result result;
@@ -323,11 +323,9 @@ control_create(
 	if (fstat(message->control, &old) != 0 ||
 	    (unlinkat(directory, name, 0) != 0 && errno != ENOENT))
 		return -1;
-	fd = openat(
-	    directory, name, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
-	if (fd >= 0 &&
-	    (!lock(fd) || fchown(fd, old.st_uid, old.st_gid) != 0 ||
-		fchmod(fd, old.st_mode & 0777) != 0 || !write_all(fd, data, length))) {
+	fd = openat(directory, name, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
+	if (fd >= 0 && (!lock(fd) || fchown(fd, old.st_uid, old.st_gid) != 0 ||
+			   fchmod(fd, old.st_mode & 0777) != 0 || !write_all(fd, data, length))) {
 		int error = errno;
 
 		unlinkat(directory, name, 0);
@@ -354,8 +352,8 @@ queue_message_free(struct queue_message *message, bool is_returned, const char *
 	name_of('h', message->queue_id, held);
 	name_of('q', message->queue_id, queued);
 	base_buffer_init(&text, QUEUE_MAX_QF + 64);
-	queue_qf_rewrite(base_buffer_text(&message->text), message->text.length,
-	    is_returned, base_now(), &text);
+	queue_qf_rewrite(
+	    base_buffer_text(&message->text), message->text.length, is_returned, base_now(), &text);
 	if (!text.failed)
 		fd = control_create(message, temporary, text.data, text.length);
 	if (fd < 0 || renameat(directory, temporary, directory, held) != 0 ||
@@ -381,8 +379,7 @@ queue_message_delete(struct queue_message *message, const char **why_r)
 	name_of('h', message->queue_id, held);
 	if ((unlinkat(message->directory.xf, transcript, 0) != 0 && errno != ENOENT) ||
 	    (unlinkat(message->directory.df, data, 0) != 0 && errno != ENOENT) ||
-	    unlinkat(message->directory.qf, held, 0) != 0 ||
-	    fsync(message->directory.qf) != 0) {
+	    unlinkat(message->directory.qf, held, 0) != 0 || fsync(message->directory.qf) != 0) {
 		*why_r = base_why("%s: %s", held, strerror(errno));
 		return BASE_RETRY;
 	}

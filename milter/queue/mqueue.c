@@ -86,8 +86,7 @@ config_directory(struct queue_mqueue *mqueue, char *text)
 		if (path == NULL)
 			continue;
 		mqueue->count = 0;
-		is_good =
-		    path[0] == '/' && pattern_add(mqueue, path, strcspn(path, " \t\r"));
+		is_good = path[0] == '/' && pattern_add(mqueue, path, strcspn(path, " \t\r"));
 	}
 	return is_good && mqueue->count == 1;
 }
@@ -121,8 +120,7 @@ config_read(struct queue_mqueue *mqueue, char *text)
 }
 
 enum base_result
-queue_mqueue_read(
-    const char *config_file, struct queue_mqueue *mqueue_r, const char **why_r)
+queue_mqueue_read(const char *config_file, struct queue_mqueue *mqueue_r, const char **why_r)
 {
 	int fd = open(config_file, O_RDONLY | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
 	enum base_result result = BASE_BROKEN;
@@ -192,8 +190,8 @@ visit(int parent, const char *name, const char *path, queue_visit_fn *each, void
 		directory.xf = part_open(fd, "xf");
 	}
 	if (directory.qf < 0 || directory.df < 0 || directory.xf < 0) {
-		*why_r = base_why(
-		    "%s/%s: %s (links are not followed)", path, name, strerror(errno));
+		*why_r =
+		    base_why("%s/%s: %s (links are not followed)", path, name, strerror(errno));
 		result = BASE_BROKEN;
 	} else {
 		result = each(context, &directory, why_r);
@@ -206,8 +204,8 @@ visit(int parent, const char *name, const char *path, queue_visit_fn *each, void
 
 /* Visits every directory whose name begins like a pattern that ends with a star. */
 static enum base_result
-visit_all(int parent, const char *prefix, size_t length, const char *path,
-    queue_visit_fn *each, void *context, const char **why_r)
+visit_all(int parent, const char *prefix, size_t length, const char *path, queue_visit_fn *each,
+    void *context, const char **why_r)
 {
 	enum base_result result = BASE_NONE;
 	int fd = fcntl(parent, F_DUPFD_CLOEXEC, 3);
@@ -227,8 +225,7 @@ visit_all(int parent, const char *prefix, size_t length, const char *path,
 
 		if (entry->d_name[0] == '.' || strncmp(entry->d_name, prefix, length) != 0)
 			continue;
-		if (fstatat(parent, entry->d_name, &status, 0) != 0 ||
-		    !S_ISDIR(status.st_mode))
+		if (fstatat(parent, entry->d_name, &status, 0) != 0 || !S_ISDIR(status.st_mode))
 			continue;
 		if (++count > MAX_DIRECTORIES) {
 			*why_r = base_why("%s: too many directories", path);
@@ -260,15 +257,14 @@ visit_pattern(const char *pattern, queue_visit_fn *each, void *context, const ch
 	if (length > 0 && name[length - 1] == '*')
 		result = visit_all(parent, name, length - 1, path, each, context, why_r);
 	else
-		result =
-		    visit(parent, length == 0 ? "." : name, path, each, context, why_r);
+		result = visit(parent, length == 0 ? "." : name, path, each, context, why_r);
 	close(parent);
 	return result;
 }
 
 enum base_result
-queue_mqueue_each(const struct queue_mqueue *mqueue, queue_visit_fn *each, void *context,
-    const char **why_r)
+queue_mqueue_each(
+    const struct queue_mqueue *mqueue, queue_visit_fn *each, void *context, const char **why_r)
 {
 	enum base_result result = BASE_NONE;
 

@@ -1,10 +1,10 @@
 /*
  * The processes of oops-queued: what runs as root, and what does not.
  *
- * The first one stays root and runs the commands that need it. The worker, which answers and looks into
- * files that strangers wrote, may run nothing and reach nothing; it is the owner of Postfix's queue,
- * or, because Sendmail's queue is root's, root with no right left but that over files. A third one runs
- * those of Postfix's commands that its owner may run. Whichever ends, all end.
+ * The first one stays root and runs the commands that need it. The worker, which answers and looks
+ * into files that strangers wrote, may run nothing and reach nothing; it is the owner of Postfix's
+ * queue, or, because Sendmail's queue is root's, root with no right left but that over files. A
+ * third one runs those of Postfix's commands that its owner may run. Whichever ends, all end.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -47,8 +47,8 @@ terminal_leave(const struct parts *parts)
 	if (parts->options.is_foreground)
 		return true;
 	null = open("/dev/null", O_RDWR | O_CLOEXEC);
-	is_left = null >= 0 && dup2(null, STDIN_FILENO) >= 0 &&
-		  dup2(null, STDOUT_FILENO) >= 0 && dup2(null, STDERR_FILENO) >= 0;
+	is_left = null >= 0 && dup2(null, STDIN_FILENO) >= 0 && dup2(null, STDOUT_FILENO) >= 0 &&
+		  dup2(null, STDERR_FILENO) >= 0;
 	if (null >= 0)
 		close(null);
 	return is_left;
@@ -140,9 +140,9 @@ worker_main(struct parts *parts, int fd)
 
 	parts->runners.root = fd;
 	parts->options.runners = &parts->runners;
-	is_done = terminal_leave(parts) && worker_narrow(parts, &why) &&
-		  queue_answer(&parts->options, parts->listener, parts->stop, on_ready,
-		      &why) == BASE_OK;
+	is_done =
+	    terminal_leave(parts) && worker_narrow(parts, &why) &&
+	    queue_answer(&parts->options, parts->listener, parts->stop, on_ready, &why) == BASE_OK;
 	if (!is_done)
 		queue_runner_tell(fd, false, why);
 	return is_done;
@@ -200,13 +200,11 @@ parts_run(struct parts *parts, const char **why_r)
 }
 
 enum base_result
-queue_serve(
-    const struct queue_server_options *options, volatile int *stop, const char **why_r)
+queue_serve(const struct queue_server_options *options, volatile int *stop, const char **why_r)
 {
-	struct parts parts = { .options = *options,
-		.runners = { -1, -1 },
-		.root = getpid(),
-		.stop = stop };
+	struct parts parts = {
+		.options = *options, .runners = { -1, -1 }, .root = getpid(), .stop = stop
+	};
 	enum base_result result = queue_tools_guard(options, why_r);
 
 	if (result == BASE_OK)

@@ -39,8 +39,7 @@ is_name_of(const char *name, const char *queue_id)
 	const char *slash = strrchr(name, '/'), *end = strchr(name, ' ');
 	size_t length = strlen(queue_id);
 
-	return slash != NULL && end != NULL && slash < end &&
-	       length == (size_t)(end - slash - 1) &&
+	return slash != NULL && end != NULL && slash < end && length == (size_t)(end - slash - 1) &&
 	       strncmp(slash + 1, queue_id, length) == 0;
 }
 
@@ -78,8 +77,7 @@ contents_line(struct queue_postcat *postcat, const char *line)
 		return false;
 	look = postcat->looks[postcat->begun - 1];
 	look->status = postcat->has_contents ? QUEUE_FAILED : QUEUE_FOREIGN;
-	postcat->place =
-	    postcat->has_contents ? QUEUE_POSTCAT_END : QUEUE_POSTCAT_HEADER;
+	postcat->place = postcat->has_contents ? QUEUE_POSTCAT_END : QUEUE_POSTCAT_HEADER;
 	postcat->has_contents = true;
 	return true;
 }
@@ -143,12 +141,10 @@ queue_header_line(void *context, const char *line)
 		header->is_missing = true;
 	if (line[0] == '\0')
 		header->has_ended = true;
-	if (header->has_ended || header->has_tag ||
-	    strncasecmp(line, name, sizeof(name) - 1) != 0)
+	if (header->has_ended || header->has_tag || strncasecmp(line, name, sizeof(name) - 1) != 0)
 		return;
 	header->has_tag = true;
-	header->is_ours =
-	    queue_tag_parse(line + sizeof(name) - 1, &header->tag) == BASE_OK;
+	header->is_ours = queue_tag_parse(line + sizeof(name) - 1, &header->tag) == BASE_OK;
 }
 
 /* Runs a command that needs no more than one file, or none. */
@@ -225,9 +221,7 @@ look_alone(const struct queue_mta *mta, struct queue_look *look, int64_t deadlin
 		return;
 	look->tag = header.tag;
 	look->is_stopped = after.is_stopped;
-	look->status = !header.is_ours ? QUEUE_FOREIGN
-		       : after.is_held ? QUEUE_HELD
-				       : QUEUE_MOVING;
+	look->status = !header.is_ours ? QUEUE_FOREIGN : after.is_held ? QUEUE_HELD : QUEUE_MOVING;
 }
 
 /*
@@ -322,8 +316,7 @@ said_line(void *context, const char *line)
 
 /* One run for all files on hold, in the hold queue alone. */
 static enum base_result
-postsuper(
-    const struct queue_mta *mta, struct said *said, int64_t deadline, const char **why_r)
+postsuper(const struct queue_mta *mta, struct said *said, int64_t deadline, const char **why_r)
 {
 	const char *ids[QUEUE_MAX_ITEMS];
 	struct queue_lines lines = { .each = said_line, .context = said };
@@ -336,18 +329,18 @@ postsuper(
 	for (size_t i = 0; i < said->count; i++)
 		if (said->items[i].status == QUEUE_HELD)
 			ids[command.count++] = said->items[i].queue_id;
-	return command.count == 0 ? BASE_OK
-				  : queue_tool_run(mta->options, &command, why_r);
+	return command.count == 0 ? BASE_OK : queue_tool_run(mta->options, &command, why_r);
 }
 
 /*
  * Has the queue manager look at those that are off hold now and not at its next queue run: each by
- * itself, or all deferred mail at once where they are many, which tries that of others again as well,
- * as a queue run does every few minutes anyway. Without that they are not where they were wanted: asked again later.
+ * itself, or all deferred mail at once where they are many, which tries that of others again as
+ * well, as a queue run does every few minutes anyway. Without that they are not where they were
+ * wanted: asked again later.
  */
 static enum base_result
-prod_all(const struct queue_mta *mta, struct queue_item *items, size_t count,
-    int64_t deadline, const char **why_r)
+prod_all(const struct queue_mta *mta, struct queue_item *items, size_t count, int64_t deadline,
+    const char **why_r)
 {
 	enum base_result result = BASE_OK, flushed = BASE_NONE;
 	size_t moving = 0;
@@ -359,9 +352,9 @@ prod_all(const struct queue_mta *mta, struct queue_item *items, size_t count,
 		flushed = run(mta, QUEUE_TOOL_FLUSH, NULL, NULL, deadline, &why);
 	for (size_t i = 0; moving > 0 && i < count; i++) {
 		if (items[i].status != QUEUE_MOVING ||
-		    (flushed == BASE_NONE ? run(mta, QUEUE_TOOL_PROD, items[i].queue_id, NULL,
-						deadline, &why)
-					  : flushed) == BASE_OK)
+		    (flushed == BASE_NONE
+			    ? run(mta, QUEUE_TOOL_PROD, items[i].queue_id, NULL, deadline, &why)
+			    : flushed) == BASE_OK)
 			continue;
 		items[i].status = QUEUE_FAILED;
 		*why_r = why;
@@ -392,8 +385,8 @@ act(struct queue_mta *mta, enum queue_verb verb, struct queue_item *items, size_
 }
 
 static enum base_result
-mark(const struct queue_mta *mta, const struct queue_item *item, bool is_stopped,
-    const char **why_r)
+mark(
+    const struct queue_mta *mta, const struct queue_item *item, bool is_stopped, const char **why_r)
 {
 	return queue_spool_mark(mta->queue_directory, item->queue_id, is_stopped, why_r);
 }
@@ -448,8 +441,7 @@ listed_line(void *context, const char *line)
 }
 
 static enum base_result
-held(const struct queue_mta *mta, int64_t deadline, struct base_buffer *ids_r,
-    const char **why_r)
+held(const struct queue_mta *mta, int64_t deadline, struct base_buffer *ids_r, const char **why_r)
 {
 	struct queue_lines lines = { .each = listed_line, .context = ids_r };
 	enum base_result result = run(mta, QUEUE_TOOL_LIST, NULL, &lines, deadline, why_r);
@@ -476,10 +468,9 @@ directory_line(void *directory, const char *line)
 static enum base_result
 open_mta(struct queue_mta *mta, const char **why_r)
 {
-	struct queue_lines lines = { .each = directory_line,
-		.context = mta->queue_directory };
-	enum base_result result = run(mta, QUEUE_TOOL_WHERE, NULL, &lines,
-	    base_tick_ms() + BASE_TOOL_MS, why_r);
+	struct queue_lines lines = { .each = directory_line, .context = mta->queue_directory };
+	enum base_result result =
+	    run(mta, QUEUE_TOOL_WHERE, NULL, &lines, base_tick_ms() + BASE_TOOL_MS, why_r);
 
 	if (result == BASE_OK && mta->queue_directory[0] == '\0') {
 		*why_r = base_why("postconf does not know the queue_directory of %s",

@@ -1,8 +1,8 @@
 /*
  * The tag header, as it is written, and what proves that one is ours: a keyed hash in two halves.
- * The first is of the hold id alone, so that a list of queue files can be proved without reading the mails; the
- * second is of the mailbox as well that the hold asks, so that a tag copied into somebody else's
- * mail never makes us write to him.
+ * The first is of the hold id alone, so that a list of queue files can be proved without reading
+ * the mails; the second is of the mailbox as well that the hold asks, so that a tag copied into
+ * somebody else's mail never makes us write to him.
  */
 #include <string.h>
 
@@ -17,14 +17,13 @@
 
 /* "id=HOLDID; action=ACTION; mac=MAC", or without its end. */
 enum base_result
-queue_tag_format(struct base_arena *arena, const char *hold_id, const char *action,
-    const char *mac, const char **value_r)
+queue_tag_format(struct base_arena *arena, const char *hold_id, const char *action, const char *mac,
+    const char **value_r)
 {
 	char *value;
 
 	if (!base_is_id(hold_id) || action[0] == '\0' ||
-	    action[strspn(action, QUEUE_TAG_ACTION)] != '\0' ||
-	    (mac != NULL && !queue_is_mac(mac)))
+	    action[strspn(action, QUEUE_TAG_ACTION)] != '\0' || (mac != NULL && !queue_is_mac(mac)))
 		return BASE_REFUSE;
 	value = base_arena_printf(arena, "id=%s; action=%s%s%s", hold_id, action,
 	    mac == NULL ? "" : "; mac=", mac == NULL ? "" : mac);
@@ -36,8 +35,7 @@ queue_tag_format(struct base_arena *arena, const char *hold_id, const char *acti
 
 /* One half, as text: of the hold id, and of the mailbox if there is one. False: no memory. */
 static bool
-half_make(const struct base_key *key, const char *hold_id, const char *mailbox,
-    char half_r[HALF])
+half_make(const struct base_key *key, const char *hold_id, const char *mailbox, char half_r[HALF])
 {
 	static const char letters[] = "abcdefghijklmnopqrstuvwxyz234567";
 	unsigned char mac[BASE_MAC_SIZE];
@@ -45,13 +43,12 @@ half_make(const struct base_key *key, const char *hold_id, const char *mailbox,
 	bool is_made;
 
 	memset(half_r, '-', HALF);
-	base_buffer_init(
-	    &data, BASE_ID_SIZE + 1 + (mailbox == NULL ? 0 : strlen(mailbox)));
+	base_buffer_init(&data, BASE_ID_SIZE + 1 + (mailbox == NULL ? 0 : strlen(mailbox)));
 	base_buffer_printf(&data, "%s ", hold_id);
 	/* a file of logins and a From may write it in different ways */
 	for (const char *c = mailbox; c != NULL && *c != '\0'; c++)
-		base_buffer_append(&data,
-		    &(char){ *c >= 'A' && *c <= 'Z' ? (char)(*c + 'a' - 'A') : *c }, 1);
+		base_buffer_append(
+		    &data, &(char){ *c >= 'A' && *c <= 'Z' ? (char)(*c + 'a' - 'A') : *c }, 1);
 	is_made = !data.failed;
 	base_key_mac(key, mailbox == NULL ? BASE_KEY_TAG : BASE_KEY_TAG_MAILBOX,
 	    base_buffer_text(&data), data.length, mac);
@@ -72,8 +69,7 @@ queue_mac_make(const struct base_key *key, const char *hold_id, const char *mail
 
 /* Does any generation of the key make this half? A mail may be held while the key changes. */
 static bool
-half_is_ours(const struct base_key *key, const char *hold_id, const char *mailbox,
-    const char *half)
+half_is_ours(const struct base_key *key, const char *hold_id, const char *mailbox, const char *half)
 {
 	const struct base_key *valid[BASE_KEY_MAX];
 	size_t count = base_key_valid(key, BASE_KEY_EVER, valid);
@@ -81,8 +77,8 @@ half_is_ours(const struct base_key *key, const char *hold_id, const char *mailbo
 	char made[HALF];
 
 	for (size_t i = 0; i < count; i++) {
-		is_ours |= half_make(valid[i], hold_id, mailbox, made) &&
-			   base_equal(made, half, HALF);
+		is_ours |=
+		    half_make(valid[i], hold_id, mailbox, made) && base_equal(made, half, HALF);
 	}
 	return is_ours;
 }

@@ -100,9 +100,8 @@ record_read(struct record record, struct queue_qf *qf)
 	int64_t version;
 
 	if (qf->version == 0) {
-		if (record.length < 2 || record.data[0] != 'V' ||
-		    !number_read(record, &version) || version < 1 ||
-		    version > QUEUE_QF_VERSION)
+		if (record.length < 2 || record.data[0] != 'V' || !number_read(record, &version) ||
+		    version < 1 || version > QUEUE_QF_VERSION)
 			return false;
 		qf->version = (int)version;
 		return true;
@@ -192,8 +191,8 @@ return_order(struct base_buffer *file_r)
 }
 
 void
-queue_qf_rewrite(const char *data, size_t length, bool is_returned, int64_t now,
-    struct base_buffer *file_r)
+queue_qf_rewrite(
+    const char *data, size_t length, bool is_returned, int64_t now, struct base_buffer *file_r)
 {
 	struct record rest = { data, length }, record;
 	int64_t created;

@@ -27,19 +27,19 @@
  *
  * WHAT IS LEFT OF ROOT
  *	oops-queued is several processes (parts.c). As root, with all rights, about 1,900 lines run:
- *	half of them here (oops-queued.c, parts.c, tools.c, handed.c, making the socket in server.c),
- *	half of base: the running of a program, the log, options, and the look at who may change a
- *	folder. They are root because postsuper and a queue run of Sendmail must be, and the socket is
- *	given away. At the start they ask postconf for one line; after that they hear fixed commands
- *	with queue ids from the worker, and run no program that another than root could change. The
- *	settings are read by oops-milter without any right, which hands over eight plain lines. No
- *	library but libc is linked.
- *	The rest, which reads requests and files that strangers wrote, is the worker: with Postfix the
- *	owner of its queue, without any capability; with Sendmail, whose queue is root's, root with the
- *	capabilities over files alone (DAC_OVERRIDE, FOWNER, CHOWN). Neither may run a program or make a
- *	socket of a network (narrow.h). Those of Postfix's commands that its owner may run (postcat,
- *	postqueue) are run by a process of that owner, which has no filter: they, as postsuper, complain
- *	of a machine where they may make no socket of a network.
+ *	half of them here (oops-queued.c, parts.c, tools.c, handed.c, making the socket in
+ *	server.c), half of base: the running of a program, the log, options, and the look at who may
+ *	change a folder. They are root because postsuper and a queue run of Sendmail must be, and
+ *	the socket is given away. At the start they ask postconf for one line; after that they hear
+ *	fixed commands with queue ids from the worker, and run no program that another than root
+ *	could change. The settings are read by oops-milter without any right, which hands over eight
+ *	plain lines. No library but libc is linked. The rest, which reads requests and files that
+ *	strangers wrote, is the worker: with Postfix the owner of its queue, without any capability;
+ *	with Sendmail, whose queue is root's, root with the capabilities over files alone
+ *	(DAC_OVERRIDE, FOWNER, CHOWN). Neither may run a program or make a socket of a network
+ *	(narrow.h). Those of Postfix's commands that its owner may run (postcat, postqueue) are run
+ *	by a process of that owner, which has no filter: they, as postsuper, complain of a machine
+ *	where they may make no socket of a network.
  *
  * WHOSE FILE IT IS
  *	The server compares text and holds no key. Who asks by a hold id that a row of the store
@@ -64,7 +64,7 @@
 #include "milter/base/result.h"
 
 #define QUEUE_MAX_ITEMS 500
-#define QUEUE_MAX_ID 64 /* bytes of an MTA's queue id */
+#define QUEUE_MAX_ID 64             /* bytes of an MTA's queue id */
 #define QUEUE_MAX_READ (100u << 20) /* bytes of a message that READ gives away */
 
 /* What is true of one queue file, after the verb was carried out. */
@@ -84,7 +84,7 @@ struct queue_item {
 	const char *queue_id;
 	const char *hold_id;
 	enum queue_status status; /* output */
-	const char *mac;	  /* output of a scan: what the tag says to prove the hold id */
+	const char *mac;          /* output of a scan: what the tag says to prove the hold id */
 };
 
 enum queue_verb { QUEUE_STATUS, QUEUE_RELEASE, QUEUE_RETURN, QUEUE_DELETE, QUEUE_STOP };
@@ -104,17 +104,17 @@ void queue_client_free(struct queue_client **client);
  * RELEASE, RETURN or DELETE that worked the status is MOVING or GONE, after a STOP HELD.
  */
 enum base_result queue_ask(struct queue_client *client, enum queue_verb verb,
-	struct queue_item *items, size_t count, const char **why_r);
+    struct queue_item *items, size_t count, const char **why_r);
 /* The message as the MTA has it, header and body. NONE: gone or foreign. */
 enum base_result queue_read(struct queue_client *client, struct base_arena *arena,
-	const char *queue_id, const char *hold_id, size_t max_bytes, char **data_r,
-	size_t *length_r, const char **why_r);
+    const char *queue_id, const char *hold_id, size_t max_bytes, char **data_r, size_t *length_r,
+    const char **why_r);
 /*
  * Every queue file on hold that carries a tag like ours: look at its `mac` before believing it.
  * The client's time is that of silence: as long as files come, more are waited for.
  */
 enum base_result queue_scan(struct queue_client *client, struct base_arena *arena,
-	struct queue_item **items_r, size_t *count_r, const char **why_r);
+    struct queue_item **items_r, size_t *count_r, const char **why_r);
 
 /* --- server ----------------------------------------------------------------------- */
 
@@ -125,25 +125,25 @@ struct queue_runners {
 
 struct queue_server_options {
 	const char *socket_path;
-	const char *mta_kind;	       /* "postfix" or "sendmail" */
-	const char *config_directory;  /* Postfix's */
-	const char *command_directory; /* of postsuper, postqueue, postcat */
-	const char *sendmail_program;  /* Sendmail's own, not a wrapper of another MTA */
-	const char *sendmail_config;   /* its sendmail.cf */
-	unsigned allowed_uid;	       /* besides 0 */
+	const char *mta_kind;             /* "postfix" or "sendmail" */
+	const char *config_directory;     /* Postfix's */
+	const char *command_directory;    /* of postsuper, postqueue, postcat */
+	const char *sendmail_program;     /* Sendmail's own, not a wrapper of another MTA */
+	const char *sendmail_config;      /* its sendmail.cf */
+	unsigned allowed_uid;             /* besides 0 */
 	void (*listening)(void *context); /* called once the socket is there; NULL: nothing */
 	void *context;
-	bool is_foreground; /* the standard streams are somebody's */
+	bool is_foreground;                  /* the standard streams are somebody's */
 	const struct queue_runners *runners; /* NULL: the process runs commands itself */
 };
 
 /*
- * Serves, as root, until *stop is set by a signal handler (the caller installs it without SA_RESTART);
- * one request at a time, each bounded in time. BROKEN: the socket cannot be made, or the MTA is
- * not usable; or a process of it died.
+ * Serves, as root, until *stop is set by a signal handler (the caller installs it without
+ * SA_RESTART); one request at a time, each bounded in time. BROKEN: the socket cannot be made, or
+ * the MTA is not usable; or a process of it died.
  */
-enum base_result queue_serve(const struct queue_server_options *options,
-	volatile int *stop, const char **why_r);
+enum base_result queue_serve(
+    const struct queue_server_options *options, volatile int *stop, const char **why_r);
 
 /* --- the settings of the server, read by a process without root ------------------------ */
 
@@ -170,12 +170,12 @@ struct queue_settings {
 };
 
 /*
- * Has the file read by a process that gave up root, and looks at what it hands over as at a stranger's
- * text. REFUSE: the file is wrong, which is told on standard error with file and line. BROKEN: no
- * answer; *why_r tells.
+ * Has the file read by a process that gave up root, and looks at what it hands over as at a
+ * stranger's text. REFUSE: the file is wrong, which is told on standard error with file and line.
+ * BROKEN: no answer; *why_r tells.
  */
 enum base_result queue_settings_get(
-	const char *path, struct queue_settings *settings_r, const char **why_r);
+    const char *path, struct queue_settings *settings_r, const char **why_r);
 
 /* --- without a server: the emergency exit (as root) ----------------------------------- */
 
@@ -195,8 +195,8 @@ struct queue_free_count {
 
 struct queue_free_options {
 	const struct queue_server_options *mta; /* socket and uid are not looked at */
-	const struct base_key *key; /* NULL: every tag like ours is believed */
-	bool is_dry;		    /* nothing is freed: FREED means that it would be */
+	const struct base_key *key;             /* NULL: every tag like ours is believed */
+	bool is_dry;                            /* nothing is freed: FREED means that it would be */
 	/* one file, of every kind but OTHERS; NULL: nothing is told */
 	void (*tell)(void *context, enum queue_fate fate, const struct queue_item *item);
 	void *context;
@@ -207,8 +207,8 @@ struct queue_free_options {
  * files say: no row, no oops-queued, no oops-milter is needed. RETRY: some failed, or the MTA
  * does not answer; it may be run again.
  */
-enum base_result queue_free_all(const struct queue_free_options *options,
-	struct queue_free_count *count_r, const char **why_r);
+enum base_result queue_free_all(
+    const struct queue_free_options *options, struct queue_free_count *count_r, const char **why_r);
 
 /* --- the tag header, spelled in one place ------------------------------------------ */
 
@@ -227,8 +227,8 @@ struct queue_tag {
  * about it. With mac NULL, "id=HOLDID; action=ACTION": of a mail that is not held, and that is
  * never ours in the queue.
  */
-enum base_result queue_tag_format(struct base_arena *arena, const char *hold_id,
-	const char *action, const char *mac, const char **value_r);
+enum base_result queue_tag_format(struct base_arena *arena, const char *hold_id, const char *action,
+    const char *mac, const char **value_r);
 /* REFUSE if the value of a tag header is none of a held mail. */
 enum base_result queue_tag_parse(const char *value, struct queue_tag *tag_r);
 bool queue_is_mac(const char *text);
@@ -237,11 +237,11 @@ bool queue_is_mac(const char *text);
 
 /* False: no memory. */
 bool queue_mac_make(const struct base_key *key, const char *hold_id, const char *mailbox,
-	char mac_r[QUEUE_MAC_SIZE]);
+    char mac_r[QUEUE_MAC_SIZE]);
 /* Did we write this hold id into a tag, with any key that the file still has? */
 bool queue_mac_proves_id(const struct base_key *key, const char *hold_id, const char *mac);
 /* And was it this mailbox, in whatever case, that we would have asked about the mail? */
-bool queue_mac_proves_mailbox(const struct base_key *key, const char *hold_id,
-	const char *mailbox, const char *mac);
+bool queue_mac_proves_mailbox(
+    const struct base_key *key, const char *hold_id, const char *mailbox, const char *mac);
 
 #endif

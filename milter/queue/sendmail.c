@@ -65,8 +65,8 @@ is_asked_about(const struct queue_look *looks, size_t count, const char *queue_i
  * such names, too, and some of them may be parts of one hold: those are among the `count` looks.
  */
 static void
-look_whole(const struct queue_mta *mta, struct queue_look *look,
-    const struct queue_look *looks, size_t count)
+look_whole(const struct queue_mta *mta, struct queue_look *look, const struct queue_look *looks,
+    size_t count)
 {
 	enum queue_status status = look_one(mta, look->queue_id, look);
 	const char *hold_id = look->hold_id, *why;
@@ -102,13 +102,12 @@ look_whole(const struct queue_mta *mta, struct queue_look *look,
 
 /* What is not there is gone, as long as the queue is the one in which it was. */
 static void
-look_known(struct queue_mta *mta, struct queue_look *look, const struct queue_look *looks,
-    size_t count)
+look_known(
+    struct queue_mta *mta, struct queue_look *look, const struct queue_look *looks, size_t count)
 {
 	look_whole(mta, look, looks, count);
 	if (look->status == QUEUE_GONE) {
-		mta->is_away =
-		    !queue_known_is_there(&mta->known, &mta->mqueue, look->queue_id);
+		mta->is_away = !queue_known_is_there(&mta->known, &mta->mqueue, look->queue_id);
 		if (mta->is_away)
 			look->status = QUEUE_FAILED;
 	} else if ((look->status == QUEUE_HELD || look->status == QUEUE_MOVING) &&
@@ -151,8 +150,7 @@ list_in(void *context, const struct queue_directory *directory, const char **why
 		return BASE_BROKEN;
 	}
 	while ((entry = readdir(names)) != NULL) {
-		if (strncmp(entry->d_name, "hf", 2) == 0 &&
-		    queue_is_queue_id(entry->d_name + 2))
+		if (strncmp(entry->d_name, "hf", 2) == 0 && queue_is_queue_id(entry->d_name + 2))
 			base_buffer_printf(ids, "%s\n", entry->d_name + 2);
 	}
 	closedir(names);
@@ -160,8 +158,7 @@ list_in(void *context, const struct queue_directory *directory, const char **why
 }
 
 static enum base_result
-held(const struct queue_mta *mta, int64_t deadline, struct base_buffer *ids_r,
-    const char **why_r)
+held(const struct queue_mta *mta, int64_t deadline, struct base_buffer *ids_r, const char **why_r)
 {
 	enum base_result result = queue_mqueue_each(&mta->mqueue, list_in, ids_r, why_r);
 
@@ -175,8 +172,8 @@ held(const struct queue_mta *mta, int64_t deadline, struct base_buffer *ids_r,
 
 /* Does the verb to one held message; whose it is is asked again, under the lock. */
 static enum base_result
-act_on(const struct queue_mta *mta, enum queue_verb verb, struct queue_item *item,
-    const char **why_r)
+act_on(
+    const struct queue_mta *mta, enum queue_verb verb, struct queue_item *item, const char **why_r)
 {
 	struct queue_message message;
 	enum base_result result = queue_message_open(mta, item->queue_id, &message, why_r);
@@ -209,15 +206,12 @@ run(const struct queue_mta *mta, const struct queue_item *items, size_t count, s
     int64_t deadline, const char **why_r)
 {
 	const char *ids[QUEUE_MAX_ITEMS / MAX_RUNS + 1];
-	struct queue_command command = {
-		.tool = QUEUE_TOOL_RUN, .ids = ids, .deadline = deadline
-	};
+	struct queue_command command = { .tool = QUEUE_TOOL_RUN, .ids = ids, .deadline = deadline };
 
 	for (size_t i = first; i < count; i += MAX_RUNS)
 		if (items[i].status == QUEUE_MOVING)
 			ids[command.count++] = items[i].queue_id;
-	return command.count == 0 ? BASE_OK
-				  : queue_tool_run(mta->options, &command, why_r);
+	return command.count == 0 ? BASE_OK : queue_tool_run(mta->options, &command, why_r);
 }
 
 /* Is this envelope a part of what one of the items was split into, by its name? */
@@ -264,8 +258,7 @@ pieces_read(const struct queue_mta *mta, const struct queue_item *items, size_t 
 
 /* The pieces of one item, and at last itself, one a line. */
 static void
-pieces_choose(
-    const char *pieces, const struct queue_item *item, struct base_buffer *ids_r)
+pieces_choose(const char *pieces, const struct queue_item *item, struct base_buffer *ids_r)
 {
 	char id[QUEUE_MAX_ID + 1], hold_id[BASE_ID_SIZE];
 
@@ -283,8 +276,8 @@ pieces_choose(
  * another message of the same client, are left alone.
  */
 static enum base_result
-act_on_all(struct queue_mta *mta, enum queue_verb verb, struct queue_item *item,
-    const char *pieces, int64_t deadline, const char **why_r)
+act_on_all(struct queue_mta *mta, enum queue_verb verb, struct queue_item *item, const char *pieces,
+    int64_t deadline, const char **why_r)
 {
 	struct queue_look look = { .queue_id = item->queue_id, .hold_id = item->hold_id };
 	char *rest, *id;
@@ -299,9 +292,9 @@ act_on_all(struct queue_mta *mta, enum queue_verb verb, struct queue_item *item,
 	}
 	rest = ids.data;
 	while (result == BASE_OK && rest != NULL && (id = strsep(&rest, "\n")) != NULL) {
-		struct queue_item piece = { .queue_id = id,
-			.hold_id = item->hold_id,
-			.status = QUEUE_HELD };
+		struct queue_item piece = {
+			.queue_id = id, .hold_id = item->hold_id, .status = QUEUE_HELD
+		};
 
 		if (!is_held_piece(mta, id, item->hold_id))
 			continue;
@@ -340,8 +333,8 @@ act(struct queue_mta *mta, enum queue_verb verb, struct queue_item *items, size_
 		why = read == BASE_OK ? "there was no time left" : *why_r;
 		result = read != BASE_OK || base_tick_ms() > deadline
 			     ? BASE_RETRY
-			     : act_on_all(mta, verb, &items[i], base_buffer_text(&pieces),
-				   deadline, &why);
+			     : act_on_all(
+				   mta, verb, &items[i], base_buffer_text(&pieces), deadline, &why);
 		if (result != BASE_OK) {
 			items[i].status = QUEUE_FAILED;
 			*why_r = why;
@@ -364,8 +357,7 @@ act(struct queue_mta *mta, enum queue_verb verb, struct queue_item *items, size_
 
 /* One envelope. */
 static enum base_result
-mark_one(
-    const struct queue_mta *mta, const char *queue_id, bool is_stopped, const char **why_r)
+mark_one(const struct queue_mta *mta, const char *queue_id, bool is_stopped, const char **why_r)
 {
 	struct queue_message message;
 	enum base_result result = queue_message_open(mta, queue_id, &message, why_r);
@@ -382,8 +374,8 @@ mark_one(
 
 /* All envelopes that the message was split into, as far as they are on hold. */
 static enum base_result
-mark(const struct queue_mta *mta, const struct queue_item *item, bool is_stopped,
-    const char **why_r)
+mark(
+    const struct queue_mta *mta, const struct queue_item *item, bool is_stopped, const char **why_r)
 {
 	enum base_result result;
 	struct base_buffer ids;
@@ -442,8 +434,7 @@ open_mta(struct queue_mta *mta, const char **why_r)
 	    queue_known_learn(&mta->known, &mta->mqueue, why_r) != BASE_OK)
 		return BASE_BROKEN;
 	if (mta->known.count == 0) {
-		*why_r =
-		    base_why("%s: there is no such directory", mta->mqueue.patterns[0]);
+		*why_r = base_why("%s: there is no such directory", mta->mqueue.patterns[0]);
 		return BASE_BROKEN;
 	}
 	return BASE_OK;

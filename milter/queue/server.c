@@ -40,8 +40,7 @@ struct request {
 const struct queue_driver *
 queue_driver_for(const char *mta_kind)
 {
-	static const struct queue_driver *const drivers[] = { &queue_postfix,
-		&queue_sendmail };
+	static const struct queue_driver *const drivers[] = { &queue_postfix, &queue_sendmail };
 
 	for (size_t i = 0; i < sizeof(drivers) / sizeof(drivers[0]); i++) {
 		if (strcmp(mta_kind, drivers[i]->kind) == 0)
@@ -66,10 +65,9 @@ stale_remove(const char *socket_path, const struct sockaddr_un *address, const c
 		return BASE_BROKEN;
 	}
 	fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
-	error =
-	    fd >= 0 && connect(fd, (const struct sockaddr *)address, sizeof(*address)) == 0
-		? 0
-		: errno;
+	error = fd >= 0 && connect(fd, (const struct sockaddr *)address, sizeof(*address)) == 0
+		    ? 0
+		    : errno;
 	if (fd >= 0)
 		close(fd);
 	if (error != ECONNREFUSED || unlink(socket_path) != 0) {
@@ -160,8 +158,8 @@ hear(struct server *server, struct request *request, const char **why_r)
 	for (size_t i = 0; result == BASE_OK && i < request->head.count; i++) {
 		result = queue_wire_line(&server->wire, request->lines[i], why_r);
 		if (result == BASE_OK)
-			result = queue_item_parse(request->lines[i],
-			    &request->items[i].queue_id, &request->items[i].hold_id, why_r);
+			result = queue_item_parse(request->lines[i], &request->items[i].queue_id,
+			    &request->items[i].hold_id, why_r);
 	}
 	return result;
 }
@@ -213,8 +211,7 @@ mark(struct server *server, struct request *request, bool is_stopped, const char
 		struct queue_item *item = &request->items[i];
 		const char *why = "";
 
-		if (item->status != QUEUE_HELD ||
-		    (!is_stopped && !request->looks[i].is_stopped) ||
+		if (item->status != QUEUE_HELD || (!is_stopped && !request->looks[i].is_stopped) ||
 		    server->driver->mark(&server->mta, item, is_stopped, &why) == BASE_OK)
 			continue;
 		item->status = QUEUE_FAILED;
@@ -235,8 +232,8 @@ act(struct server *server, struct request *request, const char **why_r)
 		return mark(server, request, true, why_r);
 	if (verb == QUEUE_RELEASE)
 		marked = mark(server, request, false, why_r);
-	acted = server->driver->act(&server->mta, verb, request->items, request->head.count,
-	    server->wire.deadline, why_r);
+	acted = server->driver->act(
+	    &server->mta, verb, request->items, request->head.count, server->wire.deadline, why_r);
 	return acted == BASE_OK ? marked : acted;
 }
 
@@ -260,19 +257,17 @@ serve_verb(struct server *server, struct request *request)
 	}
 	if (verb != QUEUE_STATUS && ours > 0) {
 		acted = act(server, request, &why);
-		base_log(acted == BASE_OK ? BASE_LOG_INFO : BASE_LOG_WARNING,
-		    "%s of %zu files: %s", queue_verb_str(verb), ours,
-		    acted == BASE_OK ? "done" : why);
+		base_log(acted == BASE_OK ? BASE_LOG_INFO : BASE_LOG_WARNING, "%s of %zu files: %s",
+		    queue_verb_str(verb), ours, acted == BASE_OK ? "done" : why);
 	}
 	base_buffer_init(&answer, (QUEUE_MAX_ITEMS + 1) * QUEUE_MAX_LINE);
 	for (size_t i = 0; i < count; i++)
-		base_buffer_printf(&answer, "%s %s\n", items[i].queue_id,
-		    queue_status_str(items[i].status));
+		base_buffer_printf(
+		    &answer, "%s %s\n", items[i].queue_id, queue_status_str(items[i].status));
 	base_buffer_puts(&answer, "END\n");
 	if (answer.failed)
 		answer_error(server, "out of memory");
-	else if (queue_wire_send(&server->wire, answer.data, answer.length, &why) !=
-		 BASE_OK)
+	else if (queue_wire_send(&server->wire, answer.data, answer.length, &why) != BASE_OK)
 		base_log(BASE_LOG_WARNING, "answer not taken: %s", why);
 	base_buffer_free(&answer);
 }
@@ -292,8 +287,8 @@ serve_read(struct server *server, struct request *request)
 	status = item->status;
 	base_buffer_init(&message, QUEUE_MAX_READ);
 	if ((status == QUEUE_HELD || status == QUEUE_MOVING) &&
-	    server->driver->read(&server->mta, item->queue_id, server->wire.deadline,
-		&message, &why) != BASE_OK) {
+	    server->driver->read(
+		&server->mta, item->queue_id, server->wire.deadline, &message, &why) != BASE_OK) {
 		base_log(BASE_LOG_WARNING, "READ %s: %s", item->queue_id, why);
 		status = QUEUE_FAILED;
 	}
@@ -301,12 +296,11 @@ serve_read(struct server *server, struct request *request)
 		n = snprintf(line, sizeof(line), "%s %s %zu\n", item->queue_id,
 		    queue_status_str(status), message.length);
 	else
-		n = snprintf(line, sizeof(line), "%s %s\n", item->queue_id,
-		    queue_status_str(status));
+		n = snprintf(
+		    line, sizeof(line), "%s %s\n", item->queue_id, queue_status_str(status));
 	if (queue_wire_send(&server->wire, line, (size_t)n, &why) == BASE_OK &&
 	    (status == QUEUE_FAILED || message.length == 0 ||
-		queue_wire_send(&server->wire, message.data, message.length, &why) ==
-		    BASE_OK))
+		queue_wire_send(&server->wire, message.data, message.length, &why) == BASE_OK))
 		queue_wire_send(&server->wire, "END\n", 4, &why);
 	base_buffer_free(&message);
 }
@@ -326,8 +320,8 @@ scan_some(struct server *server, struct queue_look *looks, size_t count, const c
 			*why_r = "the MTA's tools do not answer";
 			result = BASE_RETRY;
 		} else if (looks[i].status == QUEUE_HELD) {
-			n = snprintf(line, sizeof(line), "%s %s %s\n",
-			    looks[i].queue_id, looks[i].tag.hold_id, looks[i].tag.mac);
+			n = snprintf(line, sizeof(line), "%s %s %s\n", looks[i].queue_id,
+			    looks[i].tag.hold_id, looks[i].tag.mac);
 			result = queue_wire_send(&server->wire, line, (size_t)n, why_r);
 		}
 	}

@@ -9,8 +9,8 @@
 #include "milter/base/result.h"
 #include "milter/queue/internal.h"
 
-#define MAX_DEPTH                                                                          \
-	3 /* of directories below one queue: hash_queue_depth is 1 unless changed */
+/* of directories below one queue: hash_queue_depth is 1 unless changed */
+#define MAX_DEPTH 3
 
 /* A file that is looked for. */
 struct search {
@@ -24,12 +24,11 @@ struct search {
 static enum base_result
 result_of(int error)
 {
-	return error == ENOENT || error == ENOTDIR || error == ELOOP ? BASE_NONE
-								      : BASE_RETRY;
+	return error == ENOENT || error == ENOTDIR || error == ELOOP ? BASE_NONE : BASE_RETRY;
 }
 
-static enum base_result directory_search(int parent, const char *name, int depth,
-    struct search *search);
+static enum base_result directory_search(
+    int parent, const char *name, int depth, struct search *search);
 
 /* Looks in those below one directory that hashing makes. */
 static enum base_result
@@ -79,14 +78,12 @@ directory_search(int parent, const char *name, int depth, struct search *search)
 }
 
 enum base_result
-queue_spool_find(
-    const char *queue_directory, const char *queue_id, struct queue_spot *spot_r)
+queue_spool_find(const char *queue_directory, const char *queue_id, struct queue_spot *spot_r)
 {
 	/* Twice round the way a released file goes: it may move while we look. */
-	static const char *const queues[] = { "hold", "deferred", "incoming", "active",
-		"deferred", "incoming", "active", "maildrop" };
-	int spool =
-	    open(queue_directory, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+	static const char *const queues[] = { "hold", "deferred", "incoming", "active", "deferred",
+		"incoming", "active", "maildrop" };
+	int spool = open(queue_directory, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
 	struct search search = { .queue_id = queue_id, .directory = -1 };
 	enum base_result result = BASE_NONE;
 	size_t i;
@@ -106,11 +103,8 @@ enum base_result
 queue_spool_mark(
     const char *queue_directory, const char *queue_id, bool is_stopped, const char **why_r)
 {
-	int spool =
-	    open(queue_directory, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
-	struct search search = {
-		.queue_id = queue_id, .directory = -1, .is_wanted = true
-	};
+	int spool = open(queue_directory, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+	struct search search = { .queue_id = queue_id, .directory = -1, .is_wanted = true };
 	enum base_result result =
 	    spool < 0 ? BASE_RETRY : directory_search(spool, "hold", 0, &search);
 	int file = -1;
@@ -119,8 +113,8 @@ queue_spool_mark(
 	if (spool >= 0)
 		close(spool);
 	if (result == BASE_OK)
-		file = openat(search.directory, queue_id,
-		    O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
+		file = openat(
+		    search.directory, queue_id, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
 	if (result == BASE_OK && (file < 0 || !queue_mark_set(file, is_stopped))) {
 		*why_r = base_why("%s cannot be marked: %s", queue_id, strerror(errno));
 		result = BASE_RETRY;

@@ -10,8 +10,7 @@
 bool
 queue_is_mac(const char *text)
 {
-	return strspn(text, MAC_LETTERS) == QUEUE_MAC_LENGTH &&
-	       text[QUEUE_MAC_LENGTH] == '\0';
+	return strspn(text, MAC_LETTERS) == QUEUE_MAC_LENGTH && text[QUEUE_MAC_LENGTH] == '\0';
 }
 
 /* Steps over a word if the text begins with it. */

@@ -43,10 +43,8 @@ static const struct {
 	bool needs_root; /* else the owner of the queue may run it */
 	bool hides_errors;
 } tools[] = {
-	[QUEUE_TOOL_WHERE] = { "postconf", { "-h", "queue_directory" }, 0,
-	    .hides_errors = true },
-	[QUEUE_TOOL_LOOK] = { "postcat", { "-e", "-h", "-q" },
-	    .max_ids = MAX_ARGUMENTS },
+	[QUEUE_TOOL_WHERE] = { "postconf", { "-h", "queue_directory" }, 0, .hides_errors = true },
+	[QUEUE_TOOL_LOOK] = { "postcat", { "-e", "-h", "-q" }, .max_ids = MAX_ARGUMENTS },
 	[QUEUE_TOOL_HEADER] = { "postcat", { "-h", "-q" }, .max_ids = 1 },
 	[QUEUE_TOOL_READ] = { "postcat", { "-b", "-h", "-q" }, 1, .hides_errors = true },
 	[QUEUE_TOOL_LIST] = { "postqueue", { "-j" }, 0, .hides_errors = true },
@@ -75,10 +73,9 @@ tool_place(const struct queue_server_options *options, enum queue_tool tool,
     char path_r[QUEUE_MAX_PATH], const char *argv_r[3])
 {
 	bool is_sendmail = tool == QUEUE_TOOL_RUN;
-	int n = is_sendmail
-		    ? snprintf(path_r, QUEUE_MAX_PATH, "%s", options->sendmail_program)
-		    : snprintf(path_r, QUEUE_MAX_PATH, "%s/%s", options->command_directory,
-			  tools[tool].program);
+	int n = is_sendmail ? snprintf(path_r, QUEUE_MAX_PATH, "%s", options->sendmail_program)
+			    : snprintf(path_r, QUEUE_MAX_PATH, "%s/%s", options->command_directory,
+				  tools[tool].program);
 
 	argv_r[0] = tools[tool].program;
 	argv_r[1] = is_sendmail ? "-C" : "-c";
@@ -94,8 +91,11 @@ tool_exec(const struct queue_server_options *options, const struct queue_command
 	const char *argv[3 + 4 + MAX_ARGUMENTS + 1] = { NULL };
 	char path[QUEUE_MAX_PATH], ids[MAX_ARGUMENTS][QUEUE_MAX_ID + 4];
 	const char *prefix = command->tool == QUEUE_TOOL_RUN ? "-qI" : "";
-	struct base_tool tool = { .path = path, .argv = argv, .output = command->output,
-		.context = command->context, .deadline = command->deadline,
+	struct base_tool tool = { .path = path,
+		.argv = argv,
+		.output = command->output,
+		.context = command->context,
+		.deadline = command->deadline,
 		.with_errors = !tools[command->tool].hides_errors };
 	enum base_result result = BASE_BROKEN;
 	struct base_buffer input;
@@ -123,8 +123,8 @@ tool_exec(const struct queue_server_options *options, const struct queue_command
 		result = base_tool_run(&tool, &status, why_r);
 	base_buffer_free(&input);
 	if (result == BASE_OK && status != 0) {
-		*why_r = base_why("%s %s ended with status %d", argv[0],
-		    argv[3] == NULL ? "" : argv[3], status);
+		*why_r = base_why(
+		    "%s %s ended with status %d", argv[0], argv[3] == NULL ? "" : argv[3], status);
 		result = BASE_RETRY;
 	}
 	return result;
@@ -211,8 +211,8 @@ answer_hear(int fd, const struct queue_command *command, const char **why_r)
 }
 
 enum base_result
-queue_tool_run(const struct queue_server_options *options,
-    const struct queue_command *command, const char **why_r)
+queue_tool_run(const struct queue_server_options *options, const struct queue_command *command,
+    const char **why_r)
 {
 	struct head head = { .what = command->tool, .deadline = command->deadline };
 	struct base_buffer ids;
@@ -221,8 +221,7 @@ queue_tool_run(const struct queue_server_options *options,
 
 	if (options->runners == NULL)
 		return tool_exec(options, command, why_r);
-	fd = tools[command->tool].needs_root ? options->runners->root
-					     : options->runners->owner;
+	fd = tools[command->tool].needs_root ? options->runners->root : options->runners->owner;
 	base_buffer_init(&ids, IDS_SIZE);
 	for (size_t i = 0; i < command->count; i++)
 		base_buffer_printf(&ids, "%s\n", command->ids[i]);

@@ -12,8 +12,7 @@
 #include "milter/base/result.h"
 #include "milter/queue/internal.h"
 
-static const char *const verbs[] = { "STATUS", "RELEASE", "RETURN", "DELETE",
-	"STOP" };
+static const char *const verbs[] = { "STATUS", "RELEASE", "RETURN", "DELETE", "STOP" };
 static const char *const statuses[] = { "HELD", "MOVING", "GONE", "FOREIGN", "FAILED" };
 
 #define COUNT_OF(array) (sizeof(array) / sizeof((array)[0]))
@@ -48,8 +47,7 @@ count_parse(const char *text, size_t max, size_t *count_r)
 {
 	size_t digits = strspn(text, "0123456789");
 
-	if (digits == 0 || digits > 6 || text[digits] != '\0' ||
-	    (text[0] == '0' && digits > 1))
+	if (digits == 0 || digits > 6 || text[digits] != '\0' || (text[0] == '0' && digits > 1))
 		return false;
 	*count_r = strtoul(text, NULL, 10);
 	return *count_r <= max;
@@ -102,8 +100,7 @@ queue_request_parse(const char *line, struct queue_request *request_r, const cha
 
 /* QUEUEID SP HOLDID. */
 enum base_result
-queue_item_parse(
-    char *line, const char **queue_id_r, const char **hold_id_r, const char **why_r)
+queue_item_parse(char *line, const char **queue_id_r, const char **hold_id_r, const char **why_r)
 {
 	char *space = strchr(line, ' ');
 
@@ -143,8 +140,7 @@ wait_for(struct queue_wire *wire, short events, const char **why_r)
 			return BASE_RETRY;
 		}
 		if (errno != EINTR) {
-			*why_r =
-			    base_why("cannot wait for the socket: %s", strerror(errno));
+			*why_r = base_why("cannot wait for the socket: %s", strerror(errno));
 			return BASE_RETRY;
 		}
 	}
@@ -171,8 +167,7 @@ queue_wire_fill(struct queue_wire *wire, const char **why_r)
 			return BASE_NONE;
 		}
 		if (errno != EINTR && errno != EAGAIN) {
-			*why_r =
-			    base_why("cannot read from the socket: %s", strerror(errno));
+			*why_r = base_why("cannot read from the socket: %s", strerror(errno));
 			return BASE_RETRY;
 		}
 	}
@@ -205,8 +200,7 @@ queue_wire_line(struct queue_wire *wire, char line_r[QUEUE_MAX_LINE], const char
 
 /* All of it. */
 enum base_result
-queue_wire_send(
-    struct queue_wire *wire, const void *data, size_t length, const char **why_r)
+queue_wire_send(struct queue_wire *wire, const void *data, size_t length, const char **why_r)
 {
 	const char *rest = data;
 
@@ -221,8 +215,7 @@ queue_wire_send(
 			rest += n;
 			length -= (size_t)n;
 		} else if (errno != EINTR && errno != EAGAIN) {
-			*why_r =
-			    base_why("cannot write to the socket: %s", strerror(errno));
+			*why_r = base_why("cannot write to the socket: %s", strerror(errno));
 			return BASE_RETRY;
 		}
 	}
@@ -236,8 +229,8 @@ queue_address(const char *socket_path, struct sockaddr_un *address_r, const char
 	size_t length = strlen(socket_path);
 
 	if (socket_path[0] != '/' || length >= sizeof(address_r->sun_path)) {
-		*why_r = base_why("%s: not an absolute path of at most %zu bytes",
-		    socket_path, sizeof(address_r->sun_path) - 1);
+		*why_r = base_why("%s: not an absolute path of at most %zu bytes", socket_path,
+		    sizeof(address_r->sun_path) - 1);
 		return BASE_REFUSE;
 	}
 	memset(address_r, 0, sizeof(*address_r));

@@ -30,8 +30,8 @@ first_person(const struct judge_score *score)
 
 /* One line of output. */
 static enum base_result
-line_print(void *context, const struct replay_line *line,
-    const struct evaluation *evaluation, const char **why_r)
+line_print(void *context, const struct replay_line *line, const struct evaluation *evaluation,
+    const char **why_r)
 {
 	const struct replay_options *options = context;
 	const struct judge_score *score = &evaluation->score;
@@ -54,8 +54,8 @@ replay_backtest(const struct replay_options *options, const struct settings *set
     const struct judge_scorecard *scorecard, const char **why_r)
 {
 	struct replay_options context = *options;
-	enum base_result result = replay_run(options->input, options->name, settings,
-	    scorecard, line_print, &context, why_r);
+	enum base_result result = replay_run(
+	    options->input, options->name, settings, scorecard, line_print, &context, why_r);
 
 	if (fflush(options->output) != 0 && result == BASE_OK) {
 		*why_r = base_why("cannot write: %s", strerror(errno));

@@ -26,8 +26,8 @@ actor_find(const struct settings *settings, const struct mail_transaction *trans
 		return "";
 	for (size_t i = 0; i < 2; i++)
 		for (size_t d = 0; d < settings->identity.local_domain_count; d++)
-			if (strcmp(mail_domain_of(names[i]),
-				settings->identity.local_domains[d]) == 0)
+			if (strcmp(mail_domain_of(names[i]), settings->identity.local_domains[d]) ==
+			    0)
 				return names[i];
 	return "";
 }
@@ -39,8 +39,8 @@ replay_import_progress(const struct replay_import *import)
 	bool is_over = import->total && import->done > import->total;
 
 	if (import->options.progress)
-		import->options.progress(import->options.context,
-		    is_over ? import->total : import->done, import->total);
+		import->options.progress(
+		    import->options.context, is_over ? import->total : import->done, import->total);
 }
 
 /* Begins a batch, however long somebody else writes. */
@@ -68,8 +68,8 @@ batch_end(struct replay_import *import, const char **why_r)
 /* What the judge would have said, for the site's own percentile. */
 static enum base_result
 mail_judge(struct replay_import *import, struct base_arena *arena, const char *actor,
-    const struct mail_transaction *transaction, const struct audience *audience,
-    double *score_r, const char **why_r)
+    const struct mail_transaction *transaction, const struct audience *audience, double *score_r,
+    const char **why_r)
 {
 	const struct replay_import_options *options = &import->options;
 	const struct evaluate_sources sources = { options->settings, options->key,
@@ -77,15 +77,14 @@ mail_judge(struct replay_import *import, struct base_arena *arena, const char *a
 	const struct identity identity = {
 		.proof = IDENTITY_LOGIN, .actor = actor, .person = actor, .is_local = true
 	};
-	struct evaluation evaluation = { .facts = { .transaction = transaction,
-					     .identity = &identity,
-					     .audience = audience } };
+	struct evaluation evaluation = {
+		.facts = { .transaction = transaction, .identity = &identity, .audience = audience }
+	};
 	enum base_result result = evaluate_recall(&sources, arena, &evaluation, why_r);
 
 	if (result == BASE_OK)
 		result = evaluate_score(&sources, arena, &evaluation, why_r);
-	if (result == BASE_OK && evaluation.score.body_may_tell &&
-	    transaction->text_length > 0) {
+	if (result == BASE_OK && evaluation.score.body_may_tell && transaction->text_length > 0) {
 		/* the daemon asks for it where it could decide */
 		evaluation.facts.has_body = true;
 		result = evaluate_score(&sources, arena, &evaluation, why_r);
@@ -98,33 +97,29 @@ mail_judge(struct replay_import *import, struct base_arena *arena, const char *a
 /* Learns a mail that was not known, inside a batch. */
 static enum base_result
 mail_learn(struct replay_import *import, struct base_arena *arena, const char *actor,
-    const struct mail_transaction *transaction, const struct audience *audience,
-    const char **why_r)
+    const struct mail_transaction *transaction, const struct audience *audience, const char **why_r)
 {
 	const struct replay_import_options *options = &import->options;
 	size_t people = audience_people(audience, 0), length;
 	const void *lesson;
 	double score = -1;
-	enum base_result result = memory_lesson(options->key, arena, actor, transaction,
-	    people, score, &lesson, &length, why_r);
+	enum base_result result = memory_lesson(
+	    options->key, arena, actor, transaction, people, score, &lesson, &length, why_r);
 
 	if (result == BASE_OK)
-		result = memory_import_known(
-		    options->memory, options->key, lesson, length, why_r);
+		result = memory_import_known(options->memory, options->key, lesson, length, why_r);
 	if (result == BASE_OK)
 		import->count.known++;
 	if (result != BASE_NONE)
 		return result;
 	result = BASE_OK;
 	if (*actor)
-		result =
-		    mail_judge(import, arena, actor, transaction, audience, &score, why_r);
+		result = mail_judge(import, arena, actor, transaction, audience, &score, why_r);
 	if (result == BASE_OK)
-		result = memory_lesson(options->key, arena, actor, transaction, people,
-		    score, &lesson, &length, why_r);
+		result = memory_lesson(options->key, arena, actor, transaction, people, score,
+		    &lesson, &length, why_r);
 	if (result == BASE_OK)
-		result =
-		    memory_import(options->memory, options->key, lesson, length, why_r);
+		result = memory_import(options->memory, options->key, lesson, length, why_r);
 	if (result == BASE_OK)
 		import->count.learned++;
 	return result;
@@ -165,8 +160,8 @@ mail_count(const struct replay_import *import, const char *actor,
 
 /* One mail, in the order in which they come. */
 enum base_result
-replay_import_mail(void *context, struct base_arena *arena,
-    struct mail_transaction *transaction, const char **why_r)
+replay_import_mail(void *context, struct base_arena *arena, struct mail_transaction *transaction,
+    const char **why_r)
 {
 	struct replay_import *import = context;
 	struct audience audience;
@@ -235,8 +230,7 @@ replay_import_free(struct replay_import **import)
 }
 
 enum base_result
-replay_import_end(
-    struct replay_import *import, struct replay_count *count_r, const char **why_r)
+replay_import_end(struct replay_import *import, struct replay_count *count_r, const char **why_r)
 {
 	enum base_result result = batch_end(import, why_r);
 

@@ -26,8 +26,9 @@
  *	else, compressed, a malformed line of a history, or a file or
  *	Maildir of which nothing at all could be read as what it is said to be. A file
  *	that is said to be a log must have one line with a stamp, unless it is empty. RETRY:
- *	the store was busy for a minute, or the job was told to end (base_interrupted()). BROKEN: memory, store, or reading failed. In logs and
- *	mailboxes what is malformed is counted and passed over.
+ *	the store was busy for a minute, or the job was told to end (base_interrupted()). BROKEN:
+ *	memory, store, or reading failed. In logs and mailboxes what is malformed is counted and
+ *	passed over.
  */
 #ifndef OOPS_REPLAY_IMPORT_H
 #define OOPS_REPLAY_IMPORT_H
@@ -83,8 +84,8 @@ struct replay_import;
 struct replay_import *replay_import_new(const struct replay_import_options *options);
 void replay_import_free(struct replay_import **import);
 /* One input; "-" is standard input. */
-enum base_result replay_import_file(struct replay_import *import, const char *path,
-    enum replay_format format, const char **why_r);
+enum base_result replay_import_file(
+    struct replay_import *import, const char *path, enum replay_format format, const char **why_r);
 /* Writes what is still to be written, and counts. NONE: there was nothing to read in any input. */
 enum base_result replay_import_end(
     struct replay_import *import, struct replay_count *count_r, const char **why_r);
@@ -101,8 +102,7 @@ struct replay_log;
 #define REPLAY_LOG_MAX_BYTES (256u << 10) /* of one mail's recipients */
 #define REPLAY_LOG_MAX_LINE 65536
 
-struct replay_log *replay_log_new(
-    struct base_arena *arena, replay_mail_fn *each, void *context);
+struct replay_log *replay_log_new(struct base_arena *arena, replay_mail_fn *each, void *context);
 void replay_log_free(struct replay_log **log);
 /* When the lines end: their stamps have no year. Seconds since 1970. */
 void replay_log_until(struct replay_log *log, int64_t until);
@@ -117,8 +117,8 @@ enum base_result replay_log_line(
     struct replay_log *log, const char *line, size_t length, const char **why_r);
 
 /* A message on disk, with its Date as the time. REFUSE: no header or no date. */
-enum base_result replay_message_read(struct base_arena *arena, const char *data,
-    size_t length, struct mail_transaction **transaction_r, const char **why_r);
+enum base_result replay_message_read(struct base_arena *arena, const char *data, size_t length,
+    struct mail_transaction **transaction_r, const char **why_r);
 /* RFC 5322 3.3; false: not a date. */
 bool replay_date_parse(const char *text, int64_t *time_r);
 

@@ -12,8 +12,8 @@
 
 #include "milter/replay/import.h"
 
-#define MAX_WORDS 12	/* of a date that are read */
-#define MAX_WORD 32	/* bytes */
+#define MAX_WORDS 12 /* of a date that are read */
+#define MAX_WORD 32  /* bytes */
 
 /* What the words of a date have told so far; -1: not yet. */
 struct date {
@@ -237,8 +237,8 @@ replay_date_parse(const char *text, int64_t *time_r)
 	time_t time;
 
 	words_read(text, &date);
-	if (date.year < 0 || date.month < 0 || date.month > 11 || date.day < 1 ||
-	    date.day > 31 || date.hour < 0)
+	if (date.year < 0 || date.month < 0 || date.month > 11 || date.day < 1 || date.day > 31 ||
+	    date.hour < 0)
 		return false;
 	parts.tm_year = date.year - 1900;
 	parts.tm_mon = date.month;

@@ -35,8 +35,7 @@ tsv_read(struct replay_import *import, FILE *input, const char *name, const char
 		if (result == BASE_OK && line.is_probe)
 			import->count.skipped++;
 		else if (result == BASE_OK)
-			result = replay_import_mail(
-			    import, import->arena, line.transaction, why_r);
+			result = replay_import_mail(import, import->arena, line.transaction, why_r);
 	}
 	replay_reader_free(&reader);
 	return result == BASE_NONE ? BASE_OK : result;
@@ -76,9 +75,9 @@ log_read(struct replay_import *import, FILE *input, const char **why_r)
 	struct stat status;
 
 	*why_r = "no memory";
-	replay_log_until(import->log,
-	    fstat(fileno(input), &status) == 0 && S_ISREG(status.st_mode) ? status.st_mtime
-									  : import->now);
+	replay_log_until(import->log, fstat(fileno(input), &status) == 0 && S_ISREG(status.st_mode)
+					  ? status.st_mtime
+					  : import->now);
 	while (result == BASE_OK) {
 		result = line_read(input, line, REPLAY_LOG_MAX_LINE, &length);
 		if (result != BASE_OK)
@@ -96,8 +95,7 @@ log_read(struct replay_import *import, FILE *input, const char **why_r)
 
 /* One whole message: what is malformed is counted. */
 static enum base_result
-message_take(
-    struct replay_import *import, const char *data, size_t length, const char **why_r)
+message_take(struct replay_import *import, const char *data, size_t length, const char **why_r)
 {
 	struct mail_transaction *transaction;
 	enum base_result result;
@@ -128,8 +126,8 @@ is_time(const char *text)
 	unsigned day, hour, minute;
 
 	return is_name(text, "MonTueWedThuFriSatSun") && text[3] == ' ' &&
-	       is_name(text + 4, "JanFebMarAprMayJunJulAugSepOctNovDec") &&
-	       text[7] == ' ' && sscanf(text + 8, "%2u %2u:%2u", &day, &hour, &minute) == 3;
+	       is_name(text + 4, "JanFebMarAprMayJunJulAugSepOctNovDec") && text[7] == ' ' &&
+	       sscanf(text + 8, "%2u %2u:%2u", &day, &hour, &minute) == 3;
 }
 
 /* "2026-11-02 10:00:00", "2026-11-02T10:00", or "Mon, 02 Nov 2026 10:00:00 +0000" */
@@ -140,8 +138,8 @@ is_other_time(const char *text)
 	int64_t time;
 	char between;
 
-	if (sscanf(text, "%4u-%2u-%2u%c%2u:%2u", &year, &month, &day, &between, &hour,
-		&minute) == 6)
+	if (sscanf(text, "%4u-%2u-%2u%c%2u:%2u", &year, &month, &day, &between, &hour, &minute) ==
+	    6)
 		return between == ' ' || between == 'T';
 	return is_name(text, "MonTueWedThuFriSatSun") && text[3] == ',' &&
 	       replay_date_parse(text, &time);
@@ -209,8 +207,8 @@ mbox_take(struct mbox *mbox, const char **why_r)
 	enum base_result result = BASE_OK;
 
 	if (mbox->message.length > 0)
-		result = message_take(
-		    mbox->import, mbox->message.data, mbox->message.length, why_r);
+		result =
+		    message_take(mbox->import, mbox->message.data, mbox->message.length, why_r);
 	else if (mbox->is_begun)
 		mbox->import->count.malformed++;
 	base_buffer_clear(&mbox->message);
@@ -219,8 +217,7 @@ mbox_take(struct mbox *mbox, const char **why_r)
 
 /* One line, and the one behind it. */
 static enum base_result
-mbox_line(struct mbox *mbox, const char *line, size_t length, const char *next,
-    const char **why_r)
+mbox_line(struct mbox *mbox, const char *line, size_t length, const char *next, const char **why_r)
 {
 	if (begins_message(mbox, line, next)) {
 		enum base_result result = mbox_take(mbox, why_r);
@@ -246,8 +243,7 @@ mbox_lines(struct mbox *mbox, FILE *input, char *line, char *next, const char **
 
 	mbox->is_bare = result == BASE_OK && is_bare_separator(line);
 	while (result == BASE_OK) {
-		enum base_result after =
-		    line_read(input, next, REPLAY_LOG_MAX_LINE, &next_length);
+		enum base_result after = line_read(input, next, REPLAY_LOG_MAX_LINE, &next_length);
 		char *read = line;
 
 		result = mbox_line(mbox, line, length, after == BASE_OK ? next : "", why_r);
@@ -294,7 +290,9 @@ is_mbox(const char *data, size_t length)
 	       memmem(end, length - first, "\nFrom ", 6) != NULL;
 }
 
-/* A file that is one message; one that stands `alone`, by this name, must not be a whole mailbox. */
+/*
+ * A file that is one message; one that stands `alone`, by this name, must not be a whole mailbox.
+ */
 static enum base_result
 message_read(struct replay_import *import, FILE *input, const char *alone, const char **why_r)
 {
@@ -387,8 +385,7 @@ folder_free(struct maildir_folder *folder)
 
 /* Lists new/ or cur/; names begin with the time of delivery, so that is the order. */
 static enum base_result
-folder_list(
-    const char *path, const char *name, struct maildir_folder *folder_r, const char **why_r)
+folder_list(const char *path, const char *name, struct maildir_folder *folder_r, const char **why_r)
 {
 	struct maildir_folder folder = { 0 };
 
@@ -421,8 +418,7 @@ is_draft(const char *name)
 
 /* Learns what was listed. */
 static enum base_result
-folder_read(
-    struct replay_import *import, const struct maildir_folder *folder, const char **why_r)
+folder_read(struct replay_import *import, const struct maildir_folder *folder, const char **why_r)
 {
 	enum base_result result = BASE_OK;
 
@@ -476,8 +472,7 @@ understood(const struct replay_count *count)
 
 /* The present file is read; `counted` is what was before it. */
 static void
-file_end(struct replay_import *import, enum base_result result,
-    const struct replay_count *counted)
+file_end(struct replay_import *import, enum base_result result, const struct replay_count *counted)
 {
 	if (import->done > 0 || understood(&import->count) > understood(counted) ||
 	    import->count.malformed > counted->malformed)
@@ -498,12 +493,10 @@ log_check(const struct replay_import *import, const char *name, bool is_guessed,
 		return BASE_OK;
 	if (is_guessed ? seen.servers > before.servers : seen.stamps > before.stamps)
 		return BASE_OK;
-	*why_r =
-	    is_guessed
-		? base_why("%s is no history, mailbox or message, and has no line of a "
-			   "mail server's log",
-		      name)
-		: base_why("%s is no log: no line has a time stamp", name);
+	*why_r = is_guessed ? base_why("%s is no history, mailbox or message, and has no line of a "
+				       "mail server's log",
+				  name)
+			    : base_why("%s is no log: no line has a time stamp", name);
 	return BASE_REFUSE;
 }
 
@@ -526,8 +519,8 @@ kind_check(const struct replay_import *import, const char *name, enum replay_for
 
 /* A file that is open. */
 static enum base_result
-file_read(struct replay_import *import, FILE *input, const char *name,
-    enum replay_format format, const char **why_r)
+file_read(struct replay_import *import, FILE *input, const char *name, enum replay_format format,
+    const char **why_r)
 {
 	bool is_guessed = format == REPLAY_AUTO;
 	struct replay_log_seen before = replay_log_seen(import->log);
@@ -568,28 +561,28 @@ file_read(struct replay_import *import, FILE *input, const char *name,
 
 /* A folder, which can only be a Maildir. */
 static enum base_result
-folder_import(struct replay_import *import, const char *path, enum replay_format format,
-    const char **why_r)
+folder_import(
+    struct replay_import *import, const char *path, enum replay_format format, const char **why_r)
 {
 	const struct replay_count counted = import->count;
 	enum base_result result;
 
 	if (format != REPLAY_AUTO && format != REPLAY_MAILDIR) {
-		*why_r = base_why("%s is a folder: the format %s is for files", path,
-		    replay_format_str(format));
+		*why_r = base_why(
+		    "%s is a folder: the format %s is for files", path, replay_format_str(format));
 		return BASE_REFUSE;
 	}
 	result = maildir_read(import, path, why_r);
 	if (result == BASE_OK)
-		result = kind_check(import, path, REPLAY_MAILDIR,
-		    replay_log_seen(import->log), &counted, why_r);
+		result = kind_check(
+		    import, path, REPLAY_MAILDIR, replay_log_seen(import->log), &counted, why_r);
 	file_end(import, result, &counted);
 	return result;
 }
 
 enum base_result
-replay_import_file(struct replay_import *import, const char *path,
-    enum replay_format format, const char **why_r)
+replay_import_file(
+    struct replay_import *import, const char *path, enum replay_format format, const char **why_r)
 {
 	bool is_standard = strcmp(path, "-") == 0;
 	const struct replay_count counted = import->count;
@@ -604,8 +597,7 @@ replay_import_file(struct replay_import *import, const char *path,
 		*why_r = base_why("%s: %s", path, strerror(errno));
 		return BASE_NONE;
 	}
-	result = file_read(
-	    import, input, is_standard ? "(standard input)" : path, format, why_r);
+	result = file_read(import, input, is_standard ? "(standard input)" : path, format, why_r);
 	file_end(import, result, &counted);
 	if (!is_standard)
 		fclose(input);

@@ -46,8 +46,7 @@ tabs_of(FILE *input)
 	size_t count = 0, length = 0;
 	int byte;
 
-	while (
-	    length++ < IMPORT_LINE && (byte = getc_unlocked(input)) != EOF && byte != '\n')
+	while (length++ < IMPORT_LINE && (byte = getc_unlocked(input)) != EOF && byte != '\n')
 		count += byte == '\t';
 	rewind(input);
 	return count;
@@ -99,8 +98,7 @@ unpacker_of(const char *text, size_t length)
 
 /* Looks at the beginning; the file can be rewound, a pipe cannot. */
 enum base_result
-replay_format_look(
-    FILE *input, const char *name, enum replay_format *format, const char **why_r)
+replay_format_look(FILE *input, const char *name, enum replay_format *format, const char **why_r)
 {
 	char text[IMPORT_LOOK + 1] = "";
 	const char *unpacker;

@@ -195,9 +195,8 @@ program_find(const char *name, size_t length, bool *is_postfix_r)
 static enum base_result
 line_cut(struct replay_log *log, const char *text, struct log_line *line_r)
 {
-	const char *at = isdigit((unsigned char)*text)
-			     ? stamp_iso(text, &line_r->time)
-			     : stamp_old(text, log->until, &line_r->time);
+	const char *at = isdigit((unsigned char)*text) ? stamp_iso(text, &line_r->time)
+						       : stamp_old(text, log->until, &line_r->time);
 	const char *host = at, *program, *id;
 	size_t host_length, id_length;
 
@@ -217,14 +216,12 @@ line_cut(struct replay_log *log, const char *text, struct log_line *line_r)
 	if (!id)
 		return BASE_REFUSE;
 	id += 2;
-	id_length =
-	    strspn(id, "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz");
+	id_length = strspn(id, "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz");
 	if (id_length < 5 || strncmp(id + id_length, ": ", 2) != 0)
 		return BASE_NONE;
 	if (host_length + id_length + 2 > LOG_MAX_ID)
 		return BASE_REFUSE;
-	snprintf(line_r->id, LOG_MAX_ID, "%.*s %.*s", (int)host_length, host,
-	    (int)id_length, id);
+	snprintf(line_r->id, LOG_MAX_ID, "%.*s %.*s", (int)host_length, host, (int)id_length, id);
 	line_r->rest = id + id_length + 2;
 	return BASE_OK;
 }
@@ -303,8 +300,8 @@ mail_get(struct replay_log *log, const struct log_line *line, bool make)
 
 /* The mail as a transaction. */
 static enum base_result
-mail_build(struct base_arena *arena, const struct log_mail *mail,
-    struct mail_transaction **transaction_r)
+mail_build(
+    struct base_arena *arena, const struct log_mail *mail, struct mail_transaction **transaction_r)
 {
 	struct mail_transaction *transaction = mail_transaction_new(arena, mail->time);
 	char *lines = base_arena_strdup(arena, base_buffer_text(&mail->recipients));
@@ -313,8 +310,8 @@ mail_build(struct base_arena *arena, const struct log_mail *mail,
 
 	if (transaction && lines)
 		result = mail_transaction_sender(arena, transaction, mail->sender);
-	for (char *line = lines ? strtok_r(lines, "\n", &save) : NULL;
-	     line && result == BASE_OK; line = strtok_r(NULL, "\n", &save))
+	for (char *line = lines ? strtok_r(lines, "\n", &save) : NULL; line && result == BASE_OK;
+	     line = strtok_r(NULL, "\n", &save))
 		result = mail_transaction_recipient(arena, transaction, line);
 	if (result == BASE_OK && mail->left_out) {
 		transaction->recipients.seen += mail->left_out;
@@ -408,8 +405,7 @@ recipients_add(struct log_mail *mail, const char *value, bool is_sent)
 
 /* Who got it, or did not. */
 static enum base_result
-line_to(struct replay_log *log, const struct log_line *line, const char *value,
-    const char **why_r)
+line_to(struct replay_log *log, const struct log_line *line, const char *value, const char **why_r)
 {
 	struct log_mail *mail = mail_get(log, line, false);
 	const char *before = value_find(line->rest, "orig_to");
@@ -423,8 +419,7 @@ line_to(struct replay_log *log, const struct log_line *line, const char *value,
 	if (strncmp(status, "Deferred", 8) == 0 || strncmp(status, "deferred", 8) == 0 ||
 	    strncmp(status, "queued", 6) == 0)
 		return BASE_OK;
-	count = recipients_add(
-	    mail, before ? before : value, strncasecmp(status, "sent", 4) == 0);
+	count = recipients_add(mail, before ? before : value, strncasecmp(status, "sent", 4) == 0);
 	if (count == 0)
 		return BASE_REFUSE;
 	mail->tried += count;

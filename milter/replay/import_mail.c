@@ -23,8 +23,7 @@ recipient_add(void *context, const char *name, const char *normal)
 	struct message *message = context;
 
 	(void)name;
-	return mail_transaction_recipient(message->arena, message->transaction, normal) ==
-	       BASE_OK;
+	return mail_transaction_recipient(message->arena, message->transaction, normal) == BASE_OK;
 }
 
 /* Date, and everybody who is named as a recipient. */
@@ -52,11 +51,9 @@ replay_message_read(struct base_arena *arena, const char *data, size_t length,
 
 	*why_r = "no memory for a message";
 	if (message.transaction)
-		result = mail_transaction_message(
-		    arena, message.transaction, data, length, why_r);
+		result = mail_transaction_message(arena, message.transaction, data, length, why_r);
 	if (result == BASE_OK)
-		result = mail_message_each_field(
-		    data, length, field_take, &message, &body, why_r);
+		result = mail_message_each_field(data, length, field_take, &message, &body, why_r);
 	if (result != BASE_OK)
 		return result;
 	if (!message.has_date) {

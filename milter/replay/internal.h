@@ -22,7 +22,7 @@ struct replay_import {
 	struct replay_count count;
 	int64_t now;
 	bool is_begun;
-	bool has_read; /* anything at all, of use or not */
+	bool has_read;       /* anything at all, of use or not */
 	int64_t done, total; /* bytes of the present file, or mails of the Maildir */
 };
 

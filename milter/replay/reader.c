@@ -14,7 +14,7 @@
 
 #define READER_FIELDS 6
 #define READER_MAX_LINE (4u << 20) /* bytes */
-#define READER_FIRST_ROOM 256       /* bytes, doubled as need be */
+#define READER_FIRST_ROOM 256      /* bytes, doubled as need be */
 #define READER_MAX_ADDRESS 320     /* bytes */
 #define READER_MAX_TIME UINT32_MAX
 
@@ -27,7 +27,7 @@ struct replay_reader {
 	const char **why_r;
 };
 
-#define MALFORMED(reader, ...)                                                             \
+#define MALFORMED(reader, ...)                                                                     \
 	(*(reader)->why_r = reader_why(reader, base_why(__VA_ARGS__)), BASE_REFUSE)
 
 static const char *
@@ -111,8 +111,8 @@ word_normal(char *word)
 
 /* Recipients with commas between. */
 static enum base_result
-recipients_parse(struct replay_reader *reader, struct base_arena *arena, char *text,
-    struct mail_addresses *set)
+recipients_parse(
+    struct replay_reader *reader, struct base_arena *arena, char *text, struct mail_addresses *set)
 {
 	size_t count = 1;
 
@@ -182,21 +182,19 @@ transaction_new(struct base_arena *arena, int64_t time, const char *sender)
 
 /* The fields of one line. */
 static enum base_result
-fields_parse(struct replay_reader *reader, struct base_arena *arena, char **fields,
-    struct replay_line *line)
+fields_parse(
+    struct replay_reader *reader, struct base_arena *arena, char **fields, struct replay_line *line)
 {
 	enum base_result result;
 	int64_t time = 0;
 
 	if (!time_parse(fields[0], &time))
-		return MALFORMED(
-		    reader, "time \"%.40s\" is not seconds since 1970", fields[0]);
+		return MALFORMED(reader, "time \"%.40s\" is not seconds since 1970", fields[0]);
 	if (!word_normal(fields[1]))
 		return MALFORMED(reader, "sender \"%.80s\" is no address", fields[1]);
 	line->is_probe = strcmp(fields[5], "probe") == 0;
 	if (!line->is_probe && strcmp(fields[5], "send") != 0)
-		return MALFORMED(
-		    reader, "mode \"%.40s\" is neither send nor probe", fields[5]);
+		return MALFORMED(reader, "mode \"%.40s\" is neither send nor probe", fields[5]);
 	line->transaction = transaction_new(arena, time, fields[1]);
 	if (!line->transaction) {
 		*reader->why_r = base_why("no memory for a line");
@@ -204,11 +202,10 @@ fields_parse(struct replay_reader *reader, struct base_arena *arena, char **fiel
 	}
 	result = recipients_parse(reader, arena, fields[2], &line->transaction->recipients);
 	if (result == BASE_OK)
-		result = id_parse(
-		    reader, fields[3], "message id", &line->transaction->message_id);
+		result = id_parse(reader, fields[3], "message id", &line->transaction->message_id);
 	if (result == BASE_OK)
-		result = id_parse(
-		    reader, fields[4], "in-reply-to", &line->transaction->in_reply_to);
+		result =
+		    id_parse(reader, fields[4], "in-reply-to", &line->transaction->in_reply_to);
 	return result;
 }
 
@@ -258,16 +255,15 @@ text_next(struct replay_reader *reader, size_t *length_r)
 	errno = 0;
 	length = line_get(reader);
 	if (base_interrupted() != 0) {
-		*reader->why_r = base_why(
-		    "%s: told to end after line %zu", reader->name, reader->number);
+		*reader->why_r =
+		    base_why("%s: told to end after line %zu", reader->name, reader->number);
 		return BASE_RETRY;
 	}
 	if (length < 0 && feof(reader->input))
 		return BASE_NONE;
 	reader->number++;
 	if (length < 0) {
-		*reader->why_r =
-		    base_why("%s: cannot read: %s", reader->name, strerror(errno));
+		*reader->why_r = base_why("%s: cannot read: %s", reader->name, strerror(errno));
 		return BASE_BROKEN;
 	}
 	if (length > 0 && reader->line[length - 1] == '\n')
@@ -303,8 +299,8 @@ replay_reader_next(struct replay_reader *reader, struct base_arena *arena,
 	}
 	count = fields_cut(copy, fields);
 	if (count != READER_FIELDS)
-		return MALFORMED(reader, "%zu fields instead of %d with tabs between",
-		    count, READER_FIELDS);
+		return MALFORMED(
+		    reader, "%zu fields instead of %d with tabs between", count, READER_FIELDS);
 	line.number = reader->number;
 	result = fields_parse(reader, arena, fields, &line);
 	if (result == BASE_OK)

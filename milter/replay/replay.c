@@ -51,10 +51,9 @@ line_order(struct replay *replay, const struct replay_line *line, const char **w
 static enum base_result
 line_evaluate(struct replay *replay, struct evaluation *evaluation, const char **why_r)
 {
-	const struct evaluate_sources sources = { replay->settings, replay->key,
-		replay->scorecard, replay->memory };
-	enum base_result result =
-	    evaluate_recall(&sources, replay->arena, evaluation, why_r);
+	const struct evaluate_sources sources = { replay->settings, replay->key, replay->scorecard,
+		replay->memory };
+	enum base_result result = evaluate_recall(&sources, replay->arena, evaluation, why_r);
 
 	if (result == BASE_OK)
 		result = evaluate_score(&sources, replay->arena, evaluation, why_r);
@@ -62,16 +61,14 @@ line_evaluate(struct replay *replay, struct evaluation *evaluation, const char *
 		return result;
 	evaluation->asked.login = "";
 	if (replay->settings->policy_count > 1) /* else no rule asks for the time */
-		evaluation->asked.moment =
-		    policy_moment_of(evaluation->facts.transaction->time);
+		evaluation->asked.moment = policy_moment_of(evaluation->facts.transaction->time);
 	evaluate_decide(&sources, evaluation, NULL);
 	return BASE_OK;
 }
 
 /* Learns one line. */
 static enum base_result
-line_learn(
-    struct replay *replay, const struct replay_line *line, double score, const char **why_r)
+line_learn(struct replay *replay, const struct replay_line *line, double score, const char **why_r)
 {
 	const void *lesson;
 	size_t length;
@@ -99,8 +96,7 @@ line_run(struct replay *replay, const struct replay_line *line, const char **why
 		.kind = AUDIENCE_EXACT,
 		.people = audience_recipients(line->transaction, sender),
 	};
-	struct evaluation *evaluation =
-	    base_arena_alloc(replay->arena, sizeof(*evaluation));
+	struct evaluation *evaluation = base_arena_alloc(replay->arena, sizeof(*evaluation));
 	enum base_result result;
 
 	if (!evaluation) {
@@ -122,8 +118,8 @@ line_run(struct replay *replay, const struct replay_line *line, const char **why
 static enum base_result
 line_fold(struct replay *replay, const struct replay_line *line, const char **why_r)
 {
-	enum base_result result = mail_transaction_fold(replay->arena, line->transaction,
-	    replay->settings->identity.recipient_delimiter);
+	enum base_result result = mail_transaction_fold(
+	    replay->arena, line->transaction, replay->settings->identity.recipient_delimiter);
 
 	if (result != BASE_OK)
 		*why_r = base_why("no memory for a line");
@@ -159,8 +155,7 @@ replay_begin(struct replay *replay, FILE *input, const char *name, const char **
 /* Replays a whole history. */
 enum base_result
 replay_run(FILE *input, const char *name, const struct settings *settings,
-    const struct judge_scorecard *scorecard, replay_fn *each, void *context,
-    const char **why_r)
+    const struct judge_scorecard *scorecard, replay_fn *each, void *context, const char **why_r)
 {
 	struct replay replay = {
 		.name = name,

@@ -57,8 +57,7 @@ typedef enum base_result replay_fn(void *context, const struct replay_line *line
  * returning anything but OK.
  */
 enum base_result replay_run(FILE *input, const char *name, const struct settings *settings,
-    const struct judge_scorecard *scorecard, replay_fn *each, void *context,
-    const char **why_r);
+    const struct judge_scorecard *scorecard, replay_fn *each, void *context, const char **why_r);
 
 struct replay_options {
 	FILE *input;
@@ -69,15 +68,14 @@ struct replay_options {
 
 /* One line of output per line: number, score, verdict, reasons as name:points. */
 enum base_result replay_backtest(const struct replay_options *options,
-    const struct settings *settings, const struct judge_scorecard *scorecard,
-    const char **why_r);
+    const struct settings *settings, const struct judge_scorecard *scorecard, const char **why_r);
 
 /*
  * One more history for a trainer. Its first half is only learned; in its second half sends
  * are real examples, and probes are slips. `input` must be a file that can be read twice.
  */
-enum base_result replay_train(FILE *input, const char *name,
-    const struct settings *settings, const struct judge_scorecard *frame,
-    struct judge_trainer *trainer, size_t *real_r, size_t *slips_r, const char **why_r);
+enum base_result replay_train(FILE *input, const char *name, const struct settings *settings,
+    const struct judge_scorecard *frame, struct judge_trainer *trainer, size_t *real_r,
+    size_t *slips_r, const char **why_r);
 
 #endif

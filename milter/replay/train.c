@@ -43,8 +43,8 @@ sends_count(FILE *input)
 
 /* Adds one line as an example. */
 static enum base_result
-line_add(void *context, const struct replay_line *line,
-    const struct evaluation *evaluation, const char **why_r)
+line_add(void *context, const struct replay_line *line, const struct evaluation *evaluation,
+    const char **why_r)
 {
 	struct training *training = context;
 
@@ -53,8 +53,8 @@ line_add(void *context, const struct replay_line *line,
 		return BASE_OK;
 	}
 	base_arena_reset(training->arena);
-	return judge_trainer_add(training->trainer, &evaluation->facts, line->is_probe,
-	    training->arena, why_r);
+	return judge_trainer_add(
+	    training->trainer, &evaluation->facts, line->is_probe, training->arena, why_r);
 }
 
 /* One more history. */

@@ -14,9 +14,9 @@
 
 #include "milter/mail/mail.h"
 
-#define BUCKETS 4096  /* a power of two */
-#define LIKE_LOOKS 64 /* acts that are compared, the latest first */
-#define PART_NAMES 64 /* names of one act; beyond them none is added for being alike */
+#define BUCKETS 4096    /* a power of two */
+#define LIKE_LOOKS 64   /* acts that are compared, the latest first */
+#define PART_NAMES 64   /* names of one act; beyond them none is added for being alike */
 #define AWAIT_SECONDS 3 /* for the fate of a mail that a parallel session is looking at */
 
 /* One name of an act: each part may have a Message-ID of its own. */
@@ -113,8 +113,8 @@ act_remove(struct session_acts *acts, struct act *act)
 
 /* Gives an act one more name. */
 static struct act_name *
-act_name_add(struct session_acts *acts, struct act *act,
-    const struct session_act_names *names, int64_t mail)
+act_name_add(
+    struct session_acts *acts, struct act *act, const struct session_act_names *names, int64_t mail)
 {
 	struct act_name *name = calloc(1, sizeof(*name));
 
@@ -128,8 +128,7 @@ act_name_add(struct session_acts *acts, struct act *act,
 	LIST_INSERT_HEAD(&act->names, name, in_act);
 	LIST_INSERT_HEAD(&acts->by_id[bucket_of(names->id)], name, in_bucket);
 	if (name->has_thread)
-		LIST_INSERT_HEAD(
-		    &acts->by_thread[bucket_of(name->thread)], name, in_thread);
+		LIST_INSERT_HEAD(&acts->by_thread[bucket_of(name->thread)], name, in_thread);
 	act->name_count++;
 	acts->names++;
 	return name;
@@ -169,8 +168,7 @@ act_new(struct session_acts *acts, const struct session_act_names *names, int64_
 
 /* Calls each() for everybody who got a part; false when that was false. */
 static bool
-act_each(
-    const struct act *act, bool (*each)(void *context, const char *address), void *context)
+act_each(const struct act *act, bool (*each)(void *context, const char *address), void *context)
 {
 	const char *at = base_buffer_text(&act->recipients);
 	const char *end = at + act->recipients.length;
@@ -227,7 +225,9 @@ is_taken(size_t count, size_t bytes, size_t names, size_t share)
 	       names >= SESSION_ACT_NAMES / share;
 }
 
-/* The oldest act of an author who has his share of the table; NULL: there is room for more of them. */
+/*
+ * The oldest act of an author who has his share of the table; NULL: there is room for more of them.
+ */
 static struct act *
 share_find(struct session_acts *acts, const unsigned char author[BASE_MAC_SIZE])
 {
@@ -249,8 +249,7 @@ share_find(struct session_acts *acts, const unsigned char author[BASE_MAC_SIZE])
 
 /* Drops what is old, what is beyond this author's share, and the oldest while there is too much. */
 static void
-acts_expire(
-    struct session_acts *acts, const unsigned char author[BASE_MAC_SIZE], int64_t now)
+acts_expire(struct session_acts *acts, const unsigned char author[BASE_MAC_SIZE], int64_t now)
 {
 	struct act *act;
 
@@ -282,8 +281,7 @@ name_find(struct session_acts *acts, const struct session_act_names *names)
 	struct act_name *name;
 
 	LIST_FOREACH(name, &acts->by_id[bucket_of(names->id)], in_bucket)
-	if (mac_equals(name->id, names->id) &&
-	    (name->mail > 0 || is_of_one_mail(name->act, names)))
+	if (mac_equals(name->id, names->id) && (name->mail > 0 || is_of_one_mail(name->act, names)))
 		return name;
 	return NULL;
 }
@@ -296,8 +294,7 @@ series_find_parent(struct session_acts *acts, const struct session_act_names *na
 	struct act_name *name;
 
 	LIST_FOREACH(name, &acts->by_thread[bucket_of(parent)], in_thread)
-	if (mac_equals(name->thread, parent) &&
-	    mac_equals(name->act->audience, names->audience))
+	if (mac_equals(name->thread, parent) && mac_equals(name->act->audience, names->audience))
 		return name->act;
 	return NULL;
 }
@@ -319,8 +316,7 @@ is_alike(const struct act *act, const struct session_act_names *names,
     const struct mail_addresses *recipients)
 {
 	return mac_equals(act->like, names->like) && act->name_count < PART_NAMES &&
-	       is_of_one_mail(act, names) &&
-	       act_each(act, is_not_in, (void *)recipients);
+	       is_of_one_mail(act, names) && act_each(act, is_not_in, (void *)recipients);
 }
 
 /*
@@ -330,8 +326,7 @@ is_alike(const struct act *act, const struct session_act_names *names,
  */
 static struct act *
 like_find(struct session_acts *acts, const struct session_act_names *names,
-    const struct mail_addresses *recipients, const unsigned char *body,
-    const struct act *own)
+    const struct mail_addresses *recipients, const unsigned char *body, const struct act *own)
 {
 	struct act *act, *unread = NULL;
 	size_t looks = 0;
@@ -403,9 +398,8 @@ begin(struct session_acts *acts, const struct session_act_names *names,
 
 /* Begins or joins the act of this name. */
 static enum base_result
-enter(struct session_acts *acts, struct base_arena *arena,
-    const struct session_act_names *names, const struct mail_addresses *recipients,
-    int64_t now, struct session_act_part *part_r)
+enter(struct session_acts *acts, struct base_arena *arena, const struct session_act_names *names,
+    const struct mail_addresses *recipients, int64_t now, struct session_act_part *part_r)
 {
 	struct act_name *name = name_find(acts, names);
 	struct session_act_part part = { .held = SETTINGS_PASS };
@@ -427,8 +421,8 @@ enter(struct session_acts *acts, struct base_arena *arena,
 
 enum base_result
 session_acts_enter(struct session_acts *acts, struct base_arena *arena,
-    const struct session_act_names *names, const struct mail_addresses *recipients,
-    int64_t now, struct session_act_part *part_r)
+    const struct session_act_names *names, const struct mail_addresses *recipients, int64_t now,
+    struct session_act_part *part_r)
 {
 	enum base_result result;
 
@@ -535,8 +529,7 @@ session_acts_hold(struct session_acts *acts, struct base_arena *arena,
 			name->act->held = action;
 		name->act->held_count++;
 		left.count = name->act->left;
-		left.to =
-		    base_arena_strdup(arena, base_buffer_text(&name->act->left_to));
+		left.to = base_arena_strdup(arena, base_buffer_text(&name->act->left_to));
 		act_decide(acts, name->act);
 	}
 	pthread_mutex_unlock(&acts->lock);
@@ -562,8 +555,7 @@ session_acts_unhold(struct session_acts *acts, const struct session_act_names *n
 
 /* Counts those who get a part of the first mail. */
 static void
-act_leave(struct session_acts *acts, struct act_name *name, size_t count,
-    const char *visible)
+act_leave(struct session_acts *acts, struct act_name *name, size_t count, const char *visible)
 {
 	if (name->mail == 0) {
 		name->act->left += count;
@@ -573,8 +565,8 @@ act_leave(struct session_acts *acts, struct act_name *name, size_t count,
 }
 
 void
-session_acts_leave(struct session_acts *acts, const struct session_act_names *names,
-    size_t count, const char *visible)
+session_acts_leave(struct session_acts *acts, const struct session_act_names *names, size_t count,
+    const char *visible)
 {
 	struct act_name *name;
 
@@ -586,8 +578,8 @@ session_acts_leave(struct session_acts *acts, const struct session_act_names *na
 }
 
 bool
-session_acts_pass(struct session_acts *acts, const struct session_act_names *names,
-    size_t count, const char *visible, enum settings_action *held_r)
+session_acts_pass(struct session_acts *acts, const struct session_act_names *names, size_t count,
+    const char *visible, enum settings_action *held_r)
 {
 	struct act_name *name;
 	bool is_held = false;
@@ -604,8 +596,8 @@ session_acts_pass(struct session_acts *acts, const struct session_act_names *nam
 }
 
 void
-session_acts_await(struct session_acts *acts, const struct session_act_names *names,
-    struct session_act_part *part)
+session_acts_await(
+    struct session_acts *acts, const struct session_act_names *names, struct session_act_part *part)
 {
 	struct act_name *name;
 	struct timespec end;

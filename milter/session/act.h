@@ -6,12 +6,13 @@
  *	Remembers, for SESSION_ACT_SECONDS, who got the parts of an act so far and whether one
  *	of them was held, so that all parts are judged as one audience and share one decision.
  *	Two mails are parts of one act when they have the same name (sender, Message-ID, subject,
- *	Date, To and Cc; two persons who send as one address are two senders); or when a client gave each part a Message-ID of its own: the same sender,
- *	subject, Date and start of the body, and nobody who got two of them. A first part that
- *	passed at the end of its header has no body that is known: it takes the one of the next
- *	part, so at most two mails that are alike but for their text are taken for one act.
- *	A mail to one person whom alone it names is a mail of its own, however many like it there
- *	are: the parts of one mail that a client has split name the same people.
+ *	Date, To and Cc; two persons who send as one address are two senders); or when a client gave
+ *	each part a Message-ID of its own: the same sender, subject, Date and start of the body, and
+ *	nobody who got two of them. A first part that passed at the end of its header has no body
+ *	that is known: it takes the one of the next part, so at most two mails that are alike but
+ *	for their text are taken for one act. A mail to one person whom alone it names is a mail of
+ *	its own, however many like it there are: the parts of one mail that a client has split name
+ *	the same people.
  *
  *	A part of an act that comes again, to somebody who got one or with another To or Cc, may
  *	also be a new submission under the old name: it is one when the act's hold was stopped
@@ -50,21 +51,20 @@
 #define SESSION_ACT_SECONDS 300 /* as long as a part may still join a hold */
 #define SESSION_ACT_MAX 8192
 #define SESSION_ACT_BYTES (8u << 20) /* of all acts' addresses */
-#define SESSION_ACT_NAMES 65536 /* of all acts */
-#define SESSION_ACT_SHARE 8 /* one sender's is this part of it */
+#define SESSION_ACT_NAMES 65536      /* of all acts */
+#define SESSION_ACT_SHARE 8          /* one sender's is this part of it */
 #define SESSION_ACT_PARENTS 3
 #define SESSION_ACT_LEFT_BYTES 2048 /* of the addresses of who has it already */
 
 /* What a mail is called; all hashes by session_acts_key(), but one. */
 struct session_act_names {
-	unsigned char
-	    act[BASE_MAC_SIZE]; /* by the site's key: what it is if it is the first */
+	unsigned char act[BASE_MAC_SIZE];    /* by the site's key: what it is if it is the first */
 	unsigned char author[BASE_MAC_SIZE]; /* sender */
-	unsigned char id[BASE_MAC_SIZE];   /* sender, Message-ID, subject, Date, To, Cc */
-	unsigned char like[BASE_MAC_SIZE]; /* sender, subject, Date */
-	bool has_like; /* there is a Date, without which nothing is alike */
+	unsigned char id[BASE_MAC_SIZE];     /* sender, Message-ID, subject, Date, To, Cc */
+	unsigned char like[BASE_MAC_SIZE];   /* sender, subject, Date */
+	bool has_like;                       /* there is a Date, without which nothing is alike */
 	unsigned char header[BASE_MAC_SIZE]; /* To and Cc */
-	bool is_individual; /* it goes to one person, whom alone it names */
+	bool is_individual;                  /* it goes to one person, whom alone it names */
 	unsigned char thread[BASE_MAC_SIZE]; /* sender, Message-ID */
 	bool has_thread;
 	unsigned char parents[SESSION_ACT_PARENTS][BASE_MAC_SIZE]; /* as thread: what it answers */
@@ -76,12 +76,12 @@ struct session_act_names {
 struct session_act_part {
 	unsigned char act[BASE_MAC_SIZE]; /* of its first part's names: the same for all */
 	struct mail_addresses others;     /* who got the parts before; in the arena given */
-	bool wants_body; /* only the body can tell whether it is a part of an act */
+	bool wants_body;           /* only the body can tell whether it is a part of an act */
 	enum settings_action held; /* what a part is held for; PASS: none is */
-	int64_t mail;    /* which mail of the act it is; 0: the first one */
-	bool has_passed; /* a part of the first one has left */
-	bool is_open;    /* nothing is known of the first one's fate yet */
-	bool is_repeat;  /* no client splits like this: somebody got it, or To or Cc differ */
+	int64_t mail;              /* which mail of the act it is; 0: the first one */
+	bool has_passed;           /* a part of the first one has left */
+	bool is_open;              /* nothing is known of the first one's fate yet */
+	bool is_repeat; /* no client splits like this: somebody got it, or To or Cc differ */
 };
 
 /* Who has a part of an act that is held now. */
@@ -98,13 +98,16 @@ const struct base_key *session_acts_key(const struct session_acts *acts);
 
 /* End of the header: joins the act of this name or begins one. `now` in seconds. */
 enum base_result session_acts_enter(struct session_acts *acts, struct base_arena *arena,
-    const struct session_act_names *names, const struct mail_addresses *recipients,
-    int64_t now, struct session_act_part *part_r);
+    const struct session_act_names *names, const struct mail_addresses *recipients, int64_t now,
+    struct session_act_part *part_r);
 /* The act of this name is over: this mail begins another one, names->act. */
 enum base_result session_acts_renew(struct session_acts *acts,
-    const struct session_act_names *names, const struct mail_addresses *recipients,
-    int64_t now, struct session_act_part *part_r);
-/* End of the message: as session_acts_enter(), now that the start of the body is known, by its hash. */
+    const struct session_act_names *names, const struct mail_addresses *recipients, int64_t now,
+    struct session_act_part *part_r);
+/*
+ * End of the message: as session_acts_enter(), now that the start of the body is known, by its
+ * hash.
+ */
 enum base_result session_acts_settle(struct session_acts *acts, struct base_arena *arena,
     const struct session_act_names *names, const struct mail_addresses *recipients,
     const unsigned char body[BASE_MAC_SIZE], int64_t now, struct session_act_part *part_r);

@@ -19,8 +19,8 @@ is_ours(const struct session_connection *connection)
 
 	return mail->inject != NULL && transaction->recipients.seen == 1 &&
 	       transaction->recipients.count == 1 && transaction->message_id[0] != '\0' &&
-	       notice_inject_is_ours(connection->site->key, mail->inject,
-		   transaction->message_id, transaction->recipients.items[0], base_now());
+	       notice_inject_is_ours(connection->site->key, mail->inject, transaction->message_id,
+		   transaction->recipients.items[0], base_now());
 }
 
 /* Finds out who sends, where it matters; is it one of our own people, proved? */
@@ -45,12 +45,10 @@ session_has_marks(const struct session_mail *mail)
 }
 
 enum session_answer
-session_answer_error(
-    struct session_connection *connection, const char *where, const char *why)
+session_answer_error(struct session_connection *connection, const char *where, const char *why)
 {
 	const struct session_mail *mail = &connection->mail;
-	bool is_accepted =
-	    session_rule(connection)->on_error == SETTINGS_ERROR_ACCEPT;
+	bool is_accepted = session_rule(connection)->on_error == SETTINGS_ERROR_ACCEPT;
 
 	if (is_accepted && mail->judged != NULL)
 		session_part_leave(connection);
@@ -77,8 +75,7 @@ is_done(struct session_connection *connection)
 
 	return decision->action == SETTINGS_PASS && !decision->wants_body &&
 	       !mail->part.wants_body && !decision->is_storm &&
-	       !(mail->part.mail > 0 && mail->part.is_open) &&
-	       session_part_pass(connection);
+	       !(mail->part.mail > 0 && mail->part.is_open) && session_part_pass(connection);
 }
 
 /* A proved person's send: compares it with what is usual. */
@@ -96,8 +93,8 @@ judge_header(struct session_connection *connection)
 		return session_answer_error(connection, "memory", why);
 	if (session_score(connection, false, &why) != BASE_OK)
 		return session_answer_error(connection, "judge", why);
-	if (decision->action == SETTINGS_PASS && !decision->wants_body &&
-	    !mail->part.wants_body && session_storm_ask(connection, &why) != BASE_OK)
+	if (decision->action == SETTINGS_PASS && !decision->wants_body && !mail->part.wants_body &&
+	    session_storm_ask(connection, &why) != BASE_OK)
 		return session_answer_error(connection, "storm", why);
 	if (!is_done(connection)) {
 		mail->plan = SESSION_PLAN_JUDGE;
@@ -172,8 +169,7 @@ judge_message(struct session_connection *connection, SMFICTX *context)
 	if (mail->failed != NULL)
 		return session_answer_error(connection, "gather", mail->failed);
 	if (mail_transaction_text(connection->arena, mail->transaction) != BASE_OK)
-		return session_answer_error(
-		    connection, "gather", "no memory for the body's text");
+		return session_answer_error(connection, "gather", "no memory for the body's text");
 	session_part_await(connection);
 	if (session_part_settle(connection) && session_recall(connection, &why) != BASE_OK)
 		return session_answer_error(connection, "memory", why);
@@ -208,8 +204,8 @@ session_answer_message(struct session_connection *connection, SMFICTX *context)
 		return forged_reject(connection, context);
 	if (!fields_remove(context, QUEUE_TAG_NAME, mail->tags) ||
 	    !fields_remove(context, NOTICE_INJECT_NAME, mail->injects))
-		return session_answer_error(connection, "clean",
-		    "the MTA did not take the removal of a header field");
+		return session_answer_error(
+		    connection, "clean", "the MTA did not take the removal of a header field");
 	if (mail->plan == SESSION_PLAN_CLEAN)
 		return SESSION_ACCEPT;
 	return judge_message(connection, context);

@@ -25,11 +25,10 @@ client_text(const struct identity_peer *peer, char text[INET6_ADDRSTRLEN])
 	const struct sockaddr_storage *address = &peer->address;
 
 	if (address->ss_family == AF_INET)
-		return inet_ntop(AF_INET, &((const struct sockaddr_in *)address)->sin_addr,
-		    text, INET6_ADDRSTRLEN);
+		return inet_ntop(AF_INET, &((const struct sockaddr_in *)address)->sin_addr, text,
+		    INET6_ADDRSTRLEN);
 	if (address->ss_family == AF_INET6)
-		return inet_ntop(AF_INET6,
-		    &((const struct sockaddr_in6 *)address)->sin6_addr, text,
+		return inet_ntop(AF_INET6, &((const struct sockaddr_in6 *)address)->sin6_addr, text,
 		    INET6_ADDRSTRLEN);
 	return NULL;
 }
@@ -49,8 +48,7 @@ session_judge_audit(const struct session_connection *connection, const char *hol
 	if (outcome != NULL)
 		base_buffer_puts(&gate, outcome->gate);
 	else
-		policy_gate_write(
-		    &mail->evaluation.asked, &mail->counts, decision, &gate);
+		policy_gate_write(&mail->evaluation.asked, &mail->counts, decision, &gate);
 	snprintf(score, sizeof(score), "%.2f", mail->evaluation.score.score);
 	snprintf(recipients, sizeof(recipients), "%zu",
 	    audience_recipients(mail->judged, mail->identity.actor));
@@ -60,15 +58,13 @@ session_judge_audit(const struct session_connection *connection, const char *hol
 	    { "action", outcome != NULL ? outcome->action : session_action_text(mail) },
 	    { "wanted", settings_action_str(decision->wanted) },
 	    { "limited_by", decision->limited_by }, { "score", score },
-	    { "recipients", recipients }, { "people", people },
-	    { "policy", decision->rule->name },
+	    { "recipients", recipients }, { "people", people }, { "policy", decision->rule->name },
 	    { "reasons", session_reasons_text(connection->arena, &mail->evaluation.score) },
 	    { "queue_id", mail->transaction->queue_id },
 	    { "proof", identity_proof_str(mail->identity.proof) },
 	    { "login", login[0] == '\0' ? NULL : login },
 	    { "person", account[0] == '\0' ? NULL : account },
-	    { "envelope", mail->transaction->envelope_sender },
-	    { "from", mail->transaction->from },
+	    { "envelope", mail->transaction->envelope_sender }, { "from", mail->transaction->from },
 	    { "client", client_text(&connection->peer, client) },
 	    { "gate", base_buffer_text(&gate) });
 	base_buffer_free(&gate);

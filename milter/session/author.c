@@ -17,8 +17,8 @@ is_another(void *context, const char *name, const char *normal)
 {
 	struct search *search = context;
 	const struct session_connection *connection = search->connection;
-	const char *address = mail_address_fold(connection->arena, normal,
-	    connection->site->settings->identity.recipient_delimiter);
+	const char *address = mail_address_fold(
+	    connection->arena, normal, connection->site->settings->identity.recipient_delimiter);
 
 	(void)name;
 	if (address == NULL || memory_recall_hash(connection->site->key, address) !=
@@ -34,8 +34,7 @@ among_recipients(const struct session_mail *mail)
 {
 	const struct memory_recall *recall = &mail->evaluation.recall;
 
-	for (size_t i = 0;
-	     i < recall->recipient_count && i < mail->judged->recipients.count; i++)
+	for (size_t i = 0; i < recall->recipient_count && i < mail->judged->recipients.count; i++)
 		if (recall->recipients[i] == recall->thread->originator)
 			return mail->judged->recipients.items[i];
 	return "";
@@ -53,8 +52,8 @@ among_named(const struct session_connection *connection)
 		for (size_t i = 0; i < sets[set]->count; i++)
 			if (!is_another(&search, "", sets[set]->items[i]))
 				return search.found;
-	mail_text_each_address(connection->arena, transaction->text,
-	    transaction->text_length, QUOTED_LOOKS, is_another, &search);
+	mail_text_each_address(connection->arena, transaction->text, transaction->text_length,
+	    QUOTED_LOOKS, is_another, &search);
 	return search.found;
 }
 

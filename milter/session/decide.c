@@ -46,8 +46,7 @@ count_people(struct session_connection *connection)
 
 	audience_count(directory, mail->judged, mail->identity.actor, &mail->audience);
 	if (audience_trouble(directory, &why) != BASE_NONE)
-		base_log(
-		    BASE_LOG_WARNING, "lists: %s; what was known before stays in use", why);
+		base_log(BASE_LOG_WARNING, "lists: %s; what was known before stays in use", why);
 	mail->has_audience = true;
 }
 
@@ -76,8 +75,7 @@ session_decide(struct session_connection *connection)
 	asked->moment = policy_moment_of(mail->transaction->time);
 	asked->held = mail->part.held;
 	asked->has_passed = mail->part.mail > 0 && mail->part.has_passed;
-	evaluate_decide(
-	    &sources, &mail->evaluation, mail->has_counts ? &mail->counts : NULL);
+	evaluate_decide(&sources, &mail->evaluation, mail->has_counts ? &mail->counts : NULL);
 }
 
 enum base_result
@@ -147,20 +145,19 @@ session_limit_set(const struct session_mail *mail, struct hold_request *request)
 		return;
 	request->limit = limit;
 	request->limit_context = mail;
-	request->share = policy_budget_share(
-	    &mail->evaluation.decision.rule->budget, mail->counts.site_sends);
+	request->share =
+	    policy_budget_share(&mail->evaluation.decision.rule->budget, mail->counts.site_sends);
 }
 
 void
 session_limit_take(struct session_mail *mail, const struct hold_terms *terms)
 {
-	static const enum settings_action actions[] = { [0] = SETTINGS_TAG,
-		[HOLD_UNDO] = SETTINGS_UNDO,
-		[HOLD_CONFIRM] = SETTINGS_CONFIRM };
+	static const enum settings_action actions[] = {
+		[0] = SETTINGS_TAG, [HOLD_UNDO] = SETTINGS_UNDO, [HOLD_CONFIRM] = SETTINGS_CONFIRM
+	};
 
 	if (mail->evaluation.decision.is_storm || terms->action > HOLD_CONFIRM)
 		return;
 	mail->evaluation.decision = decision_unlimited(mail);
-	policy_join(
-	    &mail->evaluation.decision, actions[terms->action], terms->limited_by);
+	policy_join(&mail->evaluation.decision, actions[terms->action], terms->limited_by);
 }

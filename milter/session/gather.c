@@ -109,8 +109,7 @@ is_local_submission(const char *version, const char *host, const struct sockaddr
 	if (address == NULL)
 		return version[0] != '\0' && strncasecmp(version, "Postfix", 7) != 0;
 	if (address->sa_family == AF_INET)
-		return four->sin_port == 0 &&
-		       four->sin_addr.s_addr == htonl(INADDR_LOOPBACK);
+		return four->sin_port == 0 && four->sin_addr.s_addr == htonl(INADDR_LOOPBACK);
 	if (address->sa_family == AF_INET6)
 		return six->sin6_port == 0 && IN6_IS_ADDR_LOOPBACK(&six->sin6_addr);
 	return false;
@@ -141,8 +140,7 @@ mail_begin(struct session_connection *connection)
 	session_leave();
 	connection->mail.transaction = mail_transaction_new(connection->arena, base_now());
 	if (connection->mail.transaction != NULL && connection->site != NULL)
-		connection->mail.transaction->inside =
-		    audience_inside(connection->site->audience);
+		connection->mail.transaction->inside = audience_inside(connection->site->audience);
 }
 
 sfsistat
@@ -194,8 +192,8 @@ session_on_sender(SMFICTX *context, char **arguments)
 	mail_begin(connection);
 	mail = &connection->mail;
 	connection->peer.login = login_of(connection, context);
-	if (mail->transaction != NULL && mail_transaction_sender(connection->arena,
-					     mail->transaction, arguments[0]) != BASE_OK)
+	if (mail->transaction != NULL &&
+	    mail_transaction_sender(connection->arena, mail->transaction, arguments[0]) != BASE_OK)
 		mail_failed(connection, "no memory for the sender");
 	return session_silence(connection, SMFIP_NR_MAIL);
 }
@@ -212,8 +210,7 @@ recipient_add(struct session_connection *connection, const char *path)
 		set->capped = true;
 	if (set->capped)
 		set->seen++;
-	else if (mail_transaction_recipient(connection->arena, mail->transaction, path) !=
-		 BASE_OK)
+	else if (mail_transaction_recipient(connection->arena, mail->transaction, path) != BASE_OK)
 		mail_failed(connection, "no memory for the recipients");
 }
 
@@ -238,8 +235,8 @@ field_watch(struct session_connection *connection, const char *name, const char 
 	if (strcasecmp(name, NOTICE_INJECT_NAME) != 0)
 		return;
 	if (mail->injects++ == 0)
-		mail->inject = base_arena_strndup(
-		    connection->arena, value + strspn(value, " \t"), 200);
+		mail->inject =
+		    base_arena_strndup(connection->arena, value + strspn(value, " \t"), 200);
 }
 
 sfsistat
@@ -250,8 +247,8 @@ session_on_field(SMFICTX *context, char *name, char *value)
 	if (connection == NULL || connection->mail.transaction == NULL)
 		return session_silence(connection, SMFIP_NR_HDR);
 	field_watch(connection, name, value);
-	if (mail_transaction_field(
-		connection->arena, connection->mail.transaction, name, value) != BASE_OK)
+	if (mail_transaction_field(connection->arena, connection->mail.transaction, name, value) !=
+	    BASE_OK)
 		mail_failed(connection, "no memory for the header");
 	return session_silence(connection, SMFIP_NR_HDR);
 }
@@ -288,8 +285,7 @@ ask(SMFICTX *context, bool is_message_end)
 	answer = is_message_end ? session_answer_message(connection, context)
 				: session_answer_header(connection);
 	/* whatever went wrong: it does not pass with a field that only we may set */
-	if (answer == SESSION_ACCEPT && !is_message_end &&
-	    session_has_marks(&connection->mail)) {
+	if (answer == SESSION_ACCEPT && !is_message_end && session_has_marks(&connection->mail)) {
 		connection->mail.plan = SESSION_PLAN_CLEAN;
 		answer = SESSION_CONTINUE;
 	}
@@ -313,8 +309,7 @@ session_on_body(SMFICTX *context, unsigned char *data, size_t length)
 
 	if (mail != NULL && mail->transaction != NULL && mail->plan == SESSION_PLAN_JUDGE &&
 	    !mail_transaction_has_body(mail->transaction) &&
-	    mail_transaction_body(connection->arena, mail->transaction, data, length) !=
-		BASE_OK)
+	    mail_transaction_body(connection->arena, mail->transaction, data, length) != BASE_OK)
 		mail_failed(connection, "no memory for the body's start");
 	return session_silence(connection, SMFIP_NR_BODY);
 }

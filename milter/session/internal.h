@@ -40,7 +40,7 @@ enum session_plan {
 
 struct session_mail {
 	struct mail_transaction *transaction; /* NULL between transactions */
-	const char *failed; /* why it could not be gathered whole, or NULL */
+	const char *failed;                   /* why it could not be gathered whole, or NULL */
 	size_t recipient_bytes;
 	int tags;           /* fields named QUEUE_TAG_NAME seen */
 	int injects;        /* fields named NOTICE_INJECT_NAME seen */
@@ -51,7 +51,7 @@ struct session_mail {
 	struct session_act_names names;
 	struct session_act_part part;
 	struct session_act_left left; /* of a mail that is held: who has it already */
-	bool has_left; /* its recipients are counted among those who have it */
+	bool has_left;                /* its recipients are counted among those who have it */
 	/* The transaction with the recipients of the whole act; NULL: not a person's send. */
 	const struct mail_transaction *judged;
 	struct audience audience;
@@ -68,15 +68,15 @@ struct session_connection {
 	struct base_arena *arena; /* reset with every transaction */
 	struct identity_peer peer;
 	char helo[SESSION_MAX_HELO + 1]; /* as the client said it, "" until then */
-	unsigned long steps;   /* SMFIP_* agreed with the MTA */
-	unsigned long actions; /* SMFIF_* agreed with the MTA */
+	unsigned long steps;             /* SMFIP_* agreed with the MTA */
+	unsigned long actions;           /* SMFIF_* agreed with the MTA */
 	struct session_mail mail;
 };
 
 /* negotiate.c */
 sfsistat session_negotiate(SMFICTX *context, unsigned long actions, unsigned long steps,
-    unsigned long unused2, unsigned long unused3, unsigned long *actions_r,
-    unsigned long *steps_r, unsigned long *unused2_r, unsigned long *unused3_r);
+    unsigned long unused2, unsigned long unused3, unsigned long *actions_r, unsigned long *steps_r,
+    unsigned long *unused2_r, unsigned long *unused3_r);
 /* CONTINUE, or silence for a step that we promised not to answer. */
 sfsistat session_silence(const struct session_connection *connection, unsigned long step);
 
@@ -96,8 +96,7 @@ struct session_connection *session_connection_of(SMFICTX *context);
 
 /* answer.c */
 enum session_answer session_answer_header(struct session_connection *connection);
-enum session_answer session_answer_message(
-    struct session_connection *connection, SMFICTX *context);
+enum session_answer session_answer_message(struct session_connection *connection, SMFICTX *context);
 /* What was decided is done, at the end of the message. */
 enum session_answer session_answer_decision(
     struct session_connection *connection, SMFICTX *context);
@@ -158,8 +157,7 @@ void session_limit_take(struct session_mail *mail, const struct hold_terms *term
  * Counts this mail if it is such an answer, and has it wait if it must: what is to be confirmed
  * stays that, and a rule that only tags has it tagged.
  */
-enum base_result session_storm_ask(
-    struct session_connection *connection, const char **why_r);
+enum base_result session_storm_ask(struct session_connection *connection, const char **why_r);
 /* What is special in the request for such a hold. */
 void session_storm_request(
     const struct session_connection *connection, struct hold_request *request);
@@ -174,8 +172,7 @@ const char *session_author_find(const struct session_connection *connection);
 enum session_answer session_tag(struct session_connection *connection, SMFICTX *context);
 enum session_answer session_hold(struct session_connection *connection, SMFICTX *context);
 /* "name:points,name:points": no recipient's name is in it. */
-const char *session_reasons_text(
-    struct base_arena *arena, const struct judge_score *score);
+const char *session_reasons_text(struct base_arena *arena, const struct judge_score *score);
 /* Adds a header field with the space that the MTA expects. */
 bool session_field_add(const struct session_connection *connection, SMFICTX *context,
     const char *name, const char *value);

@@ -9,8 +9,8 @@
  * other (a step that is not answered cannot be answered by "skip"); mail that passes sends
  * no body at all, and for the rest a stream without answers is the cheaper one.
  */
-#define SILENT_STEPS                                                                       \
-	(SMFIP_NR_CONN | SMFIP_NR_HELO | SMFIP_NR_MAIL | SMFIP_NR_RCPT | SMFIP_NR_HDR |    \
+#define SILENT_STEPS                                                                               \
+	(SMFIP_NR_CONN | SMFIP_NR_HELO | SMFIP_NR_MAIL | SMFIP_NR_RCPT | SMFIP_NR_HDR |            \
 	    SMFIP_NR_BODY)
 #define UNUSED_STEPS (SMFIP_NOUNKNOWN | SMFIP_NODATA)
 #define ACTIONS (SMFIF_ADDHDRS | SMFIF_CHGHDRS | SMFIF_QUARANTINE)
@@ -47,8 +47,8 @@ asks_spf(const struct session_connection *connection)
 
 sfsistat
 session_negotiate(SMFICTX *context, unsigned long actions, unsigned long steps,
-    unsigned long unused2, unsigned long unused3, unsigned long *actions_r,
-    unsigned long *steps_r, unsigned long *unused2_r, unsigned long *unused3_r)
+    unsigned long unused2, unsigned long unused3, unsigned long *actions_r, unsigned long *steps_r,
+    unsigned long *unused2_r, unsigned long *unused3_r)
 {
 	struct session_connection *connection = session_connection_of(context);
 	char macros[64];

@@ -51,8 +51,7 @@ is_individual(const struct mail_transaction *transaction)
 
 	return !transaction->is_resent && recipients->seen == 1 && recipients->count == 1 &&
 	       to->count + cc->count == 1 &&
-	       strcmp(to->count == 1 ? to->items[0] : cc->items[0],
-		   recipients->items[0]) == 0;
+	       strcmp(to->count == 1 ? to->items[0] : cc->items[0], recipients->items[0]) == 0;
 }
 
 /* The keyed hash of To and Cc, which of a mail that is sent on are another one's. */
@@ -66,8 +65,8 @@ header_name(const struct base_key *key, const struct mail_transaction *transacti
 	base_buffer_init(&whole, MAX_NAME_BYTES);
 	for (size_t set = 0; set < sizeof(sets) / sizeof(*sets); set++) {
 		for (size_t i = 0; i < sets[set]->count; i++)
-			base_buffer_append(&whole, sets[set]->items[i],
-			    strlen(sets[set]->items[i]) + 1);
+			base_buffer_append(
+			    &whole, sets[set]->items[i], strlen(sets[set]->items[i]) + 1);
 		base_buffer_append(&whole, "", 1);
 	}
 	base_buffer_puts(&whole, transaction->is_resent ? "resent" : "");
@@ -77,8 +76,8 @@ header_name(const struct base_key *key, const struct mail_transaction *transacti
 
 /* The keyed hash of a set of people, in whatever order they come; the sender is none of them. */
 static void
-audience_name(const struct base_key *key, const struct mail_addresses *set,
-    const char *sender, unsigned char name_r[BASE_MAC_SIZE])
+audience_name(const struct base_key *key, const struct mail_addresses *set, const char *sender,
+    unsigned char name_r[BASE_MAC_SIZE])
 {
 	unsigned char one[BASE_MAC_SIZE];
 
@@ -86,8 +85,7 @@ audience_name(const struct base_key *key, const struct mail_addresses *set,
 	for (size_t i = 0; i < set->count; i++) {
 		if (strcmp(set->items[i], sender) == 0)
 			continue;
-		base_key_mac(
-		    key, BASE_KEY_ACT, set->items[i], strlen(set->items[i]), one);
+		base_key_mac(key, BASE_KEY_ACT, set->items[i], strlen(set->items[i]), one);
 		for (size_t byte = 0; byte < BASE_MAC_SIZE; byte++)
 			name_r[byte] ^= one[byte];
 	}
@@ -119,12 +117,10 @@ thread_names_make(const struct base_key *key, const struct author *author,
 		count > 0 ? transaction->references[0] : "",
 		count > 0 ? transaction->references[count - 1] : "" };
 
-	names_r->has_thread =
-	    thread_name(key, author, transaction->message_id, names_r->thread);
+	names_r->has_thread = thread_name(key, author, transaction->message_id, names_r->thread);
 	names_r->parent_count = 0;
 	for (size_t i = 0; i < SESSION_ACT_PARENTS; i++)
-		if (thread_name(key, author, parents[i],
-			names_r->parents[names_r->parent_count]))
+		if (thread_name(key, author, parents[i], names_r->parents[names_r->parent_count]))
 			names_r->parent_count++;
 }
 
@@ -152,9 +148,8 @@ names_make(const struct session_connection *connection, struct session_act_names
 	bool has_id = transaction->message_id[0] != '\0';
 	char header[2 * BASE_MAC_SIZE + 1];
 	const char *id[] = { author.person, author.actor, has_id ? "message" : "queue",
-		has_id ? transaction->message_id : transaction->queue_id,
-		transaction->subject, transaction->date,
-		header_text(connection->site->key, transaction, header) };
+		has_id ? transaction->message_id : transaction->queue_id, transaction->subject,
+		transaction->date, header_text(connection->site->key, transaction, header) };
 	const char *like[] = { author.person, author.actor, "like", transaction->subject,
 		transaction->date };
 	const char *sender[] = { author.person, author.actor, "sender" };
@@ -169,9 +164,8 @@ names_make(const struct session_connection *connection, struct session_act_names
 	    sizeof(act) / sizeof(*act) - (names_r->is_individual ? 0 : 1), names_r->act);
 	name_make(key, id, sizeof(id) / sizeof(*id), names_r->id);
 	name_make(key, sender, sizeof(sender) / sizeof(*sender), names_r->author);
-	names_r->has_like =
-	    name_make(key, like, sizeof(like) / sizeof(*like), names_r->like) &&
-	    transaction->date[0] != '\0';
+	names_r->has_like = name_make(key, like, sizeof(like) / sizeof(*like), names_r->like) &&
+			    transaction->date[0] != '\0';
 }
 
 /* --- whom it is for ------------------------------------------------------------------ */
@@ -238,8 +232,8 @@ judged_make(struct session_connection *connection)
 
 	/* an index of a set may not be shared once one of them grows */
 	audience.room = 0;
-	audience.items = base_arena_array(
-	    connection->arena, audience.count + 1, sizeof(*audience.items));
+	audience.items =
+	    base_arena_array(connection->arena, audience.count + 1, sizeof(*audience.items));
 	mail->judged = mail->transaction;
 	if (audience.items == NULL)
 		return;
@@ -273,8 +267,8 @@ part_renew(struct session_connection *connection)
 		sizeof(mail->part.act), id, &why) != BASE_OK)
 		return;
 	name_make(connection->site->key, texts, 2, mail->names.act);
-	(void)session_acts_renew(session_acts(), &mail->names,
-	    &mail->transaction->recipients, base_now(), &mail->part);
+	(void)session_acts_renew(
+	    session_acts(), &mail->names, &mail->transaction->recipients, base_now(), &mail->part);
 }
 
 void
@@ -303,8 +297,8 @@ session_part_settle(struct session_connection *connection)
 	size_t before = mail->judged->recipients.count;
 	unsigned char body[BASE_MAC_SIZE];
 
-	base_key_mac(session_acts_key(session_acts()), BASE_KEY_ACT,
-	    mail->transaction->body_start, mail->transaction->body_start_length, body);
+	base_key_mac(session_acts_key(session_acts()), BASE_KEY_ACT, mail->transaction->body_start,
+	    mail->transaction->body_start_length, body);
 	(void)session_acts_settle(session_acts(), connection->arena, &mail->names,
 	    &mail->transaction->recipients, body, base_now(), &mail->part);
 	judged_make(connection);
@@ -347,8 +341,8 @@ session_part_pass(struct session_connection *connection)
 	enum settings_action held;
 
 	/* nobody is proved who could be asked: it would have been tagged at most */
-	if (session_acts_pass(session_acts(), &mail->names,
-		mail->transaction->recipients.count, visible_text(connection), &held) ||
+	if (session_acts_pass(session_acts(), &mail->names, mail->transaction->recipients.count,
+		visible_text(connection), &held) ||
 	    mail->identity.person[0] == '\0') {
 		mail->has_left = true;
 		return true;
@@ -366,8 +360,8 @@ session_part_leave(struct session_connection *connection)
 	if (mail->has_left)
 		return;
 	mail->has_left = true;
-	session_acts_leave(session_acts(), &mail->names,
-	    mail->transaction->recipients.count, visible_text(connection));
+	session_acts_leave(session_acts(), &mail->names, mail->transaction->recipients.count,
+	    visible_text(connection));
 }
 
 enum base_result
@@ -387,8 +381,7 @@ session_part_held(struct session_connection *connection)
 {
 	struct session_mail *mail = &connection->mail;
 
-	(void)session_acts_teach(
-	    session_acts(), &mail->names, mail->judged->recipients.count);
+	(void)session_acts_teach(session_acts(), &mail->names, mail->judged->recipients.count);
 }
 
 void
@@ -434,12 +427,11 @@ session_learn_send(struct session_connection *connection)
 {
 	struct session_mail *mail = &connection->mail;
 	size_t count = mail->judged->recipients.count;
-	struct session_act_lesson before =
-	    session_acts_teach(session_acts(), &mail->names, count);
+	struct session_act_lesson before = session_acts_teach(session_acts(), &mail->names, count);
 
 	if (count > before.recipients)
-		learn(connection, session_learner(connection), mail->judged, mail->evaluation.score.score,
-		    before.is_message);
+		learn(connection, session_learner(connection), mail->judged,
+		    mail->evaluation.score.score, before.is_message);
 	else if (!before.is_message)
 		learn(connection, "", mail->judged, -1, false);
 }

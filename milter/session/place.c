@@ -33,15 +33,14 @@ session_reasons_text(struct base_arena *arena, const struct judge_score *score)
 		if (!base_buffer_printf(&buffer, "%s%s:%.1f", i == 0 ? "" : ",",
 			score->reasons[i].signal, score->reasons[i].points))
 			break;
-	text =
-	    base_arena_strdup(arena, buffer.length == 0 ? "-" : base_buffer_text(&buffer));
+	text = base_arena_strdup(arena, buffer.length == 0 ? "-" : base_buffer_text(&buffer));
 	base_buffer_free(&buffer);
 	return text == NULL ? "-" : text;
 }
 
 bool
-session_field_add(const struct session_connection *connection, SMFICTX *context,
-    const char *name, const char *value)
+session_field_add(const struct session_connection *connection, SMFICTX *context, const char *name,
+    const char *value)
 {
 	const char *space = (connection->steps & SMFIP_HDR_LEADSPC) != 0 ? " " : "";
 	char *text = base_arena_printf(connection->arena, "%s%s", space, value);
@@ -55,12 +54,11 @@ session_field_add(const struct session_connection *connection, SMFICTX *context,
 static bool
 is_inside_only(const struct session_connection *connection)
 {
-	const struct mail_addresses *recipients =
-	    &connection->mail.transaction->recipients;
+	const struct mail_addresses *recipients = &connection->mail.transaction->recipients;
 
 	for (size_t i = 0; i < recipients->count; i++)
-		if (!mail_is_inside(connection->mail.transaction,
-			connection->mail.identity.actor, recipients->items[i]))
+		if (!mail_is_inside(connection->mail.transaction, connection->mail.identity.actor,
+			recipients->items[i]))
 			return false;
 	return !recipients->capped && recipients->count > 0;
 }
@@ -76,8 +74,8 @@ tag_value(const struct session_connection *connection, const char *id)
 	const struct judge_score *score = &connection->mail.evaluation.score;
 	const char *value;
 
-	if (queue_tag_format(connection->arena, id, session_action_text(&connection->mail),
-		NULL, &value) != BASE_OK)
+	if (queue_tag_format(connection->arena, id, session_action_text(&connection->mail), NULL,
+		&value) != BASE_OK)
 		return NULL;
 	if (!connection->site->settings->tag.show_reasons || !is_inside_only(connection))
 		return value;
@@ -85,16 +83,17 @@ tag_value(const struct session_connection *connection, const char *id)
 	    score->score, session_reasons_text(connection->arena, score));
 }
 
-/* What was decided could not be done: the policy's on_error, and the line says what became of it. */
+/*
+ * What was decided could not be done: the policy's on_error, and the line says what became of it.
+ */
 static enum session_answer
-judged_error(struct session_connection *connection, const char *hold_id, const char *where,
-    const char *why)
+judged_error(
+    struct session_connection *connection, const char *hold_id, const char *where, const char *why)
 {
 	enum session_answer answer = session_answer_error(connection, where, why);
 
 	session_judge_audit(connection, hold_id,
-	    &(struct session_outcome){
-		answer == SESSION_ACCEPT ? "pass" : "tempfail", "error" });
+	    &(struct session_outcome){ answer == SESSION_ACCEPT ? "pass" : "tempfail", "error" });
 	return answer;
 }
 
@@ -108,8 +107,7 @@ session_tag(struct session_connection *connection, SMFICTX *context)
 	value = tag_value(connection, id);
 	session_learn_send(connection);
 	if (value == NULL || !session_field_add(connection, context, QUEUE_TAG_NAME, value))
-		return judged_error(
-		    connection, NULL, "tag", "the MTA did not take the tag header");
+		return judged_error(connection, NULL, "tag", "the MTA did not take the tag header");
 	session_judge_audit(connection, id, NULL);
 	return SESSION_ACCEPT;
 }
@@ -134,13 +132,12 @@ reasons_make(struct base_arena *arena, const struct judge_score *score,
 
 /* What is learned when it is sent after all. A storm asks nobody about an audience. */
 static enum base_result
-lesson_make(
-    struct session_connection *connection, struct hold_request *request, const char **why_r)
+lesson_make(struct session_connection *connection, struct hold_request *request, const char **why_r)
 {
 	const struct session_mail *mail = &connection->mail;
 
-	return (mail->evaluation.decision.is_storm ? memory_lesson : memory_lesson_held)(connection->site->key,
-	    connection->arena, mail->identity.actor, mail->judged,
+	return (mail->evaluation.decision.is_storm ? memory_lesson : memory_lesson_held)(
+	    connection->site->key, connection->arena, mail->identity.actor, mail->judged,
 	    audience_people(&mail->audience, 0), mail->evaluation.score.score, &request->lesson,
 	    &request->lesson_length, why_r);
 }
@@ -157,15 +154,16 @@ alone_make(const struct session_connection *connection, const char *visible[MAX_
 	audience_count(connection->site->audience, mail->transaction, actor, &audience);
 	*alone_r = (struct hold_alone){
 		.recipients = visible,
-		.recipients_visible = mail_transaction_visible(mail->transaction,
-		    &mail->transaction->recipients, actor, visible, MAX_VISIBLE),
+		.recipients_visible = mail_transaction_visible(
+		    mail->transaction, &mail->transaction->recipients, actor, visible, MAX_VISIBLE),
 		.recipient_count = audience_recipients(mail->transaction, actor),
 		.people = audience.people,
 		.people_kind = people_kinds[audience.kind],
 	};
-	return (mail->evaluation.decision.is_storm ? memory_lesson : memory_lesson_held)(connection->site->key,
-	    connection->arena, actor, mail->transaction, audience_people(&audience, 0),
-	    mail->evaluation.score.score, &alone_r->lesson, &alone_r->lesson_length, why_r);
+	return (mail->evaluation.decision.is_storm ? memory_lesson : memory_lesson_held)(
+	    connection->site->key, connection->arena, actor, mail->transaction,
+	    audience_people(&audience, 0), mail->evaluation.score.score, &alone_r->lesson,
+	    &alone_r->lesson_length, why_r);
 }
 
 /* Would the MTA's own bounce come to the mailbox that letters go to? */
@@ -173,8 +171,8 @@ static bool
 bounces_home(const struct session_connection *connection)
 {
 	const struct session_mail *mail = &connection->mail;
-	const char *delimiters = mail_account_delimiters(
-	    connection->site->settings->identity.recipient_delimiter);
+	const char *delimiters =
+	    mail_account_delimiters(connection->site->settings->identity.recipient_delimiter);
 	const char *texts[] = { mail->identity.mailbox, mail->transaction->envelope_written };
 	const char *accounts[2], *normal, *why;
 
@@ -190,8 +188,8 @@ bounces_home(const struct session_connection *connection)
 
 /* What must be durable before the MTA is asked. The arrays are the caller's. */
 static enum base_result
-request_make(struct session_connection *connection, struct hold_request *request_r,
-    const char **why_r)
+request_make(
+    struct session_connection *connection, struct hold_request *request_r, const char **why_r)
 {
 	const struct settings *settings = connection->site->settings;
 	const struct session_mail *mail = &connection->mail;
@@ -206,8 +204,7 @@ request_make(struct session_connection *connection, struct hold_request *request
 	request_r->bounces_home = bounces_home(connection);
 	request_r->from = mail->identity.sent_as;
 	request_r->subject = mail->transaction->subject;
-	request_r->recipient_count =
-	    audience_recipients(mail->judged, mail->identity.actor);
+	request_r->recipient_count = audience_recipients(mail->judged, mail->identity.actor);
 	request_r->people = mail->audience.people;
 	request_r->people_kind = people_kinds[mail->audience.kind];
 	request_r->score = mail->evaluation.score.score;
@@ -227,8 +224,7 @@ request_make(struct session_connection *connection, struct hold_request *request
 
 /* Writes the hold down. OK: it is durable and may be asked of the MTA. */
 static enum base_result
-place(
-    struct session_connection *connection, struct hold_placed *placed_r, const char **why_r)
+place(struct session_connection *connection, struct hold_placed *placed_r, const char **why_r)
 {
 	const struct session_mail *mail = &connection->mail;
 	const char *visible[MAX_VISIBLE], *here[MAX_VISIBLE];
@@ -255,9 +251,8 @@ place(
 	request.mail = mail->part.mail;
 	request.left_count = mail->left.count;
 	request.left_to = mail->left.to;
-	request.recipients_visible =
-	    mail_transaction_visible(
-		mail->transaction, NULL, mail->identity.actor, visible, MAX_VISIBLE);
+	request.recipients_visible = mail_transaction_visible(
+	    mail->transaction, NULL, mail->identity.actor, visible, MAX_VISIBLE);
 	request.reason_count = reasons_make(connection->arena, &mail->evaluation.score, reasons);
 	result = request_make(connection, &request, why_r);
 	if (result == BASE_OK && mail->judged != mail->transaction) {
@@ -267,9 +262,9 @@ place(
 	if (result == BASE_NONE)
 		result = BASE_BROKEN;
 	else if (result == BASE_OK)
-		result = hold_place_limited(
-		    connection->rooms->hold, &request, placed_r, why_r);
-	if (!mail->evaluation.decision.is_storm && (result != BASE_OK || placed_r->terms.action == 0))
+		result = hold_place_limited(connection->rooms->hold, &request, placed_r, why_r);
+	if (!mail->evaluation.decision.is_storm &&
+	    (result != BASE_OK || placed_r->terms.action == 0))
 		session_part_unhold(connection);
 	return result;
 }
@@ -287,8 +282,7 @@ quarantine(struct session_connection *connection, SMFICTX *context, const char *
 	char reason[80], mac[QUEUE_MAC_SIZE];
 	const char *value;
 
-	if (!queue_mac_make(
-		connection->site->key, id, connection->mail.identity.mailbox, mac) ||
+	if (!queue_mac_make(connection->site->key, id, connection->mail.identity.mailbox, mac) ||
 	    queue_tag_format(connection->arena, id, action, mac, &value) != BASE_OK)
 		return "no memory for the tag header";
 	if (!session_field_add(connection, context, QUEUE_TAG_NAME, value))
@@ -305,8 +299,7 @@ let_follow(struct session_connection *connection, const char *hold_id)
 {
 	session_part_leave(connection);
 	session_learn_send(connection);
-	session_judge_audit(
-	    connection, hold_id, &(struct session_outcome){ "pass", "released" });
+	session_judge_audit(connection, hold_id, &(struct session_outcome){ "pass", "released" });
 	return SESSION_ACCEPT;
 }
 
@@ -320,7 +313,8 @@ session_hold(struct session_connection *connection, SMFICTX *context)
 	case BASE_OK:
 		break;
 	case BASE_NONE:
-		if (connection->mail.evaluation.decision.is_storm) { /* the brake is off meanwhile */
+		if (connection->mail.evaluation.decision
+			.is_storm) { /* the brake is off meanwhile */
 			connection->mail.evaluation.asked.storm_replies = 0;
 			session_decide(connection);
 			return session_answer_decision(connection, context);
@@ -336,7 +330,8 @@ session_hold(struct session_connection *connection, SMFICTX *context)
 		session_part_leave(connection);
 		return session_tag(connection, context);
 	}
-	if (connection->mail.evaluation.decision.is_storm && session_part_hold(connection) != BASE_OK)
+	if (connection->mail.evaluation.decision.is_storm &&
+	    session_part_hold(connection) != BASE_OK)
 		return judged_error(connection, placed.id, "hold", "no memory");
 	why = quarantine(connection, context, placed.id);
 	if (why != NULL) {

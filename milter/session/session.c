@@ -87,8 +87,8 @@ path_check(const char *path, const char **why_r)
 	int fd, error;
 
 	if (strlen(path) >= sizeof(address.sun_path)) {
-		*why_r = base_why("%s: longer than the %zu bytes of a unix socket's path",
-		    path, sizeof(address.sun_path) - 1);
+		*why_r = base_why("%s: longer than the %zu bytes of a unix socket's path", path,
+		    sizeof(address.sun_path) - 1);
 		return BASE_REFUSE;
 	}
 	strcpy(address.sun_path, path);
@@ -126,8 +126,7 @@ directory_check(const char *path, const char **why_r)
 	*(slash == directory ? slash + 1 : slash) = '\0';
 	if (access(directory, W_OK | X_OK) == 0)
 		return base_folder_guard(path, geteuid(), why_r);
-	*why_r =
-	    base_why("%s: no socket can be made there: %s", directory, strerror(errno));
+	*why_r = base_why("%s: no socket can be made there: %s", directory, strerror(errno));
 	return BASE_BROKEN;
 }
 
@@ -152,8 +151,8 @@ socket_open(const struct settings *settings, const char **why_r)
 	umask(mask);
 	if (opened == MI_SUCCESS)
 		return BASE_OK;
-	*why_r = base_why("the milter socket %s cannot be made: %s",
-	    settings->milter.socket, errno != 0 ? strerror(errno) : "see the system log");
+	*why_r = base_why("the milter socket %s cannot be made: %s", settings->milter.socket,
+	    errno != 0 ? strerror(errno) : "see the system log");
 	return BASE_BROKEN;
 }
 
@@ -246,8 +245,7 @@ milter_open(const struct settings *settings, const char **why_r)
 		return BASE_REFUSE;
 	}
 	if (smfi_register(description) != MI_SUCCESS ||
-	    smfi_settimeout(PEER_SECONDS) != MI_SUCCESS ||
-	    smfi_setbacklog(BACKLOG) != MI_SUCCESS) {
+	    smfi_settimeout(PEER_SECONDS) != MI_SUCCESS || smfi_setbacklog(BACKLOG) != MI_SUCCESS) {
 		*why_r = "libmilter does not take this program's description";
 		return BASE_BROKEN;
 	}

@@ -68,7 +68,6 @@ enum base_result session_open(const struct session_rooms *rooms, const char **wh
  * Serves until SIGTERM or SIGINT. When it returns, no callback uses the rooms any more.
  * SIGUSR1 calls reload() in this thread, while mail goes on; SIGHUP changes nothing.
  */
-enum base_result session_run(
-    void (*reload)(void *context), void *context, const char **why_r);
+enum base_result session_run(void (*reload)(void *context), void *context, const char **why_r);
 
 #endif

@@ -21,11 +21,10 @@
 
 /* A hash of two texts by one of the site's keys. */
 static void
-mac_make(const struct session_connection *connection, const struct base_key *key,
-    const char *kind, const char *text, unsigned char mac_r[BASE_MAC_SIZE])
+mac_make(const struct session_connection *connection, const struct base_key *key, const char *kind,
+    const char *text, unsigned char mac_r[BASE_MAC_SIZE])
 {
-	const char *whole =
-	    base_arena_printf(connection->arena, "storm\n%s\n%s", kind, text);
+	const char *whole = base_arena_printf(connection->arena, "storm\n%s\n%s", kind, text);
 
 	memset(mac_r, 0, BASE_MAC_SIZE);
 	if (whole != NULL)
@@ -68,16 +67,16 @@ list_find(const struct session_connection *connection)
 
 /* What the answer is about, by one more key. */
 static void
-topic_add(const struct session_connection *connection, const struct base_key *key,
-    const char *kind, const char *text, struct hold_storm_answer *answer)
+topic_add(const struct session_connection *connection, const struct base_key *key, const char *kind,
+    const char *text, struct hold_storm_answer *answer)
 {
 	mac_make(connection, key, kind, text, answer->topics[answer->topic_count++]);
 }
 
 /* Adds a message id to those by which the thread is known. */
 static void
-thread_add(const struct session_connection *connection, const struct base_key *key,
-    const char *id, struct hold_storm_answer *answer)
+thread_add(const struct session_connection *connection, const struct base_key *key, const char *id,
+    struct hold_storm_answer *answer)
 {
 	if (id[0] != '\0' && answer->id_count < HOLD_STORM_IDS)
 		mac_make(connection, key, "thread", id, answer->ids[answer->id_count++]);
@@ -90,8 +89,7 @@ thread_find(const struct session_connection *connection, const struct base_key *
 {
 	const struct mail_transaction *transaction = connection->mail.transaction;
 	size_t count = transaction->reference_count;
-	const char *first =
-	    count > 0 ? transaction->references[0] : transaction->in_reply_to;
+	const char *first = count > 0 ? transaction->references[0] : transaction->in_reply_to;
 
 	if (first[0] == '\0')
 		return;
@@ -112,8 +110,7 @@ subject_find(const struct session_connection *connection, const struct base_key 
     bool has_parent, struct hold_storm_answer *answer)
 {
 	const char *base = mail_subject_base(connection->mail.transaction->subject);
-	const char *text =
-	    base_arena_printf(connection->arena, "%s\n%s", answer->list, base);
+	const char *text = base_arena_printf(connection->arena, "%s\n%s", answer->list, base);
 
 	if (answer->list[0] == '\0' || base[0] == '\0' || text == NULL)
 		return;
@@ -149,8 +146,7 @@ topic_find(const struct session_connection *connection, struct hold_storm_answer
 static bool
 is_answer(const struct mail_transaction *transaction)
 {
-	return transaction->in_reply_to[0] != '\0' ||
-	       mail_subject_is_answer(transaction->subject);
+	return transaction->in_reply_to[0] != '\0' || mail_subject_is_answer(transaction->subject);
 }
 
 /* Did this sender begin what is answered? They may well have to say something to all. */
@@ -179,11 +175,11 @@ static bool
 is_from(const struct session_connection *connection, const char *owner)
 {
 	const struct identity *identity = &connection->mail.identity;
-	const char *folded = mail_address_fold(connection->arena, owner,
-	    connection->site->settings->identity.recipient_delimiter);
+	const char *folded = mail_address_fold(
+	    connection->arena, owner, connection->site->settings->identity.recipient_delimiter);
 
-	return folded != NULL && (strcmp(folded, identity->actor) == 0 ||
-				     strcmp(folded, identity->person) == 0);
+	return folded != NULL &&
+	       (strcmp(folded, identity->actor) == 0 || strcmp(folded, identity->person) == 0);
 }
 
 /* Can the brake have anything to do with this mail? */
@@ -195,8 +191,8 @@ is_concerned(const struct session_connection *connection)
 
 	return settings->storm.enabled && mail->identity.person[0] != '\0' &&
 	       mail->evaluation.decision.rule->action != SETTINGS_PASS &&
-	       mail->audience.people >= settings->storm.people &&
-	       is_answer(mail->transaction) && !is_originator(&mail->evaluation.recall);
+	       mail->audience.people >= settings->storm.people && is_answer(mail->transaction) &&
+	       !is_originator(&mail->evaluation.recall);
 }
 
 /* --- asking --------------------------------------------------------------------------- */
@@ -214,8 +210,8 @@ is_id_lent(const struct session_connection *connection)
 	const char *why;
 
 	return own.in_reply_to[0] != '\0' &&
-	       memory_recall(connection->rooms->memory, connection->site->key,
-		   connection->arena, mail->identity.actor, &own, &recall, &why) == BASE_OK &&
+	       memory_recall(connection->rooms->memory, connection->site->key, connection->arena,
+		   mail->identity.actor, &own, &recall, &why) == BASE_OK &&
 	       recall.thread != NULL && recall.thread->originator != recall.actor;
 }
 
@@ -265,10 +261,10 @@ reason_add(struct session_connection *connection)
 	struct session_mail *mail = &connection->mail;
 	struct judge_score *score = &mail->evaluation.score;
 	size_t count = 1;
-	struct judge_reason *reasons = base_arena_array(
-	    connection->arena, score->reason_count + 1, sizeof(*reasons));
-	const char *text = base_arena_printf(connection->arena,
-	    "%zu people have already answered everyone.", mail->brake.answerers);
+	struct judge_reason *reasons =
+	    base_arena_array(connection->arena, score->reason_count + 1, sizeof(*reasons));
+	const char *text = base_arena_printf(
+	    connection->arena, "%zu people have already answered everyone.", mail->brake.answerers);
 
 	if (reasons == NULL || text == NULL)
 		return false;
@@ -300,8 +296,7 @@ session_storm_ask(struct session_connection *connection, const char **why_r)
 	if (mail->evaluation.decision.action >= SETTINGS_CONFIRM || !is_concerned(connection) ||
 	    !answer_make(connection, &answer))
 		return BASE_OK;
-	result =
-	    hold_storm_ask(connection->rooms->hold, &limits, &answer, &mail->brake, why_r);
+	result = hold_storm_ask(connection->rooms->hold, &limits, &answer, &mail->brake, why_r);
 	if (result == BASE_NONE)
 		return BASE_OK;
 	if (result != BASE_OK)
@@ -316,8 +311,7 @@ session_storm_ask(struct session_connection *connection, const char **why_r)
 }
 
 void
-session_storm_request(
-    const struct session_connection *connection, struct hold_request *request)
+session_storm_request(const struct session_connection *connection, struct hold_request *request)
 {
 	const struct session_mail *mail = &connection->mail;
 	int64_t left = mail->brake.until - base_now();

@@ -13,8 +13,7 @@ static void
 delegate_check(struct settings_reader *reader, const config_setting_t *entry, int number,
     const struct settings_delegate *delegate)
 {
-	if (delegate->address_count == 0 ||
-	    delegate->person_count + delegate->login_count == 0)
+	if (delegate->address_count == 0 || delegate->person_count + delegate->login_count == 0)
 		settings_error_at(reader, entry,
 		    "identity.delegates[%d]: address is needed, and persons or logins that "
 		    "may send as it",
@@ -39,8 +38,8 @@ read_delegates(struct settings_reader *reader, config_setting_t *delegates)
 	struct settings *settings = reader->settings;
 	int count = settings_entry_count(reader, delegates, "identity.delegates");
 
-	settings->identity.delegates = base_arena_array(
-	    reader->arena, (size_t)count + 1, sizeof(struct settings_delegate));
+	settings->identity.delegates =
+	    base_arena_array(reader->arena, (size_t)count + 1, sizeof(struct settings_delegate));
 	if (settings->identity.delegates == NULL) {
 		reader->is_short = true;
 		return;
@@ -82,8 +81,7 @@ check_login_domain(struct settings_reader *reader, const config_setting_t *setti
 void
 settings_read_identity(struct settings_reader *reader, const config_t *config)
 {
-	read_delegates(
-	    reader, config == NULL ? NULL : config_lookup(config, "identity.delegates"));
+	read_delegates(reader, config == NULL ? NULL : config_lookup(config, "identity.delegates"));
 	if (config != NULL)
 		check_login_domain(reader, config_lookup(config, "identity.login_domain"));
 }

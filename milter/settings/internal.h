@@ -4,12 +4,12 @@
  *
  * WHAT IT DOES
  *	A table row says everything about a key: name, type, default, limits, where its
- *value goes. The reader walks the file along the tables and collects errors; it never stops
+ *	value goes. The reader walks the file along the tables and collects errors; it never stops
  *	at the first.
  *
  * OWNERSHIP
  *	Everything read lives in the arena of the settings, every error in that of the
- *errors.
+ *	errors.
  */
 #ifndef OOPS_SETTINGS_INTERNAL_H
 #define OOPS_SETTINGS_INTERNAL_H
@@ -24,8 +24,8 @@
 #define SETTINGS_MAX_ENTRIES 10000 /* of any list in it */
 #define SETTINGS_MAX_INCLUDES 10   /* within each other, as libconfig takes them */
 #define SETTINGS_MAX_ERRORS 200
-#define SETTINGS_MAX_SOCKET                                                                \
-	107 /* bytes of a path, what struct sockaddr_un holds on Linux */
+/* bytes of a path, what struct sockaddr_un holds on Linux */
+#define SETTINGS_MAX_SOCKET 107
 #define SETTINGS_MAX_SECONDS (INT64_C(3653) * 86400) /* ten years */
 #define SETTINGS_DAY 86400
 
@@ -53,15 +53,14 @@ struct settings_key;
  * Reads the value's text into the target. NULL: done (or memory is short, see is_short);
  * otherwise what is wrong with it and what would be right.
  */
-typedef const char *settings_parse_fn(struct settings_reader *reader,
-    const struct settings_key *key, const char *text, void *target);
+typedef const char *settings_parse_fn(
+    struct settings_reader *reader, const struct settings_key *key, const char *text, void *target);
 
 struct settings_type {
 	unsigned shapes;
 	settings_parse_fn *parse;
-	const char
-	    *wrong; /* said of a value of another shape: what it is not, what is right */
-	size_t item_size; /* of one element, for SETTINGS_SEVERAL */
+	const char *wrong; /* said of a value of another shape: what it is not, what is right */
+	size_t item_size;  /* of one element, for SETTINGS_SEVERAL */
 };
 
 /* A word that a key accepts. */
@@ -76,24 +75,23 @@ struct settings_key {
 	const struct settings_type *type;
 	size_t offset;        /* of the target in the struct that the table describes */
 	const char *fallback; /* the default as text; NULL: what is in the target already */
-	const char
-	    *required; /* only the site knows it: an example, which is its placeholder */
-	int64_t min;   /* of numbers and durations */
+	const char *required; /* only the site knows it: an example, which is its placeholder */
+	int64_t min;          /* of numbers and durations */
 	int64_t max;
 	const struct settings_choice *choices; /* ends with a NULL word */
-	size_t count_offset; /* SETTINGS_SEVERAL: of the number of elements */
+	size_t count_offset;                   /* SETTINGS_SEVERAL: of the number of elements */
 };
 
 /* Tables end with a NULL name. */
-extern const struct settings_key settings_keys[];      /* of struct settings */
-extern const struct settings_key settings_list_keys[]; /* of struct settings_list */
+extern const struct settings_key settings_keys[];          /* of struct settings */
+extern const struct settings_key settings_list_keys[];     /* of struct settings_list */
 extern const struct settings_key settings_delegate_keys[]; /* of struct settings_delegate */
-extern const struct settings_key settings_rule_keys[]; /* of struct settings_policy */
+extern const struct settings_key settings_rule_keys[];     /* of struct settings_policy */
 
 /* A type whose values are texts. */
-#define SETTINGS_TEXT_TYPE(name, parser, sentence)                                         \
-	const struct settings_type settings_type_##name = {                                \
-		.shapes = SETTINGS_TEXT, .parse = parser, .wrong = sentence                \
+#define SETTINGS_TEXT_TYPE(name, parser, sentence)                                                 \
+	const struct settings_type settings_type_##name = {                                        \
+		.shapes = SETTINGS_TEXT, .parse = parser, .wrong = sentence                        \
 	}
 
 /* --- types.c, nettypes.c
@@ -101,15 +99,15 @@ extern const struct settings_key settings_rule_keys[]; /* of struct settings_pol
 
 extern const struct settings_type settings_type_node, settings_type_path,
     settings_type_path_optional, settings_type_path_socket, settings_type_milter_socket,
-    settings_type_mode, settings_type_word, settings_type_choice, settings_type_user, settings_type_group,
-    settings_type_text_optional, settings_type_listen, settings_type_base_url,
-    settings_type_domains, settings_type_domain_optional, settings_type_networks, settings_type_truth,
-    settings_type_duration, settings_type_smtp, settings_type_address,
-    settings_type_address_optional, settings_type_address_folded, settings_type_language, settings_type_fraction,
-    settings_type_people, settings_type_texts, settings_type_table, settings_type_name,
-    settings_type_senders, settings_type_persons, settings_type_entries, settings_type_count, settings_type_logins,
-    settings_type_accounts, settings_type_hours, settings_type_choices, settings_type_reasons,
-    settings_type_delimiters;
+    settings_type_mode, settings_type_word, settings_type_choice, settings_type_user,
+    settings_type_group, settings_type_text_optional, settings_type_listen, settings_type_base_url,
+    settings_type_domains, settings_type_domain_optional, settings_type_networks,
+    settings_type_truth, settings_type_duration, settings_type_smtp, settings_type_address,
+    settings_type_address_optional, settings_type_address_folded, settings_type_language,
+    settings_type_fraction, settings_type_people, settings_type_texts, settings_type_table,
+    settings_type_name, settings_type_senders, settings_type_persons, settings_type_entries,
+    settings_type_count, settings_type_logins, settings_type_accounts, settings_type_hours,
+    settings_type_choices, settings_type_reasons, settings_type_delimiters;
 
 /* --- text.c ------------------------------------------------------------------------- */
 
@@ -134,15 +132,13 @@ const char *settings_keep_account(
     struct settings_reader *reader, const char *address, const char **account_r);
 /* settings_keep() into a target that is a const char *; for types whose values need no
  * change. */
-const char *settings_keep_as_is(
-    struct settings_reader *reader, const char *text, void *target);
+const char *settings_keep_as_is(struct settings_reader *reader, const char *text, void *target);
 /* Are there control characters or spaces in it? */
 bool settings_has_blanks(const char *text);
 bool settings_is_domain(const char *text, size_t length);
 bool settings_is_address(const char *text);
 /* Decimal digits only, at most `max`. */
-bool settings_is_number(
-    const char *text, size_t length, unsigned long max, unsigned long *r);
+bool settings_is_number(const char *text, size_t length, unsigned long max, unsigned long *r);
 /* Is it an IPv4 address or an IPv6 address without brackets? */
 bool settings_is_ip(const char *text, size_t length);
 /* "10.0.0.0/8", "::1", "::ffff:10.0.0.0/104" (which is the same as the first). */
@@ -157,8 +153,8 @@ void settings_error_add(struct settings_reader *reader, const char *file, int li
 void settings_error_at(struct settings_reader *reader, const config_setting_t *setting,
     const char *format, ...) __attribute__((format(printf, 3, 4)));
 /* Fills in the defaults of a table, and the placeholders if asked for. */
-void settings_read_defaults(struct settings_reader *reader,
-    const struct settings_key *table, void *base, bool with_placeholders);
+void settings_read_defaults(struct settings_reader *reader, const struct settings_key *table,
+    void *base, bool with_placeholders);
 /* Reads one group along a table into `base`; `label` stands before its names in errors. */
 void settings_read_group(struct settings_reader *reader, const struct settings_key *table,
     config_setting_t *group, const char *label, void *base);
@@ -171,8 +167,8 @@ void settings_read_identity(struct settings_reader *reader, const config_t *conf
 /* --- policy.c ----------------------------------------------------------------------- */
 
 /* Is the entry of a list a group? An error otherwise. */
-bool settings_entry_is_group(struct settings_reader *reader, const config_setting_t *entry,
-    const char *name, int number);
+bool settings_entry_is_group(
+    struct settings_reader *reader, const config_setting_t *entry, const char *name, int number);
 /* Does the file have a usable list of entries here, and how many? */
 int settings_entry_count(
     struct settings_reader *reader, const config_setting_t *entries, const char *name);

@@ -60,8 +60,8 @@ is_whole(const config_setting_t *entry)
 static bool
 is_command(const struct settings_list *list)
 {
-	return list->command_count > 0 && list->command[0] != NULL &&
-	       list->command[0][0] == '/' && list->command_count <= 50;
+	return list->command_count > 0 && list->command[0] != NULL && list->command[0][0] == '/' &&
+	       list->command_count <= 50;
 }
 
 void
@@ -90,7 +90,7 @@ settings_list_check(struct settings_reader *reader, const config_setting_t *entr
 		const struct settings_list *other = &reader->settings->lists[i];
 
 		if (other->address != NULL && strcmp(other->address, list->address) == 0)
-			settings_error_at(reader, entry, "%s %s is in lists[%zu] already%s",
-			    label, list->address, i + 1, extensions);
+			settings_error_at(reader, entry, "%s %s is in lists[%zu] already%s", label,
+			    list->address, i + 1, extensions);
 	}
 }

@@ -10,8 +10,8 @@
 
 /* "unix:/path", "inet:port@host", "inet6:port@host", as smfi_setconn() takes it. */
 static const char *
-parse_milter_socket(struct settings_reader *reader, const struct settings_key *key,
-    const char *text, void *target)
+parse_milter_socket(
+    struct settings_reader *reader, const struct settings_key *key, const char *text, void *target)
 {
 	const char *rest = strchr(text, ':');
 	const char *at = strchr(text, '@');
@@ -19,15 +19,14 @@ parse_milter_socket(struct settings_reader *reader, const struct settings_key *k
 
 	if (strncmp(text, "unix:/", 6) == 0 || strncmp(text, "local:/", 7) == 0) {
 		if (strlen(rest + 1) > SETTINGS_MAX_SOCKET)
-			return base_why("too long: a socket's path has at most %d bytes",
-			    SETTINGS_MAX_SOCKET);
+			return base_why(
+			    "too long: a socket's path has at most %d bytes", SETTINGS_MAX_SOCKET);
 		return settings_keep_as_is(reader, text, target);
 	}
 	if (strncmp(text, "inet:", 5) != 0 && strncmp(text, "inet6:", 6) != 0)
 		return key->type->wrong;
 	if (at == NULL || at[1] == '\0' || settings_has_blanks(at + 1) ||
-	    !settings_is_number(rest + 1, (size_t)(at - rest - 1), 65535, &port) ||
-	    port == 0)
+	    !settings_is_number(rest + 1, (size_t)(at - rest - 1), 65535, &port) || port == 0)
 		return "not a socket: the form is \"inet:PORT@HOST\" with a port from 1 to "
 		       "65535 "
 		       "(\"inet:8892@127.0.0.1\")";
@@ -38,8 +37,8 @@ SETTINGS_TEXT_TYPE(milter_socket, parse_milter_socket,
 
 /* HOST:PORT with a numeric host; two targets, as libmicrohttpd wants them apart. */
 static const char *
-parse_listen(struct settings_reader *reader, const struct settings_key *key,
-    const char *text, void *target)
+parse_listen(
+    struct settings_reader *reader, const struct settings_key *key, const char *text, void *target)
 {
 	struct settings *settings = reader->settings;
 	const char *colon = strrchr(text, ':');
@@ -67,8 +66,8 @@ SETTINGS_TEXT_TYPE(listen, parse_listen,
 
 /* http or https, and no more than a path behind the host. */
 static const char *
-parse_base_url(struct settings_reader *reader, const struct settings_key *key,
-    const char *text, void *target)
+parse_base_url(
+    struct settings_reader *reader, const struct settings_key *key, const char *text, void *target)
 {
 	size_t scheme = strncmp(text, "https://", 8) == 0  ? 8
 			: strncmp(text, "http://", 7) == 0 ? 7
@@ -90,8 +89,8 @@ SETTINGS_TEXT_TYPE(base_url, parse_base_url,
 
 /* A mail domain, kept as mail names it. */
 static const char *
-parse_domain(struct settings_reader *reader, const struct settings_key *key,
-    const char *text, void *target)
+parse_domain(
+    struct settings_reader *reader, const struct settings_key *key, const char *text, void *target)
 {
 	if (!settings_is_domain(text, strlen(text)))
 		return key->type->wrong;
@@ -106,19 +105,19 @@ const struct settings_type settings_type_domains = {
 
 /* A domain, or "" for none: NULL. */
 static const char *
-parse_domain_optional(struct settings_reader *reader, const struct settings_key *key,
-    const char *text, void *target)
+parse_domain_optional(
+    struct settings_reader *reader, const struct settings_key *key, const char *text, void *target)
 {
 	*(const char **)target = NULL;
 	return text[0] == '\0' ? NULL : parse_domain(reader, key, text, target);
 }
-SETTINGS_TEXT_TYPE(domain_optional, parse_domain_optional,
-    "not a domain: use \"example.com\", or \"\" for none");
+SETTINGS_TEXT_TYPE(
+    domain_optional, parse_domain_optional, "not a domain: use \"example.com\", or \"\" for none");
 
 /* A network, or one address. */
 static const char *
-parse_network(struct settings_reader *reader, const struct settings_key *key,
-    const char *text, void *target)
+parse_network(
+    struct settings_reader *reader, const struct settings_key *key, const char *text, void *target)
 {
 	(void)reader;
 	(void)key;
@@ -133,8 +132,8 @@ const struct settings_type settings_type_networks = {
 
 /* An SMTP server, as libcurl takes it. */
 static const char *
-parse_smtp(struct settings_reader *reader, const struct settings_key *key, const char *text,
-    void *target)
+parse_smtp(
+    struct settings_reader *reader, const struct settings_key *key, const char *text, void *target)
 {
 	size_t scheme = strncmp(text, "smtps://", 8) == 0  ? 8
 			: strncmp(text, "smtp://", 7) == 0 ? 7
@@ -145,8 +144,8 @@ parse_smtp(struct settings_reader *reader, const struct settings_key *key, const
 		return key->type->wrong;
 	return settings_keep_as_is(reader, text, target);
 }
-SETTINGS_TEXT_TYPE(smtp, parse_smtp,
-    "not an SMTP server: use \"smtp://HOST:PORT\" or \"smtps://HOST:PORT\"");
+SETTINGS_TEXT_TYPE(
+    smtp, parse_smtp, "not an SMTP server: use \"smtp://HOST:PORT\" or \"smtps://HOST:PORT\"");
 
 /* Do the first `prefix` bits agree? */
 static bool
@@ -161,8 +160,8 @@ bits_agree(const unsigned char *a, const unsigned char *b, unsigned prefix)
 
 /* Is the address in one of the networks? */
 bool
-settings_networks_have(const struct settings_network *networks, size_t count,
-    const struct sockaddr_storage *address)
+settings_networks_have(
+    const struct settings_network *networks, size_t count, const struct sockaddr_storage *address)
 {
 	const struct sockaddr_in *four = (const struct sockaddr_in *)address;
 	const struct sockaddr_in6 *six = (const struct sockaddr_in6 *)address;

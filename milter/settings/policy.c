@@ -10,8 +10,8 @@
 #include "milter/settings/internal.h"
 
 bool
-settings_entry_is_group(struct settings_reader *reader, const config_setting_t *entry,
-    const char *name, int number)
+settings_entry_is_group(
+    struct settings_reader *reader, const config_setting_t *entry, const char *name, int number)
 {
 	if (config_setting_is_group(entry))
 		return true;
@@ -30,8 +30,8 @@ settings_entry_count(
 
 	if (count <= SETTINGS_MAX_ENTRIES)
 		return count;
-	settings_error_at(reader, entries, "%s: has %d entries: up to %d are possible",
-	    name, count, SETTINGS_MAX_ENTRIES);
+	settings_error_at(reader, entries, "%s: has %d entries: up to %d are possible", name, count,
+	    SETTINGS_MAX_ENTRIES);
 	return 0;
 }
 
@@ -50,16 +50,15 @@ settings_read_lists(struct settings_reader *reader, config_setting_t *lists)
 {
 	int count = settings_entry_count(reader, lists, "lists");
 
-	reader->settings->lists = base_arena_array(
-	    reader->arena, (size_t)count + 1, sizeof(struct settings_list));
+	reader->settings->lists =
+	    base_arena_array(reader->arena, (size_t)count + 1, sizeof(struct settings_list));
 	if (reader->settings->lists == NULL) {
 		reader->is_short = true;
 		return;
 	}
 	for (int i = 0; i < count; i++) {
 		config_setting_t *entry = config_setting_get_elem(lists, (unsigned)i);
-		struct settings_list *list =
-		    &reader->settings->lists[reader->settings->list_count];
+		struct settings_list *list = &reader->settings->lists[reader->settings->list_count];
 		char label[32];
 
 		if (!settings_entry_is_group(reader, entry, "lists", i + 1))
@@ -81,9 +80,8 @@ is_for_senders_only(const struct settings_match *match)
 {
 	return match->login_count == 0 && match->network_count == 0 &&
 	       match->recipient_count == 0 && match->reach == SETTINGS_REACH_ANY &&
-	       match->people_min == 0 && match->people_max == 0 &&
-	       match->hours_count == 0 && match->weekday_count == 0 &&
-	       match->reason_count == 0;
+	       match->people_min == 0 && match->people_max == 0 && match->hours_count == 0 &&
+	       match->weekday_count == 0 && match->reason_count == 0;
 }
 
 /* Does every send that fits `narrow` fit `wide`? */
@@ -96,8 +94,7 @@ match_covers(const struct settings_match *wide, const struct settings_match *nar
 		return true;
 	for (size_t i = 0; i < narrow->sender_count; i++)
 		if (narrow->senders[i] == NULL ||
-		    !settings_addresses_have(
-			wide->senders, wide->sender_count, narrow->senders[i]))
+		    !settings_addresses_have(wide->senders, wide->sender_count, narrow->senders[i]))
 			return false;
 	return narrow->sender_count > 0;
 }
@@ -171,8 +168,8 @@ settings_read_policy(struct settings_reader *reader, config_setting_t *rules)
 	struct settings *settings = reader->settings;
 	int count = settings_entry_count(reader, rules, "policy");
 
-	settings->policies = base_arena_array(
-	    reader->arena, (size_t)count + 1, sizeof(struct settings_policy));
+	settings->policies =
+	    base_arena_array(reader->arena, (size_t)count + 1, sizeof(struct settings_policy));
 	if (settings->policies == NULL) {
 		reader->is_short = true;
 		return;
@@ -182,8 +179,7 @@ settings_read_policy(struct settings_reader *reader, config_setting_t *rules)
 
 		if (!settings_entry_is_group(reader, entry, "policy", i + 1))
 			continue;
-		rule_read(
-		    reader, entry, i + 1, &settings->policies[settings->policy_count]);
+		rule_read(reader, entry, i + 1, &settings->policies[settings->policy_count]);
 		settings->policy_count++;
 	}
 	rule_defaults(reader, &settings->policies[settings->policy_count]);

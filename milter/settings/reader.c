@@ -60,8 +60,8 @@ settings_error_add(
 
 /* An error where an element stands; what is not of an included file is of the main one. */
 void
-settings_error_at(struct settings_reader *reader, const config_setting_t *setting,
-    const char *format, ...)
+settings_error_at(
+    struct settings_reader *reader, const config_setting_t *setting, const char *format, ...)
 {
 	const char *file = config_setting_source_file(setting);
 	char text[1200];
@@ -83,12 +83,11 @@ target_of(const struct settings_key *key, void *base)
 
 /* The default of a list: words between spaces. */
 static void
-default_several(struct settings_reader *reader, const struct settings_key *key,
-    const char *text, void *base)
+default_several(
+    struct settings_reader *reader, const struct settings_key *key, const char *text, void *base)
 {
 	size_t count = 0;
-	char *items =
-	    base_arena_array(reader->arena, strlen(text) / 2 + 1, key->type->item_size);
+	char *items = base_arena_array(reader->arena, strlen(text) / 2 + 1, key->type->item_size);
 
 	while (items != NULL && *text != '\0') {
 		size_t length = strcspn(text, " ");
@@ -96,8 +95,7 @@ default_several(struct settings_reader *reader, const struct settings_key *key,
 
 		if (word == NULL)
 			return;
-		(void)key->type->parse(
-		    reader, key, word, items + count * key->type->item_size);
+		(void)key->type->parse(reader, key, word, items + count * key->type->item_size);
 		count++;
 		text += length + strspn(text + length, " ");
 	}
@@ -118,8 +116,8 @@ placeholder_of(struct settings_reader *reader, const struct settings_key *key)
 
 /* Fills in what the file need not say. */
 void
-settings_read_defaults(struct settings_reader *reader, const struct settings_key *table,
-    void *base, bool with_placeholders)
+settings_read_defaults(struct settings_reader *reader, const struct settings_key *table, void *base,
+    bool with_placeholders)
 {
 	for (const struct settings_key *key = table; key->name != NULL; key++) {
 		const char *text = key->fallback;
@@ -179,8 +177,8 @@ text_of(const config_setting_t *setting, char *room, size_t size)
 
 /* What is wrong with the value of one key. */
 static void
-error_value(struct settings_reader *reader, const config_setting_t *setting,
-    const char *label, const char *name, const char *problem)
+error_value(struct settings_reader *reader, const config_setting_t *setting, const char *label,
+    const char *name, const char *problem)
 {
 	struct base_buffer shown;
 	char room[32];
@@ -217,8 +215,8 @@ read_several(struct settings_reader *reader, const struct settings_key *key,
 
 	if (length > SETTINGS_MAX_ENTRIES || (length == 0 && key->required != NULL)) {
 		settings_error_at(reader, setting,
-		    "%s%s: has %d entries: from %d to %d are possible", label, key->name,
-		    length, key->required != NULL, SETTINGS_MAX_ENTRIES);
+		    "%s%s: has %d entries: from %d to %d are possible", label, key->name, length,
+		    key->required != NULL, SETTINGS_MAX_ENTRIES);
 		return;
 	}
 	items = base_arena_array(reader->arena, (size_t)length + 1, key->type->item_size);
@@ -229,8 +227,8 @@ read_several(struct settings_reader *reader, const struct settings_key *key,
 	for (int i = 0; i < length; i++) {
 		config_setting_t *element =
 		    is_list ? config_setting_get_elem(setting, (unsigned)i) : setting;
-		const char *problem = read_scalar(
-		    reader, key, element, items + (size_t)i * key->type->item_size);
+		const char *problem =
+		    read_scalar(reader, key, element, items + (size_t)i * key->type->item_size);
 
 		if (problem != NULL)
 			error_value(reader, element, label, key->name, problem);
@@ -241,8 +239,8 @@ read_several(struct settings_reader *reader, const struct settings_key *key,
 
 /* One key of the table. */
 static void
-read_key(struct settings_reader *reader, const struct settings_key *key,
-    config_setting_t *setting, const char *label, void *base)
+read_key(struct settings_reader *reader, const struct settings_key *key, config_setting_t *setting,
+    const char *label, void *base)
 {
 	const char *problem;
 
@@ -273,15 +271,15 @@ is_below(const char *name, const char *group)
 static const char *
 nearest(const struct settings_key *table, const char *unknown)
 {
-	const char *leaf =
-	    strrchr(unknown, '.') == NULL ? unknown : strrchr(unknown, '.') + 1;
+	const char *leaf = strrchr(unknown, '.') == NULL ? unknown : strrchr(unknown, '.') + 1;
 	const char *best = NULL;
 	unsigned best_distance = 1 + (unsigned)(strlen(leaf) < 6 ? 1 : strlen(leaf) / 3);
 
 	for (const struct settings_key *key = table; key->name != NULL; key++) {
 		const char *dot = strrchr(key->name, '.');
 		unsigned distance = base_edit_distance(unknown, key->name, BASE_DISTANCE_LONGEST);
-		unsigned elsewhere = dot == NULL ? 64 : base_edit_distance(leaf, dot + 1, BASE_DISTANCE_LONGEST);
+		unsigned elsewhere =
+		    dot == NULL ? 64 : base_edit_distance(leaf, dot + 1, BASE_DISTANCE_LONGEST);
 
 		if (distance < best_distance) {
 			best_distance = distance;
@@ -295,8 +293,7 @@ nearest(const struct settings_key *table, const char *unknown)
 
 /* The nearest group, for a group of an unknown name. */
 static const char *
-nearest_group(
-    const struct settings_key *table, const char *unknown, char *room, size_t size)
+nearest_group(const struct settings_key *table, const char *unknown, char *room, size_t size)
 {
 	for (const struct settings_key *key = table; key->name != NULL; key++) {
 		size_t length = strcspn(key->name, ".");
@@ -324,12 +321,11 @@ error_unknown(struct settings_reader *reader, const struct settings_key *table,
 	if (meant == NULL)
 		meant = nearest(table, name);
 	if (meant != NULL)
-		settings_error_at(reader, setting, "%s%s: no such key: did you mean %s%s?",
-		    label, name, label, meant);
+		settings_error_at(reader, setting, "%s%s: no such key: did you mean %s%s?", label,
+		    name, label, meant);
 	else
 		settings_error_at(reader, setting,
-		    "%s%s: no such key: oops-milter.conf(5) lists those there are", label,
-		    name);
+		    "%s%s: no such key: oops-milter.conf(5) lists those there are", label, name);
 }
 
 /* Reads what stands in one group of the file, and the groups below it. */
@@ -344,8 +340,8 @@ read_children(struct settings_reader *reader, const struct settings_key *table,
 
 		snprintf(name, sizeof(name), "%s%s%s", prefix, *prefix == '\0' ? "" : ".",
 		    config_setting_name(child));
-		while (key->name != NULL && strcmp(key->name, name) != 0 &&
-		       !is_below(key->name, name))
+		while (
+		    key->name != NULL && strcmp(key->name, name) != 0 && !is_below(key->name, name))
 			key++;
 		if (key->name == NULL)
 			error_unknown(reader, table, child, label, name);
@@ -367,11 +363,9 @@ find_missing(struct settings_reader *reader, const struct settings_key *table,
 		char name[64];
 		config_setting_t *above;
 
-		if (key->required == NULL ||
-		    config_setting_lookup(group, key->name) != NULL)
+		if (key->required == NULL || config_setting_lookup(group, key->name) != NULL)
 			continue;
-		snprintf(
-		    name, sizeof(name), "%.*s", (int)strcspn(key->name, "."), key->name);
+		snprintf(name, sizeof(name), "%.*s", (int)strcspn(key->name, "."), key->name);
 		above = config_setting_lookup(group, name);
 		settings_error_add(reader, reader->path,
 		    above == NULL ? 0 : (int)config_setting_source_line(above),

@@ -23,8 +23,7 @@ static struct settings *
 settings_new(struct settings_reader *reader, const char *path)
 {
 	struct base_arena *arena = base_arena_new(SETTINGS_MAX_MEMORY);
-	struct whole *whole =
-	    arena == NULL ? NULL : base_arena_alloc(arena, sizeof(struct whole));
+	struct whole *whole = arena == NULL ? NULL : base_arena_alloc(arena, sizeof(struct whole));
 
 	if (whole == NULL) {
 		base_arena_free(&arena);
@@ -96,8 +95,7 @@ parse(struct settings_reader *reader, config_t *config, const char *text)
 	if (config_read_string(config, text) == CONFIG_TRUE)
 		return true;
 	file = config_error_file(config);
-	settings_error_add(reader, file == NULL ? reader->path : file,
-	    config_error_line(config),
+	settings_error_add(reader, file == NULL ? reader->path : file, config_error_line(config),
 	    strcmp(config_error_text(config), "syntax error") == 0
 		? "%s here or just before: is a quote, a bracket or a semicolon missing?"
 		: "%s",
@@ -140,8 +138,7 @@ sort_errors(struct settings_errors *errors)
 
 /* libconfig ends the program over an @include that is no file, so they are looked at first. */
 static void
-check_includes(
-    struct settings_reader *reader, const char *file, const char *text, int depth)
+check_includes(struct settings_reader *reader, const char *file, const char *text, int depth)
 {
 	int line_number = 1;
 
@@ -157,16 +154,15 @@ check_includes(
 		if (sscanf(at, "@include%*[ \t]\"%4095[^\"\n]\"", path) == 1 &&
 		    (result = base_file_look(path, &status, &why)) != BASE_NONE) {
 			if (result != BASE_OK)
-				settings_error_add(reader, file, line_number,
-				    "@include \"%s\": %s", path, why);
+				settings_error_add(
+				    reader, file, line_number, "@include \"%s\": %s", path, why);
 			else if (!S_ISREG(status.st_mode))
 				settings_error_add(reader, file, line_number,
 				    "@include \"%s\": not a file: name each file", path);
 			else if (depth < SETTINGS_MAX_INCLUDES)
 				scratch = base_arena_new(SETTINGS_MAX_FILE + 65536);
-			if (scratch != NULL &&
-			    base_file_read(scratch, path, SETTINGS_MAX_FILE, &inner,
-				&length, &why) == BASE_OK)
+			if (scratch != NULL && base_file_read(scratch, path, SETTINGS_MAX_FILE,
+						   &inner, &length, &why) == BASE_OK)
 				check_includes(reader, path, inner, depth + 1);
 			base_arena_free(&scratch);
 		}
@@ -214,10 +210,10 @@ load(const char *path, int fd, struct settings **settings_r, struct settings_err
 	memset(errors, 0, sizeof(*errors));
 	errors->arena = base_arena_new(1u << 20);
 	if (scratch != NULL && errors->arena != NULL && settings_new(&reader, path) != NULL)
-		result = fd < 0 ? base_file_read(scratch, path, SETTINGS_MAX_FILE, &text,
-				      &length, &why)
-				: base_input_read(scratch, fd, path, SETTINGS_MAX_FILE,
-				      &text, &length, &why);
+		result =
+		    fd < 0 ? base_file_read(scratch, path, SETTINGS_MAX_FILE, &text, &length, &why)
+			   : base_input_read(
+				 scratch, fd, path, SETTINGS_MAX_FILE, &text, &length, &why);
 	if (result != BASE_OK)
 		settings_error_add(&reader, path, 0, "%s", why);
 	if (result == BASE_RETRY)
@@ -238,8 +234,7 @@ load(const char *path, int fd, struct settings **settings_r, struct settings_err
 }
 
 enum base_result
-settings_load(
-    const char *path, struct settings **settings_r, struct settings_errors *errors)
+settings_load(const char *path, struct settings **settings_r, struct settings_errors *errors)
 {
 	return load(path, -1, settings_r, errors);
 }

@@ -27,8 +27,7 @@ settings_keep(struct settings_reader *reader, const char *text, size_t length)
 
 /* A domain, as mail's are compared. */
 const char *
-settings_keep_domain(
-    struct settings_reader *reader, const char *domain, const char **normal_r)
+settings_keep_domain(struct settings_reader *reader, const char *domain, const char **normal_r)
 {
 	const char *why = "";
 	enum base_result result = mail_domain_normal(reader->arena, domain, normal_r, &why);
@@ -41,8 +40,7 @@ settings_keep_domain(
 
 /* An address, or "@domain", as mail's are compared. */
 const char *
-settings_keep_address(
-    struct settings_reader *reader, const char *address, const char **normal_r)
+settings_keep_address(struct settings_reader *reader, const char *address, const char **normal_r)
 {
 	const char *at = strrchr(address, '@'), *normal = NULL, *problem, *why = "";
 	struct mail_address parts = {
@@ -65,8 +63,8 @@ settings_keep_address(
 
 /* An address as mail's are compared, cut at one of the delimiters. */
 static const char *
-keep_cut(struct settings_reader *reader, const char *address, const char *delimiters,
-    const char **cut_r)
+keep_cut(
+    struct settings_reader *reader, const char *address, const char *delimiters, const char **cut_r)
 {
 	const char *normal = NULL;
 	const char *problem = settings_keep_address(reader, address, &normal);
@@ -79,20 +77,16 @@ keep_cut(struct settings_reader *reader, const char *address, const char *delimi
 }
 
 const char *
-settings_keep_folded(
-    struct settings_reader *reader, const char *address, const char **folded_r)
+settings_keep_folded(struct settings_reader *reader, const char *address, const char **folded_r)
 {
-	return keep_cut(reader, address, reader->settings->identity.recipient_delimiter,
-	    folded_r);
+	return keep_cut(reader, address, reader->settings->identity.recipient_delimiter, folded_r);
 }
 
 const char *
-settings_keep_account(
-    struct settings_reader *reader, const char *address, const char **account_r)
+settings_keep_account(struct settings_reader *reader, const char *address, const char **account_r)
 {
 	return keep_cut(reader, address,
-	    mail_account_delimiters(reader->settings->identity.recipient_delimiter),
-	    account_r);
+	    mail_account_delimiters(reader->settings->identity.recipient_delimiter), account_r);
 }
 
 /* Keeps a text as it stands. */
@@ -189,16 +183,14 @@ settings_is_ip(const char *text, size_t length)
 		return false;
 	memcpy(address, text, length);
 	address[length] = '\0';
-	return inet_pton(AF_INET, address, bytes) == 1 ||
-	       inet_pton(AF_INET6, address, bytes) == 1;
+	return inet_pton(AF_INET, address, bytes) == 1 || inet_pton(AF_INET6, address, bytes) == 1;
 }
 
 /* IPv4 in IPv6's clothes (RFC 4291 2.5.5.2) is taken as IPv4, as peers are. */
 static void
 network_unmap(struct settings_network *network)
 {
-	static const unsigned char mapped[12] = { 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff,
-		0xff };
+	static const unsigned char mapped[12] = { 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff };
 
 	if (network->family != AF_INET6 || network->prefix < 96 ||
 	    memcmp(network->address, mapped, sizeof(mapped)) != 0)
@@ -229,9 +221,8 @@ network_trim(struct settings_network *network)
 const char *
 settings_network_parse(const char *text, struct settings_network *network_r)
 {
-	static const char wrong[] =
-	    "not a network: use an address and a prefix, \"10.0.0.0/8\" or "
-	    "\"2001:db8::/32\"";
+	static const char wrong[] = "not a network: use an address and a prefix, \"10.0.0.0/8\" or "
+				    "\"2001:db8::/32\"";
 	struct settings_network network = { .family = AF_INET };
 	const char *slash = strchr(text, '/');
 	size_t length = slash == NULL ? strlen(text) : (size_t)(slash - text);
@@ -248,16 +239,14 @@ settings_network_parse(const char *text, struct settings_network *network_r)
 			return wrong;
 	}
 	prefix = network.family == AF_INET ? 32 : 128;
-	if (slash != NULL &&
-	    !settings_is_number(slash + 1, strlen(slash + 1), prefix, &prefix))
-		return base_why(
-		    "not a network: the prefix is a number from 0 to %lu", prefix);
+	if (slash != NULL && !settings_is_number(slash + 1, strlen(slash + 1), prefix, &prefix))
+		return base_why("not a network: the prefix is a number from 0 to %lu", prefix);
 	network.prefix = (unsigned)prefix;
 	network_unmap(&network);
 	if (network_trim(&network)) {
 		inet_ntop(network.family, network.address, address, sizeof(address));
-		return base_why("has bits set beyond its prefix: did you mean \"%s/%u\"?",
-		    address, network.prefix);
+		return base_why("has bits set beyond its prefix: did you mean \"%s/%u\"?", address,
+		    network.prefix);
 	}
 	*network_r = network;
 	return NULL;

@@ -10,16 +10,15 @@
 #include "milter/base/result.h"
 #include "milter/settings/internal.h"
 
-static const char wrong_path[] =
-    "not a path: use an absolute one in quotes (\"/var/lib/...\")";
+static const char wrong_path[] = "not a path: use an absolute one in quotes (\"/var/lib/...\")";
 
 /* Letters, digits, '.', '-' and '_': safe in a file name, a log line and a database row. */
 static const char *
-parse_node(struct settings_reader *reader, const struct settings_key *key, const char *text,
-    void *target)
+parse_node(
+    struct settings_reader *reader, const struct settings_key *key, const char *text, void *target)
 {
-	size_t length = strspn(
-	    text, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789.-_");
+	size_t length =
+	    strspn(text, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789.-_");
 
 	if (length == 0 || length > 63 || text[length] != '\0')
 		return key->type->wrong;
@@ -30,8 +29,8 @@ SETTINGS_TEXT_TYPE(node, parse_node,
 
 /* An absolute path. */
 static const char *
-parse_path(struct settings_reader *reader, const struct settings_key *key, const char *text,
-    void *target)
+parse_path(
+    struct settings_reader *reader, const struct settings_key *key, const char *text, void *target)
 {
 	if (text[0] != '/' || strlen(text) > 4000)
 		return key->type->wrong;
@@ -41,8 +40,8 @@ SETTINGS_TEXT_TYPE(path, parse_path, wrong_path);
 
 /* Any text: a program and what it is given. */
 static const char *
-parse_texts(struct settings_reader *reader, const struct settings_key *key,
-    const char *text, void *target)
+parse_texts(
+    struct settings_reader *reader, const struct settings_key *key, const char *text, void *target)
 {
 	(void)key;
 	return settings_keep_as_is(reader, text, target);
@@ -56,8 +55,8 @@ const struct settings_type settings_type_texts = {
 
 /* A table of Postfix. */
 static const char *
-parse_table(struct settings_reader *reader, const struct settings_key *key,
-    const char *text, void *target)
+parse_table(
+    struct settings_reader *reader, const struct settings_key *key, const char *text, void *target)
 {
 	size_t type = strspn(text, "abcdefghijklmnopqrstuvwxyz0123456789_");
 
@@ -70,8 +69,8 @@ SETTINGS_TEXT_TYPE(table, parse_table,
 
 /* An absolute path, or "" for none. */
 static const char *
-parse_path_optional(struct settings_reader *reader, const struct settings_key *key,
-    const char *text, void *target)
+parse_path_optional(
+    struct settings_reader *reader, const struct settings_key *key, const char *text, void *target)
 {
 	if (text[0] == '\0') {
 		*(const char **)target = NULL;
@@ -84,12 +83,11 @@ SETTINGS_TEXT_TYPE(path_optional, parse_path_optional,
 
 /* A path that a socket can have. */
 static const char *
-parse_path_socket(struct settings_reader *reader, const struct settings_key *key,
-    const char *text, void *target)
+parse_path_socket(
+    struct settings_reader *reader, const struct settings_key *key, const char *text, void *target)
 {
 	if (strlen(text) > SETTINGS_MAX_SOCKET)
-		return base_why(
-		    "too long: a socket's path has at most %d bytes, this one has %zu",
+		return base_why("too long: a socket's path has at most %d bytes, this one has %zu",
 		    SETTINGS_MAX_SOCKET, strlen(text));
 	return parse_path(reader, key, text, target);
 }
@@ -97,15 +95,14 @@ SETTINGS_TEXT_TYPE(path_socket, parse_path_socket, wrong_path);
 
 /* Permission bits in octal. */
 static const char *
-parse_mode(struct settings_reader *reader, const struct settings_key *key, const char *text,
-    void *target)
+parse_mode(
+    struct settings_reader *reader, const struct settings_key *key, const char *text, void *target)
 {
 	char *end;
 	unsigned long mode;
 
 	(void)reader;
-	if (strspn(text, "01234567") != strlen(text) || strlen(text) < 3 ||
-	    strlen(text) > 4)
+	if (strspn(text, "01234567") != strlen(text) || strlen(text) < 3 || strlen(text) > 4)
 		return key->type->wrong;
 	mode = strtoul(text, &end, 8);
 	if (mode > 0777)
@@ -132,8 +129,8 @@ choose(const struct settings_key *key, const char *text, const char **problem_r)
 	base_buffer_init(&words, 200);
 	for (choice = key->choices; choice->word != NULL; choice++)
 		if (choice->refusal == NULL)
-			base_buffer_printf(&words, "%s\"%s\"",
-			    words.length > 0 ? " or " : "", choice->word);
+			base_buffer_printf(
+			    &words, "%s\"%s\"", words.length > 0 ? " or " : "", choice->word);
 	*problem_r = base_why("not possible here: use %s", base_buffer_text(&words));
 	base_buffer_free(&words);
 	return NULL;
@@ -141,8 +138,8 @@ choose(const struct settings_key *key, const char *text, const char **problem_r)
 
 /* One of the words of key->choices, kept as text. */
 static const char *
-parse_word(struct settings_reader *reader, const struct settings_key *key, const char *text,
-    void *target)
+parse_word(
+    struct settings_reader *reader, const struct settings_key *key, const char *text, void *target)
 {
 	const char *problem;
 
@@ -153,8 +150,8 @@ SETTINGS_TEXT_TYPE(word, parse_word, "not a word: use one in quotes");
 
 /* One of the words of key->choices, kept as its value. */
 static const char *
-parse_choice(struct settings_reader *reader, const struct settings_key *key,
-    const char *text, void *target)
+parse_choice(
+    struct settings_reader *reader, const struct settings_key *key, const char *text, void *target)
 {
 	const char *problem;
 	const struct settings_choice *choice = choose(key, text, &problem);
@@ -168,21 +165,21 @@ SETTINGS_TEXT_TYPE(choice, parse_choice, "not a word: use one in quotes");
 
 /* A user's name or number; whether there is one is known only on the MTA's host. */
 static const char *
-parse_user(struct settings_reader *reader, const struct settings_key *key, const char *text,
-    void *target)
+parse_user(
+    struct settings_reader *reader, const struct settings_key *key, const char *text, void *target)
 {
-	if (text[0] == '\0' || text[0] == '-' || strlen(text) > 32 ||
-	    settings_has_blanks(text) || strchr(text, ':') != NULL)
+	if (text[0] == '\0' || text[0] == '-' || strlen(text) > 32 || settings_has_blanks(text) ||
+	    strchr(text, ':') != NULL)
 		return key->type->wrong;
 	return settings_keep_as_is(reader, text, target);
 }
-SETTINGS_TEXT_TYPE(user, parse_user,
-    "not a user: use a user's name or number in quotes (\"oops-milter\")");
+SETTINGS_TEXT_TYPE(
+    user, parse_user, "not a user: use a user's name or number in quotes (\"oops-milter\")");
 
 /* A group's name or number, or "" for the user's own. */
 static const char *
-parse_group(struct settings_reader *reader, const struct settings_key *key,
-    const char *text, void *target)
+parse_group(
+    struct settings_reader *reader, const struct settings_key *key, const char *text, void *target)
 {
 	return text[0] == '\0' ? settings_keep_as_is(reader, text, target)
 			       : parse_user(reader, key, text, target);
@@ -193,8 +190,8 @@ SETTINGS_TEXT_TYPE(group, parse_group,
 
 /* Any text; "" is none. */
 static const char *
-parse_text_optional(struct settings_reader *reader, const struct settings_key *key,
-    const char *text, void *target)
+parse_text_optional(
+    struct settings_reader *reader, const struct settings_key *key, const char *text, void *target)
 {
 	(void)key;
 	if (text[0] != '\0')
@@ -207,8 +204,8 @@ SETTINGS_TEXT_TYPE(
 
 /* true or false. */
 static const char *
-parse_truth(struct settings_reader *reader, const struct settings_key *key,
-    const char *text, void *target)
+parse_truth(
+    struct settings_reader *reader, const struct settings_key *key, const char *text, void *target)
 {
 	(void)reader;
 	(void)key;
@@ -262,8 +259,8 @@ settings_duration_parse(const char *text, int64_t *seconds_r)
 
 /* A duration within the key's limits. */
 static const char *
-parse_duration(struct settings_reader *reader, const struct settings_key *key,
-    const char *text, void *target)
+parse_duration(
+    struct settings_reader *reader, const struct settings_key *key, const char *text, void *target)
 {
 	int64_t seconds;
 
@@ -271,8 +268,8 @@ parse_duration(struct settings_reader *reader, const struct settings_key *key,
 	if (settings_duration_parse(text, &seconds) != BASE_OK)
 		return key->type->wrong;
 	if (seconds < key->min || seconds > key->max)
-		return base_why("out of range: from %s to %s is possible",
-		    duration_str(key->min), duration_str(key->max));
+		return base_why("out of range: from %s to %s is possible", duration_str(key->min),
+		    duration_str(key->max));
 	*(int64_t *)target = seconds;
 	return NULL;
 }
@@ -284,20 +281,20 @@ const struct settings_type settings_type_duration = {
 
 /* An address, kept as mail's are compared. */
 static const char *
-parse_address(struct settings_reader *reader, const struct settings_key *key,
-    const char *text, void *target)
+parse_address(
+    struct settings_reader *reader, const struct settings_key *key, const char *text, void *target)
 {
 	if (!settings_is_address(text))
 		return key->type->wrong;
 	return settings_keep_address(reader, text, target);
 }
-SETTINGS_TEXT_TYPE(address, parse_address,
-    "not an address: use one without a name (\"oops@example.com\")");
+SETTINGS_TEXT_TYPE(
+    address, parse_address, "not an address: use one without a name (\"oops@example.com\")");
 
 /* An address that mail goes to: its extension is left out, as it is there. */
 static const char *
-parse_address_folded(struct settings_reader *reader, const struct settings_key *key,
-    const char *text, void *target)
+parse_address_folded(
+    struct settings_reader *reader, const struct settings_key *key, const char *text, void *target)
 {
 	if (!settings_is_address(text))
 		return key->type->wrong;
@@ -308,8 +305,8 @@ SETTINGS_TEXT_TYPE(address_folded, parse_address_folded,
 
 /* An address, or "" for nobody. */
 static const char *
-parse_address_optional(struct settings_reader *reader, const struct settings_key *key,
-    const char *text, void *target)
+parse_address_optional(
+    struct settings_reader *reader, const struct settings_key *key, const char *text, void *target)
 {
 	if (text[0] != '\0')
 		return parse_address(reader, key, text, target);
@@ -321,15 +318,14 @@ SETTINGS_TEXT_TYPE(address_optional, parse_address_optional,
 
 /* Two or three letters and perhaps a region. */
 static const char *
-parse_language(struct settings_reader *reader, const struct settings_key *key,
-    const char *text, void *target)
+parse_language(
+    struct settings_reader *reader, const struct settings_key *key, const char *text, void *target)
 {
 	size_t letters = strspn(text, "abcdefghijklmnopqrstuvwxyz");
 	const char *rest = text + letters;
 
 	if (letters < 2 || letters > 3 ||
-	    (*rest != '\0' &&
-		(*rest != '-' || strlen(rest) > 9 || settings_has_blanks(rest))))
+	    (*rest != '\0' && (*rest != '-' || strlen(rest) > 9 || settings_has_blanks(rest))))
 		return key->type->wrong;
 	return settings_keep_as_is(reader, text, target);
 }
@@ -337,8 +333,8 @@ SETTINGS_TEXT_TYPE(language, parse_language, "not a language: use a code such as
 
 /* A number between the key's limits, which are in hundredths. */
 static const char *
-parse_fraction(struct settings_reader *reader, const struct settings_key *key,
-    const char *text, void *target)
+parse_fraction(
+    struct settings_reader *reader, const struct settings_key *key, const char *text, void *target)
 {
 	char *end;
 	double value = strtod(text, &end);
@@ -347,8 +343,8 @@ parse_fraction(struct settings_reader *reader, const struct settings_key *key,
 	if (end == text || *end != '\0')
 		return key->type->wrong;
 	if (!(value * 100 >= (double)key->min && value * 100 <= (double)key->max))
-		return base_why("out of range: from %g to %g is possible",
-		    (double)key->min / 100, (double)key->max / 100);
+		return base_why("out of range: from %g to %g is possible", (double)key->min / 100,
+		    (double)key->max / 100);
 	*(double *)target = value;
 	return NULL;
 }
@@ -360,8 +356,8 @@ const struct settings_type settings_type_fraction = {
 
 /* How many people. */
 static const char *
-parse_people(struct settings_reader *reader, const struct settings_key *key,
-    const char *text, void *target)
+parse_people(
+    struct settings_reader *reader, const struct settings_key *key, const char *text, void *target)
 {
 	unsigned long people;
 
@@ -381,16 +377,16 @@ const struct settings_type settings_type_people = {
 
 /* How many. */
 static const char *
-parse_count(struct settings_reader *reader, const struct settings_key *key,
-    const char *text, void *target)
+parse_count(
+    struct settings_reader *reader, const struct settings_key *key, const char *text, void *target)
 {
 	unsigned long count;
 
 	(void)reader;
 	if (!settings_is_number(text, strlen(text), (unsigned long)key->max, &count) ||
 	    count < (unsigned long)key->min)
-		return base_why("out of range: from %lld to %lld is possible",
-		    (long long)key->min, (long long)key->max);
+		return base_why("out of range: from %lld to %lld is possible", (long long)key->min,
+		    (long long)key->max);
 	*(unsigned long *)target = count;
 	return NULL;
 }
@@ -402,8 +398,8 @@ const struct settings_type settings_type_count = {
 
 /* Between a local part and its extension. */
 static const char *
-parse_delimiters(struct settings_reader *reader, const struct settings_key *key,
-    const char *text, void *target)
+parse_delimiters(
+    struct settings_reader *reader, const struct settings_key *key, const char *text, void *target)
 {
 	if (strlen(text) > 4 || strspn(text, "+-=_#!%&*~^|/") != strlen(text))
 		return key->type->wrong;
@@ -414,8 +410,8 @@ SETTINGS_TEXT_TYPE(delimiters, parse_delimiters,
 
 /* What the audit line calls a rule. */
 static const char *
-parse_name(struct settings_reader *reader, const struct settings_key *key, const char *text,
-    void *target)
+parse_name(
+    struct settings_reader *reader, const struct settings_key *key, const char *text, void *target)
 {
 	if (text[0] == '\0' || strlen(text) > 63 || !base_is_utf8(text, strlen(text)))
 		return key->type->wrong;
@@ -424,21 +420,20 @@ parse_name(struct settings_reader *reader, const struct settings_key *key, const
 			return key->type->wrong;
 	return settings_keep_as_is(reader, text, target);
 }
-SETTINGS_TEXT_TYPE(
-    name, parse_name, "not a name: use up to 63 bytes on one line, in quotes");
+SETTINGS_TEXT_TYPE(name, parse_name, "not a name: use up to 63 bytes on one line, in quotes");
 
 /* "user@domain" or "@domain"? */
 static bool
 is_sender(const char *text)
 {
 	return settings_is_address(text) ||
-	    (text[0] == '@' && settings_is_domain(text + 1, strlen(text + 1)));
+	       (text[0] == '@' && settings_is_domain(text + 1, strlen(text + 1)));
 }
 
 /* Kept without an extension, as mail's are. */
 static const char *
-parse_sender(struct settings_reader *reader, const struct settings_key *key,
-    const char *text, void *target)
+parse_sender(
+    struct settings_reader *reader, const struct settings_key *key, const char *text, void *target)
 {
 	return is_sender(text) ? settings_keep_folded(reader, text, target) : key->type->wrong;
 }
@@ -452,8 +447,8 @@ const struct settings_type settings_type_senders = {
 
 /* Who has logged in: an account of that name, and no other one with the same habits. */
 static const char *
-parse_person(struct settings_reader *reader, const struct settings_key *key,
-    const char *text, void *target)
+parse_person(
+    struct settings_reader *reader, const struct settings_key *key, const char *text, void *target)
 {
 	return is_sender(text) ? settings_keep_account(reader, text, target) : key->type->wrong;
 }
@@ -466,8 +461,8 @@ const struct settings_type settings_type_persons = {
 
 /* A login as the MTA tells it. */
 static const char *
-parse_login(struct settings_reader *reader, const struct settings_key *key,
-    const char *text, void *target)
+parse_login(
+    struct settings_reader *reader, const struct settings_key *key, const char *text, void *target)
 {
 	if (text[0] == '\0' || strlen(text) > 255 || settings_has_blanks(text))
 		return key->type->wrong;
@@ -482,11 +477,10 @@ const struct settings_type settings_type_logins = {
 
 /* A person's address, or a login. */
 static const char *
-parse_account(struct settings_reader *reader, const struct settings_key *key,
-    const char *text, void *target)
+parse_account(
+    struct settings_reader *reader, const struct settings_key *key, const char *text, void *target)
 {
-	return (strchr(text, '@') != NULL ? parse_person : parse_login)(
-	    reader, key, text, target);
+	return (strchr(text, '@') != NULL ? parse_person : parse_login)(reader, key, text, target);
 }
 const struct settings_type settings_type_accounts = {
 	.shapes = SETTINGS_TEXT | SETTINGS_SEVERAL,
@@ -498,8 +492,8 @@ const struct settings_type settings_type_accounts = {
 
 /* The name of a signal; whether there is one is known to the judge. */
 static const char *
-parse_reason(struct settings_reader *reader, const struct settings_key *key,
-    const char *text, void *target)
+parse_reason(
+    struct settings_reader *reader, const struct settings_key *key, const char *text, void *target)
 {
 	if (text[0] == '\0' || strlen(text) > 63 ||
 	    text[strspn(text, "abcdefghijklmnopqrstuvwxyz0123456789_")] != '\0')
@@ -528,15 +522,14 @@ clock_parse(const char *text, unsigned *minutes_r)
 
 /* "22:00-06:00" */
 static const char *
-parse_hours(struct settings_reader *reader, const struct settings_key *key,
-    const char *text, void *target)
+parse_hours(
+    struct settings_reader *reader, const struct settings_key *key, const char *text, void *target)
 {
 	struct settings_hours hours;
 
 	(void)reader;
 	if (strlen(text) != 11 || text[5] != '-' || !clock_parse(text, &hours.from) ||
-	    !clock_parse(text + 6, &hours.to) || hours.from == hours.to ||
-	    hours.from == 1440)
+	    !clock_parse(text + 6, &hours.to) || hours.from == hours.to || hours.from == 1440)
 		return key->type->wrong;
 	*(struct settings_hours *)target = hours;
 	return NULL;

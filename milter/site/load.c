@@ -11,8 +11,7 @@
 #include "milter/audit/audit.h"
 
 enum base_result
-site_settings_load(
-    const char *path, struct settings **settings_r, struct base_buffer *faults_r)
+site_settings_load(const char *path, struct settings **settings_r, struct base_buffer *faults_r)
 {
 	struct settings_errors errors;
 	enum base_result result = settings_load(path, settings_r, &errors);
@@ -24,8 +23,8 @@ site_settings_load(
 }
 
 enum base_result
-site_scorecard_load(const struct settings *settings, struct judge_scorecard **scorecard_r,
-    const char **why_r)
+site_scorecard_load(
+    const struct settings *settings, struct judge_scorecard **scorecard_r, const char **why_r)
 {
 	const char *path = settings->judge.scorecard;
 	struct base_arena *arena;
@@ -49,8 +48,8 @@ site_scorecard_load(const struct settings *settings, struct judge_scorecard **sc
 
 /* One fault of what the settings name; the first result that is not OK stays. */
 static void
-load_told(enum base_result result, const char *why, enum base_result *all,
-    struct base_buffer *faults_r)
+load_told(
+    enum base_result result, const char *why, enum base_result *all, struct base_buffer *faults_r)
 {
 	if (result == BASE_OK)
 		return;
@@ -63,8 +62,8 @@ load_told(enum base_result result, const char *why, enum base_result *all,
 static void
 spf_died(const char *what)
 {
-	audit_event(AUDIT_ERROR, NULL, { "where", "spf" }, { "what", what },
-	    { "answer", "not proved" });
+	audit_event(
+	    AUDIT_ERROR, NULL, { "where", "spf" }, { "what", what }, { "answer", "not proved" });
 }
 
 /* What the settings name beside themselves; every file is tried, every fault told. */

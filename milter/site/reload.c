@@ -12,8 +12,8 @@
 #include "milter/audit/audit.h"
 
 struct base_run *
-site_run_open(const char *state_directory, const char *below, const char *program,
-    const char *settings)
+site_run_open(
+    const char *state_directory, const char *below, const char *program, const char *settings)
 {
 	struct base_run *run = NULL;
 	char directory[4096];
@@ -21,8 +21,7 @@ site_run_open(const char *state_directory, const char *below, const char *progra
 
 	snprintf(directory, sizeof(directory), "%s%s", state_directory, below);
 	if (base_run_open(directory, program, settings, &run, &why) != BASE_OK)
-		base_log(
-		    BASE_LOG_WARNING, "oopsctl reload will not find this program: %s", why);
+		base_log(BASE_LOG_WARNING, "oopsctl reload will not find this program: %s", why);
 	return run;
 }
 
@@ -44,8 +43,8 @@ site_run_is_by(const struct base_run_view *view, const char *settings)
 }
 
 void
-site_reload_tell(struct base_run *run, const char *program, const char *file, bool is_taken,
-    const char *faults)
+site_reload_tell(
+    struct base_run *run, const char *program, const char *file, bool is_taken, const char *faults)
 {
 	char first[500];
 	const char *end, *why = "";

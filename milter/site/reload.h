@@ -20,15 +20,15 @@
  * Opens the program's file, which names the file of its settings, absolute; without it
  * `oopsctl reload` does not find us, and the log says so.
  */
-struct base_run *site_run_open(const char *state_directory, const char *below,
-    const char *program, const char *settings);
+struct base_run *site_run_open(
+    const char *state_directory, const char *below, const char *program, const char *settings);
 /* Does a program run by this file? Also true where it is not known. */
 bool site_run_is_by(const struct base_run_view *view, const char *settings);
 /*
  * Tells the audit, the log and the program's file (NULL: none) what became of new settings.
  * `faults` is a line each.
  */
-void site_reload_tell(struct base_run *run, const char *program, const char *file,
-    bool is_taken, const char *faults);
+void site_reload_tell(
+    struct base_run *run, const char *program, const char *file, bool is_taken, const char *faults);
 
 #endif

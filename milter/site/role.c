@@ -16,8 +16,8 @@ site_role_milter(const struct settings *settings)
 struct base_role
 site_role_web(const struct settings *settings)
 {
-	return (struct base_role){ "web.user", settings->web.user, "web.group",
-		settings->web.group };
+	return (
+	    struct base_role){ "web.user", settings->web.user, "web.group", settings->web.group };
 }
 
 bool

@@ -25,6 +25,6 @@ struct base_role site_role_web(const struct settings *settings);
  * with file and line (78), or that there are rights which cannot be given up (77).
  */
 bool site_role_enter(const char *program, const char *path,
-	struct base_role (*role)(const struct settings *settings), int *code_r);
+    struct base_role (*role)(const struct settings *settings), int *code_r);
 
 #endif

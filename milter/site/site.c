@@ -99,8 +99,7 @@ site_may_follow(
 		{ "web.user", is_same(was->web.user, now->web.user) },
 		{ "web.group", is_same(was->web.group, now->web.group) },
 		{ "milter.socket", is_same(was->milter.socket, now->milter.socket) },
-		{ "milter.socket_mode",
-		    was->milter.socket_mode == now->milter.socket_mode },
+		{ "milter.socket_mode", was->milter.socket_mode == now->milter.socket_mode },
 		{ "web.listen", was->web.listen_port == now->web.listen_port &&
 				    is_same(was->web.listen_host, now->web.listen_host) },
 		{ "mta.kind", is_same(was->mta.kind, now->mta.kind) },
@@ -112,8 +111,7 @@ site_may_follow(
 		    is_same(was->mta.sendmail_program, now->mta.sendmail_program) },
 		{ "mta.sendmail_config",
 		    is_same(was->mta.sendmail_config, now->mta.sendmail_config) },
-		{ "mta.queue_socket",
-		    is_same(was->mta.queue_socket, now->mta.queue_socket) },
+		{ "mta.queue_socket", is_same(was->mta.queue_socket, now->mta.queue_socket) },
 		{ "mta.queue_user", is_same(was->mta.queue_user, now->mta.queue_user) },
 	};
 	bool is_kept = true;
@@ -129,8 +127,7 @@ site_may_follow(
 }
 
 enum base_result
-site_replace(
-    struct site_current *current, const struct site **next, struct base_buffer *faults_r)
+site_replace(struct site_current *current, const struct site **next, struct base_buffer *faults_r)
 {
 	const struct site *was = site_take(current);
 	bool may = site_may_follow(was->settings, (*next)->settings, faults_r);

@@ -4,11 +4,11 @@
  *
  * WHAT IT DOES
  *	Builds a generation from the settings file: the settings, the key, the scorecard, the
- *	lists, the templates of letters, whose a login is, what SPF remembers. It is built and proved whole before anybody sees it, and then put in the place
- *	of the one in force by one exchange of a pointer. Whoever works by a generation takes
- *	it, and drops it at the end of that work: a transaction that is open while the
- *	settings change finishes by those it began with. A generation goes away with the last
- *	one who uses it.
+ *	lists, the templates of letters, whose a login is, what SPF remembers. It is built and
+ *	proved whole before anybody sees it, and then put in the place of the one in force by one
+ *	exchange of a pointer. Whoever works by a generation takes it, and drops it at the end of
+ *	that work: a transaction that is open while the settings change finishes by those it began
+ *	with. A generation goes away with the last one who uses it.
  *
  * WHAT IT NEVER DOES
  *	It never changes a generation, never puts a part of one in force, never logs; but that a
@@ -48,7 +48,7 @@ struct site {
 	const struct base_key *key;
 	const struct judge_scorecard *scorecard;
 	struct audience_directory *audience; /* looks after its files by itself */
-	struct notice_templates *templates;   /* the site's own sentences */
+	struct notice_templates *templates;  /* the site's own sentences */
 	struct identity_sources identity;
 };
 
@@ -64,14 +64,15 @@ enum base_result site_settings_load(
 /*
  * May `now` follow `was` while the programs run? All of them ask the same, so that they take new
  * settings together or not at all. False: faults_r names what needs a restart:
- * state_directory, node, store, users and groups, milter.socket, milter.socket_mode, web.listen, mta.
+ * state_directory, node, store, users and groups, milter.socket, milter.socket_mode, web.listen,
+ * mta.
  */
 bool site_may_follow(
     const struct settings *was, const struct settings *now, struct base_buffer *faults_r);
 
 /* The scorecard that the settings name, or the one compiled in. */
-enum base_result site_scorecard_load(const struct settings *settings,
-    struct judge_scorecard **scorecard_r, const char **why_r);
+enum base_result site_scorecard_load(
+    const struct settings *settings, struct judge_scorecard **scorecard_r, const char **why_r);
 
 /* --- the one in force ----------------------------------------------------------------- */
 

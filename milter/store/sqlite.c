@@ -15,8 +15,8 @@ sqlite_begin(void *opened, const char **why_r)
 	database->is_short = false;
 	if (store_sqlite_is_lost(database)) {
 		/* rows written now would be durable in a file that nobody finds again */
-		*why_r =
-		    base_why("%s or its log was moved or removed while it is in use", database->path);
+		*why_r = base_why(
+		    "%s or its log was moved or removed while it is in use", database->path);
 		return BASE_BROKEN;
 	}
 	result = store_sqlite_execute(database, "BEGIN IMMEDIATE", why_r);
@@ -101,8 +101,7 @@ sqlite_check(void *opened, int *version_r, const char **why_r)
 	    store_sqlite_expect(database, "PRAGMA quick_check(1)", "ok", why_r);
 
 	if (result == BASE_OK)
-		return store_sqlite_ask_int(
-		    database, "PRAGMA user_version", version_r, why_r);
+		return store_sqlite_ask_int(database, "PRAGMA user_version", version_r, why_r);
 	if (sqlite3_errcode(database->handle) == SQLITE_OK && database->is_damaged != NULL)
 		*database->is_damaged = true; /* it was read, and told what is not whole */
 	return result;

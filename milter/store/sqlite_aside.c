@@ -70,10 +70,10 @@ store_sqlite_set_aside(const struct store_options *options, enum store_kind kind
 	gmtime_r(&now, &parts);
 	strftime(date, sizeof(date), "%Y%m%dT%H%M%SZ", &parts);
 	for (size_t i = 0; i < sizeof(endings) / sizeof(*endings); i++) {
-		snprintf(path, sizeof(path), "%s/%s%s", options->directory, names[kind],
-		    endings[i]);
-		snprintf(aside, sizeof(aside), "%s/%s." STORE_ASIDE "-%s%s",
-		    options->directory, names[kind], date, endings[i]);
+		snprintf(
+		    path, sizeof(path), "%s/%s%s", options->directory, names[kind], endings[i]);
+		snprintf(aside, sizeof(aside), "%s/%s." STORE_ASIDE "-%s%s", options->directory,
+		    names[kind], date, endings[i]);
 		if (rename(path, aside) == 0 || (errno == ENOENT && *endings[i] != '\0'))
 			continue;
 		*why_r = base_why("cannot rename %s: %s", path, strerror(errno));

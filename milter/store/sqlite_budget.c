@@ -9,8 +9,8 @@
 
 enum slot { BUDGET_ADD, BUDGET_FORGET, BUDGET_COUNT, SLOT_COUNT };
 
-_Static_assert(STORE_SQLITE_BUDGET_SLOT + SLOT_COUNT <= STORE_SQLITE_SHIFT_SLOT,
-    "more statements than slots");
+_Static_assert(
+    STORE_SQLITE_BUDGET_SLOT + SLOT_COUNT <= STORE_SQLITE_SHIFT_SLOT, "more statements than slots");
 
 static const char *const statements[] = {
 	[BUDGET_ADD] = ("INSERT INTO budget (minute, holds) VALUES (?, 1)"
@@ -23,8 +23,8 @@ static const char *const statements[] = {
 static struct store_sqlite_call
 call_new(void *database, enum slot slot, int64_t time)
 {
-	struct store_sqlite_call call = store_sqlite_call(
-	    database, STORE_SQLITE_BUDGET_SLOT + (int)slot, statements[slot]);
+	struct store_sqlite_call call =
+	    store_sqlite_call(database, STORE_SQLITE_BUDGET_SLOT + (int)slot, statements[slot]);
 
 	store_sqlite_int(&call, time / MINUTE_MS);
 	return call;
@@ -43,8 +43,7 @@ store_sqlite_budget_add(void *database, int64_t time, int64_t since, const char 
 }
 
 enum base_result
-store_sqlite_budget_count(
-    void *database, int64_t since, int64_t *count_r, const char **why_r)
+store_sqlite_budget_count(void *database, int64_t since, int64_t *count_r, const char **why_r)
 {
 	struct store_sqlite_call call = call_new(database, BUDGET_COUNT, since);
 

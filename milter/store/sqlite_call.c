@@ -67,10 +67,9 @@ void
 store_sqlite_text(struct store_sqlite_call *call, const char *text)
 {
 	if (call->statement != NULL)
-		call_note(
-		    call, sqlite3_bind_text64(call->statement, ++call->index,
-			      text != NULL ? text : "", text != NULL ? strlen(text) : 0,
-			      SQLITE_STATIC, SQLITE_UTF8));
+		call_note(call,
+		    sqlite3_bind_text64(call->statement, ++call->index, text != NULL ? text : "",
+			text != NULL ? strlen(text) : 0, SQLITE_STATIC, SQLITE_UTF8));
 }
 
 void
@@ -139,8 +138,7 @@ store_sqlite_run(struct store_sqlite_call *call, const char **why_r)
 }
 
 const char *
-store_sqlite_column_text(
-    struct store_sqlite_call *call, struct base_arena *arena, int column)
+store_sqlite_column_text(struct store_sqlite_call *call, struct base_arena *arena, int column)
 {
 	const char *text = (const char *)sqlite3_column_text(call->statement, column);
 
@@ -148,8 +146,8 @@ store_sqlite_column_text(
 }
 
 bool
-store_sqlite_column_blob(struct store_sqlite_call *call, struct base_arena *arena,
-    int column, struct store_blob *blob_r)
+store_sqlite_column_blob(
+    struct store_sqlite_call *call, struct base_arena *arena, int column, struct store_blob *blob_r)
 {
 	const void *data = sqlite3_column_blob(call->statement, column);
 	size_t length = (size_t)sqlite3_column_bytes(call->statement, column);
@@ -196,8 +194,8 @@ store_sqlite_ask_int(
 }
 
 enum base_result
-store_sqlite_expect(struct store_sqlite *database, const char *sql, const char *expected,
-    const char **why_r)
+store_sqlite_expect(
+    struct store_sqlite *database, const char *sql, const char *expected, const char **why_r)
 {
 	sqlite3_stmt *statement = NULL;
 	int code = sqlite3_prepare_v2(database->handle, sql, -1, &statement, NULL);
@@ -211,8 +209,8 @@ store_sqlite_expect(struct store_sqlite *database, const char *sql, const char *
 	if (code != SQLITE_ROW)
 		result = store_sqlite_fail(database, code, why_r);
 	else if (text == NULL || strcasecmp(text, expected) != 0) {
-		*why_r = base_why("%s: \"%s\" answers \"%s\", not \"%s\"", database->path,
-		    sql, text != NULL ? text : "", expected);
+		*why_r = base_why("%s: \"%s\" answers \"%s\", not \"%s\"", database->path, sql,
+		    text != NULL ? text : "", expected);
 		result = BASE_BROKEN;
 	}
 	sqlite3_finalize(statement);

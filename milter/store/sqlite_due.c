@@ -5,28 +5,24 @@
 #include "milter/base/result.h"
 #include "milter/store/sqlite.h"
 
-#define DUE(table, time, of_node)                                                          \
+#define DUE(table, time, of_node)                                                                  \
 	"SELECT id FROM " table " WHERE " of_node time " <> 0 AND " time " <= ?2"
 #define OF_NODE "node = ?1 AND "
 #define LIMIT " LIMIT ?3"
 
 static const char *const statements[] = {
 	[STORE_DUE_TIMER] = DUE("hold", "timer", OF_NODE) " ORDER BY timer" LIMIT,
-	[STORE_DUE_UNSEEN] =
-	    DUE("hold", "due", OF_NODE) " AND (seen <> 0) = 0 ORDER BY due" LIMIT,
-	[STORE_DUE_SEEN] =
-	    DUE("hold", "due", OF_NODE) " AND (seen <> 0) = 1 ORDER BY due" LIMIT,
+	[STORE_DUE_UNSEEN] = DUE("hold", "due", OF_NODE) " AND (seen <> 0) = 0 ORDER BY due" LIMIT,
+	[STORE_DUE_SEEN] = DUE("hold", "due", OF_NODE) " AND (seen <> 0) = 1 ORDER BY due" LIMIT,
 	[STORE_DUE_LETTER] =
 	    DUE("hold", "letter_due", OF_NODE) " ORDER BY storm <> '', letter_due" LIMIT,
-	[STORE_DUE_RETURN] =
-	    DUE("hold", "return_due", OF_NODE) " ORDER BY return_due" LIMIT,
+	[STORE_DUE_RETURN] = DUE("hold", "return_due", OF_NODE) " ORDER BY return_due" LIMIT,
 	[STORE_DUE_STORM] = DUE("storm", "until", "") " ORDER BY until" LIMIT,
-	[STORE_DUE_STORM_LETTER] =
-	    DUE("storm", "letter_due", OF_NODE) " ORDER BY letter_due" LIMIT,
+	[STORE_DUE_STORM_LETTER] = DUE("storm", "letter_due", OF_NODE) " ORDER BY letter_due" LIMIT,
 };
 
-_Static_assert(STORE_SQLITE_DUE_SLOT + sizeof(statements) / sizeof(*statements) <=
-		   STORE_SQLITE_SLOTS,
+_Static_assert(
+    STORE_SQLITE_DUE_SLOT + sizeof(statements) / sizeof(*statements) <= STORE_SQLITE_SLOTS,
     "more statements than slots");
 
 /* A row of one text. */

@@ -7,14 +7,14 @@
 #include "milter/store/sqlite.h"
 
 /* The order of hold_bind() and hold_read(). */
-#define HOLD_COLUMNS                                                                       \
-	"id, node, state, action, act, sender, subject, recipients, recipient_count, "     \
-	"people,"                                                                          \
-	" people_kind, score, reasons, policy, language, created, due, deadline, window,"  \
-	" grace, on_end, then_end, settled, moved, by, tries, letter_due, letter_tries,"   \
-	" letter_sent, storm, author, answered, template, mailbox,"                        \
-	" return_due, return_tries, return_how, from_address,"                             \
-	" timer, seen, how, left_at, announce, limited_by, left_count, left_to, undone_by,"\
+#define HOLD_COLUMNS                                                                               \
+	"id, node, state, action, act, sender, subject, recipients, recipient_count, "             \
+	"people,"                                                                                  \
+	" people_kind, score, reasons, policy, language, created, due, deadline, window,"          \
+	" grace, on_end, then_end, settled, moved, by, tries, letter_due, letter_tries,"           \
+	" letter_sent, storm, author, answered, template, mailbox,"                                \
+	" return_due, return_tries, return_how, from_address,"                                     \
+	" timer, seen, how, left_at, announce, limited_by, left_count, left_to, undone_by,"        \
 	" bounces_home, letters"
 #define HOLD_COLUMN_COUNT 49
 #define HOLD_EXPECTED "?50" /* the parameter after them */
@@ -48,8 +48,8 @@ enum slot {
 
 _Static_assert(SLOT_COUNT <= STORE_SQLITE_PART_SLOT, "more statements than slots");
 
-#define PURGED                                                                             \
-	"(SELECT id FROM hold WHERE settled <> 0 AND settled < ?1"                         \
+#define PURGED                                                                                     \
+	"(SELECT id FROM hold WHERE settled <> 0 AND settled < ?1"                                 \
 	" ORDER BY settled, id LIMIT " STORE_SQLITE_PURGE ")"
 
 static const char *const statements[] = {
@@ -93,9 +93,8 @@ static const char *const statements[] = {
 			   " ORDER BY created DESC, id DESC LIMIT ?",
 	[HOLD_COUNT_SENDER] =
 	    "SELECT count(*) FROM hold WHERE created >= ? AND storm = '' AND sender = ?",
-	[HOLD_COUNT_UNLIMITED] =
-	    "SELECT count(*) FROM hold WHERE created >= ? AND storm = ''"
-	    " AND limited_by = '' AND sender = ?",
+	[HOLD_COUNT_UNLIMITED] = "SELECT count(*) FROM hold WHERE created >= ? AND storm = ''"
+				 " AND limited_by = '' AND sender = ?",
 	[PURGE_PARTS] = "DELETE FROM part WHERE hold_id IN " PURGED,
 	[PURGE_TOKENS] = "DELETE FROM token WHERE hold_id IN " PURGED,
 	[PURGE_HOLDS] = "DELETE FROM hold WHERE id IN " PURGED,
@@ -241,8 +240,8 @@ static const struct store_sqlite_row hold_row = { sizeof(struct store_hold), hol
 
 /* One row, or NONE. */
 static enum base_result
-hold_one(struct store_sqlite_call *call, struct base_arena *arena,
-    struct store_hold **hold_r, const char **why_r)
+hold_one(struct store_sqlite_call *call, struct base_arena *arena, struct store_hold **hold_r,
+    const char **why_r)
 {
 	void *row = NULL;
 	enum base_result result = store_sqlite_one(call, &hold_row, arena, &row, why_r);
@@ -254,8 +253,8 @@ hold_one(struct store_sqlite_call *call, struct base_arena *arena,
 
 /* Up to `room` rows; none is OK with a count of 0. */
 static enum base_result
-hold_many(struct store_sqlite_call *call, struct base_arena *arena,
-    struct store_hold **holds_r, size_t room, size_t *count_r, const char **why_r)
+hold_many(struct store_sqlite_call *call, struct base_arena *arena, struct store_hold **holds_r,
+    size_t room, size_t *count_r, const char **why_r)
 {
 	void *rows = NULL;
 	enum base_result result =
@@ -301,8 +300,7 @@ store_sqlite_hold_by_token(void *database, struct base_arena *arena,
 
 enum base_result
 store_sqlite_hold_by_act(void *database, struct base_arena *arena, const char *node,
-    const void *act, size_t length, int64_t since, struct store_hold **hold_r,
-    const char **why_r)
+    const void *act, size_t length, int64_t since, struct store_hold **hold_r, const char **why_r)
 {
 	struct store_sqlite_call call = call_new(database, HOLD_BY_ACT);
 
@@ -347,8 +345,8 @@ store_sqlite_hold_look(
 
 enum base_result
 store_sqlite_hold_due(void *database, struct base_arena *arena, enum store_due which,
-    const char *node, int64_t now, struct store_hold **holds_r, size_t room,
-    size_t *count_r, const char **why_r)
+    const char *node, int64_t now, struct store_hold **holds_r, size_t room, size_t *count_r,
+    const char **why_r)
 {
 	static const enum slot slots[] = {
 		[STORE_DUE_TIMER] = HOLD_DUE_TIMER,
@@ -380,8 +378,7 @@ store_sqlite_hold_letters(
 }
 
 enum base_result
-store_sqlite_hold_next_due(
-    void *database, const char *node, int64_t *due_r, const char **why_r)
+store_sqlite_hold_next_due(void *database, const char *node, int64_t *due_r, const char **why_r)
 {
 	struct store_sqlite_call call = call_new(database, HOLD_NEXT_DUE);
 	enum base_result result;
@@ -400,8 +397,8 @@ store_sqlite_hold_next_due(
 
 /* How many holds of a sender a statement counts. */
 static enum base_result
-holds_count(void *database, enum slot slot, const char *sender, int64_t since,
-    int64_t *count_r, const char **why_r)
+holds_count(void *database, enum slot slot, const char *sender, int64_t since, int64_t *count_r,
+    const char **why_r)
 {
 	struct store_sqlite_call call = call_new(database, slot);
 
@@ -426,8 +423,8 @@ store_sqlite_hold_count_unlimited(
 
 enum base_result
 store_sqlite_hold_list(void *database, struct base_arena *arena, bool all_states,
-    const struct store_hold *before, struct store_hold **holds_r, size_t room,
-    size_t *count_r, const char **why_r)
+    const struct store_hold *before, struct store_hold **holds_r, size_t room, size_t *count_r,
+    const char **why_r)
 {
 	struct store_sqlite_call call =
 	    call_new(database, all_states ? HOLD_LIST_ALL : HOLD_LIST_OPEN);
@@ -441,8 +438,8 @@ store_sqlite_hold_list(void *database, struct base_arena *arena, bool all_states
 /* Several statements that take one text or one number, as one transaction; the last one's
  * result counts. */
 static enum base_result
-removals_run(struct store_sqlite *database, const enum slot slots[3], const char *id,
-    int64_t time, const char **why_r)
+removals_run(struct store_sqlite *database, const enum slot slots[3], const char *id, int64_t time,
+    const char **why_r)
 {
 	bool is_nested = database->in_transaction;
 	enum base_result result = BASE_OK;
@@ -483,8 +480,8 @@ store_sqlite_hold_purge(void *database, int64_t time, const char **why_r)
 
 enum base_result
 store_sqlite_hold_naming(void *database, struct base_arena *arena, const char *address,
-    const void *mark, size_t length, struct store_hold **holds_r, size_t room,
-    size_t *count_r, const char **why_r)
+    const void *mark, size_t length, struct store_hold **holds_r, size_t room, size_t *count_r,
+    const char **why_r)
 {
 	struct store_sqlite_call call = call_new(database, HOLD_NAMING);
 

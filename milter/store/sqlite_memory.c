@@ -11,10 +11,9 @@
 
 #include <string.h>
 
-#define RECORD_TABLE(name)                                                                 \
-	"CREATE TABLE " name                                                               \
-	" (key INTEGER PRIMARY KEY NOT NULL, expires INTEGER NOT NULL,"                    \
-	" record BLOB NOT NULL) STRICT;"                                                   \
+#define RECORD_TABLE(name)                                                                         \
+	"CREATE TABLE " name " (key INTEGER PRIMARY KEY NOT NULL, expires INTEGER NOT NULL,"       \
+	" record BLOB NOT NULL) STRICT;"                                                           \
 	"CREATE INDEX " name "_expires ON " name " (expires) WHERE expires <> 0;"
 
 const char *const store_sqlite_memory_schema[] = {
@@ -25,17 +24,17 @@ const char *const store_sqlite_memory_schema[] = {
 enum operation { GET, PUT, DELETE, EACH, EXPIRE, OPERATION_COUNT };
 
 #define RECORD_KINDS 5
-#define RECORD_STATEMENTS(name)                                                            \
-	{                                                                                  \
-		[GET] = "SELECT record FROM " name " WHERE key = ?",                       \
-		[PUT] = "INSERT INTO " name " (key, expires, record) VALUES (?1, ?2, ?3)"  \
-			" ON CONFLICT (key) DO UPDATE"                                     \
-			" SET expires = max(expires, ?2), record = ?3",                    \
-		[DELETE] = "DELETE FROM " name " WHERE key = ?",                           \
-		[EACH] = "SELECT key, record FROM " name,                                  \
-		[EXPIRE] = "DELETE FROM " name " WHERE key IN (SELECT key FROM " name      \
-			   " WHERE expires <> 0 AND expires < ?"                           \
-			   " ORDER BY expires LIMIT " STORE_SQLITE_PURGE ")",              \
+#define RECORD_STATEMENTS(name)                                                                    \
+	{                                                                                          \
+		[GET] = "SELECT record FROM " name " WHERE key = ?",                               \
+		[PUT] = "INSERT INTO " name " (key, expires, record) VALUES (?1, ?2, ?3)"          \
+			" ON CONFLICT (key) DO UPDATE"                                             \
+			" SET expires = max(expires, ?2), record = ?3",                            \
+		[DELETE] = "DELETE FROM " name " WHERE key = ?",                                   \
+		[EACH] = "SELECT key, record FROM " name,                                          \
+		[EXPIRE] = "DELETE FROM " name " WHERE key IN (SELECT key FROM " name              \
+			   " WHERE expires <> 0 AND expires < ?"                                   \
+			   " ORDER BY expires LIMIT " STORE_SQLITE_PURGE ")",                      \
 	}
 
 static const char *const statements[RECORD_KINDS][OPERATION_COUNT] = {
@@ -52,8 +51,8 @@ _Static_assert(RECORD_KINDS *OPERATION_COUNT <= STORE_SQLITE_SLOTS, "too few slo
 static struct store_sqlite_call
 call_new(void *database, enum store_record kind, enum operation operation)
 {
-	return store_sqlite_call(database, (int)kind * OPERATION_COUNT + (int)operation,
-	    statements[kind][operation]);
+	return store_sqlite_call(
+	    database, (int)kind * OPERATION_COUNT + (int)operation, statements[kind][operation]);
 }
 
 /* The key as SQLite's signed integer: the same 64 bits. */
@@ -86,8 +85,8 @@ store_sqlite_record_get(void *database, struct base_arena *arena, enum store_rec
 }
 
 enum base_result
-store_sqlite_record_put(void *database, enum store_record kind, uint64_t key,
-    const void *data, size_t length, int64_t expires, const char **why_r)
+store_sqlite_record_put(void *database, enum store_record kind, uint64_t key, const void *data,
+    size_t length, int64_t expires, const char **why_r)
 {
 	struct store_sqlite_call call = call_new(database, kind, PUT);
 
@@ -98,8 +97,7 @@ store_sqlite_record_put(void *database, enum store_record kind, uint64_t key,
 }
 
 enum base_result
-store_sqlite_record_delete(
-    void *database, enum store_record kind, uint64_t key, const char **why_r)
+store_sqlite_record_delete(void *database, enum store_record kind, uint64_t key, const char **why_r)
 {
 	struct store_sqlite_call call = call_new(database, kind, DELETE);
 
@@ -109,8 +107,8 @@ store_sqlite_record_delete(
 
 enum base_result
 store_sqlite_record_each(void *database, enum store_record kind,
-    bool (*each)(void *context, uint64_t key, const void *data, size_t length),
-    void *context, const char **why_r)
+    bool (*each)(void *context, uint64_t key, const void *data, size_t length), void *context,
+    const char **why_r)
 {
 	struct store_sqlite_call call = call_new(database, kind, EACH);
 	enum base_result result;

@@ -36,8 +36,7 @@ static const struct {
 	[STORE_HOLDS] = { STORE_HOLDS_PATH, HOLDS_MODE, "PRAGMA synchronous = FULL",
 	    store_sqlite_holds_schema, STORE_SQLITE_HOLDS_VERSION, STORE_SQLITE_BUSY_MS },
 	[STORE_MEMORY] = { STORE_MEMORY_PATH, MEMORY_MODE, "PRAGMA synchronous = NORMAL",
-	    store_sqlite_memory_schema, STORE_SQLITE_MEMORY_VERSION,
-	    STORE_SQLITE_MEMORY_BUSY_MS },
+	    store_sqlite_memory_schema, STORE_SQLITE_MEMORY_VERSION, STORE_SQLITE_MEMORY_BUSY_MS },
 };
 
 /* A failure of the operating system. */
@@ -54,8 +53,7 @@ directory_make(const char *path, mode_t mode, const char **why_r)
 {
 	if (mkdir(path, 0700) != 0)
 		return errno == EEXIST ? BASE_OK : fail_errno("make", path, why_r);
-	return chmod(path, mode) == 0 ? BASE_OK
-				      : fail_errno("set the mode of", path, why_r);
+	return chmod(path, mode) == 0 ? BASE_OK : fail_errno("set the mode of", path, why_r);
 }
 
 /* Syncs a directory, so that a file just made in it survives a power cut. */
@@ -90,8 +88,8 @@ file_make(const char *path, mode_t mode, const char **why_r)
 
 /* Makes what is missing: directories and an empty file. */
 static enum base_result
-files_make(const struct store_options *options, enum store_kind kind, const char *path,
-    const char **why_r)
+files_make(
+    const struct store_options *options, enum store_kind kind, const char *path, const char **why_r)
 {
 	char *copy = strdup(path);
 	const char *directory;
@@ -113,7 +111,9 @@ files_make(const struct store_options *options, enum store_kind kind, const char
 	return result;
 }
 
-/* Was the file cut to nothing under those who have it open? They keep it locked, and cannot use it. */
+/*
+ * Was the file cut to nothing under those who have it open? They keep it locked, and cannot use it.
+ */
 static bool
 is_emptied(const struct store_sqlite *database)
 {
@@ -131,8 +131,7 @@ log_start(struct store_sqlite *database, const char **why_r)
 	int64_t end = base_tick_ms() + STORE_SQLITE_BUSY_MS;
 
 	do {
-		result = store_sqlite_expect(
-		    database, "PRAGMA journal_mode = WAL", "wal", why_r);
+		result = store_sqlite_expect(database, "PRAGMA journal_mode = WAL", "wal", why_r);
 		if (result != BASE_RETRY)
 			return result;
 		base_sleep_ms(20);
@@ -172,8 +171,7 @@ connection_set(struct store_sqlite *database, enum store_kind kind, const char *
 
 /* Leads the schema from whatever version it has to ours, inside a transaction. */
 static enum base_result
-schema_lead(
-    struct store_sqlite *database, enum store_kind kind, bool create, const char **why_r)
+schema_lead(struct store_sqlite *database, enum store_kind kind, bool create, const char **why_r)
 {
 	char pragma[64];
 	enum base_result result;
@@ -206,8 +204,7 @@ schema_lead(
 
 /* Brings the schema to our version; whoever comes first does it, the others wait. */
 static enum base_result
-schema_bring(
-    struct store_sqlite *database, enum store_kind kind, bool create, const char **why_r)
+schema_bring(struct store_sqlite *database, enum store_kind kind, bool create, const char **why_r)
 {
 	enum base_result result;
 	int version;
@@ -287,8 +284,8 @@ log_is_wanted(const struct store_sqlite *database)
 
 	if (!file_is_ours(database, FILE_MAIN))
 		return false;
-	return file_is_ours(database, FILE_LOG) ||
-	       !file_look(database, FILE_LOG, &now) || now.st_size == 0;
+	return file_is_ours(database, FILE_LOG) || !file_look(database, FILE_LOG, &now) ||
+	       now.st_size == 0;
 }
 
 /*
@@ -299,14 +296,12 @@ static void
 log_end(struct store_sqlite *database)
 {
 	if (store_sqlite_is_lost(database))
-		sqlite3_db_config(
-		    database->handle, SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1, NULL);
+		sqlite3_db_config(database->handle, SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1, NULL);
 	if (!log_is_wanted(database))
 		return;
 	sqlite3_busy_timeout(database->handle, 0);
 	/* if others are reading, the last one to close does it */
-	sqlite3_wal_checkpoint_v2(
-	    database->handle, "main", SQLITE_CHECKPOINT_TRUNCATE, NULL, NULL);
+	sqlite3_wal_checkpoint_v2(database->handle, "main", SQLITE_CHECKPOINT_TRUNCATE, NULL, NULL);
 }
 
 void
@@ -359,8 +354,8 @@ database_begin(struct store_sqlite *database, const struct store_options *option
 	int code;
 
 	base_owner_become(database->path, &before);
-	code = sqlite3_open_v2(database->path, &database->handle,
-	    SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOMUTEX, NULL);
+	code = sqlite3_open_v2(
+	    database->path, &database->handle, SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOMUTEX, NULL);
 	if (code != SQLITE_OK)
 		result = store_sqlite_fail(database, code, why_r);
 	if (result == BASE_OK)
@@ -372,8 +367,8 @@ database_begin(struct store_sqlite *database, const struct store_options *option
 }
 
 enum base_result
-store_sqlite_open(const struct store_options *options, enum store_kind kind,
-    void **database_r, const char **why_r)
+store_sqlite_open(const struct store_options *options, enum store_kind kind, void **database_r,
+    const char **why_r)
 {
 	struct store_sqlite *database = database_new(options, kind);
 	enum base_result result = BASE_OK;

@@ -20,14 +20,13 @@ enum slot {
 	SLOT_COUNT,
 };
 
-_Static_assert(STORE_SQLITE_PART_SLOT + SLOT_COUNT <= STORE_SQLITE_STORM_SLOT,
-    "more statements than slots");
+_Static_assert(
+    STORE_SQLITE_PART_SLOT + SLOT_COUNT <= STORE_SQLITE_STORM_SLOT, "more statements than slots");
 
 static const char *const statements[] = {
-	[PART_INSERT] =
-	    "INSERT INTO part (hold_id, queue_id, state, created, asked, lesson,"
-	    " mail)"
-	    " VALUES (?, ?, ?, ?, ?, ?, ?)",
+	[PART_INSERT] = "INSERT INTO part (hold_id, queue_id, state, created, asked, lesson,"
+			" mail)"
+			" VALUES (?, ?, ?, ?, ?, ?, ?)",
 	[PART_UPDATE] = "UPDATE part SET state = ?3, created = ?4, asked = ?5, returned = ?6"
 			" WHERE hold_id = ?1 AND queue_id = ?2",
 	[PART_RENAME] = "UPDATE OR IGNORE part SET queue_id = ?3"
@@ -44,8 +43,7 @@ static const char *const statements[] = {
 static struct store_sqlite_call
 call_new(void *database, enum slot slot)
 {
-	return store_sqlite_call(
-	    database, STORE_SQLITE_PART_SLOT + (int)slot, statements[slot]);
+	return store_sqlite_call(database, STORE_SQLITE_PART_SLOT + (int)slot, statements[slot]);
 }
 
 enum base_result
@@ -79,8 +77,8 @@ store_sqlite_part_update(void *database, const struct store_part *part, const ch
 }
 
 enum base_result
-store_sqlite_part_rename(void *database, const struct store_part *part,
-    const char *queue_id, const char **why_r)
+store_sqlite_part_rename(
+    void *database, const struct store_part *part, const char *queue_id, const char **why_r)
 {
 	struct store_sqlite_call call = call_new(database, PART_RENAME);
 
@@ -144,8 +142,8 @@ store_sqlite_part_list(void *database, struct base_arena *arena, const char *hol
 }
 
 enum base_result
-store_sqlite_part_lesson(void *database, struct base_arena *arena,
-    const struct store_part *part, struct store_blob *lesson_r, const char **why_r)
+store_sqlite_part_lesson(void *database, struct base_arena *arena, const struct store_part *part,
+    struct store_blob *lesson_r, const char **why_r)
 {
 	struct store_sqlite_call call = call_new(database, PART_LESSON);
 

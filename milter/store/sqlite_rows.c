@@ -19,8 +19,7 @@ store_sqlite_column_texts(struct store_sqlite_call *call, struct base_arena *are
 	bool is_whole = true;
 
 	for (size_t i = 0; i < count; i++) {
-		*columns[i].text_r =
-		    store_sqlite_column_text(call, arena, columns[i].column);
+		*columns[i].text_r = store_sqlite_column_text(call, arena, columns[i].column);
 		is_whole = is_whole && *columns[i].text_r != NULL;
 	}
 	return is_whole;
@@ -28,8 +27,7 @@ store_sqlite_column_texts(struct store_sqlite_call *call, struct base_arena *are
 
 enum base_result
 store_sqlite_many(struct store_sqlite_call *call, const struct store_sqlite_row *kind,
-    struct base_arena *arena, size_t room, void **rows_r, size_t *count_r,
-    const char **why_r)
+    struct base_arena *arena, size_t room, void **rows_r, size_t *count_r, const char **why_r)
 {
 	char *rows = base_arena_array(arena, room, kind->size);
 	enum base_result result = BASE_NONE;
@@ -60,8 +58,7 @@ store_sqlite_one(struct store_sqlite_call *call, const struct store_sqlite_row *
 {
 	void *row = NULL;
 	size_t count = 0;
-	enum base_result result =
-	    store_sqlite_many(call, kind, arena, 1, &row, &count, why_r);
+	enum base_result result = store_sqlite_many(call, kind, arena, 1, &row, &count, why_r);
 
 	if (result == BASE_OK && count == 0)
 		return BASE_NONE;

@@ -10,10 +10,10 @@ _Static_assert(
     STORE_SQLITE_SHIFT_SLOT + SLOT_COUNT <= STORE_SQLITE_DUE_SLOT, "more statements than slots");
 
 /* 0 is no time, it stays. */
-#define MOVED(column)                                                                      \
-	#column " = CASE WHEN " #column " = 0 THEN 0 ELSE " #column " + ?2 END"
+#define MOVED(column) #column " = CASE WHEN " #column " = 0 THEN 0 ELSE " #column " + ?2 END"
 #define WAS_BEFORE(column) " AND NOT (" #column " BETWEEN ?3 AND ?4)"
 
+/* clang-format off */
 static const char *const statements[] = {
 	[SHIFT_PARTS] = "UPDATE part SET " MOVED(created) " WHERE hold_id IN"
 			" (SELECT id FROM hold WHERE node = ?1 AND settled = 0)"
@@ -32,16 +32,16 @@ static const char *const statements[] = {
 			 MOVED(letter_due) " WHERE node = ?1 AND until <> 0"
 			 WAS_BEFORE(started),
 };
+/* clang-format on */
 
 enum base_result
-store_sqlite_hold_shift(
-    void *database, const struct store_shift *shift, const char **why_r)
+store_sqlite_hold_shift(void *database, const struct store_shift *shift, const char **why_r)
 {
 	enum base_result result = BASE_NONE;
 
 	for (int i = 0; i < SLOT_COUNT; i++) {
-		struct store_sqlite_call call = store_sqlite_call(
-		    database, STORE_SQLITE_SHIFT_SLOT + i, statements[i]);
+		struct store_sqlite_call call =
+		    store_sqlite_call(database, STORE_SQLITE_SHIFT_SLOT + i, statements[i]);
 		enum base_result one;
 
 		store_sqlite_text(&call, shift->node);

@@ -7,9 +7,9 @@
 #include "milter/base/result.h"
 #include "milter/store/sqlite.h"
 
-#define STORM_COLUMNS                                                                      \
-	"id, node, topic, list, owner, subject, language, state, people, answers,"         \
-	" answerers, started, until, span, on_end, ended, by, letter_due, letter_tries,"   \
+#define STORM_COLUMNS                                                                              \
+	"id, node, topic, list, owner, subject, language, state, people, answers,"                 \
+	" answerers, started, until, span, on_end, ended, by, letter_due, letter_tries,"           \
 	" letter_sent, answered_by"
 #define STORM_EXPECTED "?22" /* the parameter after them */
 
@@ -41,8 +41,8 @@ enum slot {
 	SLOT_COUNT,
 };
 
-_Static_assert(STORE_SQLITE_STORM_SLOT + SLOT_COUNT <= STORE_SQLITE_BUDGET_SLOT,
-    "more statements than slots");
+_Static_assert(
+    STORE_SQLITE_STORM_SLOT + SLOT_COUNT <= STORE_SQLITE_BUDGET_SLOT, "more statements than slots");
 
 #define SELECT_STORM "SELECT " STORM_COLUMNS " FROM storm "
 
@@ -102,8 +102,7 @@ static const char *const statements[] = {
 static struct store_sqlite_call
 call_new(void *database, enum slot slot)
 {
-	return store_sqlite_call(
-	    database, STORE_SQLITE_STORM_SLOT + (int)slot, statements[slot]);
+	return store_sqlite_call(database, STORE_SQLITE_STORM_SLOT + (int)slot, statements[slot]);
 }
 
 static void
@@ -191,8 +190,8 @@ static const struct store_sqlite_row storm_row = { sizeof(struct store_storm), s
 
 /* One row, or NONE. */
 static enum base_result
-storm_one(struct store_sqlite_call *call, struct base_arena *arena,
-    struct store_storm **storm_r, const char **why_r)
+storm_one(struct store_sqlite_call *call, struct base_arena *arena, struct store_storm **storm_r,
+    const char **why_r)
 {
 	void *row = NULL;
 	enum base_result result = store_sqlite_one(call, &storm_row, arena, &row, why_r);
@@ -204,8 +203,8 @@ storm_one(struct store_sqlite_call *call, struct base_arena *arena,
 
 /* Up to `room` rows; none is OK with a count of 0. */
 static enum base_result
-storm_many(struct store_sqlite_call *call, struct base_arena *arena,
-    struct store_storm **storms_r, size_t room, size_t *count_r, const char **why_r)
+storm_many(struct store_sqlite_call *call, struct base_arena *arena, struct store_storm **storms_r,
+    size_t room, size_t *count_r, const char **why_r)
 {
 	void *rows = NULL;
 	enum base_result result =
@@ -219,8 +218,7 @@ storm_many(struct store_sqlite_call *call, struct base_arena *arena,
 /* --- storms ---------------------------------------------------------------------- */
 
 enum base_result
-store_sqlite_storm_insert(
-    void *database, const struct store_storm *storm, const char **why_r)
+store_sqlite_storm_insert(void *database, const struct store_storm *storm, const char **why_r)
 {
 	struct store_sqlite_call call = call_new(database, STORM_INSERT);
 
@@ -263,8 +261,7 @@ store_sqlite_storm_by_token(void *database, struct base_arena *arena,
 
 enum base_result
 store_sqlite_storm_by_topic(void *database, struct base_arena *arena,
-    const struct store_blob *topic, int64_t now, struct store_storm **storm_r,
-    const char **why_r)
+    const struct store_blob *topic, int64_t now, struct store_storm **storm_r, const char **why_r)
 {
 	struct store_sqlite_call call = call_new(database, STORM_BY_TOPIC);
 
@@ -275,8 +272,8 @@ store_sqlite_storm_by_topic(void *database, struct base_arena *arena,
 
 enum base_result
 store_sqlite_storm_some(void *database, struct base_arena *arena, enum store_storm_set set,
-    const char *node, int64_t now, struct store_storm **storms_r, size_t room,
-    size_t *count_r, const char **why_r)
+    const char *node, int64_t now, struct store_storm **storms_r, size_t room, size_t *count_r,
+    const char **why_r)
 {
 	static const enum slot slots[] = {
 		[STORE_STORMS_OPEN] = STORM_OPEN,
@@ -319,8 +316,7 @@ store_sqlite_storm_held(void *database, const char *id, size_t *count_r, const c
 }
 
 enum base_result
-store_sqlite_storm_told(
-    void *database, const char *id, const char *sender, const char **why_r)
+store_sqlite_storm_told(void *database, const char *id, const char *sender, const char **why_r)
 {
 	struct store_sqlite_call call = call_new(database, STORM_TOLD);
 
@@ -348,8 +344,7 @@ store_sqlite_storm_forget(void *database, const char *address, const char **why_
 }
 
 enum base_result
-store_sqlite_storm_purge(
-    void *database, int64_t time, int64_t answers_time, const char **why_r)
+store_sqlite_storm_purge(void *database, int64_t time, int64_t answers_time, const char **why_r)
 {
 	static const enum slot slots[] = { STORM_PURGE_TOKENS, STORM_PURGE, ANSWER_PURGE };
 	enum base_result result = BASE_OK;
@@ -368,8 +363,7 @@ store_sqlite_storm_purge(
 /* --- answers --------------------------------------------------------------------- */
 
 enum base_result
-store_sqlite_answer_insert(
-    void *database, const struct store_answer *answer, const char **why_r)
+store_sqlite_answer_insert(void *database, const struct store_answer *answer, const char **why_r)
 {
 	struct store_sqlite_call call = call_new(database, ANSWER_INSERT);
 
@@ -423,9 +417,8 @@ store_sqlite_answer_count(void *database, const struct store_blob *topic, int64_
 }
 
 enum base_result
-store_sqlite_answer_people(void *database, struct base_arena *arena,
-    const struct store_blob *topic, int64_t since, size_t room, const char **people_r,
-    const char **why_r)
+store_sqlite_answer_people(void *database, struct base_arena *arena, const struct store_blob *topic,
+    int64_t since, size_t room, const char **people_r, const char **why_r)
 {
 	struct store_sqlite_call call = call_new(database, ANSWER_PEOPLE);
 	enum base_result result;

@@ -14,7 +14,7 @@ struct store {
 	const struct store_driver *driver;
 	struct store_options options; /* the directory is a copy */
 	enum store_kind kind;
-	void *database; /* NULL: it could not be opened anew */
+	void *database;       /* NULL: it could not be opened anew */
 	pthread_mutex_t lock; /* recursive: whoever began a transaction calls on */
 };
 
@@ -23,10 +23,10 @@ static const struct store_driver *const drivers[] = {
 };
 
 /* One operation under the lock; the caller's `why_r` is its last argument. */
-#define CALL(store, operation, ...)                                                        \
-	(enter(store),                                                                     \
-	    leave(store, (store)->database != NULL                                         \
-			     ? (store)->driver->operation((store)->database, __VA_ARGS__)  \
+#define CALL(store, operation, ...)                                                                \
+	(enter(store),                                                                             \
+	    leave(store, (store)->database != NULL                                                 \
+			     ? (store)->driver->operation((store)->database, __VA_ARGS__)          \
 			     : fail_closed(store, why_r)))
 
 /* Takes the lock. */
@@ -64,8 +64,8 @@ driver_find(const char *name)
 
 /* A store without a database yet. */
 static struct store *
-store_new(const struct store_driver *driver, const struct store_options *options,
-    enum store_kind kind)
+store_new(
+    const struct store_driver *driver, const struct store_options *options, enum store_kind kind)
 {
 	struct store *store = calloc(1, sizeof(*store));
 	pthread_mutexattr_t attributes;
@@ -89,8 +89,8 @@ store_new(const struct store_driver *driver, const struct store_options *options
 }
 
 enum base_result
-store_open(const struct store_options *options, enum store_kind kind,
-    struct store **store_r, const char **why_r)
+store_open(const struct store_options *options, enum store_kind kind, struct store **store_r,
+    const char **why_r)
 {
 	const struct store_driver *driver = driver_find(options->driver);
 	struct store *store;
@@ -116,8 +116,7 @@ store_open(const struct store_options *options, enum store_kind kind,
 }
 
 bool
-store_is_damaged(
-    const struct store_options *options, enum store_kind kind, const char **why_r)
+store_is_damaged(const struct store_options *options, enum store_kind kind, const char **why_r)
 {
 	const struct store_driver *driver = driver_find(options->driver);
 
@@ -125,8 +124,8 @@ store_is_damaged(
 }
 
 enum base_result
-store_set_aside(const struct store_options *options, enum store_kind kind,
-    const char **name_r, const char **why_r)
+store_set_aside(const struct store_options *options, enum store_kind kind, const char **name_r,
+    const char **why_r)
 {
 	const struct store_driver *driver = driver_find(options->driver);
 
@@ -263,9 +262,8 @@ store_hold_by_token(struct store *store, struct base_arena *arena,
 }
 
 enum base_result
-store_hold_by_act(struct store *store, struct base_arena *arena, const char *node,
-    const void *act, size_t length, int64_t since, struct store_hold **hold_r,
-    const char **why_r)
+store_hold_by_act(struct store *store, struct base_arena *arena, const char *node, const void *act,
+    size_t length, int64_t since, struct store_hold **hold_r, const char **why_r)
 {
 	return CALL(store, hold_by_act, arena, node, act, length, since, hold_r, why_r);
 }
@@ -284,62 +282,57 @@ store_hold_postpone(struct store *store, const char *id, int64_t time, const cha
 }
 
 enum base_result
-store_hold_look(struct store *store, const char *id, int64_t now, int64_t rest,
-    const char **why_r)
+store_hold_look(struct store *store, const char *id, int64_t now, int64_t rest, const char **why_r)
 {
 	return CALL(store, hold_look, id, now, rest, why_r);
 }
 
 enum base_result
 store_hold_due(struct store *store, struct base_arena *arena, enum store_due which,
-    const char *node, int64_t now, struct store_hold **holds_r, size_t room,
-    size_t *count_r, const char **why_r)
+    const char *node, int64_t now, struct store_hold **holds_r, size_t room, size_t *count_r,
+    const char **why_r)
 {
-	return CALL(
-	    store, hold_due, arena, which, node, now, holds_r, room, count_r, why_r);
+	return CALL(store, hold_due, arena, which, node, now, holds_r, room, count_r, why_r);
 }
 
 enum base_result
-store_due_ids(struct store *store, struct base_arena *arena, enum store_due which,
-    const char *node, int64_t now, const char ***ids_r, size_t room, size_t *count_r,
-    const char **why_r)
+store_due_ids(struct store *store, struct base_arena *arena, enum store_due which, const char *node,
+    int64_t now, const char ***ids_r, size_t room, size_t *count_r, const char **why_r)
 {
 	return CALL(store, due_ids, arena, which, node, now, ids_r, room, count_r, why_r);
 }
 
 enum base_result
-store_hold_letters(struct store *store, const char *sender, int64_t since, int64_t *count_r,
-    const char **why_r)
+store_hold_letters(
+    struct store *store, const char *sender, int64_t since, int64_t *count_r, const char **why_r)
 {
 	return CALL(store, hold_letters, sender, since, count_r, why_r);
 }
 
 enum base_result
-store_hold_next_due(
-    struct store *store, const char *node, int64_t *due_r, const char **why_r)
+store_hold_next_due(struct store *store, const char *node, int64_t *due_r, const char **why_r)
 {
 	return CALL(store, hold_next_due, node, due_r, why_r);
 }
 
 enum base_result
 store_hold_list(struct store *store, struct base_arena *arena, bool all_states,
-    const struct store_hold *before, struct store_hold **holds_r, size_t room,
-    size_t *count_r, const char **why_r)
+    const struct store_hold *before, struct store_hold **holds_r, size_t room, size_t *count_r,
+    const char **why_r)
 {
-	return CALL(
-	    store, hold_list, arena, all_states, before, holds_r, room, count_r, why_r);
+	return CALL(store, hold_list, arena, all_states, before, holds_r, room, count_r, why_r);
 }
 
 enum base_result
-store_hold_count(struct store *store, const char *sender, int64_t since, int64_t *count_r,
-    const char **why_r)
+store_hold_count(
+    struct store *store, const char *sender, int64_t since, int64_t *count_r, const char **why_r)
 {
 	return CALL(store, hold_count, sender, since, count_r, why_r);
 }
 
 enum base_result
-store_hold_count_unlimited(struct store *store, const char *sender, int64_t since,
-    int64_t *count_r, const char **why_r)
+store_hold_count_unlimited(
+    struct store *store, const char *sender, int64_t since, int64_t *count_r, const char **why_r)
 {
 	return CALL(store, hold_count_unlimited, sender, since, count_r, why_r);
 }
@@ -351,15 +344,13 @@ store_budget_add(struct store *store, int64_t time, int64_t since, const char **
 }
 
 enum base_result
-store_budget_count(
-    struct store *store, int64_t since, int64_t *count_r, const char **why_r)
+store_budget_count(struct store *store, int64_t since, int64_t *count_r, const char **why_r)
 {
 	return CALL(store, budget_count, since, count_r, why_r);
 }
 
 enum base_result
-store_hold_shift(
-    struct store *store, const struct store_shift *shift, const char **why_r)
+store_hold_shift(struct store *store, const struct store_shift *shift, const char **why_r)
 {
 	return CALL(store, hold_shift, shift, why_r);
 }
@@ -372,11 +363,11 @@ store_hold_purge(struct store *store, int64_t time, const char **why_r)
 
 enum base_result
 store_hold_naming(struct store *store, struct base_arena *arena, const char *address,
-    const void *mark, size_t length, struct store_hold **holds_r, size_t room,
-    size_t *count_r, const char **why_r)
+    const void *mark, size_t length, struct store_hold **holds_r, size_t room, size_t *count_r,
+    const char **why_r)
 {
-	return CALL(store, hold_naming, arena, address, mark, length, holds_r, room,
-	    count_r, why_r);
+	return CALL(
+	    store, hold_naming, arena, address, mark, length, holds_r, room, count_r, why_r);
 }
 
 enum base_result
@@ -399,8 +390,8 @@ store_part_update(struct store *store, const struct store_part *part, const char
 }
 
 enum base_result
-store_part_rename(struct store *store, const struct store_part *part, const char *queue_id,
-    const char **why_r)
+store_part_rename(
+    struct store *store, const struct store_part *part, const char *queue_id, const char **why_r)
 {
 	return CALL(store, part_rename, part, queue_id, why_r);
 }
@@ -413,8 +404,8 @@ store_part_list(struct store *store, struct base_arena *arena, const char *hold_
 }
 
 enum base_result
-store_part_lesson(struct store *store, struct base_arena *arena,
-    const struct store_part *part, struct store_blob *lesson_r, const char **why_r)
+store_part_lesson(struct store *store, struct base_arena *arena, const struct store_part *part,
+    struct store_blob *lesson_r, const char **why_r)
 {
 	return CALL(store, part_lesson, arena, part, lesson_r, why_r);
 }
@@ -461,20 +452,18 @@ store_storm_by_token(struct store *store, struct base_arena *arena,
 }
 
 enum base_result
-store_storm_by_topic(struct store *store, struct base_arena *arena,
-    const struct store_blob *topic, int64_t now, struct store_storm **storm_r,
-    const char **why_r)
+store_storm_by_topic(struct store *store, struct base_arena *arena, const struct store_blob *topic,
+    int64_t now, struct store_storm **storm_r, const char **why_r)
 {
 	return CALL(store, storm_by_topic, arena, topic, now, storm_r, why_r);
 }
 
 enum base_result
 store_storm_some(struct store *store, struct base_arena *arena, enum store_storm_set set,
-    const char *node, int64_t now, struct store_storm **storms_r, size_t room,
-    size_t *count_r, const char **why_r)
+    const char *node, int64_t now, struct store_storm **storms_r, size_t room, size_t *count_r,
+    const char **why_r)
 {
-	return CALL(
-	    store, storm_some, arena, set, node, now, storms_r, room, count_r, why_r);
+	return CALL(store, storm_some, arena, set, node, now, storms_r, room, count_r, why_r);
 }
 
 enum base_result
@@ -491,8 +480,7 @@ store_storm_held(struct store *store, const char *id, size_t *count_r, const cha
 }
 
 enum base_result
-store_storm_told(
-    struct store *store, const char *id, const char *sender, const char **why_r)
+store_storm_told(struct store *store, const char *id, const char *sender, const char **why_r)
 {
 	return CALL(store, storm_told, id, sender, why_r);
 }
@@ -504,37 +492,34 @@ store_storm_forget(struct store *store, const char *address, const char **why_r)
 }
 
 enum base_result
-store_storm_purge(
-    struct store *store, int64_t time, int64_t answers_time, const char **why_r)
+store_storm_purge(struct store *store, int64_t time, int64_t answers_time, const char **why_r)
 {
 	return CALL(store, storm_purge, time, answers_time, why_r);
 }
 
 enum base_result
-store_answer_insert(
-    struct store *store, const struct store_answer *answer, const char **why_r)
+store_answer_insert(struct store *store, const struct store_answer *answer, const char **why_r)
 {
 	return CALL(store, answer_insert, answer, why_r);
 }
 
 enum base_result
-store_answer_has(struct store *store, const struct store_blob *topic,
-    const struct store_blob *act, const char **why_r)
+store_answer_has(struct store *store, const struct store_blob *topic, const struct store_blob *act,
+    const char **why_r)
 {
 	return CALL(store, answer_has, topic, act, why_r);
 }
 
 enum base_result
-store_answer_topic(struct store *store, struct base_arena *arena,
-    const struct store_blob *message, struct store_blob *topic_r, const char **why_r)
+store_answer_topic(struct store *store, struct base_arena *arena, const struct store_blob *message,
+    struct store_blob *topic_r, const char **why_r)
 {
 	return CALL(store, answer_topic, arena, message, topic_r, why_r);
 }
 
 enum base_result
-store_answer_people(struct store *store, struct base_arena *arena,
-    const struct store_blob *topic, int64_t since, size_t room, const char **people_r,
-    const char **why_r)
+store_answer_people(struct store *store, struct base_arena *arena, const struct store_blob *topic,
+    int64_t since, size_t room, const char **people_r, const char **why_r)
 {
 	return CALL(store, answer_people, arena, topic, since, room, people_r, why_r);
 }
@@ -560,23 +545,22 @@ store_record_get(struct store *store, struct base_arena *arena, enum store_recor
 }
 
 enum base_result
-store_record_put(struct store *store, enum store_record kind, uint64_t key,
-    const void *data, size_t length, int64_t expires, const char **why_r)
+store_record_put(struct store *store, enum store_record kind, uint64_t key, const void *data,
+    size_t length, int64_t expires, const char **why_r)
 {
 	return CALL(store, record_put, kind, key, data, length, expires, why_r);
 }
 
 enum base_result
-store_record_delete(
-    struct store *store, enum store_record kind, uint64_t key, const char **why_r)
+store_record_delete(struct store *store, enum store_record kind, uint64_t key, const char **why_r)
 {
 	return CALL(store, record_delete, kind, key, why_r);
 }
 
 enum base_result
 store_record_each(struct store *store, enum store_record kind,
-    bool (*each)(void *context, uint64_t key, const void *data, size_t length),
-    void *context, const char **why_r)
+    bool (*each)(void *context, uint64_t key, const void *data, size_t length), void *context,
+    const char **why_r)
 {
 	return CALL(store, record_each, kind, each, context, why_r);
 }

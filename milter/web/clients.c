@@ -78,13 +78,12 @@ address_copy(const struct sockaddr *address, struct sockaddr_storage *copy_r)
 }
 
 bool
-web_networks_have(const struct settings_network *networks, size_t count,
-    const struct sockaddr *address)
+web_networks_have(
+    const struct settings_network *networks, size_t count, const struct sockaddr *address)
 {
 	struct sockaddr_storage copy;
 
-	return address_copy(address, &copy) &&
-	       settings_networks_have(networks, count, &copy);
+	return address_copy(address, &copy) && settings_networks_have(networks, count, &copy);
 }
 
 /* What is counted of it. */
@@ -191,8 +190,7 @@ web_clients_free(struct web_clients **clients)
 }
 
 bool
-web_clients_admit(
-    const struct web_clients *clients, const struct sockaddr *address, bool is_proxy)
+web_clients_admit(const struct web_clients *clients, const struct sockaddr *address, bool is_proxy)
 {
 	struct sockaddr_storage copy;
 	struct web_key key;
@@ -204,8 +202,7 @@ web_clients_admit(
 }
 
 struct web_client *
-web_client_new(
-    struct web_clients *clients, int fd, const struct sockaddr *address, bool is_proxy)
+web_client_new(struct web_clients *clients, int fd, const struct sockaddr *address, bool is_proxy)
 {
 	struct web_client *client = calloc(1, sizeof(*client));
 	struct sockaddr_storage copy;

@@ -19,7 +19,7 @@
 #include "milter/settings/settings.h"
 #include "milter/web/web.h"
 
-#define WEB_MAX_PAGE 65536	/* bytes of HTML */
+#define WEB_MAX_PAGE 65536       /* bytes of HTML */
 #define WEB_MAX_CONNECTION 16384 /* bytes that libmicrohttpd may use for one connection */
 
 /* --- a request and its answer -------------------------------------------------------- */
@@ -37,17 +37,17 @@ struct web_request {
 	const char *client; /* address, for the audit */
 	const char *body;   /* of a POST, NUL-terminated */
 	size_t body_length;
-	bool is_too_large;  /* the body is longer than WEB_MAX_FORM; it was dropped */
-	bool is_late;	    /* the query says that an undo came too late: see WEB_LATE */
+	bool is_too_large; /* the body is longer than WEB_MAX_FORM; it was dropped */
+	bool is_late;      /* the query says that an undo came too late: see WEB_LATE */
 };
 
 struct web_answer {
 	unsigned status;
-	int refresh;		/* seconds after which the browser looks again; 0: never */
-	int retry_after;	/* seconds, 0: none */
-	const char *allow;	/* for 405 */
-	const char *location;	/* for 303, relative to the page */
-	const char *trouble;	/* why the store could not be used, for the log; else NULL */
+	int refresh;          /* seconds after which the browser looks again; 0: never */
+	int retry_after;      /* seconds, 0: none */
+	const char *allow;    /* for 405 */
+	const char *location; /* for 303, relative to the page */
+	const char *trouble;  /* why the store could not be used, for the log; else NULL */
 	struct base_buffer html;
 };
 
@@ -69,7 +69,7 @@ struct web_site {
 
 /* Always gives an answer; the caller frees answer_r->html. Text it points to lives in the arena. */
 void web_route(const struct web_site *site, const struct web_request *request,
-	struct base_arena *arena, int64_t now, struct web_answer *answer_r);
+    struct base_arena *arena, int64_t now, struct web_answer *answer_r);
 
 /* --- pages ------------------------------------------------------------------------------ */
 
@@ -81,15 +81,14 @@ extern const char web_style[];
  * stop it. Sets html and refresh.
  */
 void web_page_hold(struct web_answer *answer, struct base_arena *arena,
-	const struct notice_words *words, const struct hold_view *view, bool is_late,
-	int64_t now);
+    const struct notice_words *words, const struct hold_view *view, bool is_late, int64_t now);
 /* Has the sending of it begun, so that nobody can stop it any more? */
 bool web_is_past_stopping(const struct hold_view *view);
 /* Is what it knows of the queue too old for a page, while the mail can still leave? */
 bool web_is_stale(const struct hold_view *view, int64_t now);
 /* A page of a title and one or two (else NULL) paragraphs. */
-void web_page_plain(struct web_answer *answer, const struct notice_words *words,
-	const char *title, const char *text, const char *more);
+void web_page_plain(struct web_answer *answer, const struct notice_words *words, const char *title,
+    const char *text, const char *more);
 
 /* --- clients ---------------------------------------------------------------------------- */
 
@@ -98,21 +97,21 @@ struct web_clients; /* all open connections; for one thread */
 struct web_client;  /* one of them */
 
 /* Is the address in one of these networks, by whatever socket it came? */
-bool web_networks_have(const struct settings_network *networks, size_t count,
-	const struct sockaddr *address);
+bool web_networks_have(
+    const struct settings_network *networks, size_t count, const struct sockaddr *address);
 /* NULL: no memory. */
 struct web_clients *web_clients_new(void);
 /* Frees what is left of the connections, too; their sockets are the caller's. */
 void web_clients_free(struct web_clients **clients);
 /* May one more connection of this address come? Always, if it is that of our proxy. */
 bool web_clients_admit(
-	const struct web_clients *clients, const struct sockaddr *address, bool is_proxy);
+    const struct web_clients *clients, const struct sockaddr *address, bool is_proxy);
 /*
  * A connection was accepted. At WEB_MAX_CONNECTIONS another one is shut down, rather one that has
  * not asked for anything yet. NULL: no memory.
  */
-struct web_client *web_client_new(struct web_clients *clients, int fd,
-	const struct sockaddr *address, bool is_proxy);
+struct web_client *web_client_new(
+    struct web_clients *clients, int fd, const struct sockaddr *address, bool is_proxy);
 void web_client_free(struct web_client **client);
 /*
  * Its header has come; `forwarded` is the last field X-Forwarded-For of it, NULL: none. Only if
@@ -130,7 +129,7 @@ void web_clients_cut_off(struct web_clients *clients, int64_t limit_ms);
 
 /* web_start() with other time limits than WEB_SECONDS and WEB_IDLE_SECONDS, for tests. */
 enum base_result web_start_limited(const struct settings *settings,
-	const struct notice_templates *templates, struct hold *hold,
-	int seconds, int idle_seconds, struct web **web_r, const char **why_r);
+    const struct notice_templates *templates, struct hold *hold, int seconds, int idle_seconds,
+    struct web **web_r, const char **why_r);
 
 #endif

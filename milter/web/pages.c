@@ -17,9 +17,9 @@
 #define PAGE_REASONS 5      /* the strongest */
 #define PAGE_MAX_REASON 300 /* bytes of one sentence */
 
-#define PAGE_SOON 600 /* seconds: a page whose state ends sooner looks again by itself */
+#define PAGE_SOON 600  /* seconds: a page whose state ends sooner looks again by itself */
 #define PAGE_STALE 120 /* seconds after which nobody can have looked: the queue does not answer */
-#define PAGE_SLOW 60  /* seconds after which a move takes longer than people expect */
+#define PAGE_SLOW 60   /* seconds after which a move takes longer than people expect */
 
 /* The texts of one page, made once. */
 struct page {
@@ -28,13 +28,13 @@ struct page {
 	const struct hold_view *view;
 	const char *subject, *people, *recipients;
 	const char *got, *had, *series, *answered_by; /* see words.h */
-	const char *answered; /* "14 people have" */
-	const char *since;    /* when it was held */
-	const char *until;    /* when the state ends by itself, with how long that is */
-	const char *moved;    /* when it came into this state */
-	const char *seen;     /* when the queue showed all of it on hold */
-	const char *left;     /* when it was noticed that files left without us */
-	bool is_late;	      /* its reader was too late to stop it */
+	const char *answered;                         /* "14 people have" */
+	const char *since;                            /* when it was held */
+	const char *until; /* when the state ends by itself, with how long that is */
+	const char *moved; /* when it came into this state */
+	const char *seen;  /* when the queue showed all of it on hold */
+	const char *left;  /* when it was noticed that files left without us */
+	bool is_late;      /* its reader was too late to stop it */
 	int64_t now;
 };
 
@@ -43,8 +43,8 @@ struct page {
 
 /* Everything up to the title. `kind` is the colour: wait, go, done or "". */
 static void
-page_open(struct base_buffer *out, const struct notice_words *words, const char *title,
-    const char *kind)
+page_open(
+    struct base_buffer *out, const struct notice_words *words, const char *title, const char *kind)
 {
 	base_buffer_printf(out,
 	    "<!DOCTYPE html>\n<html lang=\"%s\">\n<head>\n<meta charset=\"utf-8\">\n"
@@ -53,8 +53,8 @@ page_open(struct base_buffer *out, const struct notice_words *words, const char 
 	    words->language);
 	notice_say(out, NOTICE_HTML, words->page_title, { "title", title, false });
 	base_buffer_printf(out,
-	    "</title>\n<style>%s</style>\n</head>\n<body>\n<main class=\"%s\">\n<h1>",
-	    web_style, kind);
+	    "</title>\n<style>%s</style>\n</head>\n<body>\n<main class=\"%s\">\n<h1>", web_style,
+	    kind);
 	notice_words_put(out, NOTICE_HTML, title);
 	base_buffer_puts(out, "</h1>\n");
 }
@@ -138,8 +138,7 @@ page_reasons(const struct page *page)
 
 /* One button of the form. */
 static void
-page_button(
-    const struct page *page, enum hold_wish wish, const char *kind, const char *label)
+page_button(const struct page *page, enum hold_wish wish, const char *kind, const char *label)
 {
 	base_buffer_printf(
 	    page->out, "<button name=\"do\" value=\"%s\"%s>", hold_wish_str(wish), kind);
@@ -174,8 +173,7 @@ page_choice(const struct page *page, const char *undo, const char *send)
 	page_button(page, HOLD_WISH_SEND, "", send);
 	base_buffer_puts(page->out, "</form>\n");
 	page_say(page, "note",
-	    page->view->is_stop_final ? page->words->choose_note_final
-				      : page->words->choose_note,
+	    page->view->is_stop_final ? page->words->choose_note_final : page->words->choose_note,
 	    "");
 }
 
@@ -259,8 +257,7 @@ static void
 page_put_escaped(const struct page *page, const char *text)
 {
 	for (; *text != '\0'; text++)
-		base_buffer_printf(page->out,
-		    is_unreserved((unsigned char)*text) ? "%c" : "%%%02X",
+		base_buffer_printf(page->out, is_unreserved((unsigned char)*text) ? "%c" : "%%%02X",
 		    (unsigned char)*text);
 }
 
@@ -304,8 +301,7 @@ page_brake(const struct page *page)
 	page_say(page, NULL, words->brake_text, "");
 	page_facts(page);
 	page_say(page, NULL,
-	    page->view->at_deadline == MAIL_END_SEND ? words->brake_send
-						     : words->brake_return,
+	    page->view->at_deadline == MAIL_END_SEND ? words->brake_send : words->brake_return,
 	    page->until);
 	page_form(page, HOLD_WISH_LIFT, "", words->button_lift);
 	page_say(page, "note", words->brake_note, "");
@@ -350,8 +346,7 @@ page_sending(const struct page *page)
 {
 	bool is_slow = page->now - page->view->moved > PAGE_SLOW;
 
-	page_say(page, NULL,
-	    is_slow ? page->words->sending_slow : page->words->sending_text, "");
+	page_say(page, NULL, is_slow ? page->words->sending_slow : page->words->sending_text, "");
 	page_facts(page);
 }
 
@@ -362,8 +357,7 @@ page_sent(const struct page *page)
 
 	if (page->view->action == HOLD_BRAKE) {
 		page_say(page, NULL,
-		    strcmp(page->view->by, "timer") == 0 ? words->brake_over
-							 : words->brake_lifted,
+		    strcmp(page->view->by, "timer") == 0 ? words->brake_over : words->brake_lifted,
 		    page->moved);
 		return;
 	}
@@ -393,8 +387,7 @@ page_restore(const struct page *page)
 	page_form_open(page);
 	base_buffer_puts(page->out,
 	    "<label><input type=\"checkbox\" name=\"sure\" value=\"yes\" required> <span>");
-	notice_say(page->out, NOTICE_HTML, words->restore_sure,
-	    { "people", page->people, false });
+	notice_say(page->out, NOTICE_HTML, words->restore_sure, { "people", page->people, false });
 	base_buffer_puts(page->out, "</span></label>\n");
 	page_button(page, HOLD_WISH_RESTORE, "", words->button_restore);
 	base_buffer_puts(page->out, "</form>\n</details>\n");
@@ -442,8 +435,7 @@ page_undone(const struct page *page)
 static bool
 page_is_kept(const struct page *page)
 {
-	return page->view->state == HOLD_RETURNING &&
-	       page->view->return_how == HOLD_RETURN_KEPT;
+	return page->view->state == HOLD_RETURNING && page->view->return_how == HOLD_RETURN_KEPT;
 }
 
 static void
@@ -600,9 +592,9 @@ page_prepare(struct page *page, struct base_arena *arena)
 	page->seen = notice_words_time(arena, words, view->seen, page->now);
 	page->left = notice_words_time(arena, words, view->left, page->now);
 	page->moved = notice_words_time(arena, words, view->moved, page->now);
-	return page->answered && page->subject && page->people && page->recipients &&
-	       page->since && page->until && page->moved && page->left && page->seen && page->got &&
-	       page->had && page->series && page->answered_by;
+	return page->answered && page->subject && page->people && page->recipients && page->since &&
+	       page->until && page->moved && page->left && page->seen && page->got && page->had &&
+	       page->series && page->answered_by;
 }
 
 bool
@@ -614,8 +606,8 @@ web_is_past_stopping(const struct hold_view *view)
 
 /* The page of a hold. */
 void
-web_page_hold(struct web_answer *answer, struct base_arena *arena,
-    const struct notice_words *words, const struct hold_view *view, bool is_late, int64_t now)
+web_page_hold(struct web_answer *answer, struct base_arena *arena, const struct notice_words *words,
+    const struct hold_view *view, bool is_late, int64_t now)
 {
 	const struct page_state *state = page_state_of(view->state);
 	struct page page = { .out = &answer->html,
@@ -638,8 +630,8 @@ web_page_hold(struct web_answer *answer, struct base_arena *arena,
 
 /* A page that is not about a hold. */
 void
-web_page_plain(struct web_answer *answer, const struct notice_words *words,
-    const char *title, const char *text, const char *more)
+web_page_plain(struct web_answer *answer, const struct notice_words *words, const char *title,
+    const char *text, const char *more)
 {
 	page_open(&answer->html, words, title, "");
 	base_buffer_puts(&answer->html, "<p>");

@@ -20,10 +20,10 @@ enum routes_end {
 	ROUTES_METHOD,
 	ROUTES_FOREIGN, /* another site's form */
 	ROUTES_LARGE,
-	ROUTES_TYPE, /* not a form */
-	ROUTES_BAD,  /* not our form */
+	ROUTES_TYPE,   /* not a form */
+	ROUTES_BAD,    /* not our form */
 	ROUTES_UNSURE, /* the box that goes with the button is not ticked */
-	ROUTES_BUSY, /* the store is locked or broken */
+	ROUTES_BUSY,   /* the store is locked or broken */
 };
 
 /* Which code, which words. */
@@ -33,8 +33,7 @@ static const struct {
 } routes_ends[] = {
 #define WORD(member) offsetof(struct notice_words, member)
 	[ROUTES_ABOUT] = { 200, WORD(about_title), WORD(about_text), WORD(about_more) },
-	[ROUTES_UNKNOWN] = { 404, WORD(unknown_title), WORD(unknown_text),
-	    WORD(unknown_more) },
+	[ROUTES_UNKNOWN] = { 404, WORD(unknown_title), WORD(unknown_text), WORD(unknown_more) },
 	[ROUTES_METHOD] = { 405, WORD(method_title), WORD(method_text), 0 },
 	[ROUTES_FOREIGN] = { 403, WORD(foreign_title), WORD(foreign_text), 0 },
 	[ROUTES_LARGE] = { 413, WORD(bad_title), WORD(bad_text), 0 },
@@ -60,8 +59,7 @@ routes_end(const struct web_site *site, enum routes_end end, struct web_answer *
 	if (end == ROUTES_BUSY)
 		answer->retry_after = ROUTES_RETRY_AFTER;
 	base_buffer_clear(&answer->html);
-	web_page_plain(answer, site->words,
-	    routes_word(site->words, routes_ends[end].title),
+	web_page_plain(answer, site->words, routes_word(site->words, routes_ends[end].title),
 	    routes_word(site->words, routes_ends[end].text),
 	    routes_word(site->words, routes_ends[end].more));
 }
@@ -130,7 +128,7 @@ routes_is_form(const char *content_type)
 /* What a form says. */
 struct routes_form {
 	char mark[HOLD_MARK_SIZE]; /* of the state that it was made for */
-	bool is_sure;		   /* the box is ticked */
+	bool is_sure;              /* the box is ticked */
 	enum hold_wish wish;
 };
 
@@ -138,8 +136,8 @@ struct routes_form {
 static bool
 routes_wish(const char *name, enum hold_wish *wish_r)
 {
-	static const enum hold_wish wishes[] = { HOLD_WISH_SEND, HOLD_WISH_UNDO,
-		HOLD_WISH_RESTORE, HOLD_WISH_LIFT };
+	static const enum hold_wish wishes[] = { HOLD_WISH_SEND, HOLD_WISH_UNDO, HOLD_WISH_RESTORE,
+		HOLD_WISH_LIFT };
 	size_t i;
 
 	for (i = 0; i < sizeof(wishes) / sizeof(*wishes); i++) {
@@ -211,8 +209,8 @@ routes_look(const struct web_site *site, const struct web_request *request,
 
 /* GET and HEAD: shows, and changes nothing. */
 static void
-routes_show(const struct web_site *site, const struct web_request *request,
-    const char *token, struct base_arena *arena, int64_t now, struct web_answer *answer)
+routes_show(const struct web_site *site, const struct web_request *request, const char *token,
+    struct base_arena *arena, int64_t now, struct web_answer *answer)
 {
 	struct hold_view view;
 	enum base_result result;
@@ -257,14 +255,13 @@ routes_ask(const struct web_site *site, const struct web_request *request,
 		routes_audit_stale(request, view, form->wish);
 		return BASE_REFUSE;
 	}
-	return hold_wish(
-	    site->hold, view->id, form->wish, "link", request->client, why_r);
+	return hold_wish(site->hold, view->id, form->wish, "link", request->client, why_r);
 }
 
 /* Where a browser goes after a press that moved nothing: did an undo come too late? */
 static const char *
-routes_refused(const struct web_site *site, const struct routes_form *form,
-    const char *token, struct base_arena *arena)
+routes_refused(const struct web_site *site, const struct routes_form *form, const char *token,
+    struct base_arena *arena)
 {
 	struct hold_view now;
 	const char *late = NULL, *why = "";
@@ -307,8 +304,8 @@ routes_act(const struct web_site *site, const struct web_request *request,
 
 /* POST: only our own form, whole and well formed, is acted on. */
 static void
-routes_post(const struct web_site *site, const struct web_request *request,
-    const char *token, struct base_arena *arena, struct web_answer *answer)
+routes_post(const struct web_site *site, const struct web_request *request, const char *token,
+    struct base_arena *arena, struct web_answer *answer)
 {
 	struct routes_form form;
 
@@ -328,8 +325,7 @@ routes_post(const struct web_site *site, const struct web_request *request,
 
 /* Says which methods would do. */
 static void
-routes_refuse_method(
-    const struct web_site *site, const char *allow, struct web_answer *answer)
+routes_refuse_method(const struct web_site *site, const char *allow, struct web_answer *answer)
 {
 	answer->allow = allow;
 	routes_end(site, ROUTES_METHOD, answer);
@@ -337,8 +333,8 @@ routes_refuse_method(
 
 /* The pages there are: / and /h/TOKEN. */
 void
-web_route(const struct web_site *site, const struct web_request *request,
-    struct base_arena *arena, int64_t now, struct web_answer *answer_r)
+web_route(const struct web_site *site, const struct web_request *request, struct base_arena *arena,
+    int64_t now, struct web_answer *answer_r)
 {
 	const char *path = routes_path(site, request->path);
 	bool is_look = request->method == WEB_GET || request->method == WEB_HEAD;

@@ -81,9 +81,8 @@ server_admit(void *context, const struct sockaddr *address, socklen_t length)
 	struct web *web = context;
 
 	(void)length;
-	return web_clients_admit(web->clients, address, server_is_proxy(web, address))
-		   ? MHD_YES
-		   : MHD_NO;
+	return web_clients_admit(web->clients, address, server_is_proxy(web, address)) ? MHD_YES
+										       : MHD_NO;
 }
 
 /*
@@ -118,8 +117,7 @@ server_connected(struct web *web, struct MHD_Connection *handle)
 	int fd = server_socket(handle);
 
 	if (fd >= 0)
-		client = web_client_new(
-		    web->clients, fd, address, server_is_proxy(web, address));
+		client = web_client_new(web->clients, fd, address, server_is_proxy(web, address));
 	if (fd >= 0 && !client)
 		shutdown(fd, SHUT_RDWR);
 	return client;
@@ -167,8 +165,7 @@ server_method(const char *method)
 
 /* Keeps the last field of a name that may come several times. */
 static enum MHD_Result
-server_keep_forwarded(
-    void *context, enum MHD_ValueKind kind, const char *name, const char *value)
+server_keep_forwarded(void *context, enum MHD_ValueKind kind, const char *name, const char *value)
 {
 	const char **last = context;
 
@@ -185,8 +182,7 @@ server_ask(struct MHD_Connection *handle)
 	struct web_client *client = server_client(handle);
 	const char *forwarded = NULL;
 
-	MHD_get_connection_values(
-	    handle, MHD_HEADER_KIND, server_keep_forwarded, &forwarded);
+	MHD_get_connection_values(handle, MHD_HEADER_KIND, server_keep_forwarded, &forwarded);
 	return client && web_client_ask(client, forwarded);
 }
 
@@ -209,14 +205,12 @@ server_put_fields(const struct web *web, struct MHD_Response *response)
 	size_t i;
 
 	for (i = 0; i < sizeof(fields) / sizeof(*fields); i++)
-		if (MHD_add_response_header(response, fields[i][0], fields[i][1]) !=
-		    MHD_YES)
+		if (MHD_add_response_header(response, fields[i][0], fields[i][1]) != MHD_YES)
 			return false;
 	return MHD_add_response_header(response, "Content-Security-Policy", web->policy) ==
 		   MHD_YES &&
-	       (!web->is_https ||
-		   MHD_add_response_header(response, "Strict-Transport-Security",
-		       "max-age=31536000") == MHD_YES);
+	       (!web->is_https || MHD_add_response_header(response, "Strict-Transport-Security",
+				      "max-age=31536000") == MHD_YES);
 }
 
 /* A field whose value is a number of seconds, unless that is 0. */
@@ -262,8 +256,8 @@ server_send(const struct web *web, struct MHD_Connection *handle, struct web_ans
 static void
 server_log_trouble(struct web *web, const char *trouble)
 {
-	if (!trouble || (web->logged != 0 &&
-			    base_tick_ms() - web->logged < SERVER_LOG_SECONDS * 1000))
+	if (!trouble ||
+	    (web->logged != 0 && base_tick_ms() - web->logged < SERVER_LOG_SECONDS * 1000))
 		return;
 	base_log(BASE_LOG_ERROR, "the held mail cannot be read or changed: %s", trouble);
 	web->logged = base_tick_ms();
@@ -271,8 +265,8 @@ server_log_trouble(struct web *web, const char *trouble)
 
 /* A request that has arrived whole. */
 static enum MHD_Result
-server_answer(struct web *web, struct MHD_Connection *handle, const char *url,
-    const char *method, const struct server_request *received)
+server_answer(struct web *web, struct MHD_Connection *handle, const char *url, const char *method,
+    const struct server_request *received)
 {
 	struct web_request request = {
 		.method = server_method(method),
@@ -286,15 +280,13 @@ server_answer(struct web *web, struct MHD_Connection *handle, const char *url,
 	enum MHD_Result result;
 
 	base_arena_reset(web->arena);
-	request.content_type =
-	    MHD_lookup_connection_value(handle, MHD_HEADER_KIND, "Content-Type");
-	request.fetch_site =
-	    MHD_lookup_connection_value(handle, MHD_HEADER_KIND, "Sec-Fetch-Site");
+	request.content_type = MHD_lookup_connection_value(handle, MHD_HEADER_KIND, "Content-Type");
+	request.fetch_site = MHD_lookup_connection_value(handle, MHD_HEADER_KIND, "Sec-Fetch-Site");
 	request.origin = MHD_lookup_connection_value(handle, MHD_HEADER_KIND, "Origin");
 	request.host = MHD_lookup_connection_value(handle, MHD_HEADER_KIND, "Host");
 	request.client = client ? web_client_name(client) : "-";
-	request.is_late = MHD_lookup_connection_value(
-			      handle, MHD_GET_ARGUMENT_KIND, WEB_LATE_KEY) != NULL;
+	request.is_late =
+	    MHD_lookup_connection_value(handle, MHD_GET_ARGUMENT_KIND, WEB_LATE_KEY) != NULL;
 	pthread_mutex_lock(&web->lock);
 	web_route(&web->site, &request, web->arena, base_now(), &answer);
 	server_log_trouble(web, answer.trouble);
@@ -338,8 +330,8 @@ server_receive(struct server_request *request, const char *data, size_t length)
 /* Called by the library: once for the header, for every piece of the body, and at its end.
  */
 static enum MHD_Result
-server_handle(void *context, struct MHD_Connection *handle, const char *url,
-    const char *method, const char *version, const char *data, size_t *length, void **own)
+server_handle(void *context, struct MHD_Connection *handle, const char *url, const char *method,
+    const char *version, const char *data, size_t *length, void **own)
 {
 	struct server_request *request = *own;
 
@@ -360,8 +352,8 @@ server_handle(void *context, struct MHD_Connection *handle, const char *url,
 
 /* Called by the library when a request is over, however it ended. */
 static void
-server_request_over(void *context, struct MHD_Connection *handle, void **own,
-    enum MHD_RequestTerminationCode code)
+server_request_over(
+    void *context, struct MHD_Connection *handle, void **own, enum MHD_RequestTerminationCode code)
 {
 	(void)context, (void)handle, (void)code;
 	free(*own);
@@ -409,23 +401,22 @@ server_bind(const struct addrinfo *address)
 static enum base_result
 server_listen(const struct settings *settings, int *fd_r, const char **why_r)
 {
-	struct addrinfo hints = { .ai_socktype = SOCK_STREAM, .ai_flags = AI_PASSIVE },
-			*addresses;
+	struct addrinfo hints = { .ai_socktype = SOCK_STREAM, .ai_flags = AI_PASSIVE }, *addresses;
 	char port[16];
 	int code, fd;
 
 	snprintf(port, sizeof(port), "%u", settings->web.listen_port);
 	code = getaddrinfo(settings->web.listen_host, port, &hints, &addresses);
 	if (code) {
-		*why_r = base_why(
-		    "web.listen: %s: %s", settings->web.listen_host, gai_strerror(code));
+		*why_r =
+		    base_why("web.listen: %s: %s", settings->web.listen_host, gai_strerror(code));
 		return BASE_BROKEN;
 	}
 	fd = server_bind(addresses);
 	freeaddrinfo(addresses);
 	if (fd < 0) {
-		*why_r = base_why("web.listen: %s port %s: %s", settings->web.listen_host,
-		    port, strerror(errno));
+		*why_r = base_why(
+		    "web.listen: %s port %s: %s", settings->web.listen_host, port, strerror(errno));
 		return BASE_BROKEN;
 	}
 	*fd_r = fd;
@@ -454,14 +445,14 @@ server_open(struct web *web, int fd, const char **why_r)
 {
 	const union MHD_DaemonInfo *info;
 
-	web->daemon = MHD_start_daemon(MHD_USE_EPOLL | MHD_USE_ERROR_LOG, 0, server_admit,
-	    web, server_handle, web, MHD_OPTION_EXTERNAL_LOGGER, server_log, NULL,
-	    MHD_OPTION_LISTEN_SOCKET, fd, MHD_OPTION_STRICT_FOR_CLIENT, 1,
-	    MHD_OPTION_CONNECTION_LIMIT, (unsigned)WEB_MAX_CONNECTIONS + SERVER_SPARE,
-	    MHD_OPTION_CONNECTION_MEMORY_LIMIT, (size_t)WEB_MAX_CONNECTION,
-	    MHD_OPTION_CONNECTION_TIMEOUT, web->idle_seconds,
-	    MHD_OPTION_NOTIFY_CONNECTION, server_connection_changed, web,
-	    MHD_OPTION_NOTIFY_COMPLETED, server_request_over, NULL, MHD_OPTION_END);
+	web->daemon =
+	    MHD_start_daemon(MHD_USE_EPOLL | MHD_USE_ERROR_LOG, 0, server_admit, web, server_handle,
+		web, MHD_OPTION_EXTERNAL_LOGGER, server_log, NULL, MHD_OPTION_LISTEN_SOCKET, fd,
+		MHD_OPTION_STRICT_FOR_CLIENT, 1, MHD_OPTION_CONNECTION_LIMIT,
+		(unsigned)WEB_MAX_CONNECTIONS + SERVER_SPARE, MHD_OPTION_CONNECTION_MEMORY_LIMIT,
+		(size_t)WEB_MAX_CONNECTION, MHD_OPTION_CONNECTION_TIMEOUT, web->idle_seconds,
+		MHD_OPTION_NOTIFY_CONNECTION, server_connection_changed, web,
+		MHD_OPTION_NOTIFY_COMPLETED, server_request_over, NULL, MHD_OPTION_END);
 	if (!web->daemon) {
 		close(fd);
 		*why_r = base_why("libmicrohttpd cannot start");
@@ -493,8 +484,7 @@ server_settle(struct web *web, const struct settings *settings,
 /* Everything that is needed before the first request. */
 static void
 server_prepare(struct web *web, const struct settings *settings,
-    const struct notice_templates *templates, struct hold *hold, int seconds,
-    int idle_seconds)
+    const struct notice_templates *templates, struct hold *hold, int seconds, int idle_seconds)
 {
 	char hash[BASE_SHA256_TEXT_SIZE];
 
@@ -524,8 +514,7 @@ server_free(struct web *web)
 /* Starts serving, with limits on the whole time of a connection and on its silence. */
 enum base_result
 web_start_limited(const struct settings *settings, const struct notice_templates *templates,
-    struct hold *hold, int seconds, int idle_seconds, struct web **web_r,
-    const char **why_r)
+    struct hold *hold, int seconds, int idle_seconds, struct web **web_r, const char **why_r)
 {
 	struct web *web = calloc(1, sizeof(*web));
 	enum base_result result = BASE_BROKEN;
@@ -565,8 +554,8 @@ web_start(const struct settings *settings, const struct notice_templates *templa
 }
 
 void
-web_change(struct web *web, const struct settings *settings,
-    const struct notice_templates *templates)
+web_change(
+    struct web *web, const struct settings *settings, const struct notice_templates *templates)
 {
 	pthread_mutex_lock(&web->lock);
 	server_settle(web, settings, templates, web->site.hold);

@@ -46,8 +46,7 @@ mail_make(struct base_arena *arena, long sender, long senders, long number, char
 	for (i = 1; i <= 3; i++) {
 		snprintf(text, sizeof(text), "user%ld@example.com", (sender + i) % senders);
 		(void)mail_transaction_recipient(arena, transaction, text);
-		(void)mail_transaction_field(
-		    arena, transaction, i == 1 ? "To" : "Cc", text);
+		(void)mail_transaction_field(arena, transaction, i == 1 ? "To" : "Cc", text);
 	}
 	snprintf(text, sizeof(text), "<%ld.%ld@example.com>", sender, number);
 	(void)mail_transaction_field(arena, transaction, "Message-ID", text);
@@ -55,15 +54,14 @@ mail_make(struct base_arena *arena, long sender, long senders, long number, char
 }
 
 static void
-learn(struct memory *memory, const struct base_key *key, struct base_arena *arena,
-    long sender, long senders, long number)
+learn(struct memory *memory, const struct base_key *key, struct base_arena *arena, long sender,
+    long senders, long number)
 {
 	const char *why = "";
 	const void *lesson;
 	size_t length;
 	char actor[64];
-	struct mail_transaction *transaction =
-	    mail_make(arena, sender, senders, number, actor);
+	struct mail_transaction *transaction = mail_make(arena, sender, senders, number, actor);
 
 	if (memory_lesson(key, arena, actor, transaction, 0, 0.1, &lesson, &length, &why) !=
 	    BASE_OK)
@@ -91,8 +89,7 @@ main(int argc, char **argv)
 	options.directory = argv[1];
 	senders = atol(argv[3]);
 	mails = atol(argv[4]);
-	if (base_crypto_start(&why) != BASE_OK ||
-	    base_key_load(argv[2], &key, &why) != BASE_OK)
+	if (base_crypto_start(&why) != BASE_OK || base_key_load(argv[2], &key, &why) != BASE_OK)
 		fail("key", why);
 	if (memory_open(&options, &memory, &why) != BASE_OK)
 		fail("memory", why);

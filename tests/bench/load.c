@@ -50,8 +50,7 @@ static struct {
 struct peer {
 	int fd;
 	uint32_t steps;
-	char symbols[STAGES]
-		    [128]; /* macros asked for at each stage; "" for the MTA's usual ones */
+	char symbols[STAGES][128]; /* macros asked for at each stage; "" for the MTA's usual ones */
 	char out[65536];
 	size_t used;
 };
@@ -63,8 +62,7 @@ static const struct {
 	const char *macros[9];
 } usual[] = {
 	{ SMFIC_CONNECT, SMFIM_CONNECT,
-	    { "j", "mx.example.com", "{daemon_name}", "mx.example.com", "v",
-		"Postfix 3.7.11" } },
+	    { "j", "mx.example.com", "{daemon_name}", "mx.example.com", "v", "Postfix 3.7.11" } },
 	{ SMFIC_HELO, SMFIM_HELO, { NULL } },
 	{ SMFIC_MAIL, SMFIM_ENVFROM,
 	    { "{auth_type}", "PLAIN", "{auth_authen}", "*", "{mail_addr}", "*" } },
@@ -182,8 +180,8 @@ put_macros(struct peer *peer, char command, const char *login)
 			continue;
 		if (value[0] == '*')
 			value = login;
-		used += (size_t)snprintf(
-		    data + used, sizeof(data) - used, "%s%c%s", name, 0, value);
+		used +=
+		    (size_t)snprintf(data + used, sizeof(data) - used, "%s%c%s", name, 0, value);
 		used++;
 	}
 	put(peer, SMFIC_MACRO, data, used);
@@ -212,8 +210,8 @@ symbols_read(struct peer *peer, const char *data, size_t length)
 		memcpy(&stage, data, 4);
 		stage = ntohl(stage);
 		if (stage < STAGES)
-			snprintf(peer->symbols[stage], sizeof(peer->symbols[0]), "%.*s",
-			    (int)text, data + 4);
+			snprintf(peer->symbols[stage], sizeof(peer->symbols[0]), "%.*s", (int)text,
+			    data + 4);
 		if (text + 5 > length)
 			break;
 		data += text + 5;
@@ -224,8 +222,7 @@ symbols_read(struct peer *peer, const char *data, size_t length)
 static void
 negotiate(struct peer *peer)
 {
-	const uint32_t offer[3] = { htonl(6), htonl(SMFI_CURR_ACTS),
-		htonl(SMFI_CURR_PROT) };
+	const uint32_t offer[3] = { htonl(6), htonl(SMFI_CURR_ACTS), htonl(SMFI_CURR_PROT) };
 	char data[1024];
 	uint32_t size, steps;
 
@@ -251,8 +248,7 @@ peer_open(struct peer *peer)
 	memset(peer, 0, sizeof(*peer));
 	snprintf(address.sun_path, sizeof(address.sun_path), "%s", load.path);
 	peer->fd = socket(AF_UNIX, SOCK_STREAM, 0);
-	if (peer->fd < 0 ||
-	    connect(peer->fd, (struct sockaddr *)&address, sizeof(address)) != 0)
+	if (peer->fd < 0 || connect(peer->fd, (struct sockaddr *)&address, sizeof(address)) != 0)
 		fail("connect");
 	negotiate(peer);
 	step(peer, SMFIC_CONNECT, SMFIP_NOCONNECT, SMFIP_NR_CONN, "", connect_data,
@@ -277,10 +273,8 @@ envelope(struct peer *peer, long sender, const char *login)
 	snprintf(text, sizeof(text), "<%s>", login);
 	step(peer, SMFIC_MAIL, SMFIP_NOMAIL, SMFIP_NR_MAIL, login, text, strlen(text) + 1);
 	for (i = 1; i <= 3; i++) {
-		snprintf(text, sizeof(text), "<user%ld@example.com>",
-		    (sender + i) % load.senders);
-		step(peer, SMFIC_RCPT, SMFIP_NORCPT, SMFIP_NR_RCPT, login, text,
-		    strlen(text) + 1);
+		snprintf(text, sizeof(text), "<user%ld@example.com>", (sender + i) % load.senders);
+		step(peer, SMFIC_RCPT, SMFIP_NORCPT, SMFIP_NR_RCPT, login, text, strlen(text) + 1);
 	}
 	step(peer, SMFIC_DATA, SMFIP_NODATA, SMFIP_NR_DATA, login, NULL, 0);
 }
@@ -320,8 +314,7 @@ header(struct peer *peer, long number, long sender, const char *login)
 	field(peer, "Content-Language", "en-GB");
 	field(peer, "From", "User %ld <%s>", sender, login);
 	field(peer, "To", "user%ld@example.com, user%ld@example.com,\n user%ld@example.com",
-	    (sender + 1) % load.senders, (sender + 2) % load.senders,
-	    (sender + 3) % load.senders);
+	    (sender + 1) % load.senders, (sender + 2) % load.senders, (sender + 3) % load.senders);
 	field(peer, "Subject", "Figures for week %ld", number % 52);
 	field(peer, "Message-ID", "<%ld.%d@example.com>", number, (int)getpid());
 	field(peer, "Content-Type", "text/plain; charset=UTF-8; format=flowed");
@@ -415,8 +408,7 @@ main(int argc, char **argv)
 	double seconds;
 
 	if (argc < 6) {
-		fprintf(
-		    stderr, "usage: load SOCKET CONNECTIONS MESSAGES PER SENDERS [hold]\n");
+		fprintf(stderr, "usage: load SOCKET CONNECTIONS MESSAGES PER SENDERS [hold]\n");
 		return 64;
 	}
 	load.path = argv[1];

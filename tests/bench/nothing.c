@@ -84,8 +84,7 @@ main(int argc, char **argv)
 		return 64;
 	}
 	signal(SIGPIPE, SIG_IGN);
-	if (smfi_setconn(argv[1]) != MI_SUCCESS ||
-	    smfi_register(description) != MI_SUCCESS ||
+	if (smfi_setconn(argv[1]) != MI_SUCCESS || smfi_register(description) != MI_SUCCESS ||
 	    smfi_setbacklog(200) != MI_SUCCESS || smfi_opensocket(1) != MI_SUCCESS) {
 		fprintf(stderr, "nothing: %s cannot be opened\n", argv[1]);
 		return 69;

@@ -65,20 +65,20 @@ is_unix_socket(int fd)
 	socklen_t length = sizeof(address);
 
 	return getsockname(fd, (struct sockaddr *)&address, &length) == 0 &&
-	    address.ss_family == AF_UNIX;
+	       address.ss_family == AF_UNIX;
 }
 
 /* The C library's own function behind ours. */
 #define NEXT(name) ((__typeof__(&name))dlsym(RTLD_NEXT, #name))
 
-#define STEP(counts, name, ...)                                    \
-	do {                                                       \
-		int step = 0;                                      \
-		bool dies = (counts) && step_before(#name, &step); \
-		__typeof__(name(__VA_ARGS__)) result = NEXT(name)(__VA_ARGS__); \
-		if (dies)                                          \
-			die(#name, "after", step);                 \
-		return result;                                     \
+#define STEP(counts, name, ...)                                                                    \
+	do {                                                                                       \
+		int step = 0;                                                                      \
+		bool dies = (counts) && step_before(#name, &step);                                 \
+		__typeof__(name(__VA_ARGS__)) result = NEXT(name)(__VA_ARGS__);                    \
+		if (dies)                                                                          \
+			die(#name, "after", step);                                                 \
+		return result;                                                                     \
 	} while (0)
 
 int

@@ -25,10 +25,8 @@ main(int argc, char **argv)
 		fprintf(stderr, "usage: inject KEY-FILE MESSAGE-ID RECIPIENT\n");
 		return 64;
 	}
-	if (base_crypto_start(&why) != BASE_OK ||
-	    base_key_load(argv[1], &key, &why) != BASE_OK ||
-	    notice_inject_make(arena, key, argv[2], argv[3], base_now(), &value) !=
-		BASE_OK) {
+	if (base_crypto_start(&why) != BASE_OK || base_key_load(argv[1], &key, &why) != BASE_OK ||
+	    notice_inject_make(arena, key, argv[2], argv[3], base_now(), &value) != BASE_OK) {
 		fprintf(stderr, "inject: %s\n", why);
 		return 78;
 	}

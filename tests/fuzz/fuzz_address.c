@@ -33,8 +33,7 @@ check_spelling(struct base_arena *arena, const char *format, const char *normal)
 	must_of(spelling != NULL, "a spelling fits", normal);
 	if (strlen(spelling) <= MAIL_MAX_ADDRESS &&
 	    mail_path_parse(arena, spelling, &again, &why) == BASE_OK)
-		must_of(
-		    strcmp(again, normal) == 0, "a spelling is the same address", spelling);
+		must_of(strcmp(again, normal) == 0, "a spelling is the same address", spelling);
 }
 
 static void

@@ -19,9 +19,8 @@
 static void
 check_count(struct audience_directory *directory, const char *address)
 {
-	struct mail_transaction transaction = {
-		.recipients = { .items = &address, .count = 1, .seen = 1 }
-	};
+	struct mail_transaction transaction = { .recipients = {
+						    .items = &address, .count = 1, .seen = 1 } };
 	struct audience audience;
 
 	audience_count(directory, &transaction, "", &audience);
@@ -64,8 +63,7 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	if (size == 0 || memmem(data, size, ":/", 2) != NULL)
 		return 0;
 	fd = memfd_create("lists", MFD_CLOEXEC);
-	must(fd >= 0 && write(fd, data + 1, size - 1) == (ssize_t)(size - 1),
-	    "a file is made");
+	must(fd >= 0 && write(fd, data + 1, size - 1) == (ssize_t)(size - 1), "a file is made");
 	snprintf(path, sizeof(path), "/proc/self/fd/%d", fd);
 	switch (data[0]) {
 	case 'a':

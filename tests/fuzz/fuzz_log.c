@@ -42,11 +42,9 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	replay_log_until(log, 1795482000);
 	if (replay_date_parse(text, &time))
 		must(time > 0 && time <= UINT32_MAX, "a date is in bounds");
-	if (replay_message_read(arena, (const char *)data, size, &transaction, &why) ==
-	    BASE_OK)
+	if (replay_message_read(arena, (const char *)data, size, &transaction, &why) == BASE_OK)
 		must(transaction->time > 0, "a message has a date");
-	for (char *line = strtok_r(text, "\n", &save); line;
-	     line = strtok_r(NULL, "\n", &save)) {
+	for (char *line = strtok_r(text, "\n", &save); line; line = strtok_r(NULL, "\n", &save)) {
 		lines++;
 		(void)replay_log_line(log, line, strlen(line), &why);
 	}

@@ -70,19 +70,18 @@ memory_import_known(struct memory *memory, const struct base_key *key, const voi
 }
 
 enum base_result
-memory_import(struct memory *memory, const struct base_key *key, const void *lesson,
-    size_t length, const char **why_r)
+memory_import(struct memory *memory, const struct base_key *key, const void *lesson, size_t length,
+    const char **why_r)
 {
-	return memory_import_known(memory, key, lesson, length, why_r) == BASE_NONE
-		   ? BASE_OK
-		   : BASE_BROKEN;
+	return memory_import_known(memory, key, lesson, length, why_r) == BASE_NONE ? BASE_OK
+										    : BASE_BROKEN;
 }
 
 /* What reaches the memory is whole. */
 enum base_result
 memory_lesson(const struct base_key *key, struct base_arena *arena, const char *actor,
-    const struct mail_transaction *transaction, size_t people, double score,
-    const void **lesson_r, size_t *length_r, const char **why_r)
+    const struct mail_transaction *transaction, size_t people, double score, const void **lesson_r,
+    size_t *length_r, const char **why_r)
 {
 	(void)key;
 	(void)arena;
@@ -131,9 +130,8 @@ evaluate_score(const struct evaluate_sources *sources, struct base_arena *arena,
 
 /* Lists are known to nobody. */
 void
-audience_count(struct audience_directory *directory,
-    const struct mail_transaction *transaction, const char *sender,
-    struct audience *audience_r)
+audience_count(struct audience_directory *directory, const struct mail_transaction *transaction,
+    const char *sender, struct audience *audience_r)
 {
 	(void)directory;
 	(void)sender;

@@ -36,8 +36,8 @@ check_axis(const struct judge_axis *axis)
 	    "there are ranges, and not too many");
 	must(judge_axis_bin(axis, false, 0) == 0, "unknown is the first");
 	must(judge_axis_bin(axis, true, -INFINITY) == 1, "the lowest range is open");
-	must(judge_axis_bin(axis, true, INFINITY) == axis->range_count,
-	    "the highest range is open");
+	must(
+	    judge_axis_bin(axis, true, INFINITY) == axis->range_count, "the highest range is open");
 	for (size_t i = 0; i + 1 < axis->range_count; i++) {
 		must(isfinite(axis->edges[i]), "an edge is a number");
 		must(i == 0 || axis->edges[i - 1] < axis->edges[i], "edges rise");
@@ -155,8 +155,7 @@ check_sends(const struct judge_scorecard *card)
 	check_send(card, 1, (struct memory_recall){ 0 });
 	check_send(card, PEOPLE, (struct memory_recall){ 0 });
 	check_send(card, PEOPLE,
-	    (struct memory_recall){
-		.profile = &profile, .thread = &thread, .site = &site });
+	    (struct memory_recall){ .profile = &profile, .thread = &thread, .site = &site });
 	check_send(card, 2, (struct memory_recall){ .profile = &profile, .site = &site });
 }
 
@@ -166,19 +165,18 @@ check_sends(const struct judge_scorecard *card)
 static bool
 is_same(const struct judge_scorecard *a, const struct judge_scorecard *b)
 {
-	bool is = a->base == b->base && a->scale == b->scale &&
-		  a->pair_count == b->pair_count &&
+	bool is = a->base == b->base && a->scale == b->scale && a->pair_count == b->pair_count &&
 		  memcmp(a->blocks, b->blocks, sizeof(a->blocks)) == 0;
 
 	for (size_t i = 0; is && i < a->pair_count; i++) {
 		const struct judge_pair *one = &a->pairs[i], *other = &b->pairs[i];
 		size_t cells = (one->row_axis.range_count + 1) * (JUDGE_MAX_RANGES + 1);
 
-		is = one->rows == other->rows && one->columns == other->columns &&
-		     memcmp(&one->row_axis, &other->row_axis, sizeof(one->row_axis)) == 0 &&
-		     memcmp(&one->column_axis, &other->column_axis,
-			 sizeof(one->column_axis)) == 0 &&
-		     memcmp(one->points, other->points, cells * sizeof(*one->points)) == 0;
+		is =
+		    one->rows == other->rows && one->columns == other->columns &&
+		    memcmp(&one->row_axis, &other->row_axis, sizeof(one->row_axis)) == 0 &&
+		    memcmp(&one->column_axis, &other->column_axis, sizeof(one->column_axis)) == 0 &&
+		    memcmp(one->points, other->points, cells * sizeof(*one->points)) == 0;
 	}
 	return is;
 }
@@ -193,8 +191,8 @@ check_print(const struct judge_scorecard *card)
 
 	base_buffer_init(&text, 1 << 20);
 	must(judge_scorecard_print(card, &text, &why) == BASE_OK, "it can be printed");
-	must(judge_scorecard_parse(
-		 base_buffer_text(&text), text.length, "printed", &again, &why) == BASE_OK,
+	must(judge_scorecard_parse(base_buffer_text(&text), text.length, "printed", &again, &why) ==
+		 BASE_OK,
 	    "what is printed is accepted");
 	must(is_same(card, again), "what is printed is the same card");
 	judge_scorecard_free(&again);
@@ -210,8 +208,7 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	    judge_scorecard_parse((const char *)data, size, "card", &card, &why);
 
 	fuzz_expect(result == BASE_OK);
-	must(
-	    result == BASE_OK || strncmp(why, "card:", 5) == 0, "a refusal tells its line");
+	must(result == BASE_OK || strncmp(why, "card:", 5) == 0, "a refusal tells its line");
 	if (result != BASE_OK)
 		return 0;
 	check_axes(card);

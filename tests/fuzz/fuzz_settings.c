@@ -40,8 +40,8 @@ check_settings(const struct settings *settings)
 	must(settings->policies[settings->policy_count - 1].line == 0,
 	    "the built-in rule is the last one");
 	for (size_t i = 0; i < settings->policy_count; i++)
-		must(settings->policies[i].name[0] != '\0' &&
-			 settings->policies[i].language != NULL,
+		must(
+		    settings->policies[i].name[0] != '\0' && settings->policies[i].language != NULL,
 		    "a rule is whole");
 	must(settings->identity.local_domain_count > 0, "there is a local domain");
 }

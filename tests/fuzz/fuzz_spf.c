@@ -28,8 +28,8 @@ static SPF_dns_rr_t *
 records_lookup(SPF_dns_server_t *layer, const char *domain, ns_type type, int should_cache)
 {
 	int which = strcasecmp(domain, DOMAIN) == 0 ? 0 : 1;
-	SPF_dns_rr_t *answer = SPF_dns_rr_new_init(layer, domain, type, 60,
-	    type == ns_t_txt || type == ns_t_a ? NETDB_SUCCESS : NO_DATA);
+	SPF_dns_rr_t *answer = SPF_dns_rr_new_init(
+	    layer, domain, type, 60, type == ns_t_txt || type == ns_t_a ? NETDB_SUCCESS : NO_DATA);
 	size_t size = type == ns_t_txt ? strlen(records[which]) + 1 : sizeof(struct in_addr);
 
 	(void)should_cache;
@@ -91,17 +91,16 @@ int
 LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	struct sockaddr_storage client = { .ss_family = AF_INET };
-	const struct identity_spf_question question = { .client = &client,
-		.helo = "mx.example.net",
-		.sender = "anna@" DOMAIN };
+	const struct identity_spf_question question = {
+		.client = &client, .helo = "mx.example.net", .sender = "anna@" DOMAIN
+	};
 	struct identity_spf_finding finding;
 
 	inet_pton(AF_INET, "192.0.2.9", &((struct sockaddr_in *)&client)->sin_addr);
 	if (size == 0)
 		return 0;
 	records_take(data, size);
-	finding =
-	    identity_spf_check(&question, records_layer, NULL, base_tick_ms() + 5000);
+	finding = identity_spf_check(&question, records_layer, NULL, base_tick_ms() + 5000);
 	for (int i = 0; i < 2; i++)
 		if (is_asked[i] && is_too_much(records[i]))
 			must(finding.result == IDENTITY_SPF_PERMERROR,

@@ -42,8 +42,7 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	base_buffer_init(&faults, 65536);
 	result = notice_template_parse(
 	    arena, "t", (const char *)data, size, &notice_words_en, &words, &faults);
-	must(result == BASE_OK || faults.length > 0 || faults.failed,
-	    "a refusal has a reason");
+	must(result == BASE_OK || faults.length > 0 || faults.failed, "a refusal has a reason");
 	must(result != BASE_OK || faults.length == 0, "no fault of what is taken");
 	fuzz_expect(result == BASE_OK);
 	if (result == BASE_OK)

@@ -27,8 +27,7 @@ struct history {
 	struct settings_policy policy;
 	int64_t now;
 	unsigned serial;
-	size_t
-	    people; /* behind the recipients of the next sends, which are lists; 0: no lists */
+	size_t people; /* behind the recipients of the next sends, which are lists; 0: no lists */
 };
 
 /* What is thought of a send, and what the history's rule does about it. */
@@ -46,8 +45,7 @@ history_addresses(struct base_arena *arena, const char *text)
 	char *copy = base_arena_strdup(arena, text), *save = NULL;
 
 	list.items = base_arena_array(arena, strlen(text) + 1, sizeof(*list.items));
-	for (char *word = strtok_r(copy, ",", &save); word;
-	     word = strtok_r(NULL, ",", &save))
+	for (char *word = strtok_r(copy, ",", &save); word; word = strtok_r(NULL, ",", &save))
 		list.items[list.count++] = word;
 	list.seen = list.count;
 	return list;
@@ -65,8 +63,8 @@ history_people(struct base_arena *arena, unsigned first, unsigned count)
 }
 
 static inline struct mail_transaction *
-history_mail(struct history *history, const char *sender, const char *recipients,
-    const char *id, const char *parent)
+history_mail(struct history *history, const char *sender, const char *recipients, const char *id,
+    const char *parent)
 {
 	struct mail_transaction *mail = mail_transaction_new(history->arena, history->now);
 
@@ -136,24 +134,22 @@ history_facts(struct history *history, const struct mail_transaction *mail)
 }
 
 static inline void
-history_learn(
-    struct history *history, const char *actor, const struct mail_transaction *mail)
+history_learn(struct history *history, const char *actor, const struct mail_transaction *mail)
 {
 	const void *lesson;
 	size_t length;
 	const char *why = "";
 
-	ck_assert_msg(memory_lesson(history->key, history->arena, actor, mail,
-			  history->people, 0.01, &lesson, &length, &why) == BASE_OK,
+	ck_assert_msg(memory_lesson(history->key, history->arena, actor, mail, history->people,
+			  0.01, &lesson, &length, &why) == BASE_OK,
 	    "%s", why);
-	ck_assert_msg(
-	    memory_learn(history->memory, lesson, length, &why) == BASE_OK, "%s", why);
+	ck_assert_msg(memory_learn(history->memory, lesson, length, &why) == BASE_OK, "%s", why);
 }
 
 /* A send that was held and that its sender confirmed, an hour after the one before. */
 static inline void
-history_confirm(struct history *history, const char *sender, const char *recipients,
-    const char *id, const char *parent)
+history_confirm(struct history *history, const char *sender, const char *recipients, const char *id,
+    const char *parent)
 {
 	const struct mail_transaction *mail;
 	const void *lesson;
@@ -165,18 +161,16 @@ history_confirm(struct history *history, const char *sender, const char *recipie
 	ck_assert_msg(memory_lesson_held(history->key, history->arena, sender, mail,
 			  history->people, 0.99, &lesson, &length, &why) == BASE_OK,
 	    "%s", why);
-	ck_assert_msg(
-	    memory_learn(history->memory, lesson, length, &why) == BASE_OK, "%s", why);
+	ck_assert_msg(memory_learn(history->memory, lesson, length, &why) == BASE_OK, "%s", why);
 }
 
 /* A send that is learned, an hour after the one before. */
 static inline void
-history_send(struct history *history, const char *sender, const char *recipients,
-    const char *id, const char *parent)
+history_send(struct history *history, const char *sender, const char *recipients, const char *id,
+    const char *parent)
 {
 	history->now += 3600;
-	history_learn(
-	    history, sender, history_mail(history, sender, recipients, id, parent));
+	history_learn(history, sender, history_mail(history, sender, recipients, id, parent));
 }
 
 /* Facts scored, and decided by the history's rule alone. */
@@ -196,8 +190,8 @@ history_decide(struct history *history, const struct judge_facts *facts)
 	struct policy_decision decision;
 	const char *why = "";
 
-	ck_assert_msg(judge_score(facts, history->card, history->arena, &verdict.judged,
-			  &why) == BASE_OK,
+	ck_assert_msg(
+	    judge_score(facts, history->card, history->arena, &verdict.judged, &why) == BASE_OK,
 	    "%s", why);
 	decision = policy_decide(&asked, &verdict.judged, NULL);
 	verdict.action = decision.action;
@@ -207,11 +201,11 @@ history_decide(struct history *history, const struct judge_facts *facts)
 
 /* A send that is judged and not learned. */
 static inline struct history_verdict
-history_judge(struct history *history, const char *sender, const char *recipients,
-    const char *id, const char *parent)
+history_judge(struct history *history, const char *sender, const char *recipients, const char *id,
+    const char *parent)
 {
-	struct judge_facts facts = history_facts(
-	    history, history_mail(history, sender, recipients, id, parent));
+	struct judge_facts facts =
+	    history_facts(history, history_mail(history, sender, recipients, id, parent));
 
 	return history_decide(history, &facts);
 }
@@ -232,8 +226,7 @@ history_teach(struct history *history, unsigned sends)
 			    "p0@example.com,p2@example.com,p3@example.com,p4@example.com,"
 			    "p5@example.com,p6@example.com,p7@example.com",
 			    parent, "");
-			history_send(
-			    history, "p0@example.com", "p1@example.com", id, parent);
+			history_send(history, "p0@example.com", "p1@example.com", id, parent);
 		} else {
 			history_send(history, "p0@example.com",
 			    history_people(history->arena, 1 + i % 3, 1 + i % 3), id, "");

@@ -17,11 +17,11 @@
 
 /* Fails with the call and its reason; a pointer, as the call comes to set it. */
 static inline void
-must_be(enum base_result expected, enum base_result result, const char *const *why_of,
-    const char *call)
+must_be(
+    enum base_result expected, enum base_result result, const char *const *why_of, const char *call)
 {
-	ck_assert_msg(result == expected, "%s: %s, not %s (%s)", call,
-	    base_result_str(result), base_result_str(expected), *why_of);
+	ck_assert_msg(result == expected, "%s: %s, not %s (%s)", call, base_result_str(result),
+	    base_result_str(expected), *why_of);
 }
 
 #endif

@@ -28,8 +28,7 @@ name_make(const char *text, unsigned char mac_r[BASE_MAC_SIZE])
 static struct mail_addresses
 set_make(struct base_arena *arena, const char *text)
 {
-	struct mail_addresses set = { .items =
-					  base_arena_array(arena, 100, sizeof(char *)) };
+	struct mail_addresses set = { .items = base_arena_array(arena, 100, sizeof(char *)) };
 	char *copy = base_arena_strdup(arena, text);
 
 	for (char *word = strtok(copy, " "); word != NULL; word = strtok(NULL, " "))
@@ -52,8 +51,8 @@ names_make(const char *id, const char *like)
 
 /* A part is held. */
 static void
-held_set(struct session_acts *acts, const struct session_act_names *names,
-    enum settings_action action)
+held_set(
+    struct session_acts *acts, const struct session_act_names *names, enum settings_action action)
 {
 	struct base_arena *arena = base_arena_new(1 << 20);
 	struct session_act_left left;
@@ -69,8 +68,7 @@ set_text(struct base_arena *arena, const struct mail_addresses *set)
 	const char *text = "";
 
 	for (size_t i = 0; i < set->count; i++)
-		text = base_arena_printf(
-		    arena, "%s%s%s", text, i > 0 ? " " : "", set->items[i]);
+		text = base_arena_printf(arena, "%s%s%s", text, i > 0 ? " " : "", set->items[i]);
 	return text;
 }
 
@@ -131,8 +129,7 @@ static const struct step {
 	{ NULL },
 };
 
-static const struct step *const stories[] = { one_name, alike, header_only, unread,
-	side_by_side };
+static const struct step *const stories[] = { one_name, alike, header_only, unread, side_by_side };
 
 START_TEST(parts_find_each_other)
 {
@@ -149,8 +146,8 @@ START_TEST(parts_find_each_other)
 		name_make(step->body != NULL ? step->body : "", body);
 		name_make(*step->act != '\0' ? step->act : step->id, act);
 		act[BASE_MAC_SIZE - 1] = 'A';
-		result = step->body != NULL ? session_acts_settle(acts, arena, &names, &to,
-						  body, NOW + step->after, &part)
+		result = step->body != NULL ? session_acts_settle(acts, arena, &names, &to, body,
+						  NOW + step->after, &part)
 					    : session_acts_enter(acts, arena, &names, &to,
 						  NOW + step->after, &part);
 		ck_assert_int_eq(result, BASE_OK);
@@ -171,8 +168,7 @@ START_TEST(parts_share_a_fate)
 {
 	struct session_acts *acts = session_acts_new();
 	struct base_arena *arena = base_arena_new(1 << 20);
-	struct session_act_names first = names_make("m1", "x"),
-				 second = names_make("m2", "x");
+	struct session_act_names first = names_make("m1", "x"), second = names_make("m2", "x");
 	struct mail_addresses a = set_make(arena, "a"), b = set_make(arena, "b");
 	struct session_act_part part;
 	struct session_act_lesson lesson;
@@ -216,8 +212,7 @@ START_TEST(bounded)
 		snprintf(id, sizeof(id), "%d-m", i);
 		names = names_make(id, "x");
 		names.has_like = false;
-		ck_assert_int_eq(
-		    session_acts_enter(acts, arena, &names, &to, NOW, &part), BASE_OK);
+		ck_assert_int_eq(session_acts_enter(acts, arena, &names, &to, NOW, &part), BASE_OK);
 		ck_assert_uint_eq(part.others.count, 0);
 		if (i % 1000 == 0) { /* the latest one is still there */
 			session_acts_enter(acts, arena, &names, &to, NOW, &part);
@@ -412,11 +407,9 @@ START_TEST(a_series_is_one_act)
 		struct session_act_part part;
 
 		session_acts_enter(acts, arena, &names, &to, NOW, &part);
-		name_make(
-		    *series[i].act != '\0' ? series[i].act : series[i].id, expected);
+		name_make(*series[i].act != '\0' ? series[i].act : series[i].id, expected);
 		expected[BASE_MAC_SIZE - 1] = 'A';
-		ck_assert_msg(memcmp(part.act, expected, BASE_MAC_SIZE) == 0, "%s",
-		    series[i].id);
+		ck_assert_msg(memcmp(part.act, expected, BASE_MAC_SIZE) == 0, "%s", series[i].id);
 		ck_assert_int_eq(part.mail, series[i].mail);
 	}
 	base_arena_free(&arena);
@@ -487,16 +480,14 @@ START_TEST(all_or_none_from_the_first_hold_on)
 	ck_assert(!part.is_open && part.has_passed && part.mail == 1);
 	ck_assert(session_acts_pass(acts, &next, 3, "a\nb\n", &held));
 	ck_assert(session_acts_pass(acts, &names, 2, "", &held));
-	ck_assert_int_eq(
-	    session_acts_hold(acts, arena, &names, SETTINGS_UNDO, &left), BASE_OK);
+	ck_assert_int_eq(session_acts_hold(acts, arena, &names, SETTINGS_UNDO, &left), BASE_OK);
 	ck_assert_uint_eq(left.count, 5); /* of the first mail, not of the series */
 	ck_assert_str_eq(left.to, "a\nb\n");
 	ck_assert(!session_acts_pass(acts, &names, 1, "c\n", &held));
 	ck_assert_int_eq(held, SETTINGS_UNDO);
 	ck_assert(!session_acts_pass(acts, &next, 1, "c\n", &held));
 	session_acts_leave(acts, &names, 1, "c\n"); /* the store is broken, say */
-	ck_assert_int_eq(
-	    session_acts_hold(acts, arena, &names, SETTINGS_UNDO, &left), BASE_OK);
+	ck_assert_int_eq(session_acts_hold(acts, arena, &names, SETTINGS_UNDO, &left), BASE_OK);
 	ck_assert_uint_eq(left.count, 6);
 	base_arena_free(&arena);
 	session_acts_free(&acts);
@@ -575,8 +566,7 @@ main(void)
 		return EXIT_FAILURE;
 
 	tcase_set_timeout(tests, 300); /* a busy machine */
-	tcase_add_loop_test(
-	    tests, parts_find_each_other, 0, sizeof(stories) / sizeof(*stories));
+	tcase_add_loop_test(tests, parts_find_each_other, 0, sizeof(stories) / sizeof(*stories));
 	tcase_add_test(tests, parts_share_a_fate);
 	tcase_add_test(tests, a_series_is_one_act);
 	tcase_add_test(tests, the_awaited_act_may_end);

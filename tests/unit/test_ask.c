@@ -89,8 +89,7 @@ open_directory(void)
 	struct audience_directory *directory = NULL;
 	const char *why = "";
 
-	ck_assert_msg(
-	    audience_directory_new(&site, &directory, &why) == BASE_OK, "%s", why);
+	ck_assert_msg(audience_directory_new(&site, &directory, &why) == BASE_OK, "%s", why);
 	return directory;
 }
 
@@ -156,8 +155,7 @@ static const struct {
 	{ "echo 1", "1 exact 0", NULL },
 	{ "echo 0", "1 exact 0", NULL },
 	/* the address is the last argument, and no shell sees it */
-	{ "case $*:$# in --people\\ *@lists.example.com:2) echo 5 ;; esac", "5 exact 1",
-	    NULL },
+	{ "case $*:$# in --people\\ *@lists.example.com:2) echo 5 ;; esac", "5 exact 1", NULL },
 	{ "echo 412; exit 3", "1 unknown 1", "ended with status 3" },
 	{ "echo many", "1 unknown 1", "did not print a number" },
 	{ "echo 4 5", "1 unknown 1", "did not print a number" },
@@ -175,19 +173,17 @@ START_TEST(test_command)
 	write_script(program, sizes[_i].script);
 	directory = open_directory();
 	for (int i = 0; i < 3; i++)
-		ck_assert_str_eq(
-		    count(directory, "all@lists.example.com"), sizes[_i].answer);
+		ck_assert_str_eq(count(directory, "all@lists.example.com"), sizes[_i].answer);
 	ck_assert_int_eq(count_runs(), 1);
-	ck_assert_int_eq(audience_trouble(directory, &why),
-	    sizes[_i].why == NULL ? BASE_NONE : BASE_BROKEN);
+	ck_assert_int_eq(
+	    audience_trouble(directory, &why), sizes[_i].why == NULL ? BASE_NONE : BASE_BROKEN);
 	if (sizes[_i].why != NULL)
 		ck_assert_msg(strstr(why, sizes[_i].why) != NULL, "%s", why);
 	/* told once for all addresses */
 	(void)count(directory, "other@lists.example.com");
 	ck_assert_int_eq(audience_trouble(directory, &why), BASE_NONE);
 	/* others are nobody's business */
-	ck_assert_str_eq(
-	    count(directory, "jane@example.com bob@elsewhere.example"), "2 exact 0");
+	ck_assert_str_eq(count(directory, "jane@example.com bob@elsewhere.example"), "2 exact 0");
 	(void)count(directory, "-x@lists.example.com");
 	ck_assert_int_eq(count_runs(), 2);
 	audience_directory_free(&directory);
@@ -240,9 +236,8 @@ END_TEST
 static void *
 count_all(void *directory)
 {
-	return strcmp(count(directory, "all@lists.example.com"), "412 exact 1") == 0
-		   ? directory
-		   : NULL;
+	return strcmp(count(directory, "all@lists.example.com"), "412 exact 1") == 0 ? directory
+										     : NULL;
 }
 
 /* Several threads, one run. */
@@ -255,8 +250,7 @@ START_TEST(test_one_run)
 	write_script(program, "sleep 0.3; echo 412");
 	directory = open_directory();
 	for (int i = 0; i < COUNT(threads); i++)
-		ck_assert_int_eq(
-		    pthread_create(&threads[i], NULL, count_all, directory), 0);
+		ck_assert_int_eq(pthread_create(&threads[i], NULL, count_all, directory), 0);
 	for (int i = 0; i < COUNT(threads); i++) {
 		ck_assert_int_eq(pthread_join(threads[i], &answer), 0);
 		ck_assert_ptr_eq(answer, directory);
@@ -267,10 +261,10 @@ START_TEST(test_one_run)
 END_TEST
 
 /* postmap, as far as it is needed: keys on standard input, a file of "key<tab>value". */
-#define POSTMAP                                                                            \
-	"[ \"$1 $3 $4\" = \"-c -q -\" ] || exit 9\n"                                       \
-	"echo 'postmap: warning: older than its source'\n"                                 \
-	"while read -r key; do grep \"^$key\t\" ${5#hash:}.db && found=1; done\n"          \
+#define POSTMAP                                                                                    \
+	"[ \"$1 $3 $4\" = \"-c -q -\" ] || exit 9\n"                                               \
+	"echo 'postmap: warning: older than its source'\n"                                         \
+	"while read -r key; do grep \"^$key\t\" ${5#hash:}.db && found=1; done\n"                  \
 	"[ -n \"$found\" ]"
 
 static const char rows[] = "all@example.com\tann@example.com, bob, carl@elsewhere.example\n"
@@ -304,8 +298,7 @@ START_TEST(test_table)
 	write_file(table_file, rows, 0644);
 	directory = open_directory();
 	for (int i = 0; i < 2; i++)
-		ck_assert_str_eq(
-		    count(directory, tables[_i].recipients), tables[_i].answer);
+		ck_assert_str_eq(count(directory, tables[_i].recipients), tables[_i].answer);
 	ck_assert_int_eq(count_runs(), tables[_i].runs);
 	ck_assert_int_eq(audience_trouble(directory, &why), BASE_NONE);
 	audience_directory_free(&directory);

@@ -71,8 +71,8 @@ list_path(const char *name)
 static void
 clear_lists(void)
 {
-	static const char *const names[] = { "choir", "band@lists.example.com", ".hidden",
-		"choir~", "late", "some", "more" };
+	static const char *const names[] = { "choir", "band@lists.example.com", ".hidden", "choir~",
+		"late", "some", "more" };
 
 	for (int i = 0; i < COUNT(names); i++)
 		unlink(list_path(names[i]));
@@ -156,8 +156,7 @@ told(struct audience_directory *directory, const char **why_r)
 	int64_t until = base_tick_ms() + PATIENCE_MS;
 	enum base_result result;
 
-	while ((result = audience_trouble(directory, why_r)) == BASE_NONE &&
-	       base_tick_ms() < until)
+	while ((result = audience_trouble(directory, why_r)) == BASE_NONE && base_tick_ms() < until)
 		base_sleep_ms(20);
 	return result;
 }
@@ -323,8 +322,7 @@ write_sources(void)
 	    "zoe@else.example\n");
 	ck_assert_int_eq(mkdir(lists_folder, 0700), 0);
 	write_file(list_path("choir"), "jane\nbob\n");
-	write_file(
-	    list_path("band@lists.example.com"), "bob\nx@else.example\ny@else.example\n");
+	write_file(list_path("band@lists.example.com"), "bob\nx@else.example\ny@else.example\n");
 	write_file(list_path(".hidden"), "not a member\n");
 	write_file(list_path("choir~"), "not a member\n");
 	write_file(list_path("some"), "jane\n ... \nbob\n");
@@ -344,8 +342,7 @@ static const struct {
 	{ "anybody@whole.example", "3 exact 1" },
 	{ "anybody@moved.example", "1 exact 0" },
 	{ "people@example.com", "3 exact 1" },
-	{ "people@example.com bob@example.com all@example.com zoe@else.example",
-	    "5 exact 2" },
+	{ "people@example.com bob@example.com all@example.com zoe@else.example", "5 exact 2" },
 	{ "choir@example.org", "2 exact 1" },
 	{ "some@example.org", "2 at-least 1" },
 	{ "some@example.org choir@example.org ida@x.example", "3 at-least 2" },
@@ -361,10 +358,8 @@ START_TEST(test_sources)
 	const char *why = "";
 
 	write_sources();
-	ck_assert_msg(
-	    audience_directory_new(&more_site, &directory, &why) == BASE_OK, "%s", why);
-	ck_assert_str_eq(
-	    count(directory, more_cases[_i].recipients), more_cases[_i].answer);
+	ck_assert_msg(audience_directory_new(&more_site, &directory, &why) == BASE_OK, "%s", why);
+	ck_assert_str_eq(count(directory, more_cases[_i].recipients), more_cases[_i].answer);
 	ck_assert_str_eq(audience_owner(directory, "all@example.com"), "olga@example.com");
 	ck_assert_ptr_null(audience_owner(directory, "people@example.com"));
 	audience_directory_free(&directory);
@@ -399,8 +394,8 @@ START_TEST(test_more_malformed)
 	write_file(more_malformed[_i].path, more_malformed[_i].text);
 	ck_assert_int_eq(audience_directory_new(&more_site, &directory, &why), BASE_REFUSE);
 	ck_assert_ptr_null(directory);
-	snprintf(expected, sizeof(expected), "%s%s", more_malformed[_i].path,
-	    more_malformed[_i].why);
+	snprintf(
+	    expected, sizeof(expected), "%s%s", more_malformed[_i].path, more_malformed[_i].why);
 	ck_assert_str_eq(why, expected);
 }
 END_TEST
@@ -412,8 +407,7 @@ START_TEST(test_folder_changes)
 	const char *why = "";
 
 	write_sources();
-	ck_assert_msg(
-	    audience_directory_new(&more_site, &directory, &why) == BASE_OK, "%s", why);
+	ck_assert_msg(audience_directory_new(&more_site, &directory, &why) == BASE_OK, "%s", why);
 	write_file(list_path("late"), "a\nb\nc\n");
 	becomes(directory, "late@example.org", "3 exact 1");
 	write_file(list_path("late"), "a\nb c\n");
@@ -627,8 +621,7 @@ START_TEST(test_the_sender_is_not_counted)
 
 	write_file(aliases, "team: anna, bob, carl\nanna: anna@example.net\n");
 	directory = open_directory();
-	ck_assert_str_eq(
-	    count_of(directory, own_cases[_i].sender, own_cases[_i].recipients),
+	ck_assert_str_eq(count_of(directory, own_cases[_i].sender, own_cases[_i].recipients),
 	    own_cases[_i].answer);
 	audience_directory_free(&directory);
 }
@@ -656,8 +649,7 @@ static const struct {
 
 START_TEST(test_who_is_inside)
 {
-	struct settings settings = { .identity = {
-					 .local_domains = (const char **)places[_i].local,
+	struct settings settings = { .identity = { .local_domains = (const char **)places[_i].local,
 					 .local_domain_count =
 					     places[_i].local[1] == NULL ? 1 : 2 } };
 	struct audience_directory *directory;
@@ -666,8 +658,7 @@ START_TEST(test_who_is_inside)
 
 	ck_assert_int_eq(audience_directory_new(&settings, &directory, &why), BASE_OK);
 	transaction.inside = audience_inside(directory);
-	ck_assert_int_eq(
-	    mail_is_inside(&transaction, places[_i].sender, places[_i].address),
+	ck_assert_int_eq(mail_is_inside(&transaction, places[_i].sender, places[_i].address),
 	    places[_i].is_inside);
 	audience_directory_free(&directory);
 }
@@ -686,11 +677,9 @@ static const struct {
 START_TEST(test_the_senders_address_is_not_counted)
 {
 	const char *items[] = { "a@example.net", "b@example.net", "c@example.net" };
-	struct mail_transaction transaction = {
-		.recipients = { .items = items,
-		    .count = address_cases[_i].count,
-		    .seen = address_cases[_i].seen }
-	};
+	struct mail_transaction transaction = { .recipients = { .items = items,
+						    .count = address_cases[_i].count,
+						    .seen = address_cases[_i].seen } };
 
 	ck_assert_uint_eq(audience_recipients(&transaction, address_cases[_i].sender),
 	    address_cases[_i].recipients);
@@ -703,8 +692,7 @@ count_often(void *context)
 {
 	struct audience_directory *directory = context;
 	const char *items[] = { "all@example.com" };
-	struct mail_transaction transaction = { .recipients = {
-						    .items = items, .count = 1 } };
+	struct mail_transaction transaction = { .recipients = { .items = items, .count = 1 } };
 	int64_t end = base_now_ms() + 2500;
 	struct audience audience = { .people = 2 };
 
@@ -723,8 +711,7 @@ START_TEST(test_threads)
 	write_file(aliases, "all: bob, ann\n");
 	directory = open_directory();
 	for (int i = 0; i < 3; i++)
-		ck_assert_int_eq(
-		    pthread_create(&threads[i], NULL, count_often, directory), 0);
+		ck_assert_int_eq(pthread_create(&threads[i], NULL, count_often, directory), 0);
 	for (int i = 0; i < 20; i++) {
 		write_file(aliases, i % 2 ? "all: bob, ann\n" : "all: bob, ann, eve\n");
 		base_sleep_ms(110);

@@ -46,22 +46,21 @@ static const struct {
 	{ AUDIT_VIEW, NULL, { { "method", "GET" } }, 1,
 	    "event=view id=- method=GET state=- client=-" },
 	{ AUDIT_WISH, "abc", { { "by", "x\nevent=sent id=abc" }, { "wish", "send" } }, 2,
-	    "event=wish id=abc wish=send by=\"x\\x0Aevent=sent id=abc\" was=- now=- refused=- client=- "
-	    "uid=- user=- sudo_user=-" },
+	    "event=wish id=abc wish=send by=\"x\\x0Aevent=sent id=abc\" was=- now=- refused=- "
+	    "client=- uid=- user=- sudo_user=-" },
 	{ AUDIT_WISH, "abc\" by=admin", { { "wish", "" } }, 1,
 	    "event=wish id=\"abc\\\" by=admin\" wish=\"\" by=- was=- now=- refused=- client=- "
 	    "uid=- user=- sudo_user=-" },
-	{ AUDIT_SENT, "abc",
-	    { { "queue_ids", "A1,B2" }, { "was", "sending" }, { "now", "sent" } }, 3,
-	    "event=sent id=abc by=- was=sending now=sent queue_ids=A1,B2" },
+	{ AUDIT_SENT, "abc", { { "queue_ids", "A1,B2" }, { "was", "sending" }, { "now", "sent" } },
+	    3, "event=sent id=abc by=- was=sending now=sent queue_ids=A1,B2" },
 	{ AUDIT_ERROR, "abc", { { "where", "queue" }, { "what", "caf\xC3\xA9" } }, 2,
 	    "event=error id=abc where=queue what=\"caf\xC3\xA9\" answer=- queue_id=-" },
 };
 
 START_TEST(keys_come_in_the_order_of_the_event)
 {
-	ck_assert_int_eq(audit_format(&line, lines[_i].event, lines[_i].id, lines[_i].pairs,
-			     lines[_i].count),
+	ck_assert_int_eq(
+	    audit_format(&line, lines[_i].event, lines[_i].id, lines[_i].pairs, lines[_i].count),
 	    BASE_OK);
 	ck_assert_str_eq(base_buffer_text(&line), lines[_i].line);
 }
@@ -88,8 +87,8 @@ END_TEST
 START_TEST(long_values_end_early_and_the_line_stays_whole)
 {
 	char value[20000];
-	struct audit_pair pairs[] = { { "sender", value }, { "reasons", value },
-		{ "login", value }, { "policy", value }, { "client", "192.0.2.1" } };
+	struct audit_pair pairs[] = { { "sender", value }, { "reasons", value }, { "login", value },
+		{ "policy", value }, { "client", "192.0.2.1" } };
 
 	memset(value, '\n', sizeof(value) - 1);
 	value[sizeof(value) - 1] = '\0';
@@ -97,8 +96,7 @@ START_TEST(long_values_end_early_and_the_line_stays_whole)
 	ck_assert_uint_le(line.length, 6144);
 	ck_assert_ptr_null(strchr(base_buffer_text(&line), '\n'));
 	ck_assert_ptr_nonnull(strstr(base_buffer_text(&line), "...\""));
-	ck_assert_str_eq(
-	    base_buffer_text(&line) + line.length - strlen(" client=192.0.2.1 gate=-"),
+	ck_assert_str_eq(base_buffer_text(&line) + line.length - strlen(" client=192.0.2.1 gate=-"),
 	    " client=192.0.2.1 gate=-");
 }
 END_TEST
@@ -130,8 +128,8 @@ START_TEST(an_act_by_hand_names_its_user)
 	ck_assert_int_eq(audit_format(&line, AUDIT_WISH, "abc", &pair, 1), BASE_OK);
 	ck_assert_ptr_nonnull(strstr(base_buffer_text(&line),
 	    base_arena_printf(arena, " uid=%lu user=", (unsigned long)getuid())));
-	ck_assert_ptr_nonnull(strstr(base_buffer_text(&line),
-	    " sudo_user=\"anna uid=0\\x0Aevent=sent\""));
+	ck_assert_ptr_nonnull(
+	    strstr(base_buffer_text(&line), " sudo_user=\"anna uid=0\\x0Aevent=sent\""));
 	ck_assert_int_eq(audit_format(&line, AUDIT_VIEW, "abc", NULL, 0), BASE_OK);
 	ck_assert_ptr_null(strstr(base_buffer_text(&line), "sudo_user"));
 }
@@ -145,8 +143,8 @@ START_TEST(the_manual_page_has_every_key)
 	size_t length;
 	char *manual;
 
-	ck_assert_msg(base_file_read(arena, SOURCE_DIR "/contrib/man/oops-audit.5", 65536,
-			  &manual, &length, &why) == BASE_OK,
+	ck_assert_msg(base_file_read(arena, SOURCE_DIR "/contrib/man/oops-audit.5", 65536, &manual,
+			  &length, &why) == BASE_OK,
 	    "%s", why);
 	base_buffer_init(&entry, 4096);
 	ck_assert_int_eq(audit_format(&line, _i, NULL, NULL, 0), BASE_OK);
@@ -196,8 +194,8 @@ START_TEST(the_manual_page_has_every_value)
 	size_t length;
 	char *manual, entry[64];
 
-	ck_assert_msg(base_file_read(arena, SOURCE_DIR "/contrib/man/oops-audit.5", 65536,
-			  &manual, &length, &why) == BASE_OK,
+	ck_assert_msg(base_file_read(arena, SOURCE_DIR "/contrib/man/oops-audit.5", 65536, &manual,
+			  &length, &why) == BASE_OK,
 	    "%s", why);
 	values = strstr(manual, "\n.Sh VALUES\n");
 	ck_assert_ptr_nonnull(values);
@@ -223,8 +221,8 @@ main(void)
 	int failed;
 
 	tcase_add_checked_fixture(tcase, setup, teardown);
-	tcase_add_loop_test(tcase, keys_come_in_the_order_of_the_event, 0,
-	    sizeof(lines) / sizeof(lines[0]));
+	tcase_add_loop_test(
+	    tcase, keys_come_in_the_order_of_the_event, 0, sizeof(lines) / sizeof(lines[0]));
 	tcase_add_loop_test(tcase, every_event_has_a_name_and_keys, 0, AUDIT_ERROR + 1);
 	tcase_add_test(tcase, a_key_that_is_not_in_the_table_is_refused);
 	tcase_add_test(tcase, long_values_end_early_and_the_line_stays_whole);

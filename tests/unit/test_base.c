@@ -185,16 +185,12 @@ static const struct {
 	{ "\x1B[2J", "k=\"\\x1B[2J\"", "\xEF\xBF\xBD[2J", " [2J" },
 	{ "\x7F", "k=\"\\x7F\"", "\xEF\xBF\xBD", " " },
 	{ "caf\xC3\xA9", "k=\"caf\xC3\xA9\"", "caf\xC3\xA9", "caf\xC3\xA9" },
-	{ "\xF0\x9F\x98\x80", "k=\"\xF0\x9F\x98\x80\"", "\xF0\x9F\x98\x80",
-	    "\xF0\x9F\x98\x80" },
+	{ "\xF0\x9F\x98\x80", "k=\"\xF0\x9F\x98\x80\"", "\xF0\x9F\x98\x80", "\xF0\x9F\x98\x80" },
 	{ "\xC3", "k=\"\\xC3\"", "\xEF\xBF\xBD", "\xEF\xBF\xBD" },
 	{ "\xC3\"", "k=\"\\xC3\\\"\"", "\xEF\xBF\xBD&quot;", "\xEF\xBF\xBD\"" },
-	{ "\xC0\xAF", "k=\"\\xC0\\xAF\"", "\xEF\xBF\xBD\xEF\xBF\xBD",
-	    "\xEF\xBF\xBD\xEF\xBF\xBD" },
-	{ "\xE2\x80\xA8x", "k=\"\\xE2\\x80\\xA8x\"", "\xEF\xBF\xBDx",
-	    " x" }, /* line separator */
-	{ "\xE2\x80\xAEx", "k=\"\\xE2\\x80\\xAEx\"", "\xEF\xBF\xBDx",
-	    " x" }, /* right to left */
+	{ "\xC0\xAF", "k=\"\\xC0\\xAF\"", "\xEF\xBF\xBD\xEF\xBF\xBD", "\xEF\xBF\xBD\xEF\xBF\xBD" },
+	{ "\xE2\x80\xA8x", "k=\"\\xE2\\x80\\xA8x\"", "\xEF\xBF\xBDx", " x" }, /* line separator */
+	{ "\xE2\x80\xAEx", "k=\"\\xE2\\x80\\xAEx\"", "\xEF\xBF\xBDx", " x" }, /* right to left */
 	{ "\xC2\x9Bx", "k=\"\\xC2\\x9Bx\"", "\xEF\xBF\xBDx", " x" },
 	{ "<b a='x'>&", "k=\"<b a='x'>&\"", "&lt;b a=&#39;x&#39;&gt;&amp;", "<b a='x'>&" },
 };
@@ -323,8 +319,8 @@ START_TEST(a_line_ends_at_whole_characters)
 	static const struct {
 		size_t max;
 		const char *line;
-	} cases[] = { { 0, "" }, { 1, "a" }, { 2, "a" }, { 3, "a\xC3\xA9" },
-		{ 5, "a\xC3\xA9" }, { 6, "a\xC3\xA9\xEF\xBF\xBD" } };
+	} cases[] = { { 0, "" }, { 1, "a" }, { 2, "a" }, { 3, "a\xC3\xA9" }, { 5, "a\xC3\xA9" },
+		{ 6, "a\xC3\xA9\xEF\xBF\xBD" } };
 
 	ck_assert(base_quote_line(&buffer, "a\xC3\xA9\xFFz", cases[_i].max));
 	ck_assert_str_eq(base_buffer_text(&buffer), cases[_i].line);
@@ -397,28 +393,24 @@ START_TEST(files_are_read_whole_or_not_at_all)
 
 	memset(big, 'x', sizeof(big));
 	write_file(big, sizeof(big), 0600);
-	ck_assert_int_eq(base_file_read(arena, path, sizeof(big) - 1, &data, &length, &why),
-	    BASE_REFUSE);
+	ck_assert_int_eq(
+	    base_file_read(arena, path, sizeof(big) - 1, &data, &length, &why), BASE_REFUSE);
 	ck_assert_ptr_null(data);
 	ck_assert_uint_eq(length, 7);
-	ck_assert_int_eq(
-	    base_file_read(arena, path, sizeof(big), &data, &length, &why), BASE_OK);
+	ck_assert_int_eq(base_file_read(arena, path, sizeof(big), &data, &length, &why), BASE_OK);
 	ck_assert_uint_eq(length, sizeof(big));
 	ck_assert_mem_eq(data, big, sizeof(big));
 	ck_assert_int_eq(data[length], '\0');
 	unlink(path);
-	ck_assert_int_eq(
-	    base_file_read(arena, path, 10, &data, &length, &why), BASE_BROKEN);
+	ck_assert_int_eq(base_file_read(arena, path, 10, &data, &length, &why), BASE_BROKEN);
 	ck_assert_ptr_nonnull(strstr(why, path));
 	write_file("", 0, 0600);
 	ck_assert_int_eq(base_file_read(arena, path, 0, &data, &length, &why), BASE_OK);
 	ck_assert_uint_eq(length, 0);
-	ck_assert_int_eq(
-	    base_file_read(arena, folder, 10, &data, &length, &why), BASE_BROKEN);
+	ck_assert_int_eq(base_file_read(arena, folder, 10, &data, &length, &why), BASE_BROKEN);
 	unlink(path);
 	ck_assert_int_eq(mkfifo(path, 0600), 0);
-	ck_assert_int_eq(
-	    base_file_read(arena, path, 10, &data, &length, &why), BASE_BROKEN);
+	ck_assert_int_eq(base_file_read(arena, path, 10, &data, &length, &why), BASE_BROKEN);
 	ck_assert_ptr_nonnull(strstr(why, "is not a regular file"));
 	base_arena_free(&arena);
 }
@@ -449,8 +441,7 @@ END_TEST
 START_TEST(what_is_no_id_is_refused)
 {
 	static const char *const texts[] = { "", "abcdefghabcdefg", "abcdefghabcdefghi",
-		"abcdefghabcdefg1", "Abcdefghabcdefgh", "abcdefgh/../abcd",
-		"abcdefgh\nabcdefg" };
+		"abcdefghabcdefg1", "Abcdefghabcdefgh", "abcdefgh/../abcd", "abcdefgh\nabcdefg" };
 
 	ck_assert(base_is_id("abcdefghabcdef27"));
 	ck_assert(!base_is_id(texts[_i]));
@@ -461,8 +452,7 @@ START_TEST(what_is_no_token_is_refused)
 {
 	static const char *const tokens[] = { "", "AAAAAAAAAAAAAAAAAAAAA",
 		"AAAAAAAAAAAAAAAAAAAAAAA", "AAAAAAAAAAAAAAAAAAAAA/",
-		"AAAAAAAAAAAAAAAAAAAA==", "AAAAAAAAAAAAAAAAAAAAAB",
-		"AAAAAAAAAA AAAAAAAAAAA" };
+		"AAAAAAAAAAAAAAAAAAAA==", "AAAAAAAAAAAAAAAAAAAAAB", "AAAAAAAAAA AAAAAAAAAAA" };
 	unsigned char hash[BASE_HASH_SIZE] = { 1 };
 
 	ck_assert_int_eq(base_token_hash(tokens[_i], hash), BASE_REFUSE);
@@ -472,8 +462,7 @@ END_TEST
 
 START_TEST(a_token_hash_is_blake2b_of_its_text)
 {
-	static const unsigned char expected[] = { 0x4f, 0x05, 0x1f, 0x03, 0x01, 0xcd, 0x55,
-		0xef };
+	static const unsigned char expected[] = { 0x4f, 0x05, 0x1f, 0x03, 0x01, 0xcd, 0x55, 0xef };
 	unsigned char hash[BASE_HASH_SIZE];
 
 	ck_assert_int_eq(base_token_hash("AAAAAAAAAAAAAAAAAAAAAA", hash), BASE_OK);
@@ -530,8 +519,7 @@ static const struct {
 	{ HEX32 HEX32 "\n" HEX32 HEX32 " replaced 9 until 5\n", 0600, BASE_REFUSE },
 	{ HEX32 HEX32 "\n" HEX32 HEX32 " replaced 5 until 9 x\n", 0600, BASE_REFUSE },
 	{ HEX32 HEX32 " replaced 5 until 9\n", 0600, BASE_REFUSE },
-	{ HEX32 HEX32 "\n" HEX32 HEX32 " replaced 5 until 9\n" HEX32 HEX32
-		      " replaced 3 until 10\n",
+	{ HEX32 HEX32 "\n" HEX32 HEX32 " replaced 5 until 9\n" HEX32 HEX32 " replaced 3 until 10\n",
 	    0600, BASE_REFUSE },
 };
 
@@ -576,8 +564,7 @@ static const struct {
 	    KEY_A " replaced 1000 until 1090\n" KEY_B " replaced 5 until 1050\n" },
 	{ KEY_A "\n" KEY_B " replaced 5 until 2000\n", 90,
 	    KEY_A " replaced 1000 until 1090\n" KEY_B " replaced 5 until 1090\n" },
-	{ KEY_A "\n" KEY_B " replaced 5 until 1000\n", 90,
-	    KEY_A " replaced 1000 until 1090\n" },
+	{ KEY_A "\n" KEY_B " replaced 5 until 1000\n", 90, KEY_A " replaced 1000 until 1090\n" },
 	{ KEY_A "\n" KEY_B " replaced 5 until 2000\n", 0, "" },
 	{ KEY_A "\n" KEY_B " replaced 7 until 1003\n" KEY_B " replaced 6 until 1002\n" KEY_B
 		" replaced 5 until 1001\n",
@@ -675,8 +662,7 @@ END_TEST
 
 START_TEST(uses_and_keys_share_nothing)
 {
-	static const enum base_key_use uses[] = { BASE_KEY_MEMORY, BASE_KEY_INJECT,
-		BASE_KEY_ACT };
+	static const enum base_key_use uses[] = { BASE_KEY_MEMORY, BASE_KEY_INJECT, BASE_KEY_ACT };
 	unsigned char bytes[32] = { 1 }, macs[6][BASE_MAC_SIZE], again[BASE_MAC_SIZE];
 	struct base_key *keys[2];
 	uint64_t hashes[6];
@@ -732,8 +718,7 @@ START_TEST(a_running_program_is_found_and_heard)
 	ck_assert_uint_eq(view.number, 0);
 	ck_assert_str_eq(view.answer, "started");
 	ck_assert_str_eq(view.settings, "/etc/prog.conf");
-	ck_assert_int_eq(
-	    base_run_open(directory, "prog", NULL, &run, &why), BASE_BROKEN);
+	ck_assert_int_eq(base_run_open(directory, "prog", NULL, &run, &why), BASE_BROKEN);
 	ck_assert(write(go[1], "g", 1) == 1 && read(said[0], &byte, 1) == 1);
 	ck_assert_int_eq(base_run_look(directory, "prog", &view, &why), BASE_OK);
 	ck_assert_uint_eq(view.number, 1);
@@ -764,8 +749,8 @@ case_text(void)
 	tcase_add_test(tcase, any_bytes_come_back_from_a_logfmt_line);
 	tcase_add_test(tcase, quoting_that_does_not_fit_leaves_the_buffer_as_it_was);
 	tcase_add_loop_test(tcase, a_line_ends_at_whole_characters, 0, 6);
-	tcase_add_loop_test(tcase, quote_unlinked, 0,
-	    sizeof(unlinked_texts) / sizeof(*unlinked_texts));
+	tcase_add_loop_test(
+	    tcase, quote_unlinked, 0, sizeof(unlinked_texts) / sizeof(*unlinked_texts));
 	tcase_add_loop_test(tcase, utf8_is_what_rfc_3629_says, 0, COUNT(utf8));
 	return tcase;
 }
@@ -785,11 +770,11 @@ case_system(void)
 	tcase_add_loop_test(tcase, what_is_no_token_is_refused, 0, 7);
 	tcase_add_test(tcase, a_token_hash_is_blake2b_of_its_text);
 	tcase_add_test(tcase, a_key_file_is_made_once_and_private);
-	tcase_add_loop_test(tcase, a_rotation_keeps_what_is_valid, 0,
-	    sizeof(rotations) / sizeof(*rotations));
+	tcase_add_loop_test(
+	    tcase, a_rotation_keeps_what_is_valid, 0, sizeof(rotations) / sizeof(*rotations));
 	tcase_add_test(tcase, a_rotation_replaces_the_file_whole);
-	tcase_add_loop_test(tcase, a_key_file_that_others_can_use_or_is_none_is_refused, 0,
-	    COUNT(key_files));
+	tcase_add_loop_test(
+	    tcase, a_key_file_that_others_can_use_or_is_none_is_refused, 0, COUNT(key_files));
 	tcase_add_test(tcase, a_key_that_is_not_there_is_told);
 	tcase_add_test(tcase, uses_and_keys_share_nothing);
 	tcase_add_test(tcase, a_running_program_is_found_and_heard);

@@ -60,14 +60,14 @@ decide(const struct policy_facts *more, enum settings_action wanted,
 	static const struct memory_recall recall = { 0 };
 	static const struct judge_score score = { .score = 1 };
 	static struct settings_policy rule;
-	struct settings settings = { .monitor = more->settings->monitor,
-		.policies = &rule,
-		.policy_count = 1 };
+	struct settings settings = {
+		.monitor = more->settings->monitor, .policies = &rule, .policy_count = 1
+	};
 	struct policy_facts facts = *more;
 
-	rule = (struct settings_policy){ .action = wanted,
-		.tag_threshold = wanted == PASS ? 2 : 0,
-		.budget = *budget };
+	rule = (struct settings_policy){
+		.action = wanted, .tag_threshold = wanted == PASS ? 2 : 0, .budget = *budget
+	};
 	facts.settings = &settings;
 	facts.transaction = &transaction;
 	facts.recall = &recall;
@@ -77,8 +77,8 @@ decide(const struct policy_facts *more, enum settings_action wanted,
 START_TEST(limited_as_the_table_says)
 {
 	const struct settings settings = { .monitor = cases[_i].monitor };
-	const struct settings_budget budget = { cases[_i].sender_day,
-		cases[_i].site_thousand, cases[_i].site_day };
+	const struct settings_budget budget = { cases[_i].sender_day, cases[_i].site_thousand,
+		cases[_i].site_day };
 	const struct policy_facts facts = { .settings = &settings, .is_proved_person = true };
 	const struct policy_counts counts = { cases[_i].sender_holds, cases[_i].site_holds,
 		cases[_i].site_sends };
@@ -115,18 +115,21 @@ static const struct {
 	/* another entry is held: this one too, and it is the same interruption */
 	{ PASS, UNDO, true, false, false, false, 0, UNDO, UNDO, false, NULL, "submission" },
 	{ PASS, CONFIRM, true, true, true, true, 0, CONFIRM, CONFIRM, false, NULL, "submission" },
-	{ CONFIRM, UNDO, true, false, true, true, 0, CONFIRM, CONFIRM, false, NULL, "new_site:0.000000" },
+	{ CONFIRM, UNDO, true, false, true, true, 0, CONFIRM, CONFIRM, false, NULL,
+	    "new_site:0.000000" },
 	{ PASS, CONFIRM, false, false, false, false, 0, TAG, CONFIRM, false, "spf", "proof:spf" },
 	/* a storm: what is asked about for its own sake stays that */
 	{ PASS, PASS, true, false, false, false, 9, PASS, PASS, true, NULL, "storm:9" },
 	{ UNDO, PASS, true, false, false, false, 9, UNDO, UNDO, true, NULL, "storm:9" },
-	{ CONFIRM, PASS, true, false, false, false, 9, CONFIRM, CONFIRM, false, NULL, "new_site:0.000000" },
+	{ CONFIRM, PASS, true, false, false, false, 9, CONFIRM, CONFIRM, false, NULL,
+	    "new_site:0.000000" },
 	{ CONFIRM, PASS, true, false, false, true, 9, UNDO, CONFIRM, true, "sender", "storm:9" },
 	/* where nothing is held, a storm is only said */
 	{ TAG, PASS, true, false, false, false, 9, TAG, TAG, false, NULL, "rule:tag" },
 	{ UNDO, PASS, true, false, true, false, 9, TAG, UNDO, false, "monitor", "monitor" },
 	/* what the counts say, with their gates */
-	{ CONFIRM, PASS, true, false, false, true, 0, UNDO, CONFIRM, false, "sender", "budget_sender:3" },
+	{ CONFIRM, PASS, true, false, false, true, 0, UNDO, CONFIRM, false, "sender",
+	    "budget_sender:3" },
 };
 
 START_TEST(decided_as_the_table_says)
@@ -159,9 +162,9 @@ END_TEST
 /* What a hold was placed as, or what the one is that it joined. */
 START_TEST(joins_the_terms_of_a_hold)
 {
-	struct policy_decision decision = { .action = CONFIRM,
-		.wanted = CONFIRM,
-		.gate = POLICY_GATE_PERCENTILE };
+	struct policy_decision decision = {
+		.action = CONFIRM, .wanted = CONFIRM, .gate = POLICY_GATE_PERCENTILE
+	};
 	struct policy_decision same = decision;
 
 	policy_join(&same, CONFIRM, "");
@@ -185,12 +188,10 @@ static const struct {
 } shares[] = {
 	{ 3, 10, 10, 0, 2 }, /* as it is shipped, on a site with few sends */
 	{ 3, 10, 10, 1000, 2 }, { 3, 10, 10, 1500, 3 },
-	{ 3, 10, 10, 100000,
-	    3 }, /* what is beyond the person's own budget is limited anyway */
+	{ 3, 10, 10, 100000, 3 }, /* what is beyond the person's own budget is limited anyway */
 	{ 0, 10, 10, 100000, 200 }, { 0, 10, 10, 0, 2 },
-	{ 3, 10, 4, 0, 1 }, /* everybody counts for something */
-	{ 0, 1, 1, 0, 1 },
-	{ 3, 0, 10, 1000, 1 }, /* no limit for the site: it counts for nothing */
+	{ 3, 10, 4, 0, 1 },                       /* everybody counts for something */
+	{ 0, 1, 1, 0, 1 }, { 3, 0, 10, 1000, 1 }, /* no limit for the site: it counts for nothing */
 };
 
 START_TEST(one_person_has_a_share_of_the_site)
@@ -198,8 +199,7 @@ START_TEST(one_person_has_a_share_of_the_site)
 	struct settings_budget budget = { shares[_i].sender_day, shares[_i].site_thousand,
 		shares[_i].site_day };
 
-	ck_assert_uint_eq(
-	    policy_budget_share(&budget, shares[_i].site_sends), shares[_i].share);
+	ck_assert_uint_eq(policy_budget_share(&budget, shares[_i].site_sends), shares[_i].share);
 }
 END_TEST
 
@@ -272,8 +272,8 @@ main(void)
 	tcase_add_loop_test(
 	    tests, decided_as_the_table_says, 0, (int)(sizeof(others) / sizeof(*others)));
 	tcase_add_test(tests, joins_the_terms_of_a_hold);
-	tcase_add_loop_test(tests, one_person_has_a_share_of_the_site, 0,
-	    (int)(sizeof(shares) / sizeof(*shares)));
+	tcase_add_loop_test(
+	    tests, one_person_has_a_share_of_the_site, 0, (int)(sizeof(shares) / sizeof(*shares)));
 	tcase_add_test(tests, a_day_slides);
 	tcase_add_test(tests, a_day_survives_the_record);
 	suite_add_tcase(suite, tests);

@@ -42,8 +42,7 @@ collect(void)
 		{ settings_rule_keys, "policy." } };
 
 	for (size_t i = 0; i < sizeof(tables) / sizeof(*tables); i++)
-		for (const struct settings_key *key = tables[i].table; key->name != NULL;
-		     key++)
+		for (const struct settings_key *key = tables[i].table; key->name != NULL; key++)
 			all[all_count++] = (struct documented){ key, tables[i].prefix };
 }
 
@@ -55,11 +54,9 @@ setup(void)
 
 	arena = base_arena_new(1u << 20);
 	ck_assert_msg(
-	    base_file_read(arena, SAMPLE, 100000, &sample, &length, &why) == BASE_OK, "%s",
-	    why);
+	    base_file_read(arena, SAMPLE, 100000, &sample, &length, &why) == BASE_OK, "%s", why);
 	ck_assert_msg(
-	    base_file_read(arena, MANUAL, 100000, &manual, &length, &why) == BASE_OK, "%s",
-	    why);
+	    base_file_read(arena, MANUAL, 100000, &manual, &length, &why) == BASE_OK, "%s", why);
 }
 
 static void
@@ -76,8 +73,8 @@ load(const char *path)
 	struct settings_errors errors;
 
 	if (settings_load(path, &settings, &errors) != BASE_OK)
-		ck_abort_msg("%s:%d: %s", errors.items[0].file, errors.items[0].line,
-		    errors.items[0].text);
+		ck_abort_msg(
+		    "%s:%d: %s", errors.items[0].file, errors.items[0].line, errors.items[0].text);
 	settings_errors_free(&errors);
 	return settings;
 }
@@ -107,8 +104,8 @@ START_TEST(test_sample_is_default)
 			ck_assert_msg(
 			    *right != NULL && strcmp(*left, *right) == 0, "%s", key->name);
 		else if (key->type == &settings_type_duration)
-			ck_assert_msg(*(const int64_t *)left == *(const int64_t *)right,
-			    "%s", key->name);
+			ck_assert_msg(
+			    *(const int64_t *)left == *(const int64_t *)right, "%s", key->name);
 	}
 	ck_assert_uint_eq(a->milter.socket_mode, b->milter.socket_mode);
 	ck_assert(a->identity.spf == b->identity.spf);
@@ -160,10 +157,8 @@ expected_default(const struct settings_key *key)
 		char *words = base_arena_strdup(arena, key->fallback), *rest = NULL;
 
 		base_buffer_puts(&text, "(");
-		for (char *w = strtok_r(words, " ", &rest); w;
-		     w = strtok_r(NULL, " ", &rest))
-			base_buffer_printf(
-			    &text, "%s \"%s\"", text.length > 1 ? "," : "", w);
+		for (char *w = strtok_r(words, " ", &rest); w; w = strtok_r(NULL, " ", &rest))
+			base_buffer_printf(&text, "%s \"%s\"", text.length > 1 ? "," : "", w);
 		base_buffer_puts(&text, " )");
 	} else if (key->type->shapes & SETTINGS_TEXT) {
 		base_buffer_printf(&text, "\"%s\"", key->fallback);
@@ -198,8 +193,7 @@ check_example(const struct documented *documented, const char *example)
 	ck_assert_ptr_nonnull(file);
 	if (is_delegate)
 		example = base_arena_printf(arena, "delegates = ( { %s } );", example);
-	snprintf(group, sizeof(group), "%s",
-	    is_delegate ? "identity" : documented->key->name);
+	snprintf(group, sizeof(group), "%s", is_delegate ? "identity" : documented->key->name);
 	group[strcspn(group, ".")] = '\0';
 	for (size_t i = 0; i < 6; i += 2) {
 		bool is_same = !is_entry && strcmp(group, needed[i]) == 0;
@@ -233,10 +227,8 @@ START_TEST(test_key)
 	size_t count = find_comment(name, lines);
 
 	ck_assert_msg(count >= 4, "%s: title, why, example or default is missing", name);
-	ck_assert_msg(
-	    strncmp(lines[count - 2], "Example: ", 9) == 0, "%s: no example", name);
-	ck_assert_msg(
-	    strncmp(lines[count - 1], "Default: ", 9) == 0, "%s: no default", name);
+	ck_assert_msg(strncmp(lines[count - 2], "Example: ", 9) == 0, "%s: no example", name);
+	ck_assert_msg(strncmp(lines[count - 1], "Default: ", 9) == 0, "%s: no default", name);
 	if (expected != NULL)
 		ck_assert_str_eq(lines[count - 1] + 9, expected);
 	else

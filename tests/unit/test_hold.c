@@ -55,8 +55,8 @@ static struct {
 	atomic_int mute; /* connections are closed without an answer */
 	atomic_int slow; /* milliseconds before each answer */
 	atomic_int requests;
-	atomic_int releases;     /* requests of that verb */
-	atomic_int looks_before; /* files that were looked at before the first of them */
+	atomic_int releases;      /* requests of that verb */
+	atomic_int looks_before;  /* files that were looked at before the first of them */
 	atomic_int lessons;       /* of the keepers */
 	atomic_int lesson_length; /* of the last one */
 } * queue;
@@ -125,8 +125,7 @@ serve_one(FILE *stream)
 	size_t length = 0;
 	int count;
 
-	if (fgets(line, sizeof(line), stream) == NULL ||
-	    sscanf(line, "%15s %d", verb, &count) != 2)
+	if (fgets(line, sizeof(line), stream) == NULL || sscanf(line, "%15s %d", verb, &count) != 2)
 		return;
 	if (strcmp(verb, "SCAN") == 0)
 		serve_scan(stream);
@@ -137,8 +136,8 @@ serve_one(FILE *stream)
 		if (fgets(line, sizeof(line), stream) == NULL ||
 		    sscanf(line, "%99s %99s", queue_id, hold_id) != 2)
 			return;
-		length += (size_t)snprintf(answer + length, sizeof(answer) - length,
-		    "%s %s\n", queue_id, file_answer(verb, queue_id, hold_id));
+		length += (size_t)snprintf(answer + length, sizeof(answer) - length, "%s %s\n",
+		    queue_id, file_answer(verb, queue_id, hold_id));
 	}
 	base_sleep_ms(queue->slow);
 	if (fwrite(answer, 1, length, stream) == length)
@@ -197,8 +196,8 @@ setup(void)
 	strcpy(directory, "/tmp/oops-hold-XXXXXX");
 	folder_make(directory);
 	snprintf(socket_path, sizeof(socket_path), "%s/queue.sock", directory);
-	queue = mmap(NULL, sizeof(*queue), PROT_READ | PROT_WRITE,
-	    MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+	queue =
+	    mmap(NULL, sizeof(*queue), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
 	ck_assert_ptr_ne(queue, MAP_FAILED);
 	ck_assert_int_eq(base_crypto_start(&why), BASE_OK);
 	arena = base_arena_new(64u << 20);
@@ -218,10 +217,9 @@ teardown(void)
 static struct hold *
 must_open(void)
 {
-	struct hold_options options = { .driver = "sqlite",
-		.directory = directory,
-		.node = "mx1",
-		.create = true };
+	struct hold_options options = {
+		.driver = "sqlite", .directory = directory, .node = "mx1", .create = true
+	};
 	struct hold *hold = NULL;
 
 	OK(hold_open(&options, &hold, &why));
@@ -333,8 +331,8 @@ wait_for(struct hold *hold, const char *id, enum hold_state state, int64_t milli
 		base_sleep_ms(5);
 		view = look(hold, id);
 	}
-	ck_assert_msg(view.state == state, "%s, not %s", hold_state_str(view.state),
-	    hold_state_str(state));
+	ck_assert_msg(
+	    view.state == state, "%s, not %s", hold_state_str(view.state), hold_state_str(state));
 	return view;
 }
 
@@ -389,12 +387,11 @@ START_TEST(moves_are_exactly_these)
 			char move[64];
 			bool is_listed = false;
 
-			snprintf(move, sizeof(move), "%s %s", hold_state_str(from),
-			    hold_state_str(to));
+			snprintf(
+			    move, sizeof(move), "%s %s", hold_state_str(from), hold_state_str(to));
 			for (size_t i = 0; i < sizeof(allowed) / sizeof(*allowed); i++)
 				is_listed = is_listed || strcmp(allowed[i], move) == 0;
-			ck_assert_msg(
-			    hold_move_is_allowed(from, to) == is_listed, "%s", move);
+			ck_assert_msg(hold_move_is_allowed(from, to) == is_listed, "%s", move);
 			count += is_listed;
 			if (hold_state_is_final(from) && from != HOLD_LOST)
 				ck_assert(!is_listed);
@@ -461,8 +458,8 @@ START_TEST(answers_are_believed_when_they_can_be)
 {
 	struct store_part part = { "h", "q", answers[_i].part, 1000000, 0, 0, 0 };
 
-	ck_assert_int_eq(hold_step_part(answers[_i].verb, &part, answers[_i].status,
-			     1000000 + answers[_i].age),
+	ck_assert_int_eq(
+	    hold_step_part(answers[_i].verb, &part, answers[_i].status, 1000000 + answers[_i].age),
 	    answers[_i].after);
 }
 END_TEST
@@ -552,11 +549,10 @@ START_TEST(ends_follow_from_the_parts)
 
 	for (size_t i = 0; i < count; i++)
 		parts[i] =
-		    (struct store_part){ .state =
-					     ends[_i].parts[i] == 'P'   ? HOLD_PART_PLACING
-					     : ends[_i].parts[i] == 'H' ? HOLD_PART_HELD
-					     : ends[_i].parts[i] == 'D' ? HOLD_PART_DONE
-									: HOLD_PART_LOST };
+		    (struct store_part){ .state = ends[_i].parts[i] == 'P'   ? HOLD_PART_PLACING
+						  : ends[_i].parts[i] == 'H' ? HOLD_PART_HELD
+						  : ends[_i].parts[i] == 'D' ? HOLD_PART_DONE
+									     : HOLD_PART_LOST };
 	is_end = hold_step_end(&row, ends[_i].verb, parts, count, 100 + ends[_i].age, &to);
 	ck_assert_int_eq(is_end, ends[_i].to != 0);
 	ck_assert_int_eq(to, ends[_i].to);
@@ -800,8 +796,7 @@ START_TEST(fifty_place_at_once)
 				char queue_id[32];
 				struct hold_view view = look(shared, placings[i].id);
 
-				snprintf(queue_id, sizeof(queue_id), "QUEUE%d",
-				    placings[i].number);
+				snprintf(queue_id, sizeof(queue_id), "QUEUE%d", placings[i].number);
 				ck_assert_str_eq(view.queue_ids[0], queue_id);
 			}
 		}
@@ -848,8 +843,7 @@ place_limited(void *context)
 	request.limit = limit_to_four;
 	request.limit_context = &request;
 	request.share = 3;
-	limiting->result =
-	    hold_place_limited(shared, &request, &limiting->placed, &why_not);
+	limiting->result = hold_place_limited(shared, &request, &limiting->placed, &why_not);
 	return NULL;
 }
 
@@ -879,8 +873,7 @@ START_TEST(a_limit_is_exact)
 			continue;
 		view = look(shared, limitings[i].placed.id);
 		ck_assert_int_eq(view.action, terms->action);
-		ck_assert_str_eq(
-		    terms->limited_by, terms->action == HOLD_UNDO ? "sender" : "");
+		ck_assert_str_eq(terms->limited_by, terms->action == HOLD_UNDO ? "sender" : "");
 	}
 	for (int i = 0; i <= HOLD_CONFIRM; i++)
 		ck_assert_int_eq(got[i], expected[i]);
@@ -1065,8 +1058,7 @@ START_TEST(one_act_is_one_hold)
 	ck_assert_uint_eq(view.recipient_count, 60); /* the most that a part knew */
 	OK(hold_place(hold, &first, b, &why));       /* offered again */
 	ck_assert_str_eq(a, b);
-	second.queue_id =
-	    "QUEUE4"; /* while HELD: it must be seen and then be released as well */
+	second.queue_id = "QUEUE4"; /* while HELD: it must be seen and then be released as well */
 	OK(hold_place(hold, &second, b, &why));
 	ck_assert_str_eq(a, b);
 	file_add("QUEUE4", a, ON_HOLD);
@@ -1225,8 +1217,8 @@ START_TEST(what_comes_back_for_long_costs_nothing)
 		OK(hold_place(hold, &request, id, &why));
 		ck_assert_str_ne(id, before);
 		memcpy(before, id, sizeof(before));
-		database_change(base_arena_printf(
-		    arena, "UPDATE hold SET state = %d", (int)HOLD_RETURNED));
+		database_change(
+		    base_arena_printf(arena, "UPDATE hold SET state = %d", (int)HOLD_RETURNED));
 		base_arena_reset(arena);
 	}
 	hold_close(&hold);
@@ -1250,8 +1242,7 @@ START_TEST(a_window_that_ends_takes_no_more_mail)
 
 	for (size_t i = 0; i < sizeof(cases) / sizeof(*cases); i++) {
 		const char *act = base_arena_printf(arena, "act %zu", i);
-		struct hold_request request =
-		    sample(base_arena_printf(arena, "QUEUE%zu", i), act);
+		struct hold_request request = sample(base_arena_printf(arena, "QUEUE%zu", i), act);
 		char first[BASE_ID_SIZE], id[BASE_ID_SIZE];
 
 		request.announce = 900;
@@ -1267,8 +1258,7 @@ START_TEST(a_window_that_ends_takes_no_more_mail)
 		request.queue_id = base_arena_printf(arena, "QUEUE%zuB", i);
 		request.mail = 1;
 		OK(hold_place(hold, &request, id, &why));
-		ck_assert_msg(
-		    (strcmp(id, first) == 0) == cases[i].joins, "case %zu", i);
+		ck_assert_msg((strcmp(id, first) == 0) == cases[i].joins, "case %zu", i);
 	}
 	hold_close(&hold);
 }
@@ -1329,8 +1319,7 @@ START_TEST(sent_by_wish_and_wiped)
 	ck_assert_int_ne(view.settled, 0);
 	ck_assert_int_eq(view.deadline, 0);
 	/* nothing of it stays in the files either, while all are open */
-	for (end = base_now_ms() + 8000;
-	     folder_holds(directory, "SECRET") && base_now_ms() < end;)
+	for (end = base_now_ms() + 8000; folder_holds(directory, "SECRET") && base_now_ms() < end;)
 		base_sleep_ms(200);
 	ck_assert(!folder_holds(directory, "SECRET"));
 	ck_assert(!folder_holds(directory, "LeSsOn"));
@@ -1458,8 +1447,8 @@ bring_back(struct hold *hold)
 	int count = 0;
 
 	while (hold_return_next(hold, arena, &returning, &why) == BASE_OK) {
-		OK(hold_return_taken(hold, returning.view.id, returning.queue_ids,
-		    returning.count, &why));
+		OK(hold_return_taken(
+		    hold, returning.view.id, returning.queue_ids, returning.count, &why));
 		count++;
 	}
 	return count;
@@ -1708,7 +1697,8 @@ START_TEST(kept_until_somebody_decides)
 	bool is_news = false;
 
 	place_returning(hold, id);
-	REFUSE(hold_wish(hold, id, HOLD_WISH_SEND, "admin", NULL, &why)); /* it is on its way back */
+	REFUSE(
+	    hold_wish(hold, id, HOLD_WISH_SEND, "admin", NULL, &why)); /* it is on its way back */
 	OK(hold_return_failed(hold, id, HOLD_RETURN_KEPT, true, &is_news, &why));
 	ck_assert(is_news);
 	ck_assert_int_eq(look(hold, id).return_how, HOLD_RETURN_KEPT);
@@ -1724,8 +1714,8 @@ START_TEST(kept_until_somebody_decides)
 	OK(hold_return_failed(hold, id, HOLD_RETURN_KEPT, true, &is_news, &why));
 	ck_assert_int_eq(file_find("QUEUE1")->place, ON_HOLD);
 	base_sleep_ms(HOLD_RESTORE_AFTER_MS); /* a link's restore comes no sooner */
-	OK(hold_wish(hold, id, _i ? HOLD_WISH_RESTORE : HOLD_WISH_SEND, _i ? "link" : "admin",
-	    NULL, &why));
+	OK(hold_wish(
+	    hold, id, _i ? HOLD_WISH_RESTORE : HOLD_WISH_SEND, _i ? "link" : "admin", NULL, &why));
 	wait_for(hold, id, HOLD_SENT, 3000);
 	ck_assert_int_eq(file_find("QUEUE1")->released, 1);
 	ck_assert_int_eq(file_find("QUEUE1")->deleted, 0);
@@ -1808,8 +1798,7 @@ START_TEST(an_unreadable_row_waits_alone)
 	hold_close(&hold);
 	row_damage(bad_id);
 	hold = must_open();
-	ck_assert_int_eq(
-	    store_hold_get(hold->store, arena, bad_id, &row, &why), BASE_BROKEN);
+	ck_assert_int_eq(store_hold_get(hold->store, arena, bad_id, &row, &why), BASE_BROKEN);
 	OK(hold_letter_next(hold, arena, &view, &why));
 	ck_assert_str_eq(view.id, good_id);
 	hold_letter_aside(hold, good_id, "nothing can be written of it");
@@ -2029,7 +2018,8 @@ poison(const char *id)
 {
 	database_change(base_arena_printf(arena,
 	    "CREATE TRIGGER poison BEFORE UPDATE OF state ON hold WHEN NEW.id = '%s' "
-	    "BEGIN SELECT RAISE(ABORT, 'poisoned'); END", id));
+	    "BEGIN SELECT RAISE(ABORT, 'poisoned'); END",
+	    id));
 }
 
 /* One hold that cannot be written waits alone; before it, the whole round did. */
@@ -2200,10 +2190,9 @@ START_TEST(wish_of_another_process)
 	ck_assert_int_eq(pipe(tell), 0);
 	child = fork(); /* before there are threads */
 	if (child == 0) {
-		struct hold_options options = { .driver = "sqlite",
-		.directory = directory,
-		.node = "web1",
-		.create = false };
+		struct hold_options options = {
+			.driver = "sqlite", .directory = directory, .node = "web1", .create = false
+		};
 
 		if (read(tell[0], id, sizeof(id)) != sizeof(id))
 			_exit(1);
@@ -2228,10 +2217,9 @@ END_TEST
 START_TEST(only_the_own_node_acts)
 {
 	struct hold *hold = must_open();
-	struct hold_options options = { .driver = "sqlite",
-		.directory = directory,
-		.node = "mx2",
-		.create = false };
+	struct hold_options options = {
+		.driver = "sqlite", .directory = directory, .node = "mx2", .create = false
+	};
 	struct hold *other = NULL;
 	struct hold_request request = sample("QUEUE1", "act");
 	struct watch watch;
@@ -2266,8 +2254,7 @@ START_TEST(idle_keeper_rests)
 	clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &before);
 	base_sleep_ms(2000); /* its letter is due all this time, and nobody writes it */
 	clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &after);
-	spent = (after.tv_sec - before.tv_sec) * 1000 +
-		(after.tv_nsec - before.tv_nsec) / 1000000;
+	spent = (after.tv_sec - before.tv_sec) * 1000 + (after.tv_nsec - before.tv_nsec) / 1000000;
 	/* one that does not rest takes all the 2000 that it can get */
 	ck_assert_msg(spent < 500, "%d ms of CPU in 2 s", (int)spent);
 	ck_assert_int_eq(queue->requests, requests);
@@ -2465,10 +2452,9 @@ END_TEST
 
 START_TEST(another_node_adopts_nothing_of_ours)
 {
-	struct hold_options options = { .driver = "sqlite",
-		.directory = directory,
-		.node = "mx2",
-		.create = true };
+	struct hold_options options = {
+		.driver = "sqlite", .directory = directory, .node = "mx2", .create = true
+	};
 	struct hold *hold = must_open(), *other = NULL;
 	struct watch watch = watch_start(hold);
 	struct hold_request request = sample("QUEUE1", "act");
@@ -2490,7 +2476,9 @@ struct killed_row {
 	enum hold_state end;
 };
 
-/* What others do for it: its author undoes what shall be deleted; the letters' thread, see there. */
+/*
+ * What others do for it: its author undoes what shall be deleted; the letters' thread, see there.
+ */
 static void
 help_to_end(struct hold *hold, const struct killed_row *row)
 {
@@ -2520,8 +2508,7 @@ START_TEST(keepers_killed_at_random)
 		request.window = 1 + i % 5; /* expire one after the other */
 		request.grace = 1;
 		request.on_end = rows[i].end == HOLD_SENT ? MAIL_END_SEND : MAIL_END_RETURN;
-		request.then =
-		    rows[i].end == HOLD_DELETED ? MAIL_END_DELETE : MAIL_END_RETURN;
+		request.then = rows[i].end == HOLD_DELETED ? MAIL_END_DELETE : MAIL_END_RETURN;
 		if (rows[i].end == HOLD_DELETED)
 			request.window = 60;
 		OK(hold_place(hold, &request, rows[i].id, &why));
@@ -2584,8 +2571,7 @@ START_TEST(placings_survive_a_kill)
 				char queue_id[32] = "", act[32] = "", id[BASE_ID_SIZE];
 				struct hold_request request;
 
-				snprintf(
-				    queue_id, sizeof(queue_id), "R%dQUEUE%d", round, i);
+				snprintf(queue_id, sizeof(queue_id), "R%dQUEUE%d", round, i);
 				snprintf(act, sizeof(act), "%d-%d", round, i);
 				request = sample(queue_id, act);
 				OK(hold_place(hold, &request, id, &why));
@@ -2597,8 +2583,7 @@ START_TEST(placings_survive_a_kill)
 		base_sleep_ms(60 + 23 * round);
 		kill(child, SIGKILL);
 		waitpid(child, NULL, 0);
-		while (
-		    count < 2000 && read(told[0], ids[count], BASE_ID_SIZE) == BASE_ID_SIZE)
+		while (count < 2000 && read(told[0], ids[count], BASE_ID_SIZE) == BASE_ID_SIZE)
 			count++;
 		close(told[0]);
 		hold = must_open();
@@ -2800,12 +2785,11 @@ main(void)
 
 	tcase_add_test(pure, moves_are_exactly_these);
 	tcase_add_test(pure, names);
-	tcase_add_loop_test(pure, answers_are_believed_when_they_can_be, 0,
-	    sizeof(answers) / sizeof(*answers));
+	tcase_add_loop_test(
+	    pure, answers_are_believed_when_they_can_be, 0, sizeof(answers) / sizeof(*answers));
 	tcase_add_loop_test(
 	    pure, plans_follow_from_state_and_time, 0, sizeof(plans) / sizeof(*plans));
-	tcase_add_loop_test(
-	    pure, ends_follow_from_the_parts, 0, sizeof(ends) / sizeof(*ends));
+	tcase_add_loop_test(pure, ends_follow_from_the_parts, 0, sizeof(ends) / sizeof(*ends));
 	tcase_add_test(pure, backoff_grows_to_its_ceiling);
 	tcase_add_test(pure, times_come_again);
 	suite_add_tcase(suite, pure);
@@ -2825,8 +2809,8 @@ main(void)
 	tcase_add_test(life, what_came_back_is_not_counted);
 	tcase_add_test(life, what_comes_back_for_long_costs_nothing);
 	tcase_add_test(life, a_window_that_ends_takes_no_more_mail);
-	tcase_add_loop_test(life, removed_files_are_noticed, 0,
-	    sizeof(removals) / sizeof(*removals));
+	tcase_add_loop_test(
+	    life, removed_files_are_noticed, 0, sizeof(removals) / sizeof(*removals));
 	tcase_add_test(life, a_window_lasts_though_the_clock_is_set);
 	tcase_add_test(life, after_a_window_the_act_goes_on);
 	tcase_add_test(life, sent_by_wish_and_wiped);
@@ -2845,8 +2829,8 @@ main(void)
 	tcase_add_test(life, returned_when_the_rest_has_left);
 	tcase_add_test(life, a_look_wanted_during_a_look);
 	tcase_add_test(life, no_restore_while_it_is_deleted);
-	tcase_add_loop_test(life, what_left_without_us_is_told_as_that, 0,
-	    sizeof(leavings) / sizeof(*leavings));
+	tcase_add_loop_test(
+	    life, what_left_without_us_is_told_as_that, 0, sizeof(leavings) / sizeof(*leavings));
 	tcase_add_test(life, asked_before_a_kill_counts);
 	tcase_add_test(life, stopped_is_seen);
 	tcase_add_loop_test(life, a_renamed_file_is_found, 0, 2);

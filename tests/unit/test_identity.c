@@ -113,29 +113,23 @@ static const struct {
 	    "ann@example.com" },
 	{ "ann", "", false, "ann@example.com", "ann@example.com", IDENTITY_LOGIN,
 	    "ann@example.com" },
-	{ "", "203.0.113.1", false, "ann@example.com", "ann@example.com", IDENTITY_NONE,
-	    "" },
+	{ "", "203.0.113.1", false, "ann@example.com", "ann@example.com", IDENTITY_NONE, "" },
 	{ "", "", false, "ann@example.com", "ann@example.com", IDENTITY_NONE, "" },
 	{ "", "/", false, "ann@example.com", "ann@example.com", IDENTITY_NONE, "" },
-	{ "", "", true, "ann@example.com", "ann@example.com", IDENTITY_LOCAL,
-	    "ann@example.com" },
+	{ "", "", true, "ann@example.com", "ann@example.com", IDENTITY_LOCAL, "ann@example.com" },
 	{ "ann", "127.0.0.1", true, "ann@example.com", "ann@example.com", IDENTITY_LOGIN,
 	    "ann@example.com" },
 	/* networks, their edges, mapped addresses */
-	{ "", "127.255.255.255", false, "a@example.com", "", IDENTITY_NETWORK,
-	    "a@example.com" },
+	{ "", "127.255.255.255", false, "a@example.com", "", IDENTITY_NETWORK, "a@example.com" },
 	{ "", "128.0.0.0", false, "a@example.com", "", IDENTITY_NONE, "" },
 	{ "", "192.0.2.64", false, "a@example.com", "", IDENTITY_NETWORK, "a@example.com" },
 	{ "", "192.0.2.95", false, "a@example.com", "", IDENTITY_NETWORK, "a@example.com" },
 	{ "", "192.0.2.96", false, "a@example.com", "", IDENTITY_NONE, "" },
 	{ "", "192.0.2.63", false, "a@example.com", "", IDENTITY_NONE, "" },
-	{ "", "::ffff:192.0.2.70", false, "a@example.com", "", IDENTITY_NETWORK,
-	    "a@example.com" },
+	{ "", "::ffff:192.0.2.70", false, "a@example.com", "", IDENTITY_NETWORK, "a@example.com" },
 	{ "", "::ffff:192.0.2.1", false, "a@example.com", "", IDENTITY_NONE, "" },
-	{ "", "2001:db8:0:ffff::1", false, "a@example.com", "", IDENTITY_NETWORK,
-	    "a@example.com" },
-	{ "", "2001:db8:1::1", false, "a@example.com", "", IDENTITY_NETWORK,
-	    "a@example.com" },
+	{ "", "2001:db8:0:ffff::1", false, "a@example.com", "", IDENTITY_NETWORK, "a@example.com" },
+	{ "", "2001:db8:1::1", false, "a@example.com", "", IDENTITY_NETWORK, "a@example.com" },
 	{ "", "2001:db8:2::1", false, "a@example.com", "", IDENTITY_NONE, "" },
 	{ "", "::1", false, "a@example.com", "", IDENTITY_NONE, "" },
 	{ "", "7f00::1", false, "a@example.com", "", IDENTITY_NONE, "" },
@@ -153,8 +147,7 @@ static const struct {
 	{ "ann", "", false, "ann", "", IDENTITY_LOGIN, "ann@example.com" },
 	{ "", "127.0.0.1", false, "ann@example.com", "info@example.org", IDENTITY_NETWORK,
 	    "info@example.org" },
-	{ "", "127.0.0.1", false, "ann@example.net", "ann@gmail.example", IDENTITY_NETWORK,
-	    "" },
+	{ "", "127.0.0.1", false, "ann@example.net", "ann@gmail.example", IDENTITY_NETWORK, "" },
 	{ "ann", "", false, "", "ann@example.com", IDENTITY_LOGIN, "" },
 };
 
@@ -173,9 +166,9 @@ START_TEST(test_find)
 {
 	struct identity_peer peer = { .login = cases[_i].login,
 		.is_local_submission = cases[_i].is_local_submission };
-	struct mail_transaction transaction = { .envelope_sender = cases[_i].envelope,
-		.from = cases[_i].from,
-		.resent_from = "" };
+	struct mail_transaction transaction = {
+		.envelope_sender = cases[_i].envelope, .from = cases[_i].from, .resent_from = ""
+	};
 	struct base_arena *arena = base_arena_new(1 << 16);
 	struct identity identity;
 
@@ -183,14 +176,12 @@ START_TEST(test_find)
 	transaction.from_written = capitals(arena, cases[_i].from, 1);
 	peer_set(&peer, cases[_i].address);
 	identity_find(&site, NULL, arena, &peer, &transaction, &identity);
-	ck_assert_str_eq(
-	    identity_proof_str(identity.proof), identity_proof_str(cases[_i].proof));
+	ck_assert_str_eq(identity_proof_str(identity.proof), identity_proof_str(cases[_i].proof));
 	ck_assert_str_eq(identity.actor, cases[_i].actor);
 	ck_assert(identity.is_local == (cases[_i].actor[0] != '\0'));
 	ck_assert_str_eq(identity_own_account(&identity),
-	    identity.is_local && strcmp(identity.actor, identity.person) != 0
-		? identity.person
-		: "");
+	    identity.is_local && strcmp(identity.actor, identity.person) != 0 ? identity.person
+									      : "");
 	if (!identity.is_local)
 		ck_assert_str_eq(identity.person, "");
 	if (!identity.is_local)
@@ -240,8 +231,8 @@ static const struct person_case {
 	const char *sent_as; /* likewise */
 } persons[] = {
 	/* one's own */
-	{ "ann", "ann@example.com", "", "ann@example.com", "ann@example.com",
-	    "ann@example.com", "From", "" },
+	{ "ann", "ann@example.com", "", "ann@example.com", "ann@example.com", "ann@example.com",
+	    "From", "" },
 	{ "ann@example.com", "ann@example.com", "", "ann@example.com", "ann@example.com",
 	    "ann@example.com", "From", "" },
 	{ "Ann@EXAMPLE.com", "x@example.net", "", "ann@example.com", "ann@example.com",
@@ -251,18 +242,18 @@ static const struct person_case {
 	/* her name in another domain of ours is another person's */
 	{ "ann", "x@example.net", "", "ann@example.org", "ann@example.com", "ann@example.com",
 	    "ann@example.com", "From" },
-	{ "ann", "ann@example.org", "", "ann@strange.example", "ann@example.com",
-	    "ann@example.com", "ann@example.com", "From" },
+	{ "ann", "ann@example.org", "", "ann@strange.example", "ann@example.com", "ann@example.com",
+	    "ann@example.com", "From" },
 	/* somebody else's, who may be nobody: never believed, never written to */
-	{ "ann", "ann@example.com", "", "boss@example.com", "ann@example.com",
-	    "ann@example.com", "envelope", "From" },
+	{ "ann", "ann@example.com", "", "boss@example.com", "ann@example.com", "ann@example.com",
+	    "envelope", "From" },
 	{ "ann", "noreply@example.com", "", "noreply@example.com", "ann@example.com",
 	    "ann@example.com", "ann@example.com", "From" },
-	{ "ann", "boss@example.com", "", "boss@example.com", "ann@example.com",
-	    "ann@example.com", "ann@example.com", "From" },
+	{ "ann", "boss@example.com", "", "boss@example.com", "ann@example.com", "ann@example.com",
+	    "ann@example.com", "From" },
 	/* strangers' in both places: a send of the login's all the same */
-	{ "ann", "x@strange.example", "", "y@strange.example", "ann@example.com",
-	    "ann@example.com", "ann@example.com", "From" },
+	{ "ann", "x@strange.example", "", "y@strange.example", "ann@example.com", "ann@example.com",
+	    "ann@example.com", "From" },
 	{ "ann", "x@strange.example", "", "", "ann@example.com", "ann@example.com",
 	    "ann@example.com", "" },
 	{ "ann", "", "", "ann@example.com", "", "", "", "" },
@@ -274,63 +265,59 @@ static const struct person_case {
 	{ "", "dora@example.com", "ann@example.com", "dora@example.com", "ann@example.com",
 	    "ann@example.com", "Resent", "" },
 	/* a shared mailbox */
-	{ "ann", "info@example.com", "", "info@example.com", "info@example.com",
-	    "ann@example.com", "ann@example.com", "From" },
+	{ "ann", "info@example.com", "", "info@example.com", "info@example.com", "ann@example.com",
+	    "ann@example.com", "From" },
 	{ "kim@example.org", "kim@example.org", "", "info@example.com", "info@example.com",
 	    "kim@example.org", "envelope", "From" },
-	{ "ben", "info@example.com", "", "info@example.com", "ben@example.com",
-	    "ben@example.com", "ben@example.com", "From" },
-	{ "ann", "box@example.com", "", "box@example.com", "box@example.com",
-	    "ann@example.com", "From", "From" },
+	{ "ben", "info@example.com", "", "info@example.com", "ben@example.com", "ben@example.com",
+	    "ben@example.com", "From" },
+	{ "ann", "box@example.com", "", "box@example.com", "box@example.com", "ann@example.com",
+	    "From", "From" },
 	{ "u-77/ANN", "x@example.net", "", "box@example.com", "box@example.com",
 	    "u-77/ann@example.com", "From", "From" },
 	/* by the file */
 	{ "dom\\Anna", "anna.muster@example.com", "", "anna.muster@example.com",
-	    "anna.muster@example.com", "anna.muster@example.com",
-	    "Anna.Muster@example.com", "" },
+	    "anna.muster@example.com", "anna.muster@example.com", "Anna.Muster@example.com", "" },
 	{ "dora", "d@example.com", "", "d@example.com", "d@example.com", "dora@example.com",
 	    "dora@example.com", "From" },
 	{ "dora", "d@example.com", "", "dora.neu@example.org", "dora.neu@example.org",
 	    "dora@example.com", "dora@example.com", "From" },
-	{ "dora", "d@example.com", "", "ann@example.com", "dora@example.com",
-	    "dora@example.com", "dora@example.com", "From" },
+	{ "dora", "d@example.com", "", "ann@example.com", "dora@example.com", "dora@example.com",
+	    "dora@example.com", "From" },
 	/* nobody of ours, or nobody at all: somebody of the site sends */
-	{ "partner", "ann@example.com", "", "ann@example.com", "ann@example.com", "", "",
+	{ "partner", "ann@example.com", "", "ann@example.com", "ann@example.com", "", "", "From" },
+	{ "trick", "ann@example.com", "", "ann@example.com", "ann@example.com", "", "", "From" },
+	{ "ann@example.net", "info@example.com", "", "info@example.com", "info@example.com", "", "",
 	    "From" },
-	{ "trick", "ann@example.com", "", "ann@example.com", "ann@example.com", "", "",
+	{ "EXAMPLE\\ann", "info@example.com", "", "info@example.com", "info@example.com", "", "",
 	    "From" },
-	{ "ann@example.net", "info@example.com", "", "info@example.com", "info@example.com",
-	    "", "", "From" },
-	{ "EXAMPLE\\ann", "info@example.com", "", "info@example.com", "info@example.com", "",
-	    "", "From" },
 	{ "a b", "ann@example.com", "", "ann@example.com", "ann@example.com", "", "", "From" },
 	{ "@", "x@example.net", "", "y@example.net", "", "", "", "" },
 	/* routes, programs and files are nobody's */
 	{ "victim%outside.example", "v@x.example", "", "v@x.example", "", "", "", "" },
 	{ "outside.example!victim", "v@x.example", "", "v@x.example", "", "", "", "" },
-	{ "\"victim@outside.example\"@example.com", "v@x.example", "", "v@x.example", "", "",
-	    "", "" },
-	{ "victim%outside.example@example.com", "v@x.example", "", "v@x.example", "", "", "",
+	{ "\"victim@outside.example\"@example.com", "v@x.example", "", "v@x.example", "", "", "",
 	    "" },
+	{ "victim%outside.example@example.com", "v@x.example", "", "v@x.example", "", "", "", "" },
 	{ "|cmd", "v@x.example", "", "v@x.example", "", "", "", "" },
 	{ "/etc/passwd", "v@x.example", "", "v@x.example", "", "", "", "" },
-	{ "ann", "ann@example.com", "", "victim%outside.example@example.com",
-	    "ann@example.com", "ann@example.com", "envelope", "From" },
-	{ "", "victim%outside.example@example.com", "", "outside.example!v@example.com", "",
-	    "", "", "" },
-	{ "", "ann@example.com", "", "\"victim@outside.example\"@example.com",
-	    "ann@example.com", "ann@example.com", "envelope", "From" },
-	/* no login: the envelope sender */
-	{ "", "ann@example.com", "", "info@example.com", "info@example.com",
+	{ "ann", "ann@example.com", "", "victim%outside.example@example.com", "ann@example.com",
 	    "ann@example.com", "envelope", "From" },
+	{ "", "victim%outside.example@example.com", "", "outside.example!v@example.com", "", "", "",
+	    "" },
+	{ "", "ann@example.com", "", "\"victim@outside.example\"@example.com", "ann@example.com",
+	    "ann@example.com", "envelope", "From" },
+	/* no login: the envelope sender */
+	{ "", "ann@example.com", "", "info@example.com", "info@example.com", "ann@example.com",
+	    "envelope", "From" },
 	{ "", "ann@example.com", "", "box@example.com", "box@example.com", "ann@example.com",
 	    "From", "From" },
-	{ "", "info@example.com", "", "info@example.com", "info@example.com",
-	    "info@example.com", "From", "" },
-	{ "", "bounce@example.net", "", "info@example.com", "info@example.com",
-	    "info@example.com", "From", "" },
-	{ "", "ann@example.com", "", "ann@stranger.example", "ann@example.com",
-	    "ann@example.com", "envelope", "From" },
+	{ "", "info@example.com", "", "info@example.com", "info@example.com", "info@example.com",
+	    "From", "" },
+	{ "", "bounce@example.net", "", "info@example.com", "info@example.com", "info@example.com",
+	    "From", "" },
+	{ "", "ann@example.com", "", "ann@stranger.example", "ann@example.com", "ann@example.com",
+	    "envelope", "From" },
 	{ "", "x@example.net", "x@example.net", "ann@example.com", "", "", "", "" },
 };
 
@@ -393,8 +380,7 @@ START_TEST(test_person)
 	struct identity identity;
 	const char *why = "";
 
-	ck_assert_msg(
-	    identity_sources_open(&settings, NULL, &sources, &why) == BASE_OK, "%s", why);
+	ck_assert_msg(identity_sources_open(&settings, NULL, &sources, &why) == BASE_OK, "%s", why);
 	unlink(path);
 	identity = person_find(&settings, &sources, arena, &persons[_i]);
 	ck_assert_str_eq(identity.actor, persons[_i].actor);
@@ -420,14 +406,14 @@ START_TEST(test_login_is_whole)
 		    "anna-maria@example.com", "anna-maria@example.com", false },
 		{ "anna-maria@example.com", "anna@example.com", "anna@example.com",
 		    "anna-maria@example.com", "anna-maria@example.com", false },
-		{ "anna", "anna-maria@example.com", "Anna-Maria@example.com",
-		    "anna@example.com", "anna@example.com", false },
+		{ "anna", "anna-maria@example.com", "Anna-Maria@example.com", "anna@example.com",
+		    "anna@example.com", false },
 		{ "anna", "x@strange.example", "Anna@example.com", "anna@example.com",
 		    "Anna@example.com", false },
 		{ "anna+news", "x@strange.example", "x@strange.example", "anna@example.com",
 		    "anna@example.com", false },
-		{ "77", "anna-maria@example.com", "anna@example.com",
-		    "anna-maria@example.com", "anna-maria@example.com", true },
+		{ "77", "anna-maria@example.com", "anna@example.com", "anna-maria@example.com",
+		    "anna-maria@example.com", true },
 		{ "", "anna-maria@example.com", "anna@example.com", "anna@example.com",
 		    "anna-maria@example.com", false },
 		{ "", "x@strange.example", "Anna-maria@example.com", "anna@example.com",
@@ -439,12 +425,13 @@ START_TEST(test_login_is_whole)
 		/* who may send as anna chooses nobody else to be written to */
 		{ "bob", "x@strange.example", "anna-maria@example.com", "bob@example.com",
 		    "anna@example.com", false },
-		{ "kim@else.example", "x@strange.example", "anna-maria@example.com", "anna@example.com",
-		    "anna@example.com", false },
+		{ "kim@else.example", "x@strange.example", "anna-maria@example.com",
+		    "anna@example.com", "anna@example.com", false },
 		{ "am", "x@strange.example", "anna@example.com", "anna-maria@example.com",
 		    "anna-maria@example.com", false },
 	};
-	static const char *anna[] = { "anna@example.com" }, *others[] = { "bob", "kim@else.example" };
+	static const char *anna[] = { "anna@example.com" },
+			  *others[] = { "bob", "kim@else.example" };
 	struct settings_delegate for_anna = { .addresses = anna,
 		.address_count = 1,
 		.logins = others,

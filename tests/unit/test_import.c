@@ -24,12 +24,12 @@
 /* --- logs -------------------------------------------------------------------------- */
 
 #define Q "Nov 23 10:00:0"
-#define BEGUN                                                                              \
-	Q "1 mx postfix/cleanup[9]: 4AB12C: message-id=<m1@x>\n" Q                         \
-	  "1 mx postfix/qmgr[8]: 4AB12C: from=<Anna@Example.com>, size=9, nrcpt=2 (queue " \
+#define BEGUN                                                                                      \
+	Q "1 mx postfix/cleanup[9]: 4AB12C: message-id=<m1@x>\n" Q                                 \
+	  "1 mx postfix/qmgr[8]: 4AB12C: from=<Anna@Example.com>, size=9, nrcpt=2 (queue "         \
 	  "active)\n"
-#define TO(who, status)                                                                    \
-	Q "2 mx postfix/smtp[7]: 4AB12C: to=<" who                                         \
+#define TO(who, status)                                                                            \
+	Q "2 mx postfix/smtp[7]: 4AB12C: to=<" who                                                 \
 	  ">, relay=r[1.2.3.4]:25, delay=1, dsn=2.0.0, status=" status "\n"
 #define REMOVED Q "3 mx postfix/qmgr[8]: 4AB12C: removed\n"
 #define S "Nov 23 10:00:01 mx sm-mta[77]: 5ANABC012345: "
@@ -47,13 +47,11 @@ static const struct {
 	{ BEGUN TO("b@x.org", "deferred (later)") TO("b@x.org", "sent (ok)") REMOVED,
 	    "anna@example.com b@x.org m1@x\n", 0 },
 	/* a list or alias as it was written to */
-	{ BEGUN Q
-	    "2 mx postfix/local[7]: 4AB12C: to=<c@x>, orig_to=<all@x.org>, relay=local, "
-	    "status=sent (ok)\n" REMOVED,
+	{ BEGUN Q "2 mx postfix/local[7]: 4AB12C: to=<c@x>, orig_to=<all@x.org>, relay=local, "
+		  "status=sent (ok)\n" REMOVED,
 	    "anna@example.com all@x.org m1@x\n", 0 },
 	/* bounces have no sender; what began before the log did is not known */
-	{ Q "1 mx postfix/qmgr[8]: 4AB12C: from=<>, size=9, nrcpt=1\n" TO("b@x", "sent")
-		REMOVED,
+	{ Q "1 mx postfix/qmgr[8]: 4AB12C: from=<>, size=9, nrcpt=1\n" TO("b@x", "sent") REMOVED,
 	    "", 0 },
 	{ TO("b@x", "sent") REMOVED, "", 0 },
 	/* a queue id that is used again is another mail */
@@ -79,11 +77,10 @@ static const struct {
 	    "to=<b@x>,<c@x>, delay=00:00:01, mailer=esmtp, stat=Sent (ok)\n" S
 	    "to=<d@x>, delay=00:00:01, stat=User unknown\n",
 	    "anna@x b@x,c@x m2@x\n", 0 },
-	{ S "from=<anna@x>, size=9, nrcpts=2, msgid=<m2@x>\n" S
-	    "to=<b@x>, stat=Sent (ok)\n" S "to=<c@x>, stat=Deferred: no route\n",
+	{ S "from=<anna@x>, size=9, nrcpts=2, msgid=<m2@x>\n" S "to=<b@x>, stat=Sent (ok)\n" S
+	    "to=<c@x>, stat=Deferred: no route\n",
 	    "", 0 },
-	{ S "from=<anna@x>, nrcpts=1, msgid=<m2@x>\n" S
-	    "to=<c@x>, stat=Deferred: no route\n" S
+	{ S "from=<anna@x>, nrcpts=1, msgid=<m2@x>\n" S "to=<c@x>, stat=Deferred: no route\n" S
 	    "to=<c@x>, ctladdr=<anna@x> (8/0), stat=Sent\n",
 	    "anna@x c@x m2@x\n", 0 },
 	/* other lines, and broken ones */
@@ -97,8 +94,8 @@ static const struct {
 };
 
 static enum base_result
-mail_print(void *context, struct base_arena *arena, struct mail_transaction *mail,
-    const char **why_r)
+mail_print(
+    void *context, struct base_arena *arena, struct mail_transaction *mail, const char **why_r)
 {
 	struct base_buffer *text = context;
 
@@ -174,8 +171,7 @@ START_TEST(log_goes_on_after_many_open)
 		char line[120];
 
 		snprintf(line, sizeof(line),
-		    "Nov 23 09:00:00 mx postfix/cleanup[9]: %07X: message-id=<r%u@x>\n",
-		    i + 1, i);
+		    "Nov 23 09:00:00 mx postfix/cleanup[9]: %07X: message-id=<r%u@x>\n", i + 1, i);
 		ck_assert_uint_eq(lines_take(taken.log, line), 0);
 	}
 	ck_assert_uint_eq(lines_take(taken.log, BEGUN TO("bob@x.org", "sent (250 ok)") REMOVED), 0);
@@ -213,8 +209,7 @@ END_TEST
 
 /* How many there were, without the addresses, which live for the call. */
 static enum base_result
-set_keep(void *context, struct base_arena *arena, struct mail_transaction *mail,
-    const char **why_r)
+set_keep(void *context, struct base_arena *arena, struct mail_transaction *mail, const char **why_r)
 {
 	(void)arena;
 	(void)why_r;
@@ -229,8 +224,7 @@ START_TEST(log_keeps_some_of_very_many)
 	static const struct {
 		int width; /* of the local part */
 		size_t least, most;
-	} cases[] = { { 12, MAIL_MAX_RECIPIENTS, MAIL_MAX_RECIPIENTS },
-		{ 60, 3000, 4000 } };
+	} cases[] = { { 12, MAIL_MAX_RECIPIENTS, MAIL_MAX_RECIPIENTS }, { 60, 3000, 4000 } };
 	struct base_arena *arena = base_arena_new(8u << 20);
 	struct mail_addresses set = { 0 };
 	struct replay_log *log = replay_log_new(arena, set_keep, &set);
@@ -257,8 +251,8 @@ START_TEST(log_keeps_some_of_very_many)
 END_TEST
 
 static enum base_result
-time_keep(void *context, struct base_arena *arena, struct mail_transaction *mail,
-    const char **why_r)
+time_keep(
+    void *context, struct base_arena *arena, struct mail_transaction *mail, const char **why_r)
 {
 	(void)arena;
 	(void)why_r;
@@ -278,8 +272,8 @@ stamp_time(struct base_arena *arena, int64_t until, const char *stamp)
 
 	replay_log_until(log, until);
 	for (size_t part = 0; part < sizeof(rests) / sizeof(*rests); part++) {
-		snprintf(line, sizeof(line), "%s mx postfix/qmgr[1]: ABCDEF: %s\n", stamp,
-		    rests[part]);
+		snprintf(
+		    line, sizeof(line), "%s mx postfix/qmgr[1]: ABCDEF: %s\n", stamp, rests[part]);
 		ck_assert_msg(lines_take(log, line) == 0, "%s", stamp);
 	}
 	replay_log_free(&log);
@@ -385,8 +379,8 @@ START_TEST(dates)
 		int64_t time = 0;
 		bool is_date = replay_date_parse(cases[i].text, &time);
 
-		ck_assert_msg(is_date == (cases[i].time != 0) && time == cases[i].time,
-		    "%s: %ld", cases[i].text, (long)time);
+		ck_assert_msg(is_date == (cases[i].time != 0) && time == cases[i].time, "%s: %ld",
+		    cases[i].text, (long)time);
 	}
 }
 END_TEST
@@ -429,8 +423,7 @@ batch_signal(void *context, int64_t done, int64_t total)
 static void
 settings_lists(struct settings *settings)
 {
-	static struct settings_list lists[] = { { .address = "staff@example.com",
-	    .members = 40 } };
+	static struct settings_list lists[] = { { .address = "staff@example.com", .members = 40 } };
 	static const char *domains[] = { "example.com" };
 
 	settings->lists = lists;
@@ -462,8 +455,7 @@ site_open(struct site *site, const char *name, int signal)
 	ck_assert_msg(memory_open(&options, &site->memory, &why) == BASE_OK, "%s", why);
 	import.key = site->key;
 	import.scorecard = site->scorecard;
-	ck_assert_int_eq(
-	    audience_directory_new(site->settings, &site->audience, &why), BASE_OK);
+	ck_assert_int_eq(audience_directory_new(site->settings, &site->audience, &why), BASE_OK);
 	import.audience = site->audience;
 	import.memory = site->memory;
 	site->import = replay_import_new(&import);
@@ -484,8 +476,8 @@ site_close(struct site *site)
 
 /* Imports one file into a site of this name; what was counted. */
 static struct replay_count
-import(const char *name, const char *file, enum replay_format format,
-    enum base_result expected, const char *expected_why)
+import(const char *name, const char *file, enum replay_format format, enum base_result expected,
+    const char *expected_why)
 {
 	struct replay_count count = { 0 };
 	struct site site;
@@ -494,12 +486,11 @@ import(const char *name, const char *file, enum replay_format format,
 
 	site_open(&site, name, -1);
 	snprintf(path, sizeof(path), "%s/%s", directory, file);
-	ck_assert_msg(
-	    replay_import_file(site.import, path, format, &why) == expected, "%s", why);
+	ck_assert_msg(replay_import_file(site.import, path, format, &why) == expected, "%s", why);
 	if (expected_why)
 		ck_assert_ptr_nonnull(strstr(why, expected_why));
 	if (replay_import_end(site.import, &count, &why) != BASE_OK)
-		ck_assert_uint_eq( /* it says that there was nothing to read */
+		ck_assert_uint_eq(/* it says that there was nothing to read */
 		    count.learned + count.known + count.skipped + count.malformed, 0);
 	if (expected == BASE_OK)
 		ck_assert_int_eq(site.done, site.total);
@@ -532,8 +523,8 @@ known(const char *name)
 	snprintf(path, sizeof(path), "%s/%s", directory, name);
 	ck_assert_int_eq(store_open(&options, STORE_MEMORY, &store, &why), BASE_OK);
 	for (int kind = STORE_PROFILE; kind <= STORE_NOTE; kind++)
-		ck_assert_int_eq(store_record_each(store, (enum store_record)kind,
-				     record_add, &sum, &why),
+		ck_assert_int_eq(
+		    store_record_each(store, (enum store_record)kind, record_add, &sum, &why),
 		    BASE_OK);
 	store_close(&store);
 	return sum;
@@ -653,8 +644,7 @@ START_TEST(files_of_all_kinds)
 	ck_assert_uint_eq(count.learned, 2);
 	ck_assert_uint_eq(count.malformed, 2);
 	ck_assert_uint_eq(count.skipped, 1);
-	snprintf(
-	    command, sizeof(command), "mkdir -p %s/md/cur %s/md/new", directory, directory);
+	snprintf(command, sizeof(command), "mkdir -p %s/md/cur %s/md/new", directory, directory);
 	ck_assert_int_eq(system(command), 0);
 	file = file_make("md/cur/1.x:2,S");
 	fprintf(file, "From: anna@example.com\nTo: b@x.org\nDate: %s\n\nhello\n", date);
@@ -798,8 +788,7 @@ maildir_make(const char *name)
 	time_t now = (time_t)base_now();
 	FILE *file;
 
-	snprintf(
-	    command, sizeof(command), "mkdir -p %s/md/cur %s/md/new", directory, directory);
+	snprintf(command, sizeof(command), "mkdir -p %s/md/cur %s/md/new", directory, directory);
 	ck_assert_int_eq(system(command), 0);
 	strftime(date, sizeof(date), "%d %b %Y %H:%M:%S +0000", gmtime(&now));
 	file = file_make(name);
@@ -878,8 +867,8 @@ static const struct {
 	{ REPLAY_MBOX, "rubbish", 0, OTHER, 1 },
 	{ REPLAY_MBOX, "", 0, NULL, 0 },
 	/* lines of an old Macintosh: all of it is one separator */
-	{ REPLAY_AUTO, "From anna@example.com Fri Nov 20 10:00:00 2026\rFrom: anna@example.com\r\r", 0,
-	    OTHER, 1 },
+	{ REPLAY_AUTO, "From anna@example.com Fri Nov 20 10:00:00 2026\rFrom: anna@example.com\r\r",
+	    0, OTHER, 1 },
 	{ REPLAY_AUTO, "From anna@example.com Fri Nov 20 10:00:00 2026\n", 0, OTHER, 1 },
 	{ REPLAY_MESSAGE, "rubbish", 0, OTHER, 1 },
 	{ REPLAY_MAILDIR, "rubbish", 0, "is no folder", 0 },
@@ -895,8 +884,8 @@ START_TEST(files_are_what_they_look_like)
 	file = file_make("file");
 	ck_assert_uint_eq(fwrite(kinds[_i].text, 1, length, file), length);
 	fclose(file);
-	count = import("kind.d", "file", kinds[_i].format,
-	    kinds[_i].why ? BASE_REFUSE : BASE_OK, kinds[_i].why);
+	count = import("kind.d", "file", kinds[_i].format, kinds[_i].why ? BASE_REFUSE : BASE_OK,
+	    kinds[_i].why);
 	ck_assert_uint_eq(count.learned, 0);
 	ck_assert_uint_eq(count.malformed, kinds[_i].malformed);
 	folder_remove(directory);
@@ -918,10 +907,8 @@ START_TEST(messages_and_long_lines_are_known)
 	    "To: b@example.com\nMessage-ID: <1@x>\n\nFrom here on\n",
 	    date);
 	fclose(file);
-	ck_assert_uint_eq(
-	    import("one.d", "one.eml", REPLAY_AUTO, BASE_OK, NULL).learned, 1);
-	ck_assert_uint_eq(
-	    import("one.d", "one.eml", REPLAY_MESSAGE, BASE_OK, NULL).known, 1);
+	ck_assert_uint_eq(import("one.d", "one.eml", REPLAY_AUTO, BASE_OK, NULL).learned, 1);
+	ck_assert_uint_eq(import("one.d", "one.eml", REPLAY_MESSAGE, BASE_OK, NULL).known, 1);
 	file = file_make("long");
 	fprintf(file, "%ld\tp0@example.com\tp1@example.com", (long)now);
 	for (int i = 2; i < 1000; i++)
@@ -941,8 +928,7 @@ START_TEST(maildir_has_one_progress)
 	char command[200];
 
 	folder_make(directory);
-	snprintf(
-	    command, sizeof(command), "mkdir -p %s/md/cur %s/md/new", directory, directory);
+	snprintf(command, sizeof(command), "mkdir -p %s/md/cur %s/md/new", directory, directory);
 	ck_assert_int_eq(system(command), 0);
 	strftime(date, sizeof(date), "%d %b %Y %H:%M:%S +0000", gmtime(&now));
 	for (int i = 0; i < 4000; i++) {
@@ -974,12 +960,11 @@ daemon_learn(const char *name, const char *message)
 
 	site_open(&site, name, -1);
 	ck_assert_int_eq(mail_transaction_sender(arena, mail, "<p1@example.com>"), BASE_OK);
-	ck_assert_int_eq(
-	    mail_transaction_recipient(arena, mail, "<p2@example.com>"), BASE_OK);
+	ck_assert_int_eq(mail_transaction_recipient(arena, mail, "<p2@example.com>"), BASE_OK);
 	ck_assert_int_eq(
 	    mail_transaction_message(arena, mail, message, strlen(message), &why), BASE_OK);
-	ck_assert_int_eq(memory_lesson(site.key, arena, "p1@example.com", mail, 0, 0.1,
-			     &lesson, &length, &why),
+	ck_assert_int_eq(
+	    memory_lesson(site.key, arena, "p1@example.com", mail, 0, 0.1, &lesson, &length, &why),
 	    BASE_OK);
 	ck_assert_int_eq(memory_learn(site.memory, lesson, length, &why), BASE_OK);
 	site_close(&site);
@@ -1031,8 +1016,8 @@ extended_write(enum replay_format format, const char *name)
 	}
 	file = file_make(name);
 	if (format == REPLAY_TSV)
-		fprintf(file, "%ld\tp1+news@example.com\tp2+a@example.com\tm1@x\t-\tsend\n",
-		    (long)now);
+		fprintf(
+		    file, "%ld\tp1+news@example.com\tp2+a@example.com\tm1@x\t-\tsend\n", (long)now);
 	else if (format == REPLAY_LOG)
 		fprintf(file,
 		    "%s mx postfix/cleanup[9]: 4AB12C: message-id=<m1@x>\n"
@@ -1057,8 +1042,7 @@ START_TEST(extensions_are_nobody_else)
 	folder_make(directory);
 	delimiter = "+";
 	file = file_make("plain");
-	fprintf(file, "%ld\tp1@example.com\tp2@example.com\tm1@x\t-\tsend\n",
-	    (long)base_now());
+	fprintf(file, "%ld\tp1@example.com\tp2@example.com\tm1@x\t-\tsend\n", (long)base_now());
 	fclose(file);
 	for (int format = REPLAY_AUTO + 1; format <= REPLAY_MESSAGE; format++) {
 		char name[40], state[50];
@@ -1069,8 +1053,7 @@ START_TEST(extensions_are_nobody_else)
 		count = import(state, name, (enum replay_format)format, BASE_OK, NULL);
 		ck_assert_msg(count.learned == 1 && count.malformed == 0, "%s: learned %zu",
 		    replay_format_str((enum replay_format)format), count.learned);
-		ck_assert_uint_eq(
-		    import(state, "plain", REPLAY_TSV, BASE_OK, NULL).known, 1);
+		ck_assert_uint_eq(import(state, "plain", REPLAY_TSV, BASE_OK, NULL).known, 1);
 	}
 	delimiter = "";
 	folder_remove(directory);
@@ -1093,11 +1076,10 @@ START_TEST(lists_count_as_their_people)
 		fprintf(file, "%ld\tp1@example.com\tstaff@example.com\t-\t-\tsend\n",
 		    (long)base_now() - week * 7 * 86400L);
 	fclose(file);
-	ck_assert_uint_eq(
-	    import("weekly.d", "weekly", REPLAY_TSV, BASE_OK, NULL).learned, 8);
+	ck_assert_uint_eq(import("weekly.d", "weekly", REPLAY_TSV, BASE_OK, NULL).learned, 8);
 	site_open(&site, "weekly.d", -1);
-	ck_assert_int_eq(memory_recall(site.memory, site.key, arena, "p1@example.com", mail,
-			     &recall, &why),
+	ck_assert_int_eq(
+	    memory_recall(site.memory, site.key, arena, "p1@example.com", mail, &recall, &why),
 	    BASE_OK);
 	ck_assert_uint_eq(recall.profile->largest, 40);
 	ck_assert_uint_eq(recall.profile->sent_count, 1);
@@ -1131,8 +1113,7 @@ main(void)
 	tcase_add_loop_test(files, mbox_without_empty_lines_is_read, 0, 4);
 	tcase_add_loop_test(
 	    files, mbox_text_begins_no_mail, 0, sizeof(separators) / sizeof(*separators));
-	tcase_add_loop_test(
-	    files, maildir_drafts_were_not_sent, 0, sizeof(flags) / sizeof(*flags));
+	tcase_add_loop_test(files, maildir_drafts_were_not_sent, 0, sizeof(flags) / sizeof(*flags));
 	tcase_add_test(files, maildir_takes_only_files);
 	tcase_add_loop_test(
 	    files, files_are_what_they_look_like, 0, sizeof(kinds) / sizeof(*kinds));

@@ -31,8 +31,7 @@ static const struct {
 	{ "base 0\nscale 20\nsignal audience_size rising\nunknown 0\n-inf..inf 0\n", NULL },
 	{ "scale 0\n", "card:1: scale takes one number above 0" },
 	{ "scale x\n", "card:1: scale takes one number above 0" },
-	{ "signal audience_size up\n",
-	    "card:1: \"up\" is neither rising, falling nor free" },
+	{ "signal audience_size up\n", "card:1: \"up\" is neither rising, falling nor free" },
 	{ "base 0\nbase 0\n", "card:2: a second base" },
 	{ "base 0\n2..3 1\n", "card:2: \"2..3\" stands outside a signal or pair" },
 	{ "base 0\nsignal nobody\n", "card:2: unknown signal \"nobody\"" },
@@ -53,8 +52,7 @@ static const struct {
 	{ "base 0\nsignal audience_size\n5..2 0\n", "card:3: range 5..2 is empty" },
 	{ "base 0\nsignal audience_size\n5-2 0\n",
 	    "card:3: \"5-2\" is no range such as 2..5 or unknown" },
-	{ "base 0\nsignal audience_size\nunknown x\n",
-	    "card:3: points \"x\" are not a number" },
+	{ "base 0\nsignal audience_size\nunknown x\n", "card:3: points \"x\" are not a number" },
 	{ "base 0\nsignal audience_size\nunknown 0\n-inf..inf 0\nsignal audience_size\n",
 	    "card:5: a second block of signal audience_size" },
 	{ "base 0\npair audience_size\n", "card:2: pair takes two names" },
@@ -95,8 +93,8 @@ START_TEST(scorecard_is_checked)
 {
 	struct judge_scorecard *card = NULL;
 	const char *why = "";
-	enum base_result result = judge_scorecard_parse(
-	    cards[_i].text, strlen(cards[_i].text), "card", &card, &why);
+	enum base_result result =
+	    judge_scorecard_parse(cards[_i].text, strlen(cards[_i].text), "card", &card, &why);
 
 	if (cards[_i].why) {
 		ck_assert_int_eq(result, BASE_REFUSE);
@@ -125,18 +123,17 @@ START_TEST(scorecard_reads_back)
 
 	base_buffer_init(&printed, 100000);
 	ck_assert_int_eq(
-	    judge_scorecard_parse(text, strlen(text), "card", &cards_read[0], &why),
-	    BASE_OK);
+	    judge_scorecard_parse(text, strlen(text), "card", &cards_read[0], &why), BASE_OK);
 	ck_assert_int_eq(judge_scorecard_print(cards_read[0], &printed, &why), BASE_OK);
-	ck_assert_msg(judge_scorecard_parse(base_buffer_text(&printed), printed.length,
-			  "printed", &cards_read[1], &why) == BASE_OK,
+	ck_assert_msg(judge_scorecard_parse(base_buffer_text(&printed), printed.length, "printed",
+			  &cards_read[1], &why) == BASE_OK,
 	    "%s", why);
 	ck_assert_double_eq(cards_read[0]->base, cards_read[1]->base);
 	ck_assert_double_eq(cards_read[0]->scale, cards_read[1]->scale);
 	ck_assert_mem_eq(
 	    cards_read[0]->blocks, cards_read[1]->blocks, sizeof(cards_read[0]->blocks));
-	ck_assert_mem_eq(&cards_read[0]->pairs[0].column_axis,
-	    &cards_read[1]->pairs[0].column_axis, sizeof(struct judge_axis));
+	ck_assert_mem_eq(&cards_read[0]->pairs[0].column_axis, &cards_read[1]->pairs[0].column_axis,
+	    sizeof(struct judge_axis));
 	ck_assert_mem_eq(cards_read[0]->pairs[0].points, cards_read[1]->pairs[0].points,
 	    2 * (JUDGE_MAX_RANGES + 1) * sizeof(double));
 	for (size_t i = 0; i < 2; i++)
@@ -197,11 +194,10 @@ START_TEST(arithmetic_is_by_hand)
 
 	history_begin(&history);
 	judge_scorecard_free(&history.card);
-	ck_assert_msg(judge_scorecard_parse(
-			  text, strlen(text), "card", &history.card, &why) == BASE_OK,
-	    "%s", why);
-	verdict =
-	    history_judge(&history, ME, history_people(history.arena, 1, 5), "a@x", "");
+	ck_assert_msg(
+	    judge_scorecard_parse(text, strlen(text), "card", &history.card, &why) == BASE_OK, "%s",
+	    why);
+	verdict = history_judge(&history, ME, history_people(history.arena, 1, 5), "a@x", "");
 	ck_assert_double_eq_tol(verdict.judged.points, 1.25, 1e-9);
 	ck_assert_double_eq_tol(verdict.judged.score, 0.777299861, 1e-9);
 	ck_assert_uint_eq(verdict.judged.reason_count, 2);
@@ -211,12 +207,10 @@ START_TEST(arithmetic_is_by_hand)
 	ck_assert_str_eq(verdict.judged.reasons[1].signal, "exact_before");
 
 	base_buffer_init(&explained, 10000);
-	facts = history_facts(&history,
-	    history_mail(&history, ME, history_people(history.arena, 1, 5), "a@x", ""));
-	ck_assert_int_eq(
-	    judge_explain(&facts, history.card, &explained, &why), BASE_OK);
-	ck_assert_ptr_nonnull(
-	    strstr(base_buffer_text(&explained), "+2.000  audience_size 5..inf"));
+	facts = history_facts(
+	    &history, history_mail(&history, ME, history_people(history.arena, 1, 5), "a@x", ""));
+	ck_assert_int_eq(judge_explain(&facts, history.card, &explained, &why), BASE_OK);
+	ck_assert_ptr_nonnull(strstr(base_buffer_text(&explained), "+2.000  audience_size 5..inf"));
 	ck_assert_ptr_nonnull(strstr(base_buffer_text(&explained),
 	    "-0.250  audience_size 5..inf with exact_before -inf..1"));
 	ck_assert_ptr_nonnull(strstr(base_buffer_text(&explained), "+1.250  sum"));
@@ -242,11 +236,10 @@ START_TEST(ties_are_told_by_name)
 
 	history_begin(&history);
 	judge_scorecard_free(&history.card);
-	ck_assert_msg(judge_scorecard_parse(
-			  text, strlen(text), "card", &history.card, &why) == BASE_OK,
-	    "%s", why);
-	verdict =
-	    history_judge(&history, ME, history_people(history.arena, 1, 5), "a@x", "");
+	ck_assert_msg(
+	    judge_scorecard_parse(text, strlen(text), "card", &history.card, &why) == BASE_OK, "%s",
+	    why);
+	verdict = history_judge(&history, ME, history_people(history.arena, 1, 5), "a@x", "");
 	ck_assert_uint_eq(verdict.judged.reason_count, 5);
 	for (size_t i = 0; i < 5; i++)
 		ck_assert_str_eq(verdict.judged.reasons[i].signal, order[i]);
@@ -284,13 +277,12 @@ START_TEST(body_can_add_in_pairs)
 
 	history_begin(&history);
 	judge_scorecard_free(&history.card);
-	ck_assert_msg(judge_scorecard_parse(
-			  text, strlen(text), "card", &history.card, &why) == BASE_OK,
-	    "%s", why);
-	verdict =
-	    history_judge(&history, ME, history_people(history.arena, 1, 12), "a@x", "");
-	ck_assert_double_eq_tol(
-	    log(verdict.judged.body_score / (1 - verdict.judged.body_score)), bodies[_i].points, 1e-9);
+	ck_assert_msg(
+	    judge_scorecard_parse(text, strlen(text), "card", &history.card, &why) == BASE_OK, "%s",
+	    why);
+	verdict = history_judge(&history, ME, history_people(history.arena, 1, 12), "a@x", "");
+	ck_assert_double_eq_tol(log(verdict.judged.body_score / (1 - verdict.judged.body_score)),
+	    bodies[_i].points, 1e-9);
 	history_end(&history);
 }
 END_TEST
@@ -362,11 +354,10 @@ START_TEST(judging_is_pure)
 
 	history_begin(&history);
 	history_teach(&history, 25);
-	first =
-	    history_judge(&history, ME, history_people(history.arena, 1, 30), "r@x", "");
+	first = history_judge(&history, ME, history_people(history.arena, 1, 30), "r@x", "");
 	for (int i = 0; i < 20; i++) {
-		struct history_verdict again = history_judge(
-		    &history, ME, history_people(history.arena, 1, 30), "r@x", "");
+		struct history_verdict again =
+		    history_judge(&history, ME, history_people(history.arena, 1, 30), "r@x", "");
 
 		ck_assert(again.judged.score == first.judged.score && again.action == first.action);
 		ck_assert_uint_eq(again.judged.reason_count, first.judged.reason_count);
@@ -394,8 +385,7 @@ START_TEST(new_site_stops_only_what_is_clear)
 		history.policy.threshold = odds / (1 + odds);
 		history.policy.tag_threshold = 2;
 		verdict = history_decide(&history, &facts);
-		ck_assert_int_eq(
-		    verdict.action, times < 5 ? SETTINGS_PASS : SETTINGS_CONFIRM);
+		ck_assert_int_eq(verdict.action, times < 5 ? SETTINGS_PASS : SETTINGS_CONFIRM);
 		if (times == 4)
 			times = 5; /* not at the very edge, where rounding decides */
 	}
@@ -439,8 +429,7 @@ signal_history(struct history *history)
 	/* p0 writes to a team of six, twice; p20 writes to a large group with p0 in it. */
 	history_send(history, ME, history_people(history->arena, 10, 6), "t1@x", "");
 	history_send(history, ME, history_people(history->arena, 10, 6), "t2@x", "");
-	history_send(
-	    history, "p20@example.com", history_people(history->arena, 0, 20), "g1@x", "");
+	history_send(history, "p20@example.com", history_people(history->arena, 0, 20), "g1@x", "");
 	history_send(history, "p19@example.com",
 	    "p20@example.com,p0@example.com,p1@example.com,p2@example.com,p3@example.com,"
 	    "p4@example.com,p5@example.com,p6@example.com,p7@example.com,p8@example.com,"
@@ -453,29 +442,29 @@ signal_history(struct history *history)
 }
 
 #define UNKNOWN NAN
-#define TEAM                                                                               \
-	"p10@example.com,p11@example.com,p12@example.com,p13@example.com,p14@example.com," \
+#define TEAM                                                                                       \
+	"p10@example.com,p11@example.com,p12@example.com,p13@example.com,p14@example.com,"         \
 	"p15@example.com"
-#define GROUP                                                                              \
-	"p1@example.com,p2@example.com,p3@example.com,p4@example.com,p5@example.com,"      \
-	"p6@example.com,p7@example.com,p8@example.com,p9@example.com," TEAM                \
+#define GROUP                                                                                      \
+	"p1@example.com,p2@example.com,p3@example.com,p4@example.com,p5@example.com,"              \
+	"p6@example.com,p7@example.com,p8@example.com,p9@example.com," TEAM                        \
 	",p16@example.com,p17@example.com,p18@example.com,p19@example.com,p20@example.com"
 /* GROUP and two people whose addresses are names. */
 #define NAMED GROUP ",anna.miller@example.com,bob2@example.com"
 /* GROUP without its last author, and without more. */
-#define LIST                                                                               \
-	"p1@example.com,p2@example.com,p3@example.com,p4@example.com,p5@example.com,"      \
-	"p6@example.com,p7@example.com,p8@example.com,p9@example.com," TEAM                \
+#define LIST                                                                                       \
+	"p1@example.com,p2@example.com,p3@example.com,p4@example.com,p5@example.com,"              \
+	"p6@example.com,p7@example.com,p8@example.com,p9@example.com," TEAM                        \
 	",p16@example.com,p17@example.com,p18@example.com,p20@example.com"
-#define REST                                                                               \
-	"p5@example.com,p6@example.com,p7@example.com,p8@example.com,p9@example.com," TEAM \
+#define REST                                                                                       \
+	"p5@example.com,p6@example.com,p7@example.com,p8@example.com,p9@example.com," TEAM         \
 	",p16@example.com,p17@example.com,p18@example.com,p20@example.com"
 /* p1's group: p0 answered p1 alone, five times. */
-#define SEVEN                                                                              \
-	"p1@example.com,p2@example.com,p3@example.com,p4@example.com,p5@example.com,"      \
+#define SEVEN                                                                                      \
+	"p1@example.com,p2@example.com,p3@example.com,p4@example.com,p5@example.com,"              \
 	"p6@example.com,p7@example.com"
-#define MANY                                                                               \
-	GROUP ",q1@example.com,q2@example.com,q3@example.com,q4@example.com,"              \
+#define MANY                                                                                       \
+	GROUP ",q1@example.com,q2@example.com,q3@example.com,q4@example.com,"                      \
 	      "q5@example.com,q6@example.com,q7@example.com"
 #define STRANGERS "s1@else.org,s2@else.org,s3@else.org,s4@else.org"
 
@@ -499,8 +488,7 @@ static const struct {
 	{ "never_written_share", STRANGERS, "", 1, 1, NULL },
 	{ "never_written_count", STRANGERS ",p1@example.com", "", 4, 4, NULL },
 	{ "stranger_share", STRANGERS ",p20@example.com", "", 0.8, 0.8, NULL },
-	{ "familiarity", TEAM, "", 0.9, 1, NULL },
-	{ "familiarity", STRANGERS, "", 0, 0, NULL },
+	{ "familiarity", TEAM, "", 0.9, 1, NULL }, { "familiarity", STRANGERS, "", 0, 0, NULL },
 	{ "covered_by_one", TEAM ",p1@example.com,p2@example.com", "", 0.75, 0.75, NULL },
 	{ "closest_sent", TEAM, "", 1, 1, NULL },
 	{ "closest_sent", TEAM ",s1@else.org,s2@else.org", "", 0.75, 0.75, NULL },
@@ -508,18 +496,14 @@ static const struct {
 	{ "exact_before", TEAM ",s1@else.org", "", 0, 0, NULL },
 	{ "cohesion", STRANGERS ",p1@example.com", "", 0, 0, "" },
 	{ "cohesion", TEAM, "", 1, 1, "" }, { "group_voices", GROUP, "", 2, 2, "" },
-	{ "received_as", STRANGERS, "", UNKNOWN, 0, "" },
-	{ "received_as", TEAM, "", 0, 0, "" },
+	{ "received_as", STRANGERS, "", UNKNOWN, 0, "" }, { "received_as", TEAM, "", 0, 0, "" },
 	{ "received_as", REST ",s1@else.org,s2@else.org", "", 1, 1, "" },
 	{ "received_as", LIST, "", 2, 2, "" }, { "received_as", REST, "g1@x", 3, 3, "" },
 	{ "received_as", GROUP, "g1@x", 4, 4, "" }, { "received_as", GROUP, "", 4, 4, "" },
 	{ "group_turns", GROUP, "g1@x", 1, 1, "" }, { "group_turns", SEVEN, "", 0, 0, "" },
-	{ "group_turns", TEAM, "", UNKNOWN, 0, "" },
-	{ "group_answered", SEVEN, "", 0, 0, "" },
-	{ "group_answered", TEAM, "", UNKNOWN, 0, "" },
-	{ "group_declined", SEVEN, "", 5, 25, "" },
-	{ "group_declined", GROUP, "", 0, 0, "" },
-	{ "reply_kind", STRANGERS, "", 0, 0, "" },
+	{ "group_turns", TEAM, "", UNKNOWN, 0, "" }, { "group_answered", SEVEN, "", 0, 0, "" },
+	{ "group_answered", TEAM, "", UNKNOWN, 0, "" }, { "group_declined", SEVEN, "", 5, 25, "" },
+	{ "group_declined", GROUP, "", 0, 0, "" }, { "reply_kind", STRANGERS, "", 0, 0, "" },
 	{ "reply_kind", "p20@example.com", "g1@x", 2, 2, "p20@example.com" },
 	{ "reply_kind", GROUP, "g1@x", 3, 3, "p20@example.com" },
 	{ "reply_kind", "p20@example.com", "", 2, 2, "p20@example.com" },
@@ -564,16 +548,14 @@ START_TEST(signal_values)
 
 	history_begin(&history);
 	signal_history(&history);
-	facts = history_facts(&history, history_mail(&history, ME, signals[_i].recipients,
-					    "now@x", signals[_i].parent));
+	facts = history_facts(&history,
+	    history_mail(&history, ME, signals[_i].recipients, "now@x", signals[_i].parent));
 	measure = signal_measure(&history, signals[_i].signal, &facts);
 	if (isnan(signals[_i].low)) {
-		ck_assert_msg(
-		    !measure.is_known, "%s is %f", signals[_i].signal, measure.value);
+		ck_assert_msg(!measure.is_known, "%s is %f", signals[_i].signal, measure.value);
 	} else {
 		ck_assert_msg(measure.is_known, "%s is unknown", signals[_i].signal);
-		ck_assert_msg(
-		    measure.value >= signals[_i].low && measure.value <= signals[_i].high,
+		ck_assert_msg(measure.value >= signals[_i].low && measure.value <= signals[_i].high,
 		    "%s is %f", signals[_i].signal, measure.value);
 		if (signals[_i].person)
 			ck_assert_str_eq(measure.person, signals[_i].person);
@@ -627,18 +609,17 @@ START_TEST(lists_count_their_people)
 	history_teach(&history, 25);
 	history.people = 40;
 	history_send(&history, "p9@example.com", "all@example.com", "a1@x", "");
-	history_send(&history, "p9@example.com",
-	    "p7@example.com,p8@example.com,all@example.com", "a3@x", "");
-	facts = history_facts(&history,
-	    history_mail(&history, ME, "p9@example.com,all@example.com", "a2@x", "a1@x"));
+	history_send(&history, "p9@example.com", "p7@example.com,p8@example.com,all@example.com",
+	    "a3@x", "");
+	facts = history_facts(
+	    &history, history_mail(&history, ME, "p9@example.com,all@example.com", "a2@x", "a1@x"));
 	ck_assert_double_eq(signal_measure(&history, "audience_size", &facts).value, 40);
 	ck_assert_double_gt(signal_measure(&history, "size_for_sender", &facts).value, 5);
 	ck_assert_double_gt(signal_measure(&history, "size_vs_max", &facts).value, 5);
 	ck_assert_double_gt(signal_measure(&history, "never_written_count", &facts).value, 15);
 	/* who answers the list answers everybody */
 	ck_assert_double_eq(signal_measure(&history, "reply_kind", &facts).value, 3);
-	verdict =
-	    history_judge(&history, ME, "p9@example.com,all@example.com", "a2@x", "a1@x");
+	verdict = history_judge(&history, ME, "p9@example.com,all@example.com", "a2@x", "a1@x");
 	ck_assert_msg(verdict.action == SETTINGS_CONFIRM, "score %f", verdict.judged.score);
 	/* at a site that is no longer new */
 	history.policy.learning.new_site_odds = 1;
@@ -646,8 +627,8 @@ START_TEST(lists_count_their_people)
 	ck_assert_msg(verdict.action == SETTINGS_CONFIRM, "score %f", verdict.judged.score);
 	/* who leaves the list out does not answer everybody */
 	facts = history_facts(
-	    &history, history_mail(&history, ME,
-			  "p7@example.com,p8@example.com,p9@example.com", "a4@x", "a3@x"));
+	    &history, history_mail(&history, ME, "p7@example.com,p8@example.com,p9@example.com",
+			  "a4@x", "a3@x"));
 	audience = (struct audience){ .people = 3 };
 	facts.audience = &audience;
 	ck_assert_double_eq(signal_measure(&history, "reply_kind", &facts).value, 2);
@@ -657,8 +638,7 @@ START_TEST(lists_count_their_people)
 		history.now += 7 * 86400;
 		history_send(&history, ME, "all@example.com", "", "");
 	}
-	facts =
-	    history_facts(&history, history_mail(&history, ME, "all@example.com", "", ""));
+	facts = history_facts(&history, history_mail(&history, ME, "all@example.com", "", ""));
 	ck_assert_double_lt(signal_measure(&history, "size_for_sender", &facts).value, 2.5);
 	ck_assert_double_eq(signal_measure(&history, "size_vs_max", &facts).value, 1);
 	ck_assert_uint_eq(facts.recall->profile->largest, 40);
@@ -667,8 +647,8 @@ START_TEST(lists_count_their_people)
 	ck_assert_msg(verdict.action == SETTINGS_PASS, "score %f", verdict.judged.score);
 
 	/* members of lists who are recipients too are one person each */
-	facts = history_facts(
-	    &history, history_mail(&history, ME, TEAM ",all@example.com", "", ""));
+	facts =
+	    history_facts(&history, history_mail(&history, ME, TEAM ",all@example.com", "", ""));
 	audience = (struct audience){ .people = 3, .lists = 1 };
 	facts.audience = &audience;
 	ck_assert_double_eq(signal_measure(&history, "audience_size", &facts).value, 3);
@@ -681,8 +661,7 @@ START_TEST(lists_count_their_people)
 
 		audience.kind = (enum audience_kind)kind;
 		base_buffer_init(&text, 200);
-		ck_assert_int_eq(
-		    judge_view_make(&facts, history.arena, &view, &why), BASE_OK);
+		ck_assert_int_eq(judge_view_make(&facts, history.arena, &view, &why), BASE_OK);
 		judge_say_audience_size(&view, 3, &text);
 		ck_assert_str_eq(base_buffer_text(&text), said[kind]);
 		base_buffer_free(&text);
@@ -703,41 +682,33 @@ static const struct {
 	double value;
 	const char *person;
 } texts[] = {
-	{ "reached_by_bcc", "p20@example.com," STRANGERS, "bcc@x", NULL, 1,
-	    "p20@example.com" },
-	{ "reached_by_bcc", "p20@example.com," STRANGERS, "open@x", NULL, 0,
-	    "p20@example.com" },
+	{ "reached_by_bcc", "p20@example.com," STRANGERS, "bcc@x", NULL, 1, "p20@example.com" },
+	{ "reached_by_bcc", "p20@example.com," STRANGERS, "open@x", NULL, 0, "p20@example.com" },
 	{ "reached_by_bcc", "p20@example.com", "bcc@x", NULL, UNKNOWN, "" },
-	{ "reached_as", "p20@example.com," STRANGERS, "open@x", NULL, 0,
-	    "p20@example.com" },
-	{ "reached_as", "p20@example.com," STRANGERS, "copy@x", NULL, 1,
-	    "p20@example.com" },
-	{ "reached_as", "p20@example.com," STRANGERS, "list@x", NULL, 2,
-	    "p20@example.com" },
+	{ "reached_as", "p20@example.com," STRANGERS, "open@x", NULL, 0, "p20@example.com" },
+	{ "reached_as", "p20@example.com," STRANGERS, "copy@x", NULL, 1, "p20@example.com" },
+	{ "reached_as", "p20@example.com," STRANGERS, "list@x", NULL, 2, "p20@example.com" },
 	{ "reached_as", "p20@example.com," STRANGERS, "bcc@x", NULL, UNKNOWN, "" },
 	{ "reached_as", "p20@example.com", "copy@x", NULL, UNKNOWN, "" },
-	{ "outside_domains", "p1@example.com,a@one.org,b@one.org,c@two.org", "", NULL, 2,
-	    "" },
+	{ "outside_domains", "p1@example.com,a@one.org,b@one.org,c@two.org", "", NULL, 2, "" },
 	{ "outsider_joins", "p1@example.com,a@one.org", "in@x", NULL, 1, "a@one.org" },
 	{ "outsider_joins", "p1@example.com", "in@x", NULL, 0, "" },
 	{ "outsider_joins", "p1@example.com,a@one.org", "open@x", NULL, UNKNOWN, "" },
 	{ "outside_domain_first", "p1@example.com,a@new.org", "", NULL, 2, "a@new.org" },
 	{ "outside_domain_first", "a@new.org", "", NULL, 1, "a@new.org" },
-	{ "outside_domain_first", "p1@example.com,john.smith@else.org,a@new.org", "", NULL,
-	    1, "a@new.org" },
+	{ "outside_domain_first", "p1@example.com,john.smith@else.org,a@new.org", "", NULL, 1,
+	    "a@new.org" },
 	{ "outside_domain_first", "p1@example.com,x@else.org", "", NULL, 0, "" },
 	{ "outside_domain_first", "p1@example.com,x@mail.example.com", "", NULL, 0, "" },
 	{ "outside_domain_first", "p1@example.com,x@notexample.com", "", NULL, 2,
 	    "x@notexample.com" },
-	{ "look_alike_domain", "p1@example.com,a@exmaple.com", "", NULL, 1,
-	    "a@exmaple.com" },
+	{ "look_alike_domain", "p1@example.com,a@exmaple.com", "", NULL, 1, "a@exmaple.com" },
 	{ "look_alike_domain", "p1@example.com,a@example.org", "", NULL, 0, "" },
 	{ "look_alike_domain", "p1@example.com,p2@example.com", "", NULL, 0, "" },
 	{ "look_alike_contact", "jon.smith@else.org", "", NULL, 1, "jon.smith@else.org" },
 	{ "look_alike_contact", "jhon.smith@else.org", "", NULL, 1, "jhon.smith@else.org" },
 	{ "look_alike_contact", "john.smyth@else.org", "", NULL, 1, "john.smyth@else.org" },
-	{ "look_alike_contact", "johnn.smith@else.org", "", NULL, 1,
-	    "johnn.smith@else.org" },
+	{ "look_alike_contact", "johnn.smith@else.org", "", NULL, 1, "johnn.smith@else.org" },
 	{ "look_alike_contact", "jhon.simth@else.org", "", NULL, 1, "jhon.simth@else.org" },
 	{ "look_alike_contact", "p1@example.com,john.ssmiith@else.org", "", NULL, 1,
 	    "john.ssmiith@else.org" },
@@ -800,14 +771,14 @@ static const struct {
 	    "a b\r\nOn 5 May 2025 at 10:00, Jo Miller <p1@example.com>\r\nwrote:\r\n\r\n> "
 	    "Cake\r\nc\r\n",
 	    3, "" },
-	{ "brief_answer", MANY, "many@x", "Thanks, Jo!\nAm 5. Mai schrieb Jo:\n> Cake\nc\n",
-	    3, "" },
+	{ "brief_answer", MANY, "many@x", "Thanks, Jo!\nAm 5. Mai schrieb Jo:\n> Cake\nc\n", 3,
+	    "" },
 	{ "brief_answer", MANY, "many@x", "On Monday I come\nJo wrote:\n> Cake\n", 4, "" },
 	{ "brief_answer", MANY, "many@x",
 	    "a:\nb\n________________________________\nFrom: Jo\n\nCake\n", 2, "" },
 	{ "brief_answer", MANY, "many@x", "a\n_______\nb\n", 3, "" },
-	{ "brief_answer", MANY, "many@x",
-	    "a:\nb\n-----Original Message-----\nFrom: Jo\n\nCake\n", 2, "" },
+	{ "brief_answer", MANY, "many@x", "a:\nb\n-----Original Message-----\nFrom: Jo\n\nCake\n",
+	    2, "" },
 	{ "brief_answer", MANY, "many@x", "a:", 1, "" },
 	{ "brief_answer", MANY, "many@x", QUOTED_50 "a b\n", 2, "" },
 	{ "regular_mailing", TEAM, "", NULL, UNKNOWN, "" },
@@ -980,8 +951,7 @@ START_TEST(look_alike_name)
 		    (struct mail_name){ .address = "ann@else.org", .name = "Ann Smith" };
 		history_learn(&history, ME, mail);
 		mail = history_mail(&history, ME,
-		    base_arena_printf(history.arena, "p1@example.com,%s", rows[i].address),
-		    "", "");
+		    base_arena_printf(history.arena, "p1@example.com,%s", rows[i].address), "", "");
 		facts = history_facts(&history, mail);
 		ck_assert(!signal_measure(&history, "look_alike_name", &facts).is_known);
 		mail->to = mail->recipients;
@@ -993,8 +963,7 @@ START_TEST(look_alike_name)
 		ck_assert_double_eq(measure.value, rows[i].value);
 		ck_assert_double_eq(measure.points, rows[i].value * 25);
 		ck_assert_str_eq(measure.person, rows[i].value > 0 ? rows[i].address : "");
-		ck_assert_int_eq(
-		    judge_view_make(&facts, history.arena, &view, &why), BASE_OK);
+		ck_assert_int_eq(judge_view_make(&facts, history.arena, &view, &why), BASE_OK);
 		base_buffer_init(&text, 600);
 		judge_say_look_alike_name(&view, measure.value, &text);
 		ck_assert_str_eq(base_buffer_text(&text), rows[i].text);
@@ -1016,13 +985,11 @@ START_TEST(a_first_domain_needs_a_habit)
 		mail = history_mail(&history, ME, "p1@example.com,a@new.org", "now@x", "");
 		mail->to = mail->recipients;
 		facts = history_facts(&history, mail);
-		ck_assert(
-		    !signal_measure(&history, "outside_domain_first", &facts).is_known);
+		ck_assert(!signal_measure(&history, "outside_domain_first", &facts).is_known);
 		history_send(&history, ME, "p1@example.com", "", "");
 	}
 	facts = history_facts(&history, mail);
-	ck_assert_double_eq(
-	    signal_measure(&history, "outside_domain_first", &facts).value, 2);
+	ck_assert_double_eq(signal_measure(&history, "outside_domain_first", &facts).value, 2);
 	history_end(&history);
 }
 END_TEST
@@ -1126,10 +1093,10 @@ START_TEST(list_leaves_a_mark_by_author)
 	struct judge_facts facts;
 
 	history_begin(&history);
-	history_send(&history, "boss@example.com",
-	    "p0@example.com,chair@example.com," LIST, "list@x", "");
-	history_send(&history, "chair@example.com",
-	    "p0@example.com,boss@example.com," LIST, "again@x", "");
+	history_send(
+	    &history, "boss@example.com", "p0@example.com,chair@example.com," LIST, "list@x", "");
+	history_send(
+	    &history, "chair@example.com", "p0@example.com,boss@example.com," LIST, "again@x", "");
 	history.now += 60 * 86400;
 	heard_push_out(&history);
 	facts = history_facts(
@@ -1187,9 +1154,8 @@ START_TEST(a_guess_is_no_answer_to_all)
 	history_begin(&history);
 	history_send(&history, "boss@example.com", ME "," SEVEN, "list@x", "");
 	heard_push_out(&history);
-	facts = history_facts(
-	    &history, history_mail(&history, ME, "boss@example.com," TEAM "," STRANGERS,
-			  "now@x", ""));
+	facts = history_facts(&history,
+	    history_mail(&history, ME, "boss@example.com," TEAM "," STRANGERS, "now@x", ""));
 	measure = signal_measure(&history, "reply_kind", &facts);
 	ck_assert_double_eq(measure.value, 2);
 	ck_assert_str_eq(measure.person, "");
@@ -1205,8 +1171,8 @@ START_TEST(first_reason_names_the_stranger)
 
 	history_begin(&history);
 	history_teach(&history, 25);
-	verdict = history_judge(&history, ME,
-	    "p1@example.com,p2@example.com,s1@else.org,p3@example.com", "r@x", "");
+	verdict = history_judge(
+	    &history, ME, "p1@example.com,p2@example.com,s1@else.org,p3@example.com", "r@x", "");
 	ck_assert_uint_gt(verdict.judged.reason_count, 0);
 	ck_assert_str_eq(verdict.judged.reasons[0].person, "s1@else.org");
 	history_end(&history);
@@ -1223,8 +1189,8 @@ START_TEST(site_score_raises_the_tag)
 
 	history_begin(&history);
 	history_teach(&history, 25);
-	facts = history_facts(&history,
-	    history_mail(&history, ME, history_people(history.arena, 100, 6), "r@x", ""));
+	facts = history_facts(
+	    &history, history_mail(&history, ME, history_people(history.arena, 100, 6), "r@x", ""));
 	recall = (struct memory_recall *)facts.recall;
 	history.policy.threshold = 1;
 	history.policy.tag_threshold = 0;
@@ -1278,8 +1244,7 @@ regular_gate(struct history *history, const char *recipients, const char *parent
 	struct policy_gates gates;
 	const char *why = "";
 
-	ck_assert_int_eq(
-	    judge_score(&facts, history->card, history->arena, &score, &why), BASE_OK);
+	ck_assert_int_eq(judge_score(&facts, history->card, history->arena, &score, &why), BASE_OK);
 	score.score = 1;
 	ck_assert_int_eq(policy_gates_pass(&asked, &rule, &score, &gates),
 	    gates.hold == POLICY_GATE_NONE ? SETTINGS_CONFIRM : SETTINGS_TAG);
@@ -1300,16 +1265,15 @@ START_TEST(friday_newsletter_passes)
 	begin = history.now;
 	for (unsigned week = 0; week < 4; week++) {
 		history.now = begin + week * 7 * 86400;
-		ck_assert_int_eq(regular_gate(&history,
-				     history_people(history.arena, 100 + week, 20), ""),
+		ck_assert_int_eq(
+		    regular_gate(&history, history_people(history.arena, 100 + week, 20), ""),
 		    week < 3 ? POLICY_GATE_NONE : POLICY_GATE_REGULAR);
-		history_send(
-		    &history, ME, history_people(history.arena, 100 + week, 20), "", "");
+		history_send(&history, ME, history_people(history.arena, 100 + week, 20), "", "");
 		for (unsigned other = 0; other < week; other++) {
 			history.now += (1 + week) * 30000;
 			history_send(&history, ME,
-			    history_people(history.arena, 500 + 30 * week + 90 * other, 20),
-			    "", "");
+			    history_people(history.arena, 500 + 30 * week + 90 * other, 20), "",
+			    "");
 		}
 	}
 	history.now = begin + 3 * 7 * 86400;
@@ -1318,15 +1282,14 @@ START_TEST(friday_newsletter_passes)
 	history.now += 4 * 86400; /* a Tuesday */
 	ck_assert_int_eq(regular_gate(&history, readers, ""), POLICY_GATE_NONE);
 	ck_assert_int_eq(regular_gate(&history, twice, ""), POLICY_GATE_NONE);
-	ck_assert_int_eq(regular_gate(&history, history_people(history.arena, 103, 20), ""),
-	    POLICY_GATE_NONE);
+	ck_assert_int_eq(
+	    regular_gate(&history, history_people(history.arena, 103, 20), ""), POLICY_GATE_NONE);
 	history.now += 3 * 86400;
 	ck_assert_int_eq(regular_gate(&history, readers, ""), POLICY_GATE_REGULAR);
 	ck_assert_int_eq(regular_gate(&history, twice, ""), POLICY_GATE_NONE);
 	/* nor is it the newsletter when it answers one of the readers and all others */
 	history_send(&history, "p104@example.com",
-	    base_arena_printf(
-		history.arena, "%s," ME, history_people(history.arena, 105, 19)),
+	    base_arena_printf(history.arena, "%s," ME, history_people(history.arena, 105, 19)),
 	    "theirs@x", "");
 	ck_assert_int_eq(regular_gate(&history, readers, "theirs@x"), POLICY_GATE_NONE);
 	history_end(&history);
@@ -1355,10 +1318,10 @@ START_TEST(regular_size_class_passes)
 	history.now += 4 * 86400;
 	ck_assert_int_eq(regular_gate(&history, people, ""), POLICY_GATE_REGULAR);
 	/* of another size; to a group that only others write to; an answer to everybody */
-	ck_assert_int_eq(regular_gate(&history, history_people(history.arena, 500, 40), ""),
-	    POLICY_GATE_NONE);
-	ck_assert_int_eq(regular_gate(&history, history_people(history.arena, 800, 18), ""),
-	    POLICY_GATE_NONE);
+	ck_assert_int_eq(
+	    regular_gate(&history, history_people(history.arena, 500, 40), ""), POLICY_GATE_NONE);
+	ck_assert_int_eq(
+	    regular_gate(&history, history_people(history.arena, 800, 18), ""), POLICY_GATE_NONE);
 	people = base_arena_printf(
 	    history.arena, "%s,boss@example.com", history_people(history.arena, 800, 18));
 	ck_assert_int_eq(regular_gate(&history, people, "theirs@x"), POLICY_GATE_NONE);
@@ -1396,8 +1359,7 @@ START_TEST(body_is_wanted_when_it_matters)
 	verdict = history_decide(&history, &facts);
 	ck_assert_int_eq(verdict.action, SETTINGS_CONFIRM);
 	ck_assert(!verdict.wants_body);
-	facts = history_facts(
-	    &history, history_mail(&history, ME, "p1@example.com", "now@x", ""));
+	facts = history_facts(&history, history_mail(&history, ME, "p1@example.com", "now@x", ""));
 	verdict = history_decide(&history, &facts);
 	ck_assert(!verdict.wants_body);
 	history_end(&history);
@@ -1441,8 +1403,8 @@ static const struct {
 	    ": 1 people in -inf..inf, +1.00" },
 	{ "size_for_sender", ME, "p1@example.com,p2@example.com", "",
 	    "This goes to 2 people; most of your mails go to fewer.", NULL },
-	{ "size_for_sender", ME, GROUP, "",
-	    "You usually write to 1-4 people; this goes to 20.", NULL },
+	{ "size_for_sender", ME, GROUP, "", "You usually write to 1-4 people; this goes to 20.",
+	    NULL },
 	{ "size_for_sender", ALICE, "p1@example.com", "",
 	    "You are new here: how many people you usually write to is not known yet; this "
 	    "goes to 1.",
@@ -1453,24 +1415,21 @@ static const struct {
 	    "This goes to 1 person; none of your mails so far went to more.",
 	    ": 1 times in -inf..inf, +1.00" },
 	{ "size_vs_max", ME, GROUP, "",
-	    "The most people you have ever written to at once is 6; this goes to 20.",
-	    NULL },
+	    "The most people you have ever written to at once is 6; this goes to 20.", NULL },
 	{ "size_vs_max", ME, "p1@example.com,p2@example.com,p3@example.com", "",
 	    "The largest of your mails so far went to 6 people; this goes to 3.",
 	    ": 0.5 times in -inf..inf, +1.00" },
 	{ "size_class_first", ME, GROUP, "",
 	    "You have never written to as many as 20 people before.",
 	    ": 2 kind in -inf..inf, +1.00" },
-	{ "size_class_first", ME, TEAM, "",
-	    "You have written to about as many as 6 people before.", NULL },
-	{ "never_written_share", ME, TEAM, "",
-	    "You have written before to all of these 6 people.",
+	{ "size_class_first", ME, TEAM, "", "You have written to about as many as 6 people before.",
+	    NULL },
+	{ "never_written_share", ME, TEAM, "", "You have written before to all of these 6 people.",
 	    ": 0 share in -inf..inf, +1.00" },
 	{ "never_written_share", ME, STRANGERS, "",
 	    "You have never written to any of these 4 people.", NULL },
 	{ "never_written_share", ME, STRANGERS ",p1@example.com", "",
-	    "You have never written to 4 of these 5 people.",
-	    ": 0.8 share in -inf..inf, +1.00" },
+	    "You have never written to 4 of these 5 people.", ": 0.8 share in -inf..inf, +1.00" },
 	{ "stranger_share", ME, TEAM ",p20@example.com", "",
 	    "You have written to or heard from all of these 7 people.", NULL },
 	{ "stranger_share", ALICE, STRANGERS, "",
@@ -1492,29 +1451,25 @@ static const struct {
 	{ "closest_sent", ME, STRANGERS ",p10@example.com", "",
 	    "You have not written to a group like these 5 people.", NULL },
 	{ "closest_sent", ME, TEAM ",s1@else.org", "",
-	    "You have written to a group like these 7 people, but not to quite the same.",
-	    NULL },
-	{ "closest_sent", ME, TEAM, "", "You have written to these 6 people before.",
-	    NULL },
-	{ "exact_before", ME, TEAM, "", "You wrote to exactly these 6 people 2 times.",
-	    NULL },
+	    "You have written to a group like these 7 people, but not to quite the same.", NULL },
+	{ "closest_sent", ME, TEAM, "", "You have written to these 6 people before.", NULL },
+	{ "exact_before", ME, TEAM, "", "You wrote to exactly these 6 people 2 times.", NULL },
 	{ "cohesion", ME, STRANGERS, "",
 	    "You have not written to any two of these 4 people together.", NULL },
 	{ "cohesion", ME, TEAM, "",
-	    "You have written to each of these 6 people together with another of them.",
+	    "You have written to each of these 6 people together with another of them.", NULL },
+	{ "received_as", ME, GROUP, "g1@x", "This goes to everybody who got the mail you answer.",
 	    NULL },
-	{ "received_as", ME, GROUP, "g1@x",
-	    "This goes to everybody who got the mail you answer.", NULL },
 	{ "received_as", ME, REST ",s1@else.org,s2@else.org", "",
 	    "This goes to most of those who got the mail you answer.", NULL },
-	{ "received_as", ME, TEAM, "",
-	    "You do not get mail with a group like these 6 people.", NULL },
+	{ "received_as", ME, TEAM, "", "You do not get mail with a group like these 6 people.",
+	    NULL },
 	{ "received_as", ME, LIST, "",
 	    "You get mail with these 19 people; you do not write to that group.", NULL },
-	{ "group_voices", ME, TEAM, "",
-	    "Nobody is known to write to a group like this one of 6.", NULL },
-	{ "group_voices", ME, GROUP, "",
-	    "Only 2 people are known to write to this group of 20.", NULL },
+	{ "group_voices", ME, TEAM, "", "Nobody is known to write to a group like this one of 6.",
+	    NULL },
+	{ "group_voices", ME, GROUP, "", "Only 2 people are known to write to this group of 20.",
+	    NULL },
 	{ "group_turns", ME, GROUP, "g1@x",
 	    "In this group of 20 people several write to everybody in turn.", NULL },
 	{ "group_declined", ME, SEVEN, "",
@@ -1522,22 +1477,19 @@ static const struct {
 	    "alone.",
 	    NULL },
 	{ "group_declined", ME, GROUP, "",
-	    "You have not yet answered the author alone of a mail to these 20 people.",
-	    NULL },
+	    "You have not yet answered the author alone of a mail to these 20 people.", NULL },
 	{ "reply_kind", ME, "s1@else.org", "g1@x",
 	    "This answers a mail and does not go to its author, but to 1 person.", NULL },
-	{ "reply_kind", ME, "john.smith@else.org", "john@x", "This goes to 1 person.",
-	    NULL },
+	{ "reply_kind", ME, "john.smith@else.org", "john@x", "This goes to 1 person.", NULL },
 	{ "habit_answer_all", ME, GROUP, "g1@x",
 	    "You almost never answer everybody of a large mail.", NULL },
-	{ "habit_answer_all", P30,
-	    STRANGERS "," ME ",p7@example.com,p8@example.com,p9@example.com", "seven@x",
-	    "You are not known to have answered everybody of a large mail lately.", NULL },
-	{ "habit_answer_all", "p9@example.com",
-	    "p7@example.com," STRANGERS ",p8@example.com," ME, "seven@x",
-	    "You almost always answer everybody of a large mail.", NULL },
-	{ "habit_lift", ME, GROUP, "g1@x",
-	    "You answer everybody less often than others here do.", NULL },
+	{ "habit_answer_all", P30, STRANGERS "," ME ",p7@example.com,p8@example.com,p9@example.com",
+	    "seven@x", "You are not known to have answered everybody of a large mail lately.",
+	    NULL },
+	{ "habit_answer_all", "p9@example.com", "p7@example.com," STRANGERS ",p8@example.com," ME,
+	    "seven@x", "You almost always answer everybody of a large mail.", NULL },
+	{ "habit_lift", ME, GROUP, "g1@x", "You answer everybody less often than others here do.",
+	    NULL },
 	{ "habit_lift", ALICE, GROUP "," ME, "g1@x",
 	    "You answer everybody about as often as others here.", NULL },
 	{ "answered_all_before", ME, GROUP, "g1@x",
@@ -1545,27 +1497,22 @@ static const struct {
 	{ "one_to_one_author", ME, SEVEN, "theirs-0@x",
 	    "You often write to p1@example.com alone; this goes to everybody.", NULL },
 	{ "one_to_one_author", ME, GROUP, "g1@x",
-	    "You hardly ever write to p20@example.com alone; this goes to everybody.",
+	    "You hardly ever write to p20@example.com alone; this goes to everybody.", NULL },
+	{ "others_answered_all", ME, GROUP, "g1@x", "1 answer to everybody came before this one.",
 	    NULL },
-	{ "others_answered_all", ME, GROUP, "g1@x",
-	    "1 answer to everybody came before this one.", NULL },
 	{ "others_answered_all", ME, SEVEN, "theirs-0@x",
 	    "Nobody has yet answered this mail to everybody.", NULL },
-	{ "minutes_since_parent", ME,
-	    "p7@example.com," STRANGERS ",p8@example.com,p9@example.com", "seven@x",
-	    "The mail you answer is 90 minutes old.", NULL },
+	{ "minutes_since_parent", ME, "p7@example.com," STRANGERS ",p8@example.com,p9@example.com",
+	    "seven@x", "The mail you answer is 90 minutes old.", NULL },
 	{ "site_reply_all", ME, GROUP, "g1@x",
 	    "This answers everybody who got the mail, 20 people; people here now "
 	    "and then do that.",
 	    NULL },
 	{ "outside_domains", ME, "a@one.org,p1@example.com", "",
-	    "It leaves your organisation for 1 other domain.",
-	    ": 1 domains in -inf..inf, +1.00" },
-	{ "outside_domains", ME, "p1@example.com", "", "It stays within your organisation.",
-	    NULL },
+	    "It leaves your organisation for 1 other domain.", ": 1 domains in -inf..inf, +1.00" },
+	{ "outside_domains", ME, "p1@example.com", "", "It stays within your organisation.", NULL },
 	{ "stranger_among_known", ME, "p1@example.com,p2@example.com,s1@else.org", "",
-	    "You have never written to s1@else.org, while you know the others well.",
-	    NULL },
+	    "You have never written to s1@else.org, while you know the others well.", NULL },
 	{ "outside_domain_first", ME, "p1@example.com,a@new.org", "",
 	    "You have never written to anybody at new.org; all others are of your own "
 	    "domain.",
@@ -1575,8 +1522,7 @@ static const struct {
 	{ "outside_domain_first", ME, "a@else.org", "",
 	    "It goes to no outside domain that is new to you.", NULL },
 	{ "stranger_among_known", ME, "p20@example.com,p1@example.com", "",
-	    "You have only heard from p20@example.com, while you know the others well.",
-	    NULL },
+	    "You have only heard from p20@example.com, while you know the others well.", NULL },
 	{ "stranger_among_known", ME, "p1@example.com,p2@example.com", "",
 	    "You know the others better than p2@example.com.", NULL },
 	{ "look_alike_domain", ME, "p1@example.com", "",
@@ -1594,13 +1540,13 @@ START_TEST(what_is_said_is_true)
 	history_begin(&history);
 	sentence_history(&history);
 	judge_scorecard_free(&history.card);
-	text = base_arena_printf(history.arena,
-	    "base 0\nscale 1\nsignal %s\nunknown 0\n-inf..inf 1\n", said[_i].signal);
-	ck_assert_msg(judge_scorecard_parse(
-			  text, strlen(text), "card", &history.card, &why) == BASE_OK,
-	    "%s", why);
-	mail = history_mail(
-	    &history, said[_i].sender, said[_i].recipients, "now@x", said[_i].parent);
+	text = base_arena_printf(
+	    history.arena, "base 0\nscale 1\nsignal %s\nunknown 0\n-inf..inf 1\n", said[_i].signal);
+	ck_assert_msg(
+	    judge_scorecard_parse(text, strlen(text), "card", &history.card, &why) == BASE_OK, "%s",
+	    why);
+	mail =
+	    history_mail(&history, said[_i].sender, said[_i].recipients, "now@x", said[_i].parent);
 	mail->to = history_addresses(history.arena, said[_i].recipients);
 	facts = history_facts(&history, mail);
 	verdict = history_decide(&history, &facts);
@@ -1639,8 +1585,8 @@ random_people(struct history *history, unsigned most, unsigned world)
 
 	base_buffer_init(&text, 4096);
 	for (unsigned i = 0; i < count; i++)
-		base_buffer_printf(&text, "%sp%u@%s", i ? "," : "",
-		    (unsigned)random() % world, random() % 4 ? "example.com" : "else.org");
+		base_buffer_printf(&text, "%sp%u@%s", i ? "," : "", (unsigned)random() % world,
+		    random() % 4 ? "example.com" : "else.org");
 	copy = base_arena_strdup(history->arena, base_buffer_text(&text));
 	base_buffer_free(&text);
 	return copy;
@@ -1655,8 +1601,7 @@ random_history(struct history *history)
 
 		history->now += 1 + random() % 40000;
 		mail = history_mail(history,
-		    base_arena_printf(
-			history->arena, "p%u@example.com", (unsigned)random() % 8),
+		    base_arena_printf(history->arena, "p%u@example.com", (unsigned)random() % 8),
 		    random_people(history, random() % 4 ? 4 : 40, 60),
 		    base_arena_printf(history->arena, "%d@x", i),
 		    random() % 2 ? base_arena_printf(history->arena, "%u@x", parent) : "");
@@ -1702,8 +1647,7 @@ mail_judged(struct history *history, const struct mail_transaction *mail)
 	const char *why = "";
 
 	facts.has_body = mail->text_length > 0;
-	ck_assert_int_eq(
-	    judge_score(&facts, history->card, history->arena, &score, &why), BASE_OK);
+	ck_assert_int_eq(judge_score(&facts, history->card, history->arena, &score, &why), BASE_OK);
 	return score;
 }
 
@@ -1717,8 +1661,7 @@ START_TEST(order_does_not_matter)
 	random_history(&history);
 	for (int i = 0; i < 1000; i++) {
 		struct mail_transaction *mail = history_mail(&history,
-		    base_arena_printf(
-			history.arena, "p%u@example.com", (unsigned)random() % 10),
+		    base_arena_printf(history.arena, "p%u@example.com", (unsigned)random() % 10),
 		    random_people(&history, random() % 2 ? 5 : 60, 80), "now@x",
 		    base_arena_printf(history.arena, "%u@x", (unsigned)random() % 700));
 		struct judge_score first, again, other;
@@ -1782,8 +1725,7 @@ main(void)
 	SRunner *runner = srunner_create(suite);
 	int failed;
 
-	tcase_add_loop_test(
-	    card, scorecard_is_checked, 0, (int)(sizeof(cards) / sizeof(*cards)));
+	tcase_add_loop_test(card, scorecard_is_checked, 0, (int)(sizeof(cards) / sizeof(*cards)));
 	tcase_add_test(card, scorecard_reads_back);
 	tcase_add_test(card, ranges_are_half_open);
 	tcase_add_test(card, arithmetic_is_by_hand);
@@ -1795,22 +1737,18 @@ main(void)
 	tcase_add_test(scenario, judging_is_pure);
 	tcase_add_test(scenario, new_site_stops_only_what_is_clear);
 	tcase_add_test(scenario, site_score_raises_the_bar);
-	tcase_add_loop_test(
-	    signal, signal_values, 0, (int)(sizeof(signals) / sizeof(*signals)));
+	tcase_add_loop_test(signal, signal_values, 0, (int)(sizeof(signals) / sizeof(*signals)));
 	tcase_add_loop_test(signal, signal_sentences, 0, (int)judge_signal_count);
-	tcase_add_loop_test(
-	    signal, signal_is_in_the_shipped_scorecard, 0, (int)judge_signal_count);
+	tcase_add_loop_test(signal, signal_is_in_the_shipped_scorecard, 0, (int)judge_signal_count);
 	tcase_add_test(scenario, order_does_not_matter);
 	tcase_add_loop_test(signal, text_values, 0, (int)(sizeof(texts) / sizeof(*texts)));
-	tcase_add_loop_test(
-	    signal, what_is_said_is_true, 0, (int)(sizeof(said) / sizeof(*said)));
+	tcase_add_loop_test(signal, what_is_said_is_true, 0, (int)(sizeof(said) / sizeof(*said)));
 	tcase_add_test(signal, answer_below_is_not_there);
 	tcase_add_test(signal, a_colleagues_domain_is_inside);
 	tcase_add_test(signal, greeted_by_display_name);
 	tcase_add_test(signal, look_alike_name);
 	tcase_add_test(signal, a_first_domain_needs_a_habit);
-	tcase_add_loop_test(
-	    signal, wrong_account, 0, (int)(sizeof(accounts) / sizeof(*accounts)));
+	tcase_add_loop_test(signal, wrong_account, 0, (int)(sizeof(accounts) / sizeof(*accounts)));
 	tcase_add_test(signal, newsletter_is_regular);
 	tcase_add_test(scenario, friday_newsletter_passes);
 	tcase_add_test(scenario, regular_size_class_passes);
@@ -1819,8 +1757,8 @@ main(void)
 	tcase_add_test(signal, group_habit_is_remembered);
 	tcase_add_test(signal, list_leaves_a_mark);
 	tcase_add_test(signal, list_leaves_a_mark_by_author);
-	tcase_add_loop_test(signal, no_older_mail_is_answered, 0,
-	    (int)(sizeof(earlier) / sizeof(*earlier)));
+	tcase_add_loop_test(
+	    signal, no_older_mail_is_answered, 0, (int)(sizeof(earlier) / sizeof(*earlier)));
 	tcase_add_test(signal, a_guess_is_no_answer_to_all);
 	tcase_add_test(scenario, first_reason_names_the_stranger);
 	tcase_add_test(scenario, site_score_raises_the_tag);

@@ -44,10 +44,9 @@ trouble_note(void *context, const struct memory_trouble *trouble)
 static void
 memory_reopen(struct history *history)
 {
-	struct memory_options options = { .driver = "sqlite",
-		.directory = directory,
-		.create = true,
-		.trouble = trouble_note };
+	struct memory_options options = {
+		.driver = "sqlite", .directory = directory, .create = true, .trouble = trouble_note
+	};
 	const char *why = "";
 
 	memory_close(&history->memory);
@@ -75,8 +74,7 @@ store_begun(void)
 	struct store *store;
 	const char *why = "";
 
-	ck_assert_msg(
-	    store_open(&options, STORE_MEMORY, &store, &why) == BASE_OK, "%s", why);
+	ck_assert_msg(store_open(&options, STORE_MEMORY, &store, &why) == BASE_OK, "%s", why);
 	ck_assert_msg(store_begin(store, &why) == BASE_OK, "%s", why);
 	return store;
 }
@@ -119,8 +117,8 @@ record_full(struct base_arena *arena, const void **data_r, size_t *length_r)
 		lesson.recipient_sum = i;
 		ck_assert_int_eq(memory_profile_heard(arena, profile, 1, &lesson), BASE_OK);
 		if (i % 10 == 0)
-			ck_assert_int_eq(memory_profile_sent(arena, profile, &lesson, hashes,
-					     40, &answer),
+			ck_assert_int_eq(
+			    memory_profile_sent(arena, profile, &lesson, hashes, 40, &answer),
 			    BASE_OK);
 	}
 	ck_assert_uint_eq(profile->contact_count, MEMORY_MAX_CONTACTS);
@@ -142,8 +140,7 @@ people_fill(struct history *history, unsigned first, unsigned count)
 	for (unsigned i = 0; i < count; i++) {
 		snprintf(address, sizeof(address), "p%u@example.com", first + i);
 		ck_assert_int_eq(store_record_put(store, STORE_PROFILE,
-				     memory_hash(history->key, address), data, length, 0,
-				     &why),
+				     memory_hash(history->key, address), data, length, 0, &why),
 		    BASE_OK);
 	}
 	store_end(&store);
@@ -225,21 +222,19 @@ START_TEST(a_lesson_is_cut_where_it_must)
 		history_mail(&history, ME, wide, "w@x", ""), 0, 0.1, &lesson, &length, &why),
 	    BASE_OK);
 	ck_assert_int_eq(memory_table_begin(table, &why), BASE_OK);
-	ck_assert_msg(
-	    memory_table_learn(table, lesson, length, &why) == BASE_OK, "%s", why);
+	ck_assert_msg(memory_table_learn(table, lesson, length, &why) == BASE_OK, "%s", why);
 	ck_assert(memory_table_was_cut(table));
 	ck_assert_int_eq(memory_table_write(table, &why), BASE_OK);
 	ck_assert_int_eq(memory_table_begin(table, &why), BASE_OK);
 	for (unsigned i = 0; i < WIDE; i += 50) {
 		snprintf(address, sizeof(address), "p%u@example.com", 100 + i);
-		ck_assert_int_eq(memory_table_profile(table, memory_hash(history.key, address),
-				     &profile, &why),
+		ck_assert_int_eq(
+		    memory_table_profile(table, memory_hash(history.key, address), &profile, &why),
 		    BASE_OK);
 		ck_assert_uint_eq(profile->received, HEARD + 1);
 	}
 	ck_assert_int_eq(
-	    memory_table_profile(table, memory_hash(history.key, ME), &profile, &why),
-	    BASE_OK);
+	    memory_table_profile(table, memory_hash(history.key, ME), &profile, &why), BASE_OK);
 	ck_assert_uint_eq(profile->sends, 1);
 	memory_table_free(&table);
 	store_close(&store);
@@ -259,16 +254,15 @@ START_TEST(what_fails_alone_is_dropped)
 	history_begin(&history);
 	memory_reopen(&history);
 	store = store_begun();
-	ck_assert_int_eq(store_record_put(store, STORE_PROFILE,
-			     memory_hash(history.key, "bad@example.com"), garbage,
-			     sizeof(garbage), 0, &why),
+	ck_assert_int_eq(
+	    store_record_put(store, STORE_PROFILE, memory_hash(history.key, "bad@example.com"),
+		garbage, sizeof(garbage), 0, &why),
 	    BASE_OK);
 	store_end(&store);
 	for (int i = 0; i < 3; i++) {
 		history_send(&history, ME, "p1@example.com", "", "");
 		history_send(&history, "bad@example.com", "p1@example.com", "", "");
-		ck_assert_int_eq(
-		    memory_learn(history.memory, "\1junk", 5, &why), BASE_OK);
+		ck_assert_int_eq(memory_learn(history.memory, "\1junk", 5, &why), BASE_OK);
 		history_send(&history, ME, "p1@example.com", "", "");
 	}
 	flush(&history);
@@ -293,8 +287,7 @@ START_TEST(a_lock_keeps_no_one)
 	store = store_begun();
 	for (int i = 0; i < 100; i++) {
 		history_send(&history, ME, "p1@example.com", "", "");
-		ck_assert_int_eq(
-		    memory_flush_within(history.memory, 100, &why), BASE_RETRY);
+		ck_assert_int_eq(memory_flush_within(history.memory, 100, &why), BASE_RETRY);
 	}
 	store_end(&store);
 	flush(&history);
@@ -398,8 +391,7 @@ START_TEST(an_unusable_database_is_waited_for)
 	ck_assert_int_eq(mkdir(path, 0700), 0); /* of no use as a database */
 	for (int i = 0; i < 20; i++) {
 		history_send(&history, ME, "p1@example.com", "", "");
-		ck_assert_int_eq(
-		    memory_flush_within(history.memory, 1000, &why), BASE_RETRY);
+		ck_assert_int_eq(memory_flush_within(history.memory, 1000, &why), BASE_RETRY);
 	}
 	while (!told.away)
 		base_sleep_ms(10);

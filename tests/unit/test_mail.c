@@ -82,17 +82,31 @@ static const struct {
 	{ "<jose@b.example>", "jose@b.example" },
 	{ "JOS\xC3\x89", "jos\xC3\xA9" },
 	/* a Greek question mark is a semicolon, which must be quoted */
-	{ "<a\xCD\xBE" "b@b.example>", "\"a;b\"@b.example" },
+	{ "<a\xCD\xBE"
+	  "b@b.example>",
+	    "\"a;b\"@b.example" },
 	{ "<\"a;B\"@b.example>", "\"a;b\"@b.example" },
 	/* internationalised domains, in either spelling */
 	{ "<j\xC3\xB8rn@\xC3\xA6.example>", "j\xC3\xB8rn@xn--6ca.example" },
-	{ "<a@B\xC3\x9C" "CHER.example>", "a@xn--bcher-kva.example" },
-	{ "<a@bu\xCC\x88" "cher.example>", "a@xn--bcher-kva.example" },
+	{ "<a@B\xC3\x9C"
+	  "CHER.example>",
+	    "a@xn--bcher-kva.example" },
+	{ "<a@bu\xCC\x88"
+	  "cher.example>",
+	    "a@xn--bcher-kva.example" },
 	{ "<a@XN--bcher-kva.example>", "a@xn--bcher-kva.example" },
-	{ "<a@b\xE3\x80\x82" "example>", "a@b.example" },
+	{ "<a@b\xE3\x80\x82"
+	  "example>",
+	    "a@b.example" },
 	/* a wide '@' or space is no part of a domain, and must not become one */
-	{ "<a@b\xEF\xBC\xA0" "c.example>", "a@b\xEF\xBC\xA0" "c.example" },
-	{ "<a@b\xE3\x80\x80" "c.example>", "a@b\xE3\x80\x80" "c.example" },
+	{ "<a@b\xEF\xBC\xA0"
+	  "c.example>",
+	    "a@b\xEF\xBC\xA0"
+	    "c.example" },
+	{ "<a@b\xE3\x80\x80"
+	  "c.example>",
+	    "a@b\xE3\x80\x80"
+	    "c.example" },
 	{ "<root>", "root" },
 	{ "MAILER-DAEMON", "mailer-daemon" },
 	{ "<a@b.example", NULL },
@@ -123,8 +137,7 @@ START_TEST(a_path_becomes_an_address)
 
 	ck_assert_int_eq(mail_path_parse(arena, paths[_i].path, &address, &why),
 	    paths[_i].normal == NULL ? BASE_REFUSE : BASE_OK);
-	ck_assert_str_eq(
-	    address, paths[_i].normal == NULL ? "untouched" : paths[_i].normal);
+	ck_assert_str_eq(address, paths[_i].normal == NULL ? "untouched" : paths[_i].normal);
 	if (paths[_i].normal == NULL)
 		ck_assert_ptr_nonnull(why);
 }
@@ -157,14 +170,12 @@ START_TEST(limits_of_lengths_are_exact)
 
 	for (local = 63; local <= 65; local++) {
 		snprintf(text, sizeof(text), "%s@b.example", repeat("x", (size_t)local));
-		ck_assert_int_eq(
-		    mail_address_parse(arena, text, strlen(text), &address, &why),
+		ck_assert_int_eq(mail_address_parse(arena, text, strlen(text), &address, &why),
 		    local <= MAIL_MAX_LOCAL ? BASE_OK : BASE_REFUSE);
 	}
 	for (labels = 62; labels <= 64; labels++) {
 		snprintf(text, sizeof(text), "a@%s.example", repeat("x", (size_t)labels));
-		ck_assert_int_eq(
-		    mail_address_parse(arena, text, strlen(text), &address, &why),
+		ck_assert_int_eq(mail_address_parse(arena, text, strlen(text), &address, &why),
 		    labels <= 63 ? BASE_OK : BASE_REFUSE);
 	}
 	/* 254 bytes, then one more */
@@ -174,8 +185,7 @@ START_TEST(limits_of_lengths_are_exact)
 	ck_assert_str_eq(address.local, "abcd");
 	strcat(text, "c");
 	ck_assert_int_eq(mail_address_parse(arena, text, 255, &address, &why), BASE_REFUSE);
-	ck_assert_int_eq(
-	    mail_address_parse(arena, "a@b\0c", 5, &address, &why), BASE_REFUSE);
+	ck_assert_int_eq(mail_address_parse(arena, "a@b\0c", 5, &address, &why), BASE_REFUSE);
 }
 END_TEST
 
@@ -290,8 +300,7 @@ START_TEST(a_list_gives_its_mailboxes)
 	struct base_buffer found;
 
 	base_buffer_init(&found, 4096);
-	ck_assert_int_eq(
-	    mail_each_mailbox(arena, lists[_i].value, collect, &found), BASE_OK);
+	ck_assert_int_eq(mail_each_mailbox(arena, lists[_i].value, collect, &found), BASE_OK);
 	ck_assert_str_eq(base_buffer_text(&found), lists[_i].found);
 	base_buffer_free(&found);
 }
@@ -324,10 +333,8 @@ START_TEST(an_arena_that_is_full_is_told)
 	const char *text;
 
 	base_buffer_init(&found, 4096);
-	ck_assert_int_eq(
-	    mail_each_mailbox(small, lists[2].value, collect, &found), BASE_OK);
-	ck_assert_int_eq(
-	    mail_each_mailbox(small, "a@b.example", collect, &found), BASE_BROKEN);
+	ck_assert_int_eq(mail_each_mailbox(small, lists[2].value, collect, &found), BASE_OK);
+	ck_assert_int_eq(mail_each_mailbox(small, "a@b.example", collect, &found), BASE_BROKEN);
 	ck_assert_int_eq(mail_text_decode(small, repeat("x", 90), 90, &text), BASE_BROKEN);
 	base_buffer_free(&found);
 	base_arena_free(&small);
@@ -343,12 +350,10 @@ static const struct {
 	{ " Hello\r\n  world ", "Hello world" },
 	{ "=?utf-8?q?caf=C3=A9?=", "caf\xC3\xA9" },
 	{ "=?UTF-8?B?Y2Fmw6k=?= au lait", "caf\xC3\xA9 au lait" },
-	{ "=?utf-8?q?caf=C3?= =?utf-8?q?=A9?=",
-	    "caf\xC3\xA9" }, /* cut within a character */
+	{ "=?utf-8?q?caf=C3?= =?utf-8?q?=A9?=", "caf\xC3\xA9" }, /* cut within a character */
 	{ "=?utf-8?q?a?=\r\n =?utf-8?q?b?= c", "ab c" },
 	{ "=?iso-8859-1*en?q?caf=E9?=", "caf\xC3\xA9" },
-	{ "=?windows-1251?B?z/Do4uXy?=",
-	    "\xD0\x9F\xD1\x80\xD0\xB8\xD0\xB2\xD0\xB5\xD1\x82" },
+	{ "=?windows-1251?B?z/Do4uXy?=", "\xD0\x9F\xD1\x80\xD0\xB8\xD0\xB2\xD0\xB5\xD1\x82" },
 	{ "=?iso-2022-jp?B?GyRCRnxLXBsoQg==?=", "\xE6\x97\xA5\xE6\x9C\xAC" },
 	{ "=?x-unknown?q?caf=E9?=", "caf\xEF\xBF\xBD" },
 	{ "=?ISO-2022-CN-EXT?q?abc?=", "abc" },
@@ -378,8 +383,7 @@ START_TEST(text_ends_at_its_limit)
 	const char *text = NULL;
 
 	ck_assert_int_eq(
-	    mail_text_decode(arena, repeat("=?utf-8?q?=C3=A9?= ", 50000), 7, &text),
-	    BASE_OK);
+	    mail_text_decode(arena, repeat("=?utf-8?q?=C3=A9?= ", 50000), 7, &text), BASE_OK);
 	ck_assert_str_eq(text, "\xC3\xA9\xC3\xA9\xC3\xA9");
 	ck_assert_int_eq(mail_text_decode(arena, repeat("ab", 4), 7, &text), BASE_OK);
 	ck_assert_str_eq(text, "abababa");
@@ -427,8 +431,7 @@ START_TEST(of_many_ids_the_first_and_the_last_stay)
 {
 	const char *list[3];
 
-	ck_assert_uint_eq(
-	    mail_message_ids(arena, "<1@a> <2@a> <3@a> <4@a> <5@a>", list, 3), 3);
+	ck_assert_uint_eq(mail_message_ids(arena, "<1@a> <2@a> <3@a> <4@a> <5@a>", list, 3), 3);
 	ck_assert_str_eq(list[0], "1@a");
 	ck_assert_str_eq(list[1], "4@a");
 	ck_assert_str_eq(list[2], "5@a");
@@ -448,13 +451,18 @@ START_TEST(addresses_are_kept_as_they_were_written)
 
 	ck_assert_str_eq(t->envelope_written, "");
 	ck_assert_str_eq(t->from_written, "");
-	mail_transaction_sender(arena, t, "<@relay.example:JOSE\xCC\x81+News@B\xC3\xBC" "cher.example>");
+	mail_transaction_sender(arena, t,
+	    "<@relay.example:JOSE\xCC\x81+News@B\xC3\xBC"
+	    "cher.example>");
 	mail_transaction_field(arena, t, "From",
-	    " \"J, E\" (x) <\"J. \xC3\x89\".a (y) @B\xC3\xBC" "cher.example>, other@b.example");
+	    " \"J, E\" (x) <\"J. \xC3\x89\".a (y) @B\xC3\xBC"
+	    "cher.example>, other@b.example");
 	ck_assert_str_eq(t->envelope_sender, "jos\xC3\xA9+news@xn--bcher-kva.example");
-	ck_assert_str_eq(t->envelope_written, "JOSE\xCC\x81+News@b\xC3\xBC" "cher.example");
+	ck_assert_str_eq(t->envelope_written, "JOSE\xCC\x81+News@b\xC3\xBC"
+					      "cher.example");
 	ck_assert_str_eq(t->from, "\"j. \xC3\xA9.a\"@xn--bcher-kva.example");
-	ck_assert_str_eq(t->from_written, "\"J. \xC3\x89.a\"@b\xC3\xBC" "cher.example");
+	ck_assert_str_eq(t->from_written, "\"J. \xC3\x89.a\"@b\xC3\xBC"
+					  "cher.example");
 	mail_transaction_sender(arena, t, "<>");
 	ck_assert_str_eq(t->envelope_written, "");
 	mail_transaction_sender(arena, t, "<Odd One@x_y>");
@@ -668,15 +676,15 @@ END_TEST
 /* --- the text of a body ---------------------------------------------------------------- */
 
 #define GREETING "Hi Björn,\n\nis there some left?\n"
-#define MIME(type, encoding) \
-	"From: a@b.example\nMIME-Version: 1.0\nContent-Type: " type \
+#define MIME(type, encoding)                                                                       \
+	"From: a@b.example\nMIME-Version: 1.0\nContent-Type: " type                                \
 	"\nContent-Transfer-Encoding: " encoding "\n\n"
-#define PART(type, encoding, text) \
+#define PART(type, encoding, text)                                                                 \
 	"Content-Type: " type "\nContent-Transfer-Encoding: " encoding "\n\n" text "\n"
 #define BASE64 "SGkgQmrDtnJuLAoKaXMgdGhlcmUgc29t\r\nZSBsZWZ0Pwo=\r\n"
 #define QUOTED "Hi Bj=C3=B6rn,\n\nis there =\nsome l=\r\neft?\n"
-#define HTML \
-	"<html><head><title>x</title><style>p { a: <b> }</style></head><!-- <p>no -->" \
+#define HTML                                                                                       \
+	"<html><head><title>x</title><style>p { a: <b> }</style></head><!-- <p>no -->"             \
 	"<body><p>Hi <b>Bj&ouml;rn</b>,</p>\n<p>is&nbsp;there\n  some <i>left</i>?</p></body>"
 
 /* Whatever a mail program makes of it, it is the same text. */
@@ -690,41 +698,40 @@ static const struct {
 	{ MIME("text/plain; charset=utf-8", "quoted-printable") QUOTED, GREETING },
 	{ MIME("text/plain; charset=ISO-8859-1", "8bit") "Hi Bj\xf6rn,\n\nis there some left?\n",
 	    GREETING },
-	{ MIME("text/plain; charset=\"iso-8859-1\"", "quoted-printable")
-		"Hi Bj=F6rn,\n\nis there some left?\n",
+	{ MIME("text/plain; charset=\"iso-8859-1\"",
+	      "quoted-printable") "Hi Bj=F6rn,\n\nis there some left?\n",
 	    GREETING },
-	{ MIME("text/plain; charset*=us-ascii''windows-1252", "8bit")
-		"Hi Bj\xf6rn,\n\nis there some left?\n",
+	{ MIME("text/plain; charset*=us-ascii''windows-1252",
+	      "8bit") "Hi Bj\xf6rn,\n\nis there some left?\n",
 	    GREETING },
 	{ MIME("text/plain", "8bit") "Hi Bj\xf6rn,\n\nis there some left?\n", GREETING },
-	{ MIME("text/plain; charset=utf-16", "base64")
-		"/v8ASABpACAAQgBqAPYAcgBuACw=\n",
+	{ MIME("text/plain; charset=utf-16", "base64") "/v8ASABpACAAQgBqAPYAcgBuACw=\n",
 	    "Hi Björn," },
-	{ MIME("text/plain; charset=utf-16", "base64") "AEgAaQAgAEIAagD2AHIAbgAs\n",
-	    "Hi Björn," },
+	{ MIME("text/plain; charset=utf-16", "base64") "AEgAaQAgAEIAagD2AHIAbgAs\n", "Hi Björn," },
 	{ MIME("text/plain; charset=utf-16le", "base64") "SABpACAAQgBqAPYAcgBuACwA\n",
 	    "Hi Björn," },
 	{ MIME("text/plain; charset=utf-8", "base64") "77u/SGkgQmrDtnJuLA==\n", "Hi Björn," },
-	{ MIME("text/plain; charset=utf-32", "base64")
-		"//4AAEgAAABpAAAAIAAAAEIAAABqAAAA9gAAAHIAAABuAAAALAAAAA==\n",
+	{ MIME("text/plain; charset=utf-32",
+	      "base64") "//4AAEgAAABpAAAAIAAAAEIAAABqAAAA9gAAAHIAAABuAAAALAAAAA==\n",
 	    "Hi Björn," },
-	{ MIME("text/plain; charset=utf-32be", "base64")
-		"AAAASAAAAGkAAAAgAAAAQgAAAGoAAAD2AAAAcgAAAG4AAAAs\n",
+	{ MIME("text/plain; charset=utf-32be",
+	      "base64") "AAAASAAAAGkAAAAgAAAAQgAAAGoAAAD2AAAAcgAAAG4AAAAs\n",
 	    "Hi Björn," },
-	{ MIME("multipart/alternative; boundary=\"b b\"", "7bit")
-		"preamble\n--b b\n" PART("text/plain; charset=utf-8", "base64", BASE64)
-		"--b b\n" PART("text/html", "8bit", "<p>no</p>") "--b b--\n",
+	{ MIME("multipart/alternative; boundary=\"b b\"", "7bit") "preamble\n--b b\n" PART(
+	      "text/plain; charset=utf-8", "base64", BASE64) "--b b\n" PART("text/html", "8bit",
+	      "<p>no</p>") "--b b--\n",
 	    GREETING },
-	{ MIME("multipart/mixed;\n\tboundary=out", "7bit")
-		"--out\nContent-Type: multipart/related; boundary=mid\n\n"
-		"--mid\nContent-Type: multipart/alternative; boundary=in\n\n"
-		"--in\n" PART("text/plain; charset=utf-8", "quoted-printable", QUOTED)
-		"--in--\n--mid--\n--out\n" PART("text/plain", "8bit", "attached") "--out--\n",
+	{ MIME("multipart/mixed;\n\tboundary=out",
+	      "7bit") "--out\nContent-Type: multipart/related; boundary=mid\n\n"
+		      "--mid\nContent-Type: multipart/alternative; boundary=in\n\n"
+		      "--in\n" PART("text/plain; charset=utf-8", "quoted-printable",
+			  QUOTED) "--in--\n--mid--\n--out\n" PART("text/plain", "8bit",
+			  "attached") "--out--\n",
 	    GREETING "\n" },
 	/* HTML alone, and where the plain text says nothing */
 	{ MIME("text/html; charset=utf-8", "8bit") HTML, "Hi Björn,\nis there some left?\n" },
-	{ MIME("multipart/alternative; boundary=b", "7bit")
-		"--b\n\n \n--b\n" PART("text/html", "8bit", HTML) "--b--\n",
+	{ MIME("multipart/alternative; boundary=b", "7bit") "--b\n\n \n--b\n" PART(
+	      "text/html", "8bit", HTML) "--b--\n",
 	    "Hi Björn,\nis there some left?\n" },
 	/* a part without a header, one whose type is none, and no boundary in the header */
 	{ MIME("multipart/mixed; boundary=b", "7bit") "--b\n\nnote: Hi\n--b--\n", "note: Hi\n" },
@@ -733,9 +740,10 @@ static const struct {
 						      "\r\n\r\nHi\r\n--b--\r\n",
 	    "Hi\r\n" },
 	/* nothing that is read: an attachment, a picture, somebody else's mail */
-	{ MIME("multipart/mixed; boundary=b", "7bit")
-		"--b\nContent-Disposition: attachment\n\nno\n--b\nContent-Type: image/png\n\nno\n"
-		"--b\nContent-Type: message/rfc822\n\nFrom: x\n\nno\n--b--\n",
+	{ MIME("multipart/mixed; boundary=b",
+	      "7bit") "--b\nContent-Disposition: attachment\n\nno\n"
+		      "--b\nContent-Type: image/png\n\nno\n"
+		      "--b\nContent-Type: message/rfc822\n\nFrom: x\n\nno\n--b--\n",
 	    "" },
 	{ MIME("application/pdf", "base64") BASE64, "" },
 	/* malformed, cut off */
@@ -761,8 +769,8 @@ START_TEST(the_text_of_a_body_is_read)
 {
 	struct mail_transaction *t = mail_transaction_new(arena, 0);
 
-	ck_assert_int_eq(mail_transaction_message(arena, t, bodies[_i].message,
-			     strlen(bodies[_i].message), &why),
+	ck_assert_int_eq(mail_transaction_message(
+			     arena, t, bodies[_i].message, strlen(bodies[_i].message), &why),
 	    BASE_OK);
 	ck_assert_str_eq(t->text, bodies[_i].text);
 	ck_assert_uint_eq(t->text_length, strlen(bodies[_i].text));
@@ -800,8 +808,7 @@ START_TEST(a_stranger_cannot_make_a_transaction_grow)
 	ck_assert(t->header_capped);
 	for (i = 0; i < 10000; i++)
 		ck_assert_int_eq(
-		    mail_transaction_field(own, t, "To", "a@b.example, a@b.example"),
-		    BASE_OK);
+		    mail_transaction_field(own, t, "To", "a@b.example, a@b.example"), BASE_OK);
 	ck_assert_uint_eq(t->field_count, 10001);
 	ck_assert_uint_eq(t->to.seen, 2 * (MAIL_MAX_FIELDS - 1));
 	ck_assert_uint_le(t->header_bytes, MAIL_MAX_HEADER_BYTES);
@@ -819,17 +826,17 @@ static const struct {
 	const char *message, *from, *subject, *body;
 } messages[] = {
 	{ "From: a@b.example\nSubject: s\n\nbody\n", "a@b.example", "s", "body\n" },
-	{ "From: a@b.example\r\nSubject: s\r\n\tt\r\n\r\nbody", "a@b.example", "s t",
-	    "body" },
+	{ "From: a@b.example\r\nSubject: s\r\n\tt\r\n\r\nbody", "a@b.example", "s t", "body" },
 	{ "From x@y Mon Jan 1\nFrom: a@b.example\n\nbody", "a@b.example", "", "body" },
-	{ "\n\n>From x@y Mon\nSubject: s\n>From x\nFrom : a@b.example\n\nb", "a@b.example",
-	    "s", "b" },
-	{ "\xef\xbb\xbf" "From: a@b.example\nSubject: s\n\nb", "a@b.example", "s", "b" },
+	{ "\n\n>From x@y Mon\nSubject: s\n>From x\nFrom : a@b.example\n\nb", "a@b.example", "s",
+	    "b" },
+	{ "\xef\xbb\xbf"
+	  "From: a@b.example\nSubject: s\n\nb",
+	    "a@b.example", "s", "b" },
 	{ "        \n \t\r\nFrom: a@b.example\nSubject: s\n\nb", "a@b.example", "s", "b" },
 	{ "\xef\xbb\xbf\n\nFrom: a@b.example\n\nb", "a@b.example", "", "b" },
 	{ "\xef\xbb", NULL, NULL, NULL },
-	{ "From: a@b.example\nno field here\n\nbody", "a@b.example", "",
-	    "no field here\n\nbody" },
+	{ "From: a@b.example\nno field here\n\nbody", "a@b.example", "", "no field here\n\nbody" },
 	{ "From: a@b.example", "a@b.example", "", "" },
 	{ "Subject: s\n", "", "s", "" },
 	{ "Subject: s\n\nFrom: a@b.example\n", "", "s", "From: a@b.example\n" },
@@ -863,8 +870,7 @@ START_TEST(zero_bytes_in_a_message_hide_nothing)
 	struct mail_transaction *t = mail_transaction_new(arena, 0);
 
 	ck_assert_int_eq(
-	    mail_transaction_message(arena, t, message, sizeof(message) - 1, &why),
-	    BASE_OK);
+	    mail_transaction_message(arena, t, message, sizeof(message) - 1, &why), BASE_OK);
 	ck_assert_str_eq(t->subject, "a b");
 	ck_assert_str_eq(t->from, "a@b.example");
 	ck_assert_uint_eq(t->body_start_length, 3);
@@ -873,15 +879,15 @@ END_TEST
 
 /* Values made to cost more than their length: each would take minutes if it were squared.
  */
-static const char *const costly[] = { "(", "((", "\"", "<", "<<a", "=?a?q?", "=?",
-	"=?a?q?x ", "[", "a@[", "a@b,", "\\", "(\\", "\"\\", ":", ";", "=?utf-8?b?",
-	"<a@b> ", "(<a", "a ", "=?iso-2022-jp?q?x?= =?koi8-r?q?x?= " };
+static const char *const costly[] = { "(", "((", "\"", "<", "<<a", "=?a?q?", "=?", "=?a?q?x ", "[",
+	"a@[", "a@b,", "\\", "(\\", "\"\\", ":", ";", "=?utf-8?b?", "<a@b> ", "(<a", "a ",
+	"=?iso-2022-jp?q?x?= =?koi8-r?q?x?= " };
 
 START_TEST(no_value_costs_more_than_its_length)
 {
 	char *value = repeat(costly[_i], 250000 / strlen(costly[_i]));
-	static const char *const names[] = { "From", "To", "Subject", "References",
-		"In-Reply-To", "Auto-Submitted" };
+	static const char *const names[] = { "From", "To", "Subject", "References", "In-Reply-To",
+		"Auto-Submitted" };
 	int64_t start = base_now_ms();
 	size_t i;
 
@@ -907,8 +913,7 @@ data_path(const char *name, char *path, size_t size)
 	if (folder != NULL)
 		snprintf(path, size, "%s/%s", folder, name);
 	else
-		snprintf(path, size, "%s/../shared/data/%s", source == NULL ? "." : source,
-		    name);
+		snprintf(path, size, "%s/../shared/data/%s", source == NULL ? "." : source, name);
 	if (stat(path, &status) == 0)
 		return true;
 	fprintf(stderr, "SKIPPED: %s is not there\n", path);
@@ -924,16 +929,14 @@ static const struct {
 	char parser;
 	const char *reason;
 } skipped[] = {
-	{ 71, 'e',
-	    "a :: that stands for one group: RFC 5321 forbids what inet_pton(3) takes" },
+	{ 71, 'e', "a :: that stands for one group: RFC 5321 forbids what inet_pton(3) takes" },
 	{ 39, 'h', "more than 254 bytes: isemail only warns, we refuse" },
 	{ 40, 'h', "as 39" },
 	{ 41, 'h', "as 39" },
 	{ 115, 'h', "obsolete quoting within a literal: no mail needs it" },
 	{ 116, 'h', "as 115" },
 	{ 117, 'h', "as 115" },
-	{ 124, 'h',
-	    "control characters in a quoted local part (obsolete): no mail needs them" },
+	{ 124, 'h', "control characters in a quoted local part (obsolete): no mail needs them" },
 	{ 125, 'h', "as 124" },
 	{ 134, 'h', "as 124" },
 	{ 138, 'h', "as 124" },
@@ -1092,8 +1095,8 @@ END_TEST
 static void
 check_transaction(const struct mail_transaction *t)
 {
-	const char *const all[] = { t->from, t->from_name, t->sender, t->subject,
-		t->message_id, t->in_reply_to };
+	const char *const all[] = { t->from, t->from_name, t->sender, t->subject, t->message_id,
+		t->in_reply_to };
 	size_t i;
 
 	for (i = 0; i < COUNT(all); i++) {
@@ -1139,8 +1142,7 @@ read_folder(const char *folder, struct tally *tally, int depth)
 		ck_assert_int_eq(
 		    base_file_read(arena, path, 4 << 20, &data, &length, &why), BASE_OK);
 		t = mail_transaction_new(arena, 0);
-		ck_assert_msg(
-		    mail_transaction_message(arena, t, data, length, &why) == BASE_OK,
+		ck_assert_msg(mail_transaction_message(arena, t, data, length, &why) == BASE_OK,
 		    "%s: %s", path, why);
 		check_transaction(t);
 		tally->mails++;
@@ -1213,8 +1215,7 @@ static const struct {
 START_TEST(extensions_are_folded)
 {
 	ck_assert_str_eq(
-	    mail_address_fold(arena, folds[_i].normal, folds[_i].delimiters),
-	    folds[_i].folded);
+	    mail_address_fold(arena, folds[_i].normal, folds[_i].delimiters), folds[_i].folded);
 }
 END_TEST
 
@@ -1365,8 +1366,7 @@ static const struct {
 
 START_TEST(subjects_tell_answers)
 {
-	ck_assert_msg(
-	    mail_subject_is_answer(subjects[_i].subject) == subjects[_i].is_answer, "%s",
+	ck_assert_msg(mail_subject_is_answer(subjects[_i].subject) == subjects[_i].is_answer, "%s",
 	    subjects[_i].subject);
 }
 END_TEST
@@ -1411,8 +1411,7 @@ START_TEST(a_transaction_is_folded_whole)
 	ck_assert_uint_eq(t->to.count, 1);
 	ck_assert_str_eq(t->cc.items[0], "cleo@example.com");
 	/* more may come: the set is whole */
-	ck_assert_int_eq(
-	    mail_addresses_add(arena, &t->recipients, "dan@example.com"), BASE_OK);
+	ck_assert_int_eq(mail_addresses_add(arena, &t->recipients, "dan@example.com"), BASE_OK);
 	ck_assert_uint_eq(t->recipients.count, 3);
 }
 END_TEST
@@ -1427,8 +1426,7 @@ case_parsers(void)
 	tcase_add_loop_test(tcase, a_path_becomes_an_address, 0, COUNT(paths));
 	tcase_add_test(tcase, what_grows_too_long_is_not_folded);
 	tcase_add_test(tcase, limits_of_lengths_are_exact);
-	tcase_add_loop_test(
-	    tcase, extensions_are_folded, 0, (int)(sizeof(folds) / sizeof(*folds)));
+	tcase_add_loop_test(tcase, extensions_are_folded, 0, (int)(sizeof(folds) / sizeof(*folds)));
 	tcase_add_loop_test(tcase, subjects_tell_answers, 0, COUNT(subjects));
 	tcase_add_loop_test(tcase, subjects_tell_what_is_answered, 0, COUNT(bases));
 	tcase_add_loop_test(tcase, addresses_in_a_text, 0, COUNT(quotes));
@@ -1455,19 +1453,18 @@ case_transactions(void)
 	tcase_set_timeout(tcase, 300);
 	tcase_add_checked_fixture(tcase, setup, teardown);
 	tcase_add_test(tcase, addresses_are_kept_as_they_were_written);
-	tcase_add_loop_test(tcase, the_author_stands_in_brackets, 0,
-	    sizeof(authors) / sizeof(*authors));
+	tcase_add_loop_test(
+	    tcase, the_author_stands_in_brackets, 0, sizeof(authors) / sizeof(*authors));
 	tcase_add_test(tcase, who_resent_it);
-	tcase_add_loop_test(tcase, some_addresses_are_no_mailboxes, 0,
-	    sizeof(mailboxes) / sizeof(*mailboxes));
+	tcase_add_loop_test(
+	    tcase, some_addresses_are_no_mailboxes, 0, sizeof(mailboxes) / sizeof(*mailboxes));
 	tcase_add_test(tcase, a_transaction_is_built_field_by_field);
 	tcase_add_loop_test(tcase, what_no_person_sent_is_known, 0, COUNT(kinds));
 	tcase_add_loop_test(tcase, the_text_of_a_body_is_read, 0, COUNT(bodies));
 	tcase_add_test(tcase, a_body_of_parts_is_bounded);
 	tcase_add_test(tcase, display_names_are_kept);
 	tcase_add_test(tcase, a_stranger_cannot_make_a_transaction_grow);
-	tcase_add_loop_test(
-	    tcase, messages_are_read_as_they_lie_on_disk, 0, COUNT(messages));
+	tcase_add_loop_test(tcase, messages_are_read_as_they_lie_on_disk, 0, COUNT(messages));
 	tcase_add_test(tcase, zero_bytes_in_a_message_hide_nothing);
 	tcase_add_loop_test(tcase, no_value_costs_more_than_its_length, 0, COUNT(costly));
 	tcase_add_test(tcase, isemail_cases);

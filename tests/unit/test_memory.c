@@ -71,8 +71,8 @@ lesson_random(struct memory_person *people, size_t count, uint64_t world, int64_
 
 /* One profile learns a send and, in between, receives mail. */
 static void
-profile_learn(struct base_arena *arena, struct memory_profile *profile,
-    const struct memory_lesson *lesson)
+profile_learn(
+    struct base_arena *arena, struct memory_profile *profile, const struct memory_lesson *lesson)
 {
 	uint64_t hashes[300];
 	struct memory_answer answer;
@@ -80,10 +80,10 @@ profile_learn(struct base_arena *arena, struct memory_profile *profile,
 
 	for (size_t i = 0; i < lesson->person_count; i++)
 		hashes[i] = lesson->people[i].hash;
-	answer = memory_answer_find(profile, NULL, 1, hashes, lesson->person_count,
-	    lesson->person_count, lesson->time);
-	ck_assert_int_eq(memory_profile_sent(
-			     arena, profile, lesson, hashes, lesson->person_count, &answer),
+	answer = memory_answer_find(
+	    profile, NULL, 1, hashes, lesson->person_count, lesson->person_count, lesson->time);
+	ck_assert_int_eq(
+	    memory_profile_sent(arena, profile, lesson, hashes, lesson->person_count, &answer),
 	    BASE_OK);
 	heard.sender = lesson->people[0].hash;
 	ck_assert_int_eq(memory_profile_heard(arena, profile, 1, &heard), BASE_OK);
@@ -91,8 +91,7 @@ profile_learn(struct base_arena *arena, struct memory_profile *profile,
 
 /* The encoded record, for comparing. */
 static size_t
-profile_bytes(
-    struct base_arena *arena, const struct memory_profile *profile, const void **data)
+profile_bytes(struct base_arena *arena, const struct memory_profile *profile, const void **data)
 {
 	size_t length;
 
@@ -125,8 +124,7 @@ START_TEST(profile_round_trips_and_is_bounded)
 		base_arena_reset(scratch);
 		length = profile_bytes(scratch, profile, &data);
 		largest = length > largest ? length : largest;
-		ck_assert_int_eq(
-		    memory_profile_decode(scratch, data, length, &again), BASE_OK);
+		ck_assert_int_eq(memory_profile_decode(scratch, data, length, &again), BASE_OK);
 		ck_assert_uint_eq(profile_bytes(scratch, again, &same), length);
 		ck_assert_mem_eq(data, same, length);
 	}
@@ -184,8 +182,7 @@ START_TEST(corrupt_records_are_unknown)
 {
 	struct base_arena *arena = base_arena_new(64u << 20);
 	struct memory_profile *profile = memory_profile_new(arena, 1000000000), *again;
-	struct memory_thread thread = { .originator = 5, .size = 1, .time = 9 },
-			     *thread_again;
+	struct memory_thread thread = { .originator = 5, .size = 1, .time = 9 }, *thread_again;
 	struct memory_site site = { .epoch = 7 }, *site_again;
 	struct memory_person people[300];
 	struct base_arena *scratch = base_arena_new(1u << 20);
@@ -194,8 +191,7 @@ START_TEST(corrupt_records_are_unknown)
 
 	seed = 7;
 	for (unsigned i = 0; i < 50; i++) {
-		struct memory_lesson lesson =
-		    lesson_random(people, 6, 100, 1000000000 + i * 60);
+		struct memory_lesson lesson = lesson_random(people, 6, 100, 1000000000 + i * 60);
 
 		profile_learn(arena, profile, &lesson);
 		memory_thread_learn(&thread, &lesson, NULL, &(struct memory_answer){ 0 });
@@ -216,11 +212,10 @@ START_TEST(corrupt_records_are_unknown)
 			memcpy(copy, data, length);
 			for (size_t i = 0; cut > length && i < 3; i++)
 				copy[next() % length] = (unsigned char)next();
-			result =
-			    kind == 0 ? memory_profile_decode(scratch, copy, copied, &again)
-			    : kind == 1
-				? memory_thread_decode(scratch, copy, copied, &thread_again)
-				: memory_site_decode(scratch, copy, copied, &site_again);
+			result = kind == 0 ? memory_profile_decode(scratch, copy, copied, &again)
+				 : kind == 1
+				     ? memory_thread_decode(scratch, copy, copied, &thread_again)
+				     : memory_site_decode(scratch, copy, copied, &site_again);
 			if (cut < length)
 				ck_assert_int_eq(result, BASE_NONE);
 			else if (cut == length)
@@ -250,25 +245,21 @@ START_TEST(lesson_round_trips_and_holds_no_address)
 	const char *why = "";
 
 	history_begin(&history);
-	mail = history_mail(
-	    &history, ME, history_people(history.arena, 0, 2000), "id@x", "up@x");
-	mail->names[0] =
-	    (struct mail_name){ .address = "list@example.com", .name = "Example Ann" };
+	mail = history_mail(&history, ME, history_people(history.arena, 0, 2000), "id@x", "up@x");
+	mail->names[0] = (struct mail_name){ .address = "list@example.com", .name = "Example Ann" };
 	mail->name_count = 1;
 	mail->to = history_addresses(history.arena, "p1@example.com,list@example.com");
-	ck_assert_int_eq(memory_lesson(history.key, history.arena, ME, mail, 0, 0.25, &data,
-			     &length, &why),
+	ck_assert_int_eq(
+	    memory_lesson(history.key, history.arena, ME, mail, 0, 0.25, &data, &length, &why),
 	    BASE_OK);
 	ck_assert_uint_le(length, 85 + 9 * MEMORY_LESSON_PEOPLE);
 	ck_assert_ptr_null(memmem(data, length, "example", 7));
-	ck_assert_int_eq(
-	    memory_lesson_decode(history.arena, data, length, &lesson), BASE_OK);
+	ck_assert_int_eq(memory_lesson_decode(history.arena, data, length, &lesson), BASE_OK);
 	ck_assert_uint_eq(lesson.recipient_count, 1999);
 	ck_assert_uint_eq(lesson.member_count, 2001);
 	ck_assert_uint_eq(lesson.people_count, 1999);
 	ck_assert(lesson.is_send && lesson.has_header && lesson.score == 0.25);
-	ck_assert_int_eq(
-	    memory_lesson_encode(history.arena, &lesson, &same, &again), BASE_OK);
+	ck_assert_int_eq(memory_lesson_encode(history.arena, &lesson, &same, &again), BASE_OK);
 	ck_assert_uint_eq(again, length);
 	ck_assert_mem_eq(same, data, length);
 	for (size_t cut = 0; cut < length; cut += 7)
@@ -280,9 +271,9 @@ START_TEST(lesson_round_trips_and_holds_no_address)
 END_TEST
 
 #define PROFILE_HEAD 114 /* bytes up to where domains are counted */
-#define PROFILE_NEW                                                                        \
-	(5 + MEMORY_SIZE_CLASSES * 16) /* of what version 2 has not, from there */
-#define PROFILE_SENT 28                /* of an audience, up to what is new */
+/* of what version 2 has not, from there */
+#define PROFILE_NEW (5 + MEMORY_SIZE_CLASSES * 16)
+#define PROFILE_SENT 28 /* of an audience, up to what is new */
 
 /* Bytes of a profile's contacts. */
 static size_t
@@ -299,8 +290,8 @@ contacts_length(const struct memory_profile *profile)
 
 /* What a program of before domains and rhythms were kept has written, of one audience. */
 static size_t
-profile_older(const struct memory_profile *profile, const unsigned char *data,
-    size_t length, unsigned char *old_r)
+profile_older(const struct memory_profile *profile, const unsigned char *data, size_t length,
+    unsigned char *old_r)
 {
 	unsigned char *at = old_r;
 	size_t head = PROFILE_HEAD + PROFILE_NEW;
@@ -389,13 +380,11 @@ START_TEST(rhythms_are_found)
 	int64_t begin = 1700000000;
 
 	for (size_t i = 0; i < WHEN_MAX && rhythms[_i].days[i] > 0; i++)
-		memory_rhythm_learn(
-		    &rhythm, begin + (int64_t)(rhythms[_i].days[i] * 86400));
+		memory_rhythm_learn(&rhythm, begin + (int64_t)(rhythms[_i].days[i] * 86400));
 	ck_assert_msg(memory_rhythm_is_steady(&rhythm) == rhythms[_i].is_steady,
-	    "gap %f deviation %f", (double)rhythm.gap / 86400,
-	    (double)rhythm.deviation / 86400);
-	ck_assert(memory_rhythm_is_due(&rhythm,
-		      begin + (int64_t)(rhythms[_i].day * 86400)) == rhythms[_i].is_due);
+	    "gap %f deviation %f", (double)rhythm.gap / 86400, (double)rhythm.deviation / 86400);
+	ck_assert(memory_rhythm_is_due(&rhythm, begin + (int64_t)(rhythms[_i].day * 86400)) ==
+		  rhythms[_i].is_due);
 	/* older mail that is learned late changes nothing */
 	memory_rhythm_learn(&rhythm, begin);
 	ck_assert(memory_rhythm_is_steady(&rhythm) == rhythms[_i].is_steady);
@@ -413,8 +402,7 @@ static const struct {
 	{ "Ann Smith", "\"Ann\" Smith (Sales)", true },
 	{ "Ann Smith", "Ann Smith | Example Ltd", true },
 	{ "Anne-Marie O'Neil", "anne marie o\xE2\x80\x99neil", true },
-	{ "J\xC3\x9CRGEN \xC5\x81OZI\xC5\x83SKI", "j\xC3\xBCrgen \xC5\x82ozi\xC5\x84ski",
-	    true },
+	{ "J\xC3\x9CRGEN \xC5\x81OZI\xC5\x83SKI", "j\xC3\xBCrgen \xC5\x82ozi\xC5\x84ski", true },
 	{ "\xD0\x90\xD0\xBD\xD0\xBD\xD0\xB0 \xD0\x81\xD0\xB6",
 	    "\xD0\xB0\xD0\xBD\xD0\xBD\xD0\xB0 \xD1\x91\xD0\xB6", true },
 	{ "Ann Smith", "Ann Smyth", false },
@@ -423,10 +411,9 @@ static const struct {
 
 START_TEST(names_are_alike_in_any_form)
 {
-	static const char *const none[] = { "", "Ann", "a@b.example", "Ann ann@b.example",
-		"A B", "Ann Smith via List", "one two three four five six seven", "\xC3",
-		"\xE2\x80", "\xFF\xFE \x80\x80",
-		"aaaaaaaaaabbbbbbbbbbccccccccccddddddddddeeeee Smith" };
+	static const char *const none[] = { "", "Ann", "a@b.example", "Ann ann@b.example", "A B",
+		"Ann Smith via List", "one two three four five six seven", "\xC3", "\xE2\x80",
+		"\xFF\xFE \x80\x80", "aaaaaaaaaabbbbbbbbbbccccccccccddddddddddeeeee Smith" };
 	struct history history;
 
 	history_begin(&history);
@@ -439,16 +426,14 @@ START_TEST(names_are_alike_in_any_form)
 		    "%s and %s", spellings[i].one, spellings[i].other);
 	}
 	for (size_t i = 0; i < sizeof(none) / sizeof(*none); i++)
-		ck_assert_msg(
-		    memory_name_hash(history.key, none[i]) == 0, "%s is a name", none[i]);
+		ck_assert_msg(memory_name_hash(history.key, none[i]) == 0, "%s is a name", none[i]);
 	history_end(&history);
 }
 END_TEST
 
 /* A mail to one named person. */
 static struct mail_transaction *
-mail_named(
-    struct history *history, const char *sender, const char *name, const char *address)
+mail_named(struct history *history, const char *sender, const char *name, const char *address)
 {
 	struct mail_transaction *mail = history_mail(history, sender, address, "", "");
 
@@ -462,8 +447,7 @@ mail_named(
 static uint64_t
 name_found(struct history *history, const char *name, const char *address)
 {
-	struct judge_facts facts =
-	    history_facts(history, mail_named(history, ME, name, address));
+	struct judge_facts facts = history_facts(history, mail_named(history, ME, name, address));
 
 	ck_assert_ptr_nonnull(facts.recall->alike_name);
 	return facts.recall->alike_name[0];
@@ -508,14 +492,12 @@ START_TEST(names_are_learned)
 	ck_assert_uint_eq(facts.recall->alike_name[0], 0);
 
 	ck_assert_int_eq(
-	    memory_profile_encode(history.arena, facts.recall->profile, &data, &length),
-	    BASE_OK);
-	ck_assert_int_eq(
-	    memory_profile_decode(history.arena, data, length, &again), BASE_OK);
-	ck_assert_uint_eq(memory_contact_find(again, ann)->name,
-	    memory_name_hash(history.key, "Ann Smith"));
-	ck_assert_uint_eq(memory_contact_find(again, bob)->name,
-	    memory_name_hash(history.key, "Bob Brown"));
+	    memory_profile_encode(history.arena, facts.recall->profile, &data, &length), BASE_OK);
+	ck_assert_int_eq(memory_profile_decode(history.arena, data, length, &again), BASE_OK);
+	ck_assert_uint_eq(
+	    memory_contact_find(again, ann)->name, memory_name_hash(history.key, "Ann Smith"));
+	ck_assert_uint_eq(
+	    memory_contact_find(again, bob)->name, memory_name_hash(history.key, "Bob Brown"));
 	history_end(&history);
 }
 END_TEST
@@ -534,8 +516,7 @@ START_TEST(domains_are_remembered)
 	history_send(&history, ME, "p1@example.com,x@mail.example.com,local", "", "");
 	for (unsigned i = 0; i < MEMORY_MAX_DOMAINS + 5; i++) {
 		history_send(&history, ME,
-		    base_arena_printf(
-			history.arena, "a@o%u.org,b@o%u.org,p1@example.com", i, i),
+		    base_arena_printf(history.arena, "a@o%u.org,b@o%u.org,p1@example.com", i, i),
 		    "", "");
 		history_send(&history, ME, "a@o0.org", "", "");
 	}
@@ -554,16 +535,14 @@ START_TEST(domains_are_remembered)
 	ck_assert_uint_eq(facts.recall->domains[4], MEMORY_DOMAIN_NEW);
 	ck_assert_uint_eq(facts.recall->domains[5], MEMORY_DOMAIN_OWN);
 	ck_assert_uint_eq(facts.recall->domains[6], MEMORY_DOMAIN_NEW);
-	ck_assert_int_eq(
-	    memory_profile_encode(history.arena, profile, &data, &length), BASE_OK);
-	ck_assert_int_eq(
-	    memory_profile_decode(history.arena, data, length, &again), BASE_OK);
+	ck_assert_int_eq(memory_profile_encode(history.arena, profile, &data, &length), BASE_OK);
+	ck_assert_int_eq(memory_profile_decode(history.arena, data, length, &again), BASE_OK);
 	ck_assert_uint_eq(again->domain_sends, profile->domain_sends);
-	ck_assert_mem_eq(again->domains, profile->domains,
-	    MEMORY_MAX_DOMAINS * sizeof(*profile->domains));
+	ck_assert_mem_eq(
+	    again->domains, profile->domains, MEMORY_MAX_DOMAINS * sizeof(*profile->domains));
 	/* a stranger's profile knows of none */
-	facts = history_facts(
-	    &history, history_mail(&history, "new@example.com", "a@o0.org", "", ""));
+	facts =
+	    history_facts(&history, history_mail(&history, "new@example.com", "a@o0.org", "", ""));
 	ck_assert_ptr_null(facts.recall->domains);
 	history_end(&history);
 }
@@ -653,8 +632,7 @@ START_TEST(store_keeps_what_was_learned)
 	others = base_arena_printf(
 	    history.arena, "p41@example.com,%s", history_people(history.arena, 1, 39));
 	for (int i = 0; i < 2; i++) {
-		facts = history_facts(
-		    &history, history_mail(&history, ME, others, "r@x", "all@x"));
+		facts = history_facts(&history, history_mail(&history, ME, others, "r@x", "all@x"));
 		ck_assert_ptr_nonnull(facts.recall->profile);
 		ck_assert_uint_eq(facts.recall->profile->sends, 25);
 		ck_assert_ptr_nonnull(facts.recall->thread);
@@ -693,8 +671,7 @@ START_TEST(learning_shows_soon)
 	} while (!facts.recall->profile && ++waited < 20);
 	ck_assert_ptr_nonnull(facts.recall->profile);
 	memory_reopen(&history);
-	snprintf(
-	    command, sizeof(command), "! grep -rqi -e example -e someone %s", directory);
+	snprintf(command, sizeof(command), "! grep -rqi -e example -e someone %s", directory);
 	ck_assert_int_eq(system(command), 0);
 	history_end(&history);
 	folder_remove(directory);
@@ -708,9 +685,9 @@ lesson_of(struct history *history, const char *recipients, const char *id, size_
 	const void *lesson = NULL;
 	const char *why = "";
 
-	ck_assert_int_eq(memory_lesson(history->key, history->arena, ME,
-			     history_mail(history, ME, recipients, id, ""), 0, 0.01,
-			     &lesson, length_r, &why),
+	ck_assert_int_eq(
+	    memory_lesson(history->key, history->arena, ME,
+		history_mail(history, ME, recipients, id, ""), 0, 0.01, &lesson, length_r, &why),
 	    BASE_OK);
 	return lesson;
 }
@@ -734,15 +711,13 @@ START_TEST(parts_teach_one_audience)
 	lesson = lesson_of(&history, parts[0], "other@x", &length);
 	ck_assert_int_eq(memory_learn(history.memory, lesson, length, &why), BASE_OK);
 	lesson = lesson_of(&history, parts[1], "id@x", &length);
-	ck_assert_int_eq(
-	    memory_learn_instead(history.memory, lesson, length, &why), BASE_OK);
+	ck_assert_int_eq(memory_learn_instead(history.memory, lesson, length, &why), BASE_OK);
 	ck_assert_int_eq(memory_flush(history.memory, &why), BASE_OK);
 	facts = history_facts(&history, history_mail(&history, ME, parts[1], "r@x", ""));
 	ck_assert_uint_eq(facts.recall->profile->sends, 2);
 	ck_assert_uint_eq(facts.recall->profile->largest, 3);
 	/* once it is written, nothing waits: it is learned beside it */
-	ck_assert_int_eq(
-	    memory_learn_instead(history.memory, lesson, length, &why), BASE_OK);
+	ck_assert_int_eq(memory_learn_instead(history.memory, lesson, length, &why), BASE_OK);
 	ck_assert_int_eq(memory_flush(history.memory, &why), BASE_OK);
 	facts = history_facts(&history, history_mail(&history, ME, parts[1], "r@x", ""));
 	ck_assert_uint_eq(facts.recall->profile->sends, 3);
@@ -762,8 +737,7 @@ START_TEST(inbound_teaches_threads)
 	mail = history_mail(&history, "out@else.org", ME, "in@x", "");
 	mail->to = history_addresses(history.arena, "p5@example.com,p6@example.com");
 	history_learn(&history, "", mail);
-	facts = history_facts(
-	    &history, history_mail(&history, ME, "out@else.org", "r@x", "in@x"));
+	facts = history_facts(&history, history_mail(&history, ME, "out@else.org", "r@x", "in@x"));
 	ck_assert_ptr_nonnull(facts.recall->thread);
 	ck_assert_uint_eq(facts.recall->thread->size, 4);
 	ck_assert_uint_eq(facts.recall->thread->hidden_count, 1);
@@ -772,8 +746,7 @@ START_TEST(inbound_teaches_threads)
 	ck_assert_uint_eq(facts.recall->profile->sends, 0);
 	ck_assert_uint_eq(facts.recall->profile->received, 1);
 	ck_assert_ptr_null(facts.recall->site);
-	facts =
-	    history_facts(&history, history_mail(&history, "out@else.org", ME, "r@x", ""));
+	facts = history_facts(&history, history_mail(&history, "out@else.org", ME, "r@x", ""));
 	ck_assert_ptr_null(facts.recall->profile);
 	history_end(&history);
 }
@@ -847,14 +820,13 @@ END_TEST
 static void
 scored_send(struct history *history, double score)
 {
-	const struct mail_transaction *mail =
-	    history_mail(history, ME, "p5@example.com", "", "");
+	const struct mail_transaction *mail = history_mail(history, ME, "p5@example.com", "", "");
 	const char *why = "";
 	const void *lesson;
 	size_t length;
 
-	ck_assert_int_eq(memory_lesson(history->key, history->arena, ME, mail, 0, score,
-			     &lesson, &length, &why),
+	ck_assert_int_eq(
+	    memory_lesson(history->key, history->arena, ME, mail, 0, score, &lesson, &length, &why),
 	    BASE_OK);
 	ck_assert_int_eq(memory_learn(history->memory, lesson, length, &why), BASE_OK);
 }
@@ -916,8 +888,7 @@ sends_known(struct history *history)
 	const char *why = "";
 
 	ck_assert_int_eq(memory_flush(history->memory, &why), BASE_OK);
-	facts =
-	    history_facts(history, history_mail(history, ME, "p1@example.com", "r@x", ""));
+	facts = history_facts(history, history_mail(history, ME, "p1@example.com", "r@x", ""));
 	return facts.recall->profile ? facts.recall->profile->sends : 0;
 }
 
@@ -967,8 +938,7 @@ static void
 scan(const struct base_key *key, const char *address, bool is_there)
 {
 	uint64_t hash = memory_hash(key, address);
-	static const char *const names[] = { "memory.db", "memory.db-wal",
-		"memory.db-shm" };
+	static const char *const names[] = { "memory.db", "memory.db-wal", "memory.db-shm" };
 	bool has_hash = false, has_half = false;
 
 	for (size_t i = 0; i < 3; i++) {
@@ -1019,16 +989,15 @@ site_make(struct history *history, unsigned char first_byte)
 	history->now = base_now() - 86400;
 	memory_reopen(history);
 	history_send(history, "p1@example.com", "p0@example.com,p2@example.com", "1@x", "");
-	history_send(
-	    history, "p0@example.com", "p1@example.com,p2@example.com", "2@x", "1@x");
+	history_send(history, "p0@example.com", "p1@example.com,p2@example.com", "2@x", "1@x");
 	ck_assert_int_eq(memory_flush(history->memory, &why), BASE_OK);
 }
 
 /* Two sites with the same mail have no hash in common: nobody can join their histories. */
 START_TEST(stores_of_two_sites_have_nothing_in_common)
 {
-	static const char *const names[] = { "p0@example.com", "p1@example.com",
-		"p2@example.com", "1@x", "2@x" };
+	static const char *const names[] = { "p0@example.com", "p1@example.com", "p2@example.com",
+		"1@x", "2@x" };
 	struct history sites[2];
 	char directories[2][sizeof(directory)];
 
@@ -1055,10 +1024,9 @@ END_TEST
 static struct memory *
 importer_open(void)
 {
-	struct memory_options options = { .driver = "sqlite",
-		.directory = directory,
-		.create = true,
-		.learn_at_once = true };
+	struct memory_options options = {
+		.driver = "sqlite", .directory = directory, .create = true, .learn_at_once = true
+	};
 	struct memory *memory;
 	const char *why = "";
 
@@ -1068,17 +1036,17 @@ importer_open(void)
 
 /* Imports one mail in a batch of its own; NONE: it was known. */
 static enum base_result
-import(struct history *history, struct memory *memory, const char *sender,
-    const char *recipients, const char *id)
+import(struct history *history, struct memory *memory, const char *sender, const char *recipients,
+    const char *id)
 {
 	const void *lesson;
 	size_t length;
 	const char *why = "";
 	enum base_result result;
 
-	ck_assert_int_eq(memory_lesson(history->key, history->arena, sender,
-			     history_mail(history, sender, recipients, id, ""), 0, 0.1,
-			     &lesson, &length, &why),
+	ck_assert_int_eq(
+	    memory_lesson(history->key, history->arena, sender,
+		history_mail(history, sender, recipients, id, ""), 0, 0.1, &lesson, &length, &why),
 	    BASE_OK);
 	ck_assert_msg(memory_import_begin(memory, &why) == BASE_OK, "%s", why);
 	result = memory_import_known(memory, history->key, lesson, length, &why);
@@ -1104,21 +1072,16 @@ START_TEST(import_learns_once)
 	history_send(&history, ME, "p1@example.com", "live@x", "");
 	ck_assert_int_eq(memory_flush(history.memory, &why), BASE_OK);
 	importer = importer_open();
-	ck_assert_int_eq(
-	    import(&history, importer, ME, "p1@example.com", "live@x"), BASE_NONE);
-	ck_assert_int_eq(
-	    import(&history, importer, ME, "p2@example.com", "old@x"), BASE_OK);
-	ck_assert_int_eq(
-	    import(&history, importer, ME, "p3@example.com", "old@x"), BASE_OK);
-	ck_assert_int_eq(
-	    import(&history, importer, ME, "p2@example.com", "old@x"), BASE_NONE);
+	ck_assert_int_eq(import(&history, importer, ME, "p1@example.com", "live@x"), BASE_NONE);
+	ck_assert_int_eq(import(&history, importer, ME, "p2@example.com", "old@x"), BASE_OK);
+	ck_assert_int_eq(import(&history, importer, ME, "p3@example.com", "old@x"), BASE_OK);
+	ck_assert_int_eq(import(&history, importer, ME, "p2@example.com", "old@x"), BASE_NONE);
 	ck_assert_int_eq(import(&history, importer, ME, "p2@example.com", ""), BASE_OK);
 	ck_assert_int_eq(import(&history, importer, ME, "p2@example.com", ""), BASE_NONE);
 	history.now++;
 	ck_assert_int_eq(import(&history, importer, ME, "p2@example.com", ""), BASE_OK);
 	memory_close(&importer);
-	facts = history_facts(
-	    &history, history_mail(&history, ME, "p1@example.com", "r@x", ""));
+	facts = history_facts(&history, history_mail(&history, ME, "p1@example.com", "r@x", ""));
 	ck_assert_uint_eq(facts.recall->profile->sends, 5);
 	history_end(&history);
 	folder_remove(directory);
@@ -1141,18 +1104,14 @@ START_TEST(import_outlives_its_key)
 	key_change(&history, OLD_KEY "\n");
 	ck_assert_int_eq(import(&history, importer, ME, "p2@example.com", "a@x"), BASE_OK);
 	key_change(&history, BOTH_KEYS);
-	ck_assert_int_eq(
-	    import(&history, importer, ME, "p2@example.com", "a@x"), BASE_NONE);
+	ck_assert_int_eq(import(&history, importer, ME, "p2@example.com", "a@x"), BASE_NONE);
 	ck_assert_int_eq(import(&history, importer, ME, "p2@example.com", "b@x"), BASE_OK);
-	ck_assert_int_eq(
-	    import(&history, importer, ME, "p2@example.com", "b@x"), BASE_NONE);
+	ck_assert_int_eq(import(&history, importer, ME, "p2@example.com", "b@x"), BASE_NONE);
 	ck_assert_int_eq(import(&history, importer, ME, "p3@example.com", "b@x"), BASE_OK);
 	ck_assert_uint_eq(sends_known(&history), 3);
 	key_change(&history, NEW_KEY "\n" OLD_KEY " replaced 1 until 2\n");
-	ck_assert_int_eq(
-	    import(&history, importer, ME, "p2@example.com", "b@x"), BASE_NONE);
-	ck_assert_int_eq(
-	    import(&history, importer, ME, "p3@example.com", "b@x"), BASE_NONE);
+	ck_assert_int_eq(import(&history, importer, ME, "p2@example.com", "b@x"), BASE_NONE);
+	ck_assert_int_eq(import(&history, importer, ME, "p3@example.com", "b@x"), BASE_NONE);
 	ck_assert_int_eq(import(&history, importer, ME, "p2@example.com", "a@x"), BASE_OK);
 	/* another part of what an import learned: its note tells, under this key too */
 	ck_assert_int_eq(import(&history, importer, ME, "p4@example.com", "b@x"), BASE_OK);
@@ -1183,8 +1142,7 @@ profiles_at(int64_t now)
 
 	ck_assert_int_eq(store_open(&options, STORE_MEMORY, &store, &why), BASE_OK);
 	ck_assert_int_eq(store_record_expire(store, now, &why), BASE_OK);
-	ck_assert_int_eq(
-	    store_record_each(store, STORE_PROFILE, row_count, &count, &why), BASE_OK);
+	ck_assert_int_eq(store_record_each(store, STORE_PROFILE, row_count, &count, &why), BASE_OK);
 	store_close(&store);
 	return count;
 }
@@ -1232,14 +1190,12 @@ START_TEST(import_beside_the_daemon_loses_nothing)
 		snprintf(id, sizeof(id), "live%d@x", i);
 		history_send(&history, ME, "p1@example.com", id, "");
 		snprintf(id, sizeof(id), "old%d@x", i);
-		ck_assert_int_eq(
-		    import(&history, importer, ME, "p2@example.com", id), BASE_OK);
+		ck_assert_int_eq(import(&history, importer, ME, "p2@example.com", id), BASE_OK);
 		base_arena_reset(history.arena);
 	}
 	memory_close(&importer);
 	ck_assert_int_eq(memory_flush(history.memory, &why), BASE_OK);
-	facts = history_facts(
-	    &history, history_mail(&history, ME, "p1@example.com", "r@x", ""));
+	facts = history_facts(&history, history_mail(&history, ME, "p1@example.com", "r@x", ""));
 	ck_assert_uint_eq(facts.recall->profile->sends, 600);
 	history_end(&history);
 	folder_remove(directory);
@@ -1263,15 +1219,12 @@ START_TEST(older_mail_moves_nothing_back)
 	importer = importer_open();
 	history.now -= 300 * 86400;
 	ck_assert_int_eq(
-	    import(&history, importer, ME, "p1@example.com,p2@example.com", "old@x"),
-	    BASE_OK);
+	    import(&history, importer, ME, "p1@example.com,p2@example.com", "old@x"), BASE_OK);
 	memory_close(&importer);
-	facts = history_facts(
-	    &history, history_mail(&history, ME, "p1@example.com", "r@x", ""));
+	facts = history_facts(&history, history_mail(&history, ME, "p1@example.com", "r@x", ""));
 	ck_assert_uint_gt(facts.recall->profile->last, (uint64_t)history.now);
 	ck_assert_uint_eq(facts.recall->profile->first, (uint64_t)history.now);
-	ck_assert_uint_gt(
-	    facts.recall->profile->contacts[0].last_sent, (uint64_t)history.now);
+	ck_assert_uint_gt(facts.recall->profile->contacts[0].last_sent, (uint64_t)history.now);
 	ck_assert_uint_eq(facts.recall->profile->sent[0].count, 2);
 	ck_assert_float_eq(facts.recall->profile->sent[0].rhythm.gap, 0);
 	history_end(&history);
@@ -1337,16 +1290,13 @@ START_TEST(sums_forget_whom_no_contact_stands_for)
 	};
 
 	for (size_t i = 0; i < sizeof(rows) / sizeof(*rows); i++) {
-		struct memory_sent sent[] = { { .sum = rows[i].sum,
-		    .size = rows[i].size } };
-		struct memory_contact contacts[] = {
-			{ .hash = 10, .audiences = rows[i].audiences[0] },
-			{ .hash = 20, .audiences = rows[i].audiences[1] }
+		struct memory_sent sent[] = { { .sum = rows[i].sum, .size = rows[i].size } };
+		struct memory_contact contacts[] = { { .hash = 10,
+							 .audiences = rows[i].audiences[0] },
+			{ .hash = 20, .audiences = rows[i].audiences[1] } };
+		struct memory_profile profile = {
+			.contacts = contacts, .contact_count = 2, .sent = sent, .sent_count = 1
 		};
-		struct memory_profile profile = { .contacts = contacts,
-			.contact_count = 2,
-			.sent = sent,
-			.sent_count = 1 };
 
 		(void)memory_profile_forget(&profile, rows[i].gone);
 		ck_assert_msg(profile.sent_count == rows[i].count, "row %zu", i);
@@ -1394,8 +1344,7 @@ sums_scan(const struct base_key *key, const char *address)
 	const char *why = "";
 
 	ck_assert_int_eq(store_open(&options, STORE_MEMORY, &store, &why), BASE_OK);
-	ck_assert_int_eq(
-	    store_record_each(store, STORE_PROFILE, sums_check, &hash, &why), BASE_OK);
+	ck_assert_int_eq(store_record_each(store, STORE_PROFILE, sums_check, &hash, &why), BASE_OK);
 	store_close(&store);
 }
 
@@ -1410,8 +1359,8 @@ evict(struct history *history)
 		const char *owner = base_arena_printf(history->arena, "owner%d@x", i);
 
 		history->people = i == 0 ? 40 : 0; /* GONE is a list's address */
-		history_send(history, owner,
-		    base_arena_printf(history->arena, "%s" GONE, with[i]), "", "");
+		history_send(
+		    history, owner, base_arena_printf(history->arena, "%s" GONE, with[i]), "", "");
 		history->people = 0;
 		for (unsigned first = 0; first < 600; first += 20)
 			history_send(history, owner,
@@ -1432,8 +1381,8 @@ evicted_check(struct history *history)
 		struct judge_facts facts =
 		    history_facts(history, history_mail(history, owner, GONE, "", ""));
 
-		ck_assert_ptr_null(memory_contact_find(
-		    facts.recall->profile, memory_hash(history->key, GONE)));
+		ck_assert_ptr_null(
+		    memory_contact_find(facts.recall->profile, memory_hash(history->key, GONE)));
 		ck_assert_uint_eq(facts.recall->profile->sent_count, audiences[i]);
 	}
 }
@@ -1454,24 +1403,20 @@ START_TEST(forget_leaves_no_trace)
 	memory_reopen(&history);
 	all = history_people(history.arena, 1, 8);
 	for (int i = 0; i < 10; i++) {
-		history_send(
-		    &history, ME, all, base_arena_printf(history.arena, "a%d@x", i), "");
+		history_send(&history, ME, all, base_arena_printf(history.arena, "a%d@x", i), "");
 		history_send(&history, ME, "p1@example.com," GONE, "b@x", "");
-		history_send(&history, GONE, ME,
-		    base_arena_printf(history.arena, "c%d@x", i), "b@x");
-		history_send(&history, GONE,
-		    base_arena_printf(history.arena, ME ",%s", all),
+		history_send(
+		    &history, GONE, ME, base_arena_printf(history.arena, "c%d@x", i), "b@x");
+		history_send(&history, GONE, base_arena_printf(history.arena, ME ",%s", all),
 		    base_arena_printf(history.arena, "d%d@x", i), "");
 	}
 	evict(&history);
 	for (int i = 10; i < 2000; i++) /* so that pages were split and filled again */
-		history_send(&history,
-		    base_arena_printf(history.arena, "p%d@example.com", i),
+		history_send(&history, base_arena_printf(history.arena, "p%d@example.com", i),
 		    i % 7 ? "p1@example.com" : GONE, "", "");
 	ck_assert_int_eq(memory_flush(history.memory, &why), BASE_OK);
 	importer = importer_open();
-	ck_assert_int_eq(
-	    import(&history, importer, GONE, "p2@example.com", "e@x"), BASE_OK);
+	ck_assert_int_eq(import(&history, importer, GONE, "p2@example.com", "e@x"), BASE_OK);
 	memory_close(&importer);
 	evicted_check(&history);
 	scan(history.key, GONE, true);
@@ -1590,11 +1535,10 @@ START_TEST(dropped_lessons_are_told)
 	history_begin(&history);
 	ck_assert_int_eq(memory_open(&options, &memory, &why), BASE_OK);
 	importer = importer_open();
+	ck_assert_int_eq(memory_import_begin(importer, &why), BASE_OK); /* the lock is taken */
 	ck_assert_int_eq(
-	    memory_import_begin(importer, &why), BASE_OK); /* the lock is taken */
-	ck_assert_int_eq(memory_lesson(history.key, history.arena, ME,
-			     history_mail(&history, ME, GONE, "x@x", ""), 0, 0.1, &lesson,
-			     &length, &why),
+	    memory_lesson(history.key, history.arena, ME,
+		history_mail(&history, ME, GONE, "x@x", ""), 0, 0.1, &lesson, &length, &why),
 	    BASE_OK);
 	for (int i = 0; i < 40000; i++)
 		refused += memory_learn(memory, lesson, length, &why) == BASE_RETRY;

@@ -62,8 +62,7 @@ static const struct {
 } proof_cases[] = {
 	{ "as made", "m@x", "anna@example.com", NOW, true },
 	{ "an hour later", "m@x", "anna@example.com", NOW + 3600, true },
-	{ "at its last second", "m@x", "anna@example.com", NOW + NOTICE_INJECT_SECONDS,
-	    true },
+	{ "at its last second", "m@x", "anna@example.com", NOW + NOTICE_INJECT_SECONDS, true },
 	{ "too old", "m@x", "anna@example.com", NOW + NOTICE_INJECT_SECONDS + 1, false },
 	{ "by a fast clock", "m@x", "anna@example.com", NOW - 300, true },
 	{ "from the future", "m@x", "anna@example.com", NOW - 301, false },
@@ -79,11 +78,10 @@ START_TEST(test_proof_cases)
 	const char *value;
 
 	ck_assert_int_eq(
-	    notice_inject_make(arena, key, "m@x", "anna@example.com", NOW, &value),
-	    BASE_OK);
+	    notice_inject_make(arena, key, "m@x", "anna@example.com", NOW, &value), BASE_OK);
 	ck_assert_msg(
-	    notice_inject_is_ours(key, value, proof_cases[_i].message_id,
-		proof_cases[_i].recipient, proof_cases[_i].now) == proof_cases[_i].is_ours,
+	    notice_inject_is_ours(key, value, proof_cases[_i].message_id, proof_cases[_i].recipient,
+		proof_cases[_i].now) == proof_cases[_i].is_ours,
 	    "%s", proof_cases[_i].what);
 	base_key_free(&key);
 }
@@ -118,10 +116,8 @@ START_TEST(test_proof_by_an_earlier_key)
 	    (long long)NOW, (long long)NOW + 1000);
 
 	key = key_of(file);
-	ck_assert_int_eq(
-	    notice_inject_make(arena, old, "m@x", "a@b", NOW - 10, &before), BASE_OK);
-	ck_assert_int_eq(
-	    notice_inject_make(arena, old, "m@x", "a@b", NOW + 900, &after), BASE_OK);
+	ck_assert_int_eq(notice_inject_make(arena, old, "m@x", "a@b", NOW - 10, &before), BASE_OK);
+	ck_assert_int_eq(notice_inject_make(arena, old, "m@x", "a@b", NOW + 900, &after), BASE_OK);
 	ck_assert(notice_inject_is_ours(key, before, "m@x", "a@b", NOW + 20));
 	ck_assert(!notice_inject_is_ours(key, before, "m@x", "a@b", NOW + 1000));
 	ck_assert(!notice_inject_is_ours(key, after, "m@x", "a@b", NOW + 901));
@@ -137,24 +133,20 @@ START_TEST(test_proof_tampered)
 	char *copy;
 	size_t i;
 
-	ck_assert_int_eq(
-	    notice_inject_make(arena, key, "m@x", "a@b", NOW, &value), BASE_OK);
+	ck_assert_int_eq(notice_inject_make(arena, key, "m@x", "a@b", NOW, &value), BASE_OK);
 	ck_assert(!notice_inject_is_ours(other, value, "m@x", "a@b", NOW));
 	for (i = 0; i < strlen(value); i++) {
 		copy = base_arena_strdup(arena, value);
 		copy[i] = copy[i] == '1' ? '2' : '1';
-		ck_assert_msg(
-		    !notice_inject_is_ours(key, copy, "m@x", "a@b", NOW), "%s", copy);
+		ck_assert_msg(!notice_inject_is_ours(key, copy, "m@x", "a@b", NOW), "%s", copy);
 		copy[i] = '\0';
-		ck_assert_msg(
-		    !notice_inject_is_ours(key, copy, "m@x", "a@b", NOW), "%s", copy);
+		ck_assert_msg(!notice_inject_is_ours(key, copy, "m@x", "a@b", NOW), "%s", copy);
 	}
 	ck_assert(notice_inject_is_ours(
 	    key, base_arena_printf(arena, " %s \r\n", value), "m@x", "a@b", NOW));
 	ck_assert(!notice_inject_is_ours(
 	    key, base_arena_printf(arena, "%s x", value), "m@x", "a@b", NOW));
-	ck_assert_int_eq(
-	    notice_inject_make(arena, key, "m@x", "", NOW, &value), BASE_REFUSE);
+	ck_assert_int_eq(notice_inject_make(arena, key, "m@x", "", NOW, &value), BASE_REFUSE);
 	base_key_free(&other);
 	base_key_free(&key);
 }
@@ -236,8 +228,8 @@ static const struct {
 
 START_TEST(test_words_time)
 {
-	ck_assert_str_eq(notice_words_time_within(arena, notice_words_for("en"),
-			     NOW + time_cases[_i].distance, NOW),
+	ck_assert_str_eq(notice_words_time_within(
+			     arena, notice_words_for("en"), NOW + time_cases[_i].distance, NOW),
 	    time_cases[_i].text);
 }
 END_TEST
@@ -249,8 +241,7 @@ START_TEST(test_words_who)
 
 	ck_assert_str_eq(notice_words_people(arena, words, &view), "1 person");
 	view.people_kind = HOLD_PEOPLE_UNKNOWN;
-	ck_assert_str_eq(
-	    notice_words_people(arena, words, &view), "an unknown number of people");
+	ck_assert_str_eq(notice_words_people(arena, words, &view), "an unknown number of people");
 	view.people_kind = HOLD_PEOPLE_AT_LEAST;
 	view.people = 2100;
 	ck_assert_str_eq(notice_words_people(arena, words, &view), "at least 2100 people");
@@ -259,12 +250,10 @@ START_TEST(test_words_who)
 	ck_assert_str_eq(notice_words_recipients(arena, words, &view), "a@x");
 	view.recipients = "a@x\nb@x\nc@x\nd@x\ne@x";
 	view.recipient_count = 40;
-	ck_assert_str_eq(
-	    notice_words_recipients(arena, words, &view), "a@x, b@x, c@x and 37 more");
+	ck_assert_str_eq(notice_words_recipients(arena, words, &view), "a@x, b@x, c@x and 37 more");
 	ck_assert_str_eq(notice_words_subject(arena, words, &view, 20), "(no subject)");
 	view.subject = "0123456789\r\nBcc: evil@example.com";
-	ck_assert_str_eq(
-	    notice_words_subject(arena, words, &view, 20), "0123456789  Bcc: ...");
+	ck_assert_str_eq(notice_words_subject(arena, words, &view, 20), "0123456789  Bcc: ...");
 }
 END_TEST
 
@@ -388,8 +377,7 @@ START_TEST(test_mime_address)
 	base_buffer_init(&out, 4000);
 	is_written = notice_mime_address(&out, address_cases[_i].normal);
 	ck_assert_int_eq(is_written, address_cases[_i].written != NULL);
-	ck_assert_str_eq(
-	    base_buffer_text(&out), is_written ? address_cases[_i].written : "");
+	ck_assert_str_eq(base_buffer_text(&out), is_written ? address_cases[_i].written : "");
 	base_buffer_free(&out);
 }
 END_TEST
@@ -447,8 +435,7 @@ compose_from(const struct hold_view *view, const struct notice_templates *templa
 
 	with.templates = templates;
 	base_buffer_init(&letter, 1 << 18);
-	ck_assert_msg(
-	    notice_letter_compose(&letter, view, &with, &why) == BASE_OK, "%s", why);
+	ck_assert_msg(notice_letter_compose(&letter, view, &with, &why) == BASE_OK, "%s", why);
 	text = base_arena_strdup(arena, base_buffer_text(&letter));
 	base_buffer_free(&letter);
 	return text;
@@ -465,8 +452,7 @@ compose(const struct hold_view *view)
 static const char *
 part_of(const char *letter, const char *type)
 {
-	const char *start =
-	    strstr(letter, base_arena_printf(arena, "\r\nContent-Type: %s", type));
+	const char *start = strstr(letter, base_arena_printf(arena, "\r\nContent-Type: %s", type));
 	const char *end;
 	char *out, *text, hex[3] = "";
 
@@ -479,8 +465,8 @@ part_of(const char *letter, const char *type)
 		if (*start == '=' && start[1] == '\r') {
 			start += 3;
 		} else if (*start == '=') {
-			ck_assert(isxdigit((unsigned char)start[1]) &&
-				  isxdigit((unsigned char)start[2]));
+			ck_assert(
+			    isxdigit((unsigned char)start[1]) && isxdigit((unsigned char)start[2]));
 			memcpy(hex, start + 1, 2);
 			*out++ = (char)strtol(hex, NULL, 16);
 			start += 3;
@@ -526,8 +512,7 @@ field_count(const char *letter, const char *name)
 	int count = 0;
 
 	for (line = letter; line < end; line = strstr(line, "\r\n") + 2)
-		count +=
-		    !strncasecmp(line, name, strlen(name)) && line[strlen(name)] == ':';
+		count += !strncasecmp(line, name, strlen(name)) && line[strlen(name)] == ':';
 	return count;
 }
 
@@ -536,8 +521,7 @@ START_TEST(test_letter_confirm)
 	struct hold_view view = new_view(HOLD_CONFIRM);
 	const char *letter = compose(&view), *text, *html;
 
-	has(letter,
-	    "From: \"oops-milter\" <oops@example.com>\r\nTo: <Anna@example.com>\r\n");
+	has(letter, "From: \"oops-milter\" <oops@example.com>\r\nTo: <Anna@example.com>\r\n");
 	has(flat(letter),
 	    "Subject: Not sent yet: your mail \"Lunch\" to 40 people is waiting for you");
 	has(letter, "\r\nDate: Mon, 23 Nov 2026 11:40:10 +0100\r\nMessage-ID: "
@@ -565,10 +549,8 @@ START_TEST(test_letter_undo)
 	struct hold_view view = new_view(HOLD_UNDO);
 	const char *letter = compose(&view);
 
-	has(flat(letter),
-	    "Subject: Leaves at 11:42 unless you undo: \"Lunch\" to 40 people");
-	has(flat(part_of(letter, "text/plain")),
-	    "it leaves in 2 minutes, at 11:42:10 CET.");
+	has(flat(letter), "Subject: Leaves at 11:42 unless you undo: \"Lunch\" to 40 people");
+	has(flat(part_of(letter, "text/plain")), "it leaves in 2 minutes, at 11:42:10 CET.");
 }
 END_TEST
 
@@ -615,8 +597,8 @@ START_TEST(test_returned_who_has_it)
 	view.left_count = 12;
 	base_buffer_init(&head, 65536);
 	base_buffer_init(&tail, 65536);
-	ck_assert_int_eq(notice_returned_compose(&head, &tail, &view, true,
-			     NOTICE_ATTACHED_7BIT, "boundary", &options, &why),
+	ck_assert_int_eq(notice_returned_compose(&head, &tail, &view, true, NOTICE_ATTACHED_7BIT,
+			     "boundary", &options, &why),
 	    BASE_OK);
 	text = flat(base_buffer_text(&head));
 	has(text, "already left for 12 recipients");
@@ -632,7 +614,8 @@ START_TEST(test_stamp_without_memory)
 	struct hold_view view = new_view(HOLD_CONFIRM);
 	const char *domains[] = { "example.com" }, *why = "", *id;
 	struct settings settings = { .notice.from = "oops@example.com",
-		.identity = { .local_domains = domains, .local_domain_count = 1,
+		.identity = { .local_domains = domains,
+		    .local_domain_count = 1,
 		    .recipient_delimiter = "" } };
 	struct base_key *key = key_of(DIGITS32 DIGITS32 "\n");
 	struct site site = { .settings = &settings, .key = key };
@@ -672,8 +655,7 @@ START_TEST(test_letter_injection)
 	const char *letter, *html;
 
 	view.subject = "x\r\nBcc: evil@example.com\r\n\r\n<script>alert(1)</script>";
-	view.recipients =
-	    "<img src=x>\r@example.com\n\"--=_oops-milter-letter\"@example.com";
+	view.recipients = "<img src=x>\r@example.com\n\"--=_oops-milter-letter\"@example.com";
 	letter = compose(&view);
 	ck_assert_int_eq(field_count(letter, "Bcc"), 0);
 	ck_assert_int_eq(field_count(letter, "Subject"), 1);
@@ -719,33 +701,29 @@ START_TEST(test_letter_refused)
 
 	base_buffer_init(&letter, 1 << 18);
 	view.mailbox = mailboxes[_i];
-	ck_assert_int_eq(
-	    notice_letter_compose(&letter, &view, &options, &why), BASE_REFUSE);
+	ck_assert_int_eq(notice_letter_compose(&letter, &view, &options, &why), BASE_REFUSE);
 	ck_assert_ptr_nonnull(why);
 	ck_assert_uint_eq(letter.length, 0);
 	base_buffer_free(&letter);
 	view.mailbox = "a@b";
 	base_buffer_init(&letter, 500);
-	ck_assert_int_eq(
-	    notice_letter_compose(&letter, &view, &options, &why), BASE_BROKEN);
+	ck_assert_int_eq(notice_letter_compose(&letter, &view, &options, &why), BASE_BROKEN);
 	base_buffer_free(&letter);
 }
 END_TEST
 
-#define add_cases(tcase, test, table)                                                      \
+#define add_cases(tcase, test, table)                                                              \
 	tcase_add_loop_test(tcase, test, 0, (int)(sizeof(table) / sizeof(*(table))))
 
 /* --- a site's own sentences ------------------------------------------------------------- */
 
 #define TEXT_50 "01234567890123456789012345678901234567890123456789"
-#define TEXT_500                                                                           \
-	TEXT_50 TEXT_50 TEXT_50 TEXT_50 TEXT_50 TEXT_50 TEXT_50 TEXT_50 TEXT_50 TEXT_50
+#define TEXT_500 TEXT_50 TEXT_50 TEXT_50 TEXT_50 TEXT_50 TEXT_50 TEXT_50 TEXT_50 TEXT_50 TEXT_50
 
 static const struct {
 	const char *text, *fault;
 } template_cases[] = {
-	{ "letter_foot: a\nletter_fot: b\n",
-	    "/t:2: \"letter_fot\": no sentence has this name\n" },
+	{ "letter_foot: a\nletter_fot: b\n", "/t:2: \"letter_fot\": no sentence has this name\n" },
 	{ "language: de\n", "/t:1: \"language\": no sentence has this name\n" },
 	{ "people: {n}\n", "/t:1: \"people\": no sentence has this name\n" },
 	{ "people.3: {n}\n", "/t:1: \"people.3\": no sentence has this name\n" },
@@ -763,8 +741,7 @@ static const struct {
 	{ "letter_foot: a }\n", "/t:1: a { without its }, or too many of them\n" },
 	{ "letter_foot: a\n \xff\n", "/t:2: not UTF-8 text, or a control character\n" },
 	{ "letter_foot: a\r\n", "/t:1: not UTF-8 text, or a control character\n" },
-	{ "letter_foot: " TEXT_500 "\n  1\n",
-	    "/t:1: letter_foot: longer than 500 bytes\n" },
+	{ "letter_foot: " TEXT_500 "\n  1\n", "/t:1: letter_foot: longer than 500 bytes\n" },
 	{ "no_subject: " TEXT_50 TEXT_50 TEXT_50 "\n",
 	    "/t:1: no_subject: longer than 120 bytes\n" },
 };
@@ -776,8 +753,8 @@ START_TEST(test_template_fault)
 	struct base_buffer faults;
 
 	base_buffer_init(&faults, 4096);
-	ck_assert_int_eq(notice_template_parse(arena, "/t", text, strlen(text),
-			     &notice_words_en, &words, &faults),
+	ck_assert_int_eq(notice_template_parse(
+			     arena, "/t", text, strlen(text), &notice_words_en, &words, &faults),
 	    BASE_REFUSE);
 	ck_assert_str_eq(base_buffer_text(&faults), template_cases[_i].fault);
 	ck_assert_str_eq(words.language, "untouched");
@@ -793,8 +770,8 @@ START_TEST(test_template_parse)
 	struct base_buffer faults;
 
 	base_buffer_init(&faults, 4096);
-	ck_assert_int_eq(notice_template_parse(arena, "/t", text, strlen(text),
-			     &notice_words_en, &words, &faults),
+	ck_assert_int_eq(notice_template_parse(
+			     arena, "/t", text, strlen(text), &notice_words_en, &words, &faults),
 	    BASE_OK);
 	ck_assert_str_eq(words.letter_foot, "a: 100%s b \xc3\xa4");
 	ck_assert_str_eq(words.time_within, "{when} ({span})");
@@ -814,8 +791,7 @@ static struct settings template_settings = {
 
 /* What comes of them; the file goes away again. */
 static enum base_result
-load_template(
-    const char *text, struct notice_templates **templates_r, const char **faults_r)
+load_template(const char *text, struct notice_templates **templates_r, const char **faults_r)
 {
 	static char path[64];
 	struct base_buffer faults;
@@ -843,13 +819,11 @@ START_TEST(test_template_letter)
 	const char *faults, *text;
 
 	ck_assert_int_eq(
-	    load_template("letter_foot: Ask <b>us</b> %n.\n", &templates, &faults),
-	    BASE_OK);
+	    load_template("letter_foot: Ask <b>us</b> %n.\n", &templates, &faults), BASE_OK);
 	view.template = template_rule.template;
 	text = compose_from(&view, templates);
 	ck_assert_ptr_nonnull(strstr(part_of(text, "text/plain"), "Ask <b>us</b> %n."));
-	ck_assert_ptr_nonnull(
-	    strstr(part_of(text, "text/html"), "Ask &lt;b&gt;us&lt;/b&gt; %n."));
+	ck_assert_ptr_nonnull(strstr(part_of(text, "text/html"), "Ask &lt;b&gt;us&lt;/b&gt; %n."));
 	/* gone: the shipped words; so without any, and for the site's own, which it has not */
 	view.template = "/gone";
 	ck_assert_str_eq(compose_from(&view, templates), compose(&view));
@@ -893,8 +867,7 @@ START_TEST(test_template_refused)
 	ck_assert_ptr_nonnull(strstr(faults, template_rule.template));
 	ck_assert_ptr_nonnull(strstr(faults, ":1: \"x\": no sentence has this name\n"));
 	base_buffer_init(&gone, 4096);
-	ck_assert_int_ne(
-	    notice_templates_load(&template_settings, &templates, &gone), BASE_OK);
+	ck_assert_int_ne(notice_templates_load(&template_settings, &templates, &gone), BASE_OK);
 	ck_assert_ptr_nonnull(strstr(base_buffer_text(&gone), template_rule.template));
 	base_buffer_free(&gone);
 	ck_assert_ptr_null(templates);

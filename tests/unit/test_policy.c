@@ -63,8 +63,7 @@ static const struct send {
 	{ "", true, NULL, .people = 1 },
 	{ "sender = \"ann@example.com\"", true, NULL, .sender = "ann@example.com" },
 	{ "sender = \"Ann@example.com\"", true, NULL, .sender = "ann@example.com" },
-	{ "sender = \"ann@example.com\"", false, "sender: bob",
-	    .sender = "bob@example.com" },
+	{ "sender = \"ann@example.com\"", false, "sender: bob", .sender = "bob@example.com" },
 	{ "sender = \"@example.com\"", true, NULL, .sender = "bob@example.com" },
 	{ "sender = \"@example.com\"", false, "sender: ", .sender = "bob@sub.example.com" },
 	{ "sender = ( \"a@b.example\", \"@example.com\" )", true, NULL,
@@ -76,19 +75,15 @@ static const struct send {
 	{ "network = \"10.1.0.0/16\"", true, NULL, .client = "10.1.255.1" },
 	{ "network = \"10.1.0.0/16\"", false, "network: ", .client = "10.2.0.1" },
 	{ "network = \"10.1.0.0/16\"", false, "network: ", .client = NULL },
-	{ "network = ( \"2001:db8::/32\", \"10.0.0.0/8\" )", true, NULL,
-	    .client = "10.2.0.1" },
+	{ "network = ( \"2001:db8::/32\", \"10.0.0.0/8\" )", true, NULL, .client = "10.2.0.1" },
 	{ "recipient = \"all@example.com\"", true, NULL, .recipient = "all@example.com" },
-	{ "recipient = \"all@example.com\"", false,
-	    "recipient: ", .recipient = "al@example.com" },
+	{ "recipient = \"all@example.com\"", false, "recipient: ", .recipient = "al@example.com" },
 	{ "recipient = \"@out.example\"", true, NULL, .recipient = "x@out.example" },
 	{ "reach = \"inside\"", true, NULL, .recipient = "x@in.example" },
 	{ "reach = \"inside\"", true, NULL, .recipient = "x@sub.in.example" },
-	{ "reach = \"inside\"", false, "reach: it goes outside",
-	    .recipient = "x@notin.example" },
+	{ "reach = \"inside\"", false, "reach: it goes outside", .recipient = "x@notin.example" },
 	{ "reach = \"outside\"", true, NULL, .recipient = "x@out.example" },
-	{ "reach = \"outside\"", false, "reach: it stays inside",
-	    .recipient = "x@in.example" },
+	{ "reach = \"outside\"", false, "reach: it stays inside", .recipient = "x@in.example" },
 	{ "people_min = 40", true, NULL, .people = 40 },
 	{ "people_min = 40", false, "people_min: 39", .people = 39 },
 	{ "people_max = 40", true, NULL, .people = 40 },
@@ -98,8 +93,7 @@ static const struct send {
 	    .kind = AUDIENCE_AT_LEAST },
 	{ "people_max = 40", false, "people_max: at least 40", .people = 40,
 	    .kind = AUDIENCE_AT_LEAST },
-	{ "people_max = 40", false, "people_max: 41", .people = 41,
-	    .kind = AUDIENCE_AT_LEAST },
+	{ "people_max = 40", false, "people_max: 41", .people = 41, .kind = AUDIENCE_AT_LEAST },
 	{ "people_min = 2", false, "people: it is not known", .people = 40,
 	    .kind = AUDIENCE_UNKNOWN },
 	{ "people_max = 40", false, "people: it is not known", .people = 1,
@@ -122,8 +116,7 @@ static const struct send {
 	    .minute = 60 },
 	{ "reason = \"greeting_to_one\"", true, NULL, .reason = "greeting_to_one" },
 	{ "reason = \"greeting_to_one\"", false, "reason: none", .reason = "familiarity" },
-	{ "reason = \"greeting_to_one\"", false, "reason: there is no score",
-	    .people = 1 },
+	{ "reason = \"greeting_to_one\"", false, "reason: there is no score", .people = 1 },
 	/* every criterion must fit */
 	{ "sender = \"@example.com\"; people_min = 2", false, "people_min: 1",
 	    .sender = "a@example.com", .people = 1 },
@@ -136,8 +129,7 @@ START_TEST(test_match)
 {
 	const struct send *send = &sends[_i];
 	const char *recipient = send->recipient == NULL ? "p@example.com" : send->recipient;
-	struct mail_transaction transaction = { .recipients = {
-						    &recipient, 1, 1, 0, false },
+	struct mail_transaction transaction = { .recipients = { &recipient, 1, 1, 0, false },
 		.inside = &inside };
 	struct audience audience = { send->kind, send->people == 0 ? 1 : send->people, 0 };
 	struct judge_reason reason = { .signal = send->reason };
@@ -153,25 +145,22 @@ START_TEST(test_match)
 	const char *misfit;
 	char rules[512], room[256];
 
-	snprintf(rules, sizeof(rules),
-	    "{ name = \"it\"; match: { %s%s }; action = \"pass\"; }", send->match,
-	    send->match[0] == '\0' ? "" : ";");
+	snprintf(rules, sizeof(rules), "{ name = \"it\"; match: { %s%s }; action = \"pass\"; }",
+	    send->match, send->match[0] == '\0' ? "" : ";");
 	rules_load(rules);
 	facts.settings = settings;
 	if (send->client != NULL) {
 		client.ss_family = AF_INET;
-		inet_pton(
-		    AF_INET, send->client, &((struct sockaddr_in *)&client)->sin_addr);
+		inet_pton(AF_INET, send->client, &((struct sockaddr_in *)&client)->sin_addr);
 	}
 	misfit = policy_misfit(&facts, known, &settings->policies[0], room, sizeof(room));
 	if (send->fits)
 		ck_assert_msg(misfit == NULL, "%s", misfit);
 	else
-		ck_assert_msg(misfit != NULL &&
-				  strncmp(misfit, send->misfit, strlen(send->misfit)) == 0,
+		ck_assert_msg(
+		    misfit != NULL && strncmp(misfit, send->misfit, strlen(send->misfit)) == 0,
 		    "%s: %s", send->match, misfit == NULL ? "fits" : misfit);
-	ck_assert_str_eq(
-	    policy_choose(&facts, known)->name, send->fits ? "it" : "built-in");
+	ck_assert_str_eq(policy_choose(&facts, known)->name, send->fits ? "it" : "built-in");
 }
 END_TEST
 
@@ -179,8 +168,7 @@ END_TEST
 START_TEST(test_first)
 {
 	const char *recipient = "p@example.com";
-	struct mail_transaction transaction = { .recipients = {
-						    &recipient, 1, 1, 0, false } };
+	struct mail_transaction transaction = { .recipients = { &recipient, 1, 1, 0, false } };
 	struct policy_facts facts = {
 		.transaction = &transaction, .actor = "ann@example.com", .login = ""
 	};
@@ -203,16 +191,11 @@ END_TEST
 START_TEST(test_wants_body)
 {
 	const char *recipient = "p@example.com";
-	struct mail_transaction transaction = { .recipients = {
-						    &recipient, 1, 1, 0, false } };
+	struct mail_transaction transaction = { .recipients = { &recipient, 1, 1, 0, false } };
 	struct memory_profile profile = { .sends = 100 };
 	struct memory_site site = { .sends = 1000 };
-	struct memory_recall recall = {
-		.profile = &profile, .site = &site, .site_score = 0.3
-	};
-	struct judge_score score = {
-		.score = 0.4, .body_score = 0.7, .body_may_tell = true
-	};
+	struct memory_recall recall = { .profile = &profile, .site = &site, .site_score = 0.3 };
+	struct judge_score score = { .score = 0.4, .body_score = 0.7, .body_may_tell = true };
 	struct policy_facts facts = { .transaction = &transaction,
 		.actor = "ann@example.com",
 		.login = "",
@@ -263,8 +246,8 @@ static const struct {
 	    "  tag: no: 0.700000 is below 0.833333, 5 times the odds of the threshold 0.5, "
 	    "as the "
 	    "site is new\n" },
-	{ SETTINGS_CONFIRM, SETTINGS_TAG, 0.95, 0.97, 0.6, 50, 200, false, false, POLICY_GATE_PERCENTILE,
-	    POLICY_GATE_NONE,
+	{ SETTINGS_CONFIRM, SETTINGS_TAG, 0.95, 0.97, 0.6, 50, 200, false, false,
+	    POLICY_GATE_PERCENTILE, POLICY_GATE_NONE,
 	    "tag (test: confirm from 0.9, tag from 0.5)\n"
 	    "  hold: no: 0.950000 is not above the site's own percentile 0.970000\n"
 	    "  tag: 0.950000 is above the threshold 0.5 and the site's own percentile "
@@ -295,8 +278,8 @@ static const struct {
 	    "  tag: 0.980000 is above 0.833333, 5 times the odds of the threshold 0.5, as "
 	    "the site "
 	    "is new\n" },
-	{ SETTINGS_CONFIRM, SETTINGS_TAG, 0.99, 0, 0, 50, 0, false, false, POLICY_GATE_LEARNING_SITE,
-	    POLICY_GATE_NONE,
+	{ SETTINGS_CONFIRM, SETTINGS_TAG, 0.99, 0, 0, 50, 0, false, false,
+	    POLICY_GATE_LEARNING_SITE, POLICY_GATE_NONE,
 	    "tag (test: confirm from 0.9, tag from 0.5)\n"
 	    "  hold: 0.990000 is above 0.978261, 5 times the odds of the threshold 0.9, as "
 	    "the site "
@@ -353,18 +336,15 @@ START_TEST(gates_are_told)
 		.action = gates[_i].rule,
 		.threshold = 0.9,
 		.tag_threshold = 0.5,
-		.learning = { .sends = 3,
-		    .sends_new_site = 10,
-		    .site_sends = 200,
-		    .new_site_odds = 5 } };
+		.learning = {
+		    .sends = 3, .sends_new_site = 10, .site_sends = 200, .new_site_odds = 5 } };
 	struct judge_score score = { .score = gates[_i].score,
 		.is_confirmed = gates[_i].is_confirmed,
 		.conversation_continues = gates[_i].conversation_continues };
 	struct policy_gates told;
 	struct base_buffer text;
 
-	ck_assert_int_eq(
-	    policy_gates_pass(&facts, &rule, &score, &told), gates[_i].action);
+	ck_assert_int_eq(policy_gates_pass(&facts, &rule, &score, &told), gates[_i].action);
 	ck_assert_int_eq(told.hold, gates[_i].hold);
 	ck_assert_int_eq(told.tag, gates[_i].tag);
 	base_buffer_init(&text, 1000);

@@ -43,8 +43,8 @@ static struct {
 } play;
 
 enum base_result
-hold_letter_next(struct hold *hold, struct base_arena *arena, struct hold_view *view_r,
-    const char **why_r)
+hold_letter_next(
+    struct hold *hold, struct base_arena *arena, struct hold_view *view_r, const char **why_r)
 {
 	(void)hold, (void)why_r;
 	if (!atomic_load(&play.due))
@@ -66,8 +66,8 @@ hold_letter_next(struct hold *hold, struct base_arena *arena, struct hold_view *
 }
 
 enum base_result
-hold_token_add(struct hold *hold, const char *id, const char *token, int64_t expires,
-    const char **why_r)
+hold_token_add(
+    struct hold *hold, const char *id, const char *token, int64_t expires, const char **why_r)
 {
 	int n = atomic_load(&play.token_count);
 
@@ -103,8 +103,8 @@ hold_letter_wait(struct hold *hold, const char *id, const char **why_r)
 }
 
 enum base_result
-hold_letter_count(struct hold *hold, const char *sender, int64_t since, size_t *count_r,
-    const char **why_r)
+hold_letter_count(
+    struct hold *hold, const char *sender, int64_t since, size_t *count_r, const char **why_r)
 {
 	(void)hold, (void)why_r;
 	ck_assert_str_eq(sender, play.sender);
@@ -115,16 +115,16 @@ hold_letter_count(struct hold *hold, const char *sender, int64_t since, size_t *
 
 /* Nothing comes back here. */
 enum base_result
-hold_return_next(struct hold *hold, struct base_arena *arena,
-    struct hold_returning *returning_r, const char **why_r)
+hold_return_next(struct hold *hold, struct base_arena *arena, struct hold_returning *returning_r,
+    const char **why_r)
 {
 	(void)hold, (void)arena, (void)returning_r, (void)why_r;
 	return BASE_NONE;
 }
 
 enum base_result
-hold_return_taken(struct hold *hold, const char *id, const char *const *queue_ids,
-    size_t count, const char **why_r)
+hold_return_taken(struct hold *hold, const char *id, const char *const *queue_ids, size_t count,
+    const char **why_r)
 {
 	(void)hold, (void)id, (void)queue_ids, (void)count, (void)why_r;
 	return BASE_NONE;
@@ -138,8 +138,8 @@ hold_return_bounce(struct hold *hold, const char *id, const char **why_r)
 }
 
 enum base_result
-hold_return_failed(struct hold *hold, const char *id, enum hold_return how,
-    bool is_answered, bool *is_news_r, const char **why_r)
+hold_return_failed(struct hold *hold, const char *id, enum hold_return how, bool is_answered,
+    bool *is_news_r, const char **why_r)
 {
 	(void)hold, (void)id, (void)how, (void)is_answered, (void)is_news_r, (void)why_r;
 	return BASE_NONE;
@@ -171,8 +171,8 @@ hold_letter_failed(struct hold *hold, const char *id, int64_t *again_r, const ch
 }
 
 void
-audit_write(enum audit_event event, const char *hold_id, const struct audit_pair *pairs,
-    size_t count)
+audit_write(
+    enum audit_event event, const char *hold_id, const struct audit_pair *pairs, size_t count)
 {
 	ck_assert_int_eq(event, AUDIT_NOTICE);
 	ck_assert_str_eq(hold_id, ID);
@@ -210,8 +210,7 @@ serve_one(FILE *in, int out)
 	dprintf(out, "220 test ESMTP\r\n");
 	while (fgets(line, sizeof(line), in)) {
 		if (is_data && strcmp(line, ".\r\n")) {
-			ck_assert_uint_lt(
-			    strlen(server.data) + strlen(line), sizeof(server.data));
+			ck_assert_uint_lt(strlen(server.data) + strlen(line), sizeof(server.data));
 			strcat(server.data, line);
 		} else if (is_data) {
 			is_data = false;
@@ -224,8 +223,7 @@ serve_one(FILE *in, int out)
 			strcat(server.envelope, line);
 			if (*line == 'R' && !server.rcpt_answer)
 				continue;
-			dprintf(
-			    out, "%s\r\n", *line == 'R' ? server.rcpt_answer : "250 ok");
+			dprintf(out, "%s\r\n", *line == 'R' ? server.rcpt_answer : "250 ok");
 		} else if (!strncasecmp(line, "DATA", 4)) {
 			server.data[0] = '\0';
 			is_data = true;
@@ -297,8 +295,7 @@ setup(void)
 	server.listener = socket(AF_INET, SOCK_STREAM, 0);
 	ck_assert_int_eq(bind(server.listener, (struct sockaddr *)&address, length), 0);
 	ck_assert_int_eq(listen(server.listener, 5), 0);
-	ck_assert_int_eq(
-	    getsockname(server.listener, (struct sockaddr *)&address, &length), 0);
+	ck_assert_int_eq(getsockname(server.listener, (struct sockaddr *)&address, &length), 0);
 	ck_assert_int_eq(pthread_create(&server.thread, NULL, serve, NULL), 0);
 	snprintf(url, sizeof(url), "smtp://127.0.0.1:%d", ntohs(address.sin_port));
 	site.identity.local_domains = own_domains;
@@ -310,8 +307,7 @@ setup(void)
 	site.undo.grace = 100;
 	site.web.base_url = "https://oops.example.com";
 	ck_assert_int_eq(base_crypto_start(&why), BASE_OK);
-	ck_assert_int_eq(
-	    base_key_from_bytes((const unsigned char[32]){ 7 }, &key), BASE_OK);
+	ck_assert_int_eq(base_key_from_bytes((const unsigned char[32]){ 7 }, &key), BASE_OK);
 }
 
 static void
@@ -365,8 +361,8 @@ START_TEST(test_delivered)
 	ck_assert_str_eq(play.answer, "250 2.0.0 queued as 4ABC");
 	ck_assert_str_eq(play.tries, "1");
 	ck_assert_str_eq(play.to, "Anna@example.com"); /* as she wrote it */
-	ck_assert_msg(!strncmp(server.envelope, "EHLO example.com\r\nMAIL FROM:<>", 30),
-	    "%s", server.envelope);
+	ck_assert_msg(!strncmp(server.envelope, "EHLO example.com\r\nMAIL FROM:<>", 30), "%s",
+	    server.envelope);
 	ck_assert_ptr_nonnull(strstr(server.envelope, "RCPT TO:<Anna@example.com>\r\n"));
 	ck_assert_ptr_nonnull(strstr(server.data, play.tokens[0]));
 	ck_assert_int_gt(play.expires, base_now() + 3600 + 1090);
@@ -592,8 +588,7 @@ main(void)
 	tcase_add_test(tcase, test_no_token);
 	tcase_add_loop_test(tcase, test_not_written_down, 0, 2);
 	tcase_add_test(tcase, test_odd_sender);
-	tcase_add_loop_test(
-	    tcase, test_strangers, 0, sizeof(strangers) / sizeof(*strangers));
+	tcase_add_loop_test(tcase, test_strangers, 0, sizeof(strangers) / sizeof(*strangers));
 	tcase_add_test(tcase, test_pace);
 	suite_add_tcase(suite, tcase);
 	srunner_run_all(runner, CK_NORMAL);

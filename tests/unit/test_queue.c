@@ -129,8 +129,7 @@ START_TEST(test_names)
 	for (int i = QUEUE_HELD; i <= QUEUE_FAILED; i++) {
 		enum queue_status status = QUEUE_FAILED;
 
-		ck_assert(
-		    queue_status_parse(queue_status_str((enum queue_status)i), &status));
+		ck_assert(queue_status_parse(queue_status_str((enum queue_status)i), &status));
 		ck_assert_int_eq((int)status, i);
 	}
 	enum queue_status status = QUEUE_GONE;
@@ -197,13 +196,10 @@ START_TEST(test_tag_format)
 	ck_assert_str_eq(tag.hold_id, HOLD_A);
 	ck_assert_int_eq(queue_tag_format(arena, HOLD_A, "tag", NULL, &value), BASE_OK);
 	ck_assert_str_eq(value, "id=" HOLD_A "; action=tag");
-	ck_assert_int_eq(
-	    queue_tag_format(arena, "short", "confirm", MAC, &value), BASE_REFUSE);
+	ck_assert_int_eq(queue_tag_format(arena, "short", "confirm", MAC, &value), BASE_REFUSE);
 	ck_assert_int_eq(queue_tag_format(arena, HOLD_A, "", MAC, &value), BASE_REFUSE);
-	ck_assert_int_eq(
-	    queue_tag_format(arena, HOLD_A, "a\r\nX: y", MAC, &value), BASE_REFUSE);
-	ck_assert_int_eq(
-	    queue_tag_format(arena, HOLD_A, "confirm", "x\r\n", &value), BASE_REFUSE);
+	ck_assert_int_eq(queue_tag_format(arena, HOLD_A, "a\r\nX: y", MAC, &value), BASE_REFUSE);
+	ck_assert_int_eq(queue_tag_format(arena, HOLD_A, "confirm", "x\r\n", &value), BASE_REFUSE);
 	base_arena_free(&arena);
 }
 END_TEST
@@ -231,10 +227,8 @@ START_TEST(test_mac)
 	for (size_t i = 0; i < QUEUE_MAC_LENGTH; i++) {
 		strcpy(changed, mac);
 		changed[i] = mac[i] == 'a' ? 'b' : 'a';
-		ck_assert(queue_mac_proves_id(key, HOLD_A, changed) ==
-			  (i >= QUEUE_MAC_LENGTH / 2));
-		ck_assert(!queue_mac_proves_mailbox(
-		    key, HOLD_A, "anna@example.com", changed));
+		ck_assert(queue_mac_proves_id(key, HOLD_A, changed) == (i >= QUEUE_MAC_LENGTH / 2));
+		ck_assert(!queue_mac_proves_mailbox(key, HOLD_A, "anna@example.com", changed));
 	}
 	base_key_free(&key);
 	base_key_free(&other);
@@ -277,38 +271,35 @@ static const struct {
 	bool is_missing;
 	const char *hold_id;
 } postcats[] = {
-	{ ENVELOPE("hold", "5E3D7A") "sender: a\n" CONTENTS("hold", "5E3D7A")
-		OTHER TAG(HOLD_A),
+	{ ENVELOPE("hold", "5E3D7A") "sender: a\n" CONTENTS("hold", "5E3D7A") OTHER TAG(HOLD_A),
 	    true, true, false, HOLD_A },
-	{ ENVELOPE("hold/5/E", "5E3D7A") CONTENTS("hold/5/E", "5E3D7A") TAG(HOLD_A), true,
-	    true, false, HOLD_A },
-	{ ENVELOPE("active", "5E3D7A") CONTENTS("active", "5E3D7A") TAG(HOLD_A), true,
+	{ ENVELOPE("hold/5/E", "5E3D7A") CONTENTS("hold/5/E", "5E3D7A") TAG(HOLD_A), true, true,
+	    false, HOLD_A },
+	{ ENVELOPE("active", "5E3D7A") CONTENTS("active", "5E3D7A") TAG(HOLD_A), true, false, false,
+	    HOLD_A },
+	{ ENVELOPE("deferred/5", "5E3D7A") CONTENTS("deferred/5", "5E3D7A") TAG(HOLD_A), true,
 	    false, false, HOLD_A },
-	{ ENVELOPE("deferred/5", "5E3D7A") CONTENTS("deferred/5", "5E3D7A") TAG(HOLD_A),
-	    true, false, false, HOLD_A },
 	/* a warning of the tool comes first */
 	{ "postcat: warning: /etc/x: unused parameter: y=z\n" ENVELOPE("hold", "5E3D7A")
 		CONTENTS("hold", "5E3D7A") TAG(HOLD_A),
 	    true, true, false, HOLD_A },
 	/* another file than the one asked for */
-	{ ENVELOPE("hold", "5E3D7B") CONTENTS("hold", "5E3D7B") TAG(HOLD_A), false, false,
-	    false, "" },
-	{ ENVELOPE("hold", "5E3D7") CONTENTS("hold", "5E3D7") TAG(HOLD_A), false, false,
-	    false, "" },
+	{ ENVELOPE("hold", "5E3D7B") CONTENTS("hold", "5E3D7B") TAG(HOLD_A), false, false, false,
+	    "" },
+	{ ENVELOPE("hold", "5E3D7") CONTENTS("hold", "5E3D7") TAG(HOLD_A), false, false, false,
+	    "" },
 	/* the first one counts, whoever wrote the second */
-	{ ENVELOPE("hold", "5E3D7A") CONTENTS("hold", "5E3D7A") TAG(HOLD_B)
-		OTHER TAG(HOLD_A),
-	    true, true, false, HOLD_B },
-	{ ENVELOPE("hold", "5E3D7A")
-		CONTENTS("hold", "5E3D7A") "oops-milter: x\n" TAG(HOLD_A),
+	{ ENVELOPE("hold", "5E3D7A") CONTENTS("hold", "5E3D7A") TAG(HOLD_B) OTHER TAG(HOLD_A), true,
+	    true, false, HOLD_B },
+	{ ENVELOPE("hold", "5E3D7A") CONTENTS("hold", "5E3D7A") "oops-milter: x\n" TAG(HOLD_A),
 	    true, true, false, "" },
 	/* not in the header: envelope, folded line, body, after the end */
-	{ ENVELOPE("hold", "5E3D7A") TAG(HOLD_A) CONTENTS("hold", "5E3D7A") OTHER, true,
-	    true, false, "" },
-	{ ENVELOPE("hold", "5E3D7A") CONTENTS("hold", "5E3D7A") "X: y\n " TAG(HOLD_A), true,
-	    true, false, "" },
-	{ ENVELOPE("hold", "5E3D7A") CONTENTS("hold", "5E3D7A") OTHER "\n" TAG(HOLD_A),
-	    true, true, false, "" },
+	{ ENVELOPE("hold", "5E3D7A") TAG(HOLD_A) CONTENTS("hold", "5E3D7A") OTHER, true, true,
+	    false, "" },
+	{ ENVELOPE("hold", "5E3D7A") CONTENTS("hold", "5E3D7A") "X: y\n " TAG(HOLD_A), true, true,
+	    false, "" },
+	{ ENVELOPE("hold", "5E3D7A") CONTENTS("hold", "5E3D7A") OTHER "\n" TAG(HOLD_A), true, true,
+	    false, "" },
 	{ ENVELOPE("hold", "5E3D7A") CONTENTS("hold", "5E3D7A") OTHER
 	    "*** HEADER EXTRACTED hold/5E3D7A ***\n" TAG(HOLD_A),
 	    true, true, false, "" },
@@ -316,16 +307,15 @@ static const struct {
 								"; action=undo\n",
 	    true, true, false, "" },
 	/* an envelope that says what is the header's to say: nothing is known of it */
-	{ ENVELOPE("hold", "5E3D7A") "original_recipient: rfc822;a\n" CONTENTS("hold",
-	      "5E3D7A") TAG(HOLD_B) "\nrecipient: b\n" CONTENTS("hold", "5E3D7A") OTHER,
+	{ ENVELOPE("hold", "5E3D7A") "original_recipient: rfc822;a\n" CONTENTS("hold", "5E3D7A")
+		TAG(HOLD_B) "\nrecipient: b\n" CONTENTS("hold", "5E3D7A") OTHER,
 	    true, true, false, HOLD_B },
 	/* no such file */
-	{ "postcat: fatal: open queue file 5E3D7A: No such file or directory\n", false,
-	    false, true, "" },
-	{ "postcat: fatal: open /etc/x/main.cf: No such file or directory\n", false, false,
-	    false, "" },
-	{ "postcat: fatal: open queue file 5E3D7A: Permission denied\n", false, false,
-	    false, "" },
+	{ "postcat: fatal: open queue file 5E3D7A: No such file or directory\n", false, false, true,
+	    "" },
+	{ "postcat: fatal: open /etc/x/main.cf: No such file or directory\n", false, false, false,
+	    "" },
+	{ "postcat: fatal: open queue file 5E3D7A: Permission denied\n", false, false, false, "" },
 	{ "", false, false, false, "" },
 };
 
@@ -358,8 +348,8 @@ static const struct {
 	bool is_whole;
 	const char *found[3];
 } batches[] = {
-	{ PART("AAAAA1", TAG(HOLD_A)) PART("AAAAA2", OTHER) PART("AAAAA3", TAG(HOLD_B)),
-	    true, { HOLD_A, "", HOLD_B } },
+	{ PART("AAAAA1", TAG(HOLD_A)) PART("AAAAA2", OTHER) PART("AAAAA3", TAG(HOLD_B)), true,
+	    { HOLD_A, "", HOLD_B } },
 	/* what one says in its body or in a folded line is nobody's header */
 	{ PART("AAAAA1", OTHER "\n" TAG(HOLD_A)) PART("AAAAA2", "X: y\n " TAG(HOLD_A))
 		PART("AAAAA3", TAG(HOLD_B)),
@@ -368,19 +358,16 @@ static const struct {
 	{ PART("AAAAA1", OTHER PART("AAAAA2", TAG(HOLD_B))) PART("AAAAA2", OTHER)
 		PART("AAAAA3", OTHER),
 	    false, { "", "", "" } },
-	{ PART("AAAAA1", OTHER) PART("AAAAA2", PART("AAAAA3", TAG(HOLD_B)))
-		PART("AAAAA3", OTHER),
+	{ PART("AAAAA1", OTHER) PART("AAAAA2", PART("AAAAA3", TAG(HOLD_B))) PART("AAAAA3", OTHER),
 	    false, { "", "", "" } },
-	{ PART("AAAAA1", OTHER) PART("AAAAA2", OTHER)
-		PART("AAAAA3", PART("AAAAA1", TAG(HOLD_A))),
+	{ PART("AAAAA1", OTHER) PART("AAAAA2", OTHER) PART("AAAAA3", PART("AAAAA1", TAG(HOLD_A))),
 	    false, { "", "", "" } },
 	/* one left before its turn came, or all are told in another order */
-	{ PART(
-	      "AAAAA1", TAG(HOLD_A)) "postcat: fatal: open queue file AAAAA2: No such file "
-				     "or directory\n",
+	{ PART("AAAAA1", TAG(HOLD_A)) "postcat: fatal: open queue file AAAAA2: No such file "
+				      "or directory\n",
 	    false, { "", "", "" } },
-	{ PART("AAAAA1", TAG(HOLD_A)) PART("AAAAA3", TAG(HOLD_B)) PART("AAAAA2", OTHER),
-	    false, { "", "", "" } },
+	{ PART("AAAAA1", TAG(HOLD_A)) PART("AAAAA3", TAG(HOLD_B)) PART("AAAAA2", OTHER), false,
+	    { "", "", "" } },
 };
 
 START_TEST(test_postcat_batch)
@@ -410,10 +397,8 @@ static const struct {
 	{ OTHER "\n" TAG(HOLD_A), false, false },
 	{ "X: y\n " TAG(HOLD_A), false, false },
 	/* nothing in a header is the end of it, or another one's */
-	{ "*** : x\n" ENVELOPE("hold", "A1") CONTENTS("hold", "A1") TAG(HOLD_A), true,
-	    false },
-	{ "postcat: fatal: open queue file 5E3D7A: No such file or directory\n", false,
-	    true },
+	{ "*** : x\n" ENVELOPE("hold", "A1") CONTENTS("hold", "A1") TAG(HOLD_A), true, false },
+	{ "postcat: fatal: open queue file 5E3D7A: No such file or directory\n", false, true },
 };
 
 START_TEST(test_header)
@@ -708,12 +693,11 @@ site_start(struct site *site)
 		ck_assert_int_eq(mkdir(path, 0700), 0);
 	}
 	for (size_t i = 0; i < COUNT_OF(scripts); i++) {
-		snprintf(text, sizeof(text), "#!/bin/sh\ncd %s || exit 1\n%s\n",
-		    site->folder, scripts[i][1]);
+		snprintf(text, sizeof(text), "#!/bin/sh\ncd %s || exit 1\n%s\n", site->folder,
+		    scripts[i][1]);
 		put(site, scripts[i][0], 0700, text);
 	}
-	snprintf(
-	    site->socket_path, sizeof(site->socket_path), "%s/queue.sock", site->folder);
+	snprintf(site->socket_path, sizeof(site->socket_path), "%s/queue.sock", site->folder);
 	site->options = (struct queue_server_options){ .socket_path = site->socket_path,
 		.mta_kind = "postfix",
 		.config_directory = "/nonexistent",
@@ -744,8 +728,11 @@ site_stop(struct site *site)
 
 START_TEST(test_server_verbs)
 {
-	struct queue_item items[] = { { .queue_id = "AAAAA1", .hold_id = HOLD_A }, { .queue_id = "AAAAA2", .hold_id = HOLD_A },
-		{ .queue_id = "AAAAA3", .hold_id = HOLD_A }, { .queue_id = "AAAAA4", .hold_id = HOLD_A }, { .queue_id = "AAAAA5", .hold_id = HOLD_B } };
+	struct queue_item items[] = { { .queue_id = "AAAAA1", .hold_id = HOLD_A },
+		{ .queue_id = "AAAAA2", .hold_id = HOLD_A },
+		{ .queue_id = "AAAAA3", .hold_id = HOLD_A },
+		{ .queue_id = "AAAAA4", .hold_id = HOLD_A },
+		{ .queue_id = "AAAAA5", .hold_id = HOLD_B } };
 	static const enum queue_status before[] = { QUEUE_HELD, QUEUE_MOVING, QUEUE_GONE,
 		QUEUE_FOREIGN, QUEUE_FOREIGN };
 	static const enum queue_status after[] = { QUEUE_MOVING, QUEUE_MOVING, QUEUE_GONE,
@@ -766,8 +753,7 @@ START_TEST(test_server_verbs)
 	for (size_t i = 0; i < 5; i++)
 		ck_assert_int_eq(items[i].status, before[i]);
 	for (int round = 0; round < 2; round++) {
-		ck_assert_int_eq(
-		    queue_ask(site.client, QUEUE_RELEASE, items, 5, &why), BASE_OK);
+		ck_assert_int_eq(queue_ask(site.client, QUEUE_RELEASE, items, 5, &why), BASE_OK);
 		for (size_t i = 0; i < 5; i++)
 			ck_assert_int_eq(items[i].status, after[i]);
 	}
@@ -819,8 +805,8 @@ START_TEST(test_spool)
 	    "mkdir -p hold deferred incoming active maildrop $(dirname %s) && touch %s",
 	    spools[_i].path, spools[_i].path);
 	ck_assert_int_eq(system(command), 0);
-	ck_assert_int_eq(queue_spool_find(folder, "AAAAA1", &spot),
-	    spools[_i].is_found ? BASE_OK : BASE_NONE);
+	ck_assert_int_eq(
+	    queue_spool_find(folder, "AAAAA1", &spot), spools[_i].is_found ? BASE_OK : BASE_NONE);
 	ck_assert(spot.is_held == (is_held && spools[_i].is_found) && !spot.is_stopped);
 	ck_assert_int_eq(queue_spool_mark(folder, "AAAAA1", true, &why),
 	    is_held && spools[_i].is_found ? BASE_OK : BASE_NONE);
@@ -852,13 +838,11 @@ START_TEST(test_server_read_and_scan)
 	put_mail(&site, "hold", "AAAAA2", "");
 	put_mail(&site, "hold", "AAAAA3", TAG(HOLD_B));
 	ck_assert_int_eq(
-	    queue_read(site.client, arena, "AAAAA1", HOLD_A, 10000, &data, &length, &why),
-	    BASE_OK);
+	    queue_read(site.client, arena, "AAAAA1", HOLD_A, 10000, &data, &length, &why), BASE_OK);
 	ck_assert_uint_eq(length, strlen(data));
 	ck_assert_ptr_nonnull(strstr(data, "Subject: s\n"));
 	ck_assert_int_eq(
-	    queue_read(site.client, arena, "AAAAA1", HOLD_A, 5, &data, &length, &why),
-	    BASE_REFUSE);
+	    queue_read(site.client, arena, "AAAAA1", HOLD_A, 5, &data, &length, &why), BASE_REFUSE);
 	ck_assert_int_eq(
 	    queue_read(site.client, arena, "AAAAA1", HOLD_B, 10000, &data, &length, &why),
 	    BASE_NONE);
@@ -918,8 +902,8 @@ START_TEST(test_server_scan_many)
 	ck_assert_int_eq(mkdir(path, 0700), 0);
 	put(&site, "envelope/AAAA001", 0600, "1,6d");
 	put(&site, "hold/AAAA001", 0600,
-	    ENVELOPE("hold", "AAAA001") PART("AAAA002", TAG(HOLD_B))
-		CONTENTS("hold", "AAAA001") OTHER);
+	    ENVELOPE("hold", "AAAA001") PART("AAAA002", TAG(HOLD_B)) CONTENTS("hold", "AAAA001")
+		OTHER);
 	ck_assert_msg(queue_scan(site.client, arena, &items, &count, &why) == BASE_OK, "%s", why);
 	ck_assert_uint_eq(count, 1);
 	ck_assert_str_eq(items[0].hold_id, HOLD_A);
@@ -957,8 +941,7 @@ START_TEST(test_server_stop)
 	put_mail(&site, "active", "AAAAA2", TAG(HOLD_A));
 	put_mail(&site, "hold", "AAAAA4", TAG(HOLD_B));
 	for (int round = 0; round < 2; round++) {
-		ck_assert_int_eq(
-		    queue_ask(site.client, QUEUE_STOP, items, 4, &why), BASE_OK);
+		ck_assert_int_eq(queue_ask(site.client, QUEUE_STOP, items, 4, &why), BASE_OK);
 		for (size_t i = 0; i < 4; i++)
 			ck_assert_int_eq(items[i].status, after[i]);
 		ck_assert_uint_eq(mode_of(&site, "hold/AAAAA1"), 01600);
@@ -979,8 +962,7 @@ END_TEST
 
 /* Many files of one hold. */
 static size_t
-put_batch(
-    const struct site *site, char ids_r[BATCH][16], struct queue_item items_r[BATCH])
+put_batch(const struct site *site, char ids_r[BATCH][16], struct queue_item items_r[BATCH])
 {
 	for (int i = 0; i < BATCH; i++) {
 		snprintf(ids_r[i], 16, "BBBB%03d", i);
@@ -1002,8 +984,7 @@ START_TEST(test_server_release_many)
 
 	site_start(&site);
 	count = put_batch(&site, ids, items);
-	ck_assert_int_eq(
-	    queue_ask(site.client, QUEUE_RELEASE, items, count, &why), BASE_OK);
+	ck_assert_int_eq(queue_ask(site.client, QUEUE_RELEASE, items, count, &why), BASE_OK);
 	for (size_t i = 0; i < count; i++)
 		ck_assert_int_eq(items[i].status, QUEUE_MOVING);
 	/* once for all of them, and again when they are asked for again */
@@ -1039,8 +1020,8 @@ START_TEST(test_server_forged_envelope)
 	ck_assert_int_eq(mkdir(path, 0700), 0);
 	put(&site, "envelope/AAAAA1", 0600, "1,5d");
 	put(&site, "hold/AAAAA1", 0600,
-	    ENVELOPE("hold", "AAAAA1") "original_recipient: rfc822;a\n" CONTENTS("hold",
-		"x") TAG(HOLD_A) CONTENTS("hold", "AAAAA1") OTHER);
+	    ENVELOPE("hold", "AAAAA1") "original_recipient: rfc822;a\n" CONTENTS("hold", "x")
+		TAG(HOLD_A) CONTENTS("hold", "AAAAA1") OTHER);
 	put_mail(&site, "hold", "AAAAA2", TAG(HOLD_A));
 	ck_assert_int_eq(queue_ask(site.client, QUEUE_RELEASE, items, 2, &why), BASE_OK);
 	ck_assert_int_eq(items[0].status, QUEUE_FOREIGN);
@@ -1114,8 +1095,7 @@ START_TEST(test_server_garbage)
 	put_mail(&site, "hold", "AAAAA1", TAG(HOLD_A));
 	for (size_t i = 0; i < COUNT_OF(bytes); i++) {
 		raw(site.socket_path, bytes[i], answer);
-		ck_assert_msg(
-		    strncmp(answer, "ERROR ", 6) == 0, "%s: %s", bytes[i], answer);
+		ck_assert_msg(strncmp(answer, "ERROR ", 6) == 0, "%s: %s", bytes[i], answer);
 		ck_assert_ptr_eq(strchr(answer, '\n'), answer + strlen(answer) - 1);
 	}
 	memset(big, 'A', sizeof(big) - 1);
@@ -1223,9 +1203,7 @@ END_TEST
 START_TEST(test_client_alone)
 {
 	struct queue_client *client = queue_client_new("/nonexistent/queue.sock", 1000);
-	struct queue_item item = { .queue_id = "AAAAA1",
-		.hold_id = HOLD_A,
-		.status = QUEUE_GONE };
+	struct queue_item item = { .queue_id = "AAAAA1", .hold_id = HOLD_A, .status = QUEUE_GONE };
 	struct queue_item bad = { .queue_id = "-rf", .hold_id = HOLD_A };
 	const char *why = NULL;
 

@@ -23,8 +23,7 @@ settings_make(void)
 
 /* Runs a backtest over text; the output is to be freed. */
 static enum base_result
-backtest(
-    const char *text, size_t length, bool with_person, char **output_r, const char **why_r)
+backtest(const char *text, size_t length, bool with_person, char **output_r, const char **why_r)
 {
 	struct settings *settings = settings_make();
 	struct judge_scorecard *card = NULL;
@@ -107,8 +106,7 @@ START_TEST(nul_byte_is_refused)
 	char *output = NULL;
 	const char *why = "";
 
-	ck_assert_int_eq(
-	    backtest(text, sizeof(text) - 1, false, &output, &why), BASE_REFUSE);
+	ck_assert_int_eq(backtest(text, sizeof(text) - 1, false, &output, &why), BASE_REFUSE);
 	ck_assert_str_eq(why, "in:1: a NUL byte");
 	free(output);
 }
@@ -152,8 +150,7 @@ START_TEST(probe_is_not_learned)
 	int number = 0;
 
 	for (int i = 0; i < ORDINARY; i++)
-		fprintf(
-		    file, "%d\tme@x\tp%d@x\t-\t-\tsend\n", 1700000000 + i * 1200, i % 3);
+		fprintf(file, "%d\tme@x\tp%d@x\t-\t-\tsend\n", 1700000000 + i * 1200, i % 3);
 	fprintf(file, "1700200000\tboss@x\tme@x");
 	for (int i = 0; i < 40; i++)
 		fprintf(file, ",p%d@x", i);
@@ -172,9 +169,8 @@ START_TEST(probe_is_not_learned)
 		char verdict[20], reasons[2000];
 
 		ck_assert_int_eq(strtol(line, NULL, 10), ++number);
-		ck_assert_int_eq(sscanf(strchr(line, '\t'), "%lf\t%19s\t%1999s", &score,
-				     verdict, reasons),
-		    3);
+		ck_assert_int_eq(
+		    sscanf(strchr(line, '\t'), "%lf\t%19s\t%1999s", &score, verdict, reasons), 3);
 		if (number >= ORDINARY + 2 && number <= ORDINARY + 4) {
 			ck_assert_str_eq(verdict, "confirm");
 			ck_assert_ptr_nonnull(strchr(reasons, ':'));
@@ -194,8 +190,7 @@ END_TEST
 /* The recipient that the first reason names, in a column of its own. */
 START_TEST(person_is_a_column)
 {
-	static const char text[] =
-	    GOOD GOOD "1700000001\ta@x\tb@x,c@x,new@y\t-\t-\tprobe\n";
+	static const char text[] = GOOD GOOD "1700000001\ta@x\tb@x,c@x,new@y\t-\t-\tprobe\n";
 	char *output = NULL, *last;
 	const char *why = "";
 	int tabs = 0;
@@ -219,11 +214,9 @@ extended_history(const char *extension)
 	FILE *file = open_memstream(&text, &size);
 
 	for (int i = 0; i < 200; i++)
-		fprintf(file, "%d\tme%s@x\tp%d%s@x,p%d@x\tm%d\t-\tsend\n",
-		    1700000000 + i * 1200, i % 2 ? extension : "", i % 3,
-		    i % 3 ? "" : extension, (i + 1) % 3, i);
-	fprintf(file, "1700300000\tme%s@x\tp0%s@x,p1@x\t-\tm7\tprobe\n", extension,
-	    extension);
+		fprintf(file, "%d\tme%s@x\tp%d%s@x,p%d@x\tm%d\t-\tsend\n", 1700000000 + i * 1200,
+		    i % 2 ? extension : "", i % 3, i % 3 ? "" : extension, (i + 1) % 3, i);
+	fprintf(file, "1700300000\tme%s@x\tp0%s@x,p1@x\t-\tm7\tprobe\n", extension, extension);
 	fclose(file);
 	return text;
 }
@@ -235,8 +228,7 @@ START_TEST(extensions_are_nobody_else)
 	char *plain = NULL, *folded = NULL, *whole = NULL;
 	const char *why = "";
 
-	ck_assert_int_eq(
-	    backtest(plain_text, strlen(plain_text), false, &plain, &why), BASE_OK);
+	ck_assert_int_eq(backtest(plain_text, strlen(plain_text), false, &plain, &why), BASE_OK);
 	ck_assert_int_eq(backtest(text, strlen(text), false, &whole, &why), BASE_OK);
 	ck_assert_str_ne(whole, plain);
 	delimiter = "+";
@@ -262,8 +254,8 @@ training_history(bool with_slips)
 	FILE *file = open_memstream(&text, &size);
 
 	for (int i = 0; i < 400; i++) {
-		fprintf(file, "%d\tp%d\tp%d,p%d\t-\t-\tsend\n", 1700000000 + i * 600,
-		    i % 40, (i + 1) % 40, (i + 2) % 40);
+		fprintf(file, "%d\tp%d\tp%d,p%d\t-\t-\tsend\n", 1700000000 + i * 600, i % 40,
+		    (i + 1) % 40, (i + 2) % 40);
 		if (i < 250 || !with_slips)
 			continue;
 		fprintf(file, "%d\tp%d\tq0", 1700000000 + i * 600, i % 40);
@@ -292,11 +284,9 @@ train(const char *text, char **card_r, size_t *real_r, size_t *slips_r, const ch
 	enum base_result result;
 
 	ck_assert_int_eq(
-	    judge_scorecard_parse(frame_text, strlen(frame_text), "frame", &frame, why_r),
-	    BASE_OK);
+	    judge_scorecard_parse(frame_text, strlen(frame_text), "frame", &frame, why_r), BASE_OK);
 	ck_assert_int_eq(judge_trainer_new(frame, &trainer, why_r), BASE_OK);
-	result =
-	    replay_train(input, "in", settings, frame, trainer, real_r, slips_r, why_r);
+	result = replay_train(input, "in", settings, frame, trainer, real_r, slips_r, why_r);
 	ck_assert_int_eq(result, BASE_OK);
 	result = judge_trainer_fit(trainer, &card, why_r);
 	base_buffer_init(&printed, 10000);
@@ -330,11 +320,9 @@ START_TEST(training_fits_points)
 	ck_assert_ptr_nonnull(at);
 	ck_assert_int_eq(sscanf(at, "5..inf %lf", &points), 1);
 	ck_assert_double_gt(points, 20);
-	ck_assert_ptr_nonnull(
-	    strstr(first, "0.5..inf 500\n")); /* 25 at scale 1, 20 times */
+	ck_assert_ptr_nonnull(strstr(first, "0.5..inf 500\n")); /* 25 at scale 1, 20 times */
 	ck_assert_msg(
-	    judge_scorecard_parse(first, strlen(first), "card", &card, &why) == BASE_OK,
-	    "%s", why);
+	    judge_scorecard_parse(first, strlen(first), "card", &card, &why) == BASE_OK, "%s", why);
 	judge_scorecard_free(&card);
 	free(history);
 	free(first);
@@ -367,8 +355,7 @@ START_TEST(training_needs_slips)
 	size_t real = 0, slips = 0;
 
 	ck_assert_int_eq(train(history, &card, &real, &slips, &why), BASE_REFUSE);
-	ck_assert_str_eq(
-	    why, "0 slips among 200 examples: both slips and real sends are needed");
+	ck_assert_str_eq(why, "0 slips among 200 examples: both slips and real sends are needed");
 	free(history);
 	free(card);
 }
@@ -382,8 +369,7 @@ main(void)
 	SRunner *runner = srunner_create(suite);
 	int failed;
 
-	tcase_add_loop_test(
-	    tcase, line_is_checked, 0, (int)(sizeof(lines) / sizeof(*lines)));
+	tcase_add_loop_test(tcase, line_is_checked, 0, (int)(sizeof(lines) / sizeof(*lines)));
 	tcase_add_test(tcase, nul_byte_is_refused);
 	tcase_add_test(tcase, line_without_an_end_is_refused);
 	tcase_add_test(tcase, probe_is_not_learned);

@@ -83,18 +83,18 @@ load(void)
 }
 
 #define DURATION "not a duration: use seconds (120) or a number with s, m, h or d (\"2m\")"
-#define LISTEN                                                                             \
-	"not an address and port: use \"127.0.0.1:8025\", \"[::1]:8025\" or "              \
+#define LISTEN                                                                                     \
+	"not an address and port: use \"127.0.0.1:8025\", \"[::1]:8025\" or "                      \
 	"\"0.0.0.0:8025\""
-#define BASE_URL                                                                           \
-	"not the address of the pages: use \"https://HOST\" or \"http://HOST\", a port "   \
-	"and a path "                                                                      \
+#define BASE_URL                                                                                   \
+	"not the address of the pages: use \"https://HOST\" or \"http://HOST\", a port "           \
+	"and a path "                                                                              \
 	"if need be, and nothing behind them"
 #define WEB(line) "web: { base_url = \"https://o.example.com\"; " line " };"
 #define IDENTITY(line) "identity: { local_domains = ( \"example.com\" ); " line " };"
-#define ENTRY                                                                              \
-	" one of address with members, address with file, aliases, virtual, folder, table, " \
-	"or command with address or domain is needed; owner goes with address, domain with " \
+#define ENTRY                                                                                      \
+	" one of address with members, address with file, aliases, virtual, folder, table, "       \
+	"or command with address or domain is needed; owner goes with address, domain with "       \
 	"folder or table, timeout and cache with table or command"
 
 static const struct {
@@ -108,8 +108,7 @@ static const struct {
 	    "missing?" },
 	{ "node = \"a\";\nnode = \"b\";", 3, "duplicate setting name" },
 	{ "@include \"/nonexistent/oops.conf\"", 2, "cannot open include file" },
-	{ "undo: { };\n@include \"/tmp\"\n", 3,
-	    "@include \"/tmp\": not a file: name each file" },
+	{ "undo: { };\n@include \"/tmp\"\n", 3, "@include \"/tmp\": not a file: name each file" },
 	/* names */
 	{ "\nundo: {\n windwo = 120;\n};", 4,
 	    "undo.windwo: no such key: did you mean undo.window?" },
@@ -141,8 +140,7 @@ static const struct {
 	{ "undo: { window = -1; };", 2, "undo.window = -1: " DURATION },
 	{ "undo: { window = \"\"; };", 2, "undo.window = \"\": " DURATION },
 	{ "undo: { window = ( 1 ); };", 2, "undo.window = ( ... ): " DURATION },
-	{ "undo: { window = 0; };", 2,
-	    "undo.window = 0: out of range: from 1s to 7d is possible" },
+	{ "undo: { window = 0; };", 2, "undo.window = 0: out of range: from 1s to 7d is possible" },
 	{ "confirm: { expires = \"31d\"; };", 2,
 	    "confirm.expires = \"31d\": out of range: from 1s to 30d is possible" },
 	{ "notice: { from = \"o@example.com\";\nlink_expires = 59; };", 3,
@@ -244,8 +242,7 @@ static const struct {
 	    "web.group = \"a b\": not a group: use a group's name or number in quotes "
 	    "(\"oops-milter\"), or \"\" for the user's own" },
 	/* pages */
-	{ WEB("listen = \"localhost:8025\";"), 2,
-	    "web.listen = \"localhost:8025\": " LISTEN },
+	{ WEB("listen = \"localhost:8025\";"), 2, "web.listen = \"localhost:8025\": " LISTEN },
 	{ WEB("listen = \"127.0.0.1\";"), 2, "web.listen = \"127.0.0.1\": " LISTEN },
 	{ WEB("listen = 8025;"), 2, "web.listen = 8025: " LISTEN },
 	{ WEB("listen = \"127.0.0.1:0\";"), 2,
@@ -258,8 +255,7 @@ static const struct {
 	    "(\"[::1]:8025\")" },
 	{ "web: { base_url = \"oops.example.com\"; };", 2,
 	    "web.base_url = \"oops.example.com\": " BASE_URL },
-	{ "web: { base_url = \"https://\"; };", 2,
-	    "web.base_url = \"https://\": " BASE_URL },
+	{ "web: { base_url = \"https://\"; };", 2, "web.base_url = \"https://\": " BASE_URL },
 	{ "web: { base_url = \"https://a/?x\"; };", 2,
 	    "web.base_url = \"https://a/?x\": " BASE_URL },
 	{ "web: { base_url = \"javascript:alert(1)\"; };", 2,
@@ -268,8 +264,7 @@ static const struct {
 	{ "identity: { local_domains = ( \"a.example\",\n\"@b.example\" ); };", 3,
 	    "identity.local_domains = \"@b.example\": not a list of domains: use ( "
 	    "\"example.com\", \"example.org\" )" },
-	{ "identity: { local_domains = ( \"a.example\",\n\"b\xE2\x98\x83.example\" ); };",
-	    3,
+	{ "identity: { local_domains = ( \"a.example\",\n\"b\xE2\x98\x83.example\" ); };", 3,
 	    "identity.local_domains = \"b\xE2\x98\x83.example\": the domain has no form "
 	    "that the DNS knows" },
 	{ "policy: ( { match: {\nsender = \"a@b\xE2\x98\x83.example\"; }; } );", 3,
@@ -305,18 +300,14 @@ static const struct {
 	    "notice.template = \"letter\": not a path: use an absolute one in quotes "
 	    "(\"/etc/...\"), or \"\" for none" },
 	/* lists */
-	{ "lists: { };", 2,
-	    "lists = { ... }: not a list of groups: use ( { ... }, { ... } )" },
-	{ "lists: ( \"a@example.com\" );", 2,
-	    "lists[1]: not a group: each entry is { ... }" },
+	{ "lists: { };", 2, "lists = { ... }: not a list of groups: use ( { ... }, { ... } )" },
+	{ "lists: ( \"a@example.com\" );", 2, "lists[1]: not a group: each entry is { ... }" },
 	{ "lists: ( { address = \"a@example.com\"; } );", 2, "lists[1]:" ENTRY },
 	{ "lists: ( { aliases = \"/etc/aliases\"; },\n{ aliases = \"/x\"; members = 4; } "
 	  ");",
 	    3, "lists[2]:" ENTRY },
-	{ "lists: ( { owner = \"a@example.com\"; aliases = \"/x\"; } );", 2,
-	    "lists[1]:" ENTRY },
-	{ "lists: ( { domain = \"a.example\"; virtual = \"/x\"; } );", 2,
-	    "lists[1]:" ENTRY },
+	{ "lists: ( { owner = \"a@example.com\"; aliases = \"/x\"; } );", 2, "lists[1]:" ENTRY },
+	{ "lists: ( { domain = \"a.example\"; virtual = \"/x\"; } );", 2, "lists[1]:" ENTRY },
 	{ "lists: ( { file = \"/x\"; } );", 2, "lists[1]:" ENTRY },
 	{ "lists: ( { command = ( \"/x\" ); } );", 2, "lists[1]:" ENTRY },
 	{ "lists: ( { file = \"/x\"; address = \"a@example.com\"; cache = \"1h\"; } );", 2,
@@ -527,7 +518,8 @@ START_TEST(test_whole)
 	    "notice: { smtp = \"smtp://127.0.0.1:25\"; from = \"oops@example.com\"; };\n"
 	    "policy: ( { match: { sender = ( \"@Example.com\", \"JOSE\xCC\x81@example.com\", "
 	    "\"A@b_c.example\" );\n"
-	    "  recipient = \"JOS\xC3\x89@B\xC3\x9C" "CHER.example\"; };\n"
+	    "  recipient = \"JOS\xC3\x89@B\xC3\x9C"
+	    "CHER.example\"; };\n"
 	    "  action = \"confirm\"; threshold = 0.9; } );\n");
 	s = load();
 	ck_assert_str_eq(s->path, path);
@@ -559,8 +551,7 @@ START_TEST(test_whole)
 	ck_assert_str_eq(s->policies[0].match.senders[0], "@example.com");
 	ck_assert_str_eq(s->policies[0].match.senders[1], "jos\xC3\xA9@example.com");
 	ck_assert_str_eq(s->policies[0].match.senders[2], "a@b_c.example");
-	ck_assert_str_eq(
-	    s->policies[0].match.recipients[0], "jos\xC3\xA9@xn--bcher-kva.example");
+	ck_assert_str_eq(s->policies[0].match.recipients[0], "jos\xC3\xA9@xn--bcher-kva.example");
 	ck_assert_int_eq(s->policies[0].line, 20);
 	ck_assert_str_eq(s->policies[1].name, "built-in");
 	settings_free(&s);
@@ -651,22 +642,21 @@ START_TEST(test_values)
 {
 	struct settings *s;
 
-	write_file(
-	    "web: { listen = \"[::1]:80\"; base_url = \"http://[::1]:80/oops//\"; };\n"
-	    "milter: { socket = \"inet6:8892@::1\"; socket_mode = \"600\"; };\n"
-	    "undo: { window = \"5m\"; grace = 0; after_grace = \"delete\"; };\n"
-	    "confirm: { expires = 5L; on_expiry = \"send\"; };\n"
-	    "identity: { local_domains = \"a.example\";\n"
-	    " trusted_networks = [ \"::ffff:10.0.0.0/104\", \"192.0.2.1\" ]; };\n"
-	    "judge: { scorecard = \"\"; }; lists = ();\n"
-	    "policy: (\n"
-	    " { name = \"board\"; match: { sender = \"Boss@a.example\"; }; threshold = 1;\n"
-	    "   action = \"undo\"; window = 7; on_error = \"tempfail\"; tag_threshold = 2; "
-	    "},\n"
-	    " { match: { sender = \"@b.example\"; }; action = \"pass\";"
-	    "   budget: { sender_day = 1; }; language = \"de\"; template = \"/t\"; "
-	    "   learning_sends = 7; } "
-	    ");\n");
+	write_file("web: { listen = \"[::1]:80\"; base_url = \"http://[::1]:80/oops//\"; };\n"
+		   "milter: { socket = \"inet6:8892@::1\"; socket_mode = \"600\"; };\n"
+		   "undo: { window = \"5m\"; grace = 0; after_grace = \"delete\"; };\n"
+		   "confirm: { expires = 5L; on_expiry = \"send\"; };\n"
+		   "identity: { local_domains = \"a.example\";\n"
+		   " trusted_networks = [ \"::ffff:10.0.0.0/104\", \"192.0.2.1\" ]; };\n"
+		   "judge: { scorecard = \"\"; }; lists = ();\n"
+		   "policy: (\n"
+		   " { name = \"board\"; match: { sender = \"Boss@a.example\"; }; threshold = 1;\n"
+		   "   action = \"undo\"; window = 7; on_error = \"tempfail\"; tag_threshold = 2; "
+		   "},\n"
+		   " { match: { sender = \"@b.example\"; }; action = \"pass\";"
+		   "   budget: { sender_day = 1; }; language = \"de\"; template = \"/t\"; "
+		   "   learning_sends = 7; } "
+		   ");\n");
 	s = load();
 	ck_assert_str_eq(s->web.listen_host, "::1");
 	ck_assert_uint_eq(s->web.listen_port, 80);
@@ -711,15 +701,14 @@ START_TEST(test_international)
 {
 	struct settings *s;
 
-	write_file(
-	    "identity: { local_domains = ( \"B\303\234CHER.example\", \"A_b.example\" ); "
-	    "};\n"
-	    "notice: { from = \"Oops@" UMLAUT "\"; };\n"
-	    "storm: { owner = \"Office@" UMLAUT "\"; };\n"
-	    "lists: ( { address = \"All@" UMLAUT "\"; owner = \"o@" UMLAUT "\"; },\n"
-	    " { folder = \"/x\"; domain = \"" UMLAUT "\"; } );\n"
-	    "policy: ( { match: { sender = ( \"@" UMLAUT "\", \"M\xC3\xBC@" UMLAUT "\" );\n"
-	    " recipient = \"Ann@XN--bcher-kva.EXAMPLE\"; }; } );\n");
+	write_file("identity: { local_domains = ( \"B\303\234CHER.example\", \"A_b.example\" ); "
+		   "};\n"
+		   "notice: { from = \"Oops@" UMLAUT "\"; };\n"
+		   "storm: { owner = \"Office@" UMLAUT "\"; };\n"
+		   "lists: ( { address = \"All@" UMLAUT "\"; owner = \"o@" UMLAUT "\"; },\n"
+		   " { folder = \"/x\"; domain = \"" UMLAUT "\"; } );\n"
+		   "policy: ( { match: { sender = ( \"@" UMLAUT "\", \"M\xC3\xBC@" UMLAUT "\" );\n"
+		   " recipient = \"Ann@XN--bcher-kva.EXAMPLE\"; }; } );\n");
 	s = load();
 	ck_assert_str_eq(s->identity.local_domains[0], ASCII);
 	ck_assert_str_eq(s->identity.local_domains[1], "a_b.example");

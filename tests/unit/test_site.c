@@ -89,8 +89,8 @@ load(const char *text)
 
 	put("conf", text);
 	base_buffer_clear(&faults);
-	ck_assert_msg(site_load(path_of("conf"), &site, &faults) == BASE_OK, "%s",
-	    base_buffer_text(&faults));
+	ck_assert_msg(
+	    site_load(path_of("conf"), &site, &faults) == BASE_OK, "%s", base_buffer_text(&faults));
 	ck_assert_str_eq(base_buffer_text(&faults), "");
 	return site;
 }
@@ -137,8 +137,7 @@ static const struct {
 	    "version 1\nnonsense here\n", "/card:" },
 	{ "no scorecard", "0.5", "judge: { scorecard = \"FOLDER/none\"; };\n", "",
 	    "/none: No such file" },
-	{ "list", "0.5", "lists: ( { aliases = \"FOLDER/aliases\"; } );\n", "",
-	    "/aliases:2: " },
+	{ "list", "0.5", "lists: ( { aliases = \"FOLDER/aliases\"; } );\n", "", "/aliases:2: " },
 };
 
 START_TEST(a_wrong_one_is_never_in_force)
@@ -148,8 +147,7 @@ START_TEST(a_wrong_one_is_never_in_force)
 	const char *mark = strstr(wrongs[_i].more, "FOLDER");
 
 	snprintf(more, sizeof(more), "%.*s%s%s",
-	    (int)(mark == NULL ? strlen(wrongs[_i].more)
-			       : (size_t)(mark - wrongs[_i].more)),
+	    (int)(mark == NULL ? strlen(wrongs[_i].more) : (size_t)(mark - wrongs[_i].more)),
 	    wrongs[_i].more, mark == NULL ? "" : folder,
 	    mark == NULL ? "" : mark + strlen("FOLDER"));
 	put("card", wrongs[_i].card);
@@ -195,8 +193,7 @@ START_TEST(all_faults_are_told)
 	snprintf(more, sizeof(more), "judge: { scorecard = \"%s/none\"; };\n", folder);
 	put("conf", settings("0.5", more));
 	ck_assert_int_eq(site_load(path_of("conf"), &site, &faults), BASE_REFUSE);
-	ck_assert_ptr_nonnull(
-	    strstr(base_buffer_text(&faults), "secret.key has mode 0644"));
+	ck_assert_ptr_nonnull(strstr(base_buffer_text(&faults), "secret.key has mode 0644"));
 	ck_assert_ptr_nonnull(strstr(base_buffer_text(&faults), "/none: No such file"));
 }
 END_TEST
@@ -207,10 +204,9 @@ START_TEST(a_fault_is_told_once)
 	const struct site *site = NULL;
 	const char *told;
 
-	put("conf",
-	    settings("0.5; match: { reach = \"inside\"; }; template = \"/nonexistent\"; },"
-		     " { template = \"/nonexistent\"",
-		""));
+	put("conf", settings("0.5; match: { reach = \"inside\"; }; template = \"/nonexistent\"; },"
+			     " { template = \"/nonexistent\"",
+			""));
 	ck_assert_int_ne(site_load(path_of("conf"), &site, &faults), BASE_OK);
 	told = strstr(base_buffer_text(&faults), "/nonexistent");
 	ck_assert_ptr_nonnull(told);
@@ -238,8 +234,8 @@ START_TEST(what_needs_a_restart_is_refused_whole)
 	next = load(settings("0.7", fixed[_i].more));
 	ck_assert_int_eq(site_replace(current, &next, &faults), BASE_REFUSE);
 	snprintf(want, sizeof(want), "/conf: a new %s needs a restart\n", fixed[_i].name);
-	ck_assert_msg(strstr(base_buffer_text(&faults), want) != NULL, "%s",
-	    base_buffer_text(&faults));
+	ck_assert_msg(
+	    strstr(base_buffer_text(&faults), want) != NULL, "%s", base_buffer_text(&faults));
 	site_drop(&next);
 	site = site_take(current);
 	ck_assert_double_eq(site->settings->policies[0].threshold, 0.5);
@@ -257,15 +253,14 @@ main(void)
 	int failed;
 
 	tcase_add_checked_fixture(tests, setup, teardown);
-	tcase_add_test(
-	    tests, the_new_one_is_in_force_and_the_old_lives_as_long_as_it_is_used);
+	tcase_add_test(tests, the_new_one_is_in_force_and_the_old_lives_as_long_as_it_is_used);
 	tcase_add_loop_test(
 	    tests, a_wrong_one_is_never_in_force, 0, sizeof(wrongs) / sizeof(*wrongs));
 	tcase_add_test(tests, a_rule_names_only_reasons_that_there_are);
 	tcase_add_test(tests, all_faults_are_told);
 	tcase_add_test(tests, a_fault_is_told_once);
-	tcase_add_loop_test(tests, what_needs_a_restart_is_refused_whole, 0,
-	    sizeof(fixed) / sizeof(*fixed));
+	tcase_add_loop_test(
+	    tests, what_needs_a_restart_is_refused_whole, 0, sizeof(fixed) / sizeof(*fixed));
 	suite_add_tcase(suite, tests);
 	srunner_run_all(runner, CK_NORMAL);
 	failed = srunner_ntests_failed(runner);

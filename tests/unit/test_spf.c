@@ -93,15 +93,14 @@ static const struct {
 	const char *actor;
 	unsigned long checks;
 } senders[] = {
-	{ "192.0.2.9", "", "ann@example.com", "ann@example.com", IDENTITY_SPF,
-	    "ann@example.com", 1 },
+	{ "192.0.2.9", "", "ann@example.com", "ann@example.com", IDENTITY_SPF, "ann@example.com",
+	    1 },
 	{ "198.51.100.7", "", "bounce@example.com", "ann@example.com", IDENTITY_SPF,
 	    "ann@example.com", 1 },
-	{ "2001:db8::7", "", "bounce@example.com", "", IDENTITY_SPF, "bounce@example.com",
-	    1 },
+	{ "2001:db8::7", "", "bounce@example.com", "", IDENTITY_SPF, "bounce@example.com", 1 },
 	/* the pass is for the envelope's domain, and for no other one of ours */
-	{ "192.0.2.9", "", "ann@example.com", "eve@example.org", IDENTITY_SPF,
-	    "ann@example.com", 1 },
+	{ "192.0.2.9", "", "ann@example.com", "eve@example.org", IDENTITY_SPF, "ann@example.com",
+	    1 },
 	{ "192.0.2.9", "", "ann@example.com", "ann@stranger.example", IDENTITY_SPF,
 	    "ann@example.com", 1 },
 	/* anything else than a pass */
@@ -113,8 +112,7 @@ static const struct {
 	{ "127.0.0.1", "", "ann@example.com", "ann@example.com", IDENTITY_NONE, "", 1 },
 	{ "::1", "", "ann@example.com", "ann@example.com", IDENTITY_NONE, "", 1 },
 	/* not asked: a stranger's domain, a bounce, another proof */
-	{ "198.51.100.7", "", "x@cloud.example.net", "ann@example.com", IDENTITY_NONE, "",
-	    0 },
+	{ "198.51.100.7", "", "x@cloud.example.net", "ann@example.com", IDENTITY_NONE, "", 0 },
 	{ "192.0.2.9", "", "", "ann@example.com", IDENTITY_NONE, "", 0 },
 	{ "192.0.2.9", "ann@example.com", "ann@example.com", "ann@example.com", IDENTITY_LOGIN,
 	    "ann@example.com", 0 },
@@ -136,8 +134,7 @@ START_TEST(test_find)
 	peer_set(&peer, senders[_i].client);
 	sources.spf = spf;
 	identity_find(&site, &sources, arena, &peer, &transaction, &identity);
-	ck_assert_str_eq(
-	    identity_proof_str(identity.proof), identity_proof_str(senders[_i].proof));
+	ck_assert_str_eq(identity_proof_str(identity.proof), identity_proof_str(senders[_i].proof));
 	ck_assert_str_eq(identity.actor, senders[_i].actor);
 	ck_assert(identity.is_local == (senders[_i].actor[0] != '\0'));
 	/* a pass proves nobody in particular: nobody is written to */
@@ -188,10 +185,8 @@ START_TEST(test_particular)
 	for (round = 0; round < 3; round++) {
 		ck_assert_str_eq(ask("192.0.2.9", "ann@example.org"), "pass");
 		ck_assert_str_eq(ask("192.0.2.9", "ben@example.org"), "fail");
-		ck_assert_str_eq(
-		    ask_as("192.0.2.9", "x@helo.example.com", "mx.test"), "pass");
-		ck_assert_str_eq(
-		    ask_as("192.0.2.9", "x@helo.example.com", "mx2.test"), "fail");
+		ck_assert_str_eq(ask_as("192.0.2.9", "x@helo.example.com", "mx.test"), "pass");
+		ck_assert_str_eq(ask_as("192.0.2.9", "x@helo.example.com", "mx2.test"), "fail");
 		ck_assert_uint_eq(identity_spf_checks(spf), 4);
 	}
 	stop();
@@ -207,8 +202,7 @@ START_TEST(test_bounded)
 	start(zone_layer, PATIENCE_MS, 60000);
 	for (i = 0; i < 6000; i++) {
 		snprintf(client, sizeof(client), "192.0.%d.%d", i / 250, i % 250 + 1);
-		ck_assert_str_eq(
-		    ask(client, "ann@example.com"), i / 250 == 2 ? "pass" : "fail");
+		ck_assert_str_eq(ask(client, "ann@example.com"), i / 250 == 2 ? "pass" : "fail");
 	}
 	ck_assert_uint_eq(identity_spf_checks(spf), 6000);
 	stop();
@@ -331,8 +325,7 @@ ask_in_vain(int i)
 {
 	char client[32];
 
-	snprintf(
-	    client, sizeof(client), "10.%d.%d.%d", i / 62500, i / 250 % 250, i % 250 + 1);
+	snprintf(client, sizeof(client), "10.%d.%d.%d", i / 62500, i / 250 % 250, i % 250 + 1);
 	ck_assert_str_eq(ask(client, "ann@example.com"), "temperror");
 }
 
@@ -401,8 +394,7 @@ static SPF_dns_rr_t *
 no_lookup(SPF_dns_server_t *layer, const char *domain, ns_type type, int should_cache)
 {
 	(void)should_cache;
-	return is_out_of_memory ? NULL
-				: SPF_dns_rr_new_init(layer, domain, type, 0, NO_DATA);
+	return is_out_of_memory ? NULL : SPF_dns_rr_new_init(layer, domain, type, 0, NO_DATA);
 }
 
 static SPF_dns_server_t *

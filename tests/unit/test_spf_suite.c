@@ -82,8 +82,7 @@ line_read(const char **fields, size_t count)
 
 	if (strcmp(fields[0], "zone") == 0 && zone_count < MAX_ZONES) {
 		zone_count++;
-	} else if (strcmp(fields[0], "record") == 0 && count == 4 &&
-		   zone->count < MAX_RECORDS) {
+	} else if (strcmp(fields[0], "record") == 0 && count == 4 && zone->count < MAX_RECORDS) {
 		zone->records[zone->count++] =
 		    (struct zone_record){ fields[1], fields[2], fields[3] };
 	} else if (strcmp(fields[0], "test") == 0 && count >= 6 && case_count < MAX_CASES) {
@@ -196,12 +195,11 @@ START_TEST(test_case)
 	for (size_t i = 0; i < cases[_i].result_count; i++)
 		is_right |= strcmp(cases[_i].results[i], result) == 0;
 	if (different == NULL)
-		ck_assert_msg(is_right, "%s: %s instead of %s", cases[_i].name, result,
-		    cases[_i].results[0]);
+		ck_assert_msg(
+		    is_right, "%s: %s instead of %s", cases[_i].name, result, cases[_i].results[0]);
 	else
 		ck_assert_msg(!is_right && strcmp(different, result) == 0,
-		    "%s: %s, but spf_differences.txt says %s", cases[_i].name, result,
-		    different);
+		    "%s: %s, but spf_differences.txt says %s", cases[_i].name, result, different);
 }
 END_TEST
 
@@ -232,8 +230,7 @@ main(void)
 	snprintf(path, sizeof(path), "%s/spf/rfc7208-tests.yml",
 	    data != NULL ? data : SOURCE_DIR "/../shared/data");
 	if (stat(path, &status) != 0) {
-		printf(
-		    "skipped: the RFC 7208 suite is not at %s (OOPS_SHARED_DATA)\n", path);
+		printf("skipped: the RFC 7208 suite is not at %s (OOPS_SHARED_DATA)\n", path);
 		return 77;
 	}
 	texts = base_arena_new(1u << 20);

@@ -52,7 +52,9 @@ path_of(const char *name, char path_r[128])
 static enum base_result
 open_kind(enum store_kind kind, bool create, struct store **store_r)
 {
-	struct store_options options = { .driver = "sqlite", .directory = directory, .create = create };
+	struct store_options options = {
+		.driver = "sqlite", .directory = directory, .create = create
+	};
 
 	return store_open(&options, kind, store_r, &why);
 }
@@ -291,17 +293,14 @@ START_TEST(due_rows_most_urgent_first)
 		hold.return_due = rows[i].letter_due * 2;
 		OK(store_hold_insert(store, &hold, &why));
 	}
-	OK(store_hold_due(
-	    store, arena, STORE_DUE_UNSEEN, "mx1", 300, &holds, 10, &count, &why));
+	OK(store_hold_due(store, arena, STORE_DUE_UNSEEN, "mx1", 300, &holds, 10, &count, &why));
 	ck_assert_uint_eq(count, 3);
 	ck_assert_str_eq(holds[0].id, "b");
 	ck_assert_str_eq(holds[1].id, "e");
 	ck_assert_str_eq(holds[2].id, "a");
-	OK(store_hold_due(
-	    store, arena, STORE_DUE_UNSEEN, "mx1", 300, &holds, 2, &count, &why));
+	OK(store_hold_due(store, arena, STORE_DUE_UNSEEN, "mx1", 300, &holds, 2, &count, &why));
 	ck_assert_uint_eq(count, 2);
-	OK(store_hold_due(
-	    store, arena, STORE_DUE_UNSEEN, "mx1", 99, &holds, 2, &count, &why));
+	OK(store_hold_due(store, arena, STORE_DUE_UNSEEN, "mx1", 99, &holds, 2, &count, &why));
 	ck_assert_uint_eq(count, 0);
 	for (int i = 0; i < 2; i++) {
 		OK(store_due_ids(store, arena, i ? STORE_DUE_RETURN : STORE_DUE_LETTER, "mx1",
@@ -372,8 +371,7 @@ START_TEST(due_in_three_ways)
 		OK(store_hold_insert(store, &hold, &why));
 	}
 	for (int which = STORE_DUE_TIMER; which <= STORE_DUE_SEEN; which++) {
-		OK(store_hold_due(
-		    store, arena, which, "mx1", 300, &holds, 10, &count, &why));
+		OK(store_hold_due(store, arena, which, "mx1", 300, &holds, 10, &count, &why));
 		ck_assert_uint_eq(count, 2);
 		for (size_t i = 0; i < count; i++)
 			ck_assert_int_eq(holds[i].id[0], expected[which][i]);
@@ -1038,7 +1036,9 @@ END_TEST
 
 START_TEST(unknown_driver)
 {
-	struct store_options options = { .driver = "oracle", .directory = directory, .create = true };
+	struct store_options options = {
+		.driver = "oracle", .directory = directory, .create = true
+	};
 	struct store *store = NULL;
 
 	REFUSE(store_open(&options, STORE_HOLDS, &store, &why));
@@ -1084,13 +1084,14 @@ END_TEST
 START_TEST(unwritable_places)
 {
 	struct store *store = NULL;
-	struct store_options options = { .driver = "sqlite", .directory = "/proc/no/such", .create = true };
+	struct store_options options = {
+		.driver = "sqlite", .directory = "/proc/no/such", .create = true
+	};
 	char path[128];
 	int status;
 	pid_t child;
 
-	must_be(
-	    BASE_BROKEN, store_open(&options, STORE_HOLDS, &store, &why), &why, "/proc");
+	must_be(BASE_BROKEN, store_open(&options, STORE_HOLDS, &store, &why), &why, "/proc");
 	if (geteuid() != 0) {
 		fprintf(stderr, "skipped in part: changing the user needs root\n");
 		return;
@@ -1106,8 +1107,7 @@ START_TEST(unwritable_places)
 	if (child == 0) {
 		if (setuid(40001) != 0)
 			_exit(1);
-		must_be(
-		    BASE_BROKEN, open_kind(STORE_HOLDS, true, &store), &why, "read only");
+		must_be(BASE_BROKEN, open_kind(STORE_HOLDS, true, &store), &why, "read only");
 		ck_assert_ptr_nonnull(strstr(why, path));
 		_exit(0);
 	}
@@ -1233,8 +1233,7 @@ gather(void *context, uint64_t key, const void *data, size_t length)
 
 START_TEST(records_by_kind_and_key)
 {
-	static const uint64_t keys[] = { 0, 1, UINT64_MAX, (uint64_t)1 << 63,
-		0x0123456789abcdef };
+	static const uint64_t keys[] = { 0, 1, UINT64_MAX, (uint64_t)1 << 63, 0x0123456789abcdef };
 	struct store *store = must_open(STORE_MEMORY);
 	struct gathered gathered = { 0 };
 	struct store_blob blob;

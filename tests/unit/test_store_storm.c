@@ -42,7 +42,9 @@ teardown(void)
 static struct store *
 must_open(enum store_kind kind)
 {
-	struct store_options options = { .driver = "sqlite", .directory = directory, .create = true };
+	struct store_options options = {
+		.driver = "sqlite", .directory = directory, .create = true
+	};
 	struct store *store = NULL;
 
 	OK(store_open(&options, kind, &store, &why));
@@ -215,8 +217,8 @@ fill(struct store *store)
 
 /* The storms of a set, by their names. */
 static void
-set_is(struct store *store, enum store_storm_set set, const char *node, int64_t now,
-    size_t room, const char *expected)
+set_is(struct store *store, enum store_storm_set set, const char *node, int64_t now, size_t room,
+    const char *expected)
 {
 	struct store_storm *storms = NULL;
 	char seen[64] = "";
@@ -231,8 +233,8 @@ set_is(struct store *store, enum store_storm_set set, const char *node, int64_t 
 }
 
 static void
-due_are(struct store *store, enum store_due which, const char *node, int64_t now,
-    const char *expected)
+due_are(
+    struct store *store, enum store_due which, const char *node, int64_t now, const char *expected)
 {
 	const char **ids = NULL;
 	char seen[64] = "";
@@ -390,8 +392,8 @@ static enum base_result
 answer(struct store *store, const char *topic, const char *message, const char *act,
     const char *sender, int64_t time)
 {
-	struct store_answer row = { blob(topic), blob(message), blob(act), blob(sender),
-		time, "", 0 };
+	struct store_answer row = { blob(topic), blob(message), blob(act), blob(sender), time, "",
+		0 };
 
 	return store_answer_insert(store, &row, &why);
 }
@@ -424,8 +426,7 @@ START_TEST(answers_count_acts_and_people)
 		struct store_blob topic = blob(rows[i].topic);
 
 		answers = answerers = 99;
-		OK(store_answer_count(
-		    store, &topic, rows[i].since, &answers, &answerers, &why));
+		OK(store_answer_count(store, &topic, rows[i].since, &answers, &answerers, &why));
 		ck_assert_uint_eq(answers, rows[i].answers);
 		ck_assert_uint_eq(answerers, rows[i].answerers);
 	}
@@ -724,8 +725,8 @@ START_TEST(an_old_program_has_it_open)
 	old_holds_are_there(store);
 	ck_assert_int_eq(
 	    sqlite3_exec(old,
-		"UPDATE hold SET tries = 5 WHERE id = 'hold000000000007' AND state = 2",
-		NULL, NULL, NULL),
+		"UPDATE hold SET tries = 5 WHERE id = 'hold000000000007' AND state = 2", NULL, NULL,
+		NULL),
 	    SQLITE_OK);
 	OK(store_hold_get(store, arena, "hold000000000007", &got, &why));
 	ck_assert_int_eq(got->tries, 5);

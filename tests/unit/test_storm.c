@@ -34,10 +34,9 @@ static const struct hold_storm_limits limits = {
 static void
 setup(void)
 {
-	struct hold_options options = { .driver = "sqlite",
-		.directory = directory,
-		.node = "mx1",
-		.create = true };
+	struct hold_options options = {
+		.driver = "sqlite", .directory = directory, .node = "mx1", .create = true
+	};
 
 	strcpy(directory, "/tmp/oops-storm-XXXXXX");
 	folder_make(directory);
@@ -114,8 +113,8 @@ everybody_answers(char brake_r[BASE_ID_SIZE])
 		struct hold_storm_answer answer = answer_make(number, "list");
 		enum base_result expected = number < REPLIES ? BASE_NONE : BASE_OK;
 
-		must_be(expected, hold_storm_ask(hold, &limits, &answer, &brake, &why),
-		    &why, "hold_storm_ask");
+		must_be(expected, hold_storm_ask(hold, &limits, &answer, &brake, &why), &why,
+		    "hold_storm_ask");
 	}
 	ck_assert_uint_eq(brake.answers, REPLIES);
 	memcpy(brake_r, brake.id, BASE_ID_SIZE);

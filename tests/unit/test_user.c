@@ -74,8 +74,7 @@ account(void)
 
 	setgrent();
 	while ((group = getgrent()) != NULL) {
-		struct passwd *entry =
-		    group->gr_mem[0] == NULL ? NULL : getpwnam(group->gr_mem[0]);
+		struct passwd *entry = group->gr_mem[0] == NULL ? NULL : getpwnam(group->gr_mem[0]);
 
 		/* who is in the group of shadow may read it without being root */
 		if (entry == NULL || entry->pw_uid == 0 || entry->pw_gid == 0 ||
@@ -103,11 +102,9 @@ START_TEST(an_account_comes_with_its_groups)
 
 	if (geteuid() != 0 || entry == NULL)
 		return;
-	ck_assert_int_eq(
-	    become(name, "", name, entry->pw_uid, entry->pw_gid), SAID_GOOD);
+	ck_assert_int_eq(become(name, "", name, entry->pw_uid, entry->pw_gid), SAID_GOOD);
 	snprintf(number, sizeof(number), "%u", entry->pw_uid);
-	ck_assert_int_eq(
-	    become(number, "", name, entry->pw_uid, entry->pw_gid), SAID_GOOD);
+	ck_assert_int_eq(become(number, "", name, entry->pw_uid, entry->pw_gid), SAID_GOOD);
 	ck_assert_int_eq(become(name, "64010", name, entry->pw_uid, 64010), SAID_GOOD);
 }
 END_TEST
@@ -127,8 +124,7 @@ static const struct {
 
 START_TEST(nobody_and_root_are_refused)
 {
-	const struct base_role role = { "user", refused[_i].user, "group",
-		refused[_i].group };
+	const struct base_role role = { "user", refused[_i].user, "group", refused[_i].group };
 	const char *why = "";
 
 	if (geteuid() != 0) {
@@ -160,9 +156,15 @@ static const struct {
 	mode_t mode;
 	enum base_result result;
 } folders[] = {
-	{ 0700, BASE_OK },	{ 0755, BASE_OK },	{ 02750, BASE_OK },
-	{ 01777, BASE_OK },	{ 03770, BASE_OK },	{ 0770, BASE_REFUSE },
-	{ 02775, BASE_REFUSE }, { 0707, BASE_REFUSE },	{ 0777, BASE_REFUSE },
+	{ 0700, BASE_OK },
+	{ 0755, BASE_OK },
+	{ 02750, BASE_OK },
+	{ 01777, BASE_OK },
+	{ 03770, BASE_OK },
+	{ 0770, BASE_REFUSE },
+	{ 02775, BASE_REFUSE },
+	{ 0707, BASE_REFUSE },
+	{ 0777, BASE_REFUSE },
 };
 
 START_TEST(a_folder_that_others_may_write_to_is_refused)
@@ -199,7 +201,8 @@ START_TEST(a_folder_above_that_others_may_write_to_is_refused)
 	ck_assert_int_eq(mkdir(path, 0755), 0);
 	ck_assert_int_eq(symlink(path, link), 0);
 	for (int i = 0; i < 2; i++) {
-		snprintf(path, sizeof(path), "%s/%s", i ? link : middle, i ? "socket" : "low/socket");
+		snprintf(
+		    path, sizeof(path), "%s/%s", i ? link : middle, i ? "socket" : "low/socket");
 		ck_assert_int_eq(chmod(middle, 0755), 0);
 		ck_assert_int_eq(base_folder_guard(path, geteuid(), &why), BASE_OK);
 		ck_assert_int_eq(chmod(middle, 0777), 0);

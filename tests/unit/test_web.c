@@ -39,8 +39,8 @@ static atomic_int views, moves;
 static char last_client[100], last_method[10], last_refused[20];
 
 void
-audit_write(enum audit_event event, const char *hold_id, const struct audit_pair *pairs,
-    size_t count)
+audit_write(
+    enum audit_event event, const char *hold_id, const struct audit_pair *pairs, size_t count)
 {
 	(void)hold_id;
 	if (event == AUDIT_SEND || event == AUDIT_UNDO || event == AUDIT_RESTORE)
@@ -136,8 +136,7 @@ start(const char *base_url, int seconds)
 	const char *why = "";
 
 	site.web.base_url = base_url;
-	ck_assert_msg(
-	    web_start_limited(&site, NULL, hold, seconds, seconds, &web, &why) == BASE_OK,
+	ck_assert_msg(web_start_limited(&site, NULL, hold, seconds, seconds, &web, &why) == BASE_OK,
 	    "%s", why);
 }
 
@@ -158,8 +157,7 @@ setup(void)
 	ck_assert_int_eq(base_crypto_start(&why), BASE_OK);
 	arena = base_arena_new(1 << 24);
 	ck_assert_msg(hold_open(&options, &hold, &why) == BASE_OK, "%s", why);
-	ck_assert_msg(
-	    store_open(&store_options, STORE_HOLDS, &store, &why) == BASE_OK, "%s", why);
+	ck_assert_msg(store_open(&store_options, STORE_HOLDS, &store, &why) == BASE_OK, "%s", why);
 	place(HOLD_CONFIRM);
 	become(HOLD_HELD, "mta");
 	start("http://127.0.0.1:8025", WEB_SECONDS);
@@ -178,7 +176,9 @@ teardown(void)
 	ck_assert_int_eq(system(command), 0);
 }
 
-/* --- a client ----------------------------------------------------------------------------------- */
+/*
+ * --- a client -----------------------------------------------------------------------------------
+ */
 
 static int
 dial_from(const char *source)
@@ -295,8 +295,7 @@ status(const char *answer)
 {
 	int code = 0;
 
-	ck_assert_msg(
-	    sscanf(answer, "HTTP/1.1 %d", &code) == 1, "no answer: \"%s\"", answer);
+	ck_assert_msg(sscanf(answer, "HTTP/1.1 %d", &code) == 1, "no answer: \"%s\"", answer);
 	return code;
 }
 
@@ -322,8 +321,8 @@ plain(const char *answer)
 
 	for (i = 0; i < 2; i++)
 		while ((found = strstr(copy, marks[i])))
-			memmove(found, found + strlen(marks[i]),
-			    strlen(found + strlen(marks[i])) + 1);
+			memmove(
+			    found, found + strlen(marks[i]), strlen(found + strlen(marks[i])) + 1);
 	return copy;
 }
 
@@ -340,7 +339,10 @@ dateless(const char *answer)
 	return copy;
 }
 
-/* --- looking -------------------------------------------------------------------------------------- */
+/*
+ * --- looking
+ * --------------------------------------------------------------------------------------
+ */
 
 START_TEST(test_looking_changes_nothing)
 {
@@ -359,9 +361,8 @@ START_TEST(test_looking_changes_nothing)
 		ck_assert_int_eq(status(answer), 200);
 		has_not(answer, "<html");
 		ck_assert_str_eq(last_method, "HEAD");
-		ck_assert_int_eq(
-		    status(ask("GET", base_arena_printf(arena, "/h/%s?do=send", token),
-			FORM, "do=send")),
+		ck_assert_int_eq(status(ask("GET", base_arena_printf(arena, "/h/%s?do=send", token),
+				     FORM, "do=send")),
 		    200);
 	}
 	ck_assert_int_eq(state(), HOLD_HELD);
@@ -376,13 +377,11 @@ static const struct {
 	const char *buttons; /* values, in order */
 } state_cases[] = {
 	{ HOLD_PLACING, "", "Just a moment", "put on hold", "" },
-	{ HOLD_HELD, "mta", "has not been sent yet", "it comes back to you unsent",
-	    "undo send " },
+	{ HOLD_HELD, "mta", "has not been sent yet", "it comes back to you unsent", "undo send " },
 	{ HOLD_SENDING, "link", "is to be sent", "asked to send it", "" },
 	{ HOLD_SENT, "owner", "was sent", "let the answers through, so it left at ", "" },
 	{ HOLD_SENT, "link", "was sent", "You sent it at ", "" },
-	{ HOLD_SENT, "admin", "was sent",
-	    "An administrator of your mail server sent it at ", "" },
+	{ HOLD_SENT, "admin", "was sent", "An administrator of your mail server sent it at ", "" },
 	{ HOLD_SENT, "timer", "was sent", "it left by itself at ", "" },
 	{ HOLD_UNDONE, "link", "was stopped", "You stopped it at ", "restore " },
 	{ HOLD_RETURNING, "timer", "is coming back to you", "", "" },
@@ -481,7 +480,10 @@ START_TEST(test_client)
 }
 END_TEST
 
-/* --- asking ------------------------------------------------------------------------------------------ */
+/*
+ * --- asking
+ * ------------------------------------------------------------------------------------------
+ */
 
 static const struct {
 	enum hold_state from;
@@ -542,8 +544,7 @@ static const struct {
 	{ "Content-Type: application/x-www-form-urlencodedx\r\n", "do=send", 415 },
 	{ "Content-Type: application/json\r\n", "{\"do\":\"send\"}", 415 },
 	{ "Content-Type: multipart/form-data; boundary=x\r\n",
-	    "--x\r\nContent-Disposition: form-data; name=\"do\"\r\n\r\nsend\r\n--x--\r\n",
-	    415 },
+	    "--x\r\nContent-Disposition: form-data; name=\"do\"\r\n\r\nsend\r\n--x--\r\n", 415 },
 	{ FORM "Sec-Fetch-Site: cross-site\r\n", "do=send", 403 },
 	{ FORM "Sec-Fetch-Site: same-site\r\n", "do=send", 403 },
 	{ FORM "Origin: https://evil.example\r\n", "do=send", 403 },
@@ -552,14 +553,13 @@ static const struct {
 	{ FORM "Origin: null\r\nSec-Fetch-Site: same-origin\r\n", "do=send", 303 },
 	{ FORM "Origin: http://127.0.0.1:8025\r\n", "do=send", 303 },
 	{ FORM "Origin: http://127.0.0.1\r\n", "do=send", 303 },
-	{ "content-type: Application/X-WWW-Form-Urlencoded; charset=utf-8\r\n", "do=send",
-	    303 },
+	{ "content-type: Application/X-WWW-Form-Urlencoded; charset=utf-8\r\n", "do=send", 303 },
 };
 
 START_TEST(test_forms)
 {
-	const char *answer = ask(
-	    "POST", path_of(token), form_cases[_i].fields, form(form_cases[_i].body));
+	const char *answer =
+	    ask("POST", path_of(token), form_cases[_i].fields, form(form_cases[_i].body));
 
 	ck_assert_int_eq(status(answer), form_cases[_i].status);
 	ck_assert_int_eq(state(), form_cases[_i].status == 303 ? HOLD_SENDING : HOLD_HELD);
@@ -762,8 +762,7 @@ START_TEST(test_large_form)
 	ck_assert_int_eq(status(post(body)), 413);
 	/* the same in chunks, whose sum nobody announces */
 	fd = dial();
-	dprintf(fd,
-	    "POST /h/%s HTTP/1.1\r\nHost: x\r\n" FORM "Transfer-Encoding: chunked\r\n\r\n",
+	dprintf(fd, "POST /h/%s HTTP/1.1\r\nHost: x\r\n" FORM "Transfer-Encoding: chunked\r\n\r\n",
 	    token);
 	for (int i = 0; i < 300; i++)
 		dprintf(fd, "7\r\ndo=send\r\n");
@@ -782,8 +781,7 @@ START_TEST(test_nul)
 	int fd = dial();
 	char *answer;
 
-	dprintf(fd,
-	    "POST /h/%s HTTP/1.1\r\nHost: x\r\n" FORM "Content-Length: %zu\r\n\r\n", token,
+	dprintf(fd, "POST /h/%s HTTP/1.1\r\nHost: x\r\n" FORM "Content-Length: %zu\r\n\r\n", token,
 	    strlen(body) + 1);
 	ck_assert_int_eq(send(fd, body, strlen(body) + 1, 0), (int)strlen(body) + 1);
 	answer = hang_up(fd);
@@ -793,7 +791,10 @@ START_TEST(test_nul)
 }
 END_TEST
 
-/* --- nothing is learned ----------------------------------------------------------------------------- */
+/*
+ * --- nothing is learned
+ * -----------------------------------------------------------------------------
+ */
 
 START_TEST(test_unknown_tokens)
 {
@@ -814,12 +815,11 @@ START_TEST(test_unknown_tokens)
 	paths[6] = path_of("%3Cscript%3E");
 	paths[7] = path_of("../../etc/passwd");
 	for (m = 0; m < 3; m++) {
-		first =
-		    dateless(ask(methods[m][0], paths[0], methods[m][1], methods[m][2]));
+		first = dateless(ask(methods[m][0], paths[0], methods[m][1], methods[m][2]));
 		ck_assert_int_eq(status(first), 404);
 		for (i = 1; i < 8; i++)
-			ck_assert_str_eq(first, dateless(ask(methods[m][0], paths[i],
-						    methods[m][1], methods[m][2])));
+			ck_assert_str_eq(first,
+			    dateless(ask(methods[m][0], paths[i], methods[m][1], methods[m][2])));
 	}
 	ck_assert_int_eq(state(), HOLD_HELD);
 	ck_assert_int_eq(atomic_load(&views), 0);
@@ -850,21 +850,22 @@ START_TEST(test_methods)
 
 	ck_assert_int_eq(status(answer), method_cases[_i].status);
 	if (method_cases[_i].allow)
-		has(answer,
-		    base_arena_printf(arena, "\r\nAllow: %s\r\n", method_cases[_i].allow));
+		has(answer, base_arena_printf(arena, "\r\nAllow: %s\r\n", method_cases[_i].allow));
 	else
 		has_not(answer, "\r\nAllow:");
 }
 END_TEST
 
-/* --- what every answer carries ----------------------------------------------------------------------- */
+/*
+ * --- what every answer carries
+ * -----------------------------------------------------------------------
+ */
 
 START_TEST(test_fields)
 {
-	static const char *const fields[] = { "Cache-Control: no-store",
-		"Connection: close", "Referrer-Policy: no-referrer",
-		"X-Content-Type-Options: nosniff", "X-Frame-Options: DENY",
-		"X-Robots-Tag: noindex, nofollow",
+	static const char *const fields[] = { "Cache-Control: no-store", "Connection: close",
+		"Referrer-Policy: no-referrer", "X-Content-Type-Options: nosniff",
+		"X-Frame-Options: DENY", "X-Robots-Tag: noindex, nofollow",
 		"Cross-Origin-Opener-Policy: same-origin",
 		"Cross-Origin-Resource-Policy: same-origin", "Permissions-Policy: ",
 		"Content-Security-Policy: default-src 'none'; style-src 'sha256-" };
@@ -889,11 +890,10 @@ START_TEST(test_style)
 	char hash[BASE_SHA256_TEXT_SIZE], *style;
 	const char *answer = look(), *start_of = strstr(answer, "<style>") + 7;
 
-	style = base_arena_strndup(
-	    arena, start_of, (size_t)(strstr(start_of, "</style>") - start_of));
+	style =
+	    base_arena_strndup(arena, start_of, (size_t)(strstr(start_of, "</style>") - start_of));
 	base_sha256_text(style, hash);
-	has(answer,
-	    base_arena_printf(arena, "style-src 'sha256-%s'; form-action 'self'", hash));
+	has(answer, base_arena_printf(arena, "style-src 'sha256-%s'; form-action 'self'", hash));
 }
 END_TEST
 
@@ -908,8 +908,7 @@ START_TEST(test_https)
 	ck_assert_int_eq(
 	    status(ask("GET", base_arena_printf(arena, "/oops/h/%s", token), "", "")), 200);
 	ck_assert_int_eq(status(ask("POST", path_of(token),
-			     FORM "Origin: https://mail.example.com/oops\r\n",
-			     form("do=undo"))),
+			     FORM "Origin: https://mail.example.com/oops\r\n", form("do=undo"))),
 	    403);
 	ck_assert_int_eq(status(ask("POST", base_arena_printf(arena, "/oops/h/%s", token),
 			     FORM "Origin: https://mail.example.com\r\n", form("do=undo"))),
@@ -918,7 +917,10 @@ START_TEST(test_https)
 }
 END_TEST
 
-/* --- limits ------------------------------------------------------------------------------------------- */
+/*
+ * --- limits
+ * -------------------------------------------------------------------------------------------
+ */
 
 /* A client that sends a byte now and then is never idle, and is cut off all the same. */
 START_TEST(test_slow_client)
@@ -1024,22 +1026,23 @@ START_TEST(test_limit_behind_proxy)
 		const char *forwarded;
 		int status;
 	} cases[][7] = { {
-		{ "192.0.2.1", 429 },
-		{ "192.0.2.1:80", 429 },
-		{ "unknown", 200 },
-		{ "192.0.2.2, 192.0.2.1", 429 },
-		{ "192.0.2.1, 192.0.2.2", 200 },
-		{ "192.0.2.1\r\nX-Forwarded-For: 192.0.2.2", 200 },
-		{ "192.0.2.2\r\nX-Forwarded-For: 192.0.2.1", 429 },
-	}, {
-		{ "hidden", 429 },
-		{ "192.0.2.1, _x", 429 },
-		{ "[::1", 429 },
-		{ "192.0.2.1:port", 429 },
-		{ "192.0.2.1", 200 },
-		{ "[2001:db8::1]:80", 200 },
-		{ "", 429 },
-	} };
+			     { "192.0.2.1", 429 },
+			     { "192.0.2.1:80", 429 },
+			     { "unknown", 200 },
+			     { "192.0.2.2, 192.0.2.1", 429 },
+			     { "192.0.2.1, 192.0.2.2", 200 },
+			     { "192.0.2.1\r\nX-Forwarded-For: 192.0.2.2", 200 },
+			     { "192.0.2.2\r\nX-Forwarded-For: 192.0.2.1", 429 },
+			 },
+		{
+		    { "hidden", 429 },
+		    { "192.0.2.1, _x", 429 },
+		    { "[::1", 429 },
+		    { "192.0.2.1:port", 429 },
+		    { "192.0.2.1", 200 },
+		    { "[2001:db8::1]:80", 200 },
+		    { "", 429 },
+		} };
 	int fds[WEB_MAX_PER_CLIENT], i;
 	const char *fields;
 
@@ -1106,8 +1109,7 @@ START_TEST(test_parallel)
 	int i;
 
 	for (i = 0; i < 50; i++)
-		ck_assert_int_eq(
-		    pthread_create(&threads[i], NULL, press_once, call), 0);
+		ck_assert_int_eq(pthread_create(&threads[i], NULL, press_once, call), 0);
 	for (i = 0; i < 50; i++) {
 		pthread_join(threads[i], &answer);
 		ck_assert_int_eq(status(answer), 303);
@@ -1147,7 +1149,7 @@ START_TEST(test_address_in_use)
 }
 END_TEST
 
-#define add_cases(tcase, test, table)                                                      \
+#define add_cases(tcase, test, table)                                                              \
 	tcase_add_loop_test(tcase, test, 0, (int)(sizeof(table) / sizeof(*(table))))
 
 int

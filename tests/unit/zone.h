@@ -52,11 +52,9 @@ zone_layer(void *context)
 		int type = zone_type(record->type);
 
 		if (type == ns_t_any)
-			(void)SPF_dns_zone_add_str(
-			    layer, record->name, ns_t_any, TRY_AGAIN, NULL);
-		else if (type >= 0 &&
-			 SPF_dns_zone_add_str(layer, record->name, (ns_type)type,
-			     NETDB_SUCCESS, record->data) != SPF_E_SUCCESS)
+			(void)SPF_dns_zone_add_str(layer, record->name, ns_t_any, TRY_AGAIN, NULL);
+		else if (type >= 0 && SPF_dns_zone_add_str(layer, record->name, (ns_type)type,
+					  NETDB_SUCCESS, record->data) != SPF_E_SUCCESS)
 			abort();
 	}
 	return layer;

@@ -19,8 +19,7 @@
 
 #define BIT(capability) (1u << (capability))
 
-#define LOAD(field)                                                                        \
-	BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, field))
+#define LOAD(field) BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, field))
 #define ANSWER(error) BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ERRNO | (error))
 #define GO_ON BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW)
 /* If it is this call, the next statement counts, else the one after it. */
@@ -28,8 +27,8 @@
 #define NEVER(call) IF_IS(__NR_##call), ANSWER(EPERM)
 
 /*
- * What this process has no use for and a stranger in it would. It is a list of what is refused, not of
- * what is needed: that one differs between C libraries, and changes with them.
+ * What this process has no use for and a stranger in it would. It is a list of what is refused, not
+ * of what is needed: that one differs between C libraries, and changes with them.
  */
 static struct sock_filter filter[] = {
 	LOAD(arch),
@@ -39,23 +38,60 @@ static struct sock_filter filter[] = {
 	BPF_JUMP(BPF_JMP | BPF_JGE | BPF_K, X32_BIT, 0, 1),
 	ANSWER(EPERM),
 	/* other programs, and other processes */
-	NEVER(execve), NEVER(execveat), NEVER(ptrace), NEVER(process_vm_readv),
-	NEVER(process_vm_writev), NEVER(pidfd_getfd), NEVER(kcmp),
+	NEVER(execve),
+	NEVER(execveat),
+	NEVER(ptrace),
+	NEVER(process_vm_readv),
+	NEVER(process_vm_writev),
+	NEVER(pidfd_getfd),
+	NEVER(kcmp),
 	/* mounts, roots and name spaces */
-	NEVER(mount), NEVER(umount2), NEVER(pivot_root), NEVER(chroot), NEVER(unshare),
-	NEVER(setns), NEVER(move_mount), NEVER(open_tree), NEVER(fsopen), NEVER(fsmount),
-	NEVER(fsconfig), NEVER(fspick), NEVER(open_by_handle_at), NEVER(mknodat),
+	NEVER(mount),
+	NEVER(umount2),
+	NEVER(pivot_root),
+	NEVER(chroot),
+	NEVER(unshare),
+	NEVER(setns),
+	NEVER(move_mount),
+	NEVER(open_tree),
+	NEVER(fsopen),
+	NEVER(fsmount),
+	NEVER(fsconfig),
+	NEVER(fspick),
+	NEVER(open_by_handle_at),
+	NEVER(mknodat),
 	/* the kernel and the machine */
-	NEVER(init_module), NEVER(finit_module), NEVER(delete_module), NEVER(kexec_load),
-	NEVER(bpf), NEVER(perf_event_open), NEVER(userfaultfd), NEVER(reboot), NEVER(swapon),
-	NEVER(swapoff), NEVER(acct), NEVER(quotactl), NEVER(syslog), NEVER(settimeofday),
-	NEVER(clock_settime), NEVER(clock_adjtime), NEVER(adjtimex), NEVER(sethostname),
-	NEVER(setdomainname), NEVER(personality), NEVER(add_key), NEVER(request_key),
+	NEVER(init_module),
+	NEVER(finit_module),
+	NEVER(delete_module),
+	NEVER(kexec_load),
+	NEVER(bpf),
+	NEVER(perf_event_open),
+	NEVER(userfaultfd),
+	NEVER(reboot),
+	NEVER(swapon),
+	NEVER(swapoff),
+	NEVER(acct),
+	NEVER(quotactl),
+	NEVER(syslog),
+	NEVER(settimeofday),
+	NEVER(clock_settime),
+	NEVER(clock_adjtime),
+	NEVER(adjtimex),
+	NEVER(sethostname),
+	NEVER(setdomainname),
+	NEVER(personality),
+	NEVER(add_key),
+	NEVER(request_key),
 	NEVER(keyctl),
 	/* a way round this filter */
-	NEVER(io_uring_setup), NEVER(io_uring_enter), NEVER(io_uring_register),
+	NEVER(io_uring_setup),
+	NEVER(io_uring_enter),
+	NEVER(io_uring_register),
 	/* networks */
-	IF_IS(__NR_socket), BPF_JUMP(BPF_JMP | BPF_JA, 1, 0, 0), GO_ON,
+	IF_IS(__NR_socket),
+	BPF_JUMP(BPF_JMP | BPF_JA, 1, 0, 0),
+	GO_ON,
 	LOAD(args[0]),
 	BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, AF_UNIX, 1, 0),
 	ANSWER(EAFNOSUPPORT),
