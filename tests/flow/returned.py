@@ -157,7 +157,7 @@ def test_too_large_is_kept_and_can_be_sent_after_all():
         assert error["id"] == hold and "552" in error["answer"], error
         assert "too large to come back" in site.oopsctl("list", check=True).stdout
         assert "kept" in site.oopsctl("show", hold, check=True).stdout
-        assert f"too large to come back to their authors, who were told: {hold}" in (
+        assert f"1 too large to come back to the author, who was told: {hold}" in (
             site.oopsctl("check").stdout)
         link = web.link_in(letter)
         until(lambda: 'value="restore"' in web.get(link).text, 10, "it can be sent after all")
