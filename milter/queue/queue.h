@@ -37,7 +37,7 @@
  *	strangers wrote, is the worker: with Postfix the owner of its queue, without any capability;
  *	with Sendmail, whose queue is root's, root with the capabilities over files alone
  *	(DAC_OVERRIDE, FOWNER, CHOWN). Neither may run a program or make a socket of a network
- *	(narrow.h). Those of Postfix's commands that its owner may run (postcat, postqueue) are run
+ *	(narrow.h). Those of Postfix's commands that its owner may run (postcat, a flush) are run
  *	by a process of that owner, which has no filter: they, as postsuper, complain of a machine
  *	where they may make no socket of a network.
  *

@@ -47,7 +47,8 @@ static const struct {
 	[QUEUE_TOOL_LOOK] = { "postcat", { "-e", "-h", "-q" }, .max_ids = MAX_ARGUMENTS },
 	[QUEUE_TOOL_HEADER] = { "postcat", { "-h", "-q" }, .max_ids = 1 },
 	[QUEUE_TOOL_READ] = { "postcat", { "-b", "-h", "-q" }, 1, .hides_errors = true },
-	[QUEUE_TOOL_LIST] = { "postqueue", { "-j" }, 0, .hides_errors = true },
+	/* of Postfix that does not run, the list is told to root alone */
+	[QUEUE_TOOL_LIST] = { "postqueue", { "-j" }, 0, .needs_root = true, .hides_errors = true },
 	[QUEUE_TOOL_PROD] = { "postqueue", { "-i" }, 1, .hides_errors = true },
 	[QUEUE_TOOL_FLUSH] = { "postqueue", { "-f" }, 0, .hides_errors = true },
 	[QUEUE_TOOL_RELEASE] = { "postsuper", { "-H", "-", "hold" }, QUEUE_MAX_ITEMS,
