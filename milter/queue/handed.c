@@ -46,8 +46,13 @@ child_open(const char *path)
 
 	if (fd < 0)
 		child_end(path, base_why("cannot open %s: %s", path, strerror(errno)));
-	if (fstat(fd, &status) != 0 || !S_ISREG(status.st_mode))
-		child_end(path, base_why("%s is not a regular file", path));
+	if (fstat(fd, &status) != 0)
+		child_end(path, base_why("cannot look at %s: %s", path, strerror(errno)));
+	if (!S_ISREG(status.st_mode))
+		child_end(
+		    path, base_why(S_ISDIR(status.st_mode) ? "%s is a folder, not a regular file"
+							   : "%s is not a regular file",
+			      path));
 	if (dup2(fd, STDIN_FILENO) < 0)
 		child_end(path, strerror(errno));
 	return status.st_gid != 0 ? status.st_gid : NOBODY;
