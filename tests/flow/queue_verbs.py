@@ -318,11 +318,11 @@ def test_only_its_user_may_ask():
 def test_one_server_for_a_socket():
     """A second oops-queued gives up; after a kill the next one takes the stale socket."""
     with QueueSite() as site:
-        done = subprocess.run([site.build / "oops-queued", "-c", site.conf, "-f"],
+        done = subprocess.run([site.folder / "bin" / "oops-queued", "-c", site.conf, "-f"],
                               capture_output=True, text=True, timeout=120, check=False)
         assert done.returncode == 69 and "somebody listens there" in done.stderr, done
         # without -f the reason reaches the terminal too, and the exit code the script
-        done = subprocess.run([site.build / "oops-queued", "-c", site.conf],
+        done = subprocess.run([site.folder / "bin" / "oops-queued", "-c", site.conf],
                               capture_output=True, text=True, timeout=120, check=False)
         assert done.returncode == 69 and "somebody listens there" in done.stderr, done
         site.end("oops-queued", by=9)
