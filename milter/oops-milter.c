@@ -64,7 +64,7 @@
 /* Everything that is open while the program runs, in the order of opening. */
 struct program {
 	char *file; /* of the settings; absolute, for the background is elsewhere */
-	struct session_rooms rooms;
+	struct session_services services;
 	struct base_run *run;
 	struct base_run *learning; /* how it goes; NULL: nobody is told */
 	struct queue_client *queue;
@@ -92,21 +92,21 @@ program_read(struct program *program)
 
 	base_buffer_init(&faults, SITE_MAX_FAULTS);
 	if (site_load(program->file, &site, &faults) == BASE_OK)
-		program->rooms.sites = site_current_new(&site);
+		program->services.sites = site_current_new(&site);
 	fputs(base_buffer_text(&faults), stderr);
 	base_buffer_free(&faults);
 	site_drop(&site);
-	return program->rooms.sites != NULL;
+	return program->services.sites != NULL;
 }
 
 /* The history goes by the settings in force. */
 static void
 program_calibrate(struct program *program)
 {
-	const struct site *site = site_take(program->rooms.sites);
+	const struct site *site = site_take(program->services.sites);
 	struct memory_calibration calibration = judge_calibration(site->settings);
 
-	memory_calibrate(program->rooms.memory, &calibration);
+	memory_calibrate(program->services.memory, &calibration);
 	site_drop(&site);
 }
 
@@ -122,7 +122,7 @@ program_reload(void *context)
 	base_buffer_init(&faults, SITE_MAX_FAULTS);
 	result = site_load(program->file, &next, &faults);
 	if (result == BASE_OK)
-		result = site_replace(program->rooms.sites, &next, &faults);
+		result = site_replace(program->services.sites, &next, &faults);
 	if (result == BASE_OK)
 		program_calibrate(program);
 	site_drop(&next);
@@ -197,7 +197,7 @@ sent(void *context, const void *lesson, size_t length)
 	const char *why = "";
 
 	/* one that finds the queue full is counted and told with the others */
-	(void)memory_learn(program->rooms.memory, lesson, length, &why);
+	(void)memory_learn(program->services.memory, lesson, length, &why);
 }
 
 /*
@@ -210,7 +210,7 @@ all_sent(void *context)
 	struct program *program = context;
 	const char *why = "";
 
-	(void)memory_flush_within(program->rooms.memory, LEARN_WAIT_MS, &why);
+	(void)memory_flush_within(program->services.memory, LEARN_WAIT_MS, &why);
 }
 
 /*
@@ -253,9 +253,9 @@ static enum base_result
 adopt_all(struct program *program, struct queue_client *queue, struct notice_adopted *done_r,
     const char **why_r)
 {
-	const struct site *site = site_take(program->rooms.sites);
+	const struct site *site = site_take(program->services.sites);
 	const struct notice_adoption by = { .settings = site->settings,
-		.hold = program->rooms.hold,
+		.hold = program->services.hold,
 		.queue = queue,
 		.key = site->key,
 		.tell = adopt_tell };
@@ -270,7 +270,7 @@ static void *
 adopter_main(void *context)
 {
 	struct program *program = context;
-	const struct site *site = site_take(program->rooms.sites);
+	const struct site *site = site_take(program->services.sites);
 	struct queue_client *queue =
 	    queue_client_new(site->settings->mta.queue_socket, QUEUE_TIMEOUT_MS);
 	struct notice_adopted done = { 0 };
@@ -303,7 +303,7 @@ holds_open(struct program *program, const struct settings *settings,
     const struct hold_options *options, const char **why_r)
 {
 	(void)damaged_set_aside(settings, STORE_HOLDS);
-	return hold_open(options, &program->rooms.hold, why_r);
+	return hold_open(options, &program->services.hold, why_r);
 }
 
 /* The history; it can be large, so it is read only when it cannot be opened. */
@@ -311,10 +311,10 @@ static enum base_result
 history_open(struct program *program, const struct settings *settings,
     const struct memory_options *options, const char **why_r)
 {
-	enum base_result result = memory_open(options, &program->rooms.memory, why_r);
+	enum base_result result = memory_open(options, &program->services.memory, why_r);
 
 	if (result == BASE_BROKEN && damaged_set_aside(settings, STORE_MEMORY))
-		result = memory_open(options, &program->rooms.memory, why_r);
+		result = memory_open(options, &program->services.memory, why_r);
 	return result;
 }
 
@@ -349,7 +349,7 @@ program_open(struct program *program, const struct settings *settings)
 static bool
 program_start(struct program *program, const struct settings *settings)
 {
-	struct session_rooms *rooms = &program->rooms;
+	struct session_services *services = &program->services;
 	struct hold_keeper_options keeper = {
 		.sent = sent, .all_sent = all_sent, .context = program, .keep_seconds = KEEP_SECONDS
 	};
@@ -359,11 +359,11 @@ program_start(struct program *program, const struct settings *settings)
 	keeper.queue = program->queue;
 	if (program->queue == NULL)
 		complain("queue", why);
-	else if (session_open(rooms, &why) != BASE_OK)
+	else if (session_open(services, &why) != BASE_OK)
 		complain("milter.socket", why);
-	else if (hold_keeper_start(rooms->hold, &keeper, &program->keeper, &why) != BASE_OK)
+	else if (hold_keeper_start(services->hold, &keeper, &program->keeper, &why) != BASE_OK)
 		complain("keeper", why);
-	else if (notice_postman_start(rooms->hold, rooms->sites, &program->postman, &why) !=
+	else if (notice_postman_start(services->hold, services->sites, &program->postman, &why) !=
 		 BASE_OK)
 		complain("postman", why);
 	else {
@@ -385,10 +385,10 @@ program_close(struct program *program)
 	hold_keeper_stop(&program->keeper);
 	queue_client_free(&program->queue);
 	base_run_close(&program->run);
-	memory_close(&program->rooms.memory);
+	memory_close(&program->services.memory);
 	base_run_close(&program->learning);
-	hold_close(&program->rooms.hold);
-	site_current_free(&program->rooms.sites);
+	hold_close(&program->services.hold);
+	site_current_free(&program->services.sites);
 	free(program->file);
 }
 
@@ -407,7 +407,7 @@ announce(const struct settings *settings, int ready)
 static bool
 program_begin(struct program *program, int ready)
 {
-	const struct site *site = site_take(program->rooms.sites);
+	const struct site *site = site_take(program->services.sites);
 	bool is_open;
 
 	learning_open(program, site->settings); /* before there is anything to tell */

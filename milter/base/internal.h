@@ -1,6 +1,6 @@
 /*
  * NAME
- *	base/internal - what the files of this room share
+ *	base/internal - what the files of this module share
  */
 #ifndef OOPS_BASE_INTERNAL_H
 #define OOPS_BASE_INTERNAL_H

@@ -20,7 +20,7 @@ enum base_log_level { BASE_LOG_ERROR, BASE_LOG_WARNING, BASE_LOG_INFO, BASE_LOG_
 void base_log_open(const char *program, bool foreground);
 void base_log(enum base_log_level level, const char *format, ...)
     __attribute__((format(printf, 2, 3)));
-/* One line of the audit room's making, to the same places, as "program: line" in the foreground. */
+/* A line that audit made, to the same places, as "program: line" in the foreground. */
 void base_log_event(const char *line);
 
 #endif

@@ -19,7 +19,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-/* What to do next, the same in every room. */
+/* What to do next, the same in every module. */
 enum base_result {
 	BASE_OK,     /* done */
 	BASE_NONE,   /* done, and there is nothing: no such row, no more input */

@@ -1,6 +1,6 @@
 /*
  * NAME
- *	hold/internal - what the files of this room share
+ *	hold/internal - what the files of this module share
  *
  * TIMES
  *	Milliseconds since 1970 everywhere inside; hold.h speaks of seconds.

@@ -1,6 +1,6 @@
 /*
  * NAME
- *	identity/internal - what the files of this room, and its tests, share
+ *	identity/internal - what the files of this module, and its tests, share
  *
  * OWNERSHIP
  *	The strings of a question are borrowed for the call.

@@ -1,6 +1,6 @@
 /*
  * NAME
- *	judge/internal - the view, the table of signals and the scorecard, inside the room
+ *	judge/internal - the view, the table of signals and the scorecard, inside the module
  *
  * WHAT IT DOES
  *	view.c joins the facts once. Each signal is one function on the view and one row of

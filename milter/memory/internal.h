@@ -1,6 +1,6 @@
 /*
  * NAME
- *	memory/internal - lessons, codecs and updates, for the files of this room and its tests
+ *	memory/internal - lessons, codecs and updates, for the files of this module and its tests
  *
  * WHAT IT DOES
  *	codec.c turns records into bytes and back; any bytes are accepted safely. lesson.c

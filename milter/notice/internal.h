@@ -1,6 +1,6 @@
 /*
  * NAME
- *	notice/internal - what the files of this room share
+ *	notice/internal - what the files of this module share
  *
  * SOURCES
  *	RFC 5322 (fields, dates), RFC 2045 6.7 (quoted-printable), RFC 2047 (encoded words).

@@ -1,6 +1,6 @@
 /*
  * NAME
- *	queue/internal - what the files of this room share
+ *	queue/internal - what the files of this module share
  *
  * DIAGNOSTICS
  *	As in queue.h. Times here are milliseconds of the monotonic clock.

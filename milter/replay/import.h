@@ -90,7 +90,7 @@ enum base_result replay_import_file(
 enum base_result replay_import_end(
     struct replay_import *import, struct replay_count *count_r, const char **why_r);
 
-/* --- between the files of this room, and for tests --------------------------------- */
+/* --- between the files of this module, and for tests --------------------------------- */
 
 /* One mail that was sent; it lives for the call. */
 typedef enum base_result replay_mail_fn(void *context, struct base_arena *arena,

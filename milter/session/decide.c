@@ -13,7 +13,7 @@ sources_of(const struct session_connection *connection)
 	return (struct evaluate_sources){ .settings = connection->site->settings,
 		.key = connection->site->key,
 		.scorecard = connection->site->scorecard,
-		.memory = connection->rooms->memory };
+		.memory = connection->services->memory };
 }
 
 const struct settings_policy *
@@ -104,7 +104,7 @@ session_budget_ask(struct session_connection *connection)
 
 	if (mail->evaluation.decision.action <= SETTINGS_TAG)
 		return;
-	(void)hold_count(connection->rooms->hold, mail->identity.person, &counts, &why);
+	(void)hold_count(connection->services->hold, mail->identity.person, &counts, &why);
 	mail->counts = (struct policy_counts){ .of_sender = counts.of_sender,
 		.of_site = counts.of_site,
 		.site_sends = site == NULL ? 0 : memory_site_day(site, base_now()) };

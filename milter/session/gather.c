@@ -45,7 +45,7 @@ connection_new(void)
 
 	if (connection == NULL)
 		return NULL;
-	connection->rooms = session_rooms();
+	connection->services = session_services();
 	connection->arena = base_arena_new(SESSION_MAX_BYTES);
 	if (connection->arena == NULL) {
 		free(connection);
@@ -136,7 +136,7 @@ mail_begin(struct session_connection *connection)
 	mail_end(connection);
 	if (!session_enter())
 		return;
-	connection->site = site_take(connection->rooms->sites);
+	connection->site = site_take(connection->services->sites);
 	session_leave();
 	connection->mail.transaction = mail_transaction_new(connection->arena, base_now());
 	if (connection->mail.transaction != NULL && connection->site != NULL)
@@ -267,7 +267,7 @@ queue_id_take(struct session_connection *connection, SMFICTX *context)
 		connection->mail.transaction->queue_id = copy;
 }
 
-/* Asks `answer` while the rooms are ours; a mail that could not even be begun flows on. */
+/* Asks `answer` while the services are ours; a mail that could not even be begun flows on. */
 static sfsistat
 ask(SMFICTX *context, bool is_message_end)
 {

@@ -1,6 +1,6 @@
 /*
  * NAME
- *	session/internal - what the files of this room share
+ *	session/internal - what the files of this module share
  *
  * OWNERSHIP
  *	A connection belongs to the libmilter thread that runs its callback. Everything in
@@ -63,7 +63,7 @@ struct session_mail {
 };
 
 struct session_connection {
-	const struct session_rooms *rooms;
+	const struct session_services *services;
 	const struct site *site;  /* of the transaction; NULL between transactions */
 	struct base_arena *arena; /* reset with every transaction */
 	struct identity_peer peer;
@@ -190,9 +190,9 @@ void session_judge_audit(const struct session_connection *connection, const char
     const struct session_outcome *outcome);
 
 /* session.c */
-const struct session_rooms *session_rooms(void);
+const struct session_services *session_services(void);
 struct session_acts *session_acts(void);
-/* Between the two the rooms are not taken away. False: the program is ending. */
+/* Between the two the services are not taken away. False: the program is ending. */
 bool session_enter(void);
 void session_leave(void);
 

@@ -38,7 +38,7 @@ asks_spf(const struct session_connection *connection)
 
 	if (!session_enter())
 		return false;
-	site = site_take(connection->rooms->sites);
+	site = site_take(connection->services->sites);
 	is_asked = site->identity.spf != NULL;
 	site_drop(&site);
 	session_leave();

@@ -263,7 +263,7 @@ part_renew(struct session_connection *connection)
 	const char *texts[] = { "again", id }, *why;
 
 	if (mail->part.held == SETTINGS_PASS || !mail->part.is_repeat ||
-	    hold_stopped(connection->rooms->hold, connection->arena, mail->part.act,
+	    hold_stopped(connection->services->hold, connection->arena, mail->part.act,
 		sizeof(mail->part.act), id, &why) != BASE_OK)
 		return;
 	name_make(connection->site->key, texts, 2, mail->names.act);
@@ -397,7 +397,7 @@ static void
 learn(struct session_connection *connection, const char *actor,
     const struct mail_transaction *transaction, double score, bool is_instead)
 {
-	struct memory *memory = connection->rooms->memory;
+	struct memory *memory = connection->services->memory;
 	const char *why = "";
 	const void *lesson;
 	size_t length;

@@ -262,7 +262,7 @@ place(struct session_connection *connection, struct hold_placed *placed_r, const
 	if (result == BASE_NONE)
 		result = BASE_BROKEN;
 	else if (result == BASE_OK)
-		result = hold_place_limited(connection->rooms->hold, &request, placed_r, why_r);
+		result = hold_place_limited(connection->services->hold, &request, placed_r, why_r);
 	if (!mail->evaluation.decision.is_storm &&
 	    (result != BASE_OK || placed_r->terms.action == 0))
 		session_part_unhold(connection);

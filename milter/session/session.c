@@ -28,19 +28,19 @@
  * this is the one place for what they need.
  */
 static struct {
-	const struct session_rooms *rooms;
+	const struct session_services *services;
 	struct session_acts *acts;
-	atomic_int busy;   /* callbacks that are using the rooms */
+	atomic_int busy;   /* callbacks that are using the services */
 	atomic_bool ended; /* nobody may use it any more */
 	int note[2];       /* pipe: signal numbers, and 0 when libmilter has returned */
 } room = { .note = { -1, -1 } };
 
 static const int taken_signals[] = { SIGTERM, SIGINT, SIGHUP, SIGUSR1 };
 
-const struct session_rooms *
-session_rooms(void)
+const struct session_services *
+session_services(void)
 {
-	return room.rooms;
+	return room.services;
 }
 
 struct session_acts *
@@ -253,12 +253,12 @@ milter_open(const struct settings *settings, const char **why_r)
 }
 
 enum base_result
-session_open(const struct session_rooms *rooms, const char **why_r)
+session_open(const struct session_services *services, const char **why_r)
 {
-	const struct site *site = site_take(rooms->sites);
+	const struct site *site = site_take(services->sites);
 	enum base_result result = milter_open(site->settings, why_r);
 
-	room.rooms = rooms;
+	room.services = services;
 	site_drop(&site);
 	return result;
 }
@@ -301,7 +301,7 @@ wait_for_end(void (*reload)(void *context), void *context, const char **why_r)
 }
 
 /*
- * Takes the rooms away from the callbacks and waits for those that are using it, but not for
+ * Takes the services away from the callbacks and waits for those that are using it, but not for
  * ever. libmilter is not asked to stop: that takes up to five seconds, and frees
  * connections whose callbacks are still at work. It ends with the program; until then new
  * mail is told to come again, and the MTA finds no socket to begin with.
@@ -309,7 +309,7 @@ wait_for_end(void (*reload)(void *context), void *context, const char **why_r)
 static void
 rooms_withdraw(void)
 {
-	const struct site *site = site_take(room.rooms->sites);
+	const struct site *site = site_take(room.services->sites);
 	const char *path = unix_path(site->settings->milter.socket);
 	int64_t end = base_tick_ms() + DRAIN_MS;
 

@@ -49,7 +49,7 @@
  * session_open() until session_run() returns. What a change of the settings may change
  * belongs into struct site.
  */
-struct session_rooms {
+struct session_services {
 	struct site_current *sites;
 	struct memory *memory;
 	struct hold *hold;
@@ -62,10 +62,10 @@ struct session_rooms {
 void session_signals_block(void);
 
 /* Makes the milter socket: from now on the MTA can connect. Once per process. */
-enum base_result session_open(const struct session_rooms *rooms, const char **why_r);
+enum base_result session_open(const struct session_services *services, const char **why_r);
 
 /*
- * Serves until SIGTERM or SIGINT. When it returns, no callback uses the rooms any more.
+ * Serves until SIGTERM or SIGINT. When it returns, no callback uses the services any more.
  * SIGUSR1 calls reload() in this thread, while mail goes on; SIGHUP changes nothing.
  */
 enum base_result session_run(void (*reload)(void *context), void *context, const char **why_r);

@@ -210,7 +210,7 @@ is_id_lent(const struct session_connection *connection)
 	const char *why;
 
 	return own.in_reply_to[0] != '\0' &&
-	       memory_recall(connection->rooms->memory, connection->site->key, connection->arena,
+	       memory_recall(connection->services->memory, connection->site->key, connection->arena,
 		   mail->identity.actor, &own, &recall, &why) == BASE_OK &&
 	       recall.thread != NULL && recall.thread->originator != recall.actor;
 }
@@ -296,7 +296,7 @@ session_storm_ask(struct session_connection *connection, const char **why_r)
 	if (mail->evaluation.decision.action >= SETTINGS_CONFIRM || !is_concerned(connection) ||
 	    !answer_make(connection, &answer))
 		return BASE_OK;
-	result = hold_storm_ask(connection->rooms->hold, &limits, &answer, &mail->brake, why_r);
+	result = hold_storm_ask(connection->services->hold, &limits, &answer, &mail->brake, why_r);
 	if (result == BASE_NONE)
 		return BASE_OK;
 	if (result != BASE_OK)

@@ -1,6 +1,6 @@
 /*
  * NAME
- *	site/internal - what the files of this room share
+ *	site/internal - what the files of this module share
  */
 #ifndef OOPS_SITE_INTERNAL_H
 #define OOPS_SITE_INTERNAL_H

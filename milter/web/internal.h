@@ -1,6 +1,6 @@
 /*
  * NAME
- *	web/internal - what the files of this room share
+ *	web/internal - what the files of this module share
  *
  * WHAT IT DOES
  *	Splits the room in four: server.c speaks HTTP by libmicrohttpd, clients.c knows who is

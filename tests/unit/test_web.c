@@ -33,7 +33,7 @@ static struct hold *hold;
 static struct web *web;
 static char folder[64], id[BASE_ID_SIZE], token[BASE_TOKEN_SIZE];
 
-/* --- what was audited, in the place of the audit room ------------------------------------- */
+/* --- what was audited, in the place of the audit module ------------------------------------- */
 
 static atomic_int views, moves;
 static char last_client[100], last_method[10], last_refused[20];
