@@ -6,6 +6,7 @@
 #include <iconv.h>
 #include <string.h>
 #include <strings.h>
+#include <unistr.h>
 
 /*
  * The charsets that mail is found in, by the names iconv(3) has for them. Only these: every
@@ -118,6 +119,20 @@ convert(struct base_buffer *out, iconv_t converter, char *in, size_t in_left)
 	}
 }
 
+/* What the system's converter lets pass as UTF-8 and is none: code points beyond the last one. */
+static void
+make_valid(struct base_buffer *out, size_t begin)
+{
+	uint8_t *bytes = (uint8_t *)out->data;
+	const uint8_t *bad = NULL;
+
+	while (
+	    begin < out->length && (bad = u8_check(bytes + begin, out->length - begin)) != NULL) {
+		begin = (size_t)(bad - bytes);
+		bytes[begin++] = '?';
+	}
+}
+
 /* Appends plain bytes; those that are no ASCII become U+FFFD. */
 static void
 convert_unknown(struct base_buffer *out, const char *in, size_t length)
@@ -142,6 +157,7 @@ mail_charset_append(struct base_buffer *out, const char *label, const char *byte
 		base_buffer_append(out, bytes, length);
 	} else if (converter != (iconv_t)-1) {
 		convert(out, converter, (char *)bytes, length);
+		make_valid(out, begin);
 		iconv_close(converter);
 	} else {
 		convert_unknown(out, bytes, length);

@@ -739,6 +739,8 @@ static const struct {
 	{ MIME("multipart/mixed; boundary=b", "7bit") "--b\r\nContent-Description:\r\n base64"
 						      "\r\n\r\nHi\r\n--b--\r\n",
 	    "Hi\r\n" },
+	/* a code point beyond the last one, which iconv(3) lets pass */
+	{ MIME("text/plain; charset=utf-8", "8bit") "a\xF5\xBC\x90\x91z\n", "a????z\n" },
 	/* nothing that is read: an attachment, a picture, somebody else's mail */
 	{ MIME("multipart/mixed; boundary=b",
 	      "7bit") "--b\nContent-Disposition: attachment\n\nno\n"
