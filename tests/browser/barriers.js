@@ -26,14 +26,14 @@ async function inspect(page, what, tries = 10) {
 	return assert.deepEqual(violations.map((one) => `${one.id}: ${one.help}`), [], what);
 }
 
-module.exports = async ({ open, link }) => {
+module.exports = async ({ open, visit, link }) => {
 	for (const colorScheme of ['light', 'dark']) {
 		const page = await open({ colorScheme, viewport: { width: 320, height: 256 } });
-		await page.goto(link);
+		await visit(page, link);
 		await inspect(page, `${colorScheme}: held`);
 	}
 	const page = await open();
-	await page.goto(link);
+	await visit(page, link);
 	await page.getByRole('button', { name: /not send it/ }).click();
 	await page.getByText('You stopped it at').waitFor();
 	await inspect(page, 'just stopped');

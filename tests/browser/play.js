@@ -11,10 +11,29 @@ const CHROMIUM = process.env.CHROMIUM || '/usr/bin/chromium';
 const ARGUMENTS = ['--no-sandbox', '--disable-gpu', '--no-first-run', '--disable-sync',
 	'--disable-background-networking', '--disable-component-update'];
 
+// A page that loads itself anew can do so while it is left for another: its load is waited for,
+// and the way is gone again.
+function uninterrupted(page, navigate) {
+	return async (...where) => {
+		for (let tries = 1; ; tries++) {
+			try {
+				return await navigate(...where);
+			} catch (error) {
+				if (tries === 30 || !/another navigation|ERR_ABORTED/.test(error.message))
+					throw error;
+				await page.waitForLoadState().catch(() => {});
+				await page.waitForTimeout(200);
+			}
+		}
+	};
+}
+
 // A page that writes down what is wrong with it, and what it loads besides itself.
 async function openPage(browser, options, complaints) {
 	const page = await (await browser.newContext(options)).newPage();
 	page.setDefaultTimeout(15000);
+	for (const name of ['goto', 'reload', 'goBack'])
+		page[name] = uninterrupted(page, page[name].bind(page));
 	page.on('console', (message) => {
 		if (['error', 'warning'].includes(message.type()))
 			complaints.push(`console: ${message.text()}`);

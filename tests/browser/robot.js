@@ -5,21 +5,22 @@
 const assert = require('node:assert');
 
 // The page reloads itself now and then: what that interrupts is done again.
-async function uninterrupted(act) {
+async function uninterrupted(page, act) {
 	for (let tries = 1; ; tries++) {
 		try {
 			return await act();
 		} catch (error) {
-			if (tries === 5 || !/navigation|ERR_ABORTED/.test(error.message))
+			if (tries === 30 || !/navigation|ERR_ABORTED/.test(error.message))
 				throw error;
+			await page.waitForLoadState().catch(() => {});
+			await page.waitForTimeout(200);
 		}
 	}
 }
 
-const go = (page, link) => uninterrupted(() => page.goto(link));
-
 // The buttons that the page has, seen or not.
 const names = (page) => uninterrupted(
+	page,
 	() => page.$$eval('button', (buttons) => buttons.map((one) => one.value)));
 
 // Returns when the page that answers is there; a form without its tick is not sent unless forced.
@@ -33,20 +34,21 @@ async function pressOnce(page, name, isForced) {
 	await (isSent ? Promise.all([page.waitForNavigation(), click()]) : click());
 }
 
-const press = (page, name, isForced) => uninterrupted(() => pressOnce(page, name, isForced));
+const press = (page, name, isForced) => uninterrupted(
+	page, () => pressOnce(page, name, isForced));
 
 module.exports = async ({ open, link, complaints }) => {
 	const page = await open();
-	await go(page, link);
+	await page.goto(link);
 	await press(page, 'undo', false);
 	for (let step = 0; step < 10; step++) {
 		for (const isForced of [false, true])
 			for (const name of await names(page)) {
 				await press(page, name, isForced);
-				await go(page, link);
+				await page.goto(link);
 			}
 		await page.waitForTimeout(700);
-		await go(page, link);
+		await page.goto(link);
 		await page.getByText('You stopped it at').waitFor(); // the queue was looked at
 		assert.equal(await page.locator('h1').textContent(), 'Your mail was stopped');
 	}

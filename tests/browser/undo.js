@@ -5,9 +5,9 @@ const assert = require('node:assert');
 
 const title = (page) => page.locator('h1').textContent();
 
-module.exports = async ({ open, link }) => {
+module.exports = async ({ open, visit, link }) => {
 	const page = await open();
-	await page.goto(link);
+	await visit(page, link);
 	await page.getByRole('button', { name: 'Do not send it' }).click();
 	await page.getByText('You stopped it at').waitFor(); // once the queue was looked at
 	assert.equal(await title(page), 'Your mail was stopped');

@@ -4,9 +4,9 @@
 
 const assert = require('node:assert');
 
-module.exports = async ({ open, link, complaints }) => {
+module.exports = async ({ open, visit, link, complaints }) => {
 	const page = await open();
-	await page.goto(link);
+	await visit(page, link);
 	for (let i = 0; i < 3; i++) {
 		const [answer] = await Promise.all([
 			page.waitForResponse((response) => response.request().method() === 'POST'),
@@ -15,7 +15,7 @@ module.exports = async ({ open, link, complaints }) => {
 		assert.equal(answer.status(), 400);
 		await page.waitForLoadState();
 		assert.equal(await page.locator('h1').textContent(), 'That was not understood');
-		await page.goto(link);
+		await visit(page, link);
 		assert.equal(await page.locator('h1').textContent(), 'Your mail has not been sent yet');
 	}
 	// the browser notes the 400 itself
