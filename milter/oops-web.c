@@ -37,7 +37,7 @@
 struct program {
 	char *file; /* of the settings */
 	struct settings *settings;
-	struct notice_templates *templates;
+	struct words_templates *templates;
 	struct hold *hold;
 	struct web *web;
 	struct base_run *run;
@@ -113,19 +113,19 @@ static void
 reload(struct program *program)
 {
 	struct settings *next = NULL;
-	struct notice_templates *templates = NULL;
+	struct words_templates *templates = NULL;
 	struct base_buffer faults;
 	bool is_taken;
 
 	base_buffer_init(&faults, SITE_MAX_FAULTS);
 	is_taken = site_settings_load(program->file, &next, &faults) == BASE_OK &&
 		   site_may_follow(program->settings, next, &faults) &&
-		   notice_templates_load(next, &templates, &faults) == BASE_OK;
+		   site_templates_load(next, &templates, &faults) == BASE_OK;
 	if (is_taken) {
 		web_change(program->web, next, templates);
 		settings_free(&program->settings);
 		program->settings = next;
-		notice_templates_free(&program->templates);
+		words_templates_free(&program->templates);
 		program->templates = templates;
 	} else {
 		settings_free(&next);
@@ -211,7 +211,7 @@ are_templates_read(struct program *program)
 	bool is_read;
 
 	base_buffer_init(&faults, SITE_MAX_FAULTS);
-	is_read = notice_templates_load(program->settings, &program->templates, &faults) == BASE_OK;
+	is_read = site_templates_load(program->settings, &program->templates, &faults) == BASE_OK;
 	fputs(base_buffer_text(&faults), stderr);
 	base_buffer_free(&faults);
 	return is_read;
@@ -232,7 +232,7 @@ main(int argc, char **argv)
 		program.settings = settings_load_or_complain(options.file);
 	if (program.settings && are_templates_read(&program))
 		status = options.is_test ? EX_OK : run(&program, options.is_foreground);
-	notice_templates_free(&program.templates);
+	words_templates_free(&program.templates);
 	settings_free(&program.settings);
 	free(program.file);
 	return status;

@@ -56,6 +56,7 @@
 #include "milter/base/result.h"
 #include "milter/mail/end.h"
 #include "milter/queue/queue.h"
+#include "milter/words/held.h"
 
 enum hold_state {
 	HOLD_PLACING = 1, /* the row is there, the MTA has not shown the file yet */
@@ -323,6 +324,9 @@ struct hold_view {
 	const char *author;      /* whom it answers, "" not known */
 	unsigned long answered;  /* people who had answered everybody before */
 };
+
+/* What letters and pages tell of it; borrowed from the view. */
+struct words_held hold_words(const struct hold_view *view);
 
 enum base_result hold_find(struct hold *hold, struct base_arena *arena, const char *id,
     struct hold_view *view_r, const char **why_r);

@@ -62,7 +62,7 @@ enum base_result notice_letter_stamp(struct base_arena *arena, const struct site
 enum base_result notice_letter_check(
     const struct hold_view *view, const struct notice_letter_options *options, const char **why_r);
 /* From, To, Subject, Date, Message-ID, Auto-Submitted, MIME-Version. */
-bool notice_letter_fields(struct base_buffer *out, const struct notice_words *words,
+bool notice_letter_fields(struct base_buffer *out, const struct words *words,
     const struct hold_view *view, const char *subject, const struct notice_letter_options *options);
 /* Text wrapped for people who read plain text. */
 bool notice_letter_wrap(struct base_buffer *out, const char *text);

@@ -10,7 +10,8 @@
 #include "milter/base/result.h"
 #include "milter/notice/internal.h"
 #include "milter/notice/notice.h"
-#include "milter/notice/words.h"
+#include "milter/words/held.h"
+#include "milter/words/words.h"
 
 #define LETTER_MAX_ARENA 65536  /* bytes for the made texts of one letter */
 #define LETTER_MAX_PART 32768   /* bytes of one part before encoding */
@@ -20,16 +21,18 @@
 #define LETTER_SUBJECT_BODY 100 /* and in the body */
 #define LETTER_COLUMNS 72       /* of the plain text */
 
+_Static_assert(WORDS_MAX_PATH <= HOLD_MAX_TEMPLATE, "a hold keeps the path of its template");
+
 /* Quoted-printable never makes "=_", so this line cannot be inside a part. */
 #define LETTER_BOUNDARY "=_oops-milter-letter"
 
-/* Which sentences a letter has; offsets in struct notice_words, 0 for none. */
+/* Which sentences a letter has; offsets in struct words, 0 for none. */
 struct letter_kind {
 	size_t title, subject, text, more, link;
 	size_t at_return, at_send; /* what happens by itself */
 };
 
-#define WORD(member) offsetof(struct notice_words, member)
+#define WORD(member) offsetof(struct words, member)
 
 static const struct letter_kind letter_kinds[] = {
 	[HOLD_UNDO] = { WORD(undo_title), WORD(letter_subject_undo), WORD(letter_undo), 0,
@@ -84,12 +87,12 @@ letter_kind_of(const struct hold_view *view)
 
 /* Everything that is said, made once for both parts. */
 struct letter {
-	const struct notice_words *words;
+	const struct words *words;
 	const struct hold_view *view;
 	const struct letter_kind *kind;
 	const char *answered; /* "14 people have" */
 	const char *subject, *subject_short, *people, *recipients;
-	const char *got, *left, *series, *answered_by; /* see words.h */
+	const char *got, *left, *series, *answered_by; /* see words/held.h */
 	const char *clock;                             /* of the deadline */
 	const char *when; /* of the deadline, with how long that is; NULL: there is none */
 	const char *link;
@@ -102,31 +105,32 @@ static bool
 letter_prepare(struct letter *letter_r, struct base_arena *arena, const struct hold_view *view,
     const struct notice_letter_options *options)
 {
-	const struct notice_words *words =
-	    notice_templates_words(options->templates, view->template, view->language);
+	const struct words *words =
+	    words_templates_find(options->templates, view->template, view->language);
+	const struct words_held held = hold_words(view);
 	struct letter letter = { .words = words, .view = view };
 
 	letter.kind = letter_kind_of(view);
 	letter.from = base_arena_strdup(arena, view->from);
 	letter.is_last = options->is_last;
-	letter.answered = notice_words_count(arena, words, &words->answered, view->answered);
-	letter.subject = notice_words_subject(arena, words, view, LETTER_SUBJECT_BODY);
-	letter.subject_short = notice_words_subject(arena, words, view, LETTER_SUBJECT);
-	letter.people = notice_words_people(arena, words, view);
-	letter.recipients = notice_words_recipients(arena, words, view);
-	letter.got = notice_words_got(arena, words, view, options->now);
-	letter.left = notice_words_left(arena, words, view);
-	letter.series = notice_words_series(arena, words, view);
-	letter.answered_by = notice_words_answered(arena, words, view);
-	letter.clock = notice_words_clock(arena, words, view->deadline, options->now);
-	letter.when = notice_words_time_within(arena, words, view->deadline, options->now);
+	letter.answered = words_count(arena, words, &words->answered, view->answered);
+	letter.subject = words_held_subject(arena, words, &held, LETTER_SUBJECT_BODY);
+	letter.subject_short = words_held_subject(arena, words, &held, LETTER_SUBJECT);
+	letter.people = words_held_people(arena, words, &held);
+	letter.recipients = words_held_recipients(arena, words, &held);
+	letter.got = words_held_got(arena, words, &held, options->now);
+	letter.left = words_held_had(arena, words, &held);
+	letter.series = words_held_series(arena, words, &held);
+	letter.answered_by = words_held_answered(arena, words, &held);
+	letter.clock = words_clock(arena, words, view->deadline, options->now);
+	letter.when = words_time_within(arena, words, view->deadline, options->now);
 	letter.link = base_arena_printf(arena, "%s/h/%s", options->base_url, options->token);
 	if (!letter.from || !letter.answered || !letter.subject || !letter.subject_short ||
 	    !letter.people || !letter.recipients || !letter.got || !letter.left || !letter.series ||
 	    !letter.answered_by || !letter.clock || !letter.when || !letter.link)
 		return false;
 	if (letter.kind->at_send == 0)
-		letter.when = notice_words_time(arena, words, view->left, options->now);
+		letter.when = words_time(arena, words, view->left, options->now);
 	else if (!view->deadline)
 		letter.when = NULL;
 	*letter_r = letter;
@@ -165,10 +169,10 @@ letter_more_sentence(const struct letter *letter)
 
 /* A sentence with whatever places it has filled in. */
 static bool
-letter_say(struct base_buffer *out, enum notice_form form, const struct letter *letter,
+letter_say(struct base_buffer *out, enum words_form form, const struct letter *letter,
     const char *sentence, const char *subject)
 {
-	return notice_say(out, form, sentence, { "subject", subject, true },
+	return words_say(out, form, sentence, { "subject", subject, true },
 	    { "people", letter->people, true }, { "answered", letter->answered, true },
 	    { "author", letter->view->author, true }, { "from", letter->from, true },
 	    { "clock", letter->clock, true }, { "got", letter->got, false },
@@ -192,14 +196,14 @@ letter_reasons(const struct letter *letter)
 
 /* One reason's sentence as one bounded line. */
 static bool
-letter_reason(struct base_buffer *out, enum notice_form form, const struct hold_reason *reason)
+letter_reason(struct base_buffer *out, enum words_form form, const struct hold_reason *reason)
 {
 	struct base_buffer line;
 	bool is_whole;
 
 	base_buffer_init(&line, LETTER_MAX_REASON);
 	is_whole = base_quote_line(&line, reason->text, LETTER_MAX_REASON) &&
-		   notice_words_put(out, form, base_buffer_text(&line));
+		   words_put(out, form, base_buffer_text(&line));
 	base_buffer_free(&line);
 	return is_whole;
 }
@@ -257,7 +261,7 @@ letter_text_fact(struct base_buffer *out, const char *label, const char *value)
 static bool
 letter_text(struct base_buffer *out, const struct letter *letter)
 {
-	const struct notice_words *words = letter->words;
+	const struct words *words = letter->words;
 	const char *const sentences[] = { letter_word(letter, letter->kind->text),
 		letter_as_sentence(letter), letter_more_sentence(letter),
 		letter_next_sentence(letter), letter->is_last ? words->letter_last : NULL };
@@ -266,7 +270,7 @@ letter_text(struct base_buffer *out, const struct letter *letter)
 	for (i = 0; i < sizeof(sentences) / sizeof(*sentences); i++) {
 		if (!sentences[i])
 			continue;
-		letter_say(out, NOTICE_PLAIN, letter, sentences[i], letter->subject);
+		letter_say(out, WORDS_PLAIN, letter, sentences[i], letter->subject);
 		base_buffer_puts(out, "\n\n");
 	}
 	base_buffer_printf(
@@ -275,7 +279,7 @@ letter_text(struct base_buffer *out, const struct letter *letter)
 		base_buffer_printf(out, "%s:\n", words->why_title);
 		for (i = 0; i < letter_reasons(letter); i++) {
 			base_buffer_puts(out, "- ");
-			letter_reason(out, NOTICE_PLAIN, &letter->view->reasons[i]);
+			letter_reason(out, WORDS_PLAIN, &letter->view->reasons[i]);
 			base_buffer_puts(out, "\n");
 		}
 		base_buffer_puts(out, "\n");
@@ -298,12 +302,13 @@ letter_text(struct base_buffer *out, const struct letter *letter)
 static void
 letter_html_start(struct base_buffer *out, const struct letter *letter)
 {
-	base_buffer_printf(out,
-	    "<!DOCTYPE html>\n<html lang=\"%s\">\n<head>\n<meta charset=\"utf-8\">\n"
+	base_buffer_puts(out, "<!DOCTYPE html>\n<html lang=\"");
+	words_put(out, WORDS_HTML, letter->words->language);
+	base_buffer_puts(out,
+	    "\">\n<head>\n<meta charset=\"utf-8\">\n"
 	    "<meta name=\"viewport\" content=\"width=device-width,initial-scale=1\">\n"
-	    "<meta name=\"color-scheme\" content=\"light\">\n<title>",
-	    letter->words->language);
-	notice_words_put(out, NOTICE_HTML, letter_word(letter, letter->kind->title));
+	    "<meta name=\"color-scheme\" content=\"light\">\n<title>");
+	words_put(out, WORDS_HTML, letter_word(letter, letter->kind->title));
 	base_buffer_puts(out,
 	    "</title>\n</head>\n"
 	    "<body style=\"margin:0;padding:24px 12px;background:#eef2f4;color:#1d2930;"
@@ -313,7 +318,7 @@ letter_html_start(struct base_buffer *out, const struct letter *letter)
 	    "24px;background:#ffffff;"
 	    "border:1px solid #d9e1e5;border-radius:12px\">\n"
 	    "<h1 style=\"margin:0 0 16px;font-size:22px;line-height:1.3\">");
-	notice_words_put(out, NOTICE_HTML, letter_word(letter, letter->kind->title));
+	words_put(out, WORDS_HTML, letter_word(letter, letter->kind->title));
 	base_buffer_puts(out, "</h1>\n");
 }
 
@@ -322,13 +327,13 @@ static void
 letter_html_link(struct base_buffer *out, const struct letter *letter)
 {
 	base_buffer_puts(out, HTML_PARAGRAPH);
-	notice_words_put(out, NOTICE_HTML, letter_word(letter, letter->kind->link));
+	words_put(out, WORDS_HTML, letter_word(letter, letter->kind->link));
 	base_buffer_puts(out, "</p>\n<p style=\"margin:0 0 12px\"><a href=\"");
 	base_quote_html(out, letter->link);
 	base_buffer_puts(out, "\" style=\"display:inline-block;padding:12px "
 			      "22px;background:#0b5c6b;color:#ffffff;"
 			      "border-radius:8px;font-weight:600;text-decoration:none\">");
-	notice_words_put(out, NOTICE_HTML, letter->words->letter_button);
+	words_put(out, WORDS_HTML, letter->words->letter_button);
 	base_buffer_puts(out, "</a></p>\n<p style=\"margin:0 0 24px;font-size:13px;color:#5b6770;"
 			      "word-break:break-all\">");
 	base_quote_html(out, letter->link);
@@ -344,11 +349,11 @@ letter_html_reasons(struct base_buffer *out, const struct letter *letter)
 	if (!letter_reasons(letter))
 		return;
 	base_buffer_puts(out, "<h2 style=\"margin:0 0 8px;font-size:16px\">");
-	notice_words_put(out, NOTICE_HTML, letter->words->why_title);
+	words_put(out, WORDS_HTML, letter->words->why_title);
 	base_buffer_puts(out, "</h2>\n<ul style=\"margin:0 0 20px;padding:0 0 0 20px\">\n");
 	for (i = 0; i < letter_reasons(letter); i++) {
 		base_buffer_puts(out, "<li style=\"margin:0 0 6px\">");
-		letter_reason(out, NOTICE_HTML, &letter->view->reasons[i]);
+		letter_reason(out, WORDS_HTML, &letter->view->reasons[i]);
 		base_buffer_puts(out, "</li>\n");
 	}
 	base_buffer_puts(out, "</ul>\n");
@@ -372,7 +377,7 @@ letter_html_fact(struct base_buffer *out, const char *label, const char *value)
 static bool
 letter_html(struct base_buffer *out, const struct letter *letter)
 {
-	const struct notice_words *words = letter->words;
+	const struct words *words = letter->words;
 	const char *const sentences[] = { letter_word(letter, letter->kind->text),
 		letter_as_sentence(letter), letter_more_sentence(letter),
 		letter_next_sentence(letter), letter->is_last ? words->letter_last : NULL };
@@ -383,7 +388,7 @@ letter_html(struct base_buffer *out, const struct letter *letter)
 		if (!sentences[i])
 			continue;
 		base_buffer_puts(out, HTML_PARAGRAPH);
-		letter_say(out, NOTICE_HTML, letter, sentences[i], letter->subject);
+		letter_say(out, WORDS_HTML, letter, sentences[i], letter->subject);
 		base_buffer_puts(out, "</p>\n");
 	}
 	letter_html_link(out, letter);
@@ -395,9 +400,9 @@ letter_html(struct base_buffer *out, const struct letter *letter)
 	letter_html_fact(out, words->fact_answered, letter->answered_by);
 	base_buffer_puts(out, "<hr style=\"margin:20px 0;border:0;border-top:1px solid "
 			      "#d9e1e5\">\n" HTML_QUIET);
-	notice_words_put(out, NOTICE_HTML, words->letter_link_note);
+	words_put(out, WORDS_HTML, words->letter_link_note);
 	base_buffer_puts(out, "</p>\n" HTML_QUIET);
-	notice_words_put(out, NOTICE_HTML, words->letter_foot);
+	words_put(out, WORDS_HTML, words->letter_foot);
 	base_buffer_puts(out, "</p>\n</div>\n</body>\n</html>\n");
 	return !out->failed;
 }
@@ -405,7 +410,7 @@ letter_html(struct base_buffer *out, const struct letter *letter)
 /* --- the whole ----------------------------------------------------------------------- */
 
 bool
-notice_letter_fields(struct base_buffer *out, const struct notice_words *words,
+notice_letter_fields(struct base_buffer *out, const struct words *words,
     const struct hold_view *view, const char *subject, const struct notice_letter_options *options)
 {
 	base_buffer_puts(out, "From: ");
@@ -435,7 +440,7 @@ letter_header(struct base_buffer *out, const struct letter *letter,
 	bool is_whole;
 
 	base_buffer_init(&subject, 1024);
-	is_whole = letter_say(&subject, NOTICE_PLAIN, letter,
+	is_whole = letter_say(&subject, WORDS_PLAIN, letter,
 		       letter->kind == &letter_kinds[HOLD_UNDO] && !letter->when
 			   ? letter->words->letter_subject_confirm
 			   : letter_word(letter, letter->kind->subject),

@@ -1,11 +1,10 @@
 /*
  * NAME
- *	notice - letters, links, words
+ *	notice - letters and links
  *
  * WHAT IT DOES
  *	Writes the letter about a held send (multipart/alternative, text and HTML) and gives it
- *	to an SMTP server; makes the link's token; keeps every sentence that people read, by
- *	language, for letters and pages alike.
+ *	to an SMTP server; makes the link's token.
  *
  * WHAT IT NEVER DOES
  *	It writes to nobody but the hold's sender. It stores no token, only its hash.
@@ -28,26 +27,19 @@
 #include "milter/base/key.h"
 #include "milter/base/result.h"
 #include "milter/hold/hold.h"
-#include "milter/notice/template.h"
 #include "milter/site/site.h"
-
-/* --- words -------------------------------------------------------------------------- */
-
-/* A sentence by its number and language, e.g. for the web pages; see notice/words.h inside. */
-struct notice_words;
-/* Never NULL: English when the language is unknown. */
-const struct notice_words *notice_words_for(const char *language);
+#include "milter/words/template.h"
 
 /* --- letters ------------------------------------------------------------------------- */
 
 struct notice_letter_options {
-	const char *from;                         /* address */
-	const char *base_url;                     /* of oops-web */
-	const char *token;                        /* NULL: a letter without a link */
-	int64_t now;                              /* seconds since 1970 */
-	const struct notice_templates *templates; /* the site's own sentences; NULL: none */
-	const char *message_id;                   /* without <> */
-	bool is_last;                             /* of those that one person gets in a day */
+	const char *from;                        /* address */
+	const char *base_url;                    /* of oops-web */
+	const char *token;                       /* NULL: a letter without a link */
+	int64_t now;                             /* seconds since 1970 */
+	const struct words_templates *templates; /* the site's own sentences; NULL: none */
+	const char *message_id;                  /* without <> */
+	bool is_last;                            /* of those that one person gets in a day */
 };
 
 /* The whole letter with CRLF line ends, without the MAC header. */

@@ -13,8 +13,9 @@
 #include "milter/base/result.h"
 #include "milter/notice/internal.h"
 #include "milter/notice/notice.h"
-#include "milter/notice/words.h"
 #include "milter/queue/queue.h"
+#include "milter/words/held.h"
+#include "milter/words/words.h"
 
 #define RETURNED_MAX_ARENA 65536 /* bytes for the made texts */
 #define RETURNED_MAX_TEXT 8192   /* bytes of the text */
@@ -90,7 +91,7 @@ notice_returned_form(const char *mail, size_t length, bool has_8bit)
 
 /* Why it was not sent. */
 static const char *
-returned_why(const struct notice_words *words, const struct hold_view *view)
+returned_why(const struct words *words, const struct hold_view *view)
 {
 	if (strcmp(view->undone_by, "admin") == 0)
 		return words->back_undone_admin;
@@ -101,20 +102,21 @@ returned_why(const struct notice_words *words, const struct hold_view *view)
 
 /* The text for people, a paragraph a line. */
 static bool
-returned_text(struct base_buffer *out, struct base_arena *arena, const struct notice_words *words,
+returned_text(struct base_buffer *out, struct base_arena *arena, const struct words *words,
     const struct hold_view *view, bool is_whole, int64_t now)
 {
-	const char *subject = notice_words_subject(arena, words, view, RETURNED_SUBJECT_BODY);
-	const char *people = notice_words_people(arena, words, view);
-	const char *recipients = notice_words_recipients(arena, words, view);
+	const struct words_held held = hold_words(view);
+	const char *subject = words_held_subject(arena, words, &held, RETURNED_SUBJECT_BODY);
+	const char *people = words_held_people(arena, words, &held);
+	const char *recipients = words_held_recipients(arena, words, &held);
 	const char *got = view->how != HOLD_HOW_STAYED || view->left_count > 0
-			      ? notice_words_got(arena, words, view, now)
+			      ? words_held_got(arena, words, &held, now)
 			  : is_whole ? words->back_nobody
 				     : words->back_left;
 
 	if (subject == NULL || people == NULL || recipients == NULL || got == NULL)
 		return false;
-	notice_say(out, NOTICE_PLAIN, returned_why(words, view), { "subject", subject, true },
+	words_say(out, WORDS_PLAIN, returned_why(words, view), { "subject", subject, true },
 	    { "people", people, true });
 	base_buffer_printf(
 	    out, "\n\n%s\n\n%s %s\n\n", got, words->back_attached, words->back_again);
@@ -126,18 +128,19 @@ returned_text(struct base_buffer *out, struct base_arena *arena, const struct no
 
 /* The header of the whole. */
 static bool
-returned_fields(struct base_buffer *out, struct base_arena *arena, const struct notice_words *words,
+returned_fields(struct base_buffer *out, struct base_arena *arena, const struct words *words,
     const struct hold_view *view, enum notice_attached attached, const char *boundary,
     const struct notice_letter_options *options)
 {
+	const struct words_held held = hold_words(view);
 	struct base_buffer line;
 	bool is_whole;
 
 	base_buffer_init(&line, 1024);
 	is_whole =
-	    notice_say(&line, NOTICE_PLAIN, words->letter_subject_back,
-		{ "subject", notice_words_subject(arena, words, view, RETURNED_SUBJECT), false },
-		{ "people", notice_words_people(arena, words, view), false }) &&
+	    words_say(&line, WORDS_PLAIN, words->letter_subject_back,
+		{ "subject", words_held_subject(arena, words, &held, RETURNED_SUBJECT), false },
+		{ "people", words_held_people(arena, words, &held), false }) &&
 	    notice_letter_fields(out, words, view, base_buffer_text(&line), options);
 	base_buffer_free(&line);
 	return is_whole &&
@@ -171,8 +174,8 @@ returned_head(struct base_buffer *out, struct base_arena *arena, const struct ho
     bool is_whole, enum notice_attached attached, const char *boundary,
     const struct notice_letter_options *options)
 {
-	const struct notice_words *words =
-	    notice_templates_words(options->templates, view->template, view->language);
+	const struct words *words =
+	    words_templates_find(options->templates, view->template, view->language);
 	struct base_buffer text, wrapped;
 	bool is_made;
 

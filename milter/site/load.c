@@ -46,6 +46,26 @@ site_scorecard_load(
 	return result;
 }
 
+enum base_result
+site_templates_load(const struct settings *settings, struct words_templates **templates_r,
+    struct base_buffer *faults_r)
+{
+	struct words_named *named = calloc(settings->policy_count + 1, sizeof(*named));
+	enum base_result result;
+
+	if (named == NULL) {
+		base_buffer_puts(faults_r, "no memory for templates\n");
+		return BASE_BROKEN;
+	}
+	named[0] = (struct words_named){ settings->notice.template, settings->notice.language };
+	for (size_t i = 0; i < settings->policy_count; i++)
+		named[i + 1] = (struct words_named){ settings->policies[i].template,
+			settings->policies[i].language };
+	result = words_templates_load(named, settings->policy_count + 1, templates_r, faults_r);
+	free(named);
+	return result;
+}
+
 /* One fault of what the settings name; the first result that is not OK stays. */
 static void
 load_told(
@@ -82,7 +102,7 @@ load_named(struct site_whole *whole, struct base_buffer *faults_r)
 	load_told(result, why, &all, faults_r);
 	result = identity_sources_open(settings, spf_died, &whole->site.identity, &why);
 	load_told(result, why, &all, faults_r);
-	result = notice_templates_load(settings, &whole->site.templates, faults_r);
+	result = site_templates_load(settings, &whole->site.templates, faults_r);
 	all = all == BASE_OK ? result : all;
 	whole->site.settings = settings;
 	whole->site.key = whole->key;

@@ -29,7 +29,7 @@ site_drop(const struct site **site)
 	*site = NULL;
 	if (whole == NULL || atomic_fetch_sub(&whole->users, 1) > 1)
 		return;
-	notice_templates_free(&whole->site.templates);
+	words_templates_free(&whole->site.templates);
 	identity_sources_close(&whole->site.identity);
 	audience_directory_free(&whole->site.audience);
 	judge_scorecard_free(&whole->scorecard);

@@ -36,8 +36,8 @@
 #include "milter/base/result.h"
 #include "milter/identity/identity.h"
 #include "milter/judge/judge.h"
-#include "milter/notice/template.h"
 #include "milter/settings/settings.h"
+#include "milter/words/template.h"
 
 #define SITE_MAX_FAULTS 65536         /* bytes of all faults together */
 #define SITE_MAX_SCORECARD (1u << 20) /* bytes of its file */
@@ -48,7 +48,7 @@ struct site {
 	const struct base_key *key;
 	const struct judge_scorecard *scorecard;
 	struct audience_directory *audience; /* looks after its files by itself */
-	struct notice_templates *templates;  /* the site's own sentences */
+	struct words_templates *templates;   /* the site's own sentences */
 	struct identity_sources identity;
 };
 
@@ -70,6 +70,9 @@ enum base_result site_settings_load(
 bool site_may_follow(
     const struct settings *was, const struct settings *now, struct base_buffer *faults_r);
 
+/* The templates that the settings name; words_templates_free() ends them. */
+enum base_result site_templates_load(const struct settings *settings,
+    struct words_templates **templates_r, struct base_buffer *faults_r);
 /* The scorecard that the settings name, or the one compiled in. */
 enum base_result site_scorecard_load(
     const struct settings *settings, struct judge_scorecard **scorecard_r, const char **why_r);

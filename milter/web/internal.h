@@ -14,10 +14,10 @@
 #include "milter/base/buffer.h"
 #include "milter/base/result.h"
 #include "milter/hold/hold.h"
-#include "milter/notice/template.h"
-#include "milter/notice/words.h"
 #include "milter/settings/settings.h"
 #include "milter/web/web.h"
+#include "milter/words/template.h"
+#include "milter/words/words.h"
 
 #define WEB_MAX_PAGE 65536       /* bytes of HTML */
 #define WEB_MAX_CONNECTION 16384 /* bytes that libmicrohttpd may use for one connection */
@@ -61,8 +61,8 @@ struct web_answer {
 /* What routes need of the site. */
 struct web_site {
 	struct hold *hold;
-	const struct notice_templates *templates; /* NULL: none */
-	const struct notice_words *words;
+	const struct words_templates *templates; /* NULL: none */
+	const struct words *words;
 	const char *base_url;
 	const char *prefix; /* path of base_url, "" when there is none */
 };
@@ -80,14 +80,14 @@ extern const char web_style[];
  * What a hold is like now, with the buttons that make sense. `is_late`: the reader was too late to
  * stop it. Sets html and refresh.
  */
-void web_page_hold(struct web_answer *answer, struct base_arena *arena,
-    const struct notice_words *words, const struct hold_view *view, bool is_late, int64_t now);
+void web_page_hold(struct web_answer *answer, struct base_arena *arena, const struct words *words,
+    const struct hold_view *view, bool is_late, int64_t now);
 /* Has the sending of it begun, so that nobody can stop it any more? */
 bool web_is_past_stopping(const struct hold_view *view);
 /* Is what it knows of the queue too old for a page, while the mail can still leave? */
 bool web_is_stale(const struct hold_view *view, int64_t now);
 /* A page of a title and one or two (else NULL) paragraphs. */
-void web_page_plain(struct web_answer *answer, const struct notice_words *words, const char *title,
+void web_page_plain(struct web_answer *answer, const struct words *words, const char *title,
     const char *text, const char *more);
 
 /* --- clients ---------------------------------------------------------------------------- */
@@ -129,7 +129,7 @@ void web_clients_cut_off(struct web_clients *clients, int64_t limit_ms);
 
 /* web_start() with other time limits than WEB_SECONDS and WEB_IDLE_SECONDS, for tests. */
 enum base_result web_start_limited(const struct settings *settings,
-    const struct notice_templates *templates, struct hold *hold, int seconds, int idle_seconds,
+    const struct words_templates *templates, struct hold *hold, int seconds, int idle_seconds,
     struct web **web_r, const char **why_r);
 
 #endif

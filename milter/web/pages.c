@@ -12,6 +12,7 @@
 #include "milter/base/buffer.h"
 #include "milter/base/quote.h"
 #include "milter/web/internal.h"
+#include "milter/words/held.h"
 
 #define PAGE_SUBJECT 100    /* bytes shown of a subject */
 #define PAGE_REASONS 5      /* the strongest */
@@ -24,10 +25,10 @@
 /* The texts of one page, made once. */
 struct page {
 	struct base_buffer *out;
-	const struct notice_words *words;
+	const struct words *words;
 	const struct hold_view *view;
 	const char *subject, *people, *recipients;
-	const char *got, *had, *series, *answered_by; /* see words.h */
+	const char *got, *had, *series, *answered_by; /* see words/held.h */
 	const char *answered;                         /* "14 people have" */
 	const char *since;                            /* when it was held */
 	const char *until; /* when the state ends by itself, with how long that is */
@@ -43,30 +44,28 @@ struct page {
 
 /* Everything up to the title. `kind` is the colour: wait, go, done or "". */
 static void
-page_open(
-    struct base_buffer *out, const struct notice_words *words, const char *title, const char *kind)
+page_open(struct base_buffer *out, const struct words *words, const char *title, const char *kind)
 {
-	base_buffer_printf(out,
-	    "<!DOCTYPE html>\n<html lang=\"%s\">\n<head>\n<meta charset=\"utf-8\">\n"
-	    "<meta name=\"viewport\" "
-	    "content=\"width=device-width,initial-scale=1\">\n<title>",
-	    words->language);
-	notice_say(out, NOTICE_HTML, words->page_title, { "title", title, false });
+	base_buffer_puts(out, "<!DOCTYPE html>\n<html lang=\"");
+	words_put(out, WORDS_HTML, words->language);
+	base_buffer_puts(out, "\">\n<head>\n<meta charset=\"utf-8\">\n<meta name=\"viewport\" "
+			      "content=\"width=device-width,initial-scale=1\">\n<title>");
+	words_say(out, WORDS_HTML, words->page_title, { "title", title, false });
 	base_buffer_printf(out,
 	    "</title>\n<style>%s</style>\n</head>\n<body>\n<main class=\"%s\">\n<h1>", web_style,
 	    kind);
-	notice_words_put(out, NOTICE_HTML, title);
+	words_put(out, WORDS_HTML, title);
 	base_buffer_puts(out, "</h1>\n");
 }
 
 /* The end of every page. */
 static void
-page_close(struct base_buffer *out, const struct notice_words *words, bool has_buttons)
+page_close(struct base_buffer *out, const struct words *words, bool has_buttons)
 {
 	base_buffer_puts(out, "</main>\n");
 	if (has_buttons) {
 		base_buffer_puts(out, "<footer><p>");
-		notice_words_put(out, NOTICE_HTML, words->page_foot);
+		words_put(out, WORDS_HTML, words->page_foot);
 		base_buffer_puts(out, "</p></footer>\n");
 	}
 	base_buffer_puts(out, "</body>\n</html>\n");
@@ -78,7 +77,7 @@ static void
 page_say(const struct page *page, const char *kind, const char *sentence, const char *when)
 {
 	base_buffer_puts(page->out, kind ? "<p class=\"note\">" : "<p>");
-	notice_say(page->out, NOTICE_HTML, sentence, { "subject", page->subject, true },
+	words_say(page->out, WORDS_HTML, sentence, { "subject", page->subject, true },
 	    { "people", page->people, true }, { "answered", page->answered, true },
 	    { "got", page->got, false }, { "when", when, true });
 	base_buffer_puts(page->out, "</p>\n");
@@ -91,7 +90,7 @@ page_fact(const struct page *page, const char *label, const char *value)
 	if (!*value)
 		return;
 	base_buffer_puts(page->out, "<div><dt>");
-	notice_words_put(page->out, NOTICE_HTML, label);
+	words_put(page->out, WORDS_HTML, label);
 	base_buffer_puts(page->out, "</dt><dd>");
 	base_quote_html(page->out, value);
 	base_buffer_puts(page->out, "</dd></div>\n");
@@ -123,7 +122,7 @@ page_reasons(const struct page *page)
 	if (!page->view->reason_count)
 		return;
 	base_buffer_puts(page->out, "<h2>");
-	notice_words_put(page->out, NOTICE_HTML, page->words->why_title);
+	words_put(page->out, WORDS_HTML, page->words->why_title);
 	base_buffer_puts(page->out, "</h2>\n<ul>\n");
 	for (i = 0; i < page->view->reason_count && i < PAGE_REASONS; i++) {
 		base_buffer_init(&line, PAGE_MAX_REASON);
@@ -142,7 +141,7 @@ page_button(const struct page *page, enum hold_wish wish, const char *kind, cons
 {
 	base_buffer_printf(
 	    page->out, "<button name=\"do\" value=\"%s\"%s>", hold_wish_str(wish), kind);
-	notice_say(page->out, NOTICE_HTML, label, { "people", page->people, false });
+	words_say(page->out, WORDS_HTML, label, { "people", page->people, false });
 	base_buffer_puts(page->out, "</button>\n");
 }
 
@@ -214,7 +213,7 @@ page_who_has_it(const struct page *page)
 static void
 page_confirm(const struct page *page)
 {
-	const struct notice_words *words = page->words;
+	const struct words *words = page->words;
 
 	page_say(page, NULL, words->confirm_text, "");
 	page_who_has_it(page);
@@ -228,7 +227,7 @@ page_confirm(const struct page *page)
 static void
 page_undo(const struct page *page)
 {
-	const struct notice_words *words = page->words;
+	const struct words *words = page->words;
 
 	page_say(page, NULL, words->undo_text, "");
 	if (!page->view->is_announced)
@@ -272,7 +271,7 @@ page_author(const struct page *page)
 	base_buffer_puts(page->out, "?subject=");
 	page_put_escaped(page, page->view->subject);
 	base_buffer_puts(page->out, "\">");
-	notice_say(page->out, NOTICE_HTML, page->words->storm_link,
+	words_say(page->out, WORDS_HTML, page->words->storm_link,
 	    { "author", page->view->author, false });
 	base_buffer_puts(page->out, "</a></p>\n");
 }
@@ -281,7 +280,7 @@ page_author(const struct page *page)
 static void
 page_storm(const struct page *page)
 {
-	const struct notice_words *words = page->words;
+	const struct words *words = page->words;
 
 	page_say(page, NULL, words->storm_text, "");
 	page_who_has_it(page);
@@ -296,7 +295,7 @@ page_storm(const struct page *page)
 static void
 page_brake(const struct page *page)
 {
-	const struct notice_words *words = page->words;
+	const struct words *words = page->words;
 
 	page_say(page, NULL, words->brake_text, "");
 	page_facts(page);
@@ -353,7 +352,7 @@ page_sending(const struct page *page)
 static void
 page_sent(const struct page *page)
 {
-	const struct notice_words *words = page->words;
+	const struct words *words = page->words;
 
 	if (page->view->action == HOLD_BRAKE) {
 		page_say(page, NULL,
@@ -377,17 +376,17 @@ page_sent(const struct page *page)
 static void
 page_restore(const struct page *page)
 {
-	const struct notice_words *words = page->words;
+	const struct words *words = page->words;
 
 	base_buffer_puts(page->out, "<details>\n<summary>");
-	notice_words_put(page->out, NOTICE_HTML, words->restore_open);
+	words_put(page->out, WORDS_HTML, words->restore_open);
 	base_buffer_puts(page->out, "</summary>\n");
 	if (page->view->deadline)
 		page_say(page, "note", words->undone_note, "");
 	page_form_open(page);
 	base_buffer_puts(page->out,
 	    "<label><input type=\"checkbox\" name=\"sure\" value=\"yes\" required> <span>");
-	notice_say(page->out, NOTICE_HTML, words->restore_sure, { "people", page->people, false });
+	words_say(page->out, WORDS_HTML, words->restore_sure, { "people", page->people, false });
 	base_buffer_puts(page->out, "</span></label>\n");
 	page_button(page, HOLD_WISH_RESTORE, "", words->button_restore);
 	base_buffer_puts(page->out, "</form>\n</details>\n");
@@ -405,7 +404,7 @@ page_has_restore(const struct page *page)
 static void
 page_undone(const struct page *page)
 {
-	const struct notice_words *words = page->words;
+	const struct words *words = page->words;
 
 	if (!page->view->is_seen) {
 		page_say(page, NULL, words->stopping_text, "");
@@ -460,7 +459,7 @@ page_returning(const struct page *page)
 static void
 page_returned(const struct page *page)
 {
-	const struct notice_words *words = page->words;
+	const struct words *words = page->words;
 
 	page_say(page, NULL, words->returned_text, page->moved);
 	page_who_has_it(page);
@@ -489,14 +488,14 @@ page_lost(const struct page *page)
 /* One row per state: its title, its colour, what it says. */
 struct page_state {
 	enum hold_state state;
-	size_t title; /* where in struct notice_words */
+	size_t title; /* where in struct words */
 	const char *kind;
 	bool has_buttons;
 	int refresh; /* seconds; 0: only when the state ends soon */
 	void (*body)(const struct page *page);
 };
 
-#define TITLE(member) offsetof(struct notice_words, member)
+#define TITLE(member) offsetof(struct words, member)
 
 static const struct page_state page_states[] = {
 	{ HOLD_PLACING, TITLE(placing_title), "go", false, 2, page_placing },
@@ -576,22 +575,23 @@ page_refresh(const struct page *page, const struct page_state *state)
 static bool
 page_prepare(struct page *page, struct base_arena *arena)
 {
-	const struct notice_words *words = page->words;
+	const struct words *words = page->words;
 	const struct hold_view *view = page->view;
+	const struct words_held held = hold_words(view);
 
-	page->subject = notice_words_subject(arena, words, view, PAGE_SUBJECT);
-	page->people = notice_words_people(arena, words, view);
-	page->recipients = notice_words_recipients(arena, words, view);
-	page->answered = notice_words_count(arena, words, &words->answered, view->answered);
-	page->got = notice_words_got(arena, words, view, page->now);
-	page->had = notice_words_left(arena, words, view);
-	page->series = notice_words_series(arena, words, view);
-	page->answered_by = notice_words_answered(arena, words, view);
-	page->since = notice_words_time(arena, words, view->created, page->now);
-	page->until = notice_words_time_within(arena, words, view->deadline, page->now);
-	page->seen = notice_words_time(arena, words, view->seen, page->now);
-	page->left = notice_words_time(arena, words, view->left, page->now);
-	page->moved = notice_words_time(arena, words, view->moved, page->now);
+	page->subject = words_held_subject(arena, words, &held, PAGE_SUBJECT);
+	page->people = words_held_people(arena, words, &held);
+	page->recipients = words_held_recipients(arena, words, &held);
+	page->answered = words_count(arena, words, &words->answered, view->answered);
+	page->got = words_held_got(arena, words, &held, page->now);
+	page->had = words_held_had(arena, words, &held);
+	page->series = words_held_series(arena, words, &held);
+	page->answered_by = words_held_answered(arena, words, &held);
+	page->since = words_time(arena, words, view->created, page->now);
+	page->until = words_time_within(arena, words, view->deadline, page->now);
+	page->seen = words_time(arena, words, view->seen, page->now);
+	page->left = words_time(arena, words, view->left, page->now);
+	page->moved = words_time(arena, words, view->moved, page->now);
 	return page->answered && page->subject && page->people && page->recipients && page->since &&
 	       page->until && page->moved && page->left && page->seen && page->got && page->had &&
 	       page->series && page->answered_by;
@@ -606,7 +606,7 @@ web_is_past_stopping(const struct hold_view *view)
 
 /* The page of a hold. */
 void
-web_page_hold(struct web_answer *answer, struct base_arena *arena, const struct notice_words *words,
+web_page_hold(struct web_answer *answer, struct base_arena *arena, const struct words *words,
     const struct hold_view *view, bool is_late, int64_t now)
 {
 	const struct page_state *state = page_state_of(view->state);
@@ -630,15 +630,15 @@ web_page_hold(struct web_answer *answer, struct base_arena *arena, const struct 
 
 /* A page that is not about a hold. */
 void
-web_page_plain(struct web_answer *answer, const struct notice_words *words, const char *title,
+web_page_plain(struct web_answer *answer, const struct words *words, const char *title,
     const char *text, const char *more)
 {
 	page_open(&answer->html, words, title, "");
 	base_buffer_puts(&answer->html, "<p>");
-	notice_words_put(&answer->html, NOTICE_HTML, text);
+	words_put(&answer->html, WORDS_HTML, text);
 	if (more) {
 		base_buffer_puts(&answer->html, "</p>\n<p>");
-		notice_words_put(&answer->html, NOTICE_HTML, more);
+		words_put(&answer->html, WORDS_HTML, more);
 	}
 	base_buffer_puts(&answer->html, "</p>\n");
 	page_close(&answer->html, words, false);

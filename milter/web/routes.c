@@ -8,7 +8,6 @@
 #include "milter/base/arena.h"
 #include "milter/base/buffer.h"
 #include "milter/base/result.h"
-#include "milter/notice/notice.h"
 #include "milter/web/internal.h"
 
 #define ROUTES_RETRY_AFTER 30 /* seconds, when the store cannot be used */
@@ -29,9 +28,9 @@ enum routes_end {
 /* Which code, which words. */
 static const struct {
 	unsigned status;
-	size_t title, text, more; /* where in struct notice_words; more 0: none */
+	size_t title, text, more; /* where in struct words; more 0: none */
 } routes_ends[] = {
-#define WORD(member) offsetof(struct notice_words, member)
+#define WORD(member) offsetof(struct words, member)
 	[ROUTES_ABOUT] = { 200, WORD(about_title), WORD(about_text), WORD(about_more) },
 	[ROUTES_UNKNOWN] = { 404, WORD(unknown_title), WORD(unknown_text), WORD(unknown_more) },
 	[ROUTES_METHOD] = { 405, WORD(method_title), WORD(method_text), 0 },
@@ -46,7 +45,7 @@ static const struct {
 
 /* A sentence by its place. */
 static const char *
-routes_word(const struct notice_words *words, size_t place)
+routes_word(const struct words *words, size_t place)
 {
 	return place ? *(const char *const *)((const char *)words + place) : NULL;
 }
@@ -225,7 +224,7 @@ routes_show(const struct web_site *site, const struct web_request *request, cons
 	}
 	answer->status = 200;
 	web_page_hold(answer, arena,
-	    notice_templates_words(site->templates, view.template, view.language), &view,
+	    words_templates_find(site->templates, view.template, view.language), &view,
 	    request->is_late, now);
 	routes_look(site, request, &view, now);
 	routes_audit(request, &view);

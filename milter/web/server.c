@@ -24,7 +24,6 @@
 #include "milter/base/log.h"
 #include "milter/base/random.h"
 #include "milter/base/result.h"
-#include "milter/notice/notice.h"
 #include "milter/web/internal.h"
 
 #define SERVER_WAIT_MS 250          /* how late the time limit and a stop may be noticed */
@@ -466,14 +465,14 @@ server_open(struct web *web, int fd, const char **why_r)
 /* What follows from the settings alone. */
 static void
 server_settle(struct web *web, const struct settings *settings,
-    const struct notice_templates *templates, struct hold *hold)
+    const struct words_templates *templates, struct hold *hold)
 {
 	const char *base_url = settings->web.base_url, *host = strstr(base_url, "://");
 	const char *prefix = host ? strchr(host + 3, '/') : NULL;
 
 	web->site = (struct web_site){ .hold = hold,
 		.templates = templates,
-		.words = notice_templates_words(templates, NULL, settings->notice.language),
+		.words = words_templates_find(templates, NULL, settings->notice.language),
 		.base_url = base_url,
 		.prefix = prefix ? prefix : "" };
 	web->proxies = settings->web.trusted_proxies;
@@ -484,7 +483,7 @@ server_settle(struct web *web, const struct settings *settings,
 /* Everything that is needed before the first request. */
 static void
 server_prepare(struct web *web, const struct settings *settings,
-    const struct notice_templates *templates, struct hold *hold, int seconds, int idle_seconds)
+    const struct words_templates *templates, struct hold *hold, int seconds, int idle_seconds)
 {
 	char hash[BASE_SHA256_TEXT_SIZE];
 
@@ -513,7 +512,7 @@ server_free(struct web *web)
 
 /* Starts serving, with limits on the whole time of a connection and on its silence. */
 enum base_result
-web_start_limited(const struct settings *settings, const struct notice_templates *templates,
+web_start_limited(const struct settings *settings, const struct words_templates *templates,
     struct hold *hold, int seconds, int idle_seconds, struct web **web_r, const char **why_r)
 {
 	struct web *web = calloc(1, sizeof(*web));
@@ -546,7 +545,7 @@ web_start_limited(const struct settings *settings, const struct notice_templates
 
 /* Starts serving. */
 enum base_result
-web_start(const struct settings *settings, const struct notice_templates *templates,
+web_start(const struct settings *settings, const struct words_templates *templates,
     struct hold *hold, struct web **web_r, const char **why_r)
 {
 	return web_start_limited(
@@ -555,7 +554,7 @@ web_start(const struct settings *settings, const struct notice_templates *templa
 
 void
 web_change(
-    struct web *web, const struct settings *settings, const struct notice_templates *templates)
+    struct web *web, const struct settings *settings, const struct words_templates *templates)
 {
 	pthread_mutex_lock(&web->lock);
 	server_settle(web, settings, templates, web->site.hold);

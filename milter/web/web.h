@@ -33,8 +33,8 @@
 
 #include "milter/base/result.h"
 #include "milter/hold/hold.h"
-#include "milter/notice/template.h"
 #include "milter/settings/settings.h"
+#include "milter/words/template.h"
 
 #define WEB_MAX_CONNECTIONS 256
 #define WEB_MAX_PER_CLIENT 32
@@ -44,16 +44,15 @@
 
 struct web;
 
-enum base_result web_start(const struct settings *settings,
-    const struct notice_templates *templates, struct hold *hold, struct web **web_r,
-    const char **why_r);
+enum base_result web_start(const struct settings *settings, const struct words_templates *templates,
+    struct hold *hold, struct web **web_r, const char **why_r);
 /*
  * Other settings from the next request on (web.base_url, web.trusted_proxies, notice.language,
  * templates); the former may be freed
  * when it returns. It goes on listening where it did.
  */
 void web_change(
-    struct web *web, const struct settings *settings, const struct notice_templates *templates);
+    struct web *web, const struct settings *settings, const struct words_templates *templates);
 void web_stop(struct web **web);
 /* The TCP port in use; of interest when the settings ask for port 0, "any". */
 unsigned web_port(const struct web *web);

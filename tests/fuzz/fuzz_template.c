@@ -4,28 +4,27 @@
  *
  * Whatever comes in, it is refused with a reason, or gives sentences whose places can be filled.
  *
- * FUZZ-SOURCES: milter/base
+ * FUZZ-SOURCES: milter/base milter/words
  */
+#include <string.h>
 
-/* The parser and its words alone: the rest of the room needs half of the program. */
 #include "milter/base/arena.h"
 #include "milter/base/buffer.h"
 #include "milter/base/quote.h"
 #include "milter/base/result.h"
-#include "milter/notice/template.c"
-#include "milter/notice/words.c"
-#include "milter/notice/words_en.c"
+#include "milter/words/template.h"
+#include "milter/words/words.h"
 #include "tests/fuzz/fuzz.h"
 
 /* The made texts that use most sentences fit. */
 static void
-check_words(struct base_arena *arena, const struct notice_words *words)
+check_words(struct base_arena *arena, const struct words *words)
 {
 	static const int64_t now = 1795430410;
 
-	must(notice_words_count(arena, words, &words->people, 2) != NULL, "people fit");
-	must(notice_words_time_within(arena, words, now + 50, now) != NULL, "near fits");
-	must(notice_words_time_within(arena, words, now + 90000, now) != NULL, "far fits");
+	must(words_count(arena, words, &words->people, 2) != NULL, "people fit");
+	must(words_time_within(arena, words, now + 50, now) != NULL, "near fits");
+	must(words_time_within(arena, words, now + 90000, now) != NULL, "far fits");
 	must(base_is_utf8(words->letter_foot, strlen(words->letter_foot)), "UTF-8");
 }
 
@@ -33,15 +32,15 @@ int
 LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	struct base_arena *arena = base_arena_new(4 << 20);
-	struct notice_words words;
+	struct words words;
 	struct base_buffer faults;
 	enum base_result result;
 
 	if (arena == NULL)
 		abort();
 	base_buffer_init(&faults, 65536);
-	result = notice_template_parse(
-	    arena, "t", (const char *)data, size, &notice_words_en, &words, &faults);
+	result =
+	    words_template_parse(arena, "t", (const char *)data, size, &words_en, &words, &faults);
 	must(result == BASE_OK || faults.length > 0 || faults.failed, "a refusal has a reason");
 	must(result != BASE_OK || faults.length == 0, "no fault of what is taken");
 	fuzz_expect(result == BASE_OK);

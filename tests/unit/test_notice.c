@@ -1,4 +1,4 @@
-/* Letters, words and the proof that a letter is ours. */
+/* Letters and the proof that a letter is ours. */
 #include <check.h>
 #include <ctype.h>
 #include <stdio.h>
@@ -15,7 +15,9 @@
 #include "milter/base/result.h"
 #include "milter/notice/internal.h"
 #include "milter/notice/notice.h"
-#include "milter/notice/words.h"
+#include "milter/site/site.h"
+#include "milter/words/template.h"
+#include "milter/words/words.h"
 
 #define NOW 1795430410 /* 2026-11-23 10:40:10 in UTC */
 
@@ -149,111 +151,6 @@ START_TEST(test_proof_tampered)
 	ck_assert_int_eq(notice_inject_make(arena, key, "m@x", "", NOW, &value), BASE_REFUSE);
 	base_key_free(&other);
 	base_key_free(&key);
-}
-END_TEST
-
-/* --- words ------------------------------------------------------------------------------
- */
-
-START_TEST(test_words_languages)
-{
-	static const char *const tags[] = { "en", "EN", "en-GB", "xx", "", "enx" };
-	size_t i;
-
-	for (i = 0; i < sizeof(tags) / sizeof(*tags); i++)
-		ck_assert_str_eq(notice_words_for(tags[i])->language, "en");
-	ck_assert_str_eq(notice_words_for(NULL)->language, "en");
-}
-END_TEST
-
-/* Every sentence of a table is there: the table is pointers from the first weekday on. */
-START_TEST(test_words_whole)
-{
-	const struct notice_words *words = notice_words_for("en");
-	const char *const *first = words->weekdays;
-	const char *const *last = &words->method_text;
-	size_t missing = 0;
-
-	for (; first <= last; first++)
-		missing += *first == NULL;
-	/* eight nouns with a number have two of four forms */
-	ck_assert_uint_eq(missing, 10 * (NOTICE_PLURALS - words->plurals));
-}
-END_TEST
-
-static const struct {
-	const char *sentence, *value;
-	enum notice_form form;
-	const char *result;
-} fill_cases[] = {
-	{ "a {x} b", "1", NOTICE_PLAIN, "a 1 b" },
-	{ "{x}{x}", "<", NOTICE_HTML, "&lt;&lt;" },
-	{ "\"{y}\"", "<", NOTICE_HTML, "&quot;<strong>&lt;</strong>&quot;" },
-	{ "{y}", "{x}", NOTICE_PLAIN, "{x}" },
-	{ "{z}", "1", NOTICE_PLAIN, NULL },
-	{ "{x", "1", NOTICE_PLAIN, NULL },
-	{ "{x}", NULL, NOTICE_PLAIN, NULL },
-};
-
-START_TEST(test_words_fill)
-{
-	struct base_buffer out;
-	bool is_whole;
-
-	base_buffer_init(&out, 1000);
-	is_whole = notice_say(&out, fill_cases[_i].form, fill_cases[_i].sentence,
-	    { "x", fill_cases[_i].value, false }, { "y", fill_cases[_i].value, true });
-	ck_assert_int_eq(is_whole, fill_cases[_i].result != NULL);
-	ck_assert_int_eq(out.failed, fill_cases[_i].result == NULL);
-	if (fill_cases[_i].result)
-		ck_assert_str_eq(base_buffer_text(&out), fill_cases[_i].result);
-	base_buffer_free(&out);
-}
-END_TEST
-
-static const struct {
-	int64_t distance;
-	const char *text;
-} time_cases[] = {
-	{ 1, "in 1 second, at 11:40:11 CET" },
-	{ 90, "in 90 seconds, at 11:41:40 CET" },
-	{ 120, "in 2 minutes, at 11:42:10 CET" },
-	{ 7200, "in 2 hours, at 13:40 CET" },
-	{ 86400, "in 24 hours, on Tue 24 Nov, 11:40 CET" },
-	{ 3 * 86400, "in 3 days, on Thu 26 Nov, 11:40 CET" },
-	{ 0, "at 11:40:10 CET" },
-	{ -600, "at 11:30:10 CET" },
-	{ -86400, "on Sun 22 Nov, 11:40 CET" },
-};
-
-START_TEST(test_words_time)
-{
-	ck_assert_str_eq(notice_words_time_within(
-			     arena, notice_words_for("en"), NOW + time_cases[_i].distance, NOW),
-	    time_cases[_i].text);
-}
-END_TEST
-
-START_TEST(test_words_who)
-{
-	const struct notice_words *words = notice_words_for("en");
-	struct hold_view view = { .recipient_count = 1, .people = 1 };
-
-	ck_assert_str_eq(notice_words_people(arena, words, &view), "1 person");
-	view.people_kind = HOLD_PEOPLE_UNKNOWN;
-	ck_assert_str_eq(notice_words_people(arena, words, &view), "an unknown number of people");
-	view.people_kind = HOLD_PEOPLE_AT_LEAST;
-	view.people = 2100;
-	ck_assert_str_eq(notice_words_people(arena, words, &view), "at least 2100 people");
-	ck_assert_str_eq(notice_words_recipients(arena, words, &view), "");
-	view.recipients = "a@x\n";
-	ck_assert_str_eq(notice_words_recipients(arena, words, &view), "a@x");
-	view.recipients = "a@x\nb@x\nc@x\nd@x\ne@x";
-	view.recipient_count = 40;
-	ck_assert_str_eq(notice_words_recipients(arena, words, &view), "a@x, b@x, c@x and 37 more");
-	ck_assert_str_eq(notice_words_subject(arena, words, &view, 20), "(no subject)");
-	view.subject = "0123456789\r\nBcc: evil@example.com";
-	ck_assert_str_eq(notice_words_subject(arena, words, &view, 20), "0123456789  Bcc: ...");
 }
 END_TEST
 
@@ -427,7 +324,7 @@ static const struct notice_letter_options options = {
 
 /* The letter in the arena, with a site's own sentences if there are any. */
 static const char *
-compose_from(const struct hold_view *view, const struct notice_templates *templates)
+compose_from(const struct hold_view *view, const struct words_templates *templates)
 {
 	struct notice_letter_options with = options;
 	struct base_buffer letter;
@@ -717,72 +614,6 @@ END_TEST
 
 /* --- a site's own sentences ------------------------------------------------------------- */
 
-#define TEXT_50 "01234567890123456789012345678901234567890123456789"
-#define TEXT_500 TEXT_50 TEXT_50 TEXT_50 TEXT_50 TEXT_50 TEXT_50 TEXT_50 TEXT_50 TEXT_50 TEXT_50
-
-static const struct {
-	const char *text, *fault;
-} template_cases[] = {
-	{ "letter_foot: a\nletter_fot: b\n", "/t:2: \"letter_fot\": no sentence has this name\n" },
-	{ "language: de\n", "/t:1: \"language\": no sentence has this name\n" },
-	{ "people: {n}\n", "/t:1: \"people\": no sentence has this name\n" },
-	{ "people.3: {n}\n", "/t:1: \"people.3\": no sentence has this name\n" },
-	{ "people.0: {n}\n", "/t:1: \"people.0\": no sentence has this name\n" },
-	{ "letter_foot.1: a\n", "/t:1: \"letter_foot.1\": no sentence has this name\n" },
-	{ "\n# c\nletter_foot\n", "/t:3: a name and a colon are expected\n" },
-	{ ": a\n", "/t:1: a name and a colon are expected\n" },
-	{ "# c\n  a\n", "/t:2: it continues nothing\n" },
-	{ "letter_foot:  \n\n", "/t:1: letter_foot: no text\n" },
-	{ "letter_foot: a\nletter_foot: b\n", "/t:2: letter_foot: it stands twice\n" },
-	{ "people.2: some\n", "/t:1: people.2: {n} must stand in it, once\n" },
-	{ "people.2: {n} {n}\n", "/t:1: people.2: {n} must stand in it, once\n" },
-	{ "people.2:\n {n} of {m}\n", "/t:1: people.2: {m} is not in \"{n} people\"\n" },
-	{ "letter_foot: a {b\n", "/t:1: a { without its }, or too many of them\n" },
-	{ "letter_foot: a }\n", "/t:1: a { without its }, or too many of them\n" },
-	{ "letter_foot: a\n \xff\n", "/t:2: not UTF-8 text, or a control character\n" },
-	{ "letter_foot: a\r\n", "/t:1: not UTF-8 text, or a control character\n" },
-	{ "letter_foot: " TEXT_500 "\n  1\n", "/t:1: letter_foot: longer than 500 bytes\n" },
-	{ "no_subject: " TEXT_50 TEXT_50 TEXT_50 "\n",
-	    "/t:1: no_subject: longer than 120 bytes\n" },
-};
-
-START_TEST(test_template_fault)
-{
-	const char *text = template_cases[_i].text;
-	struct notice_words words = { .language = "untouched" };
-	struct base_buffer faults;
-
-	base_buffer_init(&faults, 4096);
-	ck_assert_int_eq(notice_template_parse(
-			     arena, "/t", text, strlen(text), &notice_words_en, &words, &faults),
-	    BASE_REFUSE);
-	ck_assert_str_eq(base_buffer_text(&faults), template_cases[_i].fault);
-	ck_assert_str_eq(words.language, "untouched");
-	base_buffer_free(&faults);
-}
-END_TEST
-
-START_TEST(test_template_parse)
-{
-	static const char text[] = "# c\nletter_foot:\ta: 100%s\n    b \n\n\t\xc3\xa4\n"
-				   "time_within: {when} ({span})\npeople.2: {n} souls";
-	struct notice_words words;
-	struct base_buffer faults;
-
-	base_buffer_init(&faults, 4096);
-	ck_assert_int_eq(notice_template_parse(
-			     arena, "/t", text, strlen(text), &notice_words_en, &words, &faults),
-	    BASE_OK);
-	ck_assert_str_eq(words.letter_foot, "a: 100%s b \xc3\xa4");
-	ck_assert_str_eq(words.time_within, "{when} ({span})");
-	ck_assert_str_eq(notice_words_count(arena, &words, &words.people, 7), "7 souls");
-	ck_assert_str_eq(notice_words_count(arena, &words, &words.people, 1), "1 person");
-	ck_assert_str_eq(words.letter_button, notice_words_en.letter_button);
-	ck_assert_uint_eq(faults.length, 0);
-	base_buffer_free(&faults);
-}
-END_TEST
-
 /* Settings with a rule whose template has this text. */
 static struct settings_policy template_rule = { .language = "en" };
 static struct settings template_settings = {
@@ -791,7 +622,7 @@ static struct settings template_settings = {
 
 /* What comes of them; the file goes away again. */
 static enum base_result
-load_template(const char *text, struct notice_templates **templates_r, const char **faults_r)
+load_template(const char *text, struct words_templates **templates_r, const char **faults_r)
 {
 	static char path[64];
 	struct base_buffer faults;
@@ -805,7 +636,7 @@ load_template(const char *text, struct notice_templates **templates_r, const cha
 	close(fd);
 	template_rule.template = path;
 	base_buffer_init(&faults, 4096);
-	result = notice_templates_load(&template_settings, templates_r, &faults);
+	result = site_templates_load(&template_settings, templates_r, &faults);
 	*faults_r = base_arena_strdup(arena, base_buffer_text(&faults));
 	base_buffer_free(&faults);
 	unlink(path);
@@ -815,7 +646,7 @@ load_template(const char *text, struct notice_templates **templates_r, const cha
 START_TEST(test_template_letter)
 {
 	struct hold_view view = new_view(HOLD_CONFIRM);
-	struct notice_templates *templates = NULL;
+	struct words_templates *templates = NULL;
 	const char *faults, *text;
 
 	ck_assert_int_eq(
@@ -829,7 +660,7 @@ START_TEST(test_template_letter)
 	ck_assert_str_eq(compose_from(&view, templates), compose(&view));
 	view.template = NULL;
 	ck_assert_str_eq(compose_from(&view, templates), compose(&view));
-	notice_templates_free(&templates);
+	words_templates_free(&templates);
 	ck_assert_ptr_null(templates);
 }
 END_TEST
@@ -838,7 +669,7 @@ END_TEST
 START_TEST(test_template_header)
 {
 	struct hold_view view = new_view(HOLD_CONFIRM);
-	struct notice_templates *templates = NULL;
+	struct words_templates *templates = NULL;
 	const char *faults, *text, *p;
 
 	ck_assert_int_eq(load_template("letter_from: Die \"Post\", M\xc3\xbcller & S\xc3\xb6hne\n"
@@ -853,13 +684,13 @@ START_TEST(test_template_header)
 	has(text, "\r\nSubject: =?UTF-8?Q?F=C3=BCr_40_people=3A_");
 	for (p = text; p < strstr(text, "\r\n\r\n"); p++)
 		ck_assert((unsigned char)*p < 0x80);
-	notice_templates_free(&templates);
+	words_templates_free(&templates);
 }
 END_TEST
 
 START_TEST(test_template_refused)
 {
-	struct notice_templates *templates = NULL;
+	struct words_templates *templates = NULL;
 	struct base_buffer gone;
 	const char *faults;
 
@@ -867,7 +698,7 @@ START_TEST(test_template_refused)
 	ck_assert_ptr_nonnull(strstr(faults, template_rule.template));
 	ck_assert_ptr_nonnull(strstr(faults, ":1: \"x\": no sentence has this name\n"));
 	base_buffer_init(&gone, 4096);
-	ck_assert_int_ne(notice_templates_load(&template_settings, &templates, &gone), BASE_OK);
+	ck_assert_int_ne(site_templates_load(&template_settings, &templates, &gone), BASE_OK);
 	ck_assert_ptr_nonnull(strstr(base_buffer_text(&gone), template_rule.template));
 	base_buffer_free(&gone);
 	ck_assert_ptr_null(templates);
@@ -886,16 +717,9 @@ main(void)
 	add_cases(tcase, test_proof_cases, proof_cases);
 	tcase_add_test(tcase, test_proof_tampered);
 	tcase_add_test(tcase, test_proof_by_an_earlier_key);
-	tcase_add_test(tcase, test_words_languages);
-	tcase_add_test(tcase, test_words_whole);
-	add_cases(tcase, test_template_fault, template_cases);
-	tcase_add_test(tcase, test_template_parse);
 	tcase_add_test(tcase, test_template_letter);
 	tcase_add_test(tcase, test_template_header);
 	tcase_add_test(tcase, test_template_refused);
-	add_cases(tcase, test_words_fill, fill_cases);
-	add_cases(tcase, test_words_time, time_cases);
-	tcase_add_test(tcase, test_words_who);
 	add_cases(tcase, test_mime_field, field_cases);
 	add_cases(tcase, test_mime_phrase, phrase_cases);
 	tcase_add_test(tcase, test_mime_long);

@@ -1,6 +1,6 @@
 /*
  * NAME
- *	notice/template - a site's own sentences for letters and pages
+ *	words/template - a site's own sentences for letters and pages
  *
  * WHAT IT DOES
  *	Reads the files that notice.template and the rules' template name. Each overrides some
@@ -31,41 +31,46 @@
  *	REFUSE: a template is wrong; BROKEN: it cannot be read. Every fault is a line of
  *	faults_r that begins with the file and, where there is one, the line.
  */
-#ifndef OOPS_NOTICE_TEMPLATE_H
-#define OOPS_NOTICE_TEMPLATE_H
+#ifndef OOPS_WORDS_TEMPLATE_H
+#define OOPS_WORDS_TEMPLATE_H
+
+#include <stddef.h>
 
 #include "milter/base/arena.h"
 #include "milter/base/buffer.h"
 #include "milter/base/result.h"
-#include "milter/settings/settings.h"
 
-#define NOTICE_MAX_TEMPLATE 65536 /* bytes of a file */
-#define NOTICE_MAX_TEMPLATES 32   /* different ones, a language each, in the settings */
-#define NOTICE_MAX_SENTENCE 500   /* bytes */
-#define NOTICE_MAX_PIECE 120      /* bytes of a sentence that becomes part of others */
+#define WORDS_MAX_TEMPLATE 65536 /* bytes of a file */
+#define WORDS_MAX_TEMPLATES 32   /* different ones, a language each, in the settings */
+#define WORDS_MAX_PATH 1024      /* bytes of the path of one, its NUL included */
 
-struct notice_words;
-struct notice_templates;
+struct words;
+struct words_templates;
 
-/* All that the settings name; every file is tried, every fault told. */
-enum base_result notice_templates_load(const struct settings *settings,
-    struct notice_templates **templates_r, struct base_buffer *faults_r);
-void notice_templates_free(struct notice_templates **templates);
+/* A template that the settings name, and over which language. */
+struct words_named {
+	const char *path; /* NULL: none */
+	const char *language;
+};
+
+/* All that the settings name, the site's own first; every file is tried, every fault told. */
+enum base_result words_templates_load(const struct words_named *named, size_t count,
+    struct words_templates **templates_r, struct base_buffer *faults_r);
+void words_templates_free(struct words_templates **templates);
 
 /*
  * The sentences for a hold with this template and language. Never NULL: the shipped ones when
- * there is no such template, when it is "", or when `templates` is NULL. A `name` of NULL is
- * the site's notice.template.
+ * there is no such template, when it is "", or when `templates` is NULL. A `path` of NULL is
+ * the site's own.
  */
-const struct notice_words *notice_templates_words(
-    const struct notice_templates *templates, const char *name, const char *language);
+const struct words *words_templates_find(
+    const struct words_templates *templates, const char *path, const char *language);
 
 /*
  * One template's text, over the shipped sentences `base`. `path` is for the faults. Sentences
  * live in the arena; words_r is untouched unless OK.
  */
-enum base_result notice_template_parse(struct base_arena *arena, const char *path, const char *text,
-    size_t length, const struct notice_words *base, struct notice_words *words_r,
-    struct base_buffer *faults_r);
+enum base_result words_template_parse(struct base_arena *arena, const char *path, const char *text,
+    size_t length, const struct words *base, struct words *words_r, struct base_buffer *faults_r);
 
 #endif
