@@ -414,15 +414,14 @@ static bool
 counts_read(const struct explainer *site, const struct evaluation *evaluation,
     struct policy_counts *counts_r)
 {
-	const struct memory_site *known = evaluation->recall.site;
 	struct hold_counts counts;
 	const char *why;
 
 	if (site->hold == NULL ||
 	    hold_count(site->hold, evaluation->facts.identity->person, &counts, &why) != BASE_OK)
 		return false;
-	*counts_r = (struct policy_counts){ counts.of_sender, counts.of_site,
-		known == NULL ? 0 : memory_site_day(known, base_now()) };
+	*counts_r =
+	    (struct policy_counts){ counts.of_sender, counts.of_site, evaluation->recall.site_day };
 	return true;
 }
 

@@ -15,13 +15,13 @@ evaluate_recall(const struct evaluate_sources *sources, struct base_arena *arena
 	    facts->identity->actor, facts->transaction, &evaluation->recall, why_r);
 
 	facts->recall = &evaluation->recall;
-	facts->personal = NULL;
+	facts->login_recall = NULL;
 	if (result != BASE_OK || account[0] == '\0')
 		return result;
 	result = memory_recall(sources->memory, sources->key, arena, account, facts->transaction,
 	    &evaluation->login_recall, why_r);
-	if (result == BASE_OK)
-		facts->personal = evaluation->login_recall.profile;
+	if (result == BASE_OK && evaluation->login_recall.sender.is_known)
+		facts->login_recall = &evaluation->login_recall;
 	return result;
 }
 

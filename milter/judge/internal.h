@@ -18,47 +18,28 @@
 #include "milter/base/result.h"
 #include "milter/judge/judge.h"
 
-/* The facts of one send, joined: who each recipient is to the sender. */
+/* The facts of one send, joined: who the recipients are to the sender. */
 struct judge_view {
 	const struct judge_facts *facts;
+	const struct memory_recall *recall; /* the facts' */
 	int64_t now;
-	uint64_t self;
-	size_t count;     /* distinct recipients, the sender left out */
-	size_t people;    /* behind them; never less than count */
-	uint64_t *hashes; /* `count`, sorted */
-	size_t *places;   /* of each, in the transaction's recipients */
-	uint64_t sum;     /* of hashes */
+	size_t count;  /* distinct recipients, the sender left out */
+	size_t sample; /* the first of them, which stand for all */
+	size_t people; /* behind them; never less than count */
+	struct memory_comparison usual;
 
-	/* The first `sample` hashes stand for all. */
-	size_t sample;
-	const struct memory_contact **contacts; /* NULL: neither written to nor heard from */
-	size_t never;                           /* never written to */
-	size_t strange;                         /* nor heard from */
-	size_t weak;                            /* written to less than once lately */
-	double familiarity;                     /* 0: all new, 1: all well known */
-	size_t covered[MEMORY_MAX_SENT];        /* of each audience written to */
-	uint64_t any;                           /* audiences that one of them is in */
-	uint64_t two;                           /* audiences that two of them are in */
-
-	double fade;      /* brings the profile's weights to now */
-	double site_fade; /* the site's */
-	struct memory_answer answer;
-	const struct memory_sent *same;     /* this exact audience, written to before */
-	const struct memory_rhythm *rhythm; /* of the latest almost like this one */
-	bool is_regular;     /* one of the sender's regular mailings, and due about now */
-	double best_cover;   /* largest share covered by one audience written to */
-	double best_overlap; /* largest likeness (Jaccard) with one */
-	const struct memory_heard *heard; /* audience received from that is most like it */
-	double heard_overlap;             /* 1: the same, with or without its author */
-	bool is_answer_exact;             /* exactly everybody else in the mail that is answered */
-	size_t suspect; /* least familiar recipient; `sample` when there is none */
+	size_t never;         /* of the sample, never written to */
+	size_t strange;       /* nor heard from */
+	size_t weak;          /* written to less than once lately */
+	double familiarity;   /* 0: all new, 1: all well known */
+	bool is_regular;      /* one of the sender's regular mailings, and due about now */
+	bool is_answer_exact; /* exactly everybody else in the mail that is answered */
+	size_t suspect;       /* least familiar recipient; `sample` when there is none */
 	double suspect_worth;
 	double others_worth; /* mean of the other recipients */
 };
 
-/* BROKEN: arena full. */
-enum base_result judge_view_make(const struct judge_facts *facts, struct base_arena *arena,
-    struct judge_view *view_r, const char **why_r);
+struct judge_view judge_view_make(const struct judge_facts *facts);
 
 /* --- signals ----------------------------------------------------------------------- */
 
@@ -77,7 +58,7 @@ extern const struct judge_signal judge_signals[];
 extern const size_t judge_signal_count;
 #define JUDGE_MAX_SIGNALS 64
 
-/* A recipient's address by its place among the view's hashes, "" when there is none. */
+/* The address of the recall's recipient `i`, "" when there is none. */
 const char *judge_view_person(const struct judge_view *view, size_t i);
 /* A recipient's address by hash, "" when it is not a recipient. */
 const char *judge_view_person_of(const struct judge_view *view, uint64_t hash);

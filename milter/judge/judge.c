@@ -48,16 +48,14 @@ enum base_result
 judge_arithmetic_make(const struct judge_facts *facts, const struct judge_scorecard *scorecard,
     struct base_arena *arena, struct judge_arithmetic *score_r, const char **why_r)
 {
-	enum base_result result = judge_view_make(facts, arena, &score_r->view, why_r);
-	struct judge_measure *measures;
+	struct judge_measure *measures =
+	    base_arena_array(arena, judge_signal_count, sizeof(*measures));
 
-	if (result != BASE_OK)
-		return result;
-	measures = base_arena_array(arena, judge_signal_count, sizeof(*measures));
 	if (!measures) {
 		*why_r = base_why("no memory to judge");
 		return BASE_BROKEN;
 	}
+	score_r->view = judge_view_make(facts);
 	score_r->points = scorecard->base;
 	for (size_t i = 0; i < judge_signal_count; i++) {
 		measure_make(&score_r->view, &scorecard->blocks[i], i, &measures[i]);
@@ -248,6 +246,7 @@ judge_score(const struct judge_facts *facts, const struct judge_scorecard *score
 {
 	struct judge_arithmetic sum = { 0 };
 	enum base_result result = judge_arithmetic_make(facts, scorecard, arena, &sum, why_r);
+	const struct memory_written *same = &sum.view.usual.same;
 	struct judge_score score = { 0 };
 
 	if (result != BASE_OK)
@@ -255,9 +254,9 @@ judge_score(const struct judge_facts *facts, const struct judge_scorecard *score
 	score.points = sum.points;
 	score.score = sum.score;
 	score.is_regular = sum.view.is_regular;
-	score.is_confirmed = sum.view.same && sum.view.same->is_confirmed;
-	score.conversation_continues =
-	    sum.view.same && sum.view.answer.kind && sum.view.same->last >= sum.view.answer.time;
+	score.is_confirmed = same->is_confirmed;
+	score.conversation_continues = same->is_known && sum.view.usual.answer.kind &&
+				       same->last >= sum.view.usual.answer.time;
 	score.body_may_tell = !facts->has_body && sum.view.people >= JUDGE_BODY_MIN;
 	sum.points += body_points(&sum, scorecard);
 	score.body_score = 1 / (1 + exp(-sum.points / scorecard->scale));

@@ -47,7 +47,7 @@ struct judge_facts {
 	const struct audience *audience;
 	const struct memory_recall *recall;
 	/* Of identity_own_account(); NULL: there is none, or nothing is known of it. */
-	const struct memory_profile *personal;
+	const struct memory_recall *login_recall;
 	bool has_body; /* the start of the body is in the transaction */
 };
 

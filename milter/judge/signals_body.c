@@ -347,7 +347,7 @@ judge_measure_brief_answer(const struct judge_view *view, double *value_r, const
 	const char *text, *end;
 
 	(void)person_r;
-	if (view->people < BODY_BRIEF_MIN || !memory_answer_is_to_all(&view->answer) ||
+	if (view->people < BODY_BRIEF_MIN || !memory_answer_is_to_all(&view->usual.answer) ||
 	    !text_find(view, &text, &end))
 		return false;
 	*value_r = (double)own_words(text, end);

@@ -91,11 +91,9 @@ judge_say_outside_domains(const struct judge_view *view, double value, struct ba
 bool
 judge_measure_outsider_joins(const struct judge_view *view, double *value_r, const char **person_r)
 {
-	const struct memory_thread *thread = view->facts->recall->thread;
 	size_t first = view->count;
 
-	if (!has_header(view) || !thread || !thread->is_one_domain ||
-	    !memory_hash_has(thread->members, thread->member_count, view->self))
+	if (!has_header(view) || !view->usual.is_parent_inside)
 		return false;
 	*value_r = outside_count(view, &first) > 0;
 	*person_r = judge_view_person(view, first);
@@ -119,7 +117,7 @@ domain_count(const struct judge_view *view, enum memory_domain whose)
 	size_t count = 0;
 
 	for (size_t i = 0; i < view->sample; i++)
-		count += view->facts->recall->domains[view->places[i]] == whose;
+		count += view->recall->recipients[i].domain == whose;
 	return count;
 }
 
@@ -129,9 +127,8 @@ domain_stranger(const struct judge_view *view)
 {
 	size_t i = 0;
 
-	while (i < view->sample &&
-	       (view->facts->recall->domains[view->places[i]] != MEMORY_DOMAIN_NEW ||
-		   (view->contacts[i] && view->contacts[i]->last_sent)))
+	while (i < view->sample && (view->recall->recipients[i].domain != MEMORY_DOMAIN_NEW ||
+				       view->recall->recipients[i].is_written_to))
 		i++;
 	return i;
 }
@@ -144,10 +141,10 @@ bool
 judge_measure_outside_domain_first(
     const struct judge_view *view, double *value_r, const char **person_r)
 {
-	const struct memory_recall *recall = view->facts->recall;
 	size_t stranger;
 
-	if (!has_header(view) || !recall->domains || recall->profile->domain_sends < DOMAIN_SENDS)
+	if (!has_header(view) || !view->recall->knows_domains ||
+	    view->recall->sender.outside_sends < DOMAIN_SENDS)
 		return false;
 	stranger = domain_stranger(view);
 	*person_r = judge_view_person(view, stranger);
@@ -165,8 +162,7 @@ void
 judge_say_outside_domain_first(
     const struct judge_view *view, double value, struct base_buffer *text_r)
 {
-	const struct memory_recall *recall = view->facts->recall;
-	size_t stranger = recall->domains ? domain_stranger(view) : view->sample;
+	size_t stranger = view->recall->knows_domains ? domain_stranger(view) : view->sample;
 
 	if (value <= 0 || stranger == view->sample)
 		base_buffer_puts(text_r, "It goes to no outside domain that is new to you.");
@@ -198,11 +194,11 @@ judge_measure_look_alike_domain(
 		const char *domain = domain_of(judge_view_person(view, i));
 		bool found;
 
-		if ((view->contacts[i] && view->contacts[i]->last_sent) || is_inside(view, i))
+		if (view->recall->recipients[i].is_written_to || is_inside(view, i))
 			continue;
 		found = is_alike(domain, own_domain(view));
 		for (size_t j = 0; j < view->sample && !found; j++)
-			found = view->contacts[j] && view->contacts[j]->last_sent &&
+			found = view->recall->recipients[j].is_written_to &&
 				is_alike(domain, domain_of(judge_view_person(view, j)));
 		if (found) {
 			*value_r = 1;

@@ -148,7 +148,7 @@ bool
 judge_measure_covered_by_one(const struct judge_view *view, double *value_r, const char **person_r)
 {
 	name_suspect(view, person_r);
-	*value_r = view->best_cover;
+	*value_r = view->usual.best_cover;
 	return view->people >= GROUP_MIN;
 }
 
@@ -175,7 +175,7 @@ bool
 judge_measure_closest_sent(const struct judge_view *view, double *value_r, const char **person_r)
 {
 	name_suspect(view, person_r);
-	*value_r = view->same ? 1 : view->best_overlap;
+	*value_r = view->usual.same.is_known ? 1 : view->usual.best_overlap;
 	return view->people >= GROUP_MIN;
 }
 
@@ -205,7 +205,7 @@ bool
 judge_measure_exact_before(const struct judge_view *view, double *value_r, const char **person_r)
 {
 	name_suspect(view, person_r);
-	*value_r = view->same ? (double)view->same->weight * view->fade : 0;
+	*value_r = view->usual.same.weight;
 	return view->people >= 2;
 }
 
@@ -215,10 +215,10 @@ judge_say_exact_before(const struct judge_view *view, double value, struct base_
 	char these[JUDGE_PEOPLE_SIZE];
 
 	(void)value;
-	if (view->same)
+	if (view->usual.same.is_known)
 		base_buffer_printf(text_r, "You wrote to exactly %s %u %s.",
-		    judge_view_these(view, these), view->same->count,
-		    view->same->count == 1 ? "time" : "times");
+		    judge_view_these(view, these), view->usual.same.count,
+		    view->usual.same.count == 1 ? "time" : "times");
 	else
 		base_buffer_printf(
 		    text_r, "You have never written to exactly %s.", judge_view_these(view, these));
@@ -228,14 +228,12 @@ judge_say_exact_before(const struct judge_view *view, double value, struct base_
 bool
 judge_measure_regular_mailing(const struct judge_view *view, double *value_r, const char **person_r)
 {
-	const struct memory_sent *same = view->same;
+	const struct memory_written *same = &view->usual.same;
 
 	(void)person_r;
-	if (!same || same->count < GROUP_REGULAR_MIN ||
-	    same->last - same->first < GROUP_REGULAR_SPAN)
+	if (same->count < GROUP_REGULAR_MIN || same->last - same->first < GROUP_REGULAR_SPAN)
 		return false;
-	*value_r =
-	    same->rhythm.gap > 0 ? (double)same->rhythm.deviation / (double)same->rhythm.gap : 1;
+	*value_r = same->gap > 0 ? same->deviation / same->gap : 1;
 	return true;
 }
 
@@ -243,16 +241,16 @@ void
 judge_say_regular_mailing(const struct judge_view *view, double value, struct base_buffer *text_r)
 {
 	char these[JUDGE_PEOPLE_SIZE];
-	unsigned count = view->same ? view->same->count : 0;
+	const struct memory_written *same = &view->usual.same;
 
 	(void)value;
 	judge_view_these(view, these);
-	if (view->same && memory_rhythm_is_steady(&view->same->rhythm))
+	if (same->is_steady)
 		base_buffer_printf(text_r, "You write to %s about every %.0f days.", these,
-		    fmax(1, (double)view->same->rhythm.gap / 86400));
+		    fmax(1, same->gap / 86400));
 	else
 		base_buffer_printf(text_r, "You wrote to exactly %s %u %s, at no steady interval.",
-		    these, count, count == 1 ? "time" : "times");
+		    these, same->count, same->count == 1 ? "time" : "times");
 }
 
 /* The share of recipients that other recipients were written to with. */
@@ -263,7 +261,7 @@ judge_measure_cohesion(const struct judge_view *view, double *value_r, const cha
 
 	(void)person_r;
 	for (size_t i = 0; i < view->sample; i++)
-		together += view->contacts[i] && (view->contacts[i]->audiences & view->two) != 0;
+		together += view->recall->recipients[i].shared > 0;
 	return share_of(view, together, value_r) && view->count > 1;
 }
 

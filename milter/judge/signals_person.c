@@ -19,17 +19,17 @@ bool
 judge_measure_stranger_among_known(
     const struct judge_view *view, double *value_r, const char **person_r)
 {
-	const struct memory_contact *suspect;
+	const struct memory_recipient *suspect;
 
 	if (view->count < 2 || view->count > PERSON_MAX_GROUP)
 		return false;
-	suspect = view->contacts[view->suspect];
-	if (!suspect)
+	suspect = &view->recall->recipients[view->suspect];
+	if (!suspect->is_contact)
 		*value_r = 0;
-	else if (!suspect->last_sent)
-		*value_r = suspect->last_received ? 2 : 1;
+	else if (!suspect->is_written_to)
+		*value_r = suspect->is_heard_from ? 2 : 1;
 	else
-		*value_r = suspect->sent * view->fade < PERSON_SELDOM ? 3 : 4;
+		*value_r = suspect->sent < PERSON_SELDOM ? 3 : 4;
 	if (view->others_worth > PERSON_KNOWN_GROUP)
 		*value_r += 10;
 	*person_r = judge_view_person(view, view->suspect);
@@ -60,13 +60,10 @@ judge_say_stranger_among_known(
 static bool
 is_of_other_account(const struct judge_view *view, size_t i)
 {
-	const struct memory_profile *personal = view->facts->personal;
-	const struct memory_contact *known = memory_contact_find(personal, view->hashes[i]);
+	const struct memory_recipient *one = &view->recall->recipients[i];
 
-	if (known == NULL || known->sent * memory_fade(personal->epoch, view->now) < PERSON_SELDOM)
-		return false;
-	return view->contacts[i] == NULL ||
-	       (!view->contacts[i]->last_sent && !view->contacts[i]->last_received);
+	return !one->is_written_to && !one->is_heard_from &&
+	       memory_weight_sent(view->facts->login_recall, one->hash, view->now) >= PERSON_SELDOM;
 }
 
 /* Sent as another address, to people whom only the person at work writes to. */
@@ -75,7 +72,7 @@ judge_measure_wrong_account(const struct judge_view *view, double *value_r, cons
 {
 	size_t count = 0;
 
-	if (view->facts->personal == NULL || view->sample == 0)
+	if (view->facts->login_recall == NULL || view->sample == 0)
 		return false;
 	for (size_t i = 0; i < view->sample; i++) {
 		if (is_of_other_account(view, i) && count++ == 0)
@@ -98,38 +95,18 @@ judge_say_wrong_account(const struct judge_view *view, double value, struct base
 		    value >= 1 ? "to" : "also to", identity_own_account(identity));
 }
 
-/* The first recipient who is marked in a list of recall's; `sample` when nobody is. */
-static size_t
-first_marked(const struct judge_view *view, const uint64_t *marks)
-{
-	size_t i = 0;
-
-	while (i < view->sample && marks[view->places[i]] == 0)
-		i++;
-	return i;
-}
-
-/* Is anybody marked? Names the first one. */
-static bool
-measure_marked(
-    const struct judge_view *view, const uint64_t *marks, double *value_r, const char **person_r)
-{
-	size_t first;
-
-	if (marks == NULL)
-		return false;
-	first = first_marked(view, marks);
-	*value_r = first < view->sample;
-	*person_r = judge_view_person(view, first < view->sample ? first : view->count);
-	return true;
-}
-
 /* Somebody never written to whose address is almost that of somebody who is. */
 bool
 judge_measure_look_alike_contact(
     const struct judge_view *view, double *value_r, const char **person_r)
 {
-	return measure_marked(view, view->facts->recall->alike, value_r, person_r);
+	size_t first = 0;
+
+	while (first < view->sample && view->recall->recipients[first].lookalike == 0)
+		first++;
+	*value_r = first < view->sample;
+	*person_r = first < view->sample ? judge_view_person(view, first) : "";
+	return view->recall->knows_lookalikes;
 }
 
 void
@@ -151,7 +128,13 @@ judge_say_look_alike_contact(
 bool
 judge_measure_look_alike_name(const struct judge_view *view, double *value_r, const char **person_r)
 {
-	return measure_marked(view, view->facts->recall->alike_name, value_r, person_r);
+	size_t first = 0;
+
+	while (first < view->sample && view->recall->recipients[first].lookalike_name == 0)
+		first++;
+	*value_r = first < view->sample;
+	*person_r = first < view->sample ? judge_view_person(view, first) : "";
+	return view->recall->knows_lookalikes;
 }
 
 /* The display name that To or Cc gives an address. */

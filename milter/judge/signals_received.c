@@ -24,12 +24,12 @@ judge_measure_received_as(const struct judge_view *view, double *value_r, const 
 		return false;
 	if (view->is_answer_exact)
 		*value_r = 4;
-	else if (view->heard_overlap >= 1)
+	else if (view->usual.heard_overlap >= 1)
 		*value_r = 2;
-	else if (memory_answer_is_to_all(&view->answer))
+	else if (memory_answer_is_to_all(&view->usual.answer))
 		*value_r = 3;
 	else
-		*value_r = view->heard_overlap >= RECEIVED_ALIKE ? 1 : 0;
+		*value_r = view->usual.heard_overlap >= RECEIVED_ALIKE ? 1 : 0;
 	return true;
 }
 
@@ -38,14 +38,14 @@ static void
 say_heard(const struct judge_view *view, struct base_buffer *text)
 {
 	char these[JUDGE_PEOPLE_SIZE];
-	const char *but = view->same || view->best_overlap >= RECEIVED_LIKE
+	const char *but = view->usual.same.is_known || view->usual.best_overlap >= RECEIVED_LIKE
 			      ? ""
 			      : "; you do not write to that group";
 
 	judge_view_these(view, these);
-	if (view->heard_overlap >= 1)
+	if (view->usual.heard_overlap >= 1)
 		base_buffer_printf(text, "You get mail with %s%s.", these, but);
-	else if (view->heard_overlap >= RECEIVED_ALIKE)
+	else if (view->usual.heard_overlap >= RECEIVED_ALIKE)
 		base_buffer_printf(text, "You get mail with a group like %s%s.", these, but);
 	else
 		base_buffer_printf(text, "You do not get mail with a group like %s.", these);
@@ -54,14 +54,11 @@ say_heard(const struct judge_view *view, struct base_buffer *text)
 void
 judge_say_received_as(const struct judge_view *view, double value, struct base_buffer *text_r)
 {
-	bool is_everybody =
-	    view->answer.sum == view->sum + view->self || view->answer.sum == view->sum;
-
 	if (value >= 3)
 		base_buffer_printf(text_r, "This goes to %s who got the mail you answer.",
-		    value < 4      ? "most of those"
-		    : is_everybody ? "everybody"
-				   : "almost everybody");
+		    value < 4                        ? "most of those"
+		    : view->usual.is_parent_audience ? "everybody"
+						     : "almost everybody");
 	else
 		say_heard(view, text_r);
 }
@@ -70,8 +67,7 @@ bool
 judge_measure_group_voices(const struct judge_view *view, double *value_r, const char **person_r)
 {
 	(void)person_r;
-	*value_r =
-	    view->heard && view->heard_overlap >= RECEIVED_LIKE ? view->heard->voice_count : 0;
+	*value_r = view->usual.heard_overlap >= RECEIVED_LIKE ? view->usual.heard.voices : 0;
 	return view->people >= RECEIVED_MIN;
 }
 
@@ -90,17 +86,19 @@ judge_say_group_voices(const struct judge_view *view, double value, struct base_
 }
 
 /* The audience received from that is exactly this one; NULL: none, or its record is gone. */
-static const struct memory_heard *
+static const struct memory_received *
 same_heard(const struct judge_view *view)
 {
-	return view->people >= RECEIVED_MIN && view->heard_overlap >= 1 ? view->heard : NULL;
+	bool is_same = view->people >= RECEIVED_MIN && view->usual.heard_overlap >= 1;
+
+	return is_same && view->usual.heard.is_known ? &view->usual.heard : NULL;
 }
 
 /* Is it a conversation, or does one person write to all the others? */
 bool
 judge_measure_group_turns(const struct judge_view *view, double *value_r, const char **person_r)
 {
-	const struct memory_heard *heard = same_heard(view);
+	const struct memory_received *heard = same_heard(view);
 
 	(void)person_r;
 	if (!heard || heard->count < 2)
@@ -123,7 +121,7 @@ judge_say_group_turns(const struct judge_view *view, double value, struct base_b
 bool
 judge_measure_group_answered(const struct judge_view *view, double *value_r, const char **person_r)
 {
-	const struct memory_heard *heard = same_heard(view);
+	const struct memory_received *heard = same_heard(view);
 
 	(void)person_r;
 	if (!heard)
@@ -147,7 +145,7 @@ judge_say_group_answered(const struct judge_view *view, double value, struct bas
 bool
 judge_measure_group_declined(const struct judge_view *view, double *value_r, const char **person_r)
 {
-	const struct memory_heard *heard = same_heard(view);
+	const struct memory_received *heard = same_heard(view);
 
 	(void)person_r;
 	if (!heard)
@@ -159,7 +157,7 @@ judge_measure_group_declined(const struct judge_view *view, double *value_r, con
 void
 judge_say_group_declined(const struct judge_view *view, double value, struct base_buffer *text_r)
 {
-	bool is_always = view->heard && view->heard->answered == 0;
+	bool is_always = view->usual.heard.is_known && view->usual.heard.answered == 0;
 
 	if (value < 1)
 		base_buffer_printf(text_r,

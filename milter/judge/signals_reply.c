@@ -13,52 +13,23 @@
 #define REPLY_KNOWN 1
 #define REPLY_LIFT 0.3 /* bits from which a habit is not like the others' */
 
-/* The site's recent replies to all of large mails, and those that could have been. */
-static double
-site_did(const struct judge_view *view, double *could_r)
-{
-	const struct memory_site *site = view->facts->recall->site;
-	double did = 0;
-
-	*could_r = 0;
-	for (unsigned i = 0; site && i < MEMORY_PARENT_CLASSES; i++) {
-		*could_r += (double)site->could[i] * view->site_fade;
-		did += (double)site->did[i] * view->site_fade;
-	}
-	return did;
-}
-
 /* How often people here answer all when they could. */
 static double
 site_habit(const struct judge_view *view)
 {
-	double could, did = site_did(view, &could);
+	const struct memory_habits *site = &view->recall->site;
 
-	return (did + 0.2) / (could + 10);
-}
-
-/* The sender's recent replies to all of large mails, and those that could have been. */
-static double
-sender_did(const struct judge_view *view, double *could_r)
-{
-	const struct memory_profile *profile = view->facts->recall->profile;
-	double did = 0;
-
-	*could_r = 0;
-	for (unsigned i = 0; profile && i < MEMORY_PARENT_CLASSES; i++) {
-		*could_r += (double)profile->could[i] * view->fade;
-		did += (double)profile->did[i] * view->fade;
-	}
-	return did;
+	return (site->did + 0.2) / (site->could + 10);
 }
 
 /* How often this sender does. */
 static double
 sender_habit(const struct judge_view *view)
 {
-	double could, did = sender_did(view, &could);
+	const struct memory_habits *sender = &view->recall->sender;
 
-	return (did + REPLY_SITE_WORTH * site_habit(view)) / (could + REPLY_SITE_WORTH);
+	return (sender->did + REPLY_SITE_WORTH * site_habit(view)) /
+	       (sender->could + REPLY_SITE_WORTH);
 }
 
 /* A share of all that could have been, in words. */
@@ -76,14 +47,14 @@ how_often(double share)
 static void
 name_originator(const struct judge_view *view, const char **person_r)
 {
-	*person_r = judge_view_person_of(view, view->answer.originator);
+	*person_r = judge_view_person_of(view, view->usual.answer.originator);
 }
 
 /* "ann@example.com", or "its author". */
 static const char *
 originator(const struct judge_view *view)
 {
-	const char *person = judge_view_person_of(view, view->answer.originator);
+	const char *person = judge_view_person_of(view, view->usual.answer.originator);
 
 	return *person ? person : "its author";
 }
@@ -95,14 +66,14 @@ originator(const struct judge_view *view)
 bool
 judge_measure_reply_kind(const struct judge_view *view, double *value_r, const char **person_r)
 {
-	if (view->count == 1 || memory_answer_is_to_all(&view->answer))
+	if (view->count == 1 || memory_answer_is_to_all(&view->usual.answer))
 		name_originator(view, person_r);
-	if (!view->answer.kind)
+	if (!view->usual.answer.kind)
 		*value_r = 0;
-	else if (memory_answer_is_to_all(&view->answer))
+	else if (memory_answer_is_to_all(&view->usual.answer))
 		*value_r = view->is_answer_exact ? 3 : 4;
-	else if (*judge_view_person_of(view, view->answer.originator))
-		*value_r = view->answer.others >= MEMORY_LARGE_PARENT ? 2 : 1;
+	else if (*judge_view_person_of(view, view->usual.answer.originator))
+		*value_r = view->usual.answer.others >= MEMORY_LARGE_PARENT ? 2 : 1;
 	else
 		*value_r = 5;
 	return true;
@@ -118,7 +89,7 @@ judge_say_reply_kind(const struct judge_view *view, double value, struct base_bu
 		base_buffer_printf(text_r,
 		    "This answers not only %s but everybody who got the mail: %s%s.",
 		    originator(view), people, value == 4 ? ", and more" : "");
-	else if (value == 5 && !view->answer.is_own)
+	else if (value == 5 && !view->usual.answer.is_own)
 		base_buffer_printf(text_r,
 		    "This answers a mail and does not go to its author, but to %s.", people);
 	else
@@ -137,12 +108,12 @@ judge_measure_habit_answer_all(
 void
 judge_say_habit_answer_all(const struct judge_view *view, double value, struct base_buffer *text_r)
 {
-	double could, did = sender_did(view, &could);
+	const struct memory_habits *sender = &view->recall->sender;
 
 	(void)value; /* the site's habit is in it too */
-	if (could >= REPLY_KNOWN)
-		base_buffer_printf(
-		    text_r, "You %s answer everybody of a large mail.", how_often(did / could));
+	if (sender->could >= REPLY_KNOWN)
+		base_buffer_printf(text_r, "You %s answer everybody of a large mail.",
+		    how_often(sender->did / sender->could));
 	else
 		base_buffer_puts(
 		    text_r, "You are not known to have answered everybody of a large mail lately.");
@@ -171,10 +142,8 @@ bool
 judge_measure_answered_all_before(
     const struct judge_view *view, double *value_r, const char **person_r)
 {
-	double could;
-
 	name_originator(view, person_r);
-	*value_r = sender_did(view, &could);
+	*value_r = view->recall->sender.did;
 	return view->is_answer_exact;
 }
 
@@ -200,11 +169,8 @@ bool
 judge_measure_one_to_one_author(
     const struct judge_view *view, double *value_r, const char **person_r)
 {
-	const struct memory_contact *author =
-	    memory_contact_find(view->facts->recall->profile, view->answer.originator);
-
 	name_originator(view, person_r);
-	*value_r = author ? (double)author->alone * view->fade : 0;
+	*value_r = view->usual.author.alone;
 	return view->is_answer_exact;
 }
 
@@ -223,13 +189,12 @@ bool
 judge_measure_author_alone_share(
     const struct judge_view *view, double *value_r, const char **person_r)
 {
-	const struct memory_contact *author =
-	    memory_contact_find(view->facts->recall->profile, view->answer.originator);
+	const struct memory_recipient *author = &view->usual.author;
 
 	name_originator(view, person_r);
-	if (!view->is_answer_exact || !author || author->sent <= 0)
+	if (!view->is_answer_exact || author->sent <= 0)
 		return false;
-	*value_r = (double)author->alone / (double)author->sent;
+	*value_r = author->alone / author->sent;
 	return true;
 }
 
@@ -254,7 +219,7 @@ judge_measure_others_answered_all(
     const struct judge_view *view, double *value_r, const char **person_r)
 {
 	name_originator(view, person_r);
-	*value_r = view->answer.answered_all;
+	*value_r = view->usual.answer.answered_all;
 	return view->is_answer_exact;
 }
 
@@ -262,7 +227,7 @@ void
 judge_say_others_answered_all(
     const struct judge_view *view, double value, struct base_buffer *text_r)
 {
-	if (view->answer.kind == MEMORY_ANSWER_INFERRED)
+	if (view->usual.answer.kind == MEMORY_ANSWER_INFERRED)
 		base_buffer_puts(text_r, value < 1
 					     ? "Nobody else is known to have answered this mail to "
 					       "everybody."
@@ -279,7 +244,7 @@ judge_measure_minutes_since_parent(
     const struct judge_view *view, double *value_r, const char **person_r)
 {
 	(void)person_r;
-	*value_r = (double)(view->now - view->answer.time) / 60;
+	*value_r = (double)(view->now - view->usual.answer.time) / 60;
 	return view->is_answer_exact;
 }
 
@@ -311,13 +276,14 @@ void
 judge_say_site_reply_all(const struct judge_view *view, double value, struct base_buffer *text_r)
 {
 	char people[JUDGE_PEOPLE_SIZE];
-	double could, did = site_did(view, &could);
+	const struct memory_habits *site = &view->recall->site;
 
 	(void)value; /* a guess is in it for as long as the site is new */
 	base_buffer_printf(text_r, "This answers everybody who got the mail, %s; ",
 	    judge_view_people(view, people));
-	if (could >= REPLY_KNOWN)
-		base_buffer_printf(text_r, "people here %s do that.", how_often(did / could));
+	if (site->could >= REPLY_KNOWN)
+		base_buffer_printf(
+		    text_r, "people here %s do that.", how_often(site->did / site->could));
 	else
 		base_buffer_puts(text_r, "nobody here is known to do that.");
 }
@@ -325,12 +291,10 @@ judge_say_site_reply_all(const struct judge_view *view, double value, struct bas
 bool
 judge_measure_reached_by_bcc(const struct judge_view *view, double *value_r, const char **person_r)
 {
-	const struct memory_thread *thread = view->facts->recall->thread;
-
 	name_originator(view, person_r);
-	if (!thread || !thread->has_header || !memory_answer_is_to_all(&view->answer))
+	if (!view->usual.knows_hidden || !memory_answer_is_to_all(&view->usual.answer))
 		return false;
-	*value_r = memory_hash_has(thread->hidden, thread->hidden_count, view->self);
+	*value_r = view->usual.is_hidden;
 	return true;
 }
 
@@ -348,31 +312,16 @@ judge_say_reached_by_bcc(const struct judge_view *view, double value, struct bas
 		base_buffer_puts(text_r, "You did not get the mail as a blind copy.");
 }
 
-/* Is it certain that a sorted list with a maximum does not have a hash only for want of room? */
-static bool
-is_kept(const uint64_t *sorted, size_t count, size_t room, uint64_t hash)
-{
-	return count < room || hash <= sorted[count - 1];
-}
-
 /* How somebody who answers everybody got the mail; a blind copy is reached_by_bcc's. */
 bool
 judge_measure_reached_as(const struct judge_view *view, double *value_r, const char **person_r)
 {
-	const struct memory_thread *thread = view->facts->recall->thread;
-
 	name_originator(view, person_r);
-	if (!thread || !thread->knows_copied || !memory_answer_is_to_all(&view->answer) ||
-	    thread->originator == view->self ||
-	    memory_hash_has(thread->hidden, thread->hidden_count, view->self) ||
-	    !is_kept(thread->members, thread->member_count, MEMORY_MAX_MEMBERS, view->self) ||
-	    !is_kept(thread->copied, thread->copied_count, MEMORY_MAX_HIDDEN, view->self) ||
-	    !is_kept(thread->hidden, thread->hidden_count, MEMORY_MAX_HIDDEN, view->self))
+	if (view->usual.reach == MEMORY_REACH_UNKNOWN ||
+	    !memory_answer_is_to_all(&view->usual.answer))
 		return false;
-	if (!memory_hash_has(thread->members, thread->member_count, view->self))
-		*value_r = 2;
-	else
-		*value_r = memory_hash_has(thread->copied, thread->copied_count, view->self);
+	*value_r =
+	    view->usual.reach == MEMORY_REACH_LIST ? 2 : view->usual.reach == MEMORY_REACH_CC;
 	return true;
 }
 

@@ -32,13 +32,10 @@ sizes_from(const float *sizes, unsigned size_class)
 static double
 site_share(const struct judge_view *view)
 {
-	const struct memory_site *site = view->facts->recall->site;
-	double more = 0, total = 0;
+	const struct memory_habits *site = &view->recall->site;
+	double more = sizes_from(site->sizes, memory_size_class(view->people)) * site->fade;
+	double total = (double)site->total * site->fade;
 
-	if (site) {
-		more = sizes_from(site->sizes, memory_size_class(view->people)) * view->site_fade;
-		total = (double)site->total * view->site_fade;
-	}
 	return (more + 0.05) / (total + 1);
 }
 
@@ -46,13 +43,10 @@ site_share(const struct judge_view *view)
 static double
 sender_share(const struct judge_view *view)
 {
-	const struct memory_profile *profile = view->facts->recall->profile;
-	double more = 0, total = 0;
+	const struct memory_habits *sender = &view->recall->sender;
+	double more = sizes_from(sender->sizes, memory_size_class(view->people)) * sender->fade;
+	double total = (double)sender->total * sender->fade;
 
-	if (profile) {
-		more = sizes_from(profile->sizes, memory_size_class(view->people)) * view->fade;
-		total = (double)profile->total * view->fade;
-	}
 	return (more + SIZE_SITE_WORTH * site_share(view)) / (total + SIZE_SITE_WORTH);
 }
 
@@ -65,22 +59,22 @@ surprise(double share)
 
 /* The classes that most of the sender's mail falls in. */
 static void
-usual_classes(const struct memory_profile *profile, unsigned *low_r, unsigned *high_r)
+usual_classes(const struct memory_habits *sender, unsigned *low_r, unsigned *high_r)
 {
 	unsigned low = 0, high = 0;
-	double sum, goal = SIZE_USUAL * (double)profile->total;
+	double sum, goal = SIZE_USUAL * (double)sender->total;
 
 	for (unsigned i = 1; i < MEMORY_SIZE_CLASSES; i++)
-		if (profile->sizes[i] > profile->sizes[low])
+		if (sender->sizes[i] > sender->sizes[low])
 			low = i;
 	high = low;
-	sum = (double)profile->sizes[low];
+	sum = (double)sender->sizes[low];
 	while (sum < goal && (low > 0 || high + 1 < MEMORY_SIZE_CLASSES)) {
 		if (high + 1 == MEMORY_SIZE_CLASSES ||
-		    (low > 0 && profile->sizes[low - 1] > profile->sizes[high + 1]))
-			sum += (double)profile->sizes[--low];
+		    (low > 0 && sender->sizes[low - 1] > sender->sizes[high + 1]))
+			sum += (double)sender->sizes[--low];
 		else
-			sum += (double)profile->sizes[++high];
+			sum += (double)sender->sizes[++high];
 	}
 	*low_r = low;
 	*high_r = high;
@@ -88,11 +82,11 @@ usual_classes(const struct memory_profile *profile, unsigned *low_r, unsigned *h
 
 /* "1-4 people" */
 static void
-usual_sizes(const struct memory_profile *profile, struct base_buffer *text)
+usual_sizes(const struct memory_habits *sender, struct base_buffer *text)
 {
 	unsigned low, high;
 
-	usual_classes(profile, &low, &high);
+	usual_classes(sender, &low, &high);
 	if (size_high[high] == 0)
 		base_buffer_printf(text, "%u people or more", size_low[low]);
 	else if (size_low[low] == size_high[high])
@@ -108,7 +102,7 @@ is_among_usual(const struct judge_view *view)
 {
 	unsigned low, high, now = memory_size_class(view->people);
 
-	usual_classes(view->facts->recall->profile, &low, &high);
+	usual_classes(&view->recall->sender, &low, &high);
 	return now >= low && now <= high;
 }
 
@@ -116,20 +110,20 @@ is_among_usual(const struct judge_view *view)
 static bool
 goes_to_fewer(const struct judge_view *view)
 {
-	const struct memory_profile *profile = view->facts->recall->profile;
+	const struct memory_habits *sender = &view->recall->sender;
 
-	return sizes_from(profile->sizes, memory_size_class(view->people)) <
-	       (double)profile->total / 2;
+	return sizes_from(sender->sizes, memory_size_class(view->people)) <
+	       (double)sender->total / 2;
 }
 
 /* What can be said of a sender whose mail is not known. */
 static void
 say_new_sender(const struct judge_view *view, double value, struct base_buffer *text)
 {
-	const struct memory_site *site = view->facts->recall->site;
+	const struct memory_habits *site = &view->recall->site;
 	char people[JUDGE_PEOPLE_SIZE];
 
-	if (site && site->total > 0 && value >= SIZE_RARE)
+	if (site->total > 0 && value >= SIZE_RARE)
 		base_buffer_printf(text,
 		    "You are new here, and few mails here go to as many as %s.",
 		    judge_view_people(view, people));
@@ -168,10 +162,10 @@ judge_measure_size_for_sender(const struct judge_view *view, double *value_r, co
 void
 judge_say_size_for_sender(const struct judge_view *view, double value, struct base_buffer *text_r)
 {
-	const struct memory_profile *profile = view->facts->recall->profile;
+	const struct memory_habits *sender = &view->recall->sender;
 	char number[JUDGE_PEOPLE_SIZE];
 
-	if (!profile || profile->total <= 0) {
+	if (sender->total <= 0) {
 		say_new_sender(view, value, text_r);
 		return;
 	}
@@ -182,28 +176,28 @@ judge_say_size_for_sender(const struct judge_view *view, double value, struct ba
 		return;
 	}
 	base_buffer_puts(text_r, "You usually write to ");
-	usual_sizes(profile, text_r);
+	usual_sizes(sender, text_r);
 	base_buffer_printf(text_r, "; this goes to %s.", judge_view_number(view, number));
 }
 
 bool
 judge_measure_size_vs_max(const struct judge_view *view, double *value_r, const char **person_r)
 {
-	const struct memory_profile *profile = view->facts->recall->profile;
+	const struct memory_habits *sender = &view->recall->sender;
 
 	(void)person_r;
-	if (!profile || profile->largest == 0)
+	if (sender->largest == 0)
 		return false;
-	*value_r = (double)view->people / profile->largest;
+	*value_r = (double)view->people / sender->largest;
 	return true;
 }
 
 void
 judge_say_size_vs_max(const struct judge_view *view, double value, struct base_buffer *text_r)
 {
-	const struct memory_profile *profile = view->facts->recall->profile;
+	const struct memory_habits *sender = &view->recall->sender;
 	char number[JUDGE_PEOPLE_SIZE], people[JUDGE_PEOPLE_SIZE];
-	unsigned largest = profile ? profile->largest : 0;
+	unsigned largest = sender->largest;
 
 	if (value == 1)
 		base_buffer_printf(text_r,
@@ -225,13 +219,13 @@ bool
 judge_measure_size_class_first(
     const struct judge_view *view, double *value_r, const char **person_r)
 {
-	const struct memory_profile *profile = view->facts->recall->profile;
+	const struct memory_habits *sender = &view->recall->sender;
 	unsigned now = memory_size_class(view->people);
 
 	(void)person_r;
-	if (!profile || profile->sends < SIZE_KNOWN)
+	if (sender->sends < SIZE_KNOWN)
 		return false;
-	*value_r = sizes_from(profile->sizes, now) <= 0 ? 2 : profile->sizes[now] <= 0;
+	*value_r = sizes_from(sender->sizes, now) <= 0 ? 2 : sender->sizes[now] <= 0;
 	return true;
 }
 

@@ -160,7 +160,7 @@ slip_kind(const struct judge_view *view)
 		return TRAIN_LIST;
 	if (strncmp(id, "slip-person", 11) == 0)
 		return TRAIN_PERSON;
-	if (view->count >= TRAIN_LIST_MIN && !memory_answer_is_to_all(&view->answer))
+	if (view->count >= TRAIN_LIST_MIN && !memory_answer_is_to_all(&view->usual.answer))
 		return TRAIN_LIST;
 	return view->count <= TRAIN_PERSON_MAX ? TRAIN_PERSON : TRAIN_TO_ALL;
 }

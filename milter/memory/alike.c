@@ -14,12 +14,9 @@
  * one edit first; so with several long new addresses two edits may be missed.
  */
 #include <ctype.h>
-#include <stdlib.h>
 #include <string.h>
 
-#include "milter/base/arena.h"
 #include "milter/base/key.h"
-#include "milter/base/result.h"
 #include "milter/mail/mail.h"
 #include "milter/memory/internal.h"
 
@@ -53,21 +50,17 @@ struct alike {
 static bool
 is_usual(const struct memory_recall *recall, uint64_t hash)
 {
-	const struct memory_contact *contact = memory_contact_find(recall->profile, hash);
+	const struct memory_contact *contact = memory_contact_find(recall->records->profile, hash);
 
-	if (!contact || !contact->last_sent || hash == recall->actor)
-		return false;
-	for (size_t i = 0; i < recall->recipient_count; i++)
-		if (recall->recipients[i] == hash)
-			return false;
-	return true;
+	return contact && contact->last_sent && hash != recall->actor &&
+	       memory_recipient_find(recall, hash) == NULL;
 }
 
 /* Marks the contacts. */
 static void
 marks_make(struct alike *alike)
 {
-	const struct memory_profile *profile = alike->recall->profile;
+	const struct memory_profile *profile = alike->recall->records->profile;
 
 	for (size_t i = 0; i < profile->contact_count; i++) {
 		size_t bit = profile->contacts[i].hash % ALIKE_MARKS;
@@ -213,22 +206,12 @@ address_alike(struct alike *alike, const char *address, enum alike_round round)
 	return alike->found;
 }
 
-/* Was this recipient never written to? */
-static bool
-is_stranger(const struct memory_recall *recall, size_t i)
-{
-	const struct memory_contact *contact =
-	    memory_contact_find(recall->profile, recall->recipients[i]);
-
-	return recall->recipients[i] != recall->actor && (!contact || !contact->last_sent);
-}
-
 /* Is there anything to search for? */
 static bool
 is_searched(const struct mail_transaction *transaction, const struct memory_recall *recall)
 {
-	return recall->profile && transaction->to.count + transaction->cc.count > 0 &&
-	       recall->recipient_count <= MEMORY_MAX_ALIKE;
+	return recall->records->profile && transaction->to.count + transaction->cc.count > 0 &&
+	       transaction->recipients.count <= MEMORY_MAX_ALIKE;
 }
 
 /* The hash of a recipient's display name, 0 for none. */
@@ -245,7 +228,7 @@ recipient_name(const struct base_key *key, const struct mail_transaction *transa
 static uint64_t
 name_alike(const struct memory_recall *recall, uint32_t name)
 {
-	const struct memory_profile *profile = recall->profile;
+	const struct memory_profile *profile = recall->records->profile;
 
 	for (size_t i = 0; name && i < profile->contact_count; i++)
 		if (profile->contacts[i].name == name &&
@@ -256,67 +239,59 @@ name_alike(const struct memory_recall *recall, uint32_t name)
 
 /* A domain that the sender has, or wrote to before, is no slip of the finger. */
 static bool
-is_due(const struct memory_recall *recall, size_t i, int round)
+is_due(const struct memory_recall *recall, const struct memory_recipient *recipient, int round)
 {
-	return round == ALIKE_LOCAL || round == ALIKE_LOCAL_TWICE || !recall->domains ||
-	       recall->domains[i] == MEMORY_DOMAIN_NEW;
+	return round == ALIKE_LOCAL || round == ALIKE_LOCAL_TWICE || !recall->knows_domains ||
+	       recipient->domain == MEMORY_DOMAIN_NEW;
 }
 
-/* Recipients by hash: what is found before the tries are used up depends on no order. */
-static int
-place_compare(const void *a, const void *b, void *context)
-{
-	const struct memory_recall *recall = context;
-	uint64_t left = recall->recipients[*(const size_t *)a];
-	uint64_t right = recall->recipients[*(const size_t *)b];
-
-	return left < right ? -1 : left > right;
-}
-
-/* For each recipient the contact that it is alike; local parts first, one edit first. */
+/*
+ * For each recipient never written to the contact that it is alike; local parts first, one edit
+ * first. What is found before the tries are used up depends on no order: they come by hash.
+ */
 static void
 addresses_alike(const struct base_key *key, const struct mail_transaction *transaction,
-    struct memory_recall *recall, uint64_t *found)
+    struct memory_recall *recall)
 {
 	struct alike alike = { .key = key, .recall = recall, .tries = ALIKE_MAX_TRIES };
-	size_t places[MEMORY_MAX_ALIKE], count = 0;
 
-	for (size_t i = 0; i < recall->recipient_count; i++)
-		if (is_stranger(recall, i))
-			places[count++] = i;
-	if (count == 0)
-		return;
-	qsort_r(places, count, sizeof(*places), place_compare, recall);
 	marks_make(&alike);
 	for (int round = ALIKE_LOCAL; round <= ALIKE_DOMAIN_TWICE; round++)
-		for (size_t i = 0; i < count; i++)
-			if (!found[places[i]] && is_due(recall, places[i], round))
-				found[places[i]] =
-				    address_alike(&alike, transaction->recipients.items[places[i]],
-					(enum alike_round)round);
+		for (size_t i = 0; i < recall->sample; i++) {
+			struct memory_recipient *recipient = &recall->recipients[i];
+
+			if (!recipient->is_written_to && !recipient->lookalike &&
+			    is_due(recall, recipient, round))
+				recipient->lookalike = address_alike(&alike,
+				    transaction->recipients.items[recipient->index],
+				    (enum alike_round)round);
+		}
+}
+
+/* Is anybody among them never written to? */
+static bool
+has_stranger(const struct memory_recall *recall)
+{
+	for (size_t i = 0; i < recall->sample; i++)
+		if (!recall->recipients[i].is_written_to)
+			return true;
+	return false;
 }
 
 /* By address and by name. */
-enum base_result
-memory_alike_find(struct base_arena *arena, const struct base_key *key,
-    const struct mail_transaction *transaction, struct memory_recall *recall, const char **why_r)
+void
+memory_alike_find(const struct base_key *key, const struct mail_transaction *transaction,
+    struct memory_recall *recall)
 {
-	size_t count = recall->recipient_count;
-	uint64_t *found, *named;
+	recall->knows_lookalikes = is_searched(transaction, recall);
+	if (!recall->knows_lookalikes || !has_stranger(recall))
+		return;
+	addresses_alike(key, transaction, recall);
+	for (size_t i = 0; i < recall->sample; i++) {
+		struct memory_recipient *recipient = &recall->recipients[i];
 
-	if (!is_searched(transaction, recall))
-		return BASE_OK;
-	found = base_arena_array(arena, count + 1, sizeof(*found));
-	named = base_arena_array(arena, count + 1, sizeof(*named));
-	if (!found || !named) {
-		*why_r = "no memory for recipients' look-alikes";
-		return BASE_BROKEN;
+		if (!recipient->is_written_to)
+			recipient->lookalike_name =
+			    name_alike(recall, recipient_name(key, transaction, recipient->index));
 	}
-	addresses_alike(key, transaction, recall, found);
-	for (size_t i = 0; i < count; i++)
-		if (is_stranger(recall, i))
-			named[i] = name_alike(recall, recipient_name(key, transaction, i));
-	recall->alike = found;
-	recall->alike_name = named;
-	return BASE_OK;
 }

@@ -2,7 +2,7 @@
  * NAME
  *	memory/answer - which message a send answers, and how much of its audience it takes
  */
-#include "milter/memory/value.h"
+#include "milter/memory/record.h"
 
 /* Are there more people in a thread than addresses, though all addresses were kept? */
 static bool

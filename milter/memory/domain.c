@@ -7,9 +7,7 @@
  */
 #include <string.h>
 
-#include "milter/base/arena.h"
 #include "milter/base/key.h"
-#include "milter/base/result.h"
 #include "milter/mail/mail.h"
 #include "milter/memory/internal.h"
 
@@ -67,36 +65,28 @@ is_known(const struct memory_profile *profile, uint64_t hash)
 	return false;
 }
 
-/* For each recipient, whose domain it has. */
-enum base_result
-memory_domains_find(struct base_arena *arena, const struct base_key *key, const char *actor,
-    const struct mail_transaction *transaction, struct memory_recall *recall, const char **why_r)
+/* For each recipient of the sample, whose domain it has. */
+void
+memory_domains_find(const struct base_key *key, const char *actor,
+    const struct mail_transaction *transaction, struct memory_recall *recall)
 {
-	const struct mail_addresses *recipients = &transaction->recipients;
+	const struct memory_profile *profile = recall->records->profile;
 	const char *last = "";
 	enum memory_domain whose = MEMORY_DOMAIN_OWN;
-	uint8_t *domains;
 
-	if (!recall->profile || recall->profile->domain_sends == 0)
-		return BASE_OK;
-	domains = base_arena_array(arena, recipients->count + 1, sizeof(*domains));
-	if (!domains) {
-		*why_r = "no memory for recipients' domains";
-		return BASE_BROKEN;
-	}
-	for (size_t i = 0; i < recipients->count; i++) {
-		const char *domain = mail_domain_of(recipients->items[i]);
+	recall->knows_domains = profile && profile->domain_sends > 0;
+	for (size_t i = 0; recall->knows_domains && i < recall->sample; i++) {
+		struct memory_recipient *recipient = &recall->recipients[i];
+		const char *address = transaction->recipients.items[recipient->index];
+		const char *domain = mail_domain_of(address);
 
-		if (mail_is_inside(transaction, actor, recipients->items[i]))
+		if (mail_is_inside(transaction, actor, address))
 			continue;
 		if (strcmp(domain, last) != 0)
-			whose = is_known(recall->profile,
-				    memory_hash(key, domain_name(recipients->items[i])))
+			whose = is_known(profile, memory_hash(key, domain_name(address)))
 				    ? MEMORY_DOMAIN_KNOWN
 				    : MEMORY_DOMAIN_NEW;
 		last = domain;
-		domains[i] = (uint8_t)whose;
+		recipient->domain = whose;
 	}
-	recall->domains = domains;
-	return BASE_OK;
 }

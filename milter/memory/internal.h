@@ -15,6 +15,7 @@
 #include "milter/base/key.h"
 #include "milter/base/result.h"
 #include "milter/memory/memory.h"
+#include "milter/memory/record.h"
 #include "milter/store/store.h"
 
 /* --- lessons ----------------------------------------------------------------------- */
@@ -88,24 +89,30 @@ uint64_t memory_hash(const struct base_key *key, const char *text);
 /* The outside domains of the recipients, for a sender's address. */
 void memory_lesson_domains(const struct base_key *key, const char *sender,
     const struct mail_transaction *transaction, struct memory_lesson *lesson);
-/* Fills in `recall->domains`; the profile is there. BROKEN: arena full. */
-enum base_result memory_domains_find(struct base_arena *arena, const struct base_key *key,
-    const char *actor, const struct mail_transaction *transaction, struct memory_recall *recall,
-    const char **why_r);
+/* Fills in the domains of the recall's recipients, who were found before. */
+void memory_domains_find(const struct base_key *key, const char *actor,
+    const struct mail_transaction *transaction, struct memory_recall *recall);
 
 /* --- names ------------------------------------------------------------------------- */
 
 /* Of a display name, whatever its case and the order of its words; 0: no person's name. */
 uint32_t memory_name_hash(const struct base_key *key, const char *text);
 
-/* --- look-alikes ------------------------------------------------------------------- */
+/* --- recipients -------------------------------------------------------------------- */
 
+/* Fills in recipients and the records' hashes; all else but domains is there. */
+enum base_result memory_recipients_find(struct base_arena *arena, const struct base_key *key,
+    const struct mail_transaction *transaction, struct memory_recall *recall,
+    struct memory_records *records, const char **why_r);
+/* Somebody who need not be a recipient, as a contact of the recall's sender. */
+void memory_contact_author(
+    const struct memory_recall *recall, uint64_t hash, struct memory_recipient *author_r);
 /*
- * Fills in `recall->alike` and `alike_name`; profile and domains are there. Not every two edits
- * are found, see alike.c. BROKEN: arena full.
+ * Fills in who is a look-alike; recipients and domains are there. Not every two edits are found,
+ * see alike.c.
  */
-enum base_result memory_alike_find(struct base_arena *arena, const struct base_key *key,
-    const struct mail_transaction *transaction, struct memory_recall *recall, const char **why_r);
+void memory_alike_find(const struct base_key *key, const struct mail_transaction *transaction,
+    struct memory_recall *recall);
 
 /* --- records as bytes -------------------------------------------------------------- */
 

@@ -3,6 +3,7 @@
  *	memory/recall - what is known of a sender, the message answered, and the site
  */
 #include <stdio.h>
+#include <string.h>
 
 #include "milter/base/arena.h"
 #include "milter/base/clock.h"
@@ -37,8 +38,8 @@ row_read(struct memory *memory, struct base_arena *arena, enum store_record kind
 
 /* Profile, thread and site from the store. */
 static enum base_result
-recall_rows(struct memory *memory, struct base_arena *arena, uint64_t parent,
-    struct memory_recall *recall, const char **why_r)
+records_read(struct memory *memory, struct base_arena *arena, uint64_t actor, uint64_t parent,
+    struct memory_records *records, const char **why_r)
 {
 	struct memory_profile *profile = NULL;
 	struct memory_thread *thread = NULL;
@@ -46,8 +47,8 @@ recall_rows(struct memory *memory, struct base_arena *arena, uint64_t parent,
 	struct store_blob row = { 0 };
 	enum base_result result = site ? BASE_OK : BASE_BROKEN;
 
-	if (result == BASE_OK && recall->actor)
-		result = row_read(memory, arena, STORE_PROFILE, recall->actor, &row, why_r);
+	if (result == BASE_OK && actor)
+		result = row_read(memory, arena, STORE_PROFILE, actor, &row, why_r);
 	if (result == BASE_OK && row.length)
 		result = memory_profile_decode(arena, row.data, row.length, &profile);
 	row.length = 0;
@@ -57,12 +58,12 @@ recall_rows(struct memory *memory, struct base_arena *arena, uint64_t parent,
 		result = memory_thread_decode(arena, row.data, row.length, &thread);
 	if (result != BASE_OK && result != BASE_NONE)
 		return result;
-	recall->profile = profile;
-	recall->thread = thread;
+	records->profile = profile;
+	records->thread = thread;
 	pthread_mutex_lock(&memory->lock);
 	if (memory->has_site) {
 		*site = memory->site;
-		recall->site = site;
+		records->site = site;
 	}
 	pthread_mutex_unlock(&memory->lock);
 	return BASE_OK;
@@ -70,26 +71,68 @@ recall_rows(struct memory *memory, struct base_arena *arena, uint64_t parent,
 
 /* Profile, thread and site from the table of a memory that learns at once. */
 static enum base_result
-recall_table(
-    struct memory *memory, uint64_t parent, struct memory_recall *recall, const char **why_r)
+records_table(struct memory *memory, uint64_t actor, uint64_t parent,
+    struct memory_records *records, const char **why_r)
 {
 	struct memory_profile *profile = NULL;
 	struct memory_thread *thread = NULL;
 	struct memory_site *site = NULL;
 	enum base_result result = BASE_NONE;
 
-	if (recall->actor)
-		result = memory_table_profile(memory->table, recall->actor, &profile, why_r);
+	if (actor)
+		result = memory_table_profile(memory->table, actor, &profile, why_r);
 	if ((result == BASE_OK || result == BASE_NONE) && parent)
 		result = memory_table_thread(memory->table, parent, &thread, why_r);
 	if (result == BASE_OK || result == BASE_NONE)
 		result = memory_table_site(memory->table, &site, why_r);
 	if (result != BASE_OK && result != BASE_NONE)
 		return result;
-	recall->profile = profile;
-	recall->thread = thread;
-	recall->site = site;
+	records->profile = profile;
+	records->thread = thread;
+	records->site = site;
 	return BASE_OK;
+}
+
+/* The habits of one sender, as of the send's time. */
+static struct memory_habits
+habits_of_sender(const struct memory_profile *profile, int64_t now)
+{
+	struct memory_habits habits = { .fade = 1 };
+
+	if (!profile)
+		return habits;
+	habits = (struct memory_habits){ .is_known = true,
+		.sends = profile->sends,
+		.largest = profile->largest,
+		.outside_sends = profile->domain_sends,
+		.total = profile->total,
+		.fade = memory_fade(profile->epoch, now) };
+	memcpy(habits.sizes, profile->sizes, sizeof(habits.sizes));
+	for (size_t i = 0; i < MEMORY_PARENT_CLASSES; i++) {
+		habits.could += (double)profile->could[i] * habits.fade;
+		habits.did += (double)profile->did[i] * habits.fade;
+	}
+	return habits;
+}
+
+/* Those of everybody here. */
+static struct memory_habits
+habits_of_site(const struct memory_site *site, int64_t now)
+{
+	struct memory_habits habits = { .fade = 1 };
+
+	if (!site)
+		return habits;
+	habits = (struct memory_habits){ .is_known = true,
+		.sends = site->sends,
+		.total = site->total,
+		.fade = memory_fade(site->epoch, now) };
+	memcpy(habits.sizes, site->sizes, sizeof(habits.sizes));
+	for (size_t i = 0; i < MEMORY_PARENT_CLASSES; i++) {
+		habits.could += (double)site->could[i] * habits.fade;
+		habits.did += (double)site->did[i] * habits.fade;
+	}
+	return habits;
 }
 
 /* The site's own percentiles, by the calibration in force; tags have a lower one. */
@@ -105,18 +148,6 @@ site_scores(struct memory *memory, const struct memory_site *site, struct memory
 	if (calibration.quantile > calibration.tag_quantile)
 		calibration.quantile = calibration.tag_quantile;
 	recall->site_tag_score = memory_site_score(site, &calibration);
-}
-
-/* The keyed hash of every recipient. */
-static const uint64_t *
-recipients_hash(
-    const struct base_key *key, struct base_arena *arena, const struct mail_addresses *recipients)
-{
-	uint64_t *hashes = base_arena_array(arena, recipients->count + 1, sizeof(*hashes));
-
-	for (size_t i = 0; hashes && i < recipients->count; i++)
-		hashes[i] = memory_hash(key, recipients->items[i]);
-	return hashes;
 }
 
 /* The oldest key's history is whole; that of a later one begins with it. */
@@ -135,12 +166,40 @@ memory_recall_hash(const struct base_key *key, const char *address)
 	return memory_hash(recall_key(key), address);
 }
 
+/* What the records tell of one send. */
+static enum base_result
+recall_make(struct memory *memory, const struct base_key *key, struct base_arena *arena,
+    const char *actor, const struct mail_transaction *transaction, struct memory_records *records,
+    struct memory_recall *recall, const char **why_r)
+{
+	enum base_result result;
+
+	recall->records = records;
+	recall->sender = habits_of_sender(records->profile, transaction->time);
+	recall->site = habits_of_site(records->site, transaction->time);
+	if (records->thread) {
+		recall->has_parent = true;
+		recall->parent_author = records->thread->originator;
+	}
+	if (records->site) {
+		site_scores(memory, records->site, recall);
+		recall->site_day = memory_site_day(records->site, base_now());
+	}
+	result = memory_recipients_find(arena, key, transaction, recall, records, why_r);
+	if (result == BASE_OK) {
+		memory_domains_find(key, actor, transaction, recall);
+		memory_alike_find(key, transaction, recall);
+	}
+	return result;
+}
+
 /* What is known about a sender, the message answered, and the site. */
 enum base_result
 memory_recall(struct memory *memory, const struct base_key *key, struct base_arena *arena,
     const char *actor, const struct mail_transaction *transaction, struct memory_recall *recall_r,
     const char **why_r)
 {
+	struct memory_records *records = base_arena_alloc(arena, sizeof(*records));
 	struct memory_recall recall = { 0 };
 	enum base_result result;
 	uint64_t parent;
@@ -148,20 +207,15 @@ memory_recall(struct memory *memory, const struct base_key *key, struct base_are
 	key = recall_key(key);
 	parent = *transaction->in_reply_to ? memory_hash(key, transaction->in_reply_to) : 0;
 	recall.actor = *actor ? memory_hash(key, actor) : 0;
-	recall.recipients = recipients_hash(key, arena, &transaction->recipients);
-	recall.recipient_count = transaction->recipients.count;
 	*why_r = "no memory to recall";
-	if (!recall.recipients)
+	if (!records)
 		return BASE_BROKEN;
-	result = memory->learns_at_once ? recall_table(memory, parent, &recall, why_r)
-					: recall_rows(memory, arena, parent, &recall, why_r);
-	if (result != BASE_OK)
-		return result;
-	if (recall.site)
-		site_scores(memory, recall.site, &recall);
-	result = memory_domains_find(arena, key, actor, transaction, &recall, why_r);
+	result = memory->learns_at_once
+		     ? records_table(memory, recall.actor, parent, records, why_r)
+		     : records_read(memory, arena, recall.actor, parent, records, why_r);
 	if (result == BASE_OK)
-		result = memory_alike_find(arena, key, transaction, &recall, why_r);
+		result =
+		    recall_make(memory, key, arena, actor, transaction, records, &recall, why_r);
 	if (result == BASE_OK)
 		*recall_r = recall;
 	return result;

@@ -2,7 +2,7 @@
  * NAME
  *	memory/rhythm - sends at a steady interval, such as a newsletter on Fridays
  */
-#include "milter/memory/value.h"
+#include "milter/memory/record.h"
 
 /* seconds in which several sends are one occasion */
 #define RHYTHM_BURST (6 * INT64_C(3600))

@@ -1,192 +1,51 @@
 /*
  * NAME
- *	memory - what is usual for a sender and a thread, as plain values
+ *	memory/value - what is usual for a sender, as answers to a judge's questions
+ *
+ * WHAT IT IS
+ *	A recall knows every recipient of one send by its keyed hash, and what the sender and the
+ *	site are used to. memory_compare() holds the send against the audiences that the sender
+ *	wrote to and received mail with, and against the mail that it answers. How all of it is
+ *	kept is memory's own affair (record.h).
  *
  * OWNERSHIP
- *	Decoded records live in the arena of the recall, or in the memory until the next
- *	lesson when it was opened with learn_at_once.
+ *	A recall and what it points to live in the arena it was made with, or in the memory until
+ *	the next lesson when that was opened with learn_at_once. A comparison is a plain value.
  *
  * WEIGHTS
- *	Every weight counts events, each one halved for every MEMORY_HALF_LIFE that passed.
- *	They are kept as of the record's `epoch`; memory_fade() brings them to a given time.
- *
- * BOUNDS
- *	Every record is bounded, however much was learned: MEMORY_MAX_RECORD bytes encoded.
- *
- * PRIVACY
- *	No address and no message id, only keyed 64-bit hashes of them. Of outside domains
- *	written to there are hashes too; who forgets an address does not forget its domain. Of a
- *	contact's display name there is a keyed hash of 32 bits, which goes with the contact.
+ *	Every weight counts events as of the send's time, each one halved for every 90 days that
+ *	passed.
  */
 #ifndef OOPS_MEMORY_VALUE_H
 #define OOPS_MEMORY_VALUE_H
 
-#include <math.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
-#define MEMORY_HALF_LIFE (90.0 * 86400) /* seconds */
-#define MEMORY_MAX_RECORD 40960         /* bytes of an encoded record */
-
-#define MEMORY_MAX_CONTACTS 512 /* people a profile knows */
-#define MEMORY_MAX_SENT 64      /* audiences written to; one bit each in a contact */
-#define MEMORY_MAX_HEARD 32     /* audiences received from */
-#define MEMORY_MAX_LISTS 1024   /* marks of large ones */
-#define MEMORY_MAX_DOMAINS 64   /* outside domains written to */
-#define MEMORY_MAX_VOICES 4     /* who wrote to an audience received from */
-#define MEMORY_SKETCH 16        /* members kept of an audience received from */
-#define MEMORY_SAMPLE 128       /* recipients that stand for an audience: the lowest hashes */
-#define MEMORY_MAX_MEMBERS 64   /* members kept of a thread: the lowest hashes */
-#define MEMORY_MAX_HIDDEN 32    /* who got a thread's message as Bcc */
-#define MEMORY_MAX_ANSWERERS 8  /* who wrote earlier in a thread */
-#define MEMORY_MAX_ALIKE 12     /* recipients up to which look-alikes are searched */
-#define MEMORY_NO_SLOT 255
+#define MEMORY_SAMPLE 128   /* recipients that stand for an audience: the lowest hashes */
+#define MEMORY_MAX_VOICES 4 /* counted of those who wrote to an audience received from */
+#define MEMORY_MAX_ALIKE 12 /* recipients up to which look-alikes are searched */
 /* others in a parent from which answering all is a choice */
 #define MEMORY_LARGE_PARENT 5
 /* share of the parent's audience that makes a reply one to all */
 #define MEMORY_WHOLE 0.6
-#define MEMORY_HEARD_MIN 5 /* people from which an audience received from is kept */
-#define MEMORY_LIST_MIN 12 /* people from which it leaves a mark */
 
 /* How many people a send went to, in classes; see memory_size_class(). */
 #define MEMORY_SIZE_CLASSES 12
-/* How many others the parent had, in classes: 5-9, 10-24, 25 or more. */
-#define MEMORY_PARENT_CLASSES 3
 
-/* One person that the profile's owner wrote to or heard from. */
-struct memory_contact {
-	uint64_t hash;
-	uint64_t audiences; /* bit i: belongs to sent[i] */
-	float sent;         /* weight of mails to this person */
-	float alone;        /* of those with no other recipient */
-	float received;     /* weight of mails from this person */
-	uint32_t last_sent; /* seconds since 1970, 0 never */
-	uint32_t last_received;
-	uint32_t name;      /* keyed hash of the display name last seen, 0 for none */
-	uint8_t heard;      /* heard[] of the last mail received, MEMORY_NO_SLOT if small */
-	uint8_t heard_size; /* recipients of the last mail received, at most 255 */
-};
+/* 1; 2; 3-4; 5-7; 8-10; 11-14; 15-24; 25-49; 50-99; 100-249; 250-999; more. */
+static inline unsigned
+memory_size_class(size_t people)
+{
+	static const size_t last[MEMORY_SIZE_CLASSES - 1] = { 1, 2, 4, 7, 10, 14, 24, 49, 99, 249,
+		999 };
+	unsigned size_class = 0;
 
-/* When the sends of one kind come. Several within hours are one occasion. */
-struct memory_rhythm {
-	uint32_t count;  /* occasions */
-	uint32_t last;   /* seconds since 1970 */
-	float gap;       /* seconds between two, smoothed */
-	float deviation; /* of the gap, smoothed */
-};
-
-/* Likeness of two audiences from which they are taken for one that has changed a little. */
-#define MEMORY_ALMOST 0.9
-
-/* An audience of two or more that the owner wrote to; a list may be the only recipient. */
-struct memory_sent {
-	uint64_t sum;  /* of the recipients' hashes, owner left out */
-	uint32_t size; /* recipients, 0: free slot */
-	uint32_t first;
-	uint32_t last; /* seconds since 1970 */
-	uint32_t count;
-	float weight;
-	struct memory_rhythm rhythm; /* of this audience and those before it, almost the same */
-	bool is_confirmed;           /* the owner was asked about it, and sent */
-};
-
-/* An audience that the owner received mail with. */
-struct memory_heard {
-	uint64_t sum; /* of all members' hashes: originator, recipients, the owner too */
-	uint64_t voices[MEMORY_MAX_VOICES];
-	uint64_t last_voice;
-	uint32_t size; /* people besides the owner, 0: free slot */
-	uint32_t last;
-	uint32_t count;
-	uint32_t sketch[MEMORY_SKETCH]; /* high halves of the lowest hashes, owner left out */
-	uint8_t sketch_count;
-	uint8_t voice_count;
-	uint16_t turns;   /* mails by somebody else than the mail before */
-	uint8_t answered; /* the owner's answers to all of it, at most 255 */
-	uint8_t declined; /* the owner's answers to its author alone, at most 255 */
-};
-
-/*
- * A mark of a large audience that the owner received mail with, by one of its authors. It stays
- * when the audience's record is gone; when there are MEMORY_MAX_LISTS of them, the oldest goes.
- */
-struct memory_list {
-	uint32_t with;    /* high half of the sum of all members' hashes */
-	uint32_t without; /* the same, the author left out */
-};
-
-struct memory_profile {
-	int64_t epoch;  /* of the weights */
-	uint32_t first; /* first send, 0 never */
-	uint32_t last;  /* last send */
-	uint32_t sends; /* ever learned */
-	uint32_t received;
-	uint32_t largest; /* largest audience ever */
-	float sizes[MEMORY_SIZE_CLASSES];
-	float total;                        /* of sizes */
-	float could[MEMORY_PARENT_CLASSES]; /* replies that could have gone to all */
-	float did[MEMORY_PARENT_CLASSES];   /* those that did */
-
-	struct memory_contact *contacts; /* sorted by hash */
-	size_t contact_count;
-	size_t contact_room; /* allocated; for memory only */
-	struct memory_sent *sent;
-	size_t sent_count;
-	size_t sent_room;
-	struct memory_heard *heard;
-	size_t heard_count;
-	size_t heard_room;
-	struct memory_list *lists;
-	size_t list_count;
-	size_t list_room;
-	size_t list_next;  /* when full: which one goes next */
-	uint64_t *domains; /* outside domains written to, the latest last */
-	size_t domain_count;
-	size_t domain_room;
-	uint32_t domain_sends;                             /* sends whose domains were learned */
-	struct memory_rhythm rhythms[MEMORY_SIZE_CLASSES]; /* of sends to about as many */
-};
-
-/* One message that others may answer. */
-struct memory_thread {
-	uint64_t originator;
-	uint64_t sum;                         /* of all members' hashes, originator too */
-	uint32_t size;                        /* members */
-	uint32_t time;                        /* when it passed, seconds since 1970 */
-	uint64_t members[MEMORY_MAX_MEMBERS]; /* sorted */
-	uint64_t hidden[MEMORY_MAX_HIDDEN];   /* recipients named in no header field, sorted */
-	uint64_t copied[MEMORY_MAX_HIDDEN];   /* members in Cc and not in To, sorted */
-	uint64_t answerers[MEMORY_MAX_ANSWERERS];
-	uint8_t member_count;
-	uint8_t hidden_count;
-	uint8_t copied_count;
-	uint8_t answerer_count;
-	uint8_t answered_all; /* answers to all in this thread so far, at most 255 */
-	bool has_header;      /* To or Cc was there, so who is hidden is known */
-	bool knows_copied;    /* false: a record of before that was kept */
-	bool is_one_domain;   /* all members are of the originator's organisation */
-};
-
-#define MEMORY_SCORE_BINS 480 /* of 0.05, by the logarithm of the odds, from -8 */
-
-/* The site as a whole: what a new sender is compared with, and its own recent scores. */
-struct memory_site {
-	int64_t epoch;
-	uint32_t sends;
-	float sizes[MEMORY_SIZE_CLASSES];
-	float total;
-	float could[MEMORY_PARENT_CLASSES];
-	float did[MEMORY_PARENT_CLASSES];
-	float scores[MEMORY_SCORE_BINS]; /* recent sends, by the logarithm of the odds */
-	float score_total;
-	float score_gain;      /* what the next score adds; grows, so that older ones fade */
-	uint32_t day;          /* since 1970, UTC, of the latest send */
-	uint32_t day_sends[2]; /* judged on that day, and on the one before */
-};
-
-/* Sends of the 24 hours before `now`, the day before counted in proportion. */
-double memory_site_day(const struct memory_site *site, int64_t now);
+	while (size_class < MEMORY_SIZE_CLASSES - 1 && people > last[size_class])
+		size_class++;
+	return size_class;
+}
 
 /* How the site's own high percentile of scores is found. */
 struct memory_calibration {
@@ -211,133 +70,64 @@ enum memory_domain {
 	MEMORY_DOMAIN_NEW,   /* an outside one that the sender is not known to have written to */
 };
 
-/* What was found for one send; NULL: never seen. */
-struct memory_recall {
-	const struct memory_profile *profile;
-	const struct memory_thread *thread; /* of the parent message */
-	const struct memory_site *site;
-	uint64_t actor;             /* keyed hash of the actor, 0 for none */
-	const uint64_t *recipients; /* keyed hash of each recipient, in the transaction's order */
-	size_t recipient_count;
-	/*
-	 * Of each recipient never written to: the hash of a contact written to whose address is
-	 * almost the same, 0 for none. NULL: not searched (no header, or many recipients).
-	 */
-	const uint64_t *alike;
-	/* The same of a contact written to who has the recipient's display name. */
-	const uint64_t *alike_name;
-	/* Of each recipient an enum memory_domain; NULL: not known. */
-	const uint8_t *domains;
-	double site_score;     /* the site's own high percentile of scores; 0: not enough seen */
-	double site_tag_score; /* a lower one, for tags; 0: not enough seen */
+/* One distinct recipient of a send, and who that is to its sender. */
+struct memory_recipient {
+	uint64_t hash;
+	size_t index; /* in the transaction's recipients */
+
+	/* Those beyond the recall's sample are not looked up: all of this is 0. */
+	bool is_contact;    /* something is known of them */
+	bool is_written_to; /* ever */
+	bool is_heard_from; /* ever */
+	double sent;        /* weight of mails to them */
+	double alone;       /* of those with no other recipient */
+	double received;    /* weight of mails from them */
+	unsigned shared; /* audiences written to that it is in together with others of the sample */
+	bool in_parent;  /* a member of the mail that is answered, as far as they were kept */
+	enum memory_domain domain; /* where the recall knows domains */
+	/* of one never written to: a contact written to with almost the same address, 0 for none */
+	uint64_t lookalike;
+	uint64_t lookalike_name; /* the same of one with the same display name */
 };
 
-/* What a weight of `epoch` is multiplied with to be one of `now`. */
-static inline double
-memory_fade(int64_t epoch, int64_t now)
-{
-	return exp2((double)(epoch - now) / MEMORY_HALF_LIFE);
-}
+/* What one sender, or everybody here together, is used to. */
+struct memory_habits {
+	bool is_known;          /* false: never seen, and all else is 0 */
+	unsigned sends;         /* ever learned */
+	unsigned largest;       /* audience ever, in people; of one sender alone */
+	unsigned outside_sends; /* sends whose domains were learned; of one sender alone */
+	/* weights of sends by size class, and of all, to be multiplied with `fade` */
+	float sizes[MEMORY_SIZE_CLASSES];
+	float total;
+	double fade;
+	/* weights of replies that could have gone to all of a large mail, and of those that did */
+	double could, did;
+};
 
-/* A send passed. */
-void memory_rhythm_learn(struct memory_rhythm *rhythm, int64_t now);
-/* Do the sends come at a steady interval? */
-bool memory_rhythm_is_steady(const struct memory_rhythm *rhythm);
-/* Is the next one of them due about now? */
-bool memory_rhythm_is_due(const struct memory_rhythm *rhythm, int64_t now);
+struct memory_records;
 
-/*
- * Likeness (Jaccard) of `count` recipients with an audience written to, when `covered` of a
- * sample of them are in it.
- */
-static inline double
-memory_sent_likeness(const struct memory_sent *sent, size_t covered, size_t sample, size_t count)
-{
-	double cover = (double)covered / (double)sample, all = (double)count;
-	double common = cover * all;
+/* What was found for one send. */
+struct memory_recall {
+	uint64_t actor; /* keyed hash of the sender, 0 for none */
+	struct memory_habits sender, site;
+	struct memory_recipient *recipients; /* distinct, the sender left out, by hash */
+	size_t count;
+	size_t sample;          /* the first ones, which stand for all */
+	bool knows_domains;     /* of the sample */
+	bool knows_lookalikes;  /* false: no header, or too many recipients to search */
+	bool has_parent;        /* the message that is answered is known */
+	uint64_t parent_author; /* keyed hash of who wrote it, 0: unknown */
+	double site_score;      /* the site's own high percentile of scores; 0: not enough seen */
+	double site_tag_score;  /* a lower one, for tags; 0: not enough seen */
+	double site_day;        /* sends of the site within the last 24 hours, about */
+	const struct memory_records *records; /* memory's own */
+};
 
-	return common > sent->size ? sent->size / all : common / (all + sent->size - common);
-}
-
-/* 1; 2; 3-4; 5-7; 8-10; 11-14; 15-24; 25-49; 50-99; 100-249; 250-999; more. */
-static inline unsigned
-memory_size_class(size_t people)
-{
-	static const size_t last[MEMORY_SIZE_CLASSES - 1] = { 1, 2, 4, 7, 10, 14, 24, 49, 99, 249,
-		999 };
-	unsigned size_class = 0;
-
-	while (size_class < MEMORY_SIZE_CLASSES - 1 && people > last[size_class])
-		size_class++;
-	return size_class;
-}
-
-static inline unsigned
-memory_parent_class(size_t others)
-{
-	return others < 10 ? 0 : others < 25 ? 1 : 2;
-}
-
-/* Where `hash` is, or would be, among sorted hashes. */
-static inline size_t
-memory_hash_place(const uint64_t *sorted, size_t count, uint64_t hash)
-{
-	size_t low = 0, high = count;
-
-	while (low < high) {
-		size_t middle = (low + high) / 2;
-
-		if (sorted[middle] < hash)
-			low = middle + 1;
-		else
-			high = middle;
-	}
-	return low;
-}
-
-static inline bool
-memory_hash_has(const uint64_t *sorted, size_t count, uint64_t hash)
-{
-	size_t place = memory_hash_place(sorted, count, hash);
-
-	return place < count && sorted[place] == hash;
-}
-
-/* Is a member whose high half is `half` among sorted hashes? */
-static inline bool
-memory_sketch_has(const uint64_t *sorted, size_t count, uint32_t half)
-{
-	size_t place = memory_hash_place(sorted, count, (uint64_t)half << 32);
-
-	return place < count && (uint32_t)(sorted[place] >> 32) == half;
-}
-
-/* Where a contact is, or would be, in a profile. */
-static inline size_t
-memory_contact_place(const struct memory_profile *profile, uint64_t hash)
-{
-	size_t low = 0, high = profile->contact_count;
-
-	while (low < high) {
-		size_t middle = (low + high) / 2;
-
-		if (profile->contacts[middle].hash < hash)
-			low = middle + 1;
-		else
-			high = middle;
-	}
-	return low;
-}
-
-static inline const struct memory_contact *
-memory_contact_find(const struct memory_profile *profile, uint64_t hash)
-{
-	size_t place = profile ? memory_contact_place(profile, hash) : 0;
-
-	if (!profile || place == profile->contact_count || profile->contacts[place].hash != hash)
-		return NULL;
-	return &profile->contacts[place];
-}
+/* The recipient of this hash, or NULL. */
+const struct memory_recipient *memory_recipient_find(
+    const struct memory_recall *recall, uint64_t hash);
+/* Weight of the mails that the recall's sender, maybe of another address, wrote to this hash. */
+double memory_weight_sent(const struct memory_recall *recall, uint64_t hash, int64_t now);
 
 /* --- which message a send answers --------------------------------------------------- */
 
@@ -381,12 +171,59 @@ memory_answer_is_to_all(const struct memory_answer *answer)
 	       answer->taken >= MEMORY_WHOLE;
 }
 
-/*
- * `recipients` sorted, distinct, the sender left out; `people` stand behind them. Profile and
- * thread may be NULL.
- */
-struct memory_answer memory_answer_find(const struct memory_profile *profile,
-    const struct memory_thread *thread, uint64_t sender, const uint64_t *recipients, size_t count,
-    size_t people, int64_t now);
+/* --- the send, compared ------------------------------------------------------------- */
+
+/* Exactly this audience, as the sender wrote to it before. */
+struct memory_written {
+	bool is_known;
+	bool is_confirmed;   /* the sender was asked about it, and sent */
+	bool is_steady;      /* at a steady interval */
+	unsigned count;      /* times */
+	int64_t first, last; /* seconds since 1970 */
+	double weight;
+	double gap, deviation; /* of the interval, smoothed, seconds */
+};
+
+/* The audience received from that is most like this one. */
+struct memory_received {
+	bool is_known;     /* false also of one that left only a mark */
+	unsigned count;    /* mails to it */
+	unsigned voices;   /* people who wrote them, MEMORY_MAX_VOICES at most */
+	unsigned turns;    /* mails by somebody else than the mail before */
+	unsigned answered; /* the sender's answers to all of it */
+	unsigned declined; /* the sender's answers to its author alone */
+};
+
+/* How the sender got the mail that is answered. */
+enum memory_reach {
+	MEMORY_REACH_UNKNOWN,
+	MEMORY_REACH_TO,
+	MEMORY_REACH_CC,
+	MEMORY_REACH_LIST, /* named nowhere in it */
+};
+
+struct memory_comparison {
+	struct memory_written same;
+	struct memory_received heard;
+	struct memory_answer answer;
+	double best_cover;    /* largest share covered by one audience written to */
+	double best_overlap;  /* largest likeness (Jaccard) with one */
+	double heard_overlap; /* 1: the same as one received from, with or without its author */
+	bool is_due;          /* a mailing at a steady interval to almost this audience is due */
+	bool is_size_due;     /* the same of a mailing to about as many people, whoever they are */
+	/* the recipients, with or without the sender, are the parent's audience to a man */
+	bool is_parent_audience;
+	bool
+	    is_parent_inside; /* all of the parent's members are of one organisation, the sender too */
+	bool knows_hidden;    /* it is known who got the parent as Bcc ... */
+	bool is_hidden;       /* ... and the sender did */
+	enum memory_reach reach;
+	/* the author of what is answered, as a contact; all 0: none */
+	struct memory_recipient author;
+};
+
+/* `people` stand behind the recipients; `now`: the send's time. Pure. */
+void memory_compare(const struct memory_recall *recall, size_t people, int64_t now,
+    struct memory_comparison *comparison_r);
 
 #endif

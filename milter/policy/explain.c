@@ -24,12 +24,11 @@ score_gate_write(const struct policy_facts *facts, const struct policy_decision 
 		base_buffer_printf(gate_r, "rule:%s", settings_action_str(rule->action));
 		break;
 	case POLICY_GATE_LEARNING_SITE:
-		base_buffer_printf(gate_r, "learning_site:%u/%lu",
-		    recall->site ? recall->site->sends : 0, rule->learning.site_sends);
+		base_buffer_printf(
+		    gate_r, "learning_site:%u/%lu", recall->site.sends, rule->learning.site_sends);
 		break;
 	case POLICY_GATE_LEARNING:
-		base_buffer_printf(gate_r, "learning:%u/%lu",
-		    recall->profile ? recall->profile->sends : 0,
+		base_buffer_printf(gate_r, "learning:%u/%lu", recall->sender.sends,
 		    policy_sends_needed(recall, rule));
 		break;
 	default:
@@ -130,11 +129,10 @@ exemption_write(const struct memory_recall *recall, const struct settings_policy
 		base_buffer_puts(text, ", but the rule holds nothing");
 	else if (gate == POLICY_GATE_LEARNING_SITE)
 		base_buffer_printf(text, ", but only %u of %lu sends of the site are known",
-		    recall->site ? recall->site->sends : 0, rule->learning.site_sends);
+		    recall->site.sends, rule->learning.site_sends);
 	else if (gate == POLICY_GATE_LEARNING)
 		base_buffer_printf(text, ", but only %u of %lu sends of this sender are known",
-		    recall->profile ? recall->profile->sends : 0,
-		    policy_sends_needed(recall, rule));
+		    recall->sender.sends, policy_sends_needed(recall, rule));
 	else if (gate == POLICY_GATE_REGULAR)
 		base_buffer_puts(text, ", but it is a regular mailing, and due");
 	else if (gate == POLICY_GATE_CONFIRMED)

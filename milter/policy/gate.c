@@ -27,7 +27,7 @@ is_learning(const struct memory_recall *recall, const struct settings_policy *ru
 {
 	unsigned long needed = policy_sends_needed(recall, rule);
 
-	return needed > 0 && (!recall->profile || recall->profile->sends < needed);
+	return needed > 0 && recall->sender.sends < needed;
 }
 
 /* Is too little known of the whole site? */
@@ -36,7 +36,7 @@ is_learning_site(const struct memory_recall *recall, const struct settings_polic
 {
 	unsigned long needed = rule->learning.site_sends;
 
-	return needed > 0 && (!recall->site || recall->site->sends < needed);
+	return needed > 0 && recall->site.sends < needed;
 }
 
 /* What a score is not above: the rule's threshold, or the site's own percentile. */

@@ -11,6 +11,14 @@ struct search {
 	const char *found; /* "" so far */
 };
 
+/* Did whoever has this address write what is answered? */
+static bool
+is_author(const struct session_connection *connection, const char *address)
+{
+	return memory_recall_hash(connection->site->key, address) ==
+	       connection->mail.evaluation.recall.parent_author;
+}
+
 /* A mail_mailbox_fn: is it this one? False once it is found. */
 static bool
 is_another(void *context, const char *name, const char *normal)
@@ -21,8 +29,7 @@ is_another(void *context, const char *name, const char *normal)
 	    connection->arena, normal, connection->site->settings->identity.recipient_delimiter);
 
 	(void)name;
-	if (address == NULL || memory_recall_hash(connection->site->key, address) !=
-				   connection->mail.evaluation.recall.thread->originator)
+	if (address == NULL || !is_author(connection, address))
 		return true;
 	search->found = address;
 	return false;
@@ -30,13 +37,13 @@ is_another(void *context, const char *name, const char *normal)
 
 /* One whom the mail goes to. */
 static const char *
-among_recipients(const struct session_mail *mail)
+among_recipients(const struct session_connection *connection)
 {
-	const struct memory_recall *recall = &mail->evaluation.recall;
+	const struct mail_addresses *recipients = &connection->mail.judged->recipients;
 
-	for (size_t i = 0; i < recall->recipient_count && i < mail->judged->recipients.count; i++)
-		if (recall->recipients[i] == recall->thread->originator)
-			return mail->judged->recipients.items[i];
+	for (size_t i = 0; i < recipients->count; i++)
+		if (is_author(connection, recipients->items[i]))
+			return recipients->items[i];
 	return "";
 }
 
@@ -60,12 +67,10 @@ among_named(const struct session_connection *connection)
 const char *
 session_author_find(const struct session_connection *connection)
 {
-	const struct session_mail *mail = &connection->mail;
-	const struct memory_thread *thread = mail->evaluation.recall.thread;
 	const char *author;
 
-	if (thread == NULL || thread->originator == 0)
+	if (connection->mail.evaluation.recall.parent_author == 0)
 		return "";
-	author = among_recipients(mail);
+	author = among_recipients(connection);
 	return author[0] != '\0' ? author : among_named(connection);
 }

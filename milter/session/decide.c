@@ -98,7 +98,6 @@ void
 session_budget_ask(struct session_connection *connection)
 {
 	struct session_mail *mail = &connection->mail;
-	const struct memory_site *site = mail->evaluation.recall.site;
 	struct hold_counts counts = { 0 };
 	const char *why;
 
@@ -107,7 +106,7 @@ session_budget_ask(struct session_connection *connection)
 	(void)hold_count(connection->services->hold, mail->identity.person, &counts, &why);
 	mail->counts = (struct policy_counts){ .of_sender = counts.of_sender,
 		.of_site = counts.of_site,
-		.site_sends = site == NULL ? 0 : memory_site_day(site, base_now()) };
+		.site_sends = mail->evaluation.recall.site_day };
 	mail->has_counts = true;
 	session_decide(connection);
 }

@@ -153,8 +153,7 @@ is_answer(const struct mail_transaction *transaction)
 static bool
 is_originator(const struct memory_recall *recall)
 {
-	return recall->thread != NULL && recall->actor != 0 &&
-	       recall->thread->originator == recall->actor;
+	return recall->actor != 0 && recall->parent_author == recall->actor;
 }
 
 /* Who is told when a brake begins; "" for nobody. */
@@ -212,7 +211,7 @@ is_id_lent(const struct session_connection *connection)
 	return own.in_reply_to[0] != '\0' &&
 	       memory_recall(connection->services->memory, connection->site->key, connection->arena,
 		   mail->identity.actor, &own, &recall, &why) == BASE_OK &&
-	       recall.thread != NULL && recall.thread->originator != recall.actor;
+	       recall.has_parent && recall.parent_author != recall.actor;
 }
 
 /* By what name later answers find it: its message id, if that is its own. */

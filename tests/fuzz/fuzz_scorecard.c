@@ -8,14 +8,17 @@
  * FUZZ-SOURCES: milter/base milter/mail milter/settings milter/judge
  */
 #include <math.h>
+#include <stdlib.h>
 
 #include "milter/base/arena.h"
 #include "milter/base/buffer.h"
 #include "milter/base/result.h"
 #include "milter/identity/value.c"
 #include "milter/judge/internal.h"
-/* What the judge asks of the memory; the rest of that room needs a store. */
+/* What the judge asks of the history; the rest of that module needs a store. */
 #include "milter/memory/answer.c"
+#include "milter/memory/compare.c"
+#include "milter/memory/recipients.c"
 #include "milter/memory/rhythm.c"
 #include "tests/fuzz/fuzz.h"
 
@@ -60,24 +63,30 @@ check_axes(const struct judge_scorecard *card)
 
 /* --- judging ----------------------------------------------------------------------- */
 
-/* People with hashes 10, 20, ... */
+/* Person N, "pN@example.com", has the hash 10 * (N + 1). */
+uint64_t
+memory_hash(const struct base_key *key, const char *text)
+{
+	(void)key;
+	return 10 * (strtoull(text + 1, NULL, 10) + 1);
+}
+
 static void
-recipients_make(char names[PEOPLE][20], const char *items[PEOPLE], uint64_t hashes[PEOPLE])
+people_make(char names[PEOPLE][20], const char *items[PEOPLE])
 {
 	for (unsigned i = 0; i < PEOPLE; i++) {
 		snprintf(names[i], 20, "p%u@example.com", i);
 		items[i] = names[i];
-		hashes[i] = (i + 1) * 10;
 	}
 }
 
 /* A send to `count` people is judged: the score is one. */
 static void
-check_send(const struct judge_scorecard *card, size_t count, struct memory_recall recall)
+check_send(const struct judge_scorecard *card, size_t count, struct memory_records records)
 {
 	char names[PEOPLE][20];
 	const char *items[PEOPLE];
-	uint64_t hashes[PEOPLE];
+	struct memory_recall recall = { .actor = 5, .records = &records, .sender = { .fade = 1 } };
 	struct base_arena *arena = base_arena_new(8 << 20);
 	struct mail_transaction mail = { .time = NOW,
 		.queue_id = "",
@@ -88,7 +97,7 @@ check_send(const struct judge_scorecard *card, size_t count, struct memory_recal
 		.sender = "",
 		.subject = "",
 		.message_id = "",
-		.in_reply_to = recall.thread ? "parent@x" : "",
+		.in_reply_to = records.thread ? "parent@x" : "",
 		.body_start = "" };
 	struct identity identity = {
 		.proof = IDENTITY_LOGIN, .actor = mail.from, .person = "", .is_local = true
@@ -102,10 +111,14 @@ check_send(const struct judge_scorecard *card, size_t count, struct memory_recal
 	const char *why = "";
 
 	must(arena != NULL, "there is memory");
-	recipients_make(names, items, hashes);
-	recall.actor = 5;
-	recall.recipients = hashes;
-	recall.recipient_count = count;
+	people_make(names, items);
+	if (records.profile != NULL) {
+		recall.sender.is_known = true;
+		recall.sender.sends = records.profile->sends;
+		recall.sender.largest = records.profile->largest;
+	}
+	must(memory_recipients_find(arena, NULL, &mail, &recall, &records, &why) == BASE_OK,
+	    "its recipients are found");
 	must(judge_score(&facts, card, arena, &verdict, &why) == BASE_OK, "it is judged");
 	must(verdict.score >= 0 && verdict.score <= 1, "the score is one");
 	for (size_t i = 0; i < verdict.reason_count; i++)
@@ -148,15 +161,11 @@ check_sends(const struct judge_scorecard *card)
 		.answerers = { 20 },
 		.answerer_count = 1,
 		.has_header = true };
-	static const struct memory_site site = {
-		.epoch = NOW - 9000, .sends = 5000, .sizes = { 4000, 1000 }, .total = 5000
-	};
 
-	check_send(card, 1, (struct memory_recall){ 0 });
-	check_send(card, PEOPLE, (struct memory_recall){ 0 });
-	check_send(card, PEOPLE,
-	    (struct memory_recall){ .profile = &profile, .thread = &thread, .site = &site });
-	check_send(card, 2, (struct memory_recall){ .profile = &profile, .site = &site });
+	check_send(card, 1, (struct memory_records){ 0 });
+	check_send(card, PEOPLE, (struct memory_records){ 0 });
+	check_send(card, PEOPLE, (struct memory_records){ .profile = &profile, .thread = &thread });
+	check_send(card, 2, (struct memory_records){ .profile = &profile });
 }
 
 /* --- printing ---------------------------------------------------------------------- */

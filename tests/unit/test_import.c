@@ -17,6 +17,7 @@
 #include "milter/mail/mail.h"
 #include "milter/replay/import.h"
 #include "milter/store/store.h"
+#include "milter/memory/record.h"
 #include "tests/unit/folder.h"
 
 #define UNTIL 1795482000 /* 24 November 2026 01:00 UTC */
@@ -1081,9 +1082,9 @@ START_TEST(lists_count_as_their_people)
 	ck_assert_int_eq(
 	    memory_recall(site.memory, site.key, arena, "p1@example.com", mail, &recall, &why),
 	    BASE_OK);
-	ck_assert_uint_eq(recall.profile->largest, 40);
-	ck_assert_uint_eq(recall.profile->sent_count, 1);
-	ck_assert_uint_eq(recall.profile->sent[0].count, 8);
+	ck_assert_uint_eq(recall.records->profile->largest, 40);
+	ck_assert_uint_eq(recall.records->profile->sent_count, 1);
+	ck_assert_uint_eq(recall.records->profile->sent[0].count, 8);
 	site_close(&site);
 	folder_remove(directory);
 	base_arena_free(&arena);

@@ -5,6 +5,7 @@
 #include "milter/base/buffer.h"
 #include "milter/base/result.h"
 #include "milter/judge/internal.h"
+#include "milter/memory/record.h"
 #include "tests/unit/history.h"
 
 #define ME "p0@example.com"
@@ -641,7 +642,7 @@ START_TEST(lists_count_their_people)
 	facts = history_facts(&history, history_mail(&history, ME, "all@example.com", "", ""));
 	ck_assert_double_lt(signal_measure(&history, "size_for_sender", &facts).value, 2.5);
 	ck_assert_double_eq(signal_measure(&history, "size_vs_max", &facts).value, 1);
-	ck_assert_uint_eq(facts.recall->profile->largest, 40);
+	ck_assert_uint_eq(facts.recall->sender.largest, 40);
 
 	verdict = history_judge(&history, ME, "all@example.com", "", "");
 	ck_assert_msg(verdict.action == SETTINGS_PASS, "score %f", verdict.judged.score);
@@ -657,11 +658,10 @@ START_TEST(lists_count_their_people)
 			"This goes to at least 3 people.",
 			"This goes to an unknown number of people." };
 		struct judge_view view;
-		const char *why = "";
 
 		audience.kind = (enum audience_kind)kind;
 		base_buffer_init(&text, 200);
-		ck_assert_int_eq(judge_view_make(&facts, history.arena, &view, &why), BASE_OK);
+		view = judge_view_make(&facts);
 		judge_say_audience_size(&view, 3, &text);
 		ck_assert_str_eq(base_buffer_text(&text), said[kind]);
 		base_buffer_free(&text);
@@ -943,7 +943,6 @@ START_TEST(look_alike_name)
 		struct judge_measure measure;
 		struct mail_transaction *mail;
 		struct base_buffer text;
-		const char *why = "";
 
 		history_begin(&history);
 		mail = history_mail(&history, ME, "ann@else.org", "", "");
@@ -963,7 +962,7 @@ START_TEST(look_alike_name)
 		ck_assert_double_eq(measure.value, rows[i].value);
 		ck_assert_double_eq(measure.points, rows[i].value * 25);
 		ck_assert_str_eq(measure.person, rows[i].value > 0 ? rows[i].address : "");
-		ck_assert_int_eq(judge_view_make(&facts, history.arena, &view, &why), BASE_OK);
+		view = judge_view_make(&facts);
 		base_buffer_init(&text, 600);
 		judge_say_look_alike_name(&view, measure.value, &text);
 		ck_assert_str_eq(base_buffer_text(&text), rows[i].text);
@@ -1027,7 +1026,7 @@ START_TEST(wrong_account)
 	personal = history_facts(
 	    &history, history_mail(&history, ME, accounts[_i].recipients, "now@x", ""));
 	if (!isnan(accounts[_i].value))
-		facts.personal = personal.recall->profile;
+		facts.login_recall = personal.recall;
 	measure = signal_measure(&history, "wrong_account", &facts);
 	ck_assert_int_eq(measure.is_known, !isnan(accounts[_i].value));
 	if (measure.is_known)
@@ -1690,14 +1689,13 @@ START_TEST(signal_sentences)
 	struct history history;
 	struct judge_facts facts;
 	struct judge_view view;
-	const char *why = "";
 	bool is_tested = strcmp(judge_signals[_i].name, "wrong_account") == 0 ||
 			 strcmp(judge_signals[_i].name, "look_alike_name") == 0;
 
 	history_begin(&history);
 	signal_history(&history);
 	facts = history_facts(&history, history_mail(&history, ME, GROUP, "now@x", "g1@x"));
-	ck_assert_int_eq(judge_view_make(&facts, history.arena, &view, &why), BASE_OK);
+	view = judge_view_make(&facts);
 	for (int value = 0; value < 15; value++) {
 		struct base_buffer text;
 

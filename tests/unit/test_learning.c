@@ -152,7 +152,7 @@ profile_of(struct history *history, const char *who)
 {
 	const struct memory_profile *profile =
 	    history_facts(history, history_mail(history, who, "x@example.com", "", ""))
-		.recall->profile;
+		.recall->records->profile;
 
 	ck_assert_ptr_nonnull(profile);
 	return profile;

@@ -443,14 +443,24 @@ mail_named(struct history *history, const char *sender, const char *name, const 
 	return mail;
 }
 
+/* The recipient that the transaction has at a place. */
+static const struct memory_recipient *
+recipient_at(const struct judge_facts *facts, size_t index)
+{
+	for (size_t i = 0; i < facts->recall->count; i++)
+		if (facts->recall->recipients[i].index == index)
+			return &facts->recall->recipients[i];
+	ck_abort_msg("there is no recipient %zu", index);
+}
+
 /* The contact that p0 knows by the name in this mail. */
 static uint64_t
 name_found(struct history *history, const char *name, const char *address)
 {
 	struct judge_facts facts = history_facts(history, mail_named(history, ME, name, address));
 
-	ck_assert_ptr_nonnull(facts.recall->alike_name);
-	return facts.recall->alike_name[0];
+	ck_assert(facts.recall->knows_lookalikes);
+	return recipient_at(&facts, 0)->lookalike_name;
 }
 
 /* Own mails tell names in To and Cc, received ones in From. */
@@ -489,10 +499,11 @@ START_TEST(names_are_learned)
 	mail = mail_named(&history, ME, "Ann Smith", "ann@other.org");
 	mail->recipients = history_addresses(history.arena, "ann@other.org,ann@else.org");
 	facts = history_facts(&history, mail);
-	ck_assert_uint_eq(facts.recall->alike_name[0], 0);
+	ck_assert_uint_eq(recipient_at(&facts, 0)->lookalike_name, 0);
 
 	ck_assert_int_eq(
-	    memory_profile_encode(history.arena, facts.recall->profile, &data, &length), BASE_OK);
+	    memory_profile_encode(history.arena, facts.recall->records->profile, &data, &length),
+	    BASE_OK);
 	ck_assert_int_eq(memory_profile_decode(history.arena, data, length, &again), BASE_OK);
 	ck_assert_uint_eq(
 	    memory_contact_find(again, ann)->name, memory_name_hash(history.key, "Ann Smith"));
@@ -525,16 +536,16 @@ START_TEST(domains_are_remembered)
 					    "p2@example.com,a@o0.org,c@o1.org,d@o68.org,e@"
 					    "o9.com,local,f@example.com.org",
 					    "", ""));
-	profile = facts.recall->profile;
+	profile = facts.recall->records->profile;
 	ck_assert_uint_eq(profile->domain_count, MEMORY_MAX_DOMAINS);
 	ck_assert_uint_eq(profile->domain_sends, 1 + 2 * (MEMORY_MAX_DOMAINS + 5));
-	ck_assert_uint_eq(facts.recall->domains[0], MEMORY_DOMAIN_OWN);
-	ck_assert_uint_eq(facts.recall->domains[1], MEMORY_DOMAIN_KNOWN);
-	ck_assert_uint_eq(facts.recall->domains[2], MEMORY_DOMAIN_NEW);
-	ck_assert_uint_eq(facts.recall->domains[3], MEMORY_DOMAIN_KNOWN);
-	ck_assert_uint_eq(facts.recall->domains[4], MEMORY_DOMAIN_NEW);
-	ck_assert_uint_eq(facts.recall->domains[5], MEMORY_DOMAIN_OWN);
-	ck_assert_uint_eq(facts.recall->domains[6], MEMORY_DOMAIN_NEW);
+	ck_assert_uint_eq(recipient_at(&facts, 0)->domain, MEMORY_DOMAIN_OWN);
+	ck_assert_uint_eq(recipient_at(&facts, 1)->domain, MEMORY_DOMAIN_KNOWN);
+	ck_assert_uint_eq(recipient_at(&facts, 2)->domain, MEMORY_DOMAIN_NEW);
+	ck_assert_uint_eq(recipient_at(&facts, 3)->domain, MEMORY_DOMAIN_KNOWN);
+	ck_assert_uint_eq(recipient_at(&facts, 4)->domain, MEMORY_DOMAIN_NEW);
+	ck_assert_uint_eq(recipient_at(&facts, 5)->domain, MEMORY_DOMAIN_OWN);
+	ck_assert_uint_eq(recipient_at(&facts, 6)->domain, MEMORY_DOMAIN_NEW);
 	ck_assert_int_eq(memory_profile_encode(history.arena, profile, &data, &length), BASE_OK);
 	ck_assert_int_eq(memory_profile_decode(history.arena, data, length, &again), BASE_OK);
 	ck_assert_uint_eq(again->domain_sends, profile->domain_sends);
@@ -543,7 +554,7 @@ START_TEST(domains_are_remembered)
 	/* a stranger's profile knows of none */
 	facts =
 	    history_facts(&history, history_mail(&history, "new@example.com", "a@o0.org", "", ""));
-	ck_assert_ptr_null(facts.recall->domains);
+	ck_assert(!facts.recall->knows_domains);
 	history_end(&history);
 }
 END_TEST
@@ -633,11 +644,11 @@ START_TEST(store_keeps_what_was_learned)
 	    history.arena, "p41@example.com,%s", history_people(history.arena, 1, 39));
 	for (int i = 0; i < 2; i++) {
 		facts = history_facts(&history, history_mail(&history, ME, others, "r@x", "all@x"));
-		ck_assert_ptr_nonnull(facts.recall->profile);
-		ck_assert_uint_eq(facts.recall->profile->sends, 25);
-		ck_assert_ptr_nonnull(facts.recall->thread);
-		ck_assert_uint_eq(facts.recall->thread->size, 41);
-		ck_assert_uint_eq(facts.recall->site->sends, 31);
+		ck_assert_ptr_nonnull(facts.recall->records->profile);
+		ck_assert_uint_eq(facts.recall->records->profile->sends, 25);
+		ck_assert_ptr_nonnull(facts.recall->records->thread);
+		ck_assert_uint_eq(facts.recall->records->thread->size, 41);
+		ck_assert_uint_eq(facts.recall->records->site->sends, 31);
 		verdict = history_judge(&history, ME, others, "r@x", "all@x");
 		ck_assert_int_eq(verdict.action, SETTINGS_CONFIRM);
 		memory_reopen(&history);
@@ -668,8 +679,8 @@ START_TEST(learning_shows_soon)
 		base_sleep_ms(50);
 		facts = history_facts(
 		    &history, history_mail(&history, ME, "p1@example.com", "r@x", ""));
-	} while (!facts.recall->profile && ++waited < 20);
-	ck_assert_ptr_nonnull(facts.recall->profile);
+	} while (!facts.recall->records->profile && ++waited < 20);
+	ck_assert_ptr_nonnull(facts.recall->records->profile);
 	memory_reopen(&history);
 	snprintf(command, sizeof(command), "! grep -rqi -e example -e someone %s", directory);
 	ck_assert_int_eq(system(command), 0);
@@ -714,13 +725,13 @@ START_TEST(parts_teach_one_audience)
 	ck_assert_int_eq(memory_learn_instead(history.memory, lesson, length, &why), BASE_OK);
 	ck_assert_int_eq(memory_flush(history.memory, &why), BASE_OK);
 	facts = history_facts(&history, history_mail(&history, ME, parts[1], "r@x", ""));
-	ck_assert_uint_eq(facts.recall->profile->sends, 2);
-	ck_assert_uint_eq(facts.recall->profile->largest, 3);
+	ck_assert_uint_eq(facts.recall->records->profile->sends, 2);
+	ck_assert_uint_eq(facts.recall->records->profile->largest, 3);
 	/* once it is written, nothing waits: it is learned beside it */
 	ck_assert_int_eq(memory_learn_instead(history.memory, lesson, length, &why), BASE_OK);
 	ck_assert_int_eq(memory_flush(history.memory, &why), BASE_OK);
 	facts = history_facts(&history, history_mail(&history, ME, parts[1], "r@x", ""));
-	ck_assert_uint_eq(facts.recall->profile->sends, 3);
+	ck_assert_uint_eq(facts.recall->records->profile->sends, 3);
 	history_end(&history);
 	folder_remove(directory);
 }
@@ -738,16 +749,16 @@ START_TEST(inbound_teaches_threads)
 	mail->to = history_addresses(history.arena, "p5@example.com,p6@example.com");
 	history_learn(&history, "", mail);
 	facts = history_facts(&history, history_mail(&history, ME, "out@else.org", "r@x", "in@x"));
-	ck_assert_ptr_nonnull(facts.recall->thread);
-	ck_assert_uint_eq(facts.recall->thread->size, 4);
-	ck_assert_uint_eq(facts.recall->thread->hidden_count, 1);
-	ck_assert_uint_eq(facts.recall->thread->hidden[0], facts.recall->actor);
-	ck_assert_ptr_nonnull(facts.recall->profile);
-	ck_assert_uint_eq(facts.recall->profile->sends, 0);
-	ck_assert_uint_eq(facts.recall->profile->received, 1);
-	ck_assert_ptr_null(facts.recall->site);
+	ck_assert_ptr_nonnull(facts.recall->records->thread);
+	ck_assert_uint_eq(facts.recall->records->thread->size, 4);
+	ck_assert_uint_eq(facts.recall->records->thread->hidden_count, 1);
+	ck_assert_uint_eq(facts.recall->records->thread->hidden[0], facts.recall->actor);
+	ck_assert_ptr_nonnull(facts.recall->records->profile);
+	ck_assert_uint_eq(facts.recall->records->profile->sends, 0);
+	ck_assert_uint_eq(facts.recall->records->profile->received, 1);
+	ck_assert_ptr_null(facts.recall->records->site);
 	facts = history_facts(&history, history_mail(&history, "out@else.org", ME, "r@x", ""));
-	ck_assert_ptr_null(facts.recall->profile);
+	ck_assert_ptr_null(facts.recall->records->profile);
 	history_end(&history);
 }
 END_TEST
@@ -889,7 +900,7 @@ sends_known(struct history *history)
 
 	ck_assert_int_eq(memory_flush(history->memory, &why), BASE_OK);
 	facts = history_facts(history, history_mail(history, ME, "p1@example.com", "r@x", ""));
-	return facts.recall->profile ? facts.recall->profile->sends : 0;
+	return facts.recall->records->profile ? facts.recall->records->profile->sends : 0;
 }
 
 /* While the old key is valid all is known; then what was learned since the new one came. */
@@ -1082,7 +1093,7 @@ START_TEST(import_learns_once)
 	ck_assert_int_eq(import(&history, importer, ME, "p2@example.com", ""), BASE_OK);
 	memory_close(&importer);
 	facts = history_facts(&history, history_mail(&history, ME, "p1@example.com", "r@x", ""));
-	ck_assert_uint_eq(facts.recall->profile->sends, 5);
+	ck_assert_uint_eq(facts.recall->records->profile->sends, 5);
 	history_end(&history);
 	folder_remove(directory);
 }
@@ -1196,7 +1207,7 @@ START_TEST(import_beside_the_daemon_loses_nothing)
 	memory_close(&importer);
 	ck_assert_int_eq(memory_flush(history.memory, &why), BASE_OK);
 	facts = history_facts(&history, history_mail(&history, ME, "p1@example.com", "r@x", ""));
-	ck_assert_uint_eq(facts.recall->profile->sends, 600);
+	ck_assert_uint_eq(facts.recall->records->profile->sends, 600);
 	history_end(&history);
 	folder_remove(directory);
 }
@@ -1222,11 +1233,12 @@ START_TEST(older_mail_moves_nothing_back)
 	    import(&history, importer, ME, "p1@example.com,p2@example.com", "old@x"), BASE_OK);
 	memory_close(&importer);
 	facts = history_facts(&history, history_mail(&history, ME, "p1@example.com", "r@x", ""));
-	ck_assert_uint_gt(facts.recall->profile->last, (uint64_t)history.now);
-	ck_assert_uint_eq(facts.recall->profile->first, (uint64_t)history.now);
-	ck_assert_uint_gt(facts.recall->profile->contacts[0].last_sent, (uint64_t)history.now);
-	ck_assert_uint_eq(facts.recall->profile->sent[0].count, 2);
-	ck_assert_float_eq(facts.recall->profile->sent[0].rhythm.gap, 0);
+	ck_assert_uint_gt(facts.recall->records->profile->last, (uint64_t)history.now);
+	ck_assert_uint_eq(facts.recall->records->profile->first, (uint64_t)history.now);
+	ck_assert_uint_gt(
+	    facts.recall->records->profile->contacts[0].last_sent, (uint64_t)history.now);
+	ck_assert_uint_eq(facts.recall->records->profile->sent[0].count, 2);
+	ck_assert_float_eq(facts.recall->records->profile->sent[0].rhythm.gap, 0);
 	history_end(&history);
 	folder_remove(directory);
 }
@@ -1381,9 +1393,9 @@ evicted_check(struct history *history)
 		struct judge_facts facts =
 		    history_facts(history, history_mail(history, owner, GONE, "", ""));
 
-		ck_assert_ptr_null(
-		    memory_contact_find(facts.recall->profile, memory_hash(history->key, GONE)));
-		ck_assert_uint_eq(facts.recall->profile->sent_count, audiences[i]);
+		ck_assert_ptr_null(memory_contact_find(
+		    facts.recall->records->profile, memory_hash(history->key, GONE)));
+		ck_assert_uint_eq(facts.recall->records->profile->sent_count, audiences[i]);
 	}
 }
 
@@ -1428,9 +1440,9 @@ START_TEST(forget_leaves_no_trace)
 	sums_scan(history.key, GONE);
 	scan(history.key, "p1@example.com", true);
 	facts = history_facts(&history, history_mail(&history, ME, all, "r@x", ""));
-	ck_assert_uint_eq(facts.recall->profile->sends, 20);
-	ck_assert_uint_eq(facts.recall->profile->sent_count, 1);
-	ck_assert_uint_eq(facts.recall->profile->sent[0].size, 7);
+	ck_assert_uint_eq(facts.recall->records->profile->sends, 20);
+	ck_assert_uint_eq(facts.recall->records->profile->sent_count, 1);
+	ck_assert_uint_eq(facts.recall->records->profile->sent[0].size, 7);
 	/* Again: nothing is left to be done. */
 	ck_assert_int_eq(memory_forget(&options, history.key, GONE, &count, &why), BASE_OK);
 	ck_assert_uint_eq(count.removed + count.changed, 0);
@@ -1499,7 +1511,7 @@ START_TEST(forgotten_stays_forgotten)
 	ck_assert_int_eq(memory_flush(history.memory, &why), BASE_OK);
 	scan(history.key, GONE, false);
 	facts = history_facts(&history, history_mail(&history, ME, GONE, "r@x", "g@x"));
-	ck_assert_uint_eq(facts.recall->thread->size, 2);
+	ck_assert_uint_eq(facts.recall->records->thread->size, 2);
 	history.now = base_now() + 100;
 	history_send(&history, GONE, "p1@example.com", "h@x", "");
 	ck_assert_int_eq(memory_flush(history.memory, &why), BASE_OK);

@@ -192,9 +192,9 @@ START_TEST(test_wants_body)
 {
 	const char *recipient = "p@example.com";
 	struct mail_transaction transaction = { .recipients = { &recipient, 1, 1, 0, false } };
-	struct memory_profile profile = { .sends = 100 };
-	struct memory_site site = { .sends = 1000 };
-	struct memory_recall recall = { .profile = &profile, .site = &site, .site_score = 0.3 };
+	struct memory_recall recall = { .sender = { .is_known = true, .sends = 100 },
+		.site = { .is_known = true, .sends = 1000 },
+		.site_score = 0.3 };
 	struct judge_score score = { .score = 0.4, .body_score = 0.7, .body_may_tell = true };
 	struct policy_facts facts = { .transaction = &transaction,
 		.actor = "ann@example.com",
@@ -325,10 +325,8 @@ static const struct {
 /* A verdict can be worked out again from what is said of it. */
 START_TEST(gates_are_told)
 {
-	struct memory_profile profile = { .sends = gates[_i].sends };
-	struct memory_site site = { .sends = gates[_i].site_sends };
-	struct memory_recall recall = { .profile = &profile,
-		.site = site.sends ? &site : NULL,
+	struct memory_recall recall = { .sender = { .is_known = true, .sends = gates[_i].sends },
+		.site = { .is_known = gates[_i].site_sends > 0, .sends = gates[_i].site_sends },
 		.site_score = gates[_i].site,
 		.site_tag_score = gates[_i].site_tag };
 	const struct policy_facts facts = { .recall = &recall };
