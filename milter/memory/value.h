@@ -213,10 +213,9 @@ struct memory_comparison {
 	bool is_size_due;     /* the same of a mailing to about as many people, whoever they are */
 	/* the recipients, with or without the sender, are the parent's audience to a man */
 	bool is_parent_audience;
-	bool
-	    is_parent_inside; /* all of the parent's members are of one organisation, the sender too */
-	bool knows_hidden;    /* it is known who got the parent as Bcc ... */
-	bool is_hidden;       /* ... and the sender did */
+	bool is_parent_inside; /* the parent's members are of one organisation, the sender too */
+	bool knows_hidden;     /* it is known who got the parent as Bcc ... */
+	bool is_hidden;        /* ... and the sender did */
 	enum memory_reach reach;
 	/* the author of what is answered, as a contact; all 0: none */
 	struct memory_recipient author;
