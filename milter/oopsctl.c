@@ -61,6 +61,7 @@ static const struct {
 	    "judge and learn a history", admin_backtest, false },
 	{ "train", "[--frame FILE] --output FILE HISTORY...",
 	    "fit the points of a scorecard to histories", admin_train, false },
+	{ "words", "", "every sentence that people read, with its name", admin_words, false },
 };
 
 /* All commands. */

@@ -47,6 +47,8 @@ int admin_backtest(const struct settings *settings, int argc, char **argv);
 
 /* Fit the points of a scorecard to histories; touches no site data. */
 int admin_train(const struct settings *settings, int argc, char **argv);
+/* Every sentence that people read, for translators and for a site's own sentences. */
+int admin_words(const struct settings *settings, int argc, char **argv);
 
 /* The site's held mail; what is not there is not made. */
 enum base_result admin_hold_open(

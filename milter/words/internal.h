@@ -33,4 +33,18 @@ const struct words_row *words_row_find(const char *name, size_t length);
 /* Where a row stands among the sentences of a language; `form` of a plural, from 0. */
 const char **words_slot(struct words *words, const struct words_row *row, unsigned form);
 
+/* --- fit.c ------------------------------------------------------------------------------ */
+
+/*
+ * May this text stand in the place of `shipped`? It has just its {places}, but {n} where
+ * `may_lack_number`. False: `why` says what is wrong with it.
+ */
+bool words_is_fit(const struct words_row *row, const char *text, const char *shipped,
+    bool may_lack_number, struct base_buffer *why);
+
+/* --- plural.c ---------------------------------------------------------------------------- */
+
+/* Which form the rule has for a number. False: it is no rule, or C does not know its value. */
+bool words_plural_find(const char *rule, unsigned long n, unsigned long *form_r);
+
 #endif

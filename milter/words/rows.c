@@ -15,15 +15,8 @@ const struct words_row words_rows[] = {
 
 const size_t words_row_count = sizeof(words_rows) / sizeof(*words_rows);
 
-/* One thing, or several. */
-static unsigned
-english_plural(unsigned long n)
-{
-	return n == 1 ? 0 : 1;
-}
-
 const struct words words_en = {
-	.plural = english_plural,
+	.rule = "n != 1",
 	.plurals = 2,
 #define SENTENCE(name, text) .name = text,
 #define PIECE(name, text) .name = text,

@@ -13,10 +13,6 @@
 #include "milter/words/internal.h"
 
 #define TEMPLATE_MAX_ARENA (4u << 20) /* bytes of all templates together */
-#define TEMPLATE_MAX_PLACES 8         /* places in one sentence */
-
-/* What a language tag is made of. */
-#define LANGUAGE_BYTES "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-"
 
 /* What one reading needs. */
 struct reading {
@@ -62,85 +58,20 @@ row_find(const struct reading *reading, unsigned *form_r)
 	return row;
 }
 
-/* What stands in braces in a sentence, braces included. */
-struct brace {
-	const char *start;
-	size_t length;
-};
-
-/* All of them; false: one has no end, or there are too many. */
-static bool
-braces_find(const char *text, struct brace *braces_r, size_t *count_r)
-{
-	size_t count = 0, length;
-
-	for (; *(text += strcspn(text, "{}")) != '\0'; text += length) {
-		length = strcspn(text + 1, "{}") + 2;
-		if (*text != '{' || text[length - 1] != '}' || count == TEMPLATE_MAX_PLACES)
-			return false;
-		braces_r[count++] = (struct brace){ text, length };
-	}
-	*count_r = count;
-	return true;
-}
-
-/* How often is it among these? */
-static size_t
-braces_count(const struct brace *braces, size_t count, const struct brace *one)
-{
-	size_t found = 0;
-
-	for (size_t i = 0; i < count; i++)
-		found += braces[i].length == one->length &&
-			 memcmp(braces[i].start, one->start, one->length) == 0;
-	return found;
-}
-
-/* Has the sentence just the places of the shipped one? */
-static void
-braces_check(struct reading *reading, const char *text, const char *shipped)
-{
-	struct brace own[TEMPLATE_MAX_PLACES], others[TEMPLATE_MAX_PLACES];
-	size_t own_count = 0, other_count = 0;
-
-	if (!braces_find(text, own, &own_count) || !braces_find(shipped, others, &other_count)) {
-		fault(reading, reading->line, "a { without its }, or too many of them");
-		return;
-	}
-	for (size_t i = 0; i < own_count; i++)
-		if (braces_count(others, other_count, &own[i]) == 0)
-			fault(reading, reading->line, "%.*s: %.*s is not in \"%s\"",
-			    (int)reading->name_length, reading->name, (int)own[i].length,
-			    own[i].start, shipped);
-	for (size_t i = 0; i < other_count; i++)
-		if (braces_count(own, own_count, &others[i]) != 1)
-			fault(reading, reading->line, "%.*s: %.*s must stand in it, once",
-			    (int)reading->name_length, reading->name, (int)others[i].length,
-			    others[i].start);
-}
-
-/* Is this a language tag, as far as its letters tell (RFC 5646 2.1)? */
-static bool
-is_language(const char *text)
-{
-	return text[0] != '\0' && text[0] != '-' && text[strspn(text, LANGUAGE_BYTES)] == '\0';
-}
-
 /* Proves the text of the sentence in hand, which replaces `shipped`. */
 static void
 sentence_check(struct reading *reading, const struct words_row *row, const char *shipped)
 {
-	const char *text = base_buffer_text(&reading->text);
+	struct base_buffer why;
 
-	if (text[0] == '\0')
-		fault(reading, reading->line, "%s: no text", row->name);
-	else if (reading->text.failed || strlen(text) > row->max)
-		fault(reading, reading->line, "%s: longer than %zu bytes", row->name, row->max);
-	else if (row->offset == offsetof(struct words, language) && !is_language(text))
-		fault(
-		    reading, reading->line, "%s: not a tag such as \"de\" or \"pt-BR\"", row->name);
-	else
-		braces_check(reading, text, shipped);
+	base_buffer_init(&why, 2048);
+	if (reading->text.failed)
+		base_buffer_printf(&why, "longer than %zu bytes", row->max);
+	if (reading->text.failed ||
+	    !words_is_fit(row, base_buffer_text(&reading->text), shipped, false, &why))
+		fault(reading, reading->line, "%.*s: %s", (int)reading->name_length, reading->name,
+		    base_buffer_text(&why));
+	base_buffer_free(&why);
 }
 
 /* The sentence in hand is whole: proves and keeps it. */

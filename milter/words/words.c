@@ -1,32 +1,66 @@
 /* words - the languages, and how a sentence is filled in; see words.h */
 #include "milter/words/words.h"
 
+#include <pthread.h>
 #include <string.h>
 #include <strings.h>
 
 #include "milter/base/arena.h"
 #include "milter/base/buffer.h"
 #include "milter/base/quote.h"
+#include "milter/words/catalog.h"
 #include "milter/words/internal.h"
 
-#define WORDS_MAX_TEXT 2048 /* bytes of one made text */
+#define WORDS_MAX_TEXT 2048    /* bytes of one made text */
+#define WORDS_MAX_LANGUAGES 64 /* besides English */
+#define WORDS_MAX_FAULTS 65536 /* bytes */
 
-static const struct words *const words_languages[] = {
-	&words_en,
-};
+/* The languages besides English; made once, and constant from then on. */
+static struct words languages[WORDS_MAX_LANGUAGES];
+static size_t language_count;
+static pthread_once_t languages_are_made = PTHREAD_ONCE_INIT;
+
+/* Reads the catalogs that are compiled in; a test proves that none has a fault. */
+static void
+languages_make(void)
+{
+	struct base_buffer faults;
+
+	base_buffer_init(&faults, WORDS_MAX_FAULTS);
+	for (size_t i = 0; words_catalogs[i].name != NULL; i++)
+		if (language_count < WORDS_MAX_LANGUAGES &&
+		    words_catalog_parse(&words_catalogs[i], &languages[language_count], &faults) ==
+			BASE_OK)
+			language_count++;
+	base_buffer_free(&faults);
+}
+
+/* How many bytes of the tag name this language: "de" is in "de-AT", "d" is in neither. */
+static size_t
+match_length(const struct words *words, const char *tag)
+{
+	size_t length = strlen(words->language);
+
+	return strncasecmp(tag, words->language, length) == 0 && strchr("-_", tag[length]) != NULL
+		   ? length
+		   : 0;
+}
 
 const struct words *
 words_for(const char *language)
 {
-	size_t i, length;
+	const struct words *best = &words_en;
+	size_t most = 0, length;
 
-	for (i = 0; language && i < sizeof(words_languages) / sizeof(*words_languages); i++) {
-		length = strlen(words_languages[i]->language);
-		if (!strncasecmp(language, words_languages[i]->language, length) &&
-		    !strchr("abcdefghijklmnopqrstuvwxyz", language[length] | 0x20))
-			return words_languages[i];
+	pthread_once(&languages_are_made, languages_make);
+	for (size_t i = 0; language != NULL && i < language_count; i++) {
+		length = match_length(&languages[i], language);
+		if (length > most) {
+			most = length;
+			best = &languages[i];
+		}
 	}
-	return words_languages[0];
+	return best;
 }
 
 /* Appends a piece of a sentence, quoted for where it goes. */
@@ -118,10 +152,10 @@ const char *
 words_count(struct base_arena *arena, const struct words *words, const struct words_plural *plural,
     unsigned long n)
 {
-	unsigned form = words->plural(n);
+	unsigned long form;
 	const char *number = base_arena_printf(arena, "%lu", n);
 
-	if (form >= words->plurals)
+	if (!words_plural_find(words->rule, n, &form) || form >= words->plurals)
 		form = 0;
 	return words_make(arena, plural->form[form], { "n", number, false });
 }

@@ -6,7 +6,8 @@
  *	Keeps the sentences of letters and pages (words/sentences.h) apart from the code, and fills
  *	them in. A sentence is plain text with places like {people}; what is put there is quoted
  *	for where the sentence goes, so that neither a translator nor a stranger can write markup.
- *	Nobody else has a sentence for people but those who look after the mail server.
+ *	Nobody else has a sentence for people but those who look after the mail server. English is
+ *	the source; the other languages are catalogs (words/catalog.h).
  *
  * WHAT IT NEVER DOES
  *	It knows no hold and no settings; no printf reads a sentence.
@@ -28,7 +29,8 @@
 #include "milter/base/arena.h"
 #include "milter/base/buffer.h"
 
-#define WORDS_PLURALS 4        /* forms that a language may need; English has two */
+#define WORDS_PLURALS 6        /* forms that a language may need; English has two */
+#define WORDS_MAX_RULE 512     /* bytes of what says which one, with the NUL */
 #define WORDS_MAX_SENTENCE 500 /* bytes */
 #define WORDS_MAX_PIECE 120    /* bytes of a sentence that becomes part of others */
 
@@ -39,8 +41,8 @@ struct words_plural {
 
 /* The sentences of one language, each by its name in words/sentences.h. */
 struct words {
-	unsigned (*plural)(unsigned long n); /* which form */
-	unsigned plurals;                    /* how many forms there are */
+	char rule[WORDS_MAX_RULE]; /* of plurals, see words/catalog.h */
+	unsigned plurals;          /* how many forms there are */
 #define SENTENCE(name, text) const char *name;
 #define PIECE(name, text) const char *name;
 #define PLURAL(name, one, many) struct words_plural name;

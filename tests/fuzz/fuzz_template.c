@@ -12,9 +12,12 @@
 #include "milter/base/buffer.h"
 #include "milter/base/quote.h"
 #include "milter/base/result.h"
+#include "milter/words/catalog.h"
 #include "milter/words/template.h"
 #include "milter/words/words.h"
 #include "tests/fuzz/fuzz.h"
+
+const struct words_catalog words_catalogs[] = { { NULL, NULL, 0 } };
 
 /* The made texts that use most sentences fit. */
 static void
