@@ -34,8 +34,8 @@ bool
 words_catalog_template_print(struct base_buffer *out)
 {
 	base_buffer_puts(out,
-	    "# The sentences of oops-milter. The msgctxt is the name of the sentence; what stands in\n"
-	    "# {braces} is filled in, and must stand in the translation just as it is.\n"
+	    "# The sentences of oops-milter. The msgctxt is the name of the sentence; what stands\n"
+	    "# in {braces} is filled in, and must stand in the translation just as it is.\n"
 	    "#, fuzzy\n"
 	    "msgid \"\"\n"
 	    "msgstr \"\"\n"
