@@ -17,7 +17,10 @@
 #include "milter/base/random.h"
 #include "milter/base/result.h"
 #include "milter/hold/hold.h"
+#include "milter/store/hold.h"
+#include "milter/store/part.h"
 #include "milter/store/store.h"
+#include "milter/store/storm.h"
 
 /* Looking for a file that the MTA was asked to hold. */
 #define HOLD_LOOK_FIRST_MS 150  /* the first look, doubling ... */

@@ -502,7 +502,7 @@ hold_storm_each(struct hold *hold, bool all,
 		return BASE_BROKEN;
 	}
 	result = store_storm_some(hold->store, arena, all ? STORE_STORMS_ALL : STORE_STORMS_OPEN,
-	    "", 0, &storms, STORM_ROWS, &count, why_r);
+	    &storms, STORM_ROWS, &count, why_r);
 	for (size_t i = 0; result == BASE_OK && i < count; i++) {
 		const struct store_storm *storm = &storms[i];
 		struct hold_storm_view view = { .id = storm->id,

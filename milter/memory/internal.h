@@ -16,6 +16,7 @@
 #include "milter/base/result.h"
 #include "milter/memory/memory.h"
 #include "milter/memory/record.h"
+#include "milter/store/record.h"
 #include "milter/store/store.h"
 
 /* --- lessons ----------------------------------------------------------------------- */

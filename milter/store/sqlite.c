@@ -1,15 +1,254 @@
 /*
- * sqlite - the SQLite driver: its transactions, its care of the file, its table
+ * sqlite - the SQLite engine: its statements, its transactions, its care of the file
  */
+#include "milter/base/arena.h"
 #include "milter/base/clock.h"
 #include "milter/base/result.h"
 #include "milter/store/sqlite.h"
 
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+
+enum base_result
+store_sqlite_fail(struct store_database *database, int code, const char **why_r)
+{
+	bool is_last =
+	    database->handle != NULL && sqlite3_extended_errcode(database->handle) == code;
+
+	*why_r = base_why("%s: %s", database->path,
+	    is_last ? sqlite3_errmsg(database->handle) : sqlite3_errstr(code));
+	switch (code & 0xff) {
+	case SQLITE_BUSY:
+		return BASE_RETRY;
+	case SQLITE_CORRUPT:
+	case SQLITE_NOTADB:
+		if (database->is_damaged != NULL)
+			*database->is_damaged = true;
+		return BASE_BROKEN;
+	case SQLITE_CONSTRAINT:
+		return BASE_REFUSE;
+	case SQLITE_FULL:
+	case SQLITE_IOERR:
+	case SQLITE_READONLY:
+	case SQLITE_CANTOPEN:
+		database->is_short = true;
+		return BASE_BROKEN;
+	default:
+		return BASE_BROKEN;
+	}
+}
+
+/* --- statements --------------------------------------------------------------------------- */
+
+/*
+ * To SQLite $1 is a name, numbered as it first occurs; ?1 is the number itself. No text of ours
+ * has another use for that sign.
+ */
+static char *
+text_numbered(const char *text)
+{
+	char *copy = strdup(text);
+
+	for (char *at = copy; at != NULL && (at = strchr(at, '$')) != NULL;)
+		*at = '?';
+	return copy;
+}
+
+/* Keeps a statement with the others of its database. */
+static enum base_result
+sqlite_prepare(struct store_database *database, const char *text,
+    struct store_statement **statement_r, const char **why_r)
+{
+	struct store_statement *statement = calloc(1, sizeof(*statement));
+	char *numbered = text_numbered(text);
+	int code = SQLITE_NOMEM;
+
+	if (statement != NULL && numbered != NULL)
+		code = sqlite3_prepare_v3(database->handle, numbered, -1, SQLITE_PREPARE_PERSISTENT,
+		    &statement->handle, NULL);
+	free(numbered);
+	if (code != SQLITE_OK) {
+		free(statement);
+		return store_sqlite_fail(database, code, why_r);
+	}
+	statement->database = database;
+	statement->next = database->statements;
+	database->statements = statement;
+	*statement_r = statement;
+	return BASE_OK;
+}
+
+/* A text or bytes of the caller's. */
+static int
+bytes_bind(struct store_statement *statement, int number, enum store_type type, const void *value)
+{
+	const struct store_blob *blob = value;
+	const char *text;
+
+	if (type == STORE_BLOB) /* a NULL would be no bytes, but NULL */
+		return sqlite3_bind_blob64(statement->handle, number,
+		    blob->length > 0 ? blob->data : "", blob->length, SQLITE_STATIC);
+	memcpy(&text, value, sizeof(text));
+	if (text == NULL)
+		text = "";
+	return sqlite3_bind_text64(
+	    statement->handle, number, text, strlen(text), SQLITE_STATIC, SQLITE_UTF8);
+}
+
+/* A value of the caller's; the first failure is kept for the step. */
+static void
+sqlite_bind(struct store_statement *statement, int number, enum store_type type, const void *value)
+{
+	int code;
+
+	if (type == STORE_INT)
+		code = sqlite3_bind_int(statement->handle, number, *(const int *)value);
+	else if (type == STORE_INT64)
+		code = sqlite3_bind_int64(statement->handle, number, *(const int64_t *)value);
+	else if (type == STORE_REAL)
+		code = sqlite3_bind_double(statement->handle, number, *(const double *)value);
+	else
+		code = bytes_bind(statement, number, type, value);
+	if (statement->code == SQLITE_OK)
+		statement->code = code;
+}
+
+/* DONE and ROW are no failures, all else is. */
+static enum base_result
+sqlite_step(struct store_statement *statement, const char **why_r)
+{
+	struct store_database *database = statement->database;
+	int code = statement->code;
+
+	/* after a disk error SQLite may have rolled back: nothing may be written outside */
+	if (database->in_transaction && sqlite3_get_autocommit(database->handle))
+		code = SQLITE_ABORT;
+	if (code == SQLITE_OK)
+		code = sqlite3_step(statement->handle);
+	if (code == SQLITE_ROW)
+		return BASE_OK;
+	return code == SQLITE_DONE ? BASE_NONE : store_sqlite_fail(database, code, why_r);
+}
+
+/* A text or bytes of the row, as they are or copied; false: no memory. */
+static bool
+bytes_column(struct store_statement *statement, int number, enum store_type type,
+    struct base_arena *arena, void *value_r)
+{
+	const void *data = type == STORE_TEXT
+			       ? (const void *)sqlite3_column_text(statement->handle, number)
+			       : sqlite3_column_blob(statement->handle, number);
+	size_t length = (size_t)sqlite3_column_bytes(statement->handle, number);
+	char *copy;
+
+	if (data == NULL && length > 0)
+		return false;
+	if (arena != NULL) {
+		copy = base_arena_alloc(arena, length + 1);
+		if (copy == NULL)
+			return false;
+		if (length > 0)
+			memcpy(copy, data, length);
+		data = copy;
+	}
+	if (type == STORE_TEXT)
+		memcpy(value_r, &data, sizeof(data));
+	else
+		*(struct store_blob *)value_r = (struct store_blob){ data, length };
+	return true;
+}
+
+/* A value of the row. */
+static bool
+sqlite_column(struct store_statement *statement, int number, enum store_type type,
+    struct base_arena *arena, void *value_r)
+{
+	if (type == STORE_INT)
+		*(int *)value_r = sqlite3_column_int(statement->handle, number);
+	else if (type == STORE_INT64)
+		*(int64_t *)value_r = sqlite3_column_int64(statement->handle, number);
+	else if (type == STORE_REAL)
+		*(double *)value_r = sqlite3_column_double(statement->handle, number);
+	else
+		return bytes_column(statement, number, type, arena, value_r);
+	return true;
+}
+
+/* Ends it, and forgets the values. */
+static int
+sqlite_finish(struct store_statement *statement)
+{
+	sqlite3_reset(statement->handle);
+	sqlite3_clear_bindings(statement->handle);
+	statement->code = SQLITE_OK;
+	return sqlite3_changes(statement->database->handle);
+}
+
+enum base_result
+store_sqlite_execute(struct store_database *database, const char *text, const char **why_r)
+{
+	int code = sqlite3_exec(database->handle, text, NULL, NULL, NULL);
+
+	return code == SQLITE_OK ? BASE_OK : store_sqlite_fail(database, code, why_r);
+}
+
+enum base_result
+store_sqlite_expect(
+    struct store_database *database, const char *text, const char *expected, const char **why_r)
+{
+	sqlite3_stmt *statement = NULL;
+	int code = sqlite3_prepare_v2(database->handle, text, -1, &statement, NULL);
+	enum base_result result = BASE_OK;
+	const char *answer = NULL;
+
+	if (code == SQLITE_OK)
+		code = sqlite3_step(statement);
+	if (code == SQLITE_ROW)
+		answer = (const char *)sqlite3_column_text(statement, 0);
+	if (code != SQLITE_ROW)
+		result = store_sqlite_fail(database, code, why_r);
+	else if (answer == NULL || strcasecmp(answer, expected) != 0) {
+		*why_r = base_why("%s: \"%s\" answers \"%s\", not \"%s\"", database->path, text,
+		    answer != NULL ? answer : "", expected);
+		result = BASE_BROKEN;
+	}
+	sqlite3_finalize(statement);
+	return result;
+}
+
+enum base_result
+store_sqlite_version(
+    struct store_database *database, int new_version, int *version_r, const char **why_r)
+{
+	sqlite3_stmt *statement = NULL;
+	enum base_result result = BASE_OK;
+	char pragma[64];
+	int code;
+
+	if (new_version > 0) {
+		sqlite3_snprintf(sizeof(pragma), pragma, "PRAGMA user_version = %d", new_version);
+		result = store_sqlite_execute(database, pragma, why_r);
+	}
+	if (result != BASE_OK)
+		return result;
+	code = sqlite3_prepare_v2(database->handle, "PRAGMA user_version", -1, &statement, NULL);
+	if (code == SQLITE_OK)
+		code = sqlite3_step(statement);
+	if (code == SQLITE_ROW)
+		*version_r = sqlite3_column_int(statement, 0);
+	else
+		result = store_sqlite_fail(database, code, why_r);
+	sqlite3_finalize(statement);
+	return result;
+}
+
+/* --- transactions ------------------------------------------------------------------------- */
+
 /* Takes the write lock at once: a transaction that reads first could not get it later. */
 static enum base_result
-sqlite_begin(void *opened, const char **why_r)
+sqlite_begin(struct store_database *database, const char **why_r)
 {
-	struct store_sqlite *database = opened;
 	enum base_result result;
 
 	database->is_short = false;
@@ -26,16 +265,15 @@ sqlite_begin(void *opened, const char **why_r)
 
 /* Did the disk fail? */
 static bool
-sqlite_is_short(void *opened)
+sqlite_is_short(const struct store_database *database)
 {
-	return ((const struct store_sqlite *)opened)->is_short;
+	return database->is_short;
 }
 
 /* Ends the transaction without it. */
 static void
-sqlite_rollback(void *opened)
+sqlite_rollback(struct store_database *database)
 {
-	struct store_sqlite *database = opened;
 
 	database->in_transaction = false;
 	/* fails only if SQLite has rolled back already */
@@ -45,9 +283,8 @@ sqlite_rollback(void *opened)
 
 /* Ends the transaction durably, or as if it had not been. */
 static enum base_result
-sqlite_commit(void *opened, const char **why_r)
+sqlite_commit(struct store_database *database, const char **why_r)
 {
-	struct store_sqlite *database = opened;
 	enum base_result result = store_sqlite_execute(database, "COMMIT", why_r);
 
 	if (result != BASE_OK)
@@ -56,11 +293,12 @@ sqlite_commit(void *opened, const char **why_r)
 	return result;
 }
 
+/* --- care of the file ---------------------------------------------------------------------- */
+
 /* Empties the write-ahead log if nobody is reading from it. */
 static enum base_result
-sqlite_tidy(void *opened, const char **why_r)
+sqlite_tidy(struct store_database *database, const char **why_r)
 {
-	struct store_sqlite *database = opened;
 	enum base_result result = BASE_OK;
 	int code;
 
@@ -78,96 +316,76 @@ sqlite_tidy(void *opened, const char **why_r)
  * that moved, which secure_delete does not reach. The copy is built in memory.
  */
 static enum base_result
-sqlite_compact(void *opened, const char **why_r)
+sqlite_compact(struct store_database *database, const char **why_r)
 {
-	struct store_sqlite *database = opened;
 	int64_t end = base_tick_ms() + STORE_SQLITE_BUSY_MS;
 	enum base_result result = store_sqlite_execute(database, "VACUUM", why_r);
 
 	if (result != BASE_OK)
 		return result;
 	/* the log holds the old pages until nobody reads from it any more */
-	while ((result = sqlite_tidy(opened, why_r)) == BASE_RETRY && base_tick_ms() < end)
+	while ((result = sqlite_tidy(database, why_r)) == BASE_RETRY && base_tick_ms() < end)
 		base_sleep_ms(20);
 	return result;
 }
 
 /* Reads the whole file. */
 static enum base_result
-sqlite_check(void *opened, int *version_r, const char **why_r)
+sqlite_check(struct store_database *database, const char **why_r)
 {
-	struct store_sqlite *database = opened;
 	enum base_result result =
 	    store_sqlite_expect(database, "PRAGMA quick_check(1)", "ok", why_r);
 
-	if (result == BASE_OK)
-		return store_sqlite_ask_int(database, "PRAGMA user_version", version_r, why_r);
-	if (sqlite3_errcode(database->handle) == SQLITE_OK && database->is_damaged != NULL)
+	if (result != BASE_OK && sqlite3_errcode(database->handle) == SQLITE_OK &&
+	    database->is_damaged != NULL)
 		*database->is_damaged = true; /* it was read, and told what is not whole */
 	return result;
 }
 
-const struct store_driver store_sqlite_driver = {
+/* One of the tasks. */
+static enum base_result
+sqlite_maintain(struct store_database *database, enum store_task task, const char **why_r)
+{
+	switch (task) {
+	case STORE_TIDY:
+		return sqlite_tidy(database, why_r);
+	case STORE_COMPACT:
+		return sqlite_compact(database, why_r);
+	default:
+		return sqlite_check(database, why_r);
+	}
+}
+
+static const struct store_dialect dialect = {
+	.types = { [STORE_INT] = "INTEGER",
+	    [STORE_INT64] = "INTEGER",
+	    [STORE_REAL] = "REAL",
+	    [STORE_TEXT] = "TEXT",
+	    [STORE_BLOB] = "BLOB" },
+	.inside = { "", "", "" },
+	.behind = { [STORE_PLAIN] = " STRICT",
+	    [STORE_BY_KEY] = " STRICT, WITHOUT ROWID",
+	    [STORE_IN_ORDER] = " STRICT" },
+};
+
+const struct store_engine store_sqlite = {
 	.name = "sqlite",
+	.dialect = &dialect,
 	.open = store_sqlite_open,
 	.close = store_sqlite_close,
-	.is_damaged = store_sqlite_is_damaged,
-	.set_aside = store_sqlite_set_aside,
-	.is_lost = store_sqlite_is_lost,
-	.is_short = sqlite_is_short,
 	.begin = sqlite_begin,
 	.commit = sqlite_commit,
 	.rollback = sqlite_rollback,
-	.tidy = sqlite_tidy,
-	.compact = sqlite_compact,
-	.check = sqlite_check,
-	.hold_insert = store_sqlite_hold_insert,
-	.hold_get = store_sqlite_hold_get,
-	.hold_by_token = store_sqlite_hold_by_token,
-	.hold_by_act = store_sqlite_hold_by_act,
-	.hold_update = store_sqlite_hold_update,
-	.hold_postpone = store_sqlite_hold_postpone,
-	.hold_look = store_sqlite_hold_look,
-	.hold_due = store_sqlite_hold_due,
-	.due_ids = store_sqlite_due_ids,
-	.hold_letters = store_sqlite_hold_letters,
-	.hold_next_due = store_sqlite_hold_next_due,
-	.hold_list = store_sqlite_hold_list,
-	.hold_count = store_sqlite_hold_count,
-	.hold_count_unlimited = store_sqlite_hold_count_unlimited,
-	.hold_shift = store_sqlite_hold_shift,
-	.budget_add = store_sqlite_budget_add,
-	.budget_count = store_sqlite_budget_count,
-	.hold_purge = store_sqlite_hold_purge,
-	.hold_naming = store_sqlite_hold_naming,
-	.hold_remove = store_sqlite_hold_remove,
-	.part_insert = store_sqlite_part_insert,
-	.part_update = store_sqlite_part_update,
-	.part_rename = store_sqlite_part_rename,
-	.part_list = store_sqlite_part_list,
-	.part_lesson = store_sqlite_part_lesson,
-	.part_wipe = store_sqlite_part_wipe,
-	.token_insert = store_sqlite_token_insert,
-	.storm_insert = store_sqlite_storm_insert,
-	.storm_update = store_sqlite_storm_update,
-	.storm_get = store_sqlite_storm_get,
-	.storm_by_token = store_sqlite_storm_by_token,
-	.storm_by_topic = store_sqlite_storm_by_topic,
-	.storm_some = store_sqlite_storm_some,
-	.storm_release = store_sqlite_storm_release,
-	.storm_held = store_sqlite_storm_held,
-	.storm_told = store_sqlite_storm_told,
-	.storm_forget = store_sqlite_storm_forget,
-	.storm_purge = store_sqlite_storm_purge,
-	.answer_insert = store_sqlite_answer_insert,
-	.answer_has = store_sqlite_answer_has,
-	.answer_topic = store_sqlite_answer_topic,
-	.answer_people = store_sqlite_answer_people,
-	.answer_forget = store_sqlite_answer_forget,
-	.answer_count = store_sqlite_answer_count,
-	.record_get = store_sqlite_record_get,
-	.record_put = store_sqlite_record_put,
-	.record_delete = store_sqlite_record_delete,
-	.record_each = store_sqlite_record_each,
-	.record_expire = store_sqlite_record_expire,
+	.prepare = sqlite_prepare,
+	.bind = sqlite_bind,
+	.step = sqlite_step,
+	.column = sqlite_column,
+	.finish = sqlite_finish,
+	.execute = store_sqlite_execute,
+	.version = store_sqlite_version,
+	.maintain = sqlite_maintain,
+	.is_lost = store_sqlite_is_lost,
+	.is_short = sqlite_is_short,
+	.is_damaged = store_sqlite_is_damaged,
+	.set_aside = store_sqlite_set_aside,
 };

@@ -29,14 +29,12 @@ static const struct {
 	const char *name;
 	mode_t mode;
 	const char *synchronous;
-	const char *const *schema;
-	int version;
 	int busy_ms;
 } kinds[] = {
 	[STORE_HOLDS] = { STORE_HOLDS_PATH, HOLDS_MODE, "PRAGMA synchronous = FULL",
-	    store_sqlite_holds_schema, STORE_SQLITE_HOLDS_VERSION, STORE_SQLITE_BUSY_MS },
+	    STORE_SQLITE_BUSY_MS },
 	[STORE_MEMORY] = { STORE_MEMORY_PATH, MEMORY_MODE, "PRAGMA synchronous = NORMAL",
-	    store_sqlite_memory_schema, STORE_SQLITE_MEMORY_VERSION, STORE_SQLITE_MEMORY_BUSY_MS },
+	    STORE_SQLITE_MEMORY_BUSY_MS },
 };
 
 /* A failure of the operating system. */
@@ -115,7 +113,7 @@ files_make(
  * Was the file cut to nothing under those who have it open? They keep it locked, and cannot use it.
  */
 static bool
-is_emptied(const struct store_sqlite *database)
+is_emptied(const struct store_database *database)
 {
 	struct stat now;
 
@@ -125,7 +123,7 @@ is_emptied(const struct store_sqlite *database)
 /* The write-ahead log, once per file; a second opener at the same moment meets BUSY at
  * once. */
 static enum base_result
-log_start(struct store_sqlite *database, const char **why_r)
+log_start(struct store_database *database, const char **why_r)
 {
 	enum base_result result;
 	int64_t end = base_tick_ms() + STORE_SQLITE_BUSY_MS;
@@ -146,7 +144,7 @@ log_start(struct store_sqlite *database, const char **why_r)
 
 /* Settings of the connection. */
 static enum base_result
-connection_set(struct store_sqlite *database, enum store_kind kind, const char **why_r)
+connection_set(struct store_database *database, enum store_kind kind, const char **why_r)
 {
 	enum base_result result;
 
@@ -169,65 +167,11 @@ connection_set(struct store_sqlite *database, enum store_kind kind, const char *
 	return result;
 }
 
-/* Leads the schema from whatever version it has to ours, inside a transaction. */
-static enum base_result
-schema_lead(struct store_sqlite *database, enum store_kind kind, bool create, const char **why_r)
-{
-	char pragma[64];
-	enum base_result result;
-	bool is_new;
-	int version;
-
-	result = store_sqlite_ask_int(database, "PRAGMA user_version", &version, why_r);
-	if (result != BASE_OK)
-		return result;
-	if (version > kinds[kind].version) {
-		*why_r = base_why("%s has schema version %d, this program knows up to %d",
-		    database->path, version, kinds[kind].version);
-		return BASE_REFUSE;
-	}
-	if (version == 0 && !create) {
-		*why_r = base_why("%s has no tables yet", database->path);
-		return BASE_BROKEN;
-	}
-	is_new = version == 0;
-	for (; result == BASE_OK && version < kinds[kind].version; version++)
-		result = store_sqlite_execute(database, kinds[kind].schema[version], why_r);
-	if (result != BASE_OK)
-		return result;
-	sqlite3_snprintf(sizeof(pragma), pragma, "PRAGMA user_version = %d", version);
-	result = store_sqlite_execute(database, pragma, why_r);
-	if (result == BASE_OK && is_new && database->is_new != NULL)
-		*database->is_new = true;
-	return result;
-}
-
-/* Brings the schema to our version; whoever comes first does it, the others wait. */
-static enum base_result
-schema_bring(struct store_sqlite *database, enum store_kind kind, bool create, const char **why_r)
-{
-	enum base_result result;
-	int version;
-
-	result = store_sqlite_ask_int(database, "PRAGMA user_version", &version, why_r);
-	if (result != BASE_OK || version == kinds[kind].version)
-		return result;
-	result = store_sqlite_execute(database, "BEGIN IMMEDIATE", why_r);
-	if (result != BASE_OK)
-		return result;
-	result = schema_lead(database, kind, create, why_r);
-	if (result == BASE_OK)
-		result = store_sqlite_execute(database, "COMMIT", why_r);
-	if (result != BASE_OK)
-		sqlite3_exec(database->handle, "ROLLBACK", NULL, NULL, NULL);
-	return result;
-}
-
 enum file { FILE_MAIN, FILE_LOG, FILE_INDEX };
 
 /* What is at the path of one of the three files now; false: nothing. */
 static bool
-file_look(const struct store_sqlite *database, enum file which, struct stat *status_r)
+file_look(const struct store_database *database, enum file which, struct stat *status_r)
 {
 	static const char *const endings[STORE_SQLITE_FILES] = { "", "-wal", "-shm" };
 	char path[4096];
@@ -238,7 +182,7 @@ file_look(const struct store_sqlite *database, enum file which, struct stat *sta
 
 /* Is it the one that we work on? Where we may not look it is not known to be another. */
 static bool
-file_is_ours(const struct store_sqlite *database, enum file which)
+file_is_ours(const struct store_database *database, enum file which)
 {
 	const struct store_sqlite_file *ours = &database->files[which];
 	struct stat now;
@@ -252,7 +196,7 @@ file_is_ours(const struct store_sqlite *database, enum file which)
 
 /* Notes which files it works on. */
 static void
-files_note(struct store_sqlite *database)
+files_note(struct store_database *database)
 {
 	struct stat now;
 
@@ -263,10 +207,8 @@ files_note(struct store_sqlite *database)
 }
 
 bool
-store_sqlite_is_lost(void *opened)
+store_sqlite_is_lost(const struct store_database *database)
 {
-	const struct store_sqlite *database = opened;
-
 	for (enum file which = FILE_MAIN; which < STORE_SQLITE_FILES; which++)
 		if (!file_is_ours(database, which))
 			return true;
@@ -278,7 +220,7 @@ store_sqlite_is_lost(void *opened)
  * have begun a log of their own, which goes by the file as it is.
  */
 static bool
-log_is_wanted(const struct store_sqlite *database)
+log_is_wanted(const struct store_database *database)
 {
 	struct stat now;
 
@@ -293,7 +235,7 @@ log_is_wanted(const struct store_sqlite *database)
  * gone with it; nor shall another file's log be deleted.
  */
 static void
-log_end(struct store_sqlite *database)
+log_end(struct store_database *database)
 {
 	if (store_sqlite_is_lost(database))
 		sqlite3_db_config(database->handle, SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1, NULL);
@@ -305,12 +247,15 @@ log_end(struct store_sqlite *database)
 }
 
 void
-store_sqlite_close(void *opened)
+store_sqlite_close(struct store_database *database)
 {
-	struct store_sqlite *database = opened;
+	struct store_statement *statement;
 
-	for (int i = 0; i < STORE_SQLITE_SLOTS; i++)
-		sqlite3_finalize(database->statements[i]);
+	while ((statement = database->statements) != NULL) {
+		database->statements = statement->next;
+		sqlite3_finalize(statement->handle);
+		free(statement);
+	}
 	if (database->handle != NULL) {
 		log_end(database);
 		sqlite3_close_v2(database->handle);
@@ -320,16 +265,15 @@ store_sqlite_close(void *opened)
 }
 
 /* The struct of a database that is not open yet. */
-static struct store_sqlite *
+static struct store_database *
 database_new(const struct store_options *options, enum store_kind kind)
 {
-	struct store_sqlite *database = calloc(1, sizeof(*database));
+	struct store_database *database = calloc(1, sizeof(*database));
 	size_t length;
 
 	if (database == NULL)
 		return NULL;
 	database->is_damaged = options->is_damaged_r;
-	database->is_new = options->is_new_r;
 	length = strlen(options->directory) + strlen(kinds[kind].name) + 2;
 	database->path = malloc(length);
 	if (database->path == NULL) {
@@ -346,12 +290,11 @@ database_new(const struct store_options *options, enum store_kind kind)
  * database would, or a daemon could meet files of root beside it.
  */
 static enum base_result
-database_begin(struct store_sqlite *database, const struct store_options *options,
-    enum store_kind kind, const char **why_r)
+database_begin(struct store_database *database, enum store_kind kind, const char **why_r)
 {
 	struct base_owner before;
 	enum base_result result = BASE_OK;
-	int code;
+	int code, version;
 
 	base_owner_become(database->path, &before);
 	code = sqlite3_open_v2(
@@ -360,17 +303,17 @@ database_begin(struct store_sqlite *database, const struct store_options *option
 		result = store_sqlite_fail(database, code, why_r);
 	if (result == BASE_OK)
 		result = connection_set(database, kind, why_r);
-	if (result == BASE_OK)
-		result = schema_bring(database, kind, options->create, why_r);
+	if (result == BASE_OK) /* the first to read makes them */
+		result = store_sqlite_version(database, 0, &version, why_r);
 	base_owner_leave(&before);
 	return result;
 }
 
 enum base_result
-store_sqlite_open(const struct store_options *options, enum store_kind kind, void **database_r,
-    const char **why_r)
+store_sqlite_open(const struct store_options *options, enum store_kind kind,
+    struct store_database **database_r, const char **why_r)
 {
-	struct store_sqlite *database = database_new(options, kind);
+	struct store_database *database = database_new(options, kind);
 	enum base_result result = BASE_OK;
 
 	if (database == NULL) {
@@ -380,7 +323,7 @@ store_sqlite_open(const struct store_options *options, enum store_kind kind, voi
 	if (options->create)
 		result = files_make(options, kind, database->path, why_r);
 	if (result == BASE_OK)
-		result = database_begin(database, options, kind, why_r);
+		result = database_begin(database, kind, why_r);
 	if (result != BASE_OK) {
 		store_sqlite_close(database);
 		return result;

@@ -26,7 +26,10 @@
 #include "milter/base/result.h"
 #include "milter/hold/hold.h"
 #include "milter/hold/internal.h"
+#include "milter/store/hold.h"
+#include "milter/store/part.h"
 #include "milter/store/store.h"
+#include "milter/store/storm.h"
 #include "tests/unit/folder.h"
 #include "tests/unit/result.h"
 

@@ -16,6 +16,7 @@
 #include "milter/base/result.h"
 #include "milter/mail/mail.h"
 #include "milter/replay/import.h"
+#include "milter/store/record.h"
 #include "milter/store/store.h"
 #include "milter/memory/record.h"
 #include "tests/unit/folder.h"

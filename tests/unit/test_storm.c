@@ -14,6 +14,7 @@
 #include "milter/base/result.h"
 #include "milter/hold/internal.h"
 #include "milter/hold/storm.h"
+#include "milter/store/hold.h"
 #include "milter/store/store.h"
 #include "tests/unit/folder.h"
 #include "tests/unit/result.h"

@@ -20,6 +20,7 @@
 #include "milter/base/random.h"
 #include "milter/base/result.h"
 #include "milter/notice/notice.h"
+#include "milter/store/hold.h"
 #include "milter/store/store.h"
 #include "milter/web/internal.h"
 

@@ -1,0 +1,89 @@
+/* table_part - the table of the queue files of holds */
+#include "milter/base/arena.h"
+#include "milter/base/result.h"
+#include "milter/store/part.h"
+
+#include <stddef.h>
+
+#include "milter/store/table.h"
+
+#define AT(member) offsetof(struct store_part, member)
+
+static const struct store_column columns[] = {
+	{ "hold_id", STORE_TEXT, AT(hold_id), 1 },
+	{ "queue_id", STORE_TEXT, AT(queue_id), 1 },
+	{ "state", STORE_INT, AT(state), 1 },
+	{ "created", STORE_INT64, AT(created), 1 },
+	{ "lesson", STORE_BLOB, STORE_BESIDE, 1 },
+	{ "returned", STORE_INT64, AT(returned), 5 },
+	{ "asked", STORE_INT64, AT(asked), 5 },
+	{ "mail", STORE_INT64, AT(mail), 5 },
+};
+
+const struct store_table store_table_part = { "part", "UNIQUE (hold_id, queue_id)", STORE_IN_ORDER,
+	columns, sizeof(columns) / sizeof(*columns), sizeof(struct store_part) };
+
+enum query { INSERT, UPDATE, RENAME, LIST, LESSON, WIPE, QUERIES };
+
+static const struct store_query queries[QUERIES] = {
+	[INSERT] = { &store_table_part,
+	    "INSERT INTO part ({columns}, lesson) VALUES ({values}, {next})" },
+	[UPDATE] = { &store_table_part,
+	    "UPDATE part SET {set} WHERE hold_id = $1 AND queue_id = $2" },
+	[RENAME] = { NULL, "UPDATE part SET queue_id = $3 WHERE hold_id = $1 AND queue_id = $2"
+			   " AND NOT EXISTS (SELECT 1 FROM part AS other WHERE other.hold_id = $1"
+			   " AND other.queue_id = $3 AND other.queue_id <> $2)" },
+	[LIST] = { &store_table_part,
+	    "SELECT {columns} FROM part WHERE hold_id = $1 ORDER BY rowid" },
+	[LESSON] = { &store_table_bytes,
+	    "SELECT lesson FROM part WHERE hold_id = $1 AND queue_id = $2" },
+	[WIPE] = { NULL, "UPDATE part SET lesson = $2 WHERE hold_id = $1" },
+};
+
+enum base_result
+store_part_insert(struct store *store, const struct store_part *part, const void *lesson,
+    size_t lesson_length, const char **why_r)
+{
+	return store_run_row(store, &queries[INSERT], part,
+	    STORE_VALUES(STORE_IS_BLOB(lesson, lesson_length)), why_r);
+}
+
+enum base_result
+store_part_update(struct store *store, const struct store_part *part, const char **why_r)
+{
+	return store_run_row(store, &queries[UPDATE], part, STORE_NO_VALUES, why_r);
+}
+
+enum base_result
+store_part_rename(
+    struct store *store, const struct store_part *part, const char *queue_id, const char **why_r)
+{
+	return store_run(store, &queries[RENAME],
+	    STORE_VALUES(STORE_IS_TEXT(part->hold_id), STORE_IS_TEXT(part->queue_id),
+		STORE_IS_TEXT(queue_id)),
+	    why_r);
+}
+
+enum base_result
+store_part_list(struct store *store, struct base_arena *arena, const char *hold_id,
+    struct store_part **parts_r, size_t *count_r, const char **why_r)
+{
+	return store_read(store, &queries[LIST], STORE_VALUES(STORE_IS_TEXT(hold_id)), arena,
+	    STORE_ALL, parts_r, count_r, why_r);
+}
+
+enum base_result
+store_part_lesson(struct store *store, struct base_arena *arena, const struct store_part *part,
+    struct store_blob *lesson_r, const char **why_r)
+{
+	return store_read_into(store, &queries[LESSON],
+	    STORE_VALUES(STORE_IS_TEXT(part->hold_id), STORE_IS_TEXT(part->queue_id)), arena,
+	    lesson_r, why_r);
+}
+
+enum base_result
+store_part_wipe(struct store *store, const char *hold_id, const char **why_r)
+{
+	return store_run(store, &queries[WIPE],
+	    STORE_VALUES(STORE_IS_TEXT(hold_id), STORE_IS_BLOB(NULL, 0)), why_r);
+}
