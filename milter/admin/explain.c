@@ -42,10 +42,12 @@
 #include "milter/hold/hold.h"
 #include "milter/identity/identity.h"
 #include "milter/mail/mail.h"
+#include "milter/words/words.h"
 
 #define MESSAGE_MAX_BYTES (8u << 20)
 #define ARENA_BYTES (32u << 20)
 #define TEXT_BYTES (256u << 10)
+#define REASONS_BYTES (64u << 10) /* to make one sentence */
 
 struct arguments {
 	const char *file;
@@ -405,8 +407,16 @@ print_decision(const struct evaluation *evaluation, const struct policy_counts *
 static void
 print_reasons(const struct judge_score *score)
 {
-	for (size_t i = 0; i < score->reason_count; i++)
-		printf("  %+.2f %s\n", score->reasons[i].points, score->reasons[i].text);
+	struct base_arena *arena = base_arena_new(REASONS_BYTES);
+
+	for (size_t i = 0; i < score->reason_count && arena != NULL; i++) {
+		const struct judge_reason *reason = &score->reasons[i];
+		const char *text = words_reason_text(arena, &words_en, &reason->told);
+
+		printf("  %+.2f %s\n", reason->points, text != NULL ? text : reason->signal);
+		base_arena_reset(arena);
+	}
+	base_arena_free(&arena);
 }
 
 /* What is spent of the budgets today; false: it is not known. */

@@ -24,9 +24,11 @@
 #include "milter/base/random.h"
 #include "milter/base/result.h"
 #include "milter/hold/hold.h"
+#include "milter/words/words.h"
 
 #define VIEW_BYTES (4u << 20)
 #define STATE_BYTES 16
+#define REASON_BYTES (64u << 10) /* to make its sentence */
 #define PEOPLE_BYTES 32
 #define TEXT_BYTES 80 /* of a sender or subject on a line */
 
@@ -287,10 +289,26 @@ show_wiped(const struct hold_view *view)
 	char text[ADMIN_TIME_SIZE];
 
 	if (view->settled != 0)
-		printf("wiped:       %srecipients and sentences of reasons, when it was over: "
+		printf("wiped:       %srecipients and values of reasons, when it was over: "
 		       "%s\n",
 		    *view->subject == '\0' ? "subject, " : "",
 		    admin_time_text(view->settled, text));
+}
+
+/* One reason; its sentence too, if its values are still there. */
+static void
+show_reason(const struct hold_reason *reason)
+{
+	struct base_arena *arena = base_arena_new(REASON_BYTES);
+	const char *text = arena == NULL ? NULL : hold_reason_text(arena, &words_en, reason);
+
+	printf("reason:      %6s  %s", reason->points, reason->name);
+	if (text != NULL && text != reason->name) {
+		fputs(": ", stdout);
+		admin_print_text(text, 512);
+	}
+	putchar('\n');
+	base_arena_free(&arena);
 }
 
 /* Everything about one hold. */
@@ -327,12 +345,8 @@ show_one(const struct settings *settings, struct hold *hold, const struct hold_v
 	show_recipients(settings, view);
 	show_wiped(view);
 	printf("score:       %.4f\n", view->score);
-	for (i = 0; i < view->reason_count; i++) {
-		printf("reason:      %6s  %s%s", view->reasons[i].points, view->reasons[i].name,
-		    *view->reasons[i].text != '\0' ? ": " : "");
-		admin_print_text(view->reasons[i].text, 512);
-		putchar('\n');
-	}
+	for (i = 0; i < view->reason_count; i++)
+		show_reason(&view->reasons[i]);
 	printf("node:        %s\n", view->node);
 	for (i = 0; i < view->part_count; i++)
 		printf("queue file:  %s\n", view->queue_ids[i]);

@@ -93,19 +93,31 @@ hold_reasons_write(
 		base_quote_line(text_r, reasons[i].name, HOLD_MAX_NAME);
 		base_buffer_puts(text_r, ":");
 		base_quote_line(text_r, reasons[i].points, HOLD_MAX_NAME);
-		base_buffer_puts(text_r, "\t");
-		if (!is_over)
-			base_quote_line(text_r, reasons[i].text, HOLD_MAX_REASON);
+		if (!is_over) {
+			base_buffer_puts(text_r, "\t");
+			base_quote_line(text_r, reasons[i].values, HOLD_MAX_REASON);
+			base_buffer_puts(text_r, "\t");
+			base_quote_line(text_r, reasons[i].who, HOLD_MAX_REASON);
+			base_buffer_puts(text_r, "\t");
+			base_quote_line(text_r, reasons[i].other, HOLD_MAX_REASON);
+		}
 		base_buffer_puts(text_r, "\n");
 	}
 	return !text_r->failed;
 }
 
-/* Cuts the text at the first `end`; the rest, or NULL if there is no such character. */
+/* A text, or "" for NULL. */
+static const char *
+text_or_none(const char *text)
+{
+	return text != NULL ? text : "";
+}
+
+/* Cuts the text at the first `end`; the rest, or NULL if there is no such character, or no text. */
 static char *
 cut(char *text, char end)
 {
-	char *place = strchr(text, end);
+	char *place = text != NULL ? strchr(text, end) : NULL;
 
 	if (place == NULL)
 		return NULL;
@@ -125,16 +137,16 @@ hold_reasons_read(
 		return BASE_BROKEN;
 	while (count < HOLD_MAX_REASONS) {
 		char *rest = cut(line, '\n');
-		char *sentence, *points;
+		char *points, *values, *who, *other;
 
 		if (rest == NULL)
 			break;
-		sentence = cut(line, '\t');
+		values = cut(line, '\t');
+		who = cut(values, '\t');
+		other = cut(who, '\t');
 		points = cut(line, ':');
-		reasons[count].name = line;
-		reasons[count].points = points != NULL ? points : "";
-		reasons[count].text = sentence != NULL ? sentence : "";
-		count++;
+		reasons[count++] = (struct hold_reason){ line, text_or_none(points),
+			text_or_none(values), text_or_none(who), text_or_none(other) };
 		line = rest;
 	}
 	*reasons_r = reasons;

@@ -135,7 +135,8 @@ enum hold_people {
 struct hold_reason {
 	const char *name;   /* of the signal */
 	const char *points; /* as the scorecard shows them */
-	const char *text;   /* one sentence for the sender; "" once it is over: it names people */
+	/* what its sentence is made of, see words/reason.h; "" once it is over: it names people */
+	const char *values, *who, *other;
 };
 
 /* The holds of the last HOLD_BUDGET_SECONDS, those of storms left out. */
@@ -327,6 +328,9 @@ struct hold_view {
 
 /* What letters and pages tell of it; borrowed from the view. */
 struct words_held hold_words(const struct hold_view *view);
+/* A reason as its sentence, or as the name of its signal when its values are gone. */
+const char *hold_reason_text(
+    struct base_arena *arena, const struct words *words, const struct hold_reason *reason);
 
 enum base_result hold_find(struct hold *hold, struct base_arena *arena, const char *id,
     struct hold_view *view_r, const char **why_r);

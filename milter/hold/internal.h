@@ -53,7 +53,7 @@
 #define HOLD_MAX_SUBJECT 500      /* bytes */
 #define HOLD_MAX_RECIPIENTS 16384 /* bytes of all those that are shown */
 #define HOLD_MAX_REASONS 32
-#define HOLD_MAX_REASON 400        /* bytes of its sentence */
+#define HOLD_MAX_REASON 400        /* bytes of its values, and of each of its texts */
 #define HOLD_MAX_NAME 100          /* bytes of a signal, a policy, a language */
 #define HOLD_MAX_LESSON (4u << 20) /* bytes */
 #define HOLD_MAX_SECONDS 315360000 /* of a window or a grace: ten years */
@@ -160,7 +160,10 @@ enum base_result hold_view_make(struct hold *hold, struct base_arena *arena,
     const struct store_hold *row, struct hold_view *view_r, const char **why_r);
 /* What a view calls the state that the hold or brake came into at `moved`. */
 void hold_mark_make(char mark_r[HOLD_MARK_SIZE], int state, int64_t moved);
-/* A reason per line, as a row keeps them; without its sentence once the hold is over. */
+/*
+ * A reason per line, as a row keeps them: "name:points", and while the hold is open its values and
+ * two texts, a tab before each. No text can have a tab or a line end in it.
+ */
 bool hold_reasons_write(
     struct base_buffer *text_r, const struct hold_reason *reasons, size_t count, bool is_over);
 enum base_result hold_reasons_read(

@@ -179,7 +179,7 @@ hold_move_audit(const struct store_hold *before, const struct store_hold *after,
 
 /* --- moving ---------------------------------------------------------------------- */
 
-/* Takes the sentences out of the reasons: they name people. */
+/* Leaves the names and points of the reasons: the rest names people. */
 static const char *
 reasons_wipe(struct base_arena *arena, const char *text)
 {

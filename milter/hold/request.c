@@ -116,7 +116,7 @@ reasons_make(struct base_arena *arena, const struct hold_request *request)
 	struct base_buffer text;
 	const char *copy;
 
-	base_buffer_init(&text, HOLD_MAX_REASONS * (2 * HOLD_MAX_NAME + HOLD_MAX_REASON + 8));
+	base_buffer_init(&text, HOLD_MAX_REASONS * (2 * HOLD_MAX_NAME + 3 * HOLD_MAX_REASON + 8));
 	hold_reasons_write(&text, request->reasons, request->reason_count, false);
 	copy = base_arena_strdup(arena, base_buffer_text(&text));
 	base_buffer_free(&text);

@@ -1,6 +1,7 @@
 /* words - what letters and pages tell of a hold, as the values that sentences are filled with */
 #include "milter/hold/hold.h"
 #include "milter/words/held.h"
+#include "milter/words/reason.h"
 
 /* What is known of the number of people, in the sentences' terms. */
 static enum words_known
@@ -51,4 +52,18 @@ hold_words(const struct hold_view *view)
 		.answered = view->answered,
 		.answered_by = view->answered_by,
 	};
+}
+
+const char *
+hold_reason_text(
+    struct base_arena *arena, const struct words *words, const struct hold_reason *reason)
+{
+	struct words_reason values;
+
+	if (!words_reason_read(arena, reason->values, &values))
+		return reason->name;
+	values.signal = reason->name;
+	values.who = reason->who;
+	values.other = reason->other;
+	return words_reason_text(arena, words, &values);
 }

@@ -3,12 +3,8 @@
  *	judge/internal - the view, the table of signals and the scorecard, inside the module
  *
  * WHAT IT DOES
- *	view.c joins the facts once. Each signal is one function on the view and one row of
- *	the table in signals.c. A scorecard gives points to ranges of each signal, and of some
- *	pairs.
- *
- *	To add a signal: write its function in one of signals_*.c, add its row, add its
- *	block to conf/scorecard.conf.
+ *	view.c joins the facts once. Each signal is two functions on the view and one row of
+ *	signals.h. A scorecard gives points to ranges of each signal, and of some pairs.
  */
 #ifndef OOPS_JUDGE_INTERNAL_H
 #define OOPS_JUDGE_INTERNAL_H
@@ -50,82 +46,29 @@ struct judge_signal {
 	bool reads_body;
 	/* False: unknown. `person_r` is "" unless it names somebody. */
 	bool (*measure)(const struct judge_view *view, double *value_r, const char **person_r);
-	/* The sentence for the sender. */
-	void (*say)(const struct judge_view *view, double value, struct base_buffer *text_r);
+	/* Which sentence it is for the sender; what all signals share is filled in. */
+	void (*tell)(const struct judge_view *view, double value, struct words_reason *reason);
 };
 
 extern const struct judge_signal judge_signals[];
 extern const size_t judge_signal_count;
 #define JUDGE_MAX_SIGNALS 64
 
+/* What the reasons of all signals share: who gets the mail. */
+struct words_reason judge_view_reason(const struct judge_view *view, const char *signal);
 /* The address of the recall's recipient `i`, "" when there is none. */
 const char *judge_view_person(const struct judge_view *view, size_t i);
 /* A recipient's address by hash, "" when it is not a recipient. */
 const char *judge_view_person_of(const struct judge_view *view, uint64_t hash);
 
-/* Room for what these write, and return: how many people it goes to, as far as is known. */
-#define JUDGE_PEOPLE_SIZE 64
-/* "40 people", "at least 412 people", "an unknown number of people" */
-const char *judge_view_people(const struct judge_view *view, char room[JUDGE_PEOPLE_SIZE]);
-/* "40", "at least 412", "an unknown number" */
-const char *judge_view_number(const struct judge_view *view, char room[JUDGE_PEOPLE_SIZE]);
-/* Its recipients: "these 40 people"; with lists: "these 3 addresses", "this list" */
-const char *judge_view_these(const struct judge_view *view, char room[JUDGE_PEOPLE_SIZE]);
-
-#define JUDGE_SIGNAL(name)                                                                         \
+/* Of every signal, see signals.h. */
+#define SIGNAL(name, unit, note)                                                                   \
 	bool judge_measure_##name(                                                                 \
 	    const struct judge_view *view, double *value_r, const char **person_r);                \
-	void judge_say_##name(                                                                     \
-	    const struct judge_view *view, double value, struct base_buffer *text_r)
-
-/* signals_size.c */
-JUDGE_SIGNAL(audience_size);
-JUDGE_SIGNAL(size_for_sender);
-JUDGE_SIGNAL(size_vs_max);
-JUDGE_SIGNAL(size_class_first);
-/* signals_group.c */
-JUDGE_SIGNAL(never_written_share);
-JUDGE_SIGNAL(never_written_count);
-JUDGE_SIGNAL(stranger_share);
-JUDGE_SIGNAL(familiarity);
-JUDGE_SIGNAL(covered_by_one);
-JUDGE_SIGNAL(closest_sent);
-JUDGE_SIGNAL(exact_before);
-JUDGE_SIGNAL(regular_mailing);
-JUDGE_SIGNAL(cohesion);
-/* signals_received.c */
-JUDGE_SIGNAL(received_as);
-JUDGE_SIGNAL(group_voices);
-JUDGE_SIGNAL(group_turns);
-JUDGE_SIGNAL(group_answered);
-JUDGE_SIGNAL(group_declined);
-/* signals_reply.c */
-JUDGE_SIGNAL(reply_kind);
-JUDGE_SIGNAL(habit_answer_all);
-JUDGE_SIGNAL(habit_lift);
-JUDGE_SIGNAL(answered_all_before);
-JUDGE_SIGNAL(one_to_one_author);
-JUDGE_SIGNAL(author_alone_share);
-JUDGE_SIGNAL(others_answered_all);
-JUDGE_SIGNAL(minutes_since_parent);
-JUDGE_SIGNAL(site_reply_all);
-JUDGE_SIGNAL(reached_by_bcc);
-JUDGE_SIGNAL(reached_as);
-/* signals_person.c */
-JUDGE_SIGNAL(stranger_among_known);
-JUDGE_SIGNAL(wrong_account);
-JUDGE_SIGNAL(look_alike_contact);
-JUDGE_SIGNAL(look_alike_name);
-/* signals_domain.c */
-JUDGE_SIGNAL(outside_domains);
-JUDGE_SIGNAL(outsider_joins);
-JUDGE_SIGNAL(outside_domain_first);
-JUDGE_SIGNAL(look_alike_domain);
-/* signals_body.c */
-JUDGE_SIGNAL(greeting_to_one);
-JUDGE_SIGNAL(brief_answer);
-
-#undef JUDGE_SIGNAL
+	void judge_tell_##name(                                                                    \
+	    const struct judge_view *view, double value, struct words_reason *reason);
+#define BODY_SIGNAL(name, unit, note) SIGNAL(name, unit, note)
+#include "milter/judge/signals.h"
 
 /* --- scorecard --------------------------------------------------------------------- */
 

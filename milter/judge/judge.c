@@ -12,7 +12,7 @@
 #include "milter/judge/internal.h"
 
 #define JUDGE_BODY_MIN 10      /* people, from which the start of the body can tell more */
-#define JUDGE_MAX_SENTENCE 600 /* bytes */
+#define JUDGE_MAX_EVIDENCE 600 /* bytes */
 #define JUDGE_NAMED_MAX 12     /* recipients among whom one stands out */
 
 /* --- scoring ----------------------------------------------------------------------- */
@@ -95,7 +95,7 @@ evidence_make(const struct judge_arithmetic *score, const struct judge_block *bl
 	struct base_buffer text;
 	const char *evidence;
 
-	base_buffer_init(&text, JUDGE_MAX_SENTENCE);
+	base_buffer_init(&text, JUDGE_MAX_EVIDENCE);
 	base_buffer_printf(&text, "%s: ", judge_signals[i].note);
 	if (measure->is_known)
 		base_buffer_printf(&text, "%.4g %s", measure->value, judge_signals[i].unit);
@@ -110,20 +110,6 @@ evidence_make(const struct judge_arithmetic *score, const struct judge_block *bl
 	evidence = base_arena_strdup(arena, base_buffer_text(&text));
 	base_buffer_free(&text);
 	return evidence;
-}
-
-/* The sentence for the sender. */
-static const char *
-sentence_make(const struct judge_arithmetic *score, size_t i, struct base_arena *arena)
-{
-	struct base_buffer text;
-	const char *sentence;
-
-	base_buffer_init(&text, JUDGE_MAX_SENTENCE);
-	judge_signals[i].say(&score->view, score->measures[i].value, &text);
-	sentence = base_arena_strdup(arena, base_buffer_text(&text));
-	base_buffer_free(&text);
-	return sentence;
 }
 
 /* Who a reason is about: whom it names, else, among few, the recipient least expected. */
@@ -159,9 +145,10 @@ reasons_make(const struct judge_arithmetic *score, const struct judge_scorecard 
 		reason->signal = judge_signals[i].name;
 		reason->points = points;
 		reason->person = person_of(score, i);
-		reason->text = sentence_make(score, i, arena);
+		reason->told = judge_view_reason(&score->view, reason->signal);
+		judge_signals[i].tell(&score->view, score->measures[i].value, &reason->told);
 		reason->evidence = evidence_make(score, &scorecard->blocks[i], i, arena);
-		if (!reason->text || !reason->evidence)
+		if (!reason->evidence)
 			return BASE_BROKEN;
 		count++;
 	}

@@ -7,11 +7,12 @@
  *	points. What is done about the score is policy's.
  *
  * WHAT IT NEVER DOES
- *	No I/O, no clock, no log, no hidden state: the same facts always give the same score.
+ *	No I/O, no clock, no log, no hidden state: the same facts always give the same score. No
+ *	sentence for the sender: words has those.
  *
  * OWNERSHIP
- *	Facts are borrowed for the call. Reasons live in the arena given. A scorecard lives
- *	until judge_scorecard_free().
+ *	Facts are borrowed. Reasons live in the arena given; the addresses and names in them are
+ *	those of the facts. A scorecard lives until judge_scorecard_free().
  *
  * DIAGNOSTICS
  *	judge_scorecard_parse(): REFUSE with "file:line: text". judge_score(): BROKEN, arena full.
@@ -27,6 +28,7 @@
 #include "milter/mail/transaction.h"
 #include "milter/memory/value.h"
 #include "milter/settings/settings.h"
+#include "milter/words/reason.h"
 
 struct judge_scorecard;
 
@@ -54,9 +56,9 @@ struct judge_facts {
 struct judge_reason {
 	const char *signal; /* name in the scorecard */
 	double points;
-	const char *person;   /* the recipient it names, "" for none */
-	const char *text;     /* one sentence for the sender */
-	const char *evidence; /* for the auditor: the signal's value and its range */
+	const char *person;       /* the recipient it names, "" for none */
+	struct words_reason told; /* what its sentence for the sender is made of */
+	const char *evidence;     /* for the auditor: the signal's value and its range */
 };
 
 struct judge_score {

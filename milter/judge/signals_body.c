@@ -7,7 +7,6 @@
 #include <string.h>
 #include <strings.h>
 
-#include "milter/base/buffer.h"
 #include "milter/judge/internal.h"
 #include "milter/mail/mail.h"
 
@@ -333,12 +332,10 @@ judge_measure_greeting_to_one(const struct judge_view *view, double *value_r, co
 }
 
 void
-judge_say_greeting_to_one(const struct judge_view *view, double value, struct base_buffer *text_r)
+judge_tell_greeting_to_one(const struct judge_view *view, double value, struct words_reason *reason)
 {
-	char people[JUDGE_PEOPLE_SIZE];
-
-	base_buffer_printf(text_r, "It %s one person by name and goes to %s.",
-	    value > 0 ? "greets" : "does not greet", judge_view_people(view, people));
+	(void)view;
+	reason->which = value > 0 ? "yes" : "no";
 }
 
 bool
@@ -356,10 +353,8 @@ judge_measure_brief_answer(const struct judge_view *view, double *value_r, const
 }
 
 void
-judge_say_brief_answer(const struct judge_view *view, double value, struct base_buffer *text_r)
+judge_tell_brief_answer(const struct judge_view *view, double value, struct words_reason *reason)
 {
-	char people[JUDGE_PEOPLE_SIZE];
-
-	base_buffer_printf(text_r, "It says %.0f %s, to %s.", value, value == 1 ? "word" : "words",
-	    judge_view_people(view, people));
+	(void)view;
+	reason->n = (unsigned long)value;
 }

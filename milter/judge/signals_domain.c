@@ -6,7 +6,6 @@
  */
 #include <string.h>
 
-#include "milter/base/buffer.h"
 #include "milter/base/distance.h"
 #include "milter/judge/internal.h"
 #include "milter/mail/mail.h"
@@ -77,14 +76,11 @@ judge_measure_outside_domains(const struct judge_view *view, double *value_r, co
 }
 
 void
-judge_say_outside_domains(const struct judge_view *view, double value, struct base_buffer *text_r)
+judge_tell_outside_domains(const struct judge_view *view, double value, struct words_reason *reason)
 {
 	(void)view;
-	if (value < 1)
-		base_buffer_puts(text_r, "It stays within your organisation.");
-	else
-		base_buffer_printf(text_r, "It leaves your organisation for %.0f other %s.", value,
-		    value == 1 ? "domain" : "domains");
+	reason->which = value < 1 ? "none" : "some";
+	reason->n = (unsigned long)value;
 }
 
 /* A thread of one domain that somebody from outside gets to see. */
@@ -101,13 +97,10 @@ judge_measure_outsider_joins(const struct judge_view *view, double *value_r, con
 }
 
 void
-judge_say_outsider_joins(const struct judge_view *view, double value, struct base_buffer *text_r)
+judge_tell_outsider_joins(const struct judge_view *view, double value, struct words_reason *reason)
 {
 	(void)view;
-	base_buffer_puts(
-	    text_r, value > 0 ? "So far only people of your organisation took part; now somebody "
-				"from outside does."
-			      : "Only people of your organisation take part.");
+	reason->which = value > 0 ? "yes" : "no";
 }
 
 /* How many recipients, of the sample, have a domain of this kind. */
@@ -159,17 +152,17 @@ judge_measure_outside_domain_first(
 }
 
 void
-judge_say_outside_domain_first(
-    const struct judge_view *view, double value, struct base_buffer *text_r)
+judge_tell_outside_domain_first(
+    const struct judge_view *view, double value, struct words_reason *reason)
 {
 	size_t stranger = view->recall->knows_domains ? domain_stranger(view) : view->sample;
 
-	if (value <= 0 || stranger == view->sample)
-		base_buffer_puts(text_r, "It goes to no outside domain that is new to you.");
-	else
-		base_buffer_printf(text_r, "You have never written to anybody at %s%s.",
-		    domain_of(judge_view_person(view, stranger)),
-		    value >= 2 ? "; all others are of your own domain" : "");
+	if (value <= 0 || stranger == view->sample) {
+		reason->which = "none";
+		return;
+	}
+	reason->which = value >= 2 ? "only" : "one";
+	reason->who = domain_of(judge_view_person(view, stranger));
 }
 
 /* Is a domain almost, but not quite, another one? */
@@ -209,10 +202,9 @@ judge_measure_look_alike_domain(
 }
 
 void
-judge_say_look_alike_domain(const struct judge_view *view, double value, struct base_buffer *text_r)
+judge_tell_look_alike_domain(
+    const struct judge_view *view, double value, struct words_reason *reason)
 {
 	(void)view;
-	base_buffer_puts(text_r,
-	    value > 0 ? "One address looks almost like one that you know; it may be misspelt."
-		      : "No address looks almost like one that you know.");
+	reason->which = value > 0 ? "yes" : "no";
 }

@@ -4,7 +4,6 @@
  */
 #include <math.h>
 
-#include "milter/base/buffer.h"
 #include "milter/judge/internal.h"
 
 #define GROUP_MIN 3           /* people from which shares mean something */
@@ -41,36 +40,19 @@ share_of(const struct judge_view *view, size_t in_sample, double *value_r)
 	return true;
 }
 
-/*
- * "37 of these 41 people", for a count in the sample that is not 0; a sample's is a guess. `all`
- * is what all of them are called: "any of ", "all of ".
- */
+/* Of how many recipients it holds, for a count in the sample; of nobody: what holds of all. */
 static void
-say_count(
-    const struct judge_view *view, size_t in_sample, const char *all, struct base_buffer *text)
+tell_of(const struct judge_view *view, size_t in_sample, struct words_reason *reason)
 {
-	char these[JUDGE_PEOPLE_SIZE];
-
-	judge_view_these(view, these);
-	if (view->count == 1)
-		base_buffer_puts(text, these);
+	reason->n = (unsigned long)round(of_all(view, in_sample));
+	if (in_sample == 0)
+		reason->which = view->count == 1 ? "known_one" : "known";
+	else if (view->count == 1)
+		reason->which = "one";
 	else if (in_sample == view->sample)
-		base_buffer_printf(text, "%s%s", all, these);
+		reason->which = "all";
 	else
-		base_buffer_printf(text, "%s%.0f of %s", view->sample < view->count ? "about " : "",
-		    of_all(view, in_sample), these);
-}
-
-/* "You have ... any of these 4 people.", or when it holds of nobody, what holds of all. */
-static void
-say_of(const struct judge_view *view, size_t in_sample, const char *of_some, const char *of_nobody,
-    struct base_buffer *text)
-{
-	bool is_some = in_sample > 0;
-
-	base_buffer_puts(text, is_some ? of_some : of_nobody);
-	say_count(view, is_some ? in_sample : view->sample, is_some ? "any of " : "all of ", text);
-	base_buffer_puts(text, ".");
+		reason->which = view->sample < view->count ? "about" : "some";
 }
 
 bool
@@ -82,12 +64,11 @@ judge_measure_never_written_share(
 }
 
 void
-judge_say_never_written_share(
-    const struct judge_view *view, double value, struct base_buffer *text_r)
+judge_tell_never_written_share(
+    const struct judge_view *view, double value, struct words_reason *reason)
 {
 	(void)value;
-	say_of(
-	    view, view->never, "You have never written to ", "You have written before to ", text_r);
+	tell_of(view, view->never, reason);
 }
 
 bool
@@ -103,14 +84,11 @@ judge_measure_never_written_count(
 }
 
 void
-judge_say_never_written_count(
-    const struct judge_view *view, double value, struct base_buffer *text_r)
+judge_tell_never_written_count(
+    const struct judge_view *view, double value, struct words_reason *reason)
 {
-	double count = fmax(0, round(value));
-
 	(void)view;
-	base_buffer_printf(text_r, "It reaches %.0f %s whom you have never written to.", count,
-	    count == 1 ? "person" : "people");
+	reason->n = (unsigned long)fmax(0, round(value));
 }
 
 bool
@@ -121,11 +99,10 @@ judge_measure_stranger_share(const struct judge_view *view, double *value_r, con
 }
 
 void
-judge_say_stranger_share(const struct judge_view *view, double value, struct base_buffer *text_r)
+judge_tell_stranger_share(const struct judge_view *view, double value, struct words_reason *reason)
 {
 	(void)value;
-	say_of(view, view->strange, "You have neither written to nor heard from ",
-	    "You have written to or heard from ", text_r);
+	tell_of(view, view->strange, reason);
 }
 
 bool
@@ -137,11 +114,10 @@ judge_measure_familiarity(const struct judge_view *view, double *value_r, const 
 }
 
 void
-judge_say_familiarity(const struct judge_view *view, double value, struct base_buffer *text_r)
+judge_tell_familiarity(const struct judge_view *view, double value, struct words_reason *reason)
 {
 	(void)value;
-	say_of(view, view->weak, "You seldom or never write to ",
-	    "You have written lately, if not often, to ", text_r);
+	tell_of(view, view->weak, reason);
 }
 
 bool
@@ -153,22 +129,17 @@ judge_measure_covered_by_one(const struct judge_view *view, double *value_r, con
 }
 
 void
-judge_say_covered_by_one(const struct judge_view *view, double value, struct base_buffer *text_r)
+judge_tell_covered_by_one(const struct judge_view *view, double value, struct words_reason *reason)
 {
-	char these[JUDGE_PEOPLE_SIZE];
 	double most = round(value * (double)view->count);
 
-	judge_view_these(view, these);
 	if (value >= 1)
-		base_buffer_printf(text_r, "A group you wrote to before holds all of %s.", these);
+		reason->which = "all";
 	else if (value <= 0)
-		base_buffer_printf(text_r, "No group you wrote to before holds %s%s.",
-		    view->count == 1 ? "" : "any of ", these);
+		reason->which = view->count == 1 ? "none_one" : "none";
 	else
-		base_buffer_printf(text_r,
-		    "No group you wrote to before holds more than %s%.0f of %s.",
-		    view->sample < view->count ? "about " : "",
-		    fmax(1, fmin(most, (double)view->count - 1)), these);
+		reason->which = view->sample < view->count ? "about" : "some";
+	reason->n = (unsigned long)fmax(1, fmin(most, (double)view->count - 1));
 }
 
 bool
@@ -180,25 +151,17 @@ judge_measure_closest_sent(const struct judge_view *view, double *value_r, const
 }
 
 void
-judge_say_closest_sent(const struct judge_view *view, double value, struct base_buffer *text_r)
+judge_tell_closest_sent(const struct judge_view *view, double value, struct words_reason *reason)
 {
-	char these[JUDGE_PEOPLE_SIZE];
-
-	judge_view_these(view, these);
 	if (value <= 0)
-		base_buffer_printf(
-		    text_r, "You have not written to a group with anybody of %s.", these);
+		reason->which = "none";
 	else if (view->count == 1)
-		base_buffer_printf(text_r, "You have %swritten to %s alone before.",
-		    value >= 1 ? "" : "not ", these);
-	else if (value < GROUP_LIKE)
-		base_buffer_printf(text_r, "You have not written to a group like %s.", these);
-	else if (value < GROUP_ALMOST)
-		base_buffer_printf(text_r,
-		    "You have written to a group like %s, but not to quite the same.", these);
+		reason->which = value >= 1 ? "alone" : "not_alone";
 	else
-		base_buffer_printf(text_r, "You have written to %s%s before.",
-		    value >= 1 ? "" : "almost exactly ", these);
+		reason->which = value < GROUP_LIKE     ? "unlike"
+				: value < GROUP_ALMOST ? "like"
+				: value < 1            ? "almost"
+						       : "same";
 }
 
 bool
@@ -210,18 +173,11 @@ judge_measure_exact_before(const struct judge_view *view, double *value_r, const
 }
 
 void
-judge_say_exact_before(const struct judge_view *view, double value, struct base_buffer *text_r)
+judge_tell_exact_before(const struct judge_view *view, double value, struct words_reason *reason)
 {
-	char these[JUDGE_PEOPLE_SIZE];
-
 	(void)value;
-	if (view->usual.same.is_known)
-		base_buffer_printf(text_r, "You wrote to exactly %s %u %s.",
-		    judge_view_these(view, these), view->usual.same.count,
-		    view->usual.same.count == 1 ? "time" : "times");
-	else
-		base_buffer_printf(
-		    text_r, "You have never written to exactly %s.", judge_view_these(view, these));
+	reason->which = view->usual.same.is_known ? "known" : "never";
+	reason->n = view->usual.same.count;
 }
 
 /* The Friday newsletter: the same audience at a steady interval. */
@@ -238,19 +194,14 @@ judge_measure_regular_mailing(const struct judge_view *view, double *value_r, co
 }
 
 void
-judge_say_regular_mailing(const struct judge_view *view, double value, struct base_buffer *text_r)
+judge_tell_regular_mailing(const struct judge_view *view, double value, struct words_reason *reason)
 {
-	char these[JUDGE_PEOPLE_SIZE];
 	const struct memory_written *same = &view->usual.same;
 
 	(void)value;
-	judge_view_these(view, these);
-	if (same->is_steady)
-		base_buffer_printf(text_r, "You write to %s about every %.0f days.", these,
-		    fmax(1, same->gap / 86400));
-	else
-		base_buffer_printf(text_r, "You wrote to exactly %s %u %s, at no steady interval.",
-		    these, same->count, same->count == 1 ? "time" : "times");
+	reason->which = same->is_steady ? "steady" : "unsteady";
+	reason->n =
+	    same->is_steady ? (unsigned long)fmax(1, round(same->gap / 86400)) : same->count;
 }
 
 /* The share of recipients that other recipients were written to with. */
@@ -266,19 +217,8 @@ judge_measure_cohesion(const struct judge_view *view, double *value_r, const cha
 }
 
 void
-judge_say_cohesion(const struct judge_view *view, double value, struct base_buffer *text_r)
+judge_tell_cohesion(const struct judge_view *view, double value, struct words_reason *reason)
 {
-	char these[JUDGE_PEOPLE_SIZE];
-
-	judge_view_these(view, these);
-	if (value <= 0)
-		base_buffer_printf(
-		    text_r, "You have not written to any two of %s together.", these);
-	else if (value >= 1)
-		base_buffer_printf(
-		    text_r, "You have written to each of %s together with another of them.", these);
-	else
-		base_buffer_printf(text_r,
-		    "Of %s you wrote to only %.0f together with another of them.", these,
-		    value * (double)view->count);
+	reason->which = value <= 0 ? "none" : value >= 1 ? "each" : "some";
+	reason->n = (unsigned long)fmax(0, round(value * (double)view->count));
 }

@@ -4,7 +4,6 @@
  */
 #include <string.h>
 
-#include "milter/base/buffer.h"
 #include "milter/judge/internal.h"
 
 #define PERSON_MAX_GROUP 12  /* recipients among whom one stands out */
@@ -37,23 +36,21 @@ judge_measure_stranger_among_known(
 }
 
 void
-judge_say_stranger_among_known(
-    const struct judge_view *view, double value, struct base_buffer *text_r)
+judge_tell_stranger_among_known(
+    const struct judge_view *view, double value, struct words_reason *reason)
 {
-	const char *person = judge_view_person(view, view->suspect);
 	bool is_known_group = value >= 10;
 	double who = is_known_group ? value - 10 : value;
 
-	if (who >= 4) {
-		base_buffer_printf(text_r, "You know the others better than %s.", person);
-		return;
-	}
-	base_buffer_printf(text_r, "You have %s %s",
-	    who < 2   ? "never written to"
-	    : who < 3 ? "only heard from"
-		      : "seldom written to",
-	    person);
-	base_buffer_puts(text_r, is_known_group ? ", while you know the others well." : ".");
+	reason->who = judge_view_person(view, view->suspect);
+	if (who >= 4)
+		reason->which = "least";
+	else if (who >= 3)
+		reason->which = is_known_group ? "seldom_here" : "seldom";
+	else if (who >= 2)
+		reason->which = is_known_group ? "heard_here" : "heard";
+	else
+		reason->which = is_known_group ? "never_here" : "never";
 }
 
 /* Is this one a contact of the person at work, and a stranger to the address sent as? */
@@ -83,16 +80,13 @@ judge_measure_wrong_account(const struct judge_view *view, double *value_r, cons
 }
 
 void
-judge_say_wrong_account(const struct judge_view *view, double value, struct base_buffer *text_r)
+judge_tell_wrong_account(const struct judge_view *view, double value, struct words_reason *reason)
 {
 	const struct identity *identity = view->facts->identity;
 
-	if (value <= 0)
-		base_buffer_printf(text_r, "This goes out as %s.", identity->actor);
-	else
-		base_buffer_printf(text_r,
-		    "This goes out as %s, %s people whom you only write to as %s.", identity->actor,
-		    value >= 1 ? "to" : "also to", identity_own_account(identity));
+	reason->which = value <= 0 ? "none" : value >= 1 ? "all" : "some";
+	reason->who = identity->actor;
+	reason->other = identity_own_account(identity);
 }
 
 /* Somebody never written to whose address is almost that of somebody who is. */
@@ -110,18 +104,13 @@ judge_measure_look_alike_contact(
 }
 
 void
-judge_say_look_alike_contact(
-    const struct judge_view *view, double value, struct base_buffer *text_r)
+judge_tell_look_alike_contact(
+    const struct judge_view *view, double value, struct words_reason *reason)
 {
-	const char *person = "";
+	bool is_found = value > 0 && judge_measure_look_alike_contact(view, &value, &reason->who) &&
+			*reason->who;
 
-	if (value > 0 && judge_measure_look_alike_contact(view, &value, &person) && *person)
-		base_buffer_printf(text_r,
-		    "You have never written to %s, which looks like somebody you write to.",
-		    person);
-	else
-		base_buffer_puts(
-		    text_r, "No new address looks like that of somebody you write to.");
+	reason->which = is_found ? "yes" : "no";
 }
 
 /* Somebody never written to who has the display name of somebody who is. */
@@ -150,14 +139,11 @@ display_name(const struct judge_view *view, const char *address)
 }
 
 void
-judge_say_look_alike_name(const struct judge_view *view, double value, struct base_buffer *text_r)
+judge_tell_look_alike_name(const struct judge_view *view, double value, struct words_reason *reason)
 {
-	const char *person = "";
+	bool is_found =
+	    value > 0 && judge_measure_look_alike_name(view, &value, &reason->who) && *reason->who;
 
-	if (value > 0 && judge_measure_look_alike_name(view, &value, &person) && *person)
-		base_buffer_printf(text_r,
-		    "You usually write to another address of \"%s\"; this one is %s.",
-		    display_name(view, person), person);
-	else
-		base_buffer_puts(text_r, "No new address has the name of somebody you write to.");
+	reason->which = is_found ? "yes" : "no";
+	reason->other = is_found ? display_name(view, reason->who) : "";
 }

@@ -5,7 +5,6 @@
  * A mail to the wrong people mostly goes to people who were a group before: everybody of the
  * mail that is answered, or a list that the sender only ever received from.
  */
-#include "milter/base/buffer.h"
 #include "milter/judge/internal.h"
 
 #define RECEIVED_MIN 5     /* recipients from which they are compared */
@@ -33,34 +32,29 @@ judge_measure_received_as(const struct judge_view *view, double *value_r, const 
 	return true;
 }
 
-/* "You get mail with these 20 people; you do not write to that group." */
+/* Is it a group that the sender gets mail with, and does not write to? */
 static void
-say_heard(const struct judge_view *view, struct base_buffer *text)
+tell_heard(const struct judge_view *view, struct words_reason *reason)
 {
-	char these[JUDGE_PEOPLE_SIZE];
-	const char *but = view->usual.same.is_known || view->usual.best_overlap >= RECEIVED_LIKE
-			      ? ""
-			      : "; you do not write to that group";
+	bool is_only = !view->usual.same.is_known && view->usual.best_overlap < RECEIVED_LIKE;
 
-	judge_view_these(view, these);
 	if (view->usual.heard_overlap >= 1)
-		base_buffer_printf(text, "You get mail with %s%s.", these, but);
+		reason->which = is_only ? "same_only" : "same";
 	else if (view->usual.heard_overlap >= RECEIVED_ALIKE)
-		base_buffer_printf(text, "You get mail with a group like %s%s.", these, but);
+		reason->which = is_only ? "like_only" : "like";
 	else
-		base_buffer_printf(text, "You do not get mail with a group like %s.", these);
+		reason->which = "unlike";
 }
 
 void
-judge_say_received_as(const struct judge_view *view, double value, struct base_buffer *text_r)
+judge_tell_received_as(const struct judge_view *view, double value, struct words_reason *reason)
 {
 	if (value >= 3)
-		base_buffer_printf(text_r, "This goes to %s who got the mail you answer.",
-		    value < 4                        ? "most of those"
-		    : view->usual.is_parent_audience ? "everybody"
-						     : "almost everybody");
+		reason->which = value < 4                        ? "most"
+				: view->usual.is_parent_audience ? "everybody"
+								 : "almost";
 	else
-		say_heard(view, text_r);
+		tell_heard(view, reason);
 }
 
 bool
@@ -72,17 +66,11 @@ judge_measure_group_voices(const struct judge_view *view, double *value_r, const
 }
 
 void
-judge_say_group_voices(const struct judge_view *view, double value, struct base_buffer *text_r)
+judge_tell_group_voices(const struct judge_view *view, double value, struct words_reason *reason)
 {
-	if (value < 1)
-		base_buffer_printf(text_r,
-		    "Nobody is known to write to a group like this one of %zu.", view->count);
-	else if (value < MEMORY_MAX_VOICES)
-		base_buffer_printf(text_r, "Only %.0f %s known to write to this group of %zu.",
-		    value, value == 1 ? "person is" : "people are", view->count);
-	else
-		base_buffer_printf(
-		    text_r, "Several people write to this group of %zu.", view->count);
+	(void)view;
+	reason->which = value < 1 ? "none" : value < MEMORY_MAX_VOICES ? "some" : "several";
+	reason->n = (unsigned long)value;
 }
 
 /* The audience received from that is exactly this one; NULL: none, or its record is gone. */
@@ -108,14 +96,10 @@ judge_measure_group_turns(const struct judge_view *view, double *value_r, const 
 }
 
 void
-judge_say_group_turns(const struct judge_view *view, double value, struct base_buffer *text_r)
+judge_tell_group_turns(const struct judge_view *view, double value, struct words_reason *reason)
 {
-	base_buffer_printf(text_r,
-	    value <= 0    ? "In this group of %zu people one person writes to all others."
-	    : value < 0.5 ? "In this group of %zu people mostly the same person writes to "
-			    "everybody."
-			  : "In this group of %zu people several write to everybody in turn.",
-	    view->count);
+	(void)view;
+	reason->which = value <= 0 ? "one" : value < 0.5 ? "mostly" : "several";
 }
 
 bool
@@ -131,15 +115,11 @@ judge_measure_group_answered(const struct judge_view *view, double *value_r, con
 }
 
 void
-judge_say_group_answered(const struct judge_view *view, double value, struct base_buffer *text_r)
+judge_tell_group_answered(const struct judge_view *view, double value, struct words_reason *reason)
 {
-	if (value < 1)
-		base_buffer_printf(text_r,
-		    "You have never answered everybody in this group of %zu people.", view->count);
-	else
-		base_buffer_printf(text_r,
-		    "You answered everybody in this group of %zu people %.0f %s.", view->count,
-		    value, value == 1 ? "time" : "times");
+	(void)view;
+	reason->which = value < 1 ? "never" : "times";
+	reason->n = (unsigned long)value;
 }
 
 bool
@@ -155,19 +135,10 @@ judge_measure_group_declined(const struct judge_view *view, double *value_r, con
 }
 
 void
-judge_say_group_declined(const struct judge_view *view, double value, struct base_buffer *text_r)
+judge_tell_group_declined(const struct judge_view *view, double value, struct words_reason *reason)
 {
 	bool is_always = view->usual.heard.is_known && view->usual.heard.answered == 0;
 
-	if (value < 1)
-		base_buffer_printf(text_r,
-		    "You have not yet answered the author alone of a mail to these %zu "
-		    "people.",
-		    view->count);
-	else
-		base_buffer_printf(text_r,
-		    "You answered mails to these %zu people %.0f %s before%s the author "
-		    "alone.",
-		    view->count, value, value == 1 ? "time" : "times",
-		    is_always && value > 1 ? ", each time" : " to");
+	reason->which = value < 1 ? "never" : is_always && value > 1 ? "always" : "times";
+	reason->n = (unsigned long)value;
 }

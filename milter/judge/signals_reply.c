@@ -4,7 +4,6 @@
  */
 #include <math.h>
 
-#include "milter/base/buffer.h"
 #include "milter/judge/internal.h"
 
 /* replies that the site's habit counts among the sender's own */
@@ -32,15 +31,20 @@ sender_habit(const struct judge_view *view)
 	       (sender->could + REPLY_SITE_WORTH);
 }
 
-/* A share of all that could have been, in words. */
+/* How often somebody answered all of those who could be, as a case of a reason. */
 static const char *
-how_often(double share)
+how_often(const struct memory_habits *habits)
 {
-	return share < 0.05   ? "almost never"
+	double share;
+
+	if (habits->could < REPLY_KNOWN)
+		return "unknown";
+	share = habits->did / habits->could;
+	return share < 0.05   ? "hardly"
 	       : share < 0.2  ? "seldom"
-	       : share < 0.5  ? "now and then"
-	       : share < 0.95 ? "often, but not always,"
-			      : "almost always";
+	       : share < 0.5  ? "sometimes"
+	       : share < 0.95 ? "often"
+			      : "always";
 }
 
 /* Names the originator if the mail goes to them. */
@@ -50,13 +54,11 @@ name_originator(const struct judge_view *view, const char **person_r)
 	*person_r = judge_view_person_of(view, view->usual.answer.originator);
 }
 
-/* "ann@example.com", or "its author". */
+/* Who wrote the mail that is answered, "" when this does not go to them. */
 static const char *
 originator(const struct judge_view *view)
 {
-	const char *person = judge_view_person_of(view, view->usual.answer.originator);
-
-	return *person ? person : "its author";
+	return judge_view_person_of(view, view->usual.answer.originator);
 }
 
 /*
@@ -80,20 +82,13 @@ judge_measure_reply_kind(const struct judge_view *view, double *value_r, const c
 }
 
 void
-judge_say_reply_kind(const struct judge_view *view, double value, struct base_buffer *text_r)
+judge_tell_reply_kind(const struct judge_view *view, double value, struct words_reason *reason)
 {
-	char people[JUDGE_PEOPLE_SIZE];
-
-	judge_view_people(view, people);
+	reason->who = originator(view);
 	if (value == 3 || value == 4)
-		base_buffer_printf(text_r,
-		    "This answers not only %s but everybody who got the mail: %s%s.",
-		    originator(view), people, value == 4 ? ", and more" : "");
-	else if (value == 5 && !view->usual.answer.is_own)
-		base_buffer_printf(text_r,
-		    "This answers a mail and does not go to its author, but to %s.", people);
+		reason->which = value == 3 ? "all" : "more";
 	else
-		base_buffer_printf(text_r, "This goes to %s.", people);
+		reason->which = value == 5 && !view->usual.answer.is_own ? "others" : "plain";
 }
 
 bool
@@ -106,17 +101,13 @@ judge_measure_habit_answer_all(
 }
 
 void
-judge_say_habit_answer_all(const struct judge_view *view, double value, struct base_buffer *text_r)
+judge_tell_habit_answer_all(
+    const struct judge_view *view, double value, struct words_reason *reason)
 {
 	const struct memory_habits *sender = &view->recall->sender;
 
 	(void)value; /* the site's habit is in it too */
-	if (sender->could >= REPLY_KNOWN)
-		base_buffer_printf(text_r, "You %s answer everybody of a large mail.",
-		    how_often(sender->did / sender->could));
-	else
-		base_buffer_puts(
-		    text_r, "You are not known to have answered everybody of a large mail lately.");
+	reason->which = how_often(sender);
 }
 
 bool
@@ -128,14 +119,10 @@ judge_measure_habit_lift(const struct judge_view *view, double *value_r, const c
 }
 
 void
-judge_say_habit_lift(const struct judge_view *view, double value, struct base_buffer *text_r)
+judge_tell_habit_lift(const struct judge_view *view, double value, struct words_reason *reason)
 {
 	(void)view;
-	base_buffer_printf(text_r, "You answer everybody %s others here%s.",
-	    value < -REPLY_LIFT  ? "less often than"
-	    : value > REPLY_LIFT ? "more often than"
-				 : "about as often as",
-	    value < -REPLY_LIFT || value > REPLY_LIFT ? " do" : "");
+	reason->which = value < -REPLY_LIFT ? "less" : value > REPLY_LIFT ? "more" : "same";
 }
 
 bool
@@ -148,20 +135,12 @@ judge_measure_answered_all_before(
 }
 
 void
-judge_say_answered_all_before(
-    const struct judge_view *view, double value, struct base_buffer *text_r)
+judge_tell_answered_all_before(
+    const struct judge_view *view, double value, struct words_reason *reason)
 {
 	(void)view;
-	if (value < 0.01)
-		base_buffer_puts(text_r, "You have not answered a large mail to everybody.");
-	else if (value < 0.5)
-		base_buffer_puts(
-		    text_r, "It is long ago that you answered a large mail to everybody.");
-	else
-		base_buffer_printf(text_r,
-		    "In recent months you answered a large mail to everybody about %.0f "
-		    "%s.",
-		    value, value < 1.5 ? "time" : "times");
+	reason->which = value < 0.01 ? "never" : value < 0.5 ? "long_ago" : "lately";
+	reason->n = (unsigned long)fmax(0, round(value));
 }
 
 /* The sender's own mails to the originator alone. */
@@ -175,14 +154,14 @@ judge_measure_one_to_one_author(
 }
 
 void
-judge_say_one_to_one_author(const struct judge_view *view, double value, struct base_buffer *text_r)
+judge_tell_one_to_one_author(
+    const struct judge_view *view, double value, struct words_reason *reason)
 {
-	base_buffer_printf(text_r, "You %s to %s alone; this goes to everybody.",
-	    value < 0.05  ? "hardly ever write"
-	    : value < 0.5 ? "have written"
-	    : value < 5   ? "now and then write"
-			  : "often write",
-	    originator(view));
+	reason->who = originator(view);
+	reason->which = value < 0.05  ? "hardly"
+			: value < 0.5 ? "once"
+			: value < 5   ? "sometimes"
+				      : "often";
 }
 
 bool
@@ -199,19 +178,15 @@ judge_measure_author_alone_share(
 }
 
 void
-judge_say_author_alone_share(
-    const struct judge_view *view, double value, struct base_buffer *text_r)
+judge_tell_author_alone_share(
+    const struct judge_view *view, double value, struct words_reason *reason)
 {
-	char people[JUDGE_PEOPLE_SIZE];
-
-	base_buffer_printf(text_r,
-	    "%s your mails to %s went to that person alone; this one goes to %s.",
-	    value >= 1      ? "All"
-	    : value > 0.95  ? "Almost all"
-	    : value > 0.5   ? "Most of"
-	    : value >= 0.05 ? "Some of"
-			    : "Hardly any of",
-	    originator(view), judge_view_people(view, people));
+	reason->who = originator(view);
+	reason->which = value >= 1      ? "all"
+			: value > 0.95  ? "almost"
+			: value > 0.5   ? "most"
+			: value >= 0.05 ? "some"
+					: "hardly";
 }
 
 bool
@@ -224,19 +199,14 @@ judge_measure_others_answered_all(
 }
 
 void
-judge_say_others_answered_all(
-    const struct judge_view *view, double value, struct base_buffer *text_r)
+judge_tell_others_answered_all(
+    const struct judge_view *view, double value, struct words_reason *reason)
 {
 	if (view->usual.answer.kind == MEMORY_ANSWER_INFERRED)
-		base_buffer_puts(text_r, value < 1
-					     ? "Nobody else is known to have answered this mail to "
-					       "everybody."
-					     : "Others wrote to everybody before.");
-	else if (value < 1)
-		base_buffer_puts(text_r, "Nobody has yet answered this mail to everybody.");
+		reason->which = value < 1 ? "unknown" : "wrote";
 	else
-		base_buffer_printf(text_r, "%.0f %s to everybody came before this one.", value,
-		    value == 1 ? "answer" : "answers");
+		reason->which = value < 1 ? "nobody" : "some";
+	reason->n = (unsigned long)value;
 }
 
 bool
@@ -249,19 +219,17 @@ judge_measure_minutes_since_parent(
 }
 
 void
-judge_say_minutes_since_parent(
-    const struct judge_view *view, double value, struct base_buffer *text_r)
+judge_tell_minutes_since_parent(
+    const struct judge_view *view, double value, struct words_reason *reason)
 {
 	double hours = value / 60;
 	bool is_minutes = value < 120, is_days = hours >= 48;
-	double many = round(is_minutes ? fmax(value, 0) : is_days ? hours / 24 : hours);
 
 	(void)view;
-	base_buffer_printf(text_r, "The mail you answer is %.0f %s%s old.", many,
-	    is_minutes ? "minute"
-	    : is_days  ? "day"
-		       : "hour",
-	    many == 1 ? "" : "s");
+	reason->which = is_minutes ? "minutes" : is_days ? "days" : "hours";
+	reason->n = (unsigned long)round(is_minutes ? fmax(value, 0)
+					 : is_days  ? hours / 24
+						    : hours);
 }
 
 bool
@@ -273,19 +241,10 @@ judge_measure_site_reply_all(const struct judge_view *view, double *value_r, con
 }
 
 void
-judge_say_site_reply_all(const struct judge_view *view, double value, struct base_buffer *text_r)
+judge_tell_site_reply_all(const struct judge_view *view, double value, struct words_reason *reason)
 {
-	char people[JUDGE_PEOPLE_SIZE];
-	const struct memory_habits *site = &view->recall->site;
-
 	(void)value; /* a guess is in it for as long as the site is new */
-	base_buffer_printf(text_r, "This answers everybody who got the mail, %s; ",
-	    judge_view_people(view, people));
-	if (site->could >= REPLY_KNOWN)
-		base_buffer_printf(
-		    text_r, "people here %s do that.", how_often(site->did / site->could));
-	else
-		base_buffer_puts(text_r, "nobody here is known to do that.");
+	reason->which = how_often(&view->recall->site);
 }
 
 bool
@@ -299,17 +258,10 @@ judge_measure_reached_by_bcc(const struct judge_view *view, double *value_r, con
 }
 
 void
-judge_say_reached_by_bcc(const struct judge_view *view, double value, struct base_buffer *text_r)
+judge_tell_reached_by_bcc(const struct judge_view *view, double value, struct words_reason *reason)
 {
-	char people[JUDGE_PEOPLE_SIZE];
-
-	if (value > 0)
-		base_buffer_printf(text_r,
-		    "You got the mail as a blind copy: answering tells %s that you have "
-		    "it.",
-		    judge_view_people(view, people));
-	else
-		base_buffer_puts(text_r, "You did not get the mail as a blind copy.");
+	(void)view;
+	reason->which = value > 0 ? "yes" : "no";
 }
 
 /* How somebody who answers everybody got the mail; a blind copy is reached_by_bcc's. */
@@ -326,13 +278,8 @@ judge_measure_reached_as(const struct judge_view *view, double *value_r, const c
 }
 
 void
-judge_say_reached_as(const struct judge_view *view, double value, struct base_buffer *text_r)
+judge_tell_reached_as(const struct judge_view *view, double value, struct words_reason *reason)
 {
-	char people[JUDGE_PEOPLE_SIZE];
-
-	base_buffer_printf(text_r, "You got the mail %s, and answer %s.",
-	    value >= 2   ? "by a list only"
-	    : value >= 1 ? "as a copy only"
-			 : "as one of those it is to",
-	    judge_view_people(view, people));
+	(void)view;
+	reason->which = value >= 2 ? "list" : value >= 1 ? "copy" : "to";
 }

@@ -4,7 +4,6 @@
  */
 #include <math.h>
 
-#include "milter/base/buffer.h"
 #include "milter/judge/internal.h"
 
 #define SIZE_SITE_WORTH 2 /* sends that the site's habit counts among the sender's own */
@@ -80,22 +79,6 @@ usual_classes(const struct memory_habits *sender, unsigned *low_r, unsigned *hig
 	*high_r = high;
 }
 
-/* "1-4 people" */
-static void
-usual_sizes(const struct memory_habits *sender, struct base_buffer *text)
-{
-	unsigned low, high;
-
-	usual_classes(sender, &low, &high);
-	if (size_high[high] == 0)
-		base_buffer_printf(text, "%u people or more", size_low[low]);
-	else if (size_low[low] == size_high[high])
-		base_buffer_printf(
-		    text, "%u %s", size_low[low], size_low[low] == 1 ? "person" : "people");
-	else
-		base_buffer_printf(text, "%u-%u people", size_low[low], size_high[high]);
-}
-
 /* Is this size among those that the sender's mail mostly has? */
 static bool
 is_among_usual(const struct judge_view *view)
@@ -116,24 +99,6 @@ goes_to_fewer(const struct judge_view *view)
 	       (double)sender->total / 2;
 }
 
-/* What can be said of a sender whose mail is not known. */
-static void
-say_new_sender(const struct judge_view *view, double value, struct base_buffer *text)
-{
-	const struct memory_habits *site = &view->recall->site;
-	char people[JUDGE_PEOPLE_SIZE];
-
-	if (site->total > 0 && value >= SIZE_RARE)
-		base_buffer_printf(text,
-		    "You are new here, and few mails here go to as many as %s.",
-		    judge_view_people(view, people));
-	else
-		base_buffer_printf(text,
-		    "You are new here: how many people you usually write to is not known "
-		    "yet; this goes to %s.",
-		    judge_view_number(view, people));
-}
-
 bool
 judge_measure_audience_size(const struct judge_view *view, double *value_r, const char **person_r)
 {
@@ -143,12 +108,11 @@ judge_measure_audience_size(const struct judge_view *view, double *value_r, cons
 }
 
 void
-judge_say_audience_size(const struct judge_view *view, double value, struct base_buffer *text_r)
+judge_tell_audience_size(const struct judge_view *view, double value, struct words_reason *reason)
 {
-	char people[JUDGE_PEOPLE_SIZE];
-
+	(void)view;
 	(void)value;
-	base_buffer_printf(text_r, "This goes to %s.", judge_view_people(view, people));
+	(void)reason;
 }
 
 bool
@@ -160,24 +124,26 @@ judge_measure_size_for_sender(const struct judge_view *view, double *value_r, co
 }
 
 void
-judge_say_size_for_sender(const struct judge_view *view, double value, struct base_buffer *text_r)
+judge_tell_size_for_sender(const struct judge_view *view, double value, struct words_reason *reason)
 {
 	const struct memory_habits *sender = &view->recall->sender;
-	char number[JUDGE_PEOPLE_SIZE];
+	unsigned low, high;
 
 	if (sender->total <= 0) {
-		say_new_sender(view, value, text_r);
+		reason->which =
+		    view->recall->site.total > 0 && value >= SIZE_RARE ? "new_rare" : "new";
 		return;
 	}
 	if (is_among_usual(view)) {
-		base_buffer_printf(text_r, "This goes to %s; %s.", judge_view_people(view, number),
-		    goes_to_fewer(view) ? "most of your mails go to fewer"
-					: "not all of your mails go to as many");
+		reason->which = goes_to_fewer(view) ? "fewer" : "some";
 		return;
 	}
-	base_buffer_puts(text_r, "You usually write to ");
-	usual_sizes(sender, text_r);
-	base_buffer_printf(text_r, "; this goes to %s.", judge_view_number(view, number));
+	usual_classes(sender, &low, &high);
+	reason->more = size_low[low];
+	reason->n = size_high[high] == 0 ? size_low[low] : size_high[high];
+	reason->which = size_high[high] == 0               ? "open"
+			: size_low[low] == size_high[high] ? "usual"
+							   : "range";
 }
 
 bool
@@ -193,25 +159,10 @@ judge_measure_size_vs_max(const struct judge_view *view, double *value_r, const 
 }
 
 void
-judge_say_size_vs_max(const struct judge_view *view, double value, struct base_buffer *text_r)
+judge_tell_size_vs_max(const struct judge_view *view, double value, struct words_reason *reason)
 {
-	const struct memory_habits *sender = &view->recall->sender;
-	char number[JUDGE_PEOPLE_SIZE], people[JUDGE_PEOPLE_SIZE];
-	unsigned largest = sender->largest;
-
-	if (value == 1)
-		base_buffer_printf(text_r,
-		    "This goes to %s; none of your mails so far went to more.",
-		    judge_view_people(view, people));
-	else if (value > 1)
-		base_buffer_printf(text_r,
-		    "The most people you have ever written to at once is %u; this goes to "
-		    "%s.",
-		    largest, judge_view_number(view, number));
-	else
-		base_buffer_printf(text_r,
-		    "The largest of your mails so far went to %u people; this goes to %s.", largest,
-		    judge_view_number(view, number));
+	reason->which = value == 1 ? "same" : value > 1 ? "larger" : "smaller";
+	reason->n = view->recall->sender.largest;
 }
 
 /* Has this sender ever written to about as many people? */
@@ -230,13 +181,9 @@ judge_measure_size_class_first(
 }
 
 void
-judge_say_size_class_first(const struct judge_view *view, double value, struct base_buffer *text_r)
+judge_tell_size_class_first(
+    const struct judge_view *view, double value, struct words_reason *reason)
 {
-	char people[JUDGE_PEOPLE_SIZE];
-
-	base_buffer_printf(text_r,
-	    value >= 2   ? "You have never written to as many as %s before."
-	    : value >= 1 ? "You have never written to about as many as %s before."
-			 : "You have written to about as many as %s before.",
-	    judge_view_people(view, people));
+	(void)view;
+	reason->which = value >= 2 ? "largest" : value >= 1 ? "first" : "known";
 }

@@ -3,7 +3,6 @@
  *	judge/view - the facts of one send, joined once for all signals
  */
 #include <math.h>
-#include <stdio.h>
 
 #include "milter/judge/internal.h"
 
@@ -140,47 +139,35 @@ judge_view_person_of(const struct judge_view *view, uint64_t hash)
 	return one ? judge_view_person(view, (size_t)(one - view->recall->recipients)) : "";
 }
 
-/* How exactly it is known how many people there are. */
-static enum audience_kind
-view_kind(const struct judge_view *view)
+/* What is known of how many people there are. */
+static enum words_known
+view_known(const struct judge_view *view)
 {
-	return view->facts->audience ? view->facts->audience->kind : AUDIENCE_EXACT;
+	switch (view->facts->audience != NULL ? view->facts->audience->kind : AUDIENCE_EXACT) {
+	case AUDIENCE_EXACT:
+		return WORDS_EXACTLY;
+	case AUDIENCE_AT_LEAST:
+		return WORDS_AT_LEAST;
+	case AUDIENCE_UNKNOWN:
+		break;
+	}
+	return WORDS_UNKNOWN;
 }
 
-const char *
-judge_view_number(const struct judge_view *view, char room[JUDGE_PEOPLE_SIZE])
+struct words_reason
+judge_view_reason(const struct judge_view *view, const char *signal)
 {
-	if (view_kind(view) == AUDIENCE_UNKNOWN)
-		snprintf(room, JUDGE_PEOPLE_SIZE, "an unknown number");
-	else
-		snprintf(room, JUDGE_PEOPLE_SIZE, "%s%zu",
-		    view_kind(view) == AUDIENCE_AT_LEAST ? "at least " : "", view->people);
-	return room;
-}
+	const struct audience *audience = view->facts->audience;
 
-const char *
-judge_view_people(const struct judge_view *view, char room[JUDGE_PEOPLE_SIZE])
-{
-	char number[JUDGE_PEOPLE_SIZE];
-	const char *of = view_kind(view) == AUDIENCE_UNKNOWN ? " of" : "";
-	bool is_one = !*of && view->people == 1;
-
-	snprintf(room, JUDGE_PEOPLE_SIZE, "%.40s%s %s", judge_view_number(view, number), of,
-	    is_one ? "person" : "people");
-	return room;
-}
-
-const char *
-judge_view_these(const struct judge_view *view, char room[JUDGE_PEOPLE_SIZE])
-{
-	bool has_lists = view->facts->audience && view->facts->audience->lists > 0;
-
-	if (view_kind(view) == AUDIENCE_UNKNOWN)
-		has_lists = true;
-	if (view->count == 1)
-		snprintf(room, JUDGE_PEOPLE_SIZE, "this %s", has_lists ? "list" : "person");
-	else
-		snprintf(room, JUDGE_PEOPLE_SIZE, "these %zu %s", view->count,
-		    has_lists ? "addresses" : "people");
-	return room;
+	return (struct words_reason){
+		.signal = signal,
+		.which = "",
+		.people = view->people,
+		.known = view_known(view),
+		.addresses = view->count,
+		.has_lists =
+		    audience != NULL && (audience->lists > 0 || audience->kind == AUDIENCE_UNKNOWN),
+		.who = "",
+		.other = "",
+	};
 }

@@ -11,11 +11,13 @@
 
 #include "milter/mail/mail.h"
 #include "milter/mail/transaction.h"
+#include "milter/words/reason.h"
 
 #define SCAN_BYTES (16u << 20)
 #define MESSAGE_BYTES (32u << 20)
 #define MAX_VISIBLE 20 /* recipients kept to show */
 #define LINE_BYTES 1024
+#define VALUES_BYTES 300
 
 /* What it goes by, and what was done. */
 struct adopter {
@@ -89,15 +91,27 @@ recipients_make(const struct mail_transaction *transaction, const char **visible
 	return visible;
 }
 
+/* The values of the reason that adopted mail has: it has none but its name. */
+static const char *
+values_make(char values_r[VALUES_BYTES])
+{
+	static const struct words_reason adopted = { .which = "" };
+	struct base_buffer line;
+
+	base_buffer_init(&line, VALUES_BYTES - 1);
+	words_reason_print(&line, &adopted);
+	snprintf(values_r, VALUES_BYTES, "%s", base_buffer_text(&line));
+	base_buffer_free(&line);
+	return values_r;
+}
+
 /* Makes a hold of what the message says. */
 static enum base_result
 adopt_message(struct adopter *adopter, const struct queue_item *item,
     const struct mail_transaction *transaction, const char **why_r)
 {
-	static const struct hold_reason reason = { "adopted", "0.0",
-		"It was found waiting after a fault of this service, so you are asked "
-		"again, whatever you chose before: if you stopped it, it comes back to you "
-		"when you do nothing." };
+	char values[VALUES_BYTES];
+	const struct hold_reason reason = { "adopted", "0.0", values_make(values), "", "" };
 	const struct settings *settings = adopter->by->settings;
 	const char *visible[MAX_VISIBLE];
 	struct hold_request request = {

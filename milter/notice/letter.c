@@ -96,9 +96,26 @@ struct letter {
 	const char *clock;                             /* of the deadline */
 	const char *when; /* of the deadline, with how long that is; NULL: there is none */
 	const char *link;
-	const char *from; /* whose address the mail bears; "" the reader's own */
-	bool is_last;     /* of those that one person gets in a day */
+	const char *from;                    /* whose address the mail bears; "" the reader's own */
+	bool is_last;                        /* of those that one person gets in a day */
+	const char *reasons[LETTER_REASONS]; /* as sentences */
+	size_t reason_count;
 };
+
+/* The sentences of the reasons that are shown. */
+static bool
+letter_reasons(struct letter *letter, struct base_arena *arena)
+{
+	const struct hold_view *view = letter->view;
+	bool is_whole = true;
+
+	for (size_t i = 0; i < view->reason_count && i < LETTER_REASONS; i++) {
+		letter->reasons[i] = hold_reason_text(arena, letter->words, &view->reasons[i]);
+		is_whole = is_whole && letter->reasons[i] != NULL;
+		letter->reason_count++;
+	}
+	return is_whole;
+}
 
 /* All made texts, or none. */
 static bool
@@ -127,7 +144,8 @@ letter_prepare(struct letter *letter_r, struct base_arena *arena, const struct h
 	letter.link = base_arena_printf(arena, "%s/h/%s", options->base_url, options->token);
 	if (!letter.from || !letter.answered || !letter.subject || !letter.subject_short ||
 	    !letter.people || !letter.recipients || !letter.got || !letter.left || !letter.series ||
-	    !letter.answered_by || !letter.clock || !letter.when || !letter.link)
+	    !letter.answered_by || !letter.clock || !letter.when || !letter.link ||
+	    !letter_reasons(&letter, arena))
 		return false;
 	if (letter.kind->at_send == 0)
 		letter.when = words_time(arena, words, view->left, options->now);
@@ -186,23 +204,15 @@ letter_as_sentence(const struct letter *letter)
 	return *letter->from == '\0' ? NULL : letter->words->letter_as;
 }
 
-/* How many reasons are shown. */
-static size_t
-letter_reasons(const struct letter *letter)
-{
-	return letter->view->reason_count < LETTER_REASONS ? letter->view->reason_count
-							   : LETTER_REASONS;
-}
-
 /* One reason's sentence as one bounded line. */
 static bool
-letter_reason(struct base_buffer *out, enum words_form form, const struct hold_reason *reason)
+letter_reason(struct base_buffer *out, enum words_form form, const char *reason)
 {
 	struct base_buffer line;
 	bool is_whole;
 
 	base_buffer_init(&line, LETTER_MAX_REASON);
-	is_whole = base_quote_line(&line, reason->text, LETTER_MAX_REASON) &&
+	is_whole = base_quote_line(&line, reason, LETTER_MAX_REASON) &&
 		   words_put(out, form, base_buffer_text(&line));
 	base_buffer_free(&line);
 	return is_whole;
@@ -275,11 +285,11 @@ letter_text(struct base_buffer *out, const struct letter *letter)
 	}
 	base_buffer_printf(
 	    out, "%s\n\n%s\n\n", letter_word(letter, letter->kind->link), letter->link);
-	if (letter_reasons(letter)) {
+	if (letter->reason_count) {
 		base_buffer_printf(out, "%s:\n", words->why_title);
-		for (i = 0; i < letter_reasons(letter); i++) {
+		for (i = 0; i < letter->reason_count; i++) {
 			base_buffer_puts(out, "- ");
-			letter_reason(out, WORDS_PLAIN, &letter->view->reasons[i]);
+			letter_reason(out, WORDS_PLAIN, letter->reasons[i]);
 			base_buffer_puts(out, "\n");
 		}
 		base_buffer_puts(out, "\n");
@@ -346,14 +356,14 @@ letter_html_reasons(struct base_buffer *out, const struct letter *letter)
 {
 	size_t i;
 
-	if (!letter_reasons(letter))
+	if (!letter->reason_count)
 		return;
 	base_buffer_puts(out, "<h2 style=\"margin:0 0 8px;font-size:16px\">");
 	words_put(out, WORDS_HTML, letter->words->why_title);
 	base_buffer_puts(out, "</h2>\n<ul style=\"margin:0 0 20px;padding:0 0 0 20px\">\n");
-	for (i = 0; i < letter_reasons(letter); i++) {
+	for (i = 0; i < letter->reason_count; i++) {
 		base_buffer_puts(out, "<li style=\"margin:0 0 6px\">");
-		letter_reason(out, WORDS_HTML, &letter->view->reasons[i]);
+		letter_reason(out, WORDS_HTML, letter->reasons[i]);
 		base_buffer_puts(out, "</li>\n");
 	}
 	base_buffer_puts(out, "</ul>\n");

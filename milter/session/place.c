@@ -11,9 +11,10 @@
 #include "milter/mail/mail.h"
 #include "milter/queue/queue.h"
 
-#define MAX_REASONS 12    /* of a score, strongest first */
-#define MAX_VISIBLE 20    /* recipients kept to show */
-#define MAX_TAG_BYTES 400 /* of a tag header's reasons */
+#define MAX_REASONS 12       /* of a score, strongest first */
+#define MAX_VISIBLE 20       /* recipients kept to show */
+#define MAX_TAG_BYTES 400    /* of a tag header's reasons */
+#define MAX_VALUES_BYTES 300 /* of a reason */
 
 static const enum hold_people people_kinds[] = {
 	[AUDIENCE_EXACT] = HOLD_PEOPLE_EXACT,
@@ -112,6 +113,20 @@ session_tag(struct session_connection *connection, SMFICTX *context)
 	return SESSION_ACCEPT;
 }
 
+/* A reason's values as a line; "" without memory: it is then shown by its name. */
+static const char *
+values_make(struct base_arena *arena, const struct words_reason *reason)
+{
+	struct base_buffer line;
+	const char *values = NULL;
+
+	base_buffer_init(&line, MAX_VALUES_BYTES);
+	if (words_reason_print(&line, reason))
+		values = base_arena_strdup(arena, base_buffer_text(&line));
+	base_buffer_free(&line);
+	return values == NULL ? "" : values;
+}
+
 /* The score's reasons as a hold keeps them. */
 static size_t
 reasons_make(struct base_arena *arena, const struct judge_score *score,
@@ -125,7 +140,9 @@ reasons_make(struct base_arena *arena, const struct judge_score *score,
 
 		reasons_r[count] = (struct hold_reason){ .name = reason->signal,
 			.points = points == NULL ? "" : points,
-			.text = reason->text };
+			.values = values_make(arena, &reason->told),
+			.who = reason->told.who,
+			.other = reason->told.other };
 	}
 	return count;
 }

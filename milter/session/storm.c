@@ -262,15 +262,17 @@ reason_add(struct session_connection *connection)
 	size_t count = 1;
 	struct judge_reason *reasons =
 	    base_arena_array(connection->arena, score->reason_count + 1, sizeof(*reasons));
-	const char *text = base_arena_printf(
-	    connection->arena, "%zu people have already answered everyone.", mail->brake.answerers);
 
-	if (reasons == NULL || text == NULL)
+	if (reasons == NULL)
 		return false;
 	reasons[0] = (struct judge_reason){ .signal = "storm",
 		.points = (double)mail->brake.answerers,
 		.person = "",
-		.text = text,
+		.told = { .signal = "storm",
+		    .which = "",
+		    .n = mail->brake.answerers,
+		    .who = "",
+		    .other = "" },
 		.evidence = "answers to everybody within storm.window" };
 	for (size_t i = 0; i < score->reason_count; i++)
 		if (strcmp(score->reasons[i].signal, "others_answered_all") != 0)

@@ -25,7 +25,7 @@ struct store_hold {
 	int64_t people;  /* behind the recipients */
 	int people_kind; /* 0 exactly, 1 at least, 2 unknown */
 	double score;
-	const char *reasons; /* "name:points\tsentence", one a line */
+	const char *reasons; /* "name:points\tvalues\ttext\ttext", one a line */
 	const char *policy;  /* name of the rule */
 	const char *language;
 	int64_t created;

@@ -37,6 +37,7 @@ struct page {
 	const char *left;  /* when it was noticed that files left without us */
 	bool is_late;      /* its reader was too late to stop it */
 	int64_t now;
+	const char *reasons[PAGE_REASONS]; /* as sentences, the strongest first */
 };
 
 /* --- pieces -----------------------------------------------------------------------------
@@ -126,7 +127,7 @@ page_reasons(const struct page *page)
 	base_buffer_puts(page->out, "</h2>\n<ul>\n");
 	for (i = 0; i < page->view->reason_count && i < PAGE_REASONS; i++) {
 		base_buffer_init(&line, PAGE_MAX_REASON);
-		base_quote_line(&line, page->view->reasons[i].text, PAGE_MAX_REASON);
+		base_quote_line(&line, page->reasons[i], PAGE_MAX_REASON);
 		base_buffer_puts(page->out, "<li>");
 		base_quote_html(page->out, base_buffer_text(&line));
 		base_buffer_puts(page->out, "</li>\n");
@@ -571,6 +572,19 @@ page_refresh(const struct page *page, const struct page_state *state)
 	return left > 0 ? (int)left + 1 : 2;
 }
 
+/* The sentences of the reasons that are shown. */
+static bool
+page_prepare_reasons(struct page *page, struct base_arena *arena)
+{
+	bool is_whole = true;
+
+	for (size_t i = 0; i < page->view->reason_count && i < PAGE_REASONS; i++) {
+		page->reasons[i] = hold_reason_text(arena, page->words, &page->view->reasons[i]);
+		is_whole = is_whole && page->reasons[i] != NULL;
+	}
+	return is_whole;
+}
+
 /* Makes the texts that pages share; false when the arena is full. */
 static bool
 page_prepare(struct page *page, struct base_arena *arena)
@@ -594,7 +608,7 @@ page_prepare(struct page *page, struct base_arena *arena)
 	page->moved = words_time(arena, words, view->moved, page->now);
 	return page->answered && page->subject && page->people && page->recipients && page->since &&
 	       page->until && page->moved && page->left && page->seen && page->got && page->had &&
-	       page->series && page->answered_by;
+	       page->series && page->answered_by && page_prepare_reasons(page, arena);
 }
 
 bool

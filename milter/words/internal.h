@@ -15,6 +15,10 @@ const char *words_make_from(
 	words_make_from(arena, sentence, (const struct words_value[]){ __VA_ARGS__ },              \
 	    sizeof((const struct words_value[]){ __VA_ARGS__ }) / sizeof(struct words_value))
 
+/* The form that goes with a number. */
+const char *words_choose(
+    const struct words *words, const struct words_plural *plural, unsigned long n);
+
 /* --- rows.c: the list of sentences as a table ------------------------------------------ */
 
 struct words_row {

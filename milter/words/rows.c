@@ -9,6 +9,7 @@ const struct words_row words_rows[] = {
 #define SENTENCE(name, english) { AT(name), .text = english, .max = WORDS_MAX_SENTENCE },
 #define PIECE(name, english) { AT(name), .text = english, .max = WORDS_MAX_PIECE },
 #define PLURAL(name, one, more) { AT(name), .text = one, .many = more, .max = WORDS_MAX_PIECE },
+#define COUNTED(name, one, more) { AT(name), .text = one, .many = more, .max = WORDS_MAX_SENTENCE },
 #define NOTE(note) { .text = note },
 #include "milter/words/sentences.h"
 };
@@ -21,6 +22,7 @@ const struct words words_en = {
 #define SENTENCE(name, text) .name = text,
 #define PIECE(name, text) .name = text,
 #define PLURAL(name, one, many) .name = { { one, many } },
+#define COUNTED(name, one, many) .name = { { one, many } },
 #include "milter/words/sentences.h"
 };
 

@@ -12,6 +12,7 @@
  *	PIECE(name, "text")	     becomes part of others, or of a button or label: short
  *	PLURAL(name, "one", "many")  a piece for each of the forms that numbers ask for; {n} is
  *				     the number
+ *	COUNTED(name, "one", "many") the same for a whole sentence
  *	NOTE("text")		     tells translators of the next row what they cannot see
  *	Whoever includes this file defines those first; it takes the definitions away again. Each
  *	row is a member of struct words, a name for a site's template and an entry of the catalog.
@@ -369,7 +370,249 @@ SENTENCE(method_title, "That cannot be done here")
 SENTENCE(method_text,
     "This page can be looked at, and its buttons pressed; nothing else. Nothing was changed.")
 
+/* why a mail was held: why_SIGNAL, or why_SIGNAL_CASE; see words/reason.h */
+NOTE("Stands where the sentences below have {number}, when not all people are known.")
+PIECE(number_at_least, "at least {n}")
+PIECE(number_unknown, "an unknown number")
+NOTE("Stands where the sentences below have {these}: who get the mail.")
+PLURAL(these_people, "this person", "these {n} people")
+PLURAL(these_addresses, "this list", "these {n} addresses")
+NOTE("Stands where the sentences below have {who}, when the author of a mail is not known.")
+PIECE(its_author, "its author")
+SENTENCE(why_audience_size, "This goes to {people}.")
+SENTENCE(
+    why_size_for_sender_new_rare, "You are new here, and few mails here go to as many as {people}.")
+SENTENCE(why_size_for_sender_new,
+    "You are new here: how many people you usually write to is not known yet; this goes to "
+    "{number}.")
+SENTENCE(why_size_for_sender_fewer, "This goes to {people}; most of your mails go to fewer.")
+SENTENCE(why_size_for_sender_some, "This goes to {people}; not all of your mails go to as many.")
+COUNTED(why_size_for_sender_usual, "You usually write to {n} person; this goes to {number}.",
+    "You usually write to {n} people; this goes to {number}.")
+COUNTED(why_size_for_sender_range, "You usually write to {more}-{n} people; this goes to {number}.",
+    "You usually write to {more}-{n} people; this goes to {number}.")
+COUNTED(why_size_for_sender_open, "You usually write to {n} people or more; this goes to {number}.",
+    "You usually write to {n} people or more; this goes to {number}.")
+SENTENCE(why_size_vs_max_same, "This goes to {people}; none of your mails so far went to more.")
+COUNTED(why_size_vs_max_larger,
+    "The most people you have ever written to at once is {n}; this goes to {number}.",
+    "The most people you have ever written to at once is {n}; this goes to {number}.")
+COUNTED(why_size_vs_max_smaller,
+    "The largest of your mails so far went to {n} person; this goes to {number}.",
+    "The largest of your mails so far went to {n} people; this goes to {number}.")
+SENTENCE(why_size_class_first_largest, "You have never written to as many as {people} before.")
+SENTENCE(why_size_class_first_first, "You have never written to about as many as {people} before.")
+SENTENCE(why_size_class_first_known, "You have written to about as many as {people} before.")
+NOTE("{these} is one person or list here; in the next, all of several.")
+SENTENCE(why_never_written_share_one, "You have never written to {these}.")
+SENTENCE(why_never_written_share_all, "You have never written to any of {these}.")
+COUNTED(why_never_written_share_some, "You have never written to {n} of {these}.",
+    "You have never written to {n} of {these}.")
+COUNTED(why_never_written_share_about, "You have never written to about {n} of {these}.",
+    "You have never written to about {n} of {these}.")
+SENTENCE(why_never_written_share_known_one, "You have written before to {these}.")
+SENTENCE(why_never_written_share_known, "You have written before to all of {these}.")
+COUNTED(why_never_written_count, "It reaches {n} person whom you have never written to.",
+    "It reaches {n} people whom you have never written to.")
+SENTENCE(why_stranger_share_one, "You have neither written to nor heard from {these}.")
+SENTENCE(why_stranger_share_all, "You have neither written to nor heard from any of {these}.")
+COUNTED(why_stranger_share_some, "You have neither written to nor heard from {n} of {these}.",
+    "You have neither written to nor heard from {n} of {these}.")
+COUNTED(why_stranger_share_about,
+    "You have neither written to nor heard from about {n} of {these}.",
+    "You have neither written to nor heard from about {n} of {these}.")
+SENTENCE(why_stranger_share_known_one, "You have written to or heard from {these}.")
+SENTENCE(why_stranger_share_known, "You have written to or heard from all of {these}.")
+SENTENCE(why_familiarity_one, "You seldom or never write to {these}.")
+SENTENCE(why_familiarity_all, "You seldom or never write to any of {these}.")
+COUNTED(why_familiarity_some, "You seldom or never write to {n} of {these}.",
+    "You seldom or never write to {n} of {these}.")
+COUNTED(why_familiarity_about, "You seldom or never write to about {n} of {these}.",
+    "You seldom or never write to about {n} of {these}.")
+SENTENCE(why_familiarity_known_one, "You have written lately, if not often, to {these}.")
+SENTENCE(why_familiarity_known, "You have written lately, if not often, to all of {these}.")
+SENTENCE(why_covered_by_one_all, "A group you wrote to before holds all of {these}.")
+NOTE("{these} is one person or list here; in the next, several.")
+SENTENCE(why_covered_by_one_none_one, "No group you wrote to before holds {these}.")
+SENTENCE(why_covered_by_one_none, "No group you wrote to before holds any of {these}.")
+COUNTED(why_covered_by_one_some, "No group you wrote to before holds more than {n} of {these}.",
+    "No group you wrote to before holds more than {n} of {these}.")
+COUNTED(why_covered_by_one_about,
+    "No group you wrote to before holds more than about {n} of {these}.",
+    "No group you wrote to before holds more than about {n} of {these}.")
+SENTENCE(why_closest_sent_none, "You have not written to a group with anybody of {these}.")
+NOTE("{these} is one person or list here and in the next.")
+SENTENCE(why_closest_sent_alone, "You have written to {these} alone before.")
+SENTENCE(why_closest_sent_not_alone, "You have not written to {these} alone before.")
+SENTENCE(why_closest_sent_unlike, "You have not written to a group like {these}.")
+SENTENCE(
+    why_closest_sent_like, "You have written to a group like {these}, but not to quite the same.")
+SENTENCE(why_closest_sent_almost, "You have written to almost exactly {these} before.")
+SENTENCE(why_closest_sent_same, "You have written to {these} before.")
+COUNTED(why_exact_before_known, "You wrote to exactly {these} {n} time.",
+    "You wrote to exactly {these} {n} times.")
+SENTENCE(why_exact_before_never, "You have never written to exactly {these}.")
+COUNTED(why_regular_mailing_steady, "You write to {these} about every day.",
+    "You write to {these} about every {n} days.")
+COUNTED(why_regular_mailing_unsteady,
+    "You wrote to exactly {these} {n} time, at no steady interval.",
+    "You wrote to exactly {these} {n} times, at no steady interval.")
+SENTENCE(why_cohesion_none, "You have not written to any two of {these} together.")
+SENTENCE(why_cohesion_each, "You have written to each of {these} together with another of them.")
+COUNTED(why_cohesion_some, "Of {these} you wrote to only {n} together with another of them.",
+    "Of {these} you wrote to only {n} together with another of them.")
+SENTENCE(why_received_as_most, "This goes to most of those who got the mail you answer.")
+SENTENCE(why_received_as_almost, "This goes to almost everybody who got the mail you answer.")
+SENTENCE(why_received_as_everybody, "This goes to everybody who got the mail you answer.")
+SENTENCE(why_received_as_same, "You get mail with {these}.")
+SENTENCE(why_received_as_same_only, "You get mail with {these}; you do not write to that group.")
+SENTENCE(why_received_as_like, "You get mail with a group like {these}.")
+SENTENCE(why_received_as_like_only,
+    "You get mail with a group like {these}; you do not write to that group.")
+SENTENCE(why_received_as_unlike, "You do not get mail with a group like {these}.")
+SENTENCE(why_group_voices_none, "Nobody is known to write to a group like this one of {addresses}.")
+COUNTED(why_group_voices_some, "Only {n} person is known to write to this group of {addresses}.",
+    "Only {n} people are known to write to this group of {addresses}.")
+SENTENCE(why_group_voices_several, "Several people write to this group of {addresses}.")
+SENTENCE(
+    why_group_turns_one, "In this group of {addresses} people one person writes to all others.")
+SENTENCE(why_group_turns_mostly,
+    "In this group of {addresses} people mostly the same person writes to everybody.")
+SENTENCE(why_group_turns_several,
+    "In this group of {addresses} people several write to everybody in turn.")
+SENTENCE(why_group_answered_never,
+    "You have never answered everybody in this group of {addresses} people.")
+COUNTED(why_group_answered_times,
+    "You answered everybody in this group of {addresses} people {n} time.",
+    "You answered everybody in this group of {addresses} people {n} times.")
+SENTENCE(why_group_declined_never,
+    "You have not yet answered the author alone of a mail to these {addresses} people.")
+COUNTED(why_group_declined_always,
+    "You answered mails to these {addresses} people {n} time before, each time the author alone.",
+    "You answered mails to these {addresses} people {n} times before, each time the author "
+    "alone.")
+COUNTED(why_group_declined_times,
+    "You answered mails to these {addresses} people {n} time before to the author alone.",
+    "You answered mails to these {addresses} people {n} times before to the author alone.")
+NOTE("{who} is the author of the mail that is answered, an address or its_author.")
+SENTENCE(
+    why_reply_kind_all, "This answers not only {who} but everybody who got the mail: {people}.")
+SENTENCE(why_reply_kind_more,
+    "This answers not only {who} but everybody who got the mail: {people}, and more.")
+SENTENCE(
+    why_reply_kind_others, "This answers a mail and does not go to its author, but to {people}.")
+SENTENCE(why_reply_kind_plain, "This goes to {people}.")
+SENTENCE(why_habit_answer_all_hardly, "You almost never answer everybody of a large mail.")
+SENTENCE(why_habit_answer_all_seldom, "You seldom answer everybody of a large mail.")
+SENTENCE(why_habit_answer_all_sometimes, "You now and then answer everybody of a large mail.")
+SENTENCE(why_habit_answer_all_often, "You often, but not always, answer everybody of a large mail.")
+SENTENCE(why_habit_answer_all_always, "You almost always answer everybody of a large mail.")
+SENTENCE(why_habit_answer_all_unknown,
+    "You are not known to have answered everybody of a large mail lately.")
+SENTENCE(why_habit_lift_less, "You answer everybody less often than others here do.")
+SENTENCE(why_habit_lift_more, "You answer everybody more often than others here do.")
+SENTENCE(why_habit_lift_same, "You answer everybody about as often as others here.")
+SENTENCE(why_answered_all_before_never, "You have not answered a large mail to everybody.")
+SENTENCE(
+    why_answered_all_before_long_ago, "It is long ago that you answered a large mail to everybody.")
+COUNTED(why_answered_all_before_lately,
+    "In recent months you answered a large mail to everybody about {n} time.",
+    "In recent months you answered a large mail to everybody about {n} times.")
+SENTENCE(
+    why_one_to_one_author_hardly, "You hardly ever write to {who} alone; this goes to everybody.")
+SENTENCE(why_one_to_one_author_once, "You have written to {who} alone; this goes to everybody.")
+SENTENCE(why_one_to_one_author_sometimes,
+    "You now and then write to {who} alone; this goes to everybody.")
+SENTENCE(why_one_to_one_author_often, "You often write to {who} alone; this goes to everybody.")
+SENTENCE(why_author_alone_share_all,
+    "All your mails to {who} went to that person alone; this one goes to {people}.")
+SENTENCE(why_author_alone_share_almost,
+    "Almost all your mails to {who} went to that person alone; this one goes to {people}.")
+SENTENCE(why_author_alone_share_most,
+    "Most of your mails to {who} went to that person alone; this one goes to {people}.")
+SENTENCE(why_author_alone_share_some,
+    "Some of your mails to {who} went to that person alone; this one goes to {people}.")
+SENTENCE(why_author_alone_share_hardly,
+    "Hardly any of your mails to {who} went to that person alone; this one goes to {people}.")
+SENTENCE(why_others_answered_all_unknown,
+    "Nobody else is known to have answered this mail to everybody.")
+SENTENCE(why_others_answered_all_wrote, "Others wrote to everybody before.")
+SENTENCE(why_others_answered_all_nobody, "Nobody has yet answered this mail to everybody.")
+COUNTED(why_others_answered_all_some, "{n} answer to everybody came before this one.",
+    "{n} answers to everybody came before this one.")
+COUNTED(why_minutes_since_parent_minutes, "The mail you answer is {n} minute old.",
+    "The mail you answer is {n} minutes old.")
+COUNTED(why_minutes_since_parent_hours, "The mail you answer is {n} hour old.",
+    "The mail you answer is {n} hours old.")
+COUNTED(why_minutes_since_parent_days, "The mail you answer is {n} day old.",
+    "The mail you answer is {n} days old.")
+SENTENCE(why_site_reply_all_hardly,
+    "This answers everybody who got the mail, {people}; people here almost never do that.")
+SENTENCE(why_site_reply_all_seldom,
+    "This answers everybody who got the mail, {people}; people here seldom do that.")
+SENTENCE(why_site_reply_all_sometimes,
+    "This answers everybody who got the mail, {people}; people here now and then do that.")
+SENTENCE(why_site_reply_all_often,
+    "This answers everybody who got the mail, {people}; people here often, but not always, do "
+    "that.")
+SENTENCE(why_site_reply_all_always,
+    "This answers everybody who got the mail, {people}; people here almost always do that.")
+SENTENCE(why_site_reply_all_unknown,
+    "This answers everybody who got the mail, {people}; nobody here is known to do that.")
+SENTENCE(why_reached_by_bcc_yes,
+    "You got the mail as a blind copy: answering tells {people} that you have it.")
+SENTENCE(why_reached_by_bcc_no, "You did not get the mail as a blind copy.")
+SENTENCE(why_reached_as_list, "You got the mail by a list only, and answer {people}.")
+SENTENCE(why_reached_as_copy, "You got the mail as a copy only, and answer {people}.")
+SENTENCE(why_reached_as_to, "You got the mail as one of those it is to, and answer {people}.")
+SENTENCE(why_outside_domains_none, "It stays within your organisation.")
+COUNTED(why_outside_domains_some, "It leaves your organisation for {n} other domain.",
+    "It leaves your organisation for {n} other domains.")
+SENTENCE(why_outsider_joins_yes,
+    "So far only people of your organisation took part; now somebody from outside does.")
+SENTENCE(why_outsider_joins_no, "Only people of your organisation take part.")
+SENTENCE(why_outside_domain_first_none, "It goes to no outside domain that is new to you.")
+NOTE("{who} is a domain here and in the next.")
+SENTENCE(why_outside_domain_first_one, "You have never written to anybody at {who}.")
+SENTENCE(why_outside_domain_first_only,
+    "You have never written to anybody at {who}; all others are of your own domain.")
+SENTENCE(why_look_alike_domain_yes,
+    "One address looks almost like one that you know; it may be misspelt.")
+SENTENCE(why_look_alike_domain_no, "No address looks almost like one that you know.")
+SENTENCE(why_greeting_to_one_yes, "It greets one person by name and goes to {people}.")
+SENTENCE(why_greeting_to_one_no, "It does not greet one person by name and goes to {people}.")
+COUNTED(why_brief_answer, "It says {n} word, to {people}.", "It says {n} words, to {people}.")
+SENTENCE(why_stranger_among_known_never, "You have never written to {who}.")
+SENTENCE(why_stranger_among_known_heard, "You have only heard from {who}.")
+SENTENCE(why_stranger_among_known_seldom, "You have seldom written to {who}.")
+SENTENCE(why_stranger_among_known_never_here,
+    "You have never written to {who}, while you know the others well.")
+SENTENCE(why_stranger_among_known_heard_here,
+    "You have only heard from {who}, while you know the others well.")
+SENTENCE(why_stranger_among_known_seldom_here,
+    "You have seldom written to {who}, while you know the others well.")
+SENTENCE(why_stranger_among_known_least, "You know the others better than {who}.")
+NOTE("{who} and {other} are two addresses of the reader.")
+SENTENCE(
+    why_wrong_account_all, "This goes out as {who}, to people whom you only write to as {other}.")
+SENTENCE(why_wrong_account_some,
+    "This goes out as {who}, also to people whom you only write to as {other}.")
+SENTENCE(why_wrong_account_none, "This goes out as {who}.")
+SENTENCE(why_look_alike_contact_yes,
+    "You have never written to {who}, which looks like somebody you write to.")
+SENTENCE(why_look_alike_contact_no, "No new address looks like that of somebody you write to.")
+NOTE("{other} is a name, {who} an address.")
+SENTENCE(why_look_alike_name_yes,
+    "You usually write to another address of \"{other}\"; this one is {who}.")
+SENTENCE(why_look_alike_name_no, "No new address has the name of somebody you write to.")
+COUNTED(why_storm, "{n} person has already answered everyone.",
+    "{n} people have already answered everyone.")
+SENTENCE(why_adopted,
+    "It was found waiting after a fault of this service, so you are asked again, whatever you "
+    "chose before: if you stopped it, it comes back to you when you do nothing.")
+
 #undef SENTENCE
 #undef PIECE
 #undef PLURAL
+#undef COUNTED
 #undef NOTE

@@ -149,13 +149,19 @@ words_make_from(
 }
 
 const char *
-words_count(struct base_arena *arena, const struct words *words, const struct words_plural *plural,
-    unsigned long n)
+words_choose(const struct words *words, const struct words_plural *plural, unsigned long n)
 {
 	unsigned long form;
-	const char *number = base_arena_printf(arena, "%lu", n);
 
 	if (!words_plural_find(words->rule, n, &form) || form >= words->plurals)
 		form = 0;
-	return words_make(arena, plural->form[form], { "n", number, false });
+	return plural->form[form];
+}
+
+const char *
+words_count(struct base_arena *arena, const struct words *words, const struct words_plural *plural,
+    unsigned long n)
+{
+	return words_make(arena, words_choose(words, plural, n),
+	    { "n", base_arena_printf(arena, "%lu", n), false });
 }

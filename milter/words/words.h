@@ -46,6 +46,7 @@ struct words {
 #define SENTENCE(name, text) const char *name;
 #define PIECE(name, text) const char *name;
 #define PLURAL(name, one, many) struct words_plural name;
+#define COUNTED(name, one, many) struct words_plural name;
 #include "milter/words/sentences.h"
 };
 

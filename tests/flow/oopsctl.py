@@ -53,7 +53,7 @@ def test_an_admin_looks_and_sends():
         assert score == site.audit("hold", id=hold)[0]["score"], "one score, one way"
         until(lambda: "over since" in run(site, 0, "show", hold), 5, "the state is sent")
         over = run(site, 0, "show", hold)
-        assert "\nwiped:       subject, recipients and sentences of reasons, when" in over, over
+        assert "\nwiped:       subject, recipients and values of reasons, when" in over, over
         assert "subject:" not in over.replace("wiped:       subject", "") and "colleague" not in over
         assert "already sent at " in run(site, 0, "send", hold)
         assert "too late to undo" in run(site, 65, "undo", hold)

@@ -275,9 +275,10 @@ watch_stop(struct watch *watch)
 }
 
 static const char *visible[] = { "a@example.com", "SECRET-RECIPIENT@example.com" };
-static const struct hold_reason reasons[] = {
-	{ "far-above", "3.20", "SECRET-SENTENCE about\nmany people" }, { "new", "1", "x" }
-};
+static const struct hold_reason reasons[] = { { "far-above", "3.20",
+						  "SECRET-VALUES about\nmany people",
+						  "SECRET-WHO\tx", "SECRET-OTHER" },
+	{ "new", "1", "x", "", "" } };
 
 static struct hold_request
 sample(const char *queue_id, const char *act)
@@ -628,7 +629,9 @@ START_TEST(placed_is_durable_and_whole)
 	ck_assert_uint_eq(view.reason_count, 2);
 	ck_assert_str_eq(view.reasons[0].name, "far-above");
 	ck_assert_str_eq(view.reasons[0].points, "3.20");
-	ck_assert_str_eq(view.reasons[0].text, "SECRET-SENTENCE about many people");
+	ck_assert_str_eq(view.reasons[0].values, "SECRET-VALUES about many people");
+	ck_assert_str_eq(view.reasons[0].who, "SECRET-WHO x");
+	ck_assert_str_eq(view.reasons[0].other, "SECRET-OTHER");
 	ck_assert_str_eq(view.reasons[1].name, "new");
 	ck_assert_int_eq(view.deadline, view.created + 3600);
 	ck_assert_int_eq(view.at_deadline, MAIL_END_RETURN);
@@ -726,7 +729,7 @@ START_TEST(long_text_is_cut_not_refused)
 	for (int i = 0; i < 5000; i++)
 		many[i] = "somebody-with-a-name@example.com";
 	for (int i = 0; i < 100; i++)
-		lots[i] = (struct hold_reason){ "r", "1", subject };
+		lots[i] = (struct hold_reason){ "r", "1", subject, subject, "" };
 	request.subject = subject;
 	request.recipients = many;
 	request.recipients_visible = 5000;
@@ -1318,7 +1321,8 @@ START_TEST(sent_by_wish_and_wiped)
 	ck_assert_str_eq(view.recipients, "");
 	ck_assert_uint_eq(view.reason_count, 2);
 	ck_assert_str_eq(view.reasons[0].name, "far-above");
-	ck_assert_str_eq(view.reasons[0].text, "");
+	ck_assert_str_eq(view.reasons[0].values, "");
+	ck_assert_str_eq(view.reasons[0].who, "");
 	ck_assert_int_ne(view.settled, 0);
 	ck_assert_int_eq(view.deadline, 0);
 	/* nothing of it stays in the files either, while all are open */

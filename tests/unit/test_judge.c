@@ -6,7 +6,25 @@
 #include "milter/base/result.h"
 #include "milter/judge/internal.h"
 #include "milter/memory/record.h"
+#include "milter/words/words.h"
 #include "tests/unit/history.h"
+
+/* A reason's sentence in English, the way it is kept and read again. */
+static const char *
+text_of(struct history *history, const struct judge_reason *reason)
+{
+	struct words_reason kept = { .signal = "" };
+	struct base_buffer line;
+
+	base_buffer_init(&line, 300);
+	ck_assert(words_reason_print(&line, &reason->told));
+	ck_assert(words_reason_read(history->arena, base_buffer_text(&line), &kept));
+	base_buffer_free(&line);
+	kept.signal = reason->signal;
+	kept.who = reason->told.who;
+	kept.other = reason->told.other;
+	return words_reason_text(history->arena, &words_en, &kept);
+}
 
 #define ME "p0@example.com"
 
@@ -204,7 +222,7 @@ START_TEST(arithmetic_is_by_hand)
 	ck_assert_uint_eq(verdict.judged.reason_count, 2);
 	ck_assert_str_eq(verdict.judged.reasons[0].signal, "audience_size");
 	ck_assert_double_eq_tol(verdict.judged.reasons[0].points, 1.75, 1e-9);
-	ck_assert_str_eq(verdict.judged.reasons[0].text, "This goes to 5 people.");
+	ck_assert_str_eq(text_of(&history, &verdict.judged.reasons[0]), "This goes to 5 people.");
 	ck_assert_str_eq(verdict.judged.reasons[1].signal, "exact_before");
 
 	base_buffer_init(&explained, 10000);
@@ -565,9 +583,10 @@ START_TEST(signal_values)
 }
 END_TEST
 
-/* Whoever asks how people are called finds it in the room, too. */
-START_TEST(names_of_audiences_fill_their_room)
+/* How those who get a mail are called in sentences, and how many they are. */
+START_TEST(audiences_are_called_by_what_is_known)
 {
+	struct base_arena *arena = base_arena_new(1 << 16);
 	static const struct {
 		enum audience_kind kind;
 		size_t count, lists, people;
@@ -586,13 +605,19 @@ START_TEST(names_of_audiences_fill_their_room)
 		struct judge_view view = {
 			.facts = &facts, .count = rows[i].count, .people = rows[i].people
 		};
-		char room[JUDGE_PEOPLE_SIZE] = "?";
+		struct words_reason reason = judge_view_reason(&view, "closest_sent");
 
-		(void)judge_view_these(&view, room);
-		ck_assert_str_eq(room, rows[i].these);
-		(void)judge_view_number(&view, room);
-		ck_assert_str_eq(room, rows[i].number);
+		reason.which = "same";
+		ck_assert_str_eq(words_reason_text(arena, &words_en, &reason),
+		    base_arena_printf(arena, "You have written to %s before.", rows[i].these));
+		reason = judge_view_reason(&view, "size_for_sender");
+		reason.which = "usual";
+		reason.n = 2;
+		ck_assert_str_eq(words_reason_text(arena, &words_en, &reason),
+		    base_arena_printf(
+			arena, "You usually write to 2 people; this goes to %s.", rows[i].number));
 	}
+	base_arena_free(&arena);
 }
 END_TEST
 
@@ -603,7 +628,6 @@ START_TEST(lists_count_their_people)
 	struct judge_facts facts;
 	struct history_verdict verdict;
 	struct audience audience = { .people = 40, .lists = 1 };
-	struct base_buffer text;
 
 	history_begin(&history);
 	history.policy.learning.new_site_odds = 2; /* the default */
@@ -658,13 +682,12 @@ START_TEST(lists_count_their_people)
 			"This goes to at least 3 people.",
 			"This goes to an unknown number of people." };
 		struct judge_view view;
+		struct words_reason reason;
 
 		audience.kind = (enum audience_kind)kind;
-		base_buffer_init(&text, 200);
 		view = judge_view_make(&facts);
-		judge_say_audience_size(&view, 3, &text);
-		ck_assert_str_eq(base_buffer_text(&text), said[kind]);
-		base_buffer_free(&text);
+		reason = judge_view_reason(&view, "audience_size");
+		ck_assert_str_eq(words_reason_text(history.arena, &words_en, &reason), said[kind]);
 	}
 	history_end(&history);
 }
@@ -942,7 +965,7 @@ START_TEST(look_alike_name)
 		struct judge_view view;
 		struct judge_measure measure;
 		struct mail_transaction *mail;
-		struct base_buffer text;
+		struct words_reason reason;
 
 		history_begin(&history);
 		mail = history_mail(&history, ME, "ann@else.org", "", "");
@@ -963,10 +986,10 @@ START_TEST(look_alike_name)
 		ck_assert_double_eq(measure.points, rows[i].value * 25);
 		ck_assert_str_eq(measure.person, rows[i].value > 0 ? rows[i].address : "");
 		view = judge_view_make(&facts);
-		base_buffer_init(&text, 600);
-		judge_say_look_alike_name(&view, measure.value, &text);
-		ck_assert_str_eq(base_buffer_text(&text), rows[i].text);
-		base_buffer_free(&text);
+		reason = judge_view_reason(&view, "look_alike_name");
+		judge_tell_look_alike_name(&view, measure.value, &reason);
+		ck_assert_str_eq(
+		    words_reason_text(history.arena, &words_en, &reason), rows[i].text);
 		history_end(&history);
 	}
 }
@@ -1550,7 +1573,7 @@ START_TEST(what_is_said_is_true)
 	facts = history_facts(&history, mail);
 	verdict = history_decide(&history, &facts);
 	ck_assert_msg(verdict.judged.reason_count == 1, "%s is unknown", said[_i].signal);
-	ck_assert_str_eq(verdict.judged.reasons[0].text, said[_i].text);
+	ck_assert_str_eq(text_of(&history, &verdict.judged.reasons[0]), said[_i].text);
 	if (said[_i].evidence) {
 		const char *end = verdict.judged.reasons[0].evidence;
 
@@ -1627,13 +1650,14 @@ shuffled(struct base_arena *arena, const struct mail_addresses *list)
 }
 
 static void
-scores_equal(const struct judge_score *a, const struct judge_score *b)
+scores_equal(struct history *history, const struct judge_score *a, const struct judge_score *b)
 {
 	ck_assert(a->score == b->score && a->points == b->points);
 	ck_assert_uint_eq(a->reason_count, b->reason_count);
 	for (size_t i = 0; i < a->reason_count; i++) {
 		ck_assert_str_eq(a->reasons[i].signal, b->reasons[i].signal);
-		ck_assert_str_eq(a->reasons[i].text, b->reasons[i].text);
+		ck_assert_str_eq(
+		    text_of(history, &a->reasons[i]), text_of(history, &b->reasons[i]));
 		ck_assert_str_eq(a->reasons[i].person, b->reasons[i].person);
 	}
 }
@@ -1673,11 +1697,11 @@ START_TEST(order_does_not_matter)
 		}
 		first = mail_judged(&history, mail);
 		again = mail_judged(&history, mail);
-		scores_equal(&first, &again);
+		scores_equal(&history, &first, &again);
 		mail->recipients = shuffled(history.arena, &mail->recipients);
 		mail->to = shuffled(history.arena, &mail->to);
 		other = mail_judged(&history, mail);
-		scores_equal(&first, &other);
+		scores_equal(&history, &first, &other);
 	}
 	history_end(&history);
 }
@@ -1697,13 +1721,15 @@ START_TEST(signal_sentences)
 	facts = history_facts(&history, history_mail(&history, ME, GROUP, "now@x", "g1@x"));
 	view = judge_view_make(&facts);
 	for (int value = 0; value < 15; value++) {
-		struct base_buffer text;
+		struct words_reason reason = judge_view_reason(&view, judge_signals[_i].name);
+		const char *text;
 
-		base_buffer_init(&text, 600);
-		judge_signals[_i].say(&view, value, &text);
-		ck_assert_uint_gt(text.length, 20);
-		ck_assert_int_eq(text.data[text.length - 1], '.');
-		base_buffer_free(&text);
+		judge_signals[_i].tell(&view, value, &reason);
+		text = words_reason_text(history.arena, &words_en, &reason);
+		ck_assert_msg(strcmp(text, judge_signals[_i].name) != 0, "%s_%s has no sentence",
+		    reason.signal, reason.which);
+		ck_assert_uint_gt(strlen(text), 20);
+		ck_assert_int_eq(text[strlen(text) - 1], '.');
 	}
 	for (size_t i = 0; i < sizeof(signals) / sizeof(*signals); i++)
 		is_tested |= strcmp(signals[i].signal, judge_signals[_i].name) == 0;
@@ -1751,7 +1777,7 @@ main(void)
 	tcase_add_test(scenario, friday_newsletter_passes);
 	tcase_add_test(scenario, regular_size_class_passes);
 	tcase_add_test(signal, lists_count_their_people);
-	tcase_add_test(signal, names_of_audiences_fill_their_room);
+	tcase_add_test(signal, audiences_are_called_by_what_is_known);
 	tcase_add_test(signal, group_habit_is_remembered);
 	tcase_add_test(signal, list_leaves_a_mark);
 	tcase_add_test(signal, list_leaves_a_mark_by_author);

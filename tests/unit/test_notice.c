@@ -282,13 +282,17 @@ END_TEST
 /* --- the letter
  * --------------------------------------------------------------------------- */
 
+#define VALUES(which, n)                                                                           \
+	"case=" which " n=" n " more=1 people=40 known=exactly addresses=40 lists=no"
+
 static const struct hold_reason reasons[] = {
-	{ "audience", "3.1", "You usually write to 4 people; this would go to 40." },
-	{ "html", "2", "<b>bold</b> & \"quoted\"\r\nBcc: evil@example.com" },
-	{ "three", "1", "third" },
-	{ "four", "1", "fourth" },
-	{ "five", "1", "fifth" },
-	{ "six", "1", "sixth" },
+	{ "size_for_sender", "3.1", VALUES("usual", "4"), "", "" },
+	{ "look_alike_name", "2", VALUES("yes", "0"), "<b>bold</b>",
+	    "& \"quoted\"\r\nBcc: evil@example.com" },
+	{ "three", "1", "", "", "" }, /* its values are gone */
+	{ "four", "1", "A sentence, as rows of an earlier release have it.", "", "" },
+	{ "five", "1", VALUES("no_such", "1"), "", "" },
+	{ "six", "1", "", "", "" },
 };
 
 static struct hold_view
@@ -429,13 +433,15 @@ START_TEST(test_letter_confirm)
 	has(text, "it comes back to you unsent in 3 days, on Thu 26 Nov, 11:40 CET.");
 	has(text, "https://oops.example.com/x/h/AAAAAAAAAAAAAAAAAAAAAA");
 	has(text, "bob@example.com, carl@example.com, dora@example.com and 37 more");
-	has(text, "- You usually write to 4 people; this would go to 40.");
-	has(text, "- fifth");
-	has_not(text, "sixth");
+	has(text, "- You usually write to 4 people; this goes to 40.");
+	has(text, "- three - four - five");
+	has_not(text, "six");
+	has_not(text, "earlier release");
 	html = flat(part_of(letter, "text/html"));
 	has(html, "<strong>40 people</strong>");
 	has(html, "href=\"https://oops.example.com/x/h/AAAAAAAAAAAAAAAAAAAAAA\"");
-	has(html, "&lt;b&gt;bold&lt;/b&gt; &amp; &quot;quoted&quot; Bcc: evil");
+	has(html, "another address of &quot;&amp; &quot;quoted&quot; Bcc: evil@example.com&quot;; "
+		  "this one is &lt;b&gt;bold&lt;/b&gt;.");
 	has_not(html, "<b>");
 	has_not(html, "<img");
 }

@@ -100,7 +100,9 @@ static void
 place(enum hold_action action)
 {
 	static const struct hold_reason reasons[] = {
-		{ "audience", "3.1", "It goes to <40> people, not to 4." },
+		{ "outside_domain_first", "3.1",
+		    "case=one n=0 more=0 people=40 known=exactly addresses=40 lists=no",
+		    "<40>.example", "" },
 	};
 	static const char *recipients[] = { "bob@example.com", "carl@example.com" };
 	const struct hold_request request = { .action = action,
@@ -355,7 +357,7 @@ START_TEST(test_looking_changes_nothing)
 		ck_assert_int_eq(status(answer), 200);
 		has(answer, "Your mail has not been sent yet");
 		has(answer, "Lunch &amp; &lt;b&gt;more&lt;/b&gt;");
-		has(answer, "It goes to &lt;40&gt; people");
+		has(answer, "anybody at &lt;40&gt;.example.");
 		has(answer, "bob@example.com, carl@example.com and 38 more");
 		ck_assert_str_eq(last_method, "GET");
 		answer = ask("HEAD", path_of(token), "User-Agent: scanner\r\n", "");
