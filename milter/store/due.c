@@ -38,9 +38,8 @@ static const struct store_query ids[] = {
 	"SELECT min(" time ") AS due FROM hold WHERE node = $1 AND " time " <> 0" only
 
 static const struct store_query next = { &store_table_number,
-	"SELECT due FROM (" EARLIEST("timer", "") " UNION ALL " EARLIEST(
-	    "due", UNSEEN) " UNION ALL " EARLIEST("due",
-	    SEEN) ") AS earliest WHERE due IS NOT NULL ORDER BY due LIMIT 1" };
+	"SELECT coalesce(min(due), 0) FROM (" EARLIEST("timer", "") " UNION ALL " EARLIEST(
+	    "due", UNSEEN) " UNION ALL " EARLIEST("due", SEEN) ") AS earliest" };
 
 enum base_result
 store_hold_due(struct store *store, struct base_arena *arena, enum store_due which,
@@ -73,5 +72,13 @@ store_due_ids(struct store *store, struct base_arena *arena, enum store_due whic
 enum base_result
 store_hold_next_due(struct store *store, const char *node, int64_t *due_r, const char **why_r)
 {
-	return store_read_into(store, &next, STORE_VALUES(STORE_IS_TEXT(node)), NULL, due_r, why_r);
+	int64_t due;
+	enum base_result result =
+	    store_read_into(store, &next, STORE_VALUES(STORE_IS_TEXT(node)), NULL, &due, why_r);
+
+	if (result == BASE_OK && due == 0)
+		return BASE_NONE;
+	if (result == BASE_OK)
+		*due_r = due;
+	return result;
 }

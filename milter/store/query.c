@@ -10,7 +10,7 @@
 #include "milter/store/internal.h"
 
 #define MAX_TEXT 16384 /* bytes of a statement */
-#define FIRST_ROOM 8   /* rows, doubled as they come */
+#define FIRST_ROOM 8   /* rows; eight times as many each time that they do not fit */
 
 static const struct store_column number_columns[] = { { NULL, STORE_INT64, 0, 0 } };
 const struct store_table store_table_number = {
@@ -291,7 +291,7 @@ rows_read(const struct call *call, struct base_arena *arena, size_t max, char **
 	while (*count_r < max &&
 	       (result = call->store->engine->step(call->statement, why_r)) == BASE_OK) {
 		if (*count_r == room) {
-			room = room == 0 ? FIRST_ROOM : room * 2;
+			room = room == 0 ? FIRST_ROOM : room * 8;
 			room = room < max ? room : max;
 			*rows_r = rows_grow(arena, *rows_r, *count_r, room, size);
 		}

@@ -79,37 +79,37 @@ sqlite_prepare(struct store_database *database, const char *text,
 	return BASE_OK;
 }
 
-/* A text or bytes of the caller's. */
+/* One value, in the C type of its type; the code of SQLite. */
 static int
-bytes_bind(struct store_statement *statement, int number, enum store_type type, const void *value)
+value_bind(sqlite3_stmt *handle, int number, enum store_type type, const void *value)
 {
 	const struct store_blob *blob = value;
-	const char *text;
+	const char *text = "";
 
-	if (type == STORE_BLOB) /* a NULL would be no bytes, but NULL */
-		return sqlite3_bind_blob64(statement->handle, number,
-		    blob->length > 0 ? blob->data : "", blob->length, SQLITE_STATIC);
-	memcpy(&text, value, sizeof(text));
-	if (text == NULL)
-		text = "";
-	return sqlite3_bind_text64(
-	    statement->handle, number, text, strlen(text), SQLITE_STATIC, SQLITE_UTF8);
+	switch (type) {
+	case STORE_INT:
+		return sqlite3_bind_int(handle, number, *(const int *)value);
+	case STORE_INT64:
+		return sqlite3_bind_int64(handle, number, *(const int64_t *)value);
+	case STORE_REAL:
+		return sqlite3_bind_double(handle, number, *(const double *)value);
+	case STORE_TEXT:
+		if (*(const char *const *)value != NULL)
+			text = *(const char *const *)value;
+		return sqlite3_bind_text64(
+		    handle, number, text, strlen(text), SQLITE_STATIC, SQLITE_UTF8);
+	default: /* no address would be NULL, not no bytes */
+		return sqlite3_bind_blob64(handle, number, blob->length > 0 ? blob->data : "",
+		    blob->length, SQLITE_STATIC);
+	}
 }
 
-/* A value of the caller's; the first failure is kept for the step. */
+/* The first failure is kept for the step. */
 static void
 sqlite_bind(struct store_statement *statement, int number, enum store_type type, const void *value)
 {
-	int code;
+	int code = value_bind(statement->handle, number, type, value);
 
-	if (type == STORE_INT)
-		code = sqlite3_bind_int(statement->handle, number, *(const int *)value);
-	else if (type == STORE_INT64)
-		code = sqlite3_bind_int64(statement->handle, number, *(const int64_t *)value);
-	else if (type == STORE_REAL)
-		code = sqlite3_bind_double(statement->handle, number, *(const double *)value);
-	else
-		code = bytes_bind(statement, number, type, value);
 	if (statement->code == SQLITE_OK)
 		statement->code = code;
 }
@@ -131,16 +131,27 @@ sqlite_step(struct store_statement *statement, const char **why_r)
 	return code == SQLITE_DONE ? BASE_NONE : store_sqlite_fail(database, code, why_r);
 }
 
-/* A text or bytes of the row, as they are or copied; false: no memory. */
+/* A text of the row, as it is or copied; false: no memory. */
 static bool
-bytes_column(struct store_statement *statement, int number, enum store_type type,
-    struct base_arena *arena, void *value_r)
+text_column(
+    struct store_statement *statement, int number, struct base_arena *arena, const char **text_r)
 {
-	const void *data = type == STORE_TEXT
-			       ? (const void *)sqlite3_column_text(statement->handle, number)
-			       : sqlite3_column_blob(statement->handle, number);
+	const char *text = (const char *)sqlite3_column_text(statement->handle, number);
+
+	if (text != NULL && arena != NULL)
+		text = base_arena_strdup(arena, text);
+	*text_r = text;
+	return text != NULL;
+}
+
+/* The same of bytes. */
+static bool
+blob_column(struct store_statement *statement, int number, struct base_arena *arena,
+    struct store_blob *blob_r)
+{
+	const void *data = sqlite3_column_blob(statement->handle, number);
 	size_t length = (size_t)sqlite3_column_bytes(statement->handle, number);
-	char *copy;
+	char *copy = NULL;
 
 	if (data == NULL && length > 0)
 		return false;
@@ -152,10 +163,7 @@ bytes_column(struct store_statement *statement, int number, enum store_type type
 			memcpy(copy, data, length);
 		data = copy;
 	}
-	if (type == STORE_TEXT)
-		memcpy(value_r, &data, sizeof(data));
-	else
-		*(struct store_blob *)value_r = (struct store_blob){ data, length };
+	*blob_r = (struct store_blob){ data, length };
 	return true;
 }
 
@@ -164,15 +172,21 @@ static bool
 sqlite_column(struct store_statement *statement, int number, enum store_type type,
     struct base_arena *arena, void *value_r)
 {
-	if (type == STORE_INT)
+	switch (type) {
+	case STORE_INT:
 		*(int *)value_r = sqlite3_column_int(statement->handle, number);
-	else if (type == STORE_INT64)
+		return true;
+	case STORE_INT64:
 		*(int64_t *)value_r = sqlite3_column_int64(statement->handle, number);
-	else if (type == STORE_REAL)
+		return true;
+	case STORE_REAL:
 		*(double *)value_r = sqlite3_column_double(statement->handle, number);
-	else
-		return bytes_column(statement, number, type, arena, value_r);
-	return true;
+		return true;
+	case STORE_TEXT:
+		return text_column(statement, number, arena, value_r);
+	default:
+		return blob_column(statement, number, arena, value_r);
+	}
 }
 
 /* Ends it, and forgets the values. */
