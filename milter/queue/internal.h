@@ -131,15 +131,17 @@ void queue_runner_tell(int fd, bool is_ready, const char *text);
 
 /* --- server.c: the one who answers ------------------------------------------------------ */
 
+struct queue_mta; /* below */
+
 /* A listening socket that root and the allowed user can connect to. */
 enum base_result queue_listen(
     const struct queue_server_options *options, int *fd_r, const char **why_r);
 /*
  * Answers until *stop is set; `ready` (NULL: nobody) is called once the MTA's queue is known.
- * BROKEN: it cannot be.
+ * BROKEN: it cannot be, or `ready` fails.
  */
 enum base_result queue_answer(const struct queue_server_options *options, int listener,
-    volatile int *stop, void (*ready)(const struct queue_server_options *options),
+    volatile int *stop, enum base_result (*ready)(const struct queue_mta *mta, const char **why_r),
     const char **why_r);
 
 /* --- drivers: one for each MTA ------------------------------------------------------- */
@@ -201,6 +203,8 @@ struct queue_driver {
 	enum base_result (*owner)(const struct queue_mta *mta, unsigned *uid_r, const char **why_r);
 	/* Fills in what the MTA knows of itself. */
 	enum base_result (*open)(struct queue_mta *mta, const char **why_r);
+	/* After open(): gives up all files but those that it needs, as narrow_files() does. */
+	enum base_result (*narrow)(const struct queue_mta *mta, const char **why_r);
 	/* Fills in each of them; any number at once. */
 	void (*look)(
 	    struct queue_mta *mta, struct queue_look *looks, size_t count, int64_t deadline);
@@ -260,9 +264,9 @@ enum base_result queue_spool_mark(
 enum base_result queue_mqueue_read(
     const char *config_file, struct queue_mqueue *mqueue_r, const char **why_r);
 
-/* One of them, open: where its control, data and transcript files are. */
+/* One of them: where its control, data and transcript files are. */
 struct queue_directory {
-	int qf, df, xf;
+	int qf, df, xf;     /* open as places alone (O_PATH) */
 	const char *name;   /* the last part of its path */
 	const char *parent; /* the path before it */
 };
@@ -273,6 +277,12 @@ void queue_directory_close(struct queue_directory *directory);
 typedef enum base_result queue_visit_fn(
     void *context, const struct queue_directory *directory, const char **why_r);
 
+/*
+ * Gives up all files but those below the queue directories, or where a star stands for their names,
+ * below the directory where they are.
+ */
+enum base_result queue_mqueue_narrow(const struct queue_mqueue *mqueue, const char **why_r);
+
 /* NONE: each was visited. BROKEN: one cannot be looked into. */
 enum base_result queue_mqueue_each(
     const struct queue_mqueue *mqueue, queue_visit_fn *each, void *context, const char **why_r);
@@ -282,7 +292,8 @@ enum base_result queue_mqueue_each(
 /*
  * A directory is known by its path, device and inode, and by when it was last changed before it was
  * known. Where its file system is not mounted, or an empty folder has taken its place, a file that
- * is not found is not gone.
+ * is not found is not gone. One that may not be read any more was put there after
+ * queue_mqueue_narrow(): it is another.
  */
 enum base_result queue_known_learn(
     struct queue_known *known, const struct queue_mqueue *mqueue, const char **why_r);

@@ -1,7 +1,10 @@
 /* Is Sendmail's queue the one that was there before? An empty folder in its place tells nothing. */
+#include <errno.h>
+#include <fcntl.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <time.h>
+#include <unistd.h>
 
 #include "milter/base/clock.h"
 #include "milter/base/result.h"
@@ -89,6 +92,18 @@ entry_of(struct queue_known *known, uint64_t path, bool *is_new_r)
 	return &known->items[known->count++];
 }
 
+/* May it be read? */
+static bool
+is_readable(const struct queue_directory *directory)
+{
+	int fd = openat(directory->qf, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+
+	if (fd < 0)
+		return errno != EACCES;
+	close(fd);
+	return true;
+}
+
 /* A queue_visit_fn: is it the directory that is known by its path? */
 static enum base_result
 know(void *context, const struct queue_directory *directory, const char **why_r)
@@ -113,8 +128,8 @@ know(void *context, const struct queue_directory *directory, const char **why_r)
 			(int64_t)status.st_mtime, walk->now, walk->known->walk - 1 };
 	walk->seen += entry->walk != walk->known->walk;
 	entry->walk = walk->known->walk;
-	walk->is_other =
-	    walk->is_other || entry->device != status.st_dev || entry->inode != status.st_ino;
+	walk->is_other = walk->is_other || entry->device != status.st_dev ||
+			 entry->inode != status.st_ino || !is_readable(directory);
 	walk->may_have_had = walk->may_have_had || walk->given == 0 ||
 			     walk->given >= entry->known_since ||
 			     walk->given <= entry->changed + CLOCKS;

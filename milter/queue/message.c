@@ -336,6 +336,18 @@ control_create(
 	return fd;
 }
 
+/* Waits until the names in a directory are on the disk. */
+static bool
+names_sync(int directory)
+{
+	int fd = openat(directory, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	bool is_synced = fd >= 0 && fsync(fd) == 0;
+
+	if (fd >= 0)
+		close(fd);
+	return is_synced;
+}
+
 /*
  * Takes a message off hold. Its new control file first takes the place of the held one, and
  * then its name: at no moment there are two of them, or none.
@@ -358,7 +370,7 @@ queue_message_free(struct queue_message *message, bool is_returned, const char *
 		fd = control_create(message, temporary, text.data, text.length);
 	if (fd < 0 || renameat(directory, temporary, directory, held) != 0 ||
 	    renameat2(directory, held, directory, queued, RENAME_NOREPLACE) != 0 ||
-	    fsync(directory) != 0) {
+	    !names_sync(directory)) {
 		*why_r = base_why("%s: %s", held, strerror(errno));
 		result = BASE_RETRY;
 	}
@@ -379,7 +391,7 @@ queue_message_delete(struct queue_message *message, const char **why_r)
 	name_of('h', message->queue_id, held);
 	if ((unlinkat(message->directory.xf, transcript, 0) != 0 && errno != ENOENT) ||
 	    (unlinkat(message->directory.df, data, 0) != 0 && errno != ENOENT) ||
-	    unlinkat(message->directory.qf, held, 0) != 0 || fsync(message->directory.qf) != 0) {
+	    unlinkat(message->directory.qf, held, 0) != 0 || !names_sync(message->directory.qf)) {
 		*why_r = base_why("%s: %s", held, strerror(errno));
 		return BASE_RETRY;
 	}

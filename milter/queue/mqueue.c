@@ -10,6 +10,7 @@
 
 #include "milter/base/buffer.h"
 #include "milter/base/result.h"
+#include "milter/narrow/narrow.h"
 #include "milter/queue/internal.h"
 
 #define MAX_CONFIG (4u << 20) /* bytes of a sendmail.cf */
@@ -145,11 +146,41 @@ queue_mqueue_read(const char *config_file, struct queue_mqueue *mqueue_r, const 
 
 /* --- directories ------------------------------------------------------------------- */
 
-/* Opens a directory below another one; never through a link. */
+/* The folder before the last slash of a pattern, with it; what follows is returned. */
+static const char *
+pattern_parent(const char *pattern, char path_r[QUEUE_MAX_PATH])
+{
+	const char *name = strrchr(pattern, '/') + 1;
+
+	snprintf(path_r, QUEUE_MAX_PATH, "%.*s", (int)(name - pattern), pattern);
+	return name;
+}
+
+/* Does it end with a star? */
+static bool
+is_prefix(const char *name)
+{
+	return name[0] != '\0' && name[strlen(name) - 1] == '*';
+}
+
+enum base_result
+queue_mqueue_narrow(const struct queue_mqueue *mqueue, const char **why_r)
+{
+	char parents[QUEUE_MAX_PATTERNS][QUEUE_MAX_PATH];
+	const char *folders[QUEUE_MAX_PATTERNS];
+
+	for (size_t i = 0; i < mqueue->count; i++)
+		folders[i] = is_prefix(pattern_parent(mqueue->patterns[i], parents[i]))
+				 ? parents[i]
+				 : mqueue->patterns[i];
+	return narrow_files(folders, mqueue->count, false, why_r);
+}
+
+/* Opens a directory below another one, as a place alone; never through a link. */
 static int
 directory_open(int parent, const char *name)
 {
-	return openat(parent, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+	return openat(parent, name, O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
 }
 
 /* Files of one letter lie in a directory of their own, if there is one. */
@@ -208,7 +239,7 @@ visit_all(int parent, const char *prefix, size_t length, const char *path, queue
     void *context, const char **why_r)
 {
 	enum base_result result = BASE_NONE;
-	int fd = fcntl(parent, F_DUPFD_CLOEXEC, 3);
+	int fd = openat(parent, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	DIR *names = fd < 0 ? NULL : fdopendir(fd);
 	struct dirent *entry;
 	size_t count = 0;
@@ -219,7 +250,6 @@ visit_all(int parent, const char *prefix, size_t length, const char *path, queue
 			close(fd);
 		return BASE_BROKEN;
 	}
-	rewinddir(names);
 	while (result == BASE_NONE && (entry = readdir(names)) != NULL) {
 		struct stat status;
 
@@ -242,22 +272,19 @@ visit_all(int parent, const char *prefix, size_t length, const char *path, queue
 static enum base_result
 visit_pattern(const char *pattern, queue_visit_fn *each, void *context, const char **why_r)
 {
-	const char *name = strrchr(pattern, '/') + 1;
-	size_t length = strlen(name);
 	char path[QUEUE_MAX_PATH];
+	const char *name = pattern_parent(pattern, path);
+	int parent = open(path, O_PATH | O_DIRECTORY | O_CLOEXEC);
 	enum base_result result;
-	int parent;
 
-	snprintf(path, sizeof(path), "%.*s", (int)(name - pattern), pattern);
-	parent = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	if (parent < 0) {
 		*why_r = base_why("%s: %s", path, strerror(errno));
 		return BASE_BROKEN;
 	}
-	if (length > 0 && name[length - 1] == '*')
-		result = visit_all(parent, name, length - 1, path, each, context, why_r);
+	if (is_prefix(name))
+		result = visit_all(parent, name, strlen(name) - 1, path, each, context, why_r);
 	else
-		result = visit(parent, length == 0 ? "." : name, path, each, context, why_r);
+		result = visit(parent, name[0] == '\0' ? "." : name, path, each, context, why_r);
 	close(parent);
 	return result;
 }

@@ -14,6 +14,7 @@
 #include <sys/prctl.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "milter/base/log.h"
@@ -110,25 +111,34 @@ owner_main(struct parts *parts, int fd)
 	return false;
 }
 
-/* The queue is known. */
-static void
-on_ready(const struct queue_server_options *options)
+/* Takes a result of narrow.h; false: rights are left that must be gone. */
+static bool
+is_narrowed(enum base_result result, const char *why)
 {
-	queue_runner_tell(options->runners->root, true, "");
+	if (result == BASE_NONE)
+		base_log(BASE_LOG_WARNING, "goes on with more rights than it needs: %s", why);
+	return result == BASE_OK || result == BASE_NONE;
+}
+
+/* The queue is known, and nobody was heard yet: the worker gives up all other files. */
+static enum base_result
+on_ready(const struct queue_mta *mta, const char **why_r)
+{
+	const struct queue_driver *driver = queue_driver_for(mta->options->mta_kind);
+
+	if (!is_narrowed(driver->narrow(mta, why_r), *why_r))
+		return BASE_BROKEN;
+	queue_runner_tell(mta->options->runners->root, true, "");
+	return BASE_OK;
 }
 
 /* What a process of its own can do without is given up; false: what must be could not be. */
 static bool
 worker_narrow(const struct parts *parts, const char **why_r)
 {
-	enum base_result result;
-
-	if (!rights_leave(parts, why_r))
-		return false;
-	result = narrow_enter(parts->owner == 0, why_r);
-	if (result == BASE_NONE)
-		base_log(BASE_LOG_WARNING, "goes on with more rights than it needs: %s", *why_r);
-	return result == BASE_OK || result == BASE_NONE;
+	tzset(); /* the log tells local time, by a file that cannot be read later */
+	return rights_leave(parts, why_r) &&
+	       is_narrowed(narrow_enter(parts->owner == 0, why_r), *why_r);
 }
 
 /* A part_fn: answers. */
@@ -205,8 +215,10 @@ queue_serve(const struct queue_server_options *options, volatile int *stop, cons
 	struct parts parts = {
 		.options = *options, .runners = { -1, -1 }, .root = getpid(), .stop = stop
 	};
-	enum base_result result = queue_tools_guard(options, why_r);
+	enum base_result result = BASE_BROKEN;
 
+	if (is_narrowed(narrow_tools(why_r), *why_r))
+		result = queue_tools_guard(options, why_r);
 	if (result == BASE_OK)
 		result = owner_find(&parts, why_r);
 	if (result == BASE_OK)

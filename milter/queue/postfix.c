@@ -8,6 +8,7 @@
 #include "milter/base/clock.h"
 #include "milter/base/result.h"
 #include "milter/base/tool.h"
+#include "milter/narrow/narrow.h"
 #include "milter/queue/internal.h"
 
 #define LOOK_MAX 100 /* files that one postcat looks at */
@@ -496,10 +497,19 @@ owner(const struct queue_mta *mta, unsigned *uid_r, const char **why_r)
 	return BASE_OK;
 }
 
+/* Its commands change the files: here only a mode is, for which one is opened to be read. */
+static enum base_result
+narrow(const struct queue_mta *mta, const char **why_r)
+{
+	(void)mta;
+	return narrow_files(NULL, 0, true, why_r);
+}
+
 const struct queue_driver queue_postfix = {
 	.kind = "postfix",
 	.owner = owner,
 	.open = open_mta,
+	.narrow = narrow,
 	.look = look,
 	.act = act,
 	.mark = mark,

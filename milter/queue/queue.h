@@ -26,20 +26,27 @@
  *	mark away again.
  *
  * WHAT IS LEFT OF ROOT
- *	oops-queued is several processes (parts.c). As root, with all rights, about 1,900 lines run:
- *	half of them here (oops-queued.c, parts.c, tools.c, handed.c, making the socket in
- *	server.c), half of base: the running of a program, the log, options, and the look at who may
- *	change a folder. They are root because postsuper and a queue run of Sendmail must be, and
- *	the socket is given away. At the start they ask postconf for one line; after that they hear
- *	fixed commands with queue ids from the worker, and run no program that another than root
- *	could change. The settings are read by oops-milter without any right, which hands over eight
- *	plain lines. No library but libc is linked. The rest, which reads requests and files that
- *	strangers wrote, is the worker: with Postfix the owner of its queue, without any capability;
- *	with Sendmail, whose queue is root's, root with the capabilities over files alone
- *	(DAC_OVERRIDE, FOWNER, CHOWN). Neither may run a program or make a socket of a network
- *	(narrow.h). Those of Postfix's commands that its owner may run (postcat, a flush) are run
- *	by a process of that owner, which has no filter: they, as postsuper, complain of a machine
- *	where they may make no socket of a network.
+ *	oops-queued is several processes (parts.c), each with what narrow.h leaves it. As root,
+ *	with all rights over users and files, about 1,900 lines run: half of them here
+ *	(oops-queued.c, parts.c, tools.c, handed.c, making the socket in server.c), half of base:
+ *	the running of a program, the log, options, and the look at who may change a folder. They
+ *	are root because postsuper and a queue run of Sendmail must be, and the socket is given
+ *	away. At the start they ask postconf for one line; after that they read fixed commands with
+ *	queue ids from the worker, and run no program that another than root could change. The
+ *	settings are read by oops-milter without any right, which hands over eight plain lines. No
+ *	library but libc is linked.
+ *
+ *	What they give up is what no program that handles mail needs: mounts, modules, the clock,
+ *	devices, the network's setup. More cannot be taken from them, because what they run inherits
+ *	it: Sendmail speaks to the network, becomes each local user, and runs his programs, which
+ *	may be set-uid; Postfix's commands complain of a machine where they may make no socket.
+ *
+ *	The rest, which reads requests and files that strangers wrote, is the worker. It runs no
+ *	program and makes no socket of a network. With Postfix it is the owner of the queue, without
+ *	any capability, and may open files only to read them. With Sendmail, whose queue is root's,
+ *	it is root with the capabilities over files alone (DAC_OVERRIDE, FOWNER, CHOWN), and opens
+ *	nothing outside the queue directories. Those of Postfix's commands that its owner may run
+ *	(postcat, a flush) are run by a process of that owner.
  *
  * WHOSE FILE IT IS
  *	The server compares text and holds no key. Who asks by a hold id that a row of the store

@@ -100,13 +100,16 @@ look_whole(const struct queue_mta *mta, struct queue_look *look, const struct qu
 	base_buffer_free(&ids);
 }
 
-/* What is not there is gone, as long as the queue is the one in which it was. */
+/*
+ * What is not there is gone, as long as the queue is the one in which it was. One that was mounted
+ * later may have it where we may not read it.
+ */
 static void
 look_known(
     struct queue_mta *mta, struct queue_look *look, const struct queue_look *looks, size_t count)
 {
 	look_whole(mta, look, looks, count);
-	if (look->status == QUEUE_GONE) {
+	if (look->status == QUEUE_GONE || look->status == QUEUE_FAILED) {
 		mta->is_away = !queue_known_is_there(&mta->known, &mta->mqueue, look->queue_id);
 		if (mta->is_away)
 			look->status = QUEUE_FAILED;
@@ -440,9 +443,16 @@ open_mta(struct queue_mta *mta, const char **why_r)
 	return BASE_OK;
 }
 
+static enum base_result
+narrow(const struct queue_mta *mta, const char **why_r)
+{
+	return queue_mqueue_narrow(&mta->mqueue, why_r);
+}
+
 const struct queue_driver queue_sendmail = {
 	.kind = "sendmail",
 	.open = open_mta,
+	.narrow = narrow,
 	.look = look,
 	.act = act,
 	.mark = mark,

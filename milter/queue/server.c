@@ -442,7 +442,7 @@ serve_loop(struct server *server, int listener, volatile int *stop)
 
 enum base_result
 queue_answer(const struct queue_server_options *options, int listener, volatile int *stop,
-    void (*ready)(const struct queue_server_options *options), const char **why_r)
+    enum base_result (*ready)(const struct queue_mta *mta, const char **why_r), const char **why_r)
 {
 	struct server *server = calloc(1, sizeof(*server));
 	enum base_result result = BASE_BROKEN;
@@ -453,9 +453,9 @@ queue_answer(const struct queue_server_options *options, int listener, volatile 
 		server->driver = queue_driver_for(options->mta_kind);
 		result = server->driver->open(&server->mta, why_r);
 	}
+	if (result == BASE_OK && ready != NULL)
+		result = ready(&server->mta, why_r);
 	if (result == BASE_OK) {
-		if (ready != NULL)
-			ready(options);
 		base_log(BASE_LOG_INFO, "serving uid %u at %s", options->allowed_uid,
 		    options->socket_path);
 		serve_loop(server, listener, stop);

@@ -2,11 +2,13 @@
 
 import pathlib
 import pwd
+import shutil
 import signal
 import subprocess
 
 from lab.mail import until
 from lab.site import Site, libconfig, merge, only
+from queue_verbs import ID_A, QueueSite
 
 # Capabilities over the files of others: CHOWN, DAC_OVERRIDE, FOWNER.
 FILES = 1 << 0 | 1 << 1 | 1 << 3
@@ -32,9 +34,10 @@ def children(pid):
 
 
 def worker(site):
-    """The process that answers: the one with a filter. What listens is there a moment before."""
+    """The process that answers: the one with a filter of its own, besides the one of all. What
+    listens is there a moment before."""
     return until(lambda: [one for one in children(site.running["oops-queued"].pid)
-                          if status(one).get("Seccomp") == "2"], 20)[0]
+                          if status(one).get("Seccomp_filters") == "2"], 20)[0]
 
 
 def test_who_answers_has_no_rights_that_it_does_not_need():
@@ -58,6 +61,39 @@ def test_only_who_runs_what_needs_root_is_root():
         for one in owned:
             assert "0" not in status(one)["Uid"].split()
             assert int(status(one)["CapEff"], 16) == 0 and status(one)["NoNewPrivs"] == "1"
+
+
+def can_trace(pid):
+    """Does a process have CAP_SYS_PTRACE, or may it get it by a program?"""
+    return any(int(status(pid)[key], 16) & 1 << 19 for key in ("CapPrm", "CapBnd"))
+
+
+def test_what_runs_the_tools_has_what_they_need():
+    """The first process: a filter, and no capability over the machine; yet it stays root."""
+    with RootSite() as site:
+        first = site.running["oops-queued"].pid
+        seen = status(first)
+        assert seen["Seccomp"] == "2" and seen["Uid"].split() == ["0"] * 4
+        assert int(seen["CapEff"], 16) & FILES == FILES
+        assert can_trace("self") and not can_trace(first)
+
+
+@only("sendmail")
+def test_a_queue_that_came_later_is_not_touched():
+    """The worker keeps to the folder that was there at the start, whoever puts another there."""
+    with QueueSite() as site:
+        site.allow("not the one that was there")
+        (queue_id, _), = site.hold(ID_A)
+        spool = pathlib.Path(site.mta.folder, "spool")
+        away = spool.with_name("away")
+        spool.rename(away)
+        shutil.copytree(away, spool)
+        assert site.ask("STATUS", (queue_id, ID_A)) == {queue_id: "FAILED"}
+        assert site.ask("RELEASE", (queue_id, ID_A)) == {queue_id: "FAILED"}
+        assert [line for line in site.log("oops-queued") if "not the one that was there" in line]
+        shutil.rmtree(spool)
+        away.rename(spool)
+        assert site.ask("STATUS", (queue_id, ID_A)) == {queue_id: "HELD"}
 
 
 def test_all_of_it_ends_together():

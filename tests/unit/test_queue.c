@@ -646,11 +646,13 @@ put_mail(const struct site *site, const char *queue, const char *id, const char 
 }
 
 /* The queue is known: what is forked from now on takes along no end of a tool's pipe. */
-static void
-note_ready(const struct queue_server_options *options)
+static enum base_result
+note_ready(const struct queue_mta *mta, const char **why_r)
 {
-	if (options->context != NULL)
-		atomic_store((atomic_bool *)options->context, true);
+	(void)why_r;
+	if (mta->options->context != NULL)
+		atomic_store((atomic_bool *)mta->options->context, true);
+	return BASE_OK;
 }
 
 /* All of the server in this process: socket, requests, commands. */
