@@ -52,7 +52,7 @@ words_parse(int argc, char **argv, struct free_words *words_r)
 
 /* One file of ours. */
 static void
-tell(void *context, enum queue_fate fate, const struct queue_item *item)
+report(void *context, enum queue_fate fate, const struct queue_item *item)
 {
 	const struct free_words *words = context;
 	static const struct {
@@ -99,7 +99,7 @@ free_all(
 	const struct queue_free_options options = { .mta = &mta,
 		.key = key,
 		.is_dry = words->is_dry,
-		.tell = tell,
+		.report = report,
 		.context = (void *)words };
 	struct queue_free_count count;
 	const char *why = "";

@@ -97,7 +97,7 @@ wire_bytes(struct queue_wire *wire, char *data, size_t length, const char **why_
 
 /* Reads a line of the answer: what breaks off may be asked again, ERROR is a refusal. */
 static enum base_result
-answer_line(struct queue_wire *wire, char line_r[QUEUE_MAX_LINE], const char **why_r)
+response_line(struct queue_wire *wire, char line_r[QUEUE_MAX_LINE], const char **why_r)
 {
 	enum base_result result = queue_wire_line(wire, line_r, why_r);
 
@@ -114,8 +114,8 @@ answer_line(struct queue_wire *wire, char line_r[QUEUE_MAX_LINE], const char **w
 
 /* Connects and sends the whole request. */
 static enum base_result
-start(struct queue_client *client, const struct base_buffer *request, struct queue_wire *wire,
-    const char **why_r)
+request_send(struct queue_client *client, const struct base_buffer *request,
+    struct queue_wire *wire, const char **why_r)
 {
 	char line[QUEUE_MAX_LINE];
 	struct sockaddr_un address;
@@ -137,7 +137,7 @@ start(struct queue_client *client, const struct base_buffer *request, struct que
 	queue_wire_init(wire, fd, base_tick_ms() + client->timeout_ms);
 	result = queue_wire_send(wire, request->data, request->length, why_r);
 	/* Who is refused at once may have its reason before everything is sent. */
-	if (result != BASE_OK && answer_line(wire, line, &why) == BASE_REFUSE) {
+	if (result != BASE_OK && response_line(wire, line, &why) == BASE_REFUSE) {
 		result = BASE_REFUSE;
 		*why_r = why;
 	}
@@ -148,7 +148,7 @@ start(struct queue_client *client, const struct base_buffer *request, struct que
 
 /* A line that does not follow the protocol. */
 static enum base_result
-nonsense(const char *line, const char **why_r)
+malformed(const char *line, const char **why_r)
 {
 	*why_r = base_why("oops-queued's answer makes no sense: %.60s", line);
 	return BASE_RETRY;
@@ -156,53 +156,54 @@ nonsense(const char *line, const char **why_r)
 
 /* The last line must be END. */
 static enum base_result
-answer_end(struct queue_wire *wire, const char **why_r)
+response_end(struct queue_wire *wire, const char **why_r)
 {
 	char line[QUEUE_MAX_LINE];
-	enum base_result result = answer_line(wire, line, why_r);
+	enum base_result result = response_line(wire, line, why_r);
 
 	if (result == BASE_OK && strcmp(line, "END") != 0)
-		return nonsense(line, why_r);
+		return malformed(line, why_r);
 	return result;
 }
 
 /* QUEUEID SP STATUS, of the file that was asked for; what follows the status in *rest_r. */
 static enum base_result
-answer_status(struct queue_wire *wire, const char *queue_id, enum queue_status *status_r,
+response_status(struct queue_wire *wire, const char *queue_id, enum queue_status *status_r,
     char rest_r[QUEUE_MAX_LINE], const char **why_r)
 {
 	char line[QUEUE_MAX_LINE];
-	enum base_result result = answer_line(wire, line, why_r);
+	enum base_result result = response_line(wire, line, why_r);
 	size_t length = strlen(queue_id);
 	char *word, *end;
 
 	if (result != BASE_OK)
 		return result;
 	if (strncmp(line, queue_id, length) != 0 || line[length] != ' ')
-		return nonsense(line, why_r);
+		return malformed(line, why_r);
 	word = line + length + 1;
 	end = word + strcspn(word, " ");
 	memcpy(rest_r, end, strlen(end) + 1);
 	*end = '\0';
-	return queue_status_parse(word, status_r) ? BASE_OK : nonsense(line, why_r);
+	return queue_status_parse(word, status_r) ? BASE_OK : malformed(line, why_r);
 }
 
 /* All statuses of an answer. They are kept apart until the whole answer is there. */
 static enum base_result
-answer_statuses(struct queue_wire *wire, struct queue_item *items, size_t count, const char **why_r)
+response_statuses(
+    struct queue_wire *wire, struct queue_item *items, size_t count, const char **why_r)
 {
 	enum queue_status statuses[QUEUE_MAX_ITEMS];
 	char rest[QUEUE_MAX_LINE];
 	enum base_result result;
 
 	for (size_t i = 0; i < count; i++) {
-		result = answer_status(wire, items[i].queue_id, &statuses[i], rest, why_r);
+		result = response_status(wire, items[i].queue_id, &statuses[i], rest, why_r);
 		if (result == BASE_OK && rest[0] != '\0')
-			result = nonsense(rest, why_r);
+			result = malformed(rest, why_r);
 		if (result != BASE_OK)
 			return result;
 	}
-	result = answer_end(wire, why_r);
+	result = response_end(wire, why_r);
 	for (size_t i = 0; result == BASE_OK && i < count; i++)
 		items[i].status = statuses[i];
 	return result;
@@ -241,8 +242,9 @@ queue_ask(struct queue_client *client, enum queue_verb verb, struct queue_item *
 		*why_r = "out of memory";
 		result = BASE_BROKEN;
 	}
-	if (result == BASE_OK && (result = start(client, &request, &wire, why_r)) == BASE_OK) {
-		result = answer_statuses(&wire, items, count, why_r);
+	if (result == BASE_OK &&
+	    (result = request_send(client, &request, &wire, why_r)) == BASE_OK) {
+		result = response_statuses(&wire, items, count, why_r);
 		close(wire.fd);
 	}
 	base_buffer_free(&request);
@@ -251,7 +253,7 @@ queue_ask(struct queue_client *client, enum queue_verb verb, struct queue_item *
 
 /* SP LENGTH LF, then the bytes, then END. */
 static enum base_result
-answer_message(struct queue_wire *wire, struct base_arena *arena, const char *rest,
+response_message(struct queue_wire *wire, struct base_arena *arena, const char *rest,
     size_t max_bytes, char **data_r, size_t *length_r, const char **why_r)
 {
 	enum base_result result;
@@ -260,7 +262,7 @@ answer_message(struct queue_wire *wire, struct base_arena *arena, const char *re
 
 	length = strtoul(rest[0] == ' ' ? rest + 1 : rest, &end, 10);
 	if (rest[0] != ' ' || end == rest + 1 || *end != '\0')
-		return nonsense(rest, why_r);
+		return malformed(rest, why_r);
 	if (length > max_bytes) {
 		*why_r = base_why("the message has %zu bytes, more than %zu", length, max_bytes);
 		return BASE_REFUSE;
@@ -274,7 +276,7 @@ answer_message(struct queue_wire *wire, struct base_arena *arena, const char *re
 	if (result == BASE_NONE)
 		result = BASE_RETRY;
 	if (result == BASE_OK)
-		result = answer_end(wire, why_r);
+		result = response_end(wire, why_r);
 	if (result == BASE_OK) {
 		*data_r = data;
 		*length_r = length;
@@ -296,13 +298,13 @@ queue_read(struct queue_client *client, struct base_arena *arena, const char *qu
 	base_buffer_puts(&request, "READ 1\n");
 	result = request_item(&request, queue_id, hold_id, why_r);
 	if (result == BASE_OK)
-		result = start(client, &request, &wire, why_r);
+		result = request_send(client, &request, &wire, why_r);
 	base_buffer_free(&request);
 	if (result != BASE_OK)
 		return result;
-	result = answer_status(&wire, queue_id, &status, rest, why_r);
+	result = response_status(&wire, queue_id, &status, rest, why_r);
 	if (result == BASE_OK && (status == QUEUE_HELD || status == QUEUE_MOVING)) {
-		result = answer_message(&wire, arena, rest, max_bytes, data_r, length_r, why_r);
+		result = response_message(&wire, arena, rest, max_bytes, data_r, length_r, why_r);
 	} else if (result == BASE_OK) {
 		*why_r = base_why("%s: %s", queue_id, queue_status_str(status));
 		result = status == QUEUE_FAILED ? BASE_RETRY : BASE_NONE;
@@ -313,15 +315,15 @@ queue_read(struct queue_client *client, struct base_arena *arena, const char *qu
 
 /* Collects the lines of a SCAN up to END. */
 static enum base_result
-answer_files(struct queue_client *client, struct queue_wire *wire, struct base_arena *arena,
+response_files(struct queue_client *client, struct queue_wire *wire, struct base_arena *arena,
     struct queue_item **items_r, size_t *count_r, const char **why_r)
 {
 	struct queue_item *items = NULL;
-	size_t count = 0, room = 0;
+	size_t count = 0, capacity = 0;
 
 	for (;;) {
 		char line[QUEUE_MAX_LINE], *copy;
-		enum base_result result = answer_line(wire, line, why_r);
+		enum base_result result = response_line(wire, line, why_r);
 
 		if (result != BASE_OK)
 			return result;
@@ -329,11 +331,11 @@ answer_files(struct queue_client *client, struct queue_wire *wire, struct base_a
 		wire->deadline = base_tick_ms() + client->timeout_ms;
 		if (strcmp(line, "END") == 0)
 			break;
-		if (count == room) {
+		if (count == capacity) {
 			struct queue_item *more;
 
-			room = room == 0 ? 64 : room * 2;
-			more = base_arena_array(arena, room, sizeof(*more));
+			capacity = capacity == 0 ? 64 : capacity * 2;
+			more = base_arena_array(arena, capacity, sizeof(*more));
 			if (more != NULL && count > 0)
 				memcpy(more, items, count * sizeof(*items));
 			items = more;
@@ -344,7 +346,7 @@ answer_files(struct queue_client *client, struct queue_wire *wire, struct base_a
 			return BASE_BROKEN;
 		}
 		if (queue_found_parse(copy, &items[count], why_r) != BASE_OK)
-			return nonsense(line, why_r);
+			return malformed(line, why_r);
 		count++;
 	}
 	*items_r = items;
@@ -362,11 +364,11 @@ queue_scan(struct queue_client *client, struct base_arena *arena, struct queue_i
 
 	base_buffer_init(&request, QUEUE_MAX_LINE);
 	base_buffer_puts(&request, "SCAN 0\n");
-	result = start(client, &request, &wire, why_r);
+	result = request_send(client, &request, &wire, why_r);
 	base_buffer_free(&request);
 	if (result != BASE_OK)
 		return result;
-	result = answer_files(client, &wire, arena, items_r, count_r, why_r);
+	result = response_files(client, &wire, arena, items_r, count_r, why_r);
 	close(wire.fd);
 	return result;
 }

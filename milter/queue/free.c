@@ -16,33 +16,33 @@ struct freeing {
 	const struct queue_driver *driver;
 	struct queue_mta mta;
 	size_t count;
-	struct queue_look looks[QUEUE_MAX_ITEMS];
+	struct queue_lookup lookups[QUEUE_MAX_ITEMS];
 	struct queue_item items[QUEUE_MAX_ITEMS];
 	struct queue_free_count *done;
 };
 
 /* Says what became of a file, and counts it. */
 static void
-tell(struct freeing *freeing, enum queue_fate fate, const struct queue_item *item)
+report(struct freeing *freeing, enum queue_fate fate, const struct queue_item *item)
 {
 	freeing->done->of[fate]++;
-	if (fate != QUEUE_FATE_OTHERS && freeing->options->tell != NULL)
-		freeing->options->tell(freeing->options->context, fate, item);
+	if (fate != QUEUE_FATE_OTHERS && freeing->options->report != NULL)
+		freeing->options->report(freeing->options->context, fate, item);
 }
 
 /* What shall become of a file that was looked at. */
 static enum queue_fate
-fate_of(const struct freeing *freeing, const struct queue_look *look)
+fate_of(const struct freeing *freeing, const struct queue_lookup *lookup)
 {
 	const struct base_key *key = freeing->options->key;
 
-	if (look->status == QUEUE_FAILED)
+	if (lookup->status == QUEUE_FAILED)
 		return QUEUE_FATE_FAILED;
-	if (look->status != QUEUE_HELD)
+	if (lookup->status != QUEUE_HELD)
 		return QUEUE_FATE_OTHERS;
-	if (key != NULL && !queue_mac_proves_id(key, look->tag.hold_id, look->tag.mac))
+	if (key != NULL && !queue_mac_proves_id(key, lookup->tag.hold_id, lookup->tag.mac))
 		return QUEUE_FATE_FORGED;
-	return look->is_stopped ? QUEUE_FATE_STOPPED : QUEUE_FATE_FREED;
+	return lookup->is_stopped ? QUEUE_FATE_STOPPED : QUEUE_FATE_FREED;
 }
 
 /* Looks at a batch, and frees those that nobody stopped. */
@@ -52,18 +52,18 @@ batch_free(struct freeing *freeing, const char **why_r)
 	int64_t deadline = base_tick_ms() + BATCH_MS;
 	size_t count = 0;
 
-	freeing->driver->look(&freeing->mta, freeing->looks, freeing->count, deadline);
+	freeing->driver->lookup(&freeing->mta, freeing->lookups, freeing->count, deadline);
 	for (size_t i = 0; i < freeing->count; i++) {
-		struct queue_look *look = &freeing->looks[i];
-		struct queue_item item = { .queue_id = look->queue_id,
-			.hold_id = look->tag.hold_id,
-			.status = look->status };
-		enum queue_fate fate = fate_of(freeing, look);
+		struct queue_lookup *lookup = &freeing->lookups[i];
+		struct queue_item item = { .queue_id = lookup->queue_id,
+			.hold_id = lookup->tag.hold_id,
+			.status = lookup->status };
+		enum queue_fate fate = fate_of(freeing, lookup);
 
 		if (fate == QUEUE_FATE_FREED && !freeing->options->is_dry)
 			freeing->items[count++] = item;
 		else
-			tell(freeing, fate, &item);
+			report(freeing, fate, &item);
 	}
 	freeing->count = 0;
 	if (count == 0)
@@ -71,7 +71,7 @@ batch_free(struct freeing *freeing, const char **why_r)
 	(void)freeing->driver->act(
 	    &freeing->mta, QUEUE_RELEASE, freeing->items, count, deadline, why_r);
 	for (size_t i = 0; i < count; i++)
-		tell(freeing,
+		report(freeing,
 		    freeing->items[i].status == QUEUE_MOVING ||
 			    freeing->items[i].status == QUEUE_GONE
 			? QUEUE_FATE_FREED
@@ -87,7 +87,8 @@ ids_free(struct freeing *freeing, char *ids, const char **why_r)
 
 	while (ids != NULL && (id = strsep(&ids, "\n")) != NULL) {
 		if (*id != '\0')
-			freeing->looks[freeing->count++] = (struct queue_look){ .queue_id = id };
+			freeing->lookups[freeing->count++] =
+			    (struct queue_lookup){ .queue_id = id };
 		if (freeing->count == QUEUE_MAX_ITEMS)
 			batch_free(freeing, why_r);
 	}
@@ -116,7 +117,8 @@ queue_free_all(
 	base_buffer_init(&ids, FREE_BYTES);
 	result = freeing.driver->open(&freeing.mta, why_r);
 	if (result == BASE_OK)
-		result = freeing.driver->held(&freeing.mta, base_tick_ms() + BATCH_MS, &ids, why_r);
+		result =
+		    freeing.driver->list_held(&freeing.mta, base_tick_ms() + BATCH_MS, &ids, why_r);
 	if (result == BASE_OK)
 		ids_free(&freeing, ids.data, why_r);
 	base_buffer_free(&ids);

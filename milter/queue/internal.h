@@ -83,12 +83,12 @@ bool queue_status_parse(const char *text, enum queue_status *status_r);
 /* --- tools.c: the MTA's commands ------------------------------------------------------- */
 
 enum queue_tool {
-	QUEUE_TOOL_WHERE, /* Postfix's queue_directory */
-	QUEUE_TOOL_LOOK,
+	QUEUE_TOOL_DIRECTORY, /* Postfix's queue_directory */
+	QUEUE_TOOL_LOOKUP,
 	QUEUE_TOOL_HEADER,
 	QUEUE_TOOL_READ,
 	QUEUE_TOOL_LIST,
-	QUEUE_TOOL_PROD,
+	QUEUE_TOOL_FLUSH_ONE,
 	QUEUE_TOOL_FLUSH,
 	QUEUE_TOOL_RELEASE,
 	QUEUE_TOOL_RETURN,
@@ -127,7 +127,7 @@ struct queue_runner {
 /* Until the other end is closed. BROKEN: the worker told that it failed, and why. */
 enum base_result queue_runner_serve(const struct queue_runner *runner, const char **why_r);
 /* The worker tells that it listens, or why it ends. */
-void queue_runner_tell(int fd, bool is_ready, const char *text);
+void queue_runner_report(int fd, bool is_ready, const char *text);
 
 /* --- server.c: the one who answers ------------------------------------------------------ */
 
@@ -140,7 +140,7 @@ enum base_result queue_listen(
  * Answers until *stop is set; `ready` (NULL: nobody) is called once the MTA's queue is known.
  * BROKEN: it cannot be, or `ready` fails.
  */
-enum base_result queue_answer(const struct queue_server_options *options, int listener,
+enum base_result queue_server_run(const struct queue_server_options *options, int listener,
     volatile int *stop, enum base_result (*ready)(const struct queue_mta *mta, const char **why_r),
     const char **why_r);
 
@@ -173,7 +173,7 @@ struct queue_known {
 };
 
 /* What is asked about one queue file, and what was found. */
-struct queue_look {
+struct queue_lookup {
 	const char *queue_id;
 	/* what the MTA made of the same mail under other ids counts too if it is of this hold;
 	 * NULL: it does not */
@@ -206,8 +206,8 @@ struct queue_driver {
 	/* After open(): gives up all files but those that it needs, as narrow_files() does. */
 	enum base_result (*narrow)(const struct queue_mta *mta, const char **why_r);
 	/* Fills in each of them; any number at once. */
-	void (*look)(
-	    struct queue_mta *mta, struct queue_look *looks, size_t count, int64_t deadline);
+	void (*lookup)(
+	    struct queue_mta *mta, struct queue_lookup *lookups, size_t count, int64_t deadline);
 	/*
 	 * Acts on the items whose status is HELD, prods those that are MOVING, and sets the
 	 * status of both. STOP is none of its verbs.
@@ -220,7 +220,7 @@ struct queue_driver {
 	enum base_result (*read)(const struct queue_mta *mta, const char *queue_id,
 	    int64_t deadline, struct base_buffer *message_r, const char **why_r);
 	/* The queue ids of all files on hold, one a line. */
-	enum base_result (*held)(const struct queue_mta *mta, int64_t deadline,
+	enum base_result (*list_held)(const struct queue_mta *mta, int64_t deadline,
 	    struct base_buffer *ids_r, const char **why_r);
 };
 
@@ -243,7 +243,7 @@ bool queue_mark_set(int fd, bool is_stopped);
 /* --- spool.c: is there a file at all? ------------------------------------------------- */
 
 /* Where a file of Postfix's is, as far as its directories tell. */
-struct queue_spot {
+struct queue_location {
 	bool is_held; /* in the hold queue */
 	bool is_stopped;
 };
@@ -253,7 +253,7 @@ struct queue_spot {
  * second before it says no. RETRY: the queues cannot be looked into.
  */
 enum base_result queue_spool_find(
-    const char *queue_directory, const char *queue_id, struct queue_spot *spot_r);
+    const char *queue_directory, const char *queue_id, struct queue_location *spot_r);
 /* Marks a file in the hold queue. NONE: it is not there. */
 enum base_result queue_spool_mark(
     const char *queue_directory, const char *queue_id, bool is_stopped, const char **why_r);
@@ -391,14 +391,14 @@ enum base_result queue_message_body(
  * has more than one line that begins its header nothing is known: its status stays FAILED.
  */
 struct queue_postcat {
-	struct queue_look **looks;
+	struct queue_lookup **lookups;
 	size_t count, begun; /* of the files; of those whose part has begun */
 	enum {
 		QUEUE_POSTCAT_NOTHING,
 		QUEUE_POSTCAT_ENVELOPE,
 		QUEUE_POSTCAT_HEADER,
 		QUEUE_POSTCAT_END
-	} place;           /* in the part of the last one that has begun */
+	} section;         /* in the part of the last one that has begun */
 	bool is_held;      /* it lies in the hold queue */
 	bool has_tag;      /* its first tag header was seen */
 	bool has_contents; /* the line that begins its header was seen */

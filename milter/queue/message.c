@@ -52,7 +52,7 @@ file_open(int directory, char letter, const char *queue_id, int flags)
 
 /* Keeps descriptors that outlive the walk. */
 static bool
-directory_keep(const struct queue_directory *from, struct queue_directory *to_r)
+directory_dup(const struct queue_directory *from, struct queue_directory *to_r)
 {
 	to_r->qf = fcntl(from->qf, F_DUPFD_CLOEXEC, 3);
 	to_r->df = fcntl(from->df, F_DUPFD_CLOEXEC, 3);
@@ -87,7 +87,7 @@ find_in(void *context, const struct queue_directory *directory, const char **why
 		*why_r = base_why("hf%s: %s", message->queue_id, strerror(held_errno));
 		return held_errno == ELOOP ? BASE_REFUSE : BASE_BROKEN;
 	}
-	if (!directory_keep(directory, &message->directory)) {
+	if (!directory_dup(directory, &message->directory)) {
 		*why_r = base_why("%s: %s", message->queue_id, strerror(errno));
 		return BASE_BROKEN;
 	}

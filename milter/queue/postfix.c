@@ -11,8 +11,8 @@
 #include "milter/narrow/narrow.h"
 #include "milter/queue/internal.h"
 
-#define LOOK_MAX 100 /* files that one postcat looks at */
-#define PROD_MAX 8   /* files that are put to the queue manager one by one: 50 ms each */
+#define LOOKUP_MAX 100 /* files that one postcat looks at */
+#define FLUSH_MAX 8    /* files that are put to the queue manager one by one: 50 ms each */
 
 void
 queue_lines_output(void *context, const char *data, size_t length)
@@ -54,14 +54,14 @@ envelope_line(struct queue_postcat *postcat, const char *line)
 	if (strncmp(line, start, sizeof(start) - 1) != 0)
 		return false;
 	if (postcat->begun == postcat->count ||
-	    !is_name_of(name, postcat->looks[postcat->begun]->queue_id)) {
+	    !is_name_of(name, postcat->lookups[postcat->begun]->queue_id)) {
 		postcat->is_odd = true;
-		if (postcat->place == QUEUE_POSTCAT_HEADER)
-			postcat->place = QUEUE_POSTCAT_END;
+		if (postcat->section == QUEUE_POSTCAT_HEADER)
+			postcat->section = QUEUE_POSTCAT_END;
 		return true;
 	}
-	postcat->looks[postcat->begun++]->status = QUEUE_FAILED;
-	postcat->place = QUEUE_POSTCAT_ENVELOPE;
+	postcat->lookups[postcat->begun++]->status = QUEUE_FAILED;
+	postcat->section = QUEUE_POSTCAT_ENVELOPE;
 	postcat->is_held = strncmp(name, "hold/", 5) == 0;
 	postcat->has_tag = postcat->has_contents = false;
 	return true;
@@ -72,13 +72,13 @@ static bool
 contents_line(struct queue_postcat *postcat, const char *line)
 {
 	static const char start[] = "*** MESSAGE CONTENTS ";
-	struct queue_look *look;
+	struct queue_lookup *lookup;
 
 	if (postcat->begun == 0 || strncmp(line, start, sizeof(start) - 1) != 0)
 		return false;
-	look = postcat->looks[postcat->begun - 1];
-	look->status = postcat->has_contents ? QUEUE_FAILED : QUEUE_FOREIGN;
-	postcat->place = postcat->has_contents ? QUEUE_POSTCAT_END : QUEUE_POSTCAT_HEADER;
+	lookup = postcat->lookups[postcat->begun - 1];
+	lookup->status = postcat->has_contents ? QUEUE_FAILED : QUEUE_FOREIGN;
+	postcat->section = postcat->has_contents ? QUEUE_POSTCAT_END : QUEUE_POSTCAT_HEADER;
 	postcat->has_contents = true;
 	return true;
 }
@@ -99,13 +99,13 @@ static void
 header_line(struct queue_postcat *postcat, const char *line)
 {
 	static const char name[] = QUEUE_TAG_NAME ":";
-	struct queue_look *look = postcat->looks[postcat->begun - 1];
+	struct queue_lookup *lookup = postcat->lookups[postcat->begun - 1];
 
 	if (postcat->has_tag || strncasecmp(line, name, sizeof(name) - 1) != 0)
 		return;
 	postcat->has_tag = true;
-	if (queue_tag_parse(line + sizeof(name) - 1, &look->tag) == BASE_OK)
-		look->status = postcat->is_held ? QUEUE_HELD : QUEUE_MOVING;
+	if (queue_tag_parse(line + sizeof(name) - 1, &lookup->tag) == BASE_OK)
+		lookup->status = postcat->is_held ? QUEUE_HELD : QUEUE_MOVING;
 }
 
 void
@@ -115,14 +115,14 @@ queue_postcat_line(void *context, const char *line)
 
 	if (envelope_line(postcat, line) || contents_line(postcat, line))
 		return;
-	switch (postcat->place) {
+	switch (postcat->section) {
 	case QUEUE_POSTCAT_NOTHING:
 		if (is_missing_line(line))
 			postcat->is_missing = true;
 		break;
 	case QUEUE_POSTCAT_HEADER:
 		if (line[0] == '\0' || strncmp(line, "*** ", 4) == 0)
-			postcat->place = QUEUE_POSTCAT_END;
+			postcat->section = QUEUE_POSTCAT_END;
 		else
 			header_line(postcat, line);
 		break;
@@ -168,9 +168,9 @@ static enum base_result
 postcat_run(const struct queue_mta *mta, struct queue_postcat *postcat, int64_t deadline,
     const char **why_r)
 {
-	const char *ids[LOOK_MAX];
+	const char *ids[LOOKUP_MAX];
 	struct queue_lines lines = { .each = queue_postcat_line, .context = postcat };
-	const struct queue_command command = { .tool = QUEUE_TOOL_LOOK,
+	const struct queue_command command = { .tool = QUEUE_TOOL_LOOKUP,
 		.ids = ids,
 		.count = postcat->count,
 		.output = queue_lines_output,
@@ -178,8 +178,8 @@ postcat_run(const struct queue_mta *mta, struct queue_postcat *postcat, int64_t 
 		.deadline = deadline };
 
 	for (size_t i = 0; i < postcat->count; i++) {
-		ids[i] = postcat->looks[i]->queue_id;
-		postcat->looks[i]->status = QUEUE_FAILED;
+		ids[i] = postcat->lookups[i]->queue_id;
+		postcat->lookups[i]->status = QUEUE_FAILED;
 	}
 	return queue_tool_run(mta->options, &command, why_r);
 }
@@ -196,33 +196,35 @@ header_run(const struct queue_mta *mta, const char *queue_id, struct queue_heade
 
 /* One file by itself. Where it is its directory says; it may not move meanwhile. */
 static void
-look_alone(const struct queue_mta *mta, struct queue_look *look, int64_t deadline)
+lookup_single(const struct queue_mta *mta, struct queue_lookup *lookup, int64_t deadline)
 {
-	struct queue_spot before = { false, false }, after = { false, false };
+	struct queue_location before = { false, false }, after = { false, false };
 	struct queue_header header = { .has_tag = false };
 	const char *why;
 
-	look->status = QUEUE_FAILED;
-	switch (queue_spool_find(mta->queue_directory, look->queue_id, &before)) {
+	lookup->status = QUEUE_FAILED;
+	switch (queue_spool_find(mta->queue_directory, lookup->queue_id, &before)) {
 	case BASE_OK:
 		break;
 	case BASE_NONE:
-		look->status = QUEUE_GONE;
+		lookup->status = QUEUE_GONE;
 		return;
 	default:
 		return;
 	}
-	if (header_run(mta, look->queue_id, &header, deadline, &why) != BASE_OK) {
+	if (header_run(mta, lookup->queue_id, &header, deadline, &why) != BASE_OK) {
 		if (header.is_missing && !header.has_tag)
-			look->status = QUEUE_GONE;
+			lookup->status = QUEUE_GONE;
 		return;
 	}
-	if (queue_spool_find(mta->queue_directory, look->queue_id, &after) != BASE_OK ||
+	if (queue_spool_find(mta->queue_directory, lookup->queue_id, &after) != BASE_OK ||
 	    before.is_held != after.is_held)
 		return;
-	look->tag = header.tag;
-	look->is_stopped = after.is_stopped;
-	look->status = !header.is_ours ? QUEUE_FOREIGN : after.is_held ? QUEUE_HELD : QUEUE_MOVING;
+	lookup->tag = header.tag;
+	lookup->is_stopped = after.is_stopped;
+	lookup->status = !header.is_ours ? QUEUE_FOREIGN
+			 : after.is_held ? QUEUE_HELD
+					 : QUEUE_MOVING;
 }
 
 /*
@@ -230,41 +232,41 @@ look_alone(const struct queue_mta *mta, struct queue_look *look, int64_t deadlin
  * ends postcat, each half is looked at by itself, down to the one that is odd.
  */
 static void
-look_together(
-    const struct queue_mta *mta, struct queue_look **looks, size_t count, int64_t deadline)
+lookup_batch(
+    const struct queue_mta *mta, struct queue_lookup **lookups, size_t count, int64_t deadline)
 {
-	struct queue_postcat postcat = { .looks = looks, .count = count };
+	struct queue_postcat postcat = { .lookups = lookups, .count = count };
 	const char *why;
 
 	if (count > 1 && (postcat_run(mta, &postcat, deadline, &why) != BASE_OK ||
 			     postcat.begun != count || postcat.is_odd)) {
-		look_together(mta, looks, count / 2, deadline);
-		look_together(mta, looks + count / 2, count - count / 2, deadline);
+		lookup_batch(mta, lookups, count / 2, deadline);
+		lookup_batch(mta, lookups + count / 2, count - count / 2, deadline);
 		return;
 	}
 	for (size_t i = 0; i < count; i++)
-		if (count == 1 || looks[i]->status == QUEUE_FAILED)
-			look_alone(mta, looks[i], deadline);
+		if (count == 1 || lookups[i]->status == QUEUE_FAILED)
+			lookup_single(mta, lookups[i], deadline);
 }
 
 /* Where the files are, and whose they are. Postfix never splits a message. */
 static void
-look(struct queue_mta *mta, struct queue_look *looks, size_t count, int64_t deadline)
+lookup(struct queue_mta *mta, struct queue_lookup *lookups, size_t count, int64_t deadline)
 {
-	struct queue_look *there[LOOK_MAX];
+	struct queue_lookup *there[LOOKUP_MAX];
 	size_t found = 0;
 
 	for (size_t i = 0; i < count; i++) {
-		struct queue_spot spot = { false, false };
+		struct queue_location location = { false, false };
 		enum base_result result =
-		    queue_spool_find(mta->queue_directory, looks[i].queue_id, &spot);
+		    queue_spool_find(mta->queue_directory, lookups[i].queue_id, &location);
 
-		looks[i].status = result == BASE_NONE ? QUEUE_GONE : QUEUE_FAILED;
-		looks[i].is_stopped = spot.is_stopped;
+		lookups[i].status = result == BASE_NONE ? QUEUE_GONE : QUEUE_FAILED;
+		lookups[i].is_stopped = location.is_stopped;
 		if (result == BASE_OK)
-			there[found++] = &looks[i];
-		if (found == LOOK_MAX || i + 1 == count) {
-			look_together(mta, there, found, deadline);
+			there[found++] = &lookups[i];
+		if (found == LOOKUP_MAX || i + 1 == count) {
+			lookup_batch(mta, there, found, deadline);
 			found = 0;
 		}
 	}
@@ -294,7 +296,7 @@ struct said {
 
 /* Notes that one file is done. */
 static void
-said_line(void *context, const char *line)
+postsuper_line(void *context, const char *line)
 {
 	static const char start[] = "postsuper: ";
 	struct said *said = context;
@@ -320,7 +322,7 @@ static enum base_result
 postsuper(const struct queue_mta *mta, struct said *said, int64_t deadline, const char **why_r)
 {
 	const char *ids[QUEUE_MAX_ITEMS];
-	struct queue_lines lines = { .each = said_line, .context = said };
+	struct queue_lines lines = { .each = postsuper_line, .context = said };
 	struct queue_command command = { .tool = acts[said->verb].tool,
 		.ids = ids,
 		.output = queue_lines_output,
@@ -340,7 +342,7 @@ postsuper(const struct queue_mta *mta, struct said *said, int64_t deadline, cons
  * wanted: asked again later.
  */
 static enum base_result
-prod_all(const struct queue_mta *mta, struct queue_item *items, size_t count, int64_t deadline,
+flush_moving(const struct queue_mta *mta, struct queue_item *items, size_t count, int64_t deadline,
     const char **why_r)
 {
 	enum base_result result = BASE_OK, flushed = BASE_NONE;
@@ -349,13 +351,13 @@ prod_all(const struct queue_mta *mta, struct queue_item *items, size_t count, in
 
 	for (size_t i = 0; i < count; i++)
 		moving += items[i].status == QUEUE_MOVING;
-	if (moving > PROD_MAX)
+	if (moving > FLUSH_MAX)
 		flushed = run(mta, QUEUE_TOOL_FLUSH, NULL, NULL, deadline, &why);
 	for (size_t i = 0; moving > 0 && i < count; i++) {
 		if (items[i].status != QUEUE_MOVING ||
-		    (flushed == BASE_NONE
-			    ? run(mta, QUEUE_TOOL_PROD, items[i].queue_id, NULL, deadline, &why)
-			    : flushed) == BASE_OK)
+		    (flushed == BASE_NONE ? run(mta, QUEUE_TOOL_FLUSH_ONE, items[i].queue_id, NULL,
+						deadline, &why)
+					  : flushed) == BASE_OK)
 			continue;
 		items[i].status = QUEUE_FAILED;
 		*why_r = why;
@@ -369,7 +371,7 @@ act(struct queue_mta *mta, enum queue_verb verb, struct queue_item *items, size_
     int64_t deadline, const char **why_r)
 {
 	struct said said = { .verb = verb, .items = items, .count = count };
-	enum base_result result = postsuper(mta, &said, deadline, why_r), prodded = BASE_OK;
+	enum base_result result = postsuper(mta, &said, deadline, why_r), flushed = BASE_OK;
 	const char *why = "";
 
 	for (size_t i = 0; i < count; i++)
@@ -377,10 +379,10 @@ act(struct queue_mta *mta, enum queue_verb verb, struct queue_item *items, size_
 		if (items[i].status == QUEUE_HELD)
 			items[i].status = QUEUE_FAILED;
 	if (verb != QUEUE_DELETE)
-		prodded = prod_all(mta, items, count, deadline, &why);
-	if (result == BASE_OK && prodded != BASE_OK) {
+		flushed = flush_moving(mta, items, count, deadline, &why);
+	if (result == BASE_OK && flushed != BASE_OK) {
 		*why_r = why;
-		result = prodded;
+		result = flushed;
 	}
 	return result;
 }
@@ -396,7 +398,7 @@ mark(
 
 /* A base_output_fn that fills a buffer. */
 static void
-keep(void *buffer, const char *data, size_t length)
+append_output(void *buffer, const char *data, size_t length)
 {
 	base_buffer_append(buffer, data, length);
 }
@@ -408,7 +410,7 @@ read_message(const struct queue_mta *mta, const char *queue_id, int64_t deadline
 	const struct queue_command command = { .tool = QUEUE_TOOL_READ,
 		.ids = &queue_id,
 		.count = 1,
-		.output = keep,
+		.output = append_output,
 		.context = message_r,
 		.deadline = deadline };
 	enum base_result result = queue_tool_run(mta->options, &command, why_r);
@@ -442,7 +444,8 @@ listed_line(void *context, const char *line)
 }
 
 static enum base_result
-held(const struct queue_mta *mta, int64_t deadline, struct base_buffer *ids_r, const char **why_r)
+list_held(
+    const struct queue_mta *mta, int64_t deadline, struct base_buffer *ids_r, const char **why_r)
 {
 	struct queue_lines lines = { .each = listed_line, .context = ids_r };
 	enum base_result result = run(mta, QUEUE_TOOL_LIST, NULL, &lines, deadline, why_r);
@@ -471,7 +474,7 @@ open_mta(struct queue_mta *mta, const char **why_r)
 {
 	struct queue_lines lines = { .each = directory_line, .context = mta->queue_directory };
 	enum base_result result =
-	    run(mta, QUEUE_TOOL_WHERE, NULL, &lines, base_tick_ms() + BASE_TOOL_MS, why_r);
+	    run(mta, QUEUE_TOOL_DIRECTORY, NULL, &lines, base_tick_ms() + BASE_TOOL_MS, why_r);
 
 	if (result == BASE_OK && mta->queue_directory[0] == '\0') {
 		*why_r = base_why("postconf does not know the queue_directory of %s",
@@ -510,9 +513,9 @@ const struct queue_driver queue_postfix = {
 	.owner = owner,
 	.open = open_mta,
 	.narrow = narrow,
-	.look = look,
+	.lookup = lookup,
 	.act = act,
 	.mark = mark,
 	.read = read_message,
-	.held = held,
+	.list_held = list_held,
 };

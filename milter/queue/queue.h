@@ -26,11 +26,11 @@
  *	mark away again.
  *
  * WHAT IS LEFT OF ROOT
- *	oops-queued is several processes (parts.c), each with what narrow.h leaves it. As root,
+ *	oops-queued is several processes (processes.c), each with what narrow.h leaves it. As root,
  *	with all rights over users and files, about 1,900 lines run: half of them here
- *	(oops-queued.c, parts.c, tools.c, handed.c, making the socket in server.c), half of base:
- *	the running of a program, the log, options, and the look at who may change a folder. They
- *	are root because postsuper and a queue run of Sendmail must be, and the socket is given
+ *	(oops-queued.c, processes.c, tools.c, settings.c, making the socket in server.c), half of
+ *	base: the running of a program, the log, options, and the look at who may change a folder.
+ *	They are root because postsuper and a queue run of Sendmail must be, and the socket is given
  *	away. At the start they ask postconf for one line; after that they read fixed commands with
  *	queue ids from the worker, and run no program that another than root could change. The
  *	settings are read by oops-milter without any right, which hands over eight plain lines. No
@@ -204,8 +204,8 @@ struct queue_free_options {
 	const struct queue_server_options *mta; /* socket and uid are not looked at */
 	const struct base_key *key;             /* NULL: every tag like ours is believed */
 	bool is_dry;                            /* nothing is freed: FREED means that it would be */
-	/* one file, of every kind but OTHERS; NULL: nothing is told */
-	void (*tell)(void *context, enum queue_fate fate, const struct queue_item *item);
+	/* one file, of every kind but OTHERS; NULL: nothing is reported */
+	void (*report)(void *context, enum queue_fate fate, const struct queue_item *item);
 	void *context;
 };
 

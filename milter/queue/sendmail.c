@@ -20,7 +20,7 @@
 
 /* One envelope. */
 static enum queue_status
-look_one(const struct queue_mta *mta, const char *queue_id, struct queue_look *look_r)
+lookup_envelope(const struct queue_mta *mta, const char *queue_id, struct queue_lookup *lookup_r)
 {
 	struct queue_message message;
 	const char *why = "";
@@ -40,11 +40,11 @@ look_one(const struct queue_mta *mta, const char *queue_id, struct queue_look *l
 	status = message.is_held ? QUEUE_HELD : QUEUE_MOVING;
 	if (message.qf.tag.hold_id[0] == '\0')
 		status = QUEUE_FOREIGN;
-	look_r->tag = message.qf.tag;
-	look_r->is_stopped = message.is_stopped;
+	lookup_r->tag = message.qf.tag;
+	lookup_r->is_stopped = message.is_stopped;
 	if (fstat(message.directory.qf, &directory) == 0) {
-		look_r->device = directory.st_dev;
-		look_r->inode = directory.st_ino;
+		lookup_r->device = directory.st_dev;
+		lookup_r->inode = directory.st_ino;
 	}
 	queue_message_close(&message);
 	return status;
@@ -52,10 +52,10 @@ look_one(const struct queue_mta *mta, const char *queue_id, struct queue_look *l
 
 /* Is it asked about by its own name? Then it is a message by itself, and no piece of another. */
 static bool
-is_asked_about(const struct queue_look *looks, size_t count, const char *queue_id)
+is_asked_about(const struct queue_lookup *lookups, size_t count, const char *queue_id)
 {
 	for (size_t i = 0; i < count; i++)
-		if (strcmp(looks[i].queue_id, queue_id) == 0)
+		if (strcmp(lookups[i].queue_id, queue_id) == 0)
 			return true;
 	return false;
 }
@@ -65,36 +65,36 @@ is_asked_about(const struct queue_look *looks, size_t count, const char *queue_i
  * such names, too, and some of them may be parts of one hold: those are among the `count` looks.
  */
 static void
-look_whole(const struct queue_mta *mta, struct queue_look *look, const struct queue_look *looks,
-    size_t count)
+lookup_message(const struct queue_mta *mta, struct queue_lookup *lookup,
+    const struct queue_lookup *lookups, size_t count)
 {
-	enum queue_status status = look_one(mta, look->queue_id, look);
-	const char *hold_id = look->hold_id, *why;
+	enum queue_status status = lookup_envelope(mta, lookup->queue_id, lookup);
+	const char *hold_id = lookup->hold_id, *why;
 	struct base_buffer ids;
 	char *rest, *id;
 
-	look->status = status;
+	lookup->status = status;
 	if (hold_id == NULL || (status != QUEUE_MOVING && status != QUEUE_GONE) ||
-	    (status == QUEUE_MOVING && strcmp(look->tag.hold_id, hold_id) != 0))
+	    (status == QUEUE_MOVING && strcmp(lookup->tag.hold_id, hold_id) != 0))
 		return;
 	base_buffer_init(&ids, MAX_PIECES * (QUEUE_MAX_ID + 1));
-	if (queue_message_pieces(mta, look->queue_id, &ids, &why) != BASE_OK)
-		look->status = QUEUE_FAILED;
+	if (queue_message_pieces(mta, lookup->queue_id, &ids, &why) != BASE_OK)
+		lookup->status = QUEUE_FAILED;
 	rest = ids.data;
-	while (look->status != QUEUE_HELD && look->status != QUEUE_FAILED && rest != NULL &&
+	while (lookup->status != QUEUE_HELD && lookup->status != QUEUE_FAILED && rest != NULL &&
 	       (id = strsep(&rest, "\n")) != NULL && *id != '\0') {
-		struct queue_look piece = { .queue_id = id };
+		struct queue_lookup piece = { .queue_id = id };
 
-		if (is_asked_about(looks, count, id))
+		if (is_asked_about(lookups, count, id))
 			continue;
-		piece.status = look_one(mta, id, &piece);
+		piece.status = lookup_envelope(mta, id, &piece);
 		if ((piece.status == QUEUE_HELD || piece.status == QUEUE_MOVING) &&
 		    strcmp(piece.tag.hold_id, hold_id) == 0) {
-			look->tag = piece.tag;
-			look->is_stopped = piece.is_stopped;
-			look->device = piece.device;
-			look->inode = piece.inode;
-			look->status = piece.status;
+			lookup->tag = piece.tag;
+			lookup->is_stopped = piece.is_stopped;
+			lookup->device = piece.device;
+			lookup->inode = piece.inode;
+			lookup->status = piece.status;
 		}
 	}
 	base_buffer_free(&ids);
@@ -105,36 +105,36 @@ look_whole(const struct queue_mta *mta, struct queue_look *look, const struct qu
  * later may have it where we may not read it.
  */
 static void
-look_known(
-    struct queue_mta *mta, struct queue_look *look, const struct queue_look *looks, size_t count)
+lookup_known(struct queue_mta *mta, struct queue_lookup *lookup, const struct queue_lookup *lookups,
+    size_t count)
 {
-	look_whole(mta, look, looks, count);
-	if (look->status == QUEUE_GONE || look->status == QUEUE_FAILED) {
-		mta->is_away = !queue_known_is_there(&mta->known, &mta->mqueue, look->queue_id);
+	lookup_message(mta, lookup, lookups, count);
+	if (lookup->status == QUEUE_GONE || lookup->status == QUEUE_FAILED) {
+		mta->is_away = !queue_known_is_there(&mta->known, &mta->mqueue, lookup->queue_id);
 		if (mta->is_away)
-			look->status = QUEUE_FAILED;
-	} else if ((look->status == QUEUE_HELD || look->status == QUEUE_MOVING) &&
-		   look->hold_id != NULL && strcmp(look->tag.hold_id, look->hold_id) == 0) {
-		queue_known_trust(&mta->known, &mta->mqueue, look->device, look->inode);
+			lookup->status = QUEUE_FAILED;
+	} else if ((lookup->status == QUEUE_HELD || lookup->status == QUEUE_MOVING) &&
+		   lookup->hold_id != NULL && strcmp(lookup->tag.hold_id, lookup->hold_id) == 0) {
+		queue_known_trust(&mta->known, &mta->mqueue, lookup->device, lookup->inode);
 	}
 }
 
 static void
-look(struct queue_mta *mta, struct queue_look *looks, size_t count, int64_t deadline)
+lookup(struct queue_mta *mta, struct queue_lookup *lookups, size_t count, int64_t deadline)
 {
 	(void)deadline;
 	for (size_t i = 0; i < count; i++)
-		look_known(mta, &looks[i], looks, count);
+		lookup_known(mta, &lookups[i], lookups, count);
 }
 
 /* Is this envelope on hold, and of this hold? */
 static bool
 is_held_piece(const struct queue_mta *mta, const char *queue_id, const char *hold_id)
 {
-	struct queue_look look = { .queue_id = queue_id };
+	struct queue_lookup lookup = { .queue_id = queue_id };
 
-	return look_one(mta, queue_id, &look) == QUEUE_HELD &&
-	       strcmp(look.tag.hold_id, hold_id) == 0;
+	return lookup_envelope(mta, queue_id, &lookup) == QUEUE_HELD &&
+	       strcmp(lookup.tag.hold_id, hold_id) == 0;
 }
 
 /* A queue_visit_fn: the queue ids of the held files of one directory. */
@@ -161,7 +161,8 @@ list_in(void *context, const struct queue_directory *directory, const char **why
 }
 
 static enum base_result
-held(const struct queue_mta *mta, int64_t deadline, struct base_buffer *ids_r, const char **why_r)
+list_held(
+    const struct queue_mta *mta, int64_t deadline, struct base_buffer *ids_r, const char **why_r)
 {
 	enum base_result result = queue_mqueue_each(&mta->mqueue, list_in, ids_r, why_r);
 
@@ -242,14 +243,14 @@ pieces_read(const struct queue_mta *mta, const struct queue_item *items, size_t 
 	char *rest, *id;
 
 	base_buffer_init(&ids, MAX_HELD * (QUEUE_MAX_ID + 1));
-	result = held(mta, deadline, &ids, why_r);
+	result = list_held(mta, deadline, &ids, why_r);
 	rest = ids.data;
 	while (result == BASE_OK && rest != NULL && (id = strsep(&rest, "\n")) != NULL) {
-		struct queue_look look = { .queue_id = id };
+		struct queue_lookup lookup = { .queue_id = id };
 
 		if (*id != '\0' && is_piece_of_any(items, count, id) &&
-		    look_one(mta, id, &look) == QUEUE_HELD)
-			base_buffer_printf(pieces_r, "%s %s\n", id, look.tag.hold_id);
+		    lookup_envelope(mta, id, &lookup) == QUEUE_HELD)
+			base_buffer_printf(pieces_r, "%s %s\n", id, lookup.tag.hold_id);
 	}
 	base_buffer_free(&ids);
 	if (result == BASE_OK && pieces_r->failed) {
@@ -282,7 +283,7 @@ static enum base_result
 act_on_all(struct queue_mta *mta, enum queue_verb verb, struct queue_item *item, const char *pieces,
     int64_t deadline, const char **why_r)
 {
-	struct queue_look look = { .queue_id = item->queue_id, .hold_id = item->hold_id };
+	struct queue_lookup lookup = { .queue_id = item->queue_id, .hold_id = item->hold_id };
 	char *rest, *id;
 	enum base_result result = BASE_OK;
 	struct base_buffer ids;
@@ -309,10 +310,10 @@ act_on_all(struct queue_mta *mta, enum queue_verb verb, struct queue_item *item,
 	}
 	/* It may have gone along with another part of the same hold, a moment ago. */
 	if (result == BASE_OK && item->status == QUEUE_HELD) {
-		look_known(mta, &look, &look, 1);
+		lookup_known(mta, &lookup, &lookup, 1);
 		*why_r = base_why("%s is not ours any more", item->queue_id);
-		if (look.status == QUEUE_MOVING || look.status == QUEUE_GONE)
-			item->status = look.status;
+		if (lookup.status == QUEUE_MOVING || lookup.status == QUEUE_GONE)
+			item->status = lookup.status;
 		else
 			result = BASE_RETRY;
 	}
@@ -453,9 +454,9 @@ const struct queue_driver queue_sendmail = {
 	.kind = "sendmail",
 	.open = open_mta,
 	.narrow = narrow,
-	.look = look,
+	.lookup = lookup,
 	.act = act,
 	.mark = mark,
 	.read = read_message,
-	.held = held,
+	.list_held = list_held,
 };

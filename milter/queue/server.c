@@ -16,10 +16,10 @@
 #include "milter/base/user.h"
 #include "milter/queue/internal.h"
 
-#define REQUEST_MS 60000  /* for a whole request, the MTA's tools included; a SCAN: for a part */
-#define HEAR_MS 5000      /* for the request to arrive */
-#define MAX_SCAN 20000    /* files on hold that a SCAN looks at */
-#define STOP_CHECK_MS 500 /* how late a signal may be seen that came between two calls */
+#define REQUEST_MS 60000     /* for a whole request, the MTA's tools included; a SCAN: for a part */
+#define REQUEST_READ_MS 5000 /* for the request to arrive */
+#define MAX_SCAN 20000       /* files on hold that a SCAN looks at */
+#define STOP_CHECK_MS 500    /* how late a signal may be seen that came between two calls */
 
 struct server {
 	const struct queue_server_options *options;
@@ -33,7 +33,7 @@ struct server {
 struct request {
 	struct queue_request head;
 	struct queue_item items[QUEUE_MAX_ITEMS];
-	struct queue_look looks[QUEUE_MAX_ITEMS];
+	struct queue_lookup lookups[QUEUE_MAX_ITEMS];
 	char lines[QUEUE_MAX_ITEMS][QUEUE_MAX_LINE];
 };
 
@@ -83,7 +83,7 @@ stale_remove(const char *socket_path, const struct sockaddr_un *address, const c
  * cannot be trusted: what is given away is the very file that was opened and looked at.
  */
 static bool
-hand_over(const char *socket_path, unsigned allowed_uid)
+socket_give(const char *socket_path, unsigned allowed_uid)
 {
 	int fd = open(socket_path, O_PATH | O_NOFOLLOW | O_CLOEXEC);
 	struct stat status;
@@ -119,7 +119,7 @@ queue_listen(const struct queue_server_options *options, int *fd_r, const char *
 		error = errno;
 	umask(mask);
 	if (error == 0 && options->allowed_uid != geteuid() &&
-	    !hand_over(path, options->allowed_uid))
+	    !socket_give(path, options->allowed_uid))
 		error = errno != 0 ? errno : EPERM;
 	if (error == 0 && listen(fd, 16) != 0)
 		error = errno;
@@ -137,7 +137,7 @@ queue_listen(const struct queue_server_options *options, int *fd_r, const char *
 
 /* ERROR SP text LF; the peer's part of the text was left out of it by who made it. */
 static void
-answer_error(struct server *server, const char *text)
+send_error(struct server *server, const char *text)
 {
 	const char *ignored;
 	char line[QUEUE_MAX_LINE];
@@ -148,7 +148,7 @@ answer_error(struct server *server, const char *text)
 
 /* Reads a whole request before anything of it is done. */
 static enum base_result
-hear(struct server *server, struct request *request, const char **why_r)
+request_read(struct server *server, struct request *request, const char **why_r)
 {
 	char head[QUEUE_MAX_LINE];
 	enum base_result result = queue_wire_line(&server->wire, head, why_r);
@@ -166,7 +166,7 @@ hear(struct server *server, struct request *request, const char **why_r)
 
 /* Where a queue is not the one that was there, that is told once. */
 static void
-tell_away(struct server *server)
+report_away(struct server *server)
 {
 	if (server->mta.is_away && !server->is_away)
 		base_log(BASE_LOG_WARNING,
@@ -179,21 +179,21 @@ tell_away(struct server *server)
 
 /* Where the files are; FOREIGN unless its own tag carries the hold id asked for. */
 static void
-look(struct server *server, struct request *request)
+lookup_items(struct server *server, struct request *request)
 {
 	struct queue_item *items = request->items;
-	struct queue_look *looks = request->looks;
+	struct queue_lookup *lookups = request->lookups;
 	size_t count = request->head.count;
 
 	for (size_t i = 0; i < count; i++)
-		looks[i] = (struct queue_look){ .queue_id = items[i].queue_id,
+		lookups[i] = (struct queue_lookup){ .queue_id = items[i].queue_id,
 			.hold_id = items[i].hold_id };
-	server->driver->look(&server->mta, looks, count, server->wire.deadline);
-	tell_away(server);
+	server->driver->lookup(&server->mta, lookups, count, server->wire.deadline);
+	report_away(server);
 	for (size_t i = 0; i < count; i++) {
-		items[i].status = looks[i].status;
-		if ((looks[i].status == QUEUE_HELD || looks[i].status == QUEUE_MOVING) &&
-		    strcmp(looks[i].tag.hold_id, items[i].hold_id) != 0)
+		items[i].status = lookups[i].status;
+		if ((lookups[i].status == QUEUE_HELD || lookups[i].status == QUEUE_MOVING) &&
+		    strcmp(lookups[i].tag.hold_id, items[i].hold_id) != 0)
 			items[i].status = QUEUE_FOREIGN;
 	}
 }
@@ -203,7 +203,7 @@ look(struct server *server, struct request *request)
  * left meanwhile is told as such by the next question.
  */
 static enum base_result
-mark(struct server *server, struct request *request, bool is_stopped, const char **why_r)
+mark_items(struct server *server, struct request *request, bool is_stopped, const char **why_r)
 {
 	enum base_result worst = BASE_OK;
 
@@ -211,7 +211,8 @@ mark(struct server *server, struct request *request, bool is_stopped, const char
 		struct queue_item *item = &request->items[i];
 		const char *why = "";
 
-		if (item->status != QUEUE_HELD || (!is_stopped && !request->looks[i].is_stopped) ||
+		if (item->status != QUEUE_HELD ||
+		    (!is_stopped && !request->lookups[i].is_stopped) ||
 		    server->driver->mark(&server->mta, item, is_stopped, &why) == BASE_OK)
 			continue;
 		item->status = QUEUE_FAILED;
@@ -223,15 +224,15 @@ mark(struct server *server, struct request *request, bool is_stopped, const char
 
 /* Does the verb to all that are ours, in one go. */
 static enum base_result
-act(struct server *server, struct request *request, const char **why_r)
+act_on_items(struct server *server, struct request *request, const char **why_r)
 {
 	enum queue_verb verb = request->head.verb;
 	enum base_result marked = BASE_OK, acted = BASE_OK;
 
 	if (verb == QUEUE_STOP)
-		return mark(server, request, true, why_r);
+		return mark_items(server, request, true, why_r);
 	if (verb == QUEUE_RELEASE)
-		marked = mark(server, request, false, why_r);
+		marked = mark_items(server, request, false, why_r);
 	acted = server->driver->act(
 	    &server->mta, verb, request->items, request->head.count, server->wire.deadline, why_r);
 	return acted == BASE_OK ? marked : acted;
@@ -248,7 +249,7 @@ serve_verb(struct server *server, struct request *request)
 	struct base_buffer answer;
 	const char *why = "";
 
-	look(server, request);
+	lookup_items(server, request);
 	for (size_t i = 0; i < count; i++) {
 		ours += items[i].status == QUEUE_HELD || items[i].status == QUEUE_MOVING;
 		if (items[i].status == QUEUE_FOREIGN)
@@ -256,7 +257,7 @@ serve_verb(struct server *server, struct request *request)
 			    queue_verb_str(verb), items[i].queue_id);
 	}
 	if (verb != QUEUE_STATUS && ours > 0) {
-		acted = act(server, request, &why);
+		acted = act_on_items(server, request, &why);
 		base_log(acted == BASE_OK ? BASE_LOG_INFO : BASE_LOG_WARNING, "%s of %zu files: %s",
 		    queue_verb_str(verb), ours, acted == BASE_OK ? "done" : why);
 	}
@@ -266,7 +267,7 @@ serve_verb(struct server *server, struct request *request)
 		    &answer, "%s %s\n", items[i].queue_id, queue_status_str(items[i].status));
 	base_buffer_puts(&answer, "END\n");
 	if (answer.failed)
-		answer_error(server, "out of memory");
+		send_error(server, "out of memory");
 	else if (queue_wire_send(&server->wire, answer.data, answer.length, &why) != BASE_OK)
 		base_log(BASE_LOG_WARNING, "answer not taken: %s", why);
 	base_buffer_free(&answer);
@@ -283,7 +284,7 @@ serve_read(struct server *server, struct request *request)
 	const char *why;
 	int n;
 
-	look(server, request);
+	lookup_items(server, request);
 	status = item->status;
 	base_buffer_init(&message, QUEUE_MAX_READ);
 	if ((status == QUEUE_HELD || status == QUEUE_MOVING) &&
@@ -307,21 +308,21 @@ serve_read(struct server *server, struct request *request)
 
 /* Some files of a SCAN; the answer goes out line by line, so that it needs no memory. */
 static enum base_result
-scan_some(struct server *server, struct queue_look *looks, size_t count, const char **why_r)
+scan_batch(struct server *server, struct queue_lookup *lookups, size_t count, const char **why_r)
 {
 	enum base_result result = BASE_OK;
 	char line[QUEUE_MAX_LINE];
 	int n;
 
 	server->wire.deadline = base_tick_ms() + REQUEST_MS; /* thousands take a while */
-	server->driver->look(&server->mta, looks, count, server->wire.deadline);
+	server->driver->lookup(&server->mta, lookups, count, server->wire.deadline);
 	for (size_t i = 0; result == BASE_OK && i < count; i++) {
-		if (looks[i].status == QUEUE_FAILED) {
+		if (lookups[i].status == QUEUE_FAILED) {
 			*why_r = "the MTA's tools do not answer";
 			result = BASE_RETRY;
-		} else if (looks[i].status == QUEUE_HELD) {
-			n = snprintf(line, sizeof(line), "%s %s %s\n", looks[i].queue_id,
-			    looks[i].tag.hold_id, looks[i].tag.mac);
+		} else if (lookups[i].status == QUEUE_HELD) {
+			n = snprintf(line, sizeof(line), "%s %s %s\n", lookups[i].queue_id,
+			    lookups[i].tag.hold_id, lookups[i].tag.mac);
 			result = queue_wire_send(&server->wire, line, (size_t)n, why_r);
 		}
 	}
@@ -330,7 +331,7 @@ scan_some(struct server *server, struct queue_look *looks, size_t count, const c
 
 /* Every file whose id is in the text, one a line. */
 static enum base_result
-scan_all(struct server *server, struct queue_look *looks, char *ids, const char **why_r)
+scan_all(struct server *server, struct queue_lookup *lookups, char *ids, const char **why_r)
 {
 	enum base_result result = BASE_OK;
 	size_t count = 0;
@@ -338,9 +339,9 @@ scan_all(struct server *server, struct queue_look *looks, char *ids, const char 
 
 	while (result == BASE_OK && ids != NULL && (id = strsep(&ids, "\n")) != NULL) {
 		if (*id != '\0')
-			looks[count++] = (struct queue_look){ .queue_id = id };
+			lookups[count++] = (struct queue_lookup){ .queue_id = id };
 		if (count == QUEUE_MAX_ITEMS || ids == NULL) {
-			result = scan_some(server, looks, count, why_r);
+			result = scan_batch(server, lookups, count, why_r);
 			count = 0;
 		}
 	}
@@ -356,15 +357,15 @@ serve_scan(struct server *server, struct request *request)
 	const char *why = "";
 
 	base_buffer_init(&ids, MAX_SCAN * (QUEUE_MAX_ID + 1));
-	result = server->driver->held(&server->mta, server->wire.deadline, &ids, &why);
+	result = server->driver->list_held(&server->mta, server->wire.deadline, &ids, &why);
 	if (result == BASE_OK)
-		result = scan_all(server, request->looks, ids.data, &why);
+		result = scan_all(server, request->lookups, ids.data, &why);
 	base_buffer_free(&ids);
 	if (result == BASE_OK) {
 		queue_wire_send(&server->wire, "END\n", 4, &why);
 	} else {
 		base_log(BASE_LOG_WARNING, "SCAN: %s", why);
-		answer_error(server, why);
+		send_error(server, why);
 	}
 }
 
@@ -377,12 +378,12 @@ serve_request(struct server *server)
 	enum base_result result = BASE_BROKEN;
 
 	if (request != NULL)
-		result = hear(server, request, &why);
+		result = request_read(server, request, &why);
 	if (result != BASE_OK) {
 		/* One who only looks whether we are there says nothing. */
 		if (result != BASE_NONE)
 			base_log(BASE_LOG_WARNING, "request refused: %s", why);
-		answer_error(server, why);
+		send_error(server, why);
 		free(request);
 		return;
 	}
@@ -408,11 +409,11 @@ serve_peer(struct server *server, int fd)
 	struct ucred peer;
 	socklen_t size = sizeof(peer);
 
-	queue_wire_init(&server->wire, fd, base_tick_ms() + HEAR_MS);
+	queue_wire_init(&server->wire, fd, base_tick_ms() + REQUEST_READ_MS);
 	if (getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &peer, &size) != 0 ||
 	    (peer.uid != 0 && peer.uid != server->options->allowed_uid)) {
 		base_log(BASE_LOG_WARNING, "uid %u refused", (unsigned)peer.uid);
-		answer_error(server, "this user may not ask");
+		send_error(server, "this user may not ask");
 		return;
 	}
 	serve_request(server);
@@ -441,7 +442,7 @@ serve_loop(struct server *server, int listener, volatile int *stop)
 }
 
 enum base_result
-queue_answer(const struct queue_server_options *options, int listener, volatile int *stop,
+queue_server_run(const struct queue_server_options *options, int listener, volatile int *stop,
     enum base_result (*ready)(const struct queue_mta *mta, const char **why_r), const char **why_r)
 {
 	struct server *server = calloc(1, sizeof(*server));

@@ -78,7 +78,8 @@ directory_search(int parent, const char *name, int depth, struct search *search)
 }
 
 enum base_result
-queue_spool_find(const char *queue_directory, const char *queue_id, struct queue_spot *spot_r)
+queue_spool_find(
+    const char *queue_directory, const char *queue_id, struct queue_location *location_r)
 {
 	/* Twice round the way a released file goes: it may move while we look. */
 	static const char *const queues[] = { "hold", "deferred", "incoming", "active", "deferred",
@@ -94,7 +95,7 @@ queue_spool_find(const char *queue_directory, const char *queue_id, struct queue
 		result = directory_search(spool, queues[i], 0, &search);
 	close(spool);
 	if (result == BASE_OK)
-		*spot_r = (struct queue_spot){ .is_held = i == 1,
+		*location_r = (struct queue_location){ .is_held = i == 1,
 			.is_stopped = queue_mark_is_set(search.status.st_mode) };
 	return result;
 }

@@ -21,12 +21,12 @@
 
 #define MAX_ARGUMENTS 100 /* ids on a command line */
 #define IDS_SIZE (QUEUE_MAX_ITEMS * (QUEUE_MAX_ID + 1) + 1)
-#define LOOK_MS 500 /* how late a signal may be seen */
+#define STOP_CHECK_MS 500 /* how late a signal may be seen */
 
 enum { OUTPUT = 'O', END = 'E' };
 
 /* What `what` is besides a tool. */
-enum { SAY_READY = QUEUE_TOOLS, SAY_FAILED };
+enum { REPORT_READY = QUEUE_TOOLS, REPORT_FAILED };
 
 struct head {
 	uint32_t what, length; /* bytes of text that follow */
@@ -43,13 +43,14 @@ static const struct {
 	bool needs_root; /* else the owner of the queue may run it */
 	bool hides_errors;
 } tools[] = {
-	[QUEUE_TOOL_WHERE] = { "postconf", { "-h", "queue_directory" }, 0, .hides_errors = true },
-	[QUEUE_TOOL_LOOK] = { "postcat", { "-e", "-h", "-q" }, .max_ids = MAX_ARGUMENTS },
+	[QUEUE_TOOL_DIRECTORY] = { "postconf", { "-h", "queue_directory" }, 0,
+	    .hides_errors = true },
+	[QUEUE_TOOL_LOOKUP] = { "postcat", { "-e", "-h", "-q" }, .max_ids = MAX_ARGUMENTS },
 	[QUEUE_TOOL_HEADER] = { "postcat", { "-h", "-q" }, .max_ids = 1 },
 	[QUEUE_TOOL_READ] = { "postcat", { "-b", "-h", "-q" }, 1, .hides_errors = true },
 	/* of Postfix that does not run, the list is told to root alone */
 	[QUEUE_TOOL_LIST] = { "postqueue", { "-j" }, 0, .needs_root = true, .hides_errors = true },
-	[QUEUE_TOOL_PROD] = { "postqueue", { "-i" }, 1, .hides_errors = true },
+	[QUEUE_TOOL_FLUSH_ONE] = { "postqueue", { "-i" }, 1, .hides_errors = true },
 	[QUEUE_TOOL_FLUSH] = { "postqueue", { "-f" }, 0, .hides_errors = true },
 	[QUEUE_TOOL_RELEASE] = { "postsuper", { "-H", "-", "hold" }, QUEUE_MAX_ITEMS,
 	    .reads_ids = true, .needs_root = true },
@@ -70,7 +71,7 @@ is_of_mta(const struct queue_server_options *options, enum queue_tool tool)
 
 /* Where a command is, and the option and name of its configuration. */
 static bool
-tool_place(const struct queue_server_options *options, enum queue_tool tool,
+tool_path(const struct queue_server_options *options, enum queue_tool tool,
     char path_r[QUEUE_MAX_PATH], const char *argv_r[3])
 {
 	bool is_sendmail = tool == QUEUE_TOOL_RUN;
@@ -104,7 +105,7 @@ tool_exec(const struct queue_server_options *options, const struct queue_command
 	size_t n = 3;
 
 	*why_r = "the path of a command is too long, or there is no memory";
-	if (!tool_place(options, command->tool, path, argv))
+	if (!tool_path(options, command->tool, path, argv))
 		return BASE_BROKEN;
 	while (tools[command->tool].arguments[n - 3] != NULL) {
 		argv[n] = tools[command->tool].arguments[n - 3];
@@ -161,7 +162,7 @@ queue_tools_guard(const struct queue_server_options *options, const char **why_r
 		if (!is_of_mta(options, (enum queue_tool)i))
 			continue;
 		*why_r = "the path of a command is too long";
-		result = tool_place(options, (enum queue_tool)i, path, argv)
+		result = tool_path(options, (enum queue_tool)i, path, argv)
 			     ? file_guard(path, why_r)
 			     : BASE_BROKEN;
 		if (result == BASE_OK)
@@ -188,7 +189,7 @@ packet_send(int fd, const struct head *head, const char *text)
 
 /* Its output, and how it ended. */
 static enum base_result
-answer_hear(int fd, const struct queue_command *command, const char **why_r)
+result_receive(int fd, const struct queue_command *command, const char **why_r)
 {
 	char data[1 + 16384 + 1];
 	ssize_t n;
@@ -230,15 +231,15 @@ queue_tool_run(const struct queue_server_options *options, const struct queue_co
 	is_sent = !ids.failed && packet_send(fd, &head, base_buffer_text(&ids));
 	base_buffer_free(&ids);
 	if (is_sent)
-		return answer_hear(fd, command, why_r);
+		return result_receive(fd, command, why_r);
 	*why_r = base_why("cannot ask for the MTA's commands: %s", strerror(errno));
 	return BASE_BROKEN;
 }
 
 void
-queue_runner_tell(int fd, bool is_ready, const char *text)
+queue_runner_report(int fd, bool is_ready, const char *text)
 {
-	struct head head = { .what = is_ready ? SAY_READY : SAY_FAILED,
+	struct head head = { .what = is_ready ? REPORT_READY : REPORT_FAILED,
 		.length = (uint32_t)strlen(text) };
 
 	(void)packet_send(fd, &head, text);
@@ -312,14 +313,14 @@ command_serve(const struct queue_runner *runner, const struct head *head, char *
 
 /* The next packet; BASE_NONE: nobody is there any more. RETRY: none yet. */
 static enum base_result
-packet_hear(int fd, struct head *head_r, char text_r[IDS_SIZE])
+packet_receive(int fd, struct head *head_r, char text_r[IDS_SIZE])
 {
 	struct pollfd ready = { .fd = fd, .events = POLLIN };
 	struct iovec parts[] = { { head_r, sizeof(*head_r) }, { text_r, IDS_SIZE - 1 } };
 	struct msghdr message = { .msg_iov = parts, .msg_iovlen = 2 };
 	ssize_t n;
 
-	if (poll(&ready, 1, LOOK_MS) <= 0)
+	if (poll(&ready, 1, STOP_CHECK_MS) <= 0)
 		return BASE_RETRY;
 	n = recvmsg(fd, &message, 0);
 	if (n < 0 && errno == EINTR)
@@ -334,18 +335,18 @@ packet_hear(int fd, struct head *head_r, char text_r[IDS_SIZE])
 enum base_result
 queue_runner_serve(const struct queue_runner *runner, const char **why_r)
 {
-	enum base_result heard, result = BASE_OK;
+	enum base_result received, result = BASE_OK;
 	char text[IDS_SIZE];
 	struct head head;
 
-	while ((heard = packet_hear(runner->fd, &head, text)) != BASE_NONE) {
+	while ((received = packet_receive(runner->fd, &head, text)) != BASE_NONE) {
 		if (runner->worker > 0 && *runner->stop)
 			kill(runner->worker, SIGTERM); /* it ends after its request, and so do we */
-		if (heard == BASE_RETRY)
+		if (received == BASE_RETRY)
 			continue;
 		if (head.what < QUEUE_TOOLS || runner->worker <= 0) {
 			command_serve(runner, &head, text);
-		} else if (head.what == SAY_READY) {
+		} else if (head.what == REPORT_READY) {
 			if (runner->options->listening != NULL)
 				runner->options->listening(runner->options->context);
 		} else {

@@ -321,8 +321,8 @@ static const struct {
 
 START_TEST(test_postcat)
 {
-	struct queue_look look = { .queue_id = "5E3D7A" }, *looks = &look;
-	struct queue_postcat postcat = { .looks = &looks, .count = 1 };
+	struct queue_lookup look = { .queue_id = "5E3D7A" }, *looks = &look;
+	struct queue_postcat postcat = { .lookups = &looks, .count = 1 };
 	struct queue_lines lines = { .each = queue_postcat_line, .context = &postcat };
 	const char *output = postcats[_i].output;
 
@@ -330,7 +330,7 @@ START_TEST(test_postcat)
 	for (size_t i = 0; output[i] != '\0'; i++)
 		queue_lines_output(&lines, output + i, 1);
 	ck_assert_int_eq(
-	    postcat.place == QUEUE_POSTCAT_HEADER || postcat.place == QUEUE_POSTCAT_END,
+	    postcat.section == QUEUE_POSTCAT_HEADER || postcat.section == QUEUE_POSTCAT_END,
 	    postcats[_i].is_seen);
 	ck_assert_int_eq(postcat.is_held, postcats[_i].is_held);
 	ck_assert_int_eq(postcat.is_missing, postcats[_i].is_missing);
@@ -372,10 +372,10 @@ static const struct {
 
 START_TEST(test_postcat_batch)
 {
-	struct queue_look looks[] = { { .queue_id = "AAAAA1" }, { .queue_id = "AAAAA2" },
+	struct queue_lookup looks[] = { { .queue_id = "AAAAA1" }, { .queue_id = "AAAAA2" },
 		{ .queue_id = "AAAAA3" } };
-	struct queue_look *three[] = { &looks[0], &looks[1], &looks[2] };
-	struct queue_postcat postcat = { .looks = three, .count = 3 };
+	struct queue_lookup *three[] = { &looks[0], &looks[1], &looks[2] };
+	struct queue_postcat postcat = { .lookups = three, .count = 3 };
 	struct queue_lines lines = { .each = queue_postcat_line, .context = &postcat };
 
 	queue_lines_output(&lines, batches[_i].output, strlen(batches[_i].output));
@@ -664,7 +664,7 @@ serve_here(const struct queue_server_options *options, volatile int *stop, const
 
 	if (result != BASE_OK)
 		return result;
-	result = queue_answer(options, listener, stop, note_ready, why_r);
+	result = queue_server_run(options, listener, stop, note_ready, why_r);
 	close(listener);
 	unlink(options->socket_path);
 	return result;
@@ -795,7 +795,7 @@ static const struct {
 START_TEST(test_spool)
 {
 	char folder[] = "/tmp/oops-spool.XXXXXX", command[512];
-	struct queue_spot spot = { false, false };
+	struct queue_location spot = { false, false };
 	bool is_held = strncmp(spools[_i].path, "hold/", 5) == 0;
 	const char *why = "";
 

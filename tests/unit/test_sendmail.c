@@ -279,9 +279,9 @@ soon(void)
 static enum queue_status
 look(const char *queue_id)
 {
-	struct queue_look look = { .queue_id = queue_id, .hold_id = HOLD_A };
+	struct queue_lookup look = { .queue_id = queue_id, .hold_id = HOLD_A };
 
-	queue_sendmail.look(&mta, &look, 1, soon());
+	queue_sendmail.lookup(&mta, &look, 1, soon());
 	if (look.status == QUEUE_HELD || look.status == QUEUE_MOVING)
 		ck_assert_str_eq(look.tag.hold_id, HOLD_A);
 	return look.status;
@@ -317,7 +317,7 @@ END_TEST
 START_TEST(test_mark)
 {
 	struct queue_item item = { .queue_id = ID_1, .hold_id = HOLD_A };
-	struct queue_look look = { .queue_id = ID_1, .hold_id = HOLD_A };
+	struct queue_lookup look = { .queue_id = ID_1, .hold_id = HOLD_A };
 	const char *why = "";
 	struct stat status;
 
@@ -325,14 +325,14 @@ START_TEST(test_mark)
 	put_held("q", ID_2, GOOD); /* of the same message: ids differ in the number alone */
 	put("q/hf6AO0dbNc026360", START QUARANTINE ENVELOPE HEADER TAG_B ".\n");
 	ck_assert_int_eq(queue_sendmail.mark(&mta, &item, true, &why), BASE_OK);
-	queue_sendmail.look(&mta, &look, 1, soon());
+	queue_sendmail.lookup(&mta, &look, 1, soon());
 	ck_assert(look.status == QUEUE_HELD && look.is_stopped);
 	ck_assert_int_eq(stat(at("q/hf" ID_1), &status), 0);
 	ck_assert_int_eq(status.st_mode & S_ISVTX, S_ISVTX);
 	ck_assert_int_eq(stat(at("q/hf6AO0dbNc026360"), &status), 0);
 	ck_assert_int_eq(status.st_mode & S_ISVTX, 0);
 	ck_assert_int_eq(queue_sendmail.mark(&mta, &item, false, &why), BASE_OK);
-	queue_sendmail.look(&mta, &look, 1, soon());
+	queue_sendmail.lookup(&mta, &look, 1, soon());
 	ck_assert(look.status == QUEUE_HELD && !look.is_stopped);
 	/* what is released carries no mark, whoever forgot to take it away */
 	ck_assert_int_eq(queue_sendmail.mark(&mta, &item, true, &why), BASE_OK);
@@ -724,7 +724,7 @@ START_TEST(test_held)
 	put("m/q2/qf/qf6AO0dbNb026365", GOOD);
 	put("m/q2/qf/hf-x", GOOD);
 	base_buffer_init(&ids, 10000);
-	ck_assert_int_eq(queue_sendmail.held(&mta, soon(), &ids, &why), BASE_OK);
+	ck_assert_int_eq(queue_sendmail.list_held(&mta, soon(), &ids, &why), BASE_OK);
 	ck_assert_ptr_nonnull(strstr(base_buffer_text(&ids), ID_1 "\n"));
 	ck_assert_ptr_nonnull(strstr(base_buffer_text(&ids), ID_2 "\n"));
 	ck_assert_uint_eq(ids.length, 2 * sizeof(ID_1));

@@ -26,7 +26,7 @@
 #define NO_GROUP 65534 /* of a process that owns files, and needs no group for them */
 
 /* What the processes have in common. */
-struct parts {
+struct processes {
 	struct queue_server_options options;
 	struct queue_runners runners;
 	unsigned owner; /* of the queue */
@@ -36,16 +36,16 @@ struct parts {
 };
 
 /* What a new process does with its end of the socket; whether it did. */
-typedef bool part_fn(struct parts *parts, int fd);
+typedef bool process_fn(struct processes *processes, int fd);
 
 /* Nobody reads what it might say there: the log does. */
 static bool
-terminal_leave(const struct parts *parts)
+terminal_leave(const struct processes *processes)
 {
 	int null;
 	bool is_left;
 
-	if (parts->options.is_foreground)
+	if (processes->options.is_foreground)
 		return true;
 	null = open("/dev/null", O_RDWR | O_CLOEXEC);
 	is_left = null >= 0 && dup2(null, STDIN_FILENO) >= 0 && dup2(null, STDOUT_FILENO) >= 0 &&
@@ -57,17 +57,17 @@ terminal_leave(const struct parts *parts)
 
 /* Gives up what the owner of the queue has not; ends when the first process does. */
 static bool
-rights_leave(const struct parts *parts, const char **why_r)
+rights_leave(const struct processes *processes, const char **why_r)
 {
-	if (parts->owner != 0) {
+	if (processes->owner != 0) {
 		if (setgroups(0, NULL) != 0) {
 			*why_r = base_why("cannot leave groups: %s", strerror(errno));
 			return false;
 		}
-		if (base_user_drop(parts->owner, NO_GROUP, why_r) != BASE_OK)
+		if (base_user_drop(processes->owner, NO_GROUP, why_r) != BASE_OK)
 			return false;
 	}
-	if (prctl(PR_SET_PDEATHSIG, SIGKILL) == 0 && getppid() == parts->root)
+	if (prctl(PR_SET_PDEATHSIG, SIGKILL) == 0 && getppid() == processes->root)
 		return true;
 	*why_r = "the process that started this one is gone";
 	return false;
@@ -75,7 +75,7 @@ rights_leave(const struct parts *parts, const char **why_r)
 
 /* Starts one; its end of the socket in *fd_r, ours of it. -1: it cannot be. */
 static pid_t
-part_start(struct parts *parts, part_fn *job, int *fd_r)
+process_start(struct processes *processes, process_fn *job, int *fd_r)
 {
 	int ends[2];
 	pid_t pid;
@@ -86,7 +86,7 @@ part_start(struct parts *parts, part_fn *job, int *fd_r)
 	if (pid == 0) {
 		close(ends[0]);
 		/* what was to be done at the end of the first one is not ours to do */
-		_exit(job(parts, ends[1]) ? 0 : 1);
+		_exit(job(processes, ends[1]) ? 0 : 1);
 	}
 	close(ends[1]);
 	*fd_r = ends[0];
@@ -95,17 +95,17 @@ part_start(struct parts *parts, part_fn *job, int *fd_r)
 	return pid;
 }
 
-/* A part_fn: runs what the owner of the queue may run. A signal is for the others to follow. */
+/* A process_fn: runs what the owner of the queue may run. A signal is for the others to follow. */
 static bool
-owner_main(struct parts *parts, int fd)
+owner_main(struct processes *processes, int fd)
 {
-	const struct queue_runner runner = { .options = &parts->options, .fd = fd };
+	const struct queue_runner runner = { .options = &processes->options, .fd = fd };
 	const char *why = "";
 
 	signal(SIGTERM, SIG_IGN);
 	signal(SIGINT, SIG_IGN);
-	close(parts->listener);
-	if (terminal_leave(parts) && rights_leave(parts, &why))
+	close(processes->listener);
+	if (terminal_leave(processes) && rights_leave(processes, &why))
 		return queue_runner_serve(&runner, &why) == BASE_OK;
 	base_log(BASE_LOG_ERROR, "%s", why);
 	return false;
@@ -128,72 +128,73 @@ on_ready(const struct queue_mta *mta, const char **why_r)
 
 	if (!is_narrowed(driver->narrow(mta, why_r), *why_r))
 		return BASE_BROKEN;
-	queue_runner_tell(mta->options->runners->root, true, "");
+	queue_runner_report(mta->options->runners->root, true, "");
 	return BASE_OK;
 }
 
 /* What a process of its own can do without is given up; false: what must be could not be. */
 static bool
-worker_narrow(const struct parts *parts, const char **why_r)
+worker_narrow(const struct processes *processes, const char **why_r)
 {
 	tzset(); /* the log tells local time, by a file that cannot be read later */
-	return rights_leave(parts, why_r) &&
-	       is_narrowed(narrow_enter(parts->owner == 0, why_r), *why_r);
+	return rights_leave(processes, why_r) &&
+	       is_narrowed(narrow_enter(processes->owner == 0, why_r), *why_r);
 }
 
-/* A part_fn: answers. */
+/* A process_fn: answers. */
 static bool
-worker_main(struct parts *parts, int fd)
+worker_main(struct processes *processes, int fd)
 {
 	const char *why = "it cannot leave the terminal";
 	bool is_done;
 
-	parts->runners.root = fd;
-	parts->options.runners = &parts->runners;
-	is_done =
-	    terminal_leave(parts) && worker_narrow(parts, &why) &&
-	    queue_answer(&parts->options, parts->listener, parts->stop, on_ready, &why) == BASE_OK;
+	processes->runners.root = fd;
+	processes->options.runners = &processes->runners;
+	is_done = terminal_leave(processes) && worker_narrow(processes, &why) &&
+		  queue_server_run(&processes->options, processes->listener, processes->stop,
+		      on_ready, &why) == BASE_OK;
 	if (!is_done)
-		queue_runner_tell(fd, false, why);
+		queue_runner_report(fd, false, why);
 	return is_done;
 }
 
 /* Whose the queue is: root asks, once. */
 static enum base_result
-owner_find(struct parts *parts, const char **why_r)
+owner_find(struct processes *processes, const char **why_r)
 {
 	static struct queue_mta mta; /* too large for a stack */
-	const struct queue_driver *driver = queue_driver_for(parts->options.mta_kind);
+	const struct queue_driver *driver = queue_driver_for(processes->options.mta_kind);
 	enum base_result result;
 
 	if (driver == NULL) {
-		*why_r = base_why("no driver for mta.kind \"%s\"", parts->options.mta_kind);
+		*why_r = base_why("no driver for mta.kind \"%s\"", processes->options.mta_kind);
 		return BASE_REFUSE;
 	}
 	if (driver->owner == NULL)
 		return BASE_OK;
-	mta.options = &parts->options;
+	mta.options = &processes->options;
 	result = driver->open(&mta, why_r);
-	return result == BASE_OK ? driver->owner(&mta, &parts->owner, why_r) : result;
+	return result == BASE_OK ? driver->owner(&mta, &processes->owner, why_r) : result;
 }
 
 /* Starts both, and runs what needs root until the worker ends. */
 static enum base_result
-parts_run(struct parts *parts, const char **why_r)
+processes_run(struct processes *processes, const char **why_r)
 {
 	struct queue_runner runner = {
-		.options = &parts->options, .is_root = true, .stop = parts->stop
+		.options = &processes->options, .is_root = true, .stop = processes->stop
 	};
 	enum base_result result;
 	int status = 0;
 
-	if (parts->owner != 0 && part_start(parts, owner_main, &parts->runners.owner) < 0)
+	if (processes->owner != 0 &&
+	    process_start(processes, owner_main, &processes->runners.owner) < 0)
 		runner.worker = -1;
 	else
-		runner.worker = part_start(parts, worker_main, &runner.fd);
-	close(parts->listener);
-	if (parts->runners.owner >= 0)
-		close(parts->runners.owner);
+		runner.worker = process_start(processes, worker_main, &runner.fd);
+	close(processes->listener);
+	if (processes->runners.owner >= 0)
+		close(processes->runners.owner);
 	if (runner.worker < 0) {
 		*why_r = base_why("cannot start a process: %s", strerror(errno));
 		return BASE_BROKEN;
@@ -212,7 +213,7 @@ parts_run(struct parts *parts, const char **why_r)
 enum base_result
 queue_serve(const struct queue_server_options *options, volatile int *stop, const char **why_r)
 {
-	struct parts parts = {
+	struct processes processes = {
 		.options = *options, .runners = { -1, -1 }, .root = getpid(), .stop = stop
 	};
 	enum base_result result = BASE_BROKEN;
@@ -220,12 +221,12 @@ queue_serve(const struct queue_server_options *options, volatile int *stop, cons
 	if (is_narrowed(narrow_tools(why_r), *why_r))
 		result = queue_tools_guard(options, why_r);
 	if (result == BASE_OK)
-		result = owner_find(&parts, why_r);
+		result = owner_find(&processes, why_r);
 	if (result == BASE_OK)
-		result = queue_listen(options, &parts.listener, why_r);
+		result = queue_listen(options, &processes.listener, why_r);
 	if (result != BASE_OK)
 		return BASE_BROKEN;
-	result = parts_run(&parts, why_r);
+	result = processes_run(&processes, why_r);
 	unlink(options->socket_path);
 	return result;
 }

@@ -122,7 +122,7 @@ reader_start(const char *path, int *output_r, const char **why_r)
 
 /* All that it says; false: too much, or not in time. */
 static bool
-reader_hear(int output, char *text, size_t size)
+reader_read(int output, char *text, size_t size)
 {
 	int64_t deadline = base_tick_ms() + READ_MS;
 	struct pollfd ready = { .fd = output, .events = POLLIN };
@@ -196,21 +196,21 @@ enum base_result
 queue_settings_get(const char *path, struct queue_settings *settings_r, const char **why_r)
 {
 	char text[QUEUE_VALUES * (QUEUE_MAX_PATH + 1)] = "";
-	bool is_heard;
+	bool is_read;
 	int output, status = 0;
 	pid_t pid = reader_start(path, &output, why_r);
 
 	if (pid < 0)
 		return BASE_BROKEN;
-	is_heard = reader_hear(output, text, sizeof(text));
+	is_read = reader_read(output, text, sizeof(text));
 	close(output);
-	if (!is_heard)
+	if (!is_read)
 		kill(pid, SIGKILL);
 	while (waitpid(pid, &status, 0) < 0 && errno == EINTR)
 		;
-	if (is_heard && WIFEXITED(status) && WEXITSTATUS(status) == EX_CONFIG)
+	if (is_read && WIFEXITED(status) && WEXITSTATUS(status) == EX_CONFIG)
 		return BASE_REFUSE;
-	if (!is_heard || !WIFEXITED(status) || WEXITSTATUS(status) != 0 ||
+	if (!is_read || !WIFEXITED(status) || WEXITSTATUS(status) != 0 ||
 	    !values_parse(text, settings_r) || !uid_parse(settings_r)) {
 		*why_r = base_why("%s: its reader ended without an answer that makes sense", path);
 		return BASE_BROKEN;
