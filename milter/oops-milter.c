@@ -43,14 +43,14 @@
 #include "milter/base/user.h"
 #include "milter/hold/hold.h"
 #include "milter/identity/identity.h"
-#include "milter/memory/memory.h"
+#include "milter/history/history.h"
 #include "milter/notice/adopt.h"
 #include "milter/notice/notice.h"
 #include "milter/queue/queue.h"
 #include "milter/session/session.h"
-#include "milter/site/reload.h"
-#include "milter/site/role.h"
-#include "milter/site/site.h"
+#include "milter/config/reload.h"
+#include "milter/config/role.h"
+#include "milter/config/config.h"
 #include "milter/store/store.h"
 
 #define PROGRAM "oops-milter"
@@ -68,8 +68,8 @@ struct program {
 	struct base_run *run;
 	struct base_run *learning; /* how it goes; NULL: nobody is told */
 	struct queue_client *queue;
-	struct hold_keeper *keeper;
-	struct notice_postman *postman;
+	struct hold_scheduler *scheduler;
+	struct notice_mailer *mailer;
 	/* what is on hold is taken into a database that was begun anew */
 	bool must_adopt, has_adopter;
 	pthread_t adopter;
@@ -87,15 +87,15 @@ complain(const char *what, const char *why)
 static bool
 program_read(struct program *program)
 {
-	const struct site *site = NULL;
+	const struct config *config = NULL;
 	struct base_buffer faults;
 
-	base_buffer_init(&faults, SITE_MAX_FAULTS);
-	if (site_load(program->file, &site, &faults) == BASE_OK)
-		program->services.sites = site_current_new(&site);
+	base_buffer_init(&faults, CONFIG_MAX_FAULTS);
+	if (config_load(program->file, &config, &faults) == BASE_OK)
+		program->services.sites = config_current_new(&config);
 	fputs(base_buffer_text(&faults), stderr);
 	base_buffer_free(&faults);
-	site_drop(&site);
+	config_release(&config);
 	return program->services.sites != NULL;
 }
 
@@ -103,11 +103,11 @@ program_read(struct program *program)
 static void
 program_calibrate(struct program *program)
 {
-	const struct site *site = site_take(program->services.sites);
-	struct memory_calibration calibration = judge_calibration(site->settings);
+	const struct config *config = config_acquire(program->services.sites);
+	struct history_calibration calibration = judge_calibration(config->settings);
 
-	memory_calibrate(program->services.memory, &calibration);
-	site_drop(&site);
+	history_calibrate(program->services.history, &calibration);
+	config_release(&config);
 }
 
 /* Takes new settings if they are good, and tells the log and the audit. */
@@ -115,18 +115,18 @@ static void
 program_reload(void *context)
 {
 	struct program *program = context;
-	const struct site *next = NULL;
+	const struct config *next = NULL;
 	struct base_buffer faults;
 	enum base_result result;
 
-	base_buffer_init(&faults, SITE_MAX_FAULTS);
-	result = site_load(program->file, &next, &faults);
+	base_buffer_init(&faults, CONFIG_MAX_FAULTS);
+	result = config_load(program->file, &next, &faults);
 	if (result == BASE_OK)
-		result = site_replace(program->services.sites, &next, &faults);
+		result = config_replace(program->services.sites, &next, &faults);
 	if (result == BASE_OK)
 		program_calibrate(program);
-	site_drop(&next);
-	site_reload_tell(
+	config_release(&next);
+	config_reload_report(
 	    program->run, PROGRAM, program->file, result == BASE_OK, base_buffer_text(&faults));
 	base_buffer_free(&faults);
 }
@@ -138,14 +138,16 @@ learning_open(struct program *program, const struct settings *settings)
 	char directory[4096];
 	const char *why = "";
 
-	snprintf(directory, sizeof(directory), "%s%s", settings->state_directory, SITE_RUN_MILTER);
-	if (base_run_open(directory, SITE_RUN_LEARNING, NULL, &program->learning, &why) != BASE_OK)
+	snprintf(
+	    directory, sizeof(directory), "%s%s", settings->state_directory, CONFIG_RUN_MILTER);
+	if (base_run_open(directory, CONFIG_RUN_LEARNING, NULL, &program->learning, &why) !=
+	    BASE_OK)
 		base_log(BASE_LOG_WARNING, "oopsctl check will not know whether we learn: %s", why);
 }
 
 /* Tells it. */
 static void
-learning_note(struct program *program, const struct memory_trouble *trouble)
+learning_note(struct program *program, const struct history_outage *trouble)
 {
 	struct base_buffer text;
 	const char *why = "";
@@ -168,7 +170,7 @@ learning_note(struct program *program, const struct memory_trouble *trouble)
 /* Called by the memory's writer: when trouble begins, when it is over, and when mail was lost to
  * it, once a minute at most. */
 static void
-learning_trouble(void *context, const struct memory_trouble *trouble)
+learning_trouble(void *context, const struct history_outage *trouble)
 {
 	char lost[80] = "", what[400];
 
@@ -189,20 +191,20 @@ learning_trouble(void *context, const struct memory_trouble *trouble)
 	learning_note(context, trouble);
 }
 
-/* Called by the keeper after a held send has left. */
+/* Called by the scheduler after a held send has left. */
 static void
-sent(void *context, const void *lesson, size_t length)
+sent(void *context, const void *observation, size_t length)
 {
 	struct program *program = context;
 	const char *why = "";
 
 	/* one that finds the queue full is counted and told with the others */
-	(void)memory_learn(program->services.memory, lesson, length, &why);
+	(void)history_observe(program->services.history, observation, length, &why);
 }
 
 /*
- * The holds forget these lessons when we return: they should be in the history by then. While it
- * is in trouble, which is told as such, they wait in its queue instead of the keeper here.
+ * The holds forget these observations when we return: they should be in the history by then. While
+ * it is in trouble, which is told as such, they wait in its queue instead of the scheduler here.
  */
 static void
 all_sent(void *context)
@@ -210,7 +212,7 @@ all_sent(void *context)
 	struct program *program = context;
 	const char *why = "";
 
-	(void)memory_flush_within(program->services.memory, LEARN_WAIT_MS, &why);
+	(void)history_flush_within(program->services.history, LEARN_WAIT_MS, &why);
 }
 
 /*
@@ -253,15 +255,15 @@ static enum base_result
 adopt_all(struct program *program, struct queue_client *queue, struct notice_adopted *done_r,
     const char **why_r)
 {
-	const struct site *site = site_take(program->services.sites);
-	const struct notice_adoption by = { .settings = site->settings,
+	const struct config *config = config_acquire(program->services.sites);
+	const struct notice_adoption by = { .settings = config->settings,
 		.hold = program->services.hold,
 		.queue = queue,
-		.key = site->key,
+		.key = config->key,
 		.tell = adopt_tell };
 	enum base_result result = notice_adopt(&by, done_r, why_r);
 
-	site_drop(&site);
+	config_release(&config);
 	return result;
 }
 
@@ -270,15 +272,15 @@ static void *
 adopter_main(void *context)
 {
 	struct program *program = context;
-	const struct site *site = site_take(program->services.sites);
+	const struct config *config = config_acquire(program->services.sites);
 	struct queue_client *queue =
-	    queue_client_new(site->settings->mta.queue_socket, QUEUE_TIMEOUT_MS);
+	    queue_client_new(config->settings->mta.queue_socket, QUEUE_TIMEOUT_MS);
 	struct notice_adopted done = { 0 };
 	enum base_result result = queue != NULL ? BASE_RETRY : BASE_BROKEN;
 	const char *why = "no memory";
 	char what[400];
 
-	site_drop(&site);
+	config_release(&config);
 	while (result == BASE_RETRY && !atomic_load(&program->is_ending)) {
 		result = adopt_all(program, queue, &done, &why);
 		if (result == BASE_RETRY)
@@ -308,13 +310,13 @@ holds_open(struct program *program, const struct settings *settings,
 
 /* The history; it can be large, so it is read only when it cannot be opened. */
 static enum base_result
-history_open(struct program *program, const struct settings *settings,
-    const struct memory_options *options, const char **why_r)
+program_history_open(struct program *program, const struct settings *settings,
+    const struct history_options *options, const char **why_r)
 {
-	enum base_result result = memory_open(options, &program->services.memory, why_r);
+	enum base_result result = history_open(options, &program->services.history, why_r);
 
 	if (result == BASE_BROKEN && damaged_set_aside(settings, STORE_MEMORY))
-		result = memory_open(options, &program->services.memory, why_r);
+		result = history_open(options, &program->services.history, why_r);
 	return result;
 }
 
@@ -322,7 +324,7 @@ history_open(struct program *program, const struct settings *settings,
 static bool
 program_open(struct program *program, const struct settings *settings)
 {
-	const struct memory_options memory = { .driver = settings->store.driver,
+	const struct history_options history = { .driver = settings->store.driver,
 		.directory = settings->state_directory,
 		.create = true,
 		.trouble = learning_trouble,
@@ -336,7 +338,7 @@ program_open(struct program *program, const struct settings *settings)
 
 	if (holds_open(program, settings, &hold, &why) != BASE_OK)
 		complain("held mail", why);
-	else if (history_open(program, settings, &memory, &why) != BASE_OK)
+	else if (program_history_open(program, settings, &history, &why) != BASE_OK)
 		complain("history", why);
 	else {
 		program_calibrate(program);
@@ -345,25 +347,26 @@ program_open(struct program *program, const struct settings *settings)
 	return false;
 }
 
-/* Starts the keeper and the postman, then makes the milter socket. */
+/* Starts the scheduler and the mailer, then makes the milter socket. */
 static bool
 program_start(struct program *program, const struct settings *settings)
 {
 	struct session_services *services = &program->services;
-	struct hold_keeper_options keeper = {
+	struct hold_scheduler_options scheduler = {
 		.sent = sent, .all_sent = all_sent, .context = program, .keep_seconds = KEEP_SECONDS
 	};
 	const char *why = "no memory";
 
 	program->queue = queue_client_new(settings->mta.queue_socket, QUEUE_TIMEOUT_MS);
-	keeper.queue = program->queue;
+	scheduler.queue = program->queue;
 	if (program->queue == NULL)
 		complain("queue", why);
 	else if (session_open(services, &why) != BASE_OK)
 		complain("milter.socket", why);
-	else if (hold_keeper_start(services->hold, &keeper, &program->keeper, &why) != BASE_OK)
+	else if (hold_scheduler_start(services->hold, &scheduler, &program->scheduler, &why) !=
+		 BASE_OK)
 		complain("keeper", why);
-	else if (notice_postman_start(services->hold, services->sites, &program->postman, &why) !=
+	else if (notice_mailer_start(services->hold, services->sites, &program->mailer, &why) !=
 		 BASE_OK)
 		complain("postman", why);
 	else {
@@ -381,14 +384,14 @@ program_close(struct program *program)
 	atomic_store(&program->is_ending, true);
 	if (program->has_adopter)
 		pthread_join(program->adopter, NULL);
-	notice_postman_stop(&program->postman);
-	hold_keeper_stop(&program->keeper);
+	notice_mailer_stop(&program->mailer);
+	hold_scheduler_stop(&program->scheduler);
 	queue_client_free(&program->queue);
 	base_run_close(&program->run);
-	memory_close(&program->services.memory);
+	history_close(&program->services.history);
 	base_run_close(&program->learning);
 	hold_close(&program->services.hold);
-	site_current_free(&program->services.sites);
+	config_current_free(&program->services.sites);
 	free(program->file);
 }
 
@@ -407,17 +410,18 @@ announce(const struct settings *settings, int ready)
 static bool
 program_begin(struct program *program, int ready)
 {
-	const struct site *site = site_take(program->services.sites);
+	const struct config *config = config_acquire(program->services.sites);
 	bool is_open;
 
-	learning_open(program, site->settings); /* before there is anything to tell */
-	is_open = program_open(program, site->settings) && program_start(program, site->settings);
+	learning_open(program, config->settings); /* before there is anything to tell */
+	is_open =
+	    program_open(program, config->settings) && program_start(program, config->settings);
 	if (is_open) {
-		program->run = site_run_open(
-		    site->settings->state_directory, SITE_RUN_MILTER, PROGRAM, program->file);
-		announce(site->settings, ready);
+		program->run = config_run_open(
+		    config->settings->state_directory, CONFIG_RUN_MILTER, PROGRAM, program->file);
+		announce(config->settings, ready);
 	}
-	site_drop(&site);
+	config_release(&config);
 	return is_open;
 }
 
@@ -462,7 +466,7 @@ queue_value_tell(const char *value)
 static int
 queue_settings_tell(const char *name)
 {
-	struct settings *settings = settings_input_or_complain(STDIN_FILENO, name);
+	struct settings *settings = settings_input_or_report(STDIN_FILENO, name);
 	char uid[16] = "-";
 	bool is_told;
 	unsigned number;
@@ -509,7 +513,7 @@ main(int argc, char **argv)
 	}
 	program.file = base_path_absolute(options.file);
 	if (program.file != NULL &&
-	    site_role_enter(PROGRAM, program.file, site_role_milter, &code) &&
+	    config_role_enter(PROGRAM, program.file, config_role_milter, &code) &&
 	    program_read(&program))
 		code = options.is_test ? EX_OK : run(&program, options.is_foreground);
 	program_close(&program);

@@ -1,6 +1,6 @@
 /*
  * NAME
- *	oops-queued - the only privileged program: carries out wishes on held queue files
+ *	oops-queued - the only privileged program: carries out requests on held queue files
  *
  * SYNOPSIS
  *	oops-queued -c FILE [-f] [-t]
@@ -45,7 +45,7 @@ catch_signals(void)
 	sigaction(SIGTERM, &action, NULL);
 	sigaction(SIGINT, &action, NULL);
 	signal(SIGPIPE, SIG_IGN);
-	signal(SIGUSR1, SIG_IGN); /* what it reads needs a restart; see site_may_follow() */
+	signal(SIGUSR1, SIG_IGN); /* what it reads needs a restart; see config_may_follow() */
 }
 
 /* What goes wrong on the way to the background must be seen on the terminal, too. */

@@ -1,5 +1,5 @@
 /*
- * oops-web: the pages behind the links; a click only records a wish. SIGUSR1 reads the settings
+ * oops-web: the pages behind the links; a click only records a request. SIGUSR1 reads the settings
  * again; if anything is wrong, the old stay in force. Started as root it becomes web.user first,
  * with -t, too, which checks the settings and ends.
  */
@@ -21,9 +21,9 @@
 #include "milter/base/user.h"
 #include "milter/hold/hold.h"
 #include "milter/settings/settings.h"
-#include "milter/site/reload.h"
-#include "milter/site/role.h"
-#include "milter/site/site.h"
+#include "milter/config/reload.h"
+#include "milter/config/role.h"
+#include "milter/config/config.h"
 #include "milter/web/web.h"
 
 /* seconds: oops-milter, which makes the database, may start after us */
@@ -117,10 +117,10 @@ reload(struct program *program)
 	struct base_buffer faults;
 	bool is_taken;
 
-	base_buffer_init(&faults, SITE_MAX_FAULTS);
-	is_taken = site_settings_load(program->file, &next, &faults) == BASE_OK &&
-		   site_may_follow(program->settings, next, &faults) &&
-		   site_templates_load(next, &templates, &faults) == BASE_OK;
+	base_buffer_init(&faults, CONFIG_MAX_FAULTS);
+	is_taken = config_settings_load(program->file, &next, &faults) == BASE_OK &&
+		   config_may_follow(program->settings, next, &faults) &&
+		   config_templates_load(next, &templates, &faults) == BASE_OK;
 	if (is_taken) {
 		web_change(program->web, next, templates);
 		settings_free(&program->settings);
@@ -130,7 +130,8 @@ reload(struct program *program)
 	} else {
 		settings_free(&next);
 	}
-	site_reload_tell(program->run, PROGRAM, program->file, is_taken, base_buffer_text(&faults));
+	config_reload_report(
+	    program->run, PROGRAM, program->file, is_taken, base_buffer_text(&faults));
 	base_buffer_free(&faults);
 }
 
@@ -166,8 +167,8 @@ serve(struct program *program, const sigset_t *ends, int ready)
 	    BASE_OK) {
 		complain(ready, why);
 	} else if (is_announced(program->settings, program->web, ready)) {
-		program->run = site_run_open(
-		    program->settings->state_directory, SITE_RUN_WEB, PROGRAM, program->file);
+		program->run = config_run_open(
+		    program->settings->state_directory, CONFIG_RUN_WEB, PROGRAM, program->file);
 		wait_for_end(program, ends);
 		base_log(BASE_LOG_INFO, "ended");
 		status = EX_OK;
@@ -210,8 +211,8 @@ are_templates_read(struct program *program)
 	struct base_buffer faults;
 	bool is_read;
 
-	base_buffer_init(&faults, SITE_MAX_FAULTS);
-	is_read = site_templates_load(program->settings, &program->templates, &faults) == BASE_OK;
+	base_buffer_init(&faults, CONFIG_MAX_FAULTS);
+	is_read = config_templates_load(program->settings, &program->templates, &faults) == BASE_OK;
 	fputs(base_buffer_text(&faults), stderr);
 	base_buffer_free(&faults);
 	return is_read;
@@ -228,8 +229,8 @@ main(int argc, char **argv)
 	if (read != BASE_OK)
 		return base_options_code(read);
 	program.file = base_path_absolute(options.file);
-	if (program.file && site_role_enter(PROGRAM, program.file, site_role_web, &status))
-		program.settings = settings_load_or_complain(options.file);
+	if (program.file && config_role_enter(PROGRAM, program.file, config_role_web, &status))
+		program.settings = settings_load_or_report(options.file);
 	if (program.settings && are_templates_read(&program))
 		status = options.is_test ? EX_OK : run(&program, options.is_foreground);
 	words_templates_free(&program.templates);

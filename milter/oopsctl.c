@@ -114,7 +114,7 @@ settings_for(const char *path, command_fn *run)
 	if (path == NULL)
 		return settings_defaults();
 	if (run != check_site)
-		return settings_load_or_complain(path);
+		return settings_load_or_report(path);
 	(void)settings_load(path, &settings, &errors);
 	settings_errors_free(&errors);
 	return settings;

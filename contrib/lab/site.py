@@ -128,7 +128,7 @@ class Site:
 
     def stop(self):
         """The orderly end: every program must agree, and nothing unexpected be in a log."""
-        # the helper last, or the keeper would rightly complain that it is gone
+        # the helper last, or the scheduler would rightly complain that it is gone
         of_mta = self.mta.complaints()  # afterwards it may miss a program that has ended
         codes = {name: self.end(name) for name in reversed(list(self.running))}
         self.end_everything()

@@ -12,7 +12,7 @@
 #include "milter/base/result.h"
 #include "milter/hold/hold.h"
 #include "milter/settings/settings.h"
-#include "milter/site/site.h"
+#include "milter/config/config.h"
 
 /* Make the key, the state directory and the databases; idempotent. */
 int admin_init(const struct settings *settings, int argc, char **argv);

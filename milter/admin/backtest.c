@@ -63,7 +63,7 @@ backtest_run(const struct settings *settings, const struct replay_options *optio
 {
 	struct judge_scorecard *scorecard = NULL;
 	const char *why = "";
-	enum base_result result = site_scorecard_load(settings, &scorecard, &why);
+	enum base_result result = config_scorecard_load(settings, &scorecard, &why);
 
 	if (result != BASE_OK) {
 		fprintf(stderr, "oopsctl: %s\n", why);

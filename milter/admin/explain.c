@@ -65,7 +65,7 @@ struct explainer {
 	struct judge_scorecard *scorecard;
 	struct audience_directory *audience;
 	struct identity_logins *logins;
-	struct memory *memory;
+	struct history *history;
 	struct hold *hold; /* NULL: the budgets cannot be asked */
 };
 
@@ -271,18 +271,18 @@ message_read(struct base_arena *arena, const struct arguments *arguments,
 static int
 site_open(const struct settings *settings, struct explainer *site)
 {
-	struct memory_options options = { .driver = settings->store.driver,
+	struct history_options options = { .driver = settings->store.driver,
 		.directory = settings->state_directory,
-		.learn_at_once = true };
+		.observe_at_once = true };
 	const char *why = "";
 	int status = EX_CONFIG;
 
 	if (base_key_load(settings->key_file, &site->key, &why) == BASE_OK &&
-	    site_scorecard_load(settings, &site->scorecard, &why) == BASE_OK &&
+	    config_scorecard_load(settings, &site->scorecard, &why) == BASE_OK &&
 	    audience_directory_new(settings, &site->audience, &why) == BASE_OK &&
 	    identity_logins_load(settings, &site->logins, &why) == BASE_OK) {
 		status = EX_OK;
-		if (memory_open(&options, &site->memory, &why) != BASE_OK)
+		if (history_open(&options, &site->history, &why) != BASE_OK)
 			status = EX_IOERR;
 	}
 	if (status != EX_OK)
@@ -296,8 +296,8 @@ site_open(const struct settings *settings, struct explainer *site)
 static void
 site_close(struct explainer *site)
 {
-	if (site->memory != NULL)
-		memory_close(&site->memory);
+	if (site->history != NULL)
+		history_close(&site->history);
 	if (site->hold != NULL)
 		hold_close(&site->hold);
 	audience_directory_free(&site->audience);
@@ -363,7 +363,7 @@ print_rules(const struct evaluation *evaluation, bool passes)
 
 	for (const struct settings_policy *rule = rules; rule <= evaluation->decision.rule;
 	     rule++) {
-		const char *misfit = policy_misfit(
+		const char *mismatch = policy_mismatch(
 		    &evaluation->asked, &evaluation->score, rule, scratch, sizeof(scratch));
 
 		printf("rule %zu \"", (size_t)(rule - rules) + 1);
@@ -374,9 +374,9 @@ print_rules(const struct evaluation *evaluation, bool passes)
 		else
 			printf("built in");
 		printf("): ");
-		admin_print_text(misfit != NULL ? misfit
-				 : passes       ? "fits, and would decide"
-						: "fits, and decides",
+		admin_print_text(mismatch != NULL ? mismatch
+				 : passes         ? "fits, and would decide"
+						  : "fits, and decides",
 		    300);
 		puts("");
 	}
@@ -489,8 +489,8 @@ explain(const struct settings *settings, const struct explainer *site, struct ba
 		.is_local_submission = arguments->login == NULL && !with_rules };
 	const struct identity_sources logins = { .logins = site->logins };
 	const struct evaluate_sources sources = { settings, site->key, site->scorecard,
-		site->memory };
-	struct memory_calibration calibration = judge_calibration(settings);
+		site->history };
+	struct history_calibration calibration = judge_calibration(settings);
 	struct identity identity;
 	struct audience audience;
 	struct policy_counts counts = { 0 };
@@ -506,7 +506,7 @@ explain(const struct settings *settings, const struct explainer *site, struct ba
 	enum base_result result;
 	bool passes;
 
-	memory_calibrate(site->memory, &calibration);
+	history_calibrate(site->history, &calibration);
 	transaction->inside = audience_inside(site->audience);
 	identity_find(settings, &logins, arena, &peer, transaction, &identity);
 	if (!identity.is_local)
@@ -541,7 +541,7 @@ run(const struct settings *settings, int argc, char **argv, const char *usage, b
 		fputs(usage, stderr);
 	} else {
 		status = message_read(arena, &arguments, &transaction);
-		if (status == EX_OK && mail_transaction_fold(arena, transaction,
+		if (status == EX_OK && mail_transaction_strip_extensions(arena, transaction,
 					   settings->identity.recipient_delimiter) != BASE_OK)
 			status = EX_SOFTWARE;
 		if (status == EX_OK)

@@ -21,7 +21,7 @@
 #include "milter/base/result.h"
 #include "milter/hold/hold.h"
 #include "milter/mail/mail.h"
-#include "milter/memory/memory.h"
+#include "milter/history/history.h"
 
 #define FORGET_ARENA 65536
 
@@ -41,12 +41,12 @@ forget_holds(const struct settings *settings, const struct base_key *key, const 
 	struct hold_options options = { .driver = settings->store.driver,
 		.directory = settings->state_directory,
 		.node = settings->node };
-	unsigned char marks[BASE_KEY_MAX][MEMORY_MARK_SIZE];
+	unsigned char marks[BASE_KEY_MAX][HISTORY_MARK_SIZE];
 	struct hold *hold = NULL;
 	enum base_result result = hold_open(&options, &hold, why_r);
 
 	if (result == BASE_OK) {
-		size_t count = memory_lesson_marks(key, address, marks);
+		size_t count = history_observation_marks(key, address, marks);
 
 		result =
 		    hold_forget(hold, account, marks, sizeof(marks[0]), count, removed_r, why_r);
@@ -58,11 +58,11 @@ forget_holds(const struct settings *settings, const struct base_key *key, const 
 /* Says so, for the auditor without the address. */
 static void
 forget_tell(const struct base_key *key, const char *address, size_t holds,
-    const struct memory_forgotten_count *count)
+    const struct history_forgotten_count *count)
 {
 	char hash[17], records[24], rows[24];
 
-	snprintf(hash, sizeof(hash), "%016" PRIx64, memory_address_hash(key, address));
+	snprintf(hash, sizeof(hash), "%016" PRIx64, history_address_hash(key, address));
 	snprintf(records, sizeof(records), "%zu", count->removed + count->changed);
 	snprintf(rows, sizeof(rows), "%zu", holds);
 	audit_event(AUDIT_FORGET, NULL, { "address_hash", hash }, { "records", records },
@@ -79,9 +79,9 @@ forget_tell(const struct base_key *key, const char *address, size_t holds,
 static int
 forget(const struct settings *settings, const char *address, const char *account)
 {
-	struct memory_options options = { .driver = settings->store.driver,
+	struct history_options options = { .driver = settings->store.driver,
 		.directory = settings->state_directory };
-	struct memory_forgotten_count count = { 0 };
+	struct history_forgotten_count count = { 0 };
 	struct base_key *key = NULL;
 	const char *why = "";
 	size_t holds = 0;
@@ -93,7 +93,7 @@ forget(const struct settings *settings, const char *address, const char *account
 	}
 	result = forget_holds(settings, key, address, account, &holds, &why);
 	if (result == BASE_OK)
-		result = memory_forget(&options, key, address, &count, &why);
+		result = history_forget(&options, key, address, &count, &why);
 	if (result == BASE_OK)
 		forget_tell(key, address, holds, &count);
 	base_key_free(&key);
@@ -118,8 +118,9 @@ admin_forget(const struct settings *settings, int argc, char **argv)
 	if (mail_path_parse(arena, argv[1], &address, &why) == BASE_OK && *address) {
 		const char *delimiters = settings->identity.recipient_delimiter;
 
-		account = mail_address_fold(arena, address, mail_account_delimiters(delimiters));
-		address = mail_address_fold(arena, address, delimiters);
+		account = mail_address_strip_extension(
+		    arena, address, mail_account_delimiters(delimiters));
+		address = mail_address_strip_extension(arena, address, delimiters);
 	}
 	if (address != NULL && *address && account != NULL) {
 		status = forget(settings, address, account);

@@ -7,8 +7,8 @@
  *	oopsctl [-c FILE] show|send|undo|restore ID
  *
  * DIAGNOSTICS
- *	EX_USAGE; EX_NOINPUT: no such hold; EX_DATAERR: its state does not allow the wish;
- *	EX_TEMPFAIL: not yet, or the store is busy; EX_IOERR: the store failed. A wish that came
+ *	EX_USAGE; EX_NOINPUT: no such hold; EX_DATAERR: its state does not allow the request;
+ *	EX_TEMPFAIL: not yet, or the store is busy; EX_IOERR: the store failed. A request that came
  *	true before is no failure: it says when, and by whom.
  */
 #include <ctype.h>
@@ -37,10 +37,10 @@ const char *
 admin_time_text(int64_t seconds, char text_r[ADMIN_TIME_SIZE])
 {
 	time_t time = (time_t)seconds;
-	struct tm parts;
+	struct tm entries;
 
-	if (seconds == 0 || localtime_r(&time, &parts) == NULL ||
-	    strftime(text_r, ADMIN_TIME_SIZE, "%Y-%m-%dT%H:%M:%S%z", &parts) == 0)
+	if (seconds == 0 || localtime_r(&time, &entries) == NULL ||
+	    strftime(text_r, ADMIN_TIME_SIZE, "%Y-%m-%dT%H:%M:%S%z", &entries) == 0)
 		strcpy(text_r, "-");
 	return text_r;
 }
@@ -170,11 +170,12 @@ admin_list(const struct settings *settings, int argc, char **argv)
 
 /* What to do with one hold that was found. */
 typedef int one_fn(const struct settings *settings, struct hold *hold, const struct hold_view *view,
-    enum hold_wish wish);
+    enum hold_request request);
 
 /* Finds the hold of the command line and hands it on. */
 static int
-with_one(const struct settings *settings, int argc, char **argv, one_fn *act, enum hold_wish wish)
+with_one(const struct settings *settings, int argc, char **argv, one_fn *submission,
+    enum hold_request request)
 {
 	struct base_arena *arena = base_arena_new(VIEW_BYTES);
 	struct hold *hold = NULL;
@@ -195,7 +196,7 @@ with_one(const struct settings *settings, int argc, char **argv, one_fn *act, en
 	if (hold != NULL)
 		result = hold_find(hold, arena, argv[1], &view, &why);
 	if (result == BASE_OK) {
-		status = act(settings, hold, &view, wish);
+		status = submission(settings, hold, &view, request);
 	} else if (result == BASE_NONE) {
 		fprintf(stderr, "oopsctl: there is no hold \"%s\"; oopsctl list --all shows them\n",
 		    argv[1]);
@@ -251,7 +252,7 @@ show_times(const struct hold_view *view)
 static void
 show_rest(const struct settings *settings, const struct hold_view *view, size_t shown)
 {
-	if (shown >= view->recipient_count || view->settled != 0 || view->part_count == 0)
+	if (shown >= view->recipient_count || view->settled != 0 || view->entry_count == 0)
 		return;
 	printf(
 	    "%-13sand %zu more: ", shown == 0 ? "recipients:" : "", view->recipient_count - shown);
@@ -314,13 +315,13 @@ show_reason(const struct hold_reason *reason)
 /* Everything about one hold. */
 static int
 show_one(const struct settings *settings, struct hold *hold, const struct hold_view *view,
-    enum hold_wish wish)
+    enum hold_request request)
 {
 	char state[STATE_BYTES];
 	size_t i;
 
 	(void)hold;
-	(void)wish;
+	(void)request;
 	printf("id:          %s\n", view->id);
 	printf("state:       %s\n", state_text(view->state, state));
 	printf("action:      %s (policy \"%s\")\n", hold_action_str(view->action), view->policy);
@@ -348,7 +349,7 @@ show_one(const struct settings *settings, struct hold *hold, const struct hold_v
 	for (i = 0; i < view->reason_count; i++)
 		show_reason(&view->reasons[i]);
 	printf("node:        %s\n", view->node);
-	for (i = 0; i < view->part_count; i++)
+	for (i = 0; i < view->entry_count; i++)
 		printf("queue file:  %s\n", view->queue_ids[i]);
 	return EX_OK;
 }
@@ -357,16 +358,16 @@ show_one(const struct settings *settings, struct hold *hold, const struct hold_v
 int
 admin_show(const struct settings *settings, int argc, char **argv)
 {
-	return with_one(settings, argc, argv, show_one, HOLD_WISH_SEND);
+	return with_one(settings, argc, argv, show_one, HOLD_REQUEST_SEND);
 }
 
-/* --- wishes ----------------------------------------------------------------------- */
+/* --- requests ----------------------------------------------------------------------- */
 
-/* Has the wish come true before? */
+/* Has the request come true before? */
 static bool
-is_already(enum hold_state state, enum hold_wish wish)
+is_already(enum hold_state state, enum hold_request request)
 {
-	if (wish == HOLD_WISH_UNDO)
+	if (request == HOLD_REQUEST_UNDO)
 		return state == HOLD_UNDONE || state == HOLD_RETURNING || state == HOLD_RETURNED ||
 		       state == HOLD_DELETED;
 	return state == HOLD_SENDING || state == HOLD_SENT;
@@ -374,41 +375,41 @@ is_already(enum hold_state state, enum hold_wish wish)
 
 /* Says why a hold could not be moved; no failure if there is nothing left to do. */
 static int
-wish_refused(const struct hold_view *view, enum hold_wish wish)
+request_refused(const struct hold_view *view, enum hold_request request)
 {
 	char text[ADMIN_TIME_SIZE], state[STATE_BYTES];
 	int64_t when = view->moved != 0 ? view->moved : view->created;
 
 	admin_time_text(when, text);
 	state_text(view->state, state);
-	if (is_already(view->state, wish)) {
+	if (is_already(view->state, request)) {
 		printf("%s: already %s at %s by %s\n", view->id, state, text, view->by);
 		return EX_OK;
 	}
 	fprintf(stderr, "oopsctl: %s is %s since %s: ", view->id, state, text);
-	if (view->state == HOLD_PLACING) {
+	if (view->state == HOLD_PENDING) {
 		fputs("the MTA has not put it on hold yet, try again in a moment\n", stderr);
 		return EX_TEMPFAIL;
 	}
-	if (view->state == HOLD_UNDONE && wish == HOLD_WISH_SEND)
+	if (view->state == HOLD_UNDONE && request == HOLD_REQUEST_SEND)
 		fputs("oopsctl restore sends it after all\n", stderr);
-	else if (view->state == HOLD_HELD && wish == HOLD_WISH_RESTORE)
+	else if (view->state == HOLD_HELD && request == HOLD_REQUEST_RESTORE)
 		fputs("it was not undone; oopsctl send sends it\n", stderr);
 	else
-		fprintf(stderr, "too late to %s\n", hold_wish_str(wish));
+		fprintf(stderr, "too late to %s\n", hold_request_str(request));
 	return EX_DATAERR;
 }
 
 /* Asks for one move and says what came of it. */
 static int
-wish_one(const struct settings *settings, struct hold *hold, const struct hold_view *view,
-    enum hold_wish wish)
+request_one(const struct settings *settings, struct hold *hold, const struct hold_view *view,
+    enum hold_request request)
 {
 	struct base_arena *arena;
 	char was[STATE_BYTES], is[STATE_BYTES];
 	struct hold_view now = *view;
 	const char *why = "";
-	enum base_result result = hold_wish(hold, view->id, wish, "admin", NULL, &why);
+	enum base_result result = hold_request(hold, view->id, request, "admin", NULL, &why);
 	int status;
 
 	(void)settings;
@@ -425,7 +426,7 @@ wish_one(const struct settings *settings, struct hold *hold, const struct hold_v
 		    state_text(view->state, was));
 		status = EX_OK;
 	} else {
-		status = wish_refused(&now, wish);
+		status = request_refused(&now, request);
 	}
 	base_arena_free(&arena);
 	return status;
@@ -435,19 +436,19 @@ wish_one(const struct settings *settings, struct hold *hold, const struct hold_v
 int
 admin_send(const struct settings *settings, int argc, char **argv)
 {
-	return with_one(settings, argc, argv, wish_one, HOLD_WISH_SEND);
+	return with_one(settings, argc, argv, request_one, HOLD_REQUEST_SEND);
 }
 
 /* oopsctl undo */
 int
 admin_undo(const struct settings *settings, int argc, char **argv)
 {
-	return with_one(settings, argc, argv, wish_one, HOLD_WISH_UNDO);
+	return with_one(settings, argc, argv, request_one, HOLD_REQUEST_UNDO);
 }
 
 /* oopsctl restore */
 int
 admin_restore(const struct settings *settings, int argc, char **argv)
 {
-	return with_one(settings, argc, argv, wish_one, HOLD_WISH_RESTORE);
+	return with_one(settings, argc, argv, request_one, HOLD_REQUEST_RESTORE);
 }

@@ -23,7 +23,7 @@
 #include "milter/base/key.h"
 #include "milter/base/result.h"
 #include "milter/replay/import.h"
-#include "milter/site/site.h"
+#include "milter/config/config.h"
 
 #define BAR_WIDTH 40
 
@@ -33,7 +33,7 @@ struct learning {
 	struct base_key *key;
 	struct judge_scorecard *scorecard;
 	struct audience_directory *audience;
-	struct memory *memory;
+	struct history *history;
 	struct replay_import *import;
 	enum replay_format format;
 	const char *file; /* the present one */
@@ -57,9 +57,9 @@ static int
 learning_open(struct learning *learning)
 {
 	const struct settings *settings = learning->settings;
-	struct memory_options memory = { .driver = settings->store.driver,
+	struct history_options history = { .driver = settings->store.driver,
 		.directory = settings->state_directory,
-		.learn_at_once = true };
+		.observe_at_once = true };
 	struct replay_import_options options = { .settings = settings,
 		.progress = isatty(STDERR_FILENO) ? bar_draw : NULL,
 		.context = learning };
@@ -67,14 +67,14 @@ learning_open(struct learning *learning)
 	int status = EX_CONFIG;
 
 	if (base_key_load(settings->key_file, &learning->key, &why) == BASE_OK &&
-	    site_scorecard_load(settings, &learning->scorecard, &why) == BASE_OK &&
+	    config_scorecard_load(settings, &learning->scorecard, &why) == BASE_OK &&
 	    audience_directory_new(settings, &learning->audience, &why) == BASE_OK) {
 		status = EX_IOERR;
-		if (memory_open(&memory, &learning->memory, &why) == BASE_OK) {
+		if (history_open(&history, &learning->history, &why) == BASE_OK) {
 			options.key = learning->key;
 			options.scorecard = learning->scorecard;
 			options.audience = learning->audience;
-			options.memory = learning->memory;
+			options.history = learning->history;
 			learning->import = replay_import_new(&options);
 		}
 	}
@@ -89,7 +89,7 @@ static void
 learning_close(struct learning *learning)
 {
 	replay_import_free(&learning->import);
-	memory_close(&learning->memory);
+	history_close(&learning->history);
 	audience_directory_free(&learning->audience);
 	judge_scorecard_free(&learning->scorecard);
 	base_key_free(&learning->key);

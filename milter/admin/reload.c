@@ -27,7 +27,7 @@
 #include "milter/base/quote.h"
 #include "milter/base/result.h"
 #include "milter/base/run.h"
-#include "milter/site/reload.h"
+#include "milter/config/reload.h"
 
 #define WAIT_MS 30000 /* for an answer: large lists take a while */
 #define LOOK_MS 20
@@ -35,8 +35,8 @@
 static const struct {
 	const char *name, *below;
 } programs[] = {
-	{ "oops-milter", SITE_RUN_MILTER },
-	{ "oops-web", SITE_RUN_WEB },
+	{ "oops-milter", CONFIG_RUN_MILTER },
+	{ "oops-web", CONFIG_RUN_WEB },
 };
 
 /* Looks at a program's file; while it is being written, again. */
@@ -114,7 +114,7 @@ ask(const char *path, const char *directory, const char *name, bool *is_there_r)
 		return EX_OK;
 	}
 	*is_there_r = true;
-	if (result == BASE_OK && !site_run_is_by(&view, path)) {
+	if (result == BASE_OK && !config_run_is_by(&view, path)) {
 		fprintf(stderr, "%s: runs by %s, not by %s: it was not asked\n", name,
 		    view.settings, path);
 		return EX_UNAVAILABLE;
@@ -150,13 +150,13 @@ ask_all(const struct settings *settings)
 void
 admin_reload_refused(const char *path)
 {
-	const struct site *site = NULL;
+	const struct config *config = NULL;
 	struct base_buffer faults;
 
-	base_buffer_init(&faults, SITE_MAX_FAULTS);
-	(void)site_load(path, &site, &faults);
-	site_drop(&site);
-	site_reload_tell(NULL, "oopsctl", path, false, base_buffer_text(&faults));
+	base_buffer_init(&faults, CONFIG_MAX_FAULTS);
+	(void)config_load(path, &config, &faults);
+	config_release(&config);
+	config_reload_report(NULL, "oopsctl", path, false, base_buffer_text(&faults));
 	base_buffer_free(&faults);
 	fputs("oopsctl: the old settings stay in force\n", stderr);
 }
@@ -164,7 +164,7 @@ admin_reload_refused(const char *path)
 int
 admin_reload(const struct settings *settings, int argc, char **argv)
 {
-	const struct site *site = NULL;
+	const struct config *config = NULL;
 	struct base_buffer faults;
 	int status = EX_CONFIG;
 
@@ -173,14 +173,14 @@ admin_reload(const struct settings *settings, int argc, char **argv)
 		fputs("usage: oopsctl [-c FILE] reload\n", stderr);
 		return EX_USAGE;
 	}
-	base_buffer_init(&faults, SITE_MAX_FAULTS);
-	if (site_load(settings->path, &site, &faults) == BASE_OK) {
+	base_buffer_init(&faults, CONFIG_MAX_FAULTS);
+	if (config_load(settings->path, &config, &faults) == BASE_OK) {
 		status = ask_all(settings);
 	} else {
 		fputs(base_buffer_text(&faults), stderr);
 		admin_reload_refused(settings->path);
 	}
 	base_buffer_free(&faults);
-	site_drop(&site);
+	config_release(&config);
 	return status;
 }

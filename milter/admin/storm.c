@@ -1,6 +1,6 @@
 /*
  * NAME
- *	oopsctl storm - look at storms of answers to everybody, and lift the brake
+ *	oopsctl storm - look at storms of answers to everybody, and lift the block
  *
  * SYNOPSIS
  *	oopsctl [-c FILE] storm list [--all]
@@ -8,7 +8,7 @@
  *
  * DIAGNOSTICS
  *	EX_USAGE; EX_NOINPUT: no such storm; EX_TEMPFAIL: the store is busy; EX_IOERR: it
- *	failed. A brake that is not on any more is no failure.
+ *	failed. A block that is not on any more is no failure.
  */
 #include <stdio.h>
 #include <string.h>

@@ -143,7 +143,7 @@ frame_load(struct training *training, const char *path)
 
 	if (path)
 		with_frame.judge.scorecard = path;
-	if (site_scorecard_load(&with_frame, &training->frame, &why) == BASE_OK &&
+	if (config_scorecard_load(&with_frame, &training->frame, &why) == BASE_OK &&
 	    judge_trainer_new(training->frame, &training->trainer, &why) == BASE_OK)
 		return EX_OK;
 	fprintf(stderr, "oopsctl: %s\n", why);

@@ -203,7 +203,7 @@ read_size(const char *text, unsigned long *people_r)
 /* Asks a command about one address; NULL, or why there is no answer. */
 static const char *
 run_command(const struct settings_list *list, struct base_arena *arena, int64_t deadline,
-    struct audience_answer *answer)
+    struct audience_result *answer)
 {
 	const char **argv = base_arena_array(arena, list->command_count + 2, sizeof(*argv));
 	struct base_buffer said;
@@ -243,12 +243,12 @@ compare_rows(const void *a, const void *b)
 static const char *
 read_rows(struct base_arena *arena, char *text, struct row **rows_r, size_t *count_r)
 {
-	size_t room = 1, count = 0;
+	size_t capacity = 1, count = 0;
 	struct row *rows;
 
 	for (const char *c = text; *c != '\0'; c++)
-		room += *c == '\n';
-	rows = base_arena_array(arena, room, sizeof(*rows));
+		capacity += *c == '\n';
+	rows = base_arena_array(arena, capacity, sizeof(*rows));
 	if (rows == NULL)
 		return "out of memory";
 	for (char *save, *line = strtok_r(text, "\n", &save); line != NULL;
@@ -297,7 +297,7 @@ keys_of(const struct settings *settings, struct base_arena *arena, const char *a
 /* What the rows say of one address. */
 static bool
 find_members(const struct settings *settings, struct base_arena *arena, const struct row *rows,
-    size_t count, struct audience_answer *answer)
+    size_t count, struct audience_result *answer)
 {
 	const char *keys[3];
 
@@ -350,7 +350,7 @@ run_postmap(const struct settings *settings, const struct settings_list *list, c
 /* Asks a table about all addresses at once; NULL, or why there is no answer. */
 static const char *
 ask_table(const struct settings *settings, const struct settings_list *list,
-    struct base_arena *arena, int64_t deadline, struct audience_answer *answers, size_t count)
+    struct base_arena *arena, int64_t deadline, struct audience_result *answers, size_t count)
 {
 	struct base_buffer input, said;
 	struct row *rows = NULL;
@@ -385,7 +385,7 @@ ask_table(const struct settings *settings, const struct settings_list *list,
 /* Asks one source about some addresses, unless somebody else is at it. */
 static void
 ask(struct audience_asker *asker, struct audience_asks *asks, size_t source, int64_t deadline,
-    struct audience_answer *answers, size_t count)
+    struct audience_result *answers, size_t count)
 {
 	const struct settings_list *list = &asker->settings->lists[source];
 	struct flight flight = { .key = list->table != NULL ? list->table : answers[0].name };
@@ -413,7 +413,7 @@ bool
 audience_ask(struct audience_asker *asker, struct audience_asks *asks)
 {
 	const struct settings *settings = asker->settings;
-	struct audience_answer *answers =
+	struct audience_result *answers =
 	    base_arena_array(asks->arena, asks->count + 1, sizeof(*answers));
 	bool is_any = false;
 
@@ -427,7 +427,7 @@ audience_ask(struct audience_asker *asker, struct audience_asks *asks)
 		for (size_t i = 0; i < asks->count; i++)
 			if (source_of(settings, asks->names[i]) == source)
 				answers[count++] =
-				    (struct audience_answer){ .name = asks->names[i] };
+				    (struct audience_result){ .name = asks->names[i] };
 		if (list->table != NULL && count > 0 && base_tick_ms() < deadline) {
 			ask(asker, asks, source, deadline, answers, count);
 			is_any = true;
@@ -444,7 +444,7 @@ audience_ask(struct audience_asker *asker, struct audience_asks *asks)
 }
 
 bool
-audience_asker_news(struct audience_asker *asker, const char **why_r)
+audience_asker_changes(struct audience_asker *asker, const char **why_r)
 {
 	bool has_news;
 

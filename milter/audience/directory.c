@@ -240,7 +240,7 @@ start(struct audience_directory *directory)
 
 /* Puts what programs said into the table in use. */
 static void
-store(void *context, const struct audience_answer *answers, size_t count)
+store(void *context, const struct audience_result *answers, size_t count)
 {
 	struct audience_directory *directory = context;
 
@@ -312,7 +312,7 @@ audience_trouble(struct audience_directory *directory, const char **why_r)
 	}
 	pthread_mutex_unlock(&directory->state);
 	if (result == BASE_NONE && directory->asker != NULL &&
-	    audience_asker_news(directory->asker, why_r))
+	    audience_asker_changes(directory->asker, why_r))
 		result = BASE_BROKEN;
 	return result;
 }

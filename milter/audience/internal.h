@@ -91,10 +91,10 @@ bool audience_table_member(struct audience_table *table, struct audience_entry *
 /* Once everything is read: finds the addresses that are local names in another spelling. */
 void audience_table_link(struct audience_table *table);
 struct audience_asks;
-struct audience_answer;
+struct audience_result;
 
 /* Puts what a program said in the place of what it said before. False: no memory. */
-bool audience_table_answer(struct audience_table *table, const struct audience_answer *answer);
+bool audience_table_answer(struct audience_table *table, const struct audience_result *answer);
 /* audience_count() by one table; asks: gets what is to be asked first, or NULL. */
 void audience_table_count(const struct audience_table *table,
     const struct mail_transaction *transaction, const char *sender, struct audience_asks *asks,
@@ -129,7 +129,7 @@ bool audience_members_read(
 struct audience_asker;
 
 /* What a program said about one address. */
-struct audience_answer {
+struct audience_result {
 	const char *name;
 	unsigned long people; /* of a command: up to 1 is no list */
 	const char *members;  /* of a table, as virtual(5) has them; NULL: it is no list */
@@ -142,7 +142,7 @@ struct audience_asks {
 	const struct settings *settings;
 	struct base_arena *arena;
 	int64_t began_ms; /* time limits count from here, whatever is asked */
-	void (*store)(void *context, const struct audience_answer *answers, size_t count);
+	void (*store)(void *context, const struct audience_result *answers, size_t count);
 	void *context;
 	const char **names;
 	size_t count;
@@ -161,7 +161,7 @@ void audience_asks_add(struct audience_asks *asks, const char *address);
  */
 bool audience_ask(struct audience_asker *asker, struct audience_asks *asks);
 /* Why a program did not answer, once until it does again. */
-bool audience_asker_news(struct audience_asker *asker, const char **why_r);
+bool audience_asker_changes(struct audience_asker *asker, const char **why_r);
 
 /* --- sources.c ---------------------------------------------------------------------- */
 

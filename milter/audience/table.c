@@ -200,7 +200,7 @@ drop_members(struct audience_table *table, struct audience_entry *list)
 }
 
 bool
-audience_table_answer(struct audience_table *table, const struct audience_answer *answer)
+audience_table_answer(struct audience_table *table, const struct audience_result *answer)
 {
 	struct audience_entry *entry = audience_table_entry(table, answer->name);
 	bool is_read = true;

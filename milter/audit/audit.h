@@ -20,12 +20,13 @@
 #include "milter/base/result.h"
 
 enum audit_event {
-	AUDIT_JUDGE,   /* a send was judged and not simply passed: what became of it */
-	AUDIT_HOLD,    /* the MTA is being asked to hold a queue file */
-	AUDIT_HELD,    /* the queue showed it on hold */
-	AUDIT_NOTICE,  /* a letter was accepted for delivery, or failed */
-	AUDIT_VIEW,    /* a page was shown */
-	AUDIT_WISH,    /* somebody asked for send, undo or restore; refused=: why nothing moved */
+	AUDIT_JUDGE,  /* a send was judged and not simply passed: what became of it */
+	AUDIT_HOLD,   /* the MTA is being asked to hold a queue file */
+	AUDIT_HELD,   /* the queue showed it on hold */
+	AUDIT_NOTICE, /* a letter was accepted for delivery, or failed */
+	AUDIT_VIEW,   /* a page was shown */
+	/* somebody asked for send, undo or restore; refused=: why nothing moved */
+	AUDIT_REQUEST,
 	AUDIT_SEND,    /* the MTA is being asked to release */
 	AUDIT_SENT,    /* it was released */
 	AUDIT_UNDO,    /* cancelled by the sender or an admin */

@@ -18,7 +18,7 @@ struct base_key;
 enum base_key_use {
 	BASE_KEY_MEMORY = 1,      /* hashes of addresses and message ids in the history */
 	BASE_KEY_INJECT = 2,      /* the header that proves a mail is our own letter */
-	BASE_KEY_ACT = 3,         /* which transactions are one human act */
+	BASE_KEY_SUBMISSION = 3,  /* which transactions are one submission */
 	BASE_KEY_NOTE = 4,        /* which mails were imported */
 	BASE_KEY_FORGET = 5,      /* what must not be written back, with a key of its own each */
 	BASE_KEY_TAG = 6,         /* the tag header of a held mail: its hold id */

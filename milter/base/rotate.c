@@ -98,12 +98,12 @@ static void
 line_add(struct rotation *rotation, const char *digits, int64_t replaced, int64_t until)
 {
 	char *end = rotation->text + rotation->length;
-	size_t room = sizeof(rotation->text) - rotation->length;
+	size_t capacity = sizeof(rotation->text) - rotation->length;
 
 	if (replaced == 0)
-		snprintf(end, room, "%.*s\n", (int)ROTATE_HEX_BYTES, digits);
+		snprintf(end, capacity, "%.*s\n", (int)ROTATE_HEX_BYTES, digits);
 	else
-		snprintf(end, room, "%.*s replaced %" PRId64 " until %" PRId64 "\n",
+		snprintf(end, capacity, "%.*s replaced %" PRId64 " until %" PRId64 "\n",
 		    (int)ROTATE_HEX_BYTES, digits, replaced, until);
 	rotation->length += strlen(end);
 }

@@ -27,7 +27,7 @@
 #include <sysexits.h>
 #include <unistd.h>
 
-#include "milter/site/site.h"
+#include "milter/config/config.h"
 
 #define ARENA_BYTES (16u << 20)
 #define REPORT_BYTES (1u << 20)
@@ -195,8 +195,8 @@ check_no_settings(const char *path, int argc, char **argv)
 	struct base_buffer faults;
 	int status = EX_CONFIG;
 
-	base_buffer_init(&faults, SITE_MAX_FAULTS);
-	(void)site_settings_load(path, &settings, &faults);
+	base_buffer_init(&faults, CONFIG_MAX_FAULTS);
+	(void)config_settings_load(path, &settings, &faults);
 	settings_free(&settings);
 	if (!is_monitor(argc, argv))
 		fputs(base_buffer_text(&faults), stderr);

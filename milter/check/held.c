@@ -14,7 +14,7 @@
 #include "milter/mail/mail.h"
 #include "milter/queue/queue.h"
 
-#define LATE_SECONDS 300  /* after its time: the keeper repeats every 30 s at most */
+#define LATE_SECONDS 300  /* after its time: the scheduler repeats every 30 s at most */
 #define AHEAD_SECONDS 5   /* a clock that differs by less does no harm */
 #define FRESH_SECONDS 60  /* a younger hold may not have been in the queue when it was read */
 #define FIRST_PERSON 1000 /* the lowest user number of people (login.defs(5), UID_MIN) */
@@ -78,7 +78,7 @@ look_at_row(void *context, const struct hold_view *view)
 {
 	struct rows *rows = context;
 	bool is_kept = view->state == HOLD_RETURNING && view->return_how == HOLD_RETURN_KEPT;
-	bool is_waiting = view->state == HOLD_PLACING || view->state == HOLD_SENDING ||
+	bool is_waiting = view->state == HOLD_PENDING || view->state == HOLD_SENDING ||
 			  view->state == HOLD_RETURNING;
 	int64_t due = is_kept ? 0 : is_waiting ? view->moved : view->deadline;
 
@@ -178,11 +178,12 @@ struct strays {
 /* Which of them one is. */
 static struct tally *
 stray_kind(struct strays *strays, const struct base_key *key, const struct queue_item *item,
-    enum hold_care care)
+    enum hold_ownership care)
 {
 	if (!queue_mac_proves_id(key, item->hold_id, item->mac))
 		return &strays->forged;
-	return care == HOLD_CARE_NONE || care == HOLD_CARE_LOST ? &strays->lost : &strays->over;
+	return care == HOLD_OWNERSHIP_NONE || care == HOLD_OWNERSHIP_LOST ? &strays->lost
+									  : &strays->over;
 }
 
 /* Counts those that were on hold a moment ago. */
@@ -208,10 +209,10 @@ count_files(const struct check *check, struct hold *hold, struct queue_client *q
 
 	for (size_t i = 0; result == BASE_OK && i < check->file_count; i++) {
 		const struct queue_item *item = &check->files[i];
-		enum hold_care care = HOLD_CARE_OPEN;
+		enum hold_ownership care = HOLD_OWNERSHIP_OPEN;
 
-		result = hold_care(hold, item->hold_id, item->queue_id, &care, why_r);
-		if (result != BASE_OK || care == HOLD_CARE_OPEN)
+		result = hold_ownership(hold, item->hold_id, item->queue_id, &care, why_r);
+		if (result != BASE_OK || care == HOLD_OWNERSHIP_OPEN)
 			continue;
 		suspects[count].item = *item;
 		suspects[count++].tally = stray_kind(strays, key, item, care);

@@ -162,13 +162,13 @@ become(const struct process_user *user, const char **why_r)
 
 /* Can a file grow in a folder? One without a name is tried, which is gone at once. */
 static int
-try_room(const char *path)
+try_capacity(const char *path)
 {
 	int fd = open(path, O_TMPFILE | O_RDWR | O_CLOEXEC, 0600), error = 0;
 
 	if (fd < 0)
 		return errno == EOPNOTSUPP || errno == EISDIR || errno == ENOENT ? 0 : errno;
-	error = posix_fallocate(fd, 0, PROCESS_ROOM_BYTES);
+	error = posix_fallocate(fd, 0, PROCESS_CAPACITY_BYTES);
 	close(fd);
 	return error == EOPNOTSUPP || error == EINVAL ? 0 : error;
 }
@@ -213,8 +213,8 @@ try_file(const struct process_file *file, struct verdict *verdict)
 		     : file->need == PROCESS_ENTERS ? X_OK
 						    : W_OK;
 
-	if (file->need == PROCESS_ROOM)
-		return try_room(file->path);
+	if (file->need == PROCESS_CAPACITY)
+		return try_capacity(file->path);
 	if (file->need == PROCESS_MAKES)
 		return try_make(file->path, verdict);
 	if (file->need == PROCESS_SHARES)

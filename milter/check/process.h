@@ -42,12 +42,12 @@ enum process_need {
 	PROCESS_WRITES,   /* the same, and changes it */
 	PROCESS_ENTERS,   /* a folder, for what is in it */
 	PROCESS_CONNECTS, /* a socket */
-	PROCESS_ROOM,     /* a folder that files of PROCESS_ROOM_BYTES can grow in */
+	PROCESS_CAPACITY, /* a folder that files of PROCESS_ROOM_BYTES can grow in */
 	PROCESS_MAKES,    /* a folder; tells whose a new file in it is, and makes none */
 	PROCESS_SHARES,   /* a file for its owner and its group alone, whose they are given */
 };
 
-#define PROCESS_ROOM_BYTES (4 << 20)
+#define PROCESS_CAPACITY_BYTES (4 << 20)
 
 struct process_file {
 	const char *path;

@@ -14,8 +14,8 @@
 #include "milter/check/internal.h"
 #include "milter/check/probe.h"
 #include "milter/queue/queue.h"
-#include "milter/site/reload.h"
-#include "milter/site/role.h"
+#include "milter/config/reload.h"
+#include "milter/config/role.h"
 #include "milter/store/store.h"
 
 /* --- do they answer? --------------------------------------------------------------- */
@@ -82,12 +82,12 @@ static void
 check_learning(struct check *check)
 {
 	const char *directory = base_arena_printf(
-	    check->arena, "%s%s", check->settings->state_directory, SITE_RUN_MILTER);
+	    check->arena, "%s%s", check->settings->state_directory, CONFIG_RUN_MILTER);
 	struct base_run_view *view = base_arena_alloc(check->arena, sizeof(*view));
 	const char *why = "";
 
 	if (directory == NULL || view == NULL ||
-	    base_run_look(directory, SITE_RUN_LEARNING, view, &why) != BASE_OK)
+	    base_run_look(directory, CONFIG_RUN_LEARNING, view, &why) != BASE_OK)
 		return; /* it does not run, which is told with its socket */
 	if (strcmp(view->answer, "refused") != 0) {
 		check_ok(check, "learning: what passes is learned");
@@ -204,7 +204,7 @@ check_daemon(struct check *check, const char *name, const char *below,
 	    program->pid > 0 && process_read(program->pid, &program->process, &why) == BASE_OK;
 	if (program->is_found)
 		check_process(check, name, program, role);
-	if (result == BASE_OK && !site_run_is_by(view, check->settings->path))
+	if (result == BASE_OK && !config_run_is_by(view, check->settings->path))
 		tell_other(check, name, view->settings);
 	else if (result == BASE_NONE && answers)
 		check_warn(check,
@@ -242,14 +242,14 @@ check_queue_user(struct check *check, const struct base_role *milter)
 void
 check_programs(struct check *check)
 {
-	struct base_role milter = site_role_milter(check->settings);
-	struct base_role web = site_role_web(check->settings);
+	struct base_role milter = config_role_milter(check->settings);
+	struct base_role web = config_role_web(check->settings);
 	struct check_program *queued = &check->queued;
 	const char *why = "";
 
-	check_daemon(
-	    check, "oops-milter", SITE_RUN_MILTER, &check->milter, &milter, check->milter_answers);
-	check_daemon(check, "oops-web", SITE_RUN_WEB, &check->web, &web, check->web_answers);
+	check_daemon(check, "oops-milter", CONFIG_RUN_MILTER, &check->milter, &milter,
+	    check->milter_answers);
+	check_daemon(check, "oops-web", CONFIG_RUN_WEB, &check->web, &web, check->web_answers);
 	check_queue_user(check, &milter);
 	queued->is_found =
 	    queued->pid > 0 && process_read(queued->pid, &queued->process, &why) == BASE_OK;

@@ -12,8 +12,8 @@
 #include "milter/base/result.h"
 #include "milter/base/user.h"
 #include "milter/check/internal.h"
-#include "milter/site/reload.h"
-#include "milter/site/role.h"
+#include "milter/config/reload.h"
+#include "milter/config/role.h"
 #include "milter/store/store.h"
 
 #define RIGHTS_MAX 400       /* files; those of further lists are left out */
@@ -152,11 +152,11 @@ need_milter(struct rights *rights)
 	need_database(rights, state, STORE_HOLDS_PATH);
 	need_database(rights, state, STORE_MEMORY_PATH);
 	need_in(rights, PROCESS_WRITES, state, "oops-milter.run");
-	need_in(rights, PROCESS_WRITES, state, SITE_RUN_LEARNING ".run");
+	need_in(rights, PROCESS_WRITES, state, CONFIG_RUN_LEARNING ".run");
 	need_socket_folder(rights);
 	need(rights, PROCESS_CONNECTS, settings->mta.queue_socket);
-	need(rights, PROCESS_ROOM, state);
-	need_in(rights, PROCESS_ROOM, state, "holds");
+	need(rights, PROCESS_CAPACITY, state);
+	need_in(rights, PROCESS_CAPACITY, state, "holds");
 }
 
 static void
@@ -193,7 +193,7 @@ change_for(struct check *check, const struct process_user *user, const struct pr
 
 	if (file->error == EROFS)
 		return "mount the file system that it is on for writing";
-	if (file->need == PROCESS_ROOM)
+	if (file->need == PROCESS_CAPACITY)
 		return base_arena_printf(check->arena,
 		    "make room there (or raise the quota of user %s)", user_name(user));
 	(void)stat(file->barrier, &status);
@@ -211,7 +211,7 @@ need_text(enum process_need need)
 		[PROCESS_WRITES] = "read and write",
 		[PROCESS_ENTERS] = "use",
 		[PROCESS_CONNECTS] = "connect to",
-		[PROCESS_ROOM] = "put another 4 MiB into" };
+		[PROCESS_CAPACITY] = "put another 4 MiB into" };
 
 	return texts[need];
 }
@@ -324,8 +324,8 @@ check_share(struct check *check)
 {
 	const char *const names[] = { "oops-milter", "oops-web" };
 	const struct process_user users[] = {
-		user_of(&check->milter, site_role_milter(check->settings)),
-		user_of(&check->web, site_role_web(check->settings)),
+		user_of(&check->milter, config_role_milter(check->settings)),
+		user_of(&check->web, config_role_web(check->settings)),
 	};
 	const char *folder =
 	    base_arena_printf(check->arena, "%s/holds", check->settings->state_directory);
@@ -376,8 +376,8 @@ check_rights(struct check *check)
 	for (size_t i = 0; i < check->settings->list_count; i++)
 		check_table(check, check->settings->lists[i].table);
 	check_files(
-	    check, "oops-milter", &check->milter, site_role_milter(check->settings), need_milter);
-	check_files(check, "oops-web", &check->web, site_role_web(check->settings), need_web);
+	    check, "oops-milter", &check->milter, config_role_milter(check->settings), need_milter);
+	check_files(check, "oops-web", &check->web, config_role_web(check->settings), need_web);
 	check_share(check);
 	check_disk(check);
 }

@@ -9,8 +9,8 @@
 #include "milter/base/result.h"
 #include "milter/base/run.h"
 #include "milter/check/internal.h"
-#include "milter/site/reload.h"
-#include "milter/site/site.h"
+#include "milter/config/reload.h"
+#include "milter/config/config.h"
 
 /* --- what is in them -------------------------------------------------------------- */
 
@@ -92,7 +92,7 @@ check_age(struct check *check, const char *name, const char *below, bool is_milt
 	const char *changed, *why = "";
 
 	if (directory == NULL || base_run_look(directory, name, &view, &why) != BASE_OK ||
-	    !site_run_is_by(&view, check->settings->path))
+	    !config_run_is_by(&view, check->settings->path))
 		return;
 	changed = find_changed(check->settings, is_milter, &view.when);
 	if (strcmp(view.answer, "refused") == 0)
@@ -137,18 +137,18 @@ check_logins(struct check *check)
 void
 check_settings(struct check *check)
 {
-	const struct site *site = NULL;
+	const struct config *config = NULL;
 	struct base_buffer faults;
 
-	base_buffer_init(&faults, SITE_MAX_FAULTS);
-	if (site_load(check->settings->path, &site, &faults) == BASE_OK)
+	base_buffer_init(&faults, CONFIG_MAX_FAULTS);
+	if (config_load(check->settings->path, &config, &faults) == BASE_OK)
 		tell_right(check);
 	else
 		tell_wrong(check, base_buffer_text(&faults));
 	base_buffer_free(&faults);
-	site_drop(&site);
+	config_release(&config);
 	check_logins(check);
 	check_holding(check);
-	check_age(check, "oops-milter", SITE_RUN_MILTER, true);
-	check_age(check, "oops-web", SITE_RUN_WEB, false);
+	check_age(check, "oops-milter", CONFIG_RUN_MILTER, true);
+	check_age(check, "oops-web", CONFIG_RUN_WEB, false);
 }

@@ -11,14 +11,14 @@ evaluate_recall(const struct evaluate_sources *sources, struct base_arena *arena
 {
 	struct judge_facts *facts = &evaluation->facts;
 	const char *account = identity_own_account(facts->identity);
-	enum base_result result = memory_recall(sources->memory, sources->key, arena,
+	enum base_result result = history_recall(sources->history, sources->key, arena,
 	    facts->identity->actor, facts->transaction, &evaluation->recall, why_r);
 
 	facts->recall = &evaluation->recall;
 	facts->login_recall = NULL;
 	if (result != BASE_OK || account[0] == '\0')
 		return result;
-	result = memory_recall(sources->memory, sources->key, arena, account, facts->transaction,
+	result = history_recall(sources->history, sources->key, arena, account, facts->transaction,
 	    &evaluation->login_recall, why_r);
 	if (result == BASE_OK && evaluation->login_recall.sender.is_known)
 		facts->login_recall = &evaluation->login_recall;

@@ -15,7 +15,7 @@
  *	not copied.
  *
  * DIAGNOSTICS
- *	evaluate_recall(): as memory_recall(). evaluate_score(): BROKEN, arena full.
+ *	evaluate_recall(): as history_recall(). evaluate_score(): BROKEN, arena full.
  */
 #ifndef OOPS_EVALUATE_H
 #define OOPS_EVALUATE_H
@@ -24,7 +24,7 @@
 #include "milter/base/key.h"
 #include "milter/base/result.h"
 #include "milter/judge/judge.h"
-#include "milter/memory/memory.h"
+#include "milter/history/history.h"
 #include "milter/policy/policy.h"
 
 /* What a send is compared with. Borrowed. */
@@ -32,7 +32,7 @@ struct evaluate_sources {
 	const struct settings *settings;
 	const struct base_key *key;
 	const struct judge_scorecard *scorecard;
-	struct memory *memory;
+	struct history *history;
 };
 
 struct evaluation {
@@ -42,8 +42,8 @@ struct evaluation {
 	struct policy_facts asked;
 
 	/* Found, one by one. */
-	struct memory_recall recall;
-	struct memory_recall login_recall; /* of identity_own_account() */
+	struct history_recall recall;
+	struct history_recall login_recall; /* of identity_own_account() */
 	struct judge_score score;
 	struct policy_decision decision;
 };

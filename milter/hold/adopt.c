@@ -3,7 +3,7 @@
  * see hold.h
  *
  * They come from a database that was lost or restored from an old copy, and from an MTA that
- * took longer to write a file than the keeper waited for it.
+ * took longer to write a file than the scheduler waited for it.
  */
 #include "milter/base/arena.h"
 #include "milter/base/clock.h"
@@ -17,50 +17,53 @@ struct adoption {
 	struct base_arena *arena;
 	const char *queue_id;
 	struct store_hold *row; /* NULL: there is none */
-	size_t part_count;
-	enum hold_care care;
+	size_t entry_count;
+	enum hold_ownership care;
 };
 
-/* The file's care by the state of its hold and of its part (NULL: the hold has no such part). */
-static enum hold_care
-care_of(const struct hold *hold, const struct store_hold *row, const struct store_part *part)
+/*
+ * The file's care by the state of its hold and of its queue entry (NULL: the hold has no such queue
+ * entry).
+ */
+static enum hold_ownership
+ownership_of(const struct hold *hold, const struct store_hold *row, const struct store_entry *entry)
 {
 	if (strcmp(row->node, hold->node) != 0)
-		return HOLD_CARE_ELSEWHERE;
+		return HOLD_OWNERSHIP_ELSEWHERE;
 	if (row->state == HOLD_LOST)
-		return HOLD_CARE_LOST;
+		return HOLD_OWNERSHIP_LOST;
 	if (hold_state_is_final(row->state))
-		return HOLD_CARE_OVER;
-	if (part == NULL || part->state == HOLD_PART_LOST)
-		return HOLD_CARE_NONE;
-	return part->state == HOLD_PART_DONE ? HOLD_CARE_OVER : HOLD_CARE_OPEN;
+		return HOLD_OWNERSHIP_OVER;
+	if (entry == NULL || entry->state == HOLD_ENTRY_LOST)
+		return HOLD_OWNERSHIP_NONE;
+	return entry->state == HOLD_ENTRY_DONE ? HOLD_OWNERSHIP_OVER : HOLD_OWNERSHIP_OPEN;
 }
 
 /* Fills in the adoption from the rows. */
 static enum base_result
 adoption_look(struct hold *hold, const char *id, struct adoption *adoption, const char **why_r)
 {
-	struct store_part *parts = NULL, *part = NULL;
+	struct store_entry *entries = NULL, *entry = NULL;
 	enum base_result result =
 	    store_hold_get(hold->store, adoption->arena, id, &adoption->row, why_r);
 
-	adoption->care = HOLD_CARE_NONE;
+	adoption->care = HOLD_OWNERSHIP_NONE;
 	if (result != BASE_OK)
 		return result == BASE_NONE ? BASE_OK : result;
-	result =
-	    store_part_list(hold->store, adoption->arena, id, &parts, &adoption->part_count, why_r);
+	result = store_entry_list(
+	    hold->store, adoption->arena, id, &entries, &adoption->entry_count, why_r);
 	if (result != BASE_OK)
 		return result;
-	for (size_t i = 0; i < adoption->part_count; i++)
-		if (strcmp(parts[i].queue_id, adoption->queue_id) == 0)
-			part = &parts[i];
-	adoption->care = care_of(hold, adoption->row, part);
+	for (size_t i = 0; i < adoption->entry_count; i++)
+		if (strcmp(entries[i].queue_id, adoption->queue_id) == 0)
+			entry = &entries[i];
+	adoption->care = ownership_of(hold, adoption->row, entry);
 	return BASE_OK;
 }
 
 enum base_result
-hold_care(struct hold *hold, const char *id, const char *queue_id, enum hold_care *care_r,
-    const char **why_r)
+hold_ownership(struct hold *hold, const char *id, const char *queue_id,
+    enum hold_ownership *ownership_r, const char **why_r)
 {
 	struct adoption adoption = { .arena = base_arena_new(HOLD_MAX_ROW), .queue_id = queue_id };
 	enum base_result result;
@@ -71,7 +74,7 @@ hold_care(struct hold *hold, const char *id, const char *queue_id, enum hold_car
 	}
 	result = adoption_look(hold, id, &adoption, why_r);
 	if (result == BASE_OK)
-		*care_r = adoption.care;
+		*ownership_r = adoption.care;
 	base_arena_free(&adoption.arena);
 	return result;
 }
@@ -89,7 +92,7 @@ adopt_new(struct hold *hold, struct store_hold *fresh, int64_t now, const char *
 }
 
 /*
- * An open hold that does not know the file, or gave it up: the keeper looks again. Not one whose
+ * An open hold that does not know the file, or gave it up: the scheduler looks again. Not one whose
  * files are being taken out of the queue because its author has all of it: not this one.
  */
 static enum base_result
@@ -124,36 +127,36 @@ adopt_lost(struct hold *hold, const struct adoption *adoption, struct store_hold
 	fresh->left_at = adoption->row->left_at;
 	fresh->left_count = adoption->row->left_count;
 	fresh->letter_sent = adoption->row->letter_sent;
-	return hold_move(hold, adoption->arena, fresh, HOLD_PLACING, "admin", true, now, why_r);
+	return hold_move(hold, adoption->arena, fresh, HOLD_PENDING, "admin", true, now, why_r);
 }
 
 /*
- * Writes the hold and its part, inside the transaction that has looked. What was written is in
- * *fresh afterwards.
+ * Writes the hold and its queue entry, inside the transaction that has looked. What was written is
+ * in *fresh afterwards.
  */
 static enum base_result
-adopt_write(struct hold *hold, const struct adoption *adoption, const struct hold_request *request,
+adopt_write(struct hold *hold, const struct adoption *adoption, const struct hold_params *request,
     struct store_hold *fresh, const char **why_r)
 {
 	int64_t now = base_now_ms();
 	enum base_result result = BASE_REFUSE;
 
-	if (adoption->care == HOLD_CARE_LOST)
+	if (adoption->care == HOLD_OWNERSHIP_LOST)
 		result = adopt_lost(hold, adoption, fresh, now, why_r);
-	else if (adoption->care != HOLD_CARE_NONE)
+	else if (adoption->care != HOLD_OWNERSHIP_NONE)
 		*why_r = base_why("the hold %s needs no adoption", fresh->id);
-	else if (adoption->part_count >= HOLD_MAX_PARTS)
+	else if (adoption->entry_count >= HOLD_MAX_ENTRIES)
 		*why_r = base_why("the hold %s has too many parts", fresh->id);
 	else if (adoption->row != NULL)
 		result = adopt_join(hold, adoption->row, fresh, now, why_r);
 	else
 		result = adopt_new(hold, fresh, now, why_r);
-	return result == BASE_OK ? hold_part_write(hold, request, fresh->id, now, why_r) : result;
+	return result == BASE_OK ? hold_entry_write(hold, request, fresh->id, now, why_r) : result;
 }
 
 /* Looks, decides and writes as one. */
 static enum base_result
-adopt_run(struct hold *hold, const char *id, const struct hold_request *request,
+adopt_run(struct hold *hold, const char *id, const struct hold_params *request,
     struct adoption *adoption, const char **why_r)
 {
 	struct store_hold fresh;
@@ -175,13 +178,12 @@ adopt_run(struct hold *hold, const char *id, const struct hold_request *request,
 	if (result == BASE_OK)
 		hold_audit_hold(&fresh,
 		    adoption->row != NULL ? hold_state_str(adoption->row->state) : "-",
-		    request->queue_id, request->message_id, adoption->part_count + 1);
+		    request->queue_id, request->message_id, adoption->entry_count + 1);
 	return result;
 }
 
 enum base_result
-hold_adopt(
-    struct hold *hold, const char *id, const struct hold_request *request, const char **why_r)
+hold_adopt(struct hold *hold, const char *id, const struct hold_params *request, const char **why_r)
 {
 	struct adoption adoption = { .queue_id = request->queue_id };
 	enum base_result result = hold_request_check(request, why_r);

@@ -6,7 +6,7 @@
 
 #include <string.h>
 
-#define FORGET_ROOM 64 /* rows looked at at once */
+#define FORGET_CAPACITY 64 /* rows looked at at once */
 #define FORGET_BYTES (4u << 20)
 
 /* What is being forgotten, and where. */
@@ -55,7 +55,7 @@ row_forget(struct forgetting *forgetting, struct store_hold *row, const char **w
 	/* wiped when it was over, unless we were killed just then */
 	row->subject = row->recipients = row->reasons = row->author = "";
 	row->from_address = "";
-	result = store_part_wipe(store, row->id, why_r);
+	result = store_entry_wipe(store, row->id, why_r);
 	if (result == BASE_OK || result == BASE_NONE)
 		result = store_hold_update(store, row, row->state, why_r);
 	return result;
@@ -71,7 +71,7 @@ rows_forget(struct forgetting *forgetting, const char **why_r)
 
 	base_arena_reset(forgetting->arena);
 	result = store_hold_naming(forgetting->hold->store, forgetting->arena, forgetting->address,
-	    forgetting->mark, forgetting->length, &rows, FORGET_ROOM, &count, why_r);
+	    forgetting->mark, forgetting->length, &rows, FORGET_CAPACITY, &count, why_r);
 	if (result != BASE_OK)
 		return result;
 	result = open_refuse(rows, count, forgetting->address, why_r);

@@ -200,30 +200,31 @@ hold_mark_make(char mark_r[HOLD_MARK_SIZE], int state, int64_t moved)
 	snprintf(mark_r, HOLD_MARK_SIZE, "%d-%" PRId64, state, moved);
 }
 
-/* How many different mails there are among some parts. */
+/* How many different mails there are among some queue entries. */
 static size_t
-mails_count(const struct store_part *parts, size_t count)
+mails_count(const struct store_entry *entries, size_t count)
 {
 	size_t mails = 0;
 
 	for (size_t i = 0; i < count; i++) {
 		size_t other = 0;
 
-		while (other < i && parts[other].mail != parts[i].mail)
+		while (other < i && entries[other].mail != entries[i].mail)
 			other++;
 		mails += other == i;
 	}
 	return mails;
 }
 
-/* The parts' queue ids. */
+/* The queue entries' queue ids. */
 static enum base_result
-view_parts(struct hold *hold, struct base_arena *arena, struct hold_view *view, const char **why_r)
+view_entries(
+    struct hold *hold, struct base_arena *arena, struct hold_view *view, const char **why_r)
 {
-	struct store_part *parts = NULL;
+	struct store_entry *entries = NULL;
 	size_t count = 0;
 	enum base_result result =
-	    store_part_list(hold->store, arena, view->id, &parts, &count, why_r);
+	    store_entry_list(hold->store, arena, view->id, &entries, &count, why_r);
 
 	if (result != BASE_OK)
 		return result;
@@ -233,9 +234,9 @@ view_parts(struct hold *hold, struct base_arena *arena, struct hold_view *view, 
 		return BASE_BROKEN;
 	}
 	for (size_t i = 0; i < count; i++)
-		view->queue_ids[i] = parts[i].queue_id;
-	view->mail_count = mails_count(parts, count);
-	view->part_count = count;
+		view->queue_ids[i] = entries[i].queue_id;
+	view->mail_count = mails_count(entries, count);
+	view->entry_count = count;
 	return BASE_OK;
 }
 
@@ -293,7 +294,7 @@ hold_view_make(struct hold *hold, struct base_arena *arena, const struct store_h
 		.left_to = row->left_to,
 	};
 	struct hold_reason *reasons = NULL;
-	enum base_result result = view_parts(hold, arena, &view, why_r);
+	enum base_result result = view_entries(hold, arena, &view, why_r);
 
 	if (result != BASE_OK)
 		return result;
@@ -401,13 +402,13 @@ hold_each(struct hold *hold, bool all, bool (*each)(void *context, const struct 
 }
 
 enum base_result
-hold_stopped(struct hold *hold, struct base_arena *arena, const void *act, size_t act_length,
-    char id_r[BASE_ID_SIZE], const char **why_r)
+hold_stopped(struct hold *hold, struct base_arena *arena, const void *submission,
+    size_t submission_length, char id_r[BASE_ID_SIZE], const char **why_r)
 {
-	int64_t since = base_now_ms() - HOLD_ACT_SECONDS * 1000;
+	int64_t since = base_now_ms() - HOLD_SUBMISSION_SECONDS * 1000;
 	struct store_hold *row = NULL;
-	enum base_result result =
-	    store_hold_by_act(hold->store, arena, hold->node, act, act_length, since, &row, why_r);
+	enum base_result result = store_hold_by_submission(
+	    hold->store, arena, hold->node, submission, submission_length, since, &row, why_r);
 
 	if (result != BASE_OK)
 		return result;

@@ -1,27 +1,27 @@
 /*
  * NAME
- *	hold - the life of a held send: the only writer of its state; the keeper
+ *	hold - the life of a held send: the only writer of its state; the scheduler
  *
  * WHAT IT DOES
- *	Writes the row before the MTA is asked to hold (PLACING), and from then on moves it by
+ *	Writes the row before the MTA is asked to hold (PENDING), and from then on moves it by
  *	one function along one table of allowed moves:
  *
- *	PLACING -> HELD -> SENDING -> SENT
+ *	PENDING -> HELD -> SENDING -> SENT
  *	           HELD -> UNDONE -> SENDING
  *	           HELD -> RETURNING (expiry)    UNDONE -> RETURNING -> RETURNED
  *	                                         UNDONE -> DELETED
  *	RETURNING -> SENDING (it is too large to come back, and is sent after all)
- *	PLACING, HELD, UNDONE, SENDING, RETURNING -> LOST (the file went away without us)
- *	LOST -> PLACING (an admin found the file, and adopts it)
+ *	PENDING, HELD, UNDONE, SENDING, RETURNING -> LOST (the file went away without us)
+ *	LOST -> PENDING (an admin found the file, and adopts it)
  *
  *	RETURNING: a letter of ours with the whole mail is taken by the MTA, that is written down,
  *	and only then the files on hold are deleted (see "bringing back").
  *
  *	Every move is one conditional update and one audit line that names both states. The
- *	keeper, a thread, carries out what is due: it asks oops-queued, and repeats with
+ *	scheduler, a thread, carries out what is due: it asks oops-queued, and repeats with
  *	backoff until the queue file says that it is done. It can be killed anywhere. It looks
- *	before it acts: a file that left before we asked for anything left without us. When the
- *	clock of the machine is set while it runs, all times of what is not over move along.
+ *	before it submissions: a file that left before we asked for anything left without us. When
+ *	the clock of the machine is set while it runs, all times of what is not over move along.
  *
  * WHAT IT NEVER DOES
  *	It never touches a queue file itself, reads no body, writes no letter.
@@ -30,18 +30,17 @@
  *	Views live in the arena given.
  *
  * THREADS
- *	struct hold may be used by any thread. hold_place() commits the rows of concurrent
+ *	struct hold may be used by any thread. hold_create() commits the rows of concurrent
  *	callers together. If the files of the database are removed or replaced, it is opened
  *	anew within a second, and before anything is written; the log and the audit are told.
  *
  * AUDIT
- *	hold_place() writes event=hold for each queue file that the MTA is about to be asked to
- *	hold, the move to HELD event=held once the queue has shown them; hold_wish() writes
- *	event=wish for every wish (refused= says why nothing moved: state, early, storm, over),
- *	and send, undo or restore as well if it moved the hold; a
- *	timer writes expire, and send as well if the mail goes out by it. The ends are sent,
- *	return, delete and lost. `by` of an end is who asked for it; how= of lost is how files
- *	left without us, with their queue ids.
+ *	hold_create() writes event=hold for each queue file that the MTA is about to be asked to
+ *	hold, the move to HELD event=held once the queue has shown them; hold_request() writes
+ *	event=request for every request (refused= says why nothing moved: state, early, storm,
+ *	over), and send, undo or restore as well if it moved the hold; a timer writes expire, and
+ *	send as well if the mail goes out by it. The ends are sent, return, delete and lost. `by` of
+ *	an end is who asked for it; how= of lost is how files left without us, with their queue ids.
  *
  * DIAGNOSTICS
  *	OK done; NONE no such hold; REFUSE the move is not allowed from the present state (look
@@ -59,7 +58,7 @@
 #include "milter/words/held.h"
 
 enum hold_state {
-	HOLD_PLACING = 1, /* the row is there, the MTA has not shown the file yet */
+	HOLD_PENDING = 1, /* the row is there, the MTA has not shown the file yet */
 	HOLD_HELD,
 	HOLD_SENDING,
 	HOLD_SENT,
@@ -70,18 +69,18 @@ enum hold_state {
 	HOLD_LOST,
 };
 
-enum hold_part_state {
-	HOLD_PART_PLACING = 1, /* not seen in the queue yet */
-	HOLD_PART_HELD,        /* seen there, on hold */
-	HOLD_PART_DONE,        /* left the way the hold wanted */
-	HOLD_PART_LOST,
+enum hold_entry_state {
+	HOLD_ENTRY_PENDING = 1, /* not seen in the queue yet */
+	HOLD_ENTRY_HELD,        /* seen there, on hold */
+	HOLD_ENTRY_DONE,        /* left the way the hold wanted */
+	HOLD_ENTRY_LOST,
 };
 
 enum hold_action {
 	HOLD_UNDO = 1,
 	HOLD_CONFIRM,
 	HOLD_STORM, /* too many have answered everybody: it waits for the end of that */
-	HOLD_BRAKE, /* in views only: the brake itself, as its owner sees it; see storm.h */
+	HOLD_BLOCK, /* in views only: the block itself, as its owner sees it; see storm.h */
 };
 /* How a mail in RETURNING comes back to its author; the numbers are the store's. */
 enum hold_return {
@@ -162,23 +161,23 @@ struct hold_terms {
  */
 typedef struct hold_terms hold_limit_fn(const void *context, const struct hold_counts *counts);
 
-/* What one transaction alone is, of an act of several. */
+/* What one transaction alone is, of a submission of several. */
 struct hold_alone {
 	const char **recipients; /* those that every recipient can see */
 	size_t recipients_visible;
 	size_t recipient_count;
 	unsigned long people;
 	enum hold_people people_kind;
-	const void *lesson;
-	size_t lesson_length;
+	const void *observation;
+	size_t observation_length;
 };
 
-struct hold_request {
+struct hold_params {
 	enum hold_action action;
 	const char *queue_id;
 	const char *message_id; /* for the audit alone; NULL: not known */
-	const void *act;        /* what makes transactions one human act */
-	size_t act_length;
+	const void *submission; /* what makes transactions one submission */
+	size_t submission_length;
 	const char *sender;  /* normalised: whose budget it is */
 	const char *mailbox; /* the same as it was written: where the letter goes; NULL or "":
 				unknown, to sender */
@@ -189,7 +188,8 @@ struct hold_request {
 	const char *subject;
 	const char **recipients; /* those that every recipient can see (To, Cc); bounded here */
 	size_t recipients_visible;
-	size_t recipient_count; /* of the act as far as it is known: later parts know more */
+	/* of the submission as far as it is known: later queue entries know more */
+	size_t recipient_count;
 	unsigned long people;
 	enum hold_people people_kind;
 	double score;
@@ -204,27 +204,30 @@ struct hold_request {
 	int64_t grace;        /* seconds an undone mail can be restored */
 	enum mail_end on_end; /* of a confirm: RETURN or SEND */
 	enum mail_end then;   /* of the grace: RETURN or DELETE */
-	const void *lesson;
-	size_t lesson_length;
-	const char *storm;      /* of HOLD_STORM: the brake that is on */
+	const void *observation;
+	size_t observation_length;
+	const char *storm;      /* of HOLD_STORM: the block that is on */
 	const char *author;     /* whom it answers, NULL or "": not known */
 	unsigned long answered; /* people who had answered everybody before */
-	int64_t mail;           /* which mail of the act it is, from 0: a series is several */
-	size_t left_count;      /* recipients who have a part of it already */
-	const char *left_to;    /* some of them, whom everybody can see, one a line; or NULL */
+	/* which mail of the submission it is, from 0: a series is several */
+	int64_t mail;
+	size_t left_count;   /* recipients who have a queue entry of it already */
+	const char *left_to; /* some of them, whom everybody can see, one a line; or NULL */
 	/* asked before a hold begins, not when it is joined; NULL: none */
 	hold_limit_fn *limit;
 	const void *limit_context;
 	size_t share; /* of one sender, as the counts for `limit` have it */
-	/* what takes the place of the above when the parts before are out of reach; NULL: they
-	 * are the same */
+	/*
+	 * what takes the place of the above when the queue entries before are out of reach; NULL:
+	 * they are the same
+	 */
 	const struct hold_alone *alone;
 };
 
 #define HOLD_MAX_TEMPLATE 1024 /* bytes of a template's name */
 
-/* A later transaction of the same act within this time joins the hold as a part. */
-#define HOLD_ACT_SECONDS 300
+/* A later transaction of the same submission within this time joins the hold as a queue entry. */
+#define HOLD_SUBMISSION_SECONDS 300
 
 /* What became of a request. */
 struct hold_placed {
@@ -233,42 +236,43 @@ struct hold_placed {
 };
 
 /*
- * Durable when it returns OK with an action: a new hold, or a new part of one that is PLACING,
- * HELD or UNDONE. OK without an action: the limit leaves nothing, and nothing was written. As
- * many holds as the limit allows begin, however many callers there are. NONE: this act was
- * released already, by the hold whose id is written, or the brake that it was to be held for is
- * off: let it pass. One more mail of an act whose hold was stopped, or leaves soon by its
- * window, begins a hold of its own; so does a part with more recipients than a released one had,
- * and one whose hold is over unsent, or about to be. Nothing that is decided there is about the
- * parts before, which came back or have left: the new hold tells of this part, and of those that
- * follow, `alone`.
+ * Durable when it returns OK with an action: a new hold, or a new queue entry of one that is
+ * PENDING, HELD or UNDONE. OK without an action: the limit leaves nothing, and nothing was written.
+ * As many holds as the limit allows begin, however many callers there are. NONE: this submission
+ * was released already, by the hold whose id is written, or the block that it was to be held for is
+ * off: let it pass. One more mail of a submission whose hold was stopped, or leaves soon by its
+ * window, begins a hold of its own; so does a queue entry with more recipients than a released one
+ * had, and one whose hold is over unsent, or about to be. Nothing that is decided there is about
+ * the queue entries before, which came back or have left: the new hold tells of this queue entry,
+ * and of those that follow, `alone`.
  */
-enum base_result hold_place_limited(struct hold *hold, const struct hold_request *request,
+enum base_result hold_create_limited(struct hold *hold, const struct hold_params *request,
     struct hold_placed *placed_r, const char **why_r);
 /* The same for a request without a limit. */
-enum base_result hold_place(struct hold *hold, const struct hold_request *request,
+enum base_result hold_create(struct hold *hold, const struct hold_params *request,
     char id_r[BASE_ID_SIZE], const char **why_r);
 
 /* --- adopting (oopsctl) -------------------------------------------------------------- */
 
 /* In whose care is a queue file on hold that carries our tag? */
-enum hold_care {
-	HOLD_CARE_OPEN,      /* in ours */
-	HOLD_CARE_NONE,      /* in nobody's: no row, or the row does not know the file */
-	HOLD_CARE_LOST,      /* it was given up as lost */
-	HOLD_CARE_OVER,      /* the hold came to its end: somebody put the file on hold again */
-	HOLD_CARE_ELSEWHERE, /* another node's */
+enum hold_ownership {
+	HOLD_OWNERSHIP_OPEN, /* in ours */
+	HOLD_OWNERSHIP_NONE, /* in nobody's: no row, or the row does not know the file */
+	HOLD_OWNERSHIP_LOST, /* it was given up as lost */
+	/* the hold came to its end: somebody put the file on hold again */
+	HOLD_OWNERSHIP_OVER,
+	HOLD_OWNERSHIP_ELSEWHERE, /* another node's */
 };
 
-enum base_result hold_care(struct hold *hold, const char *id, const char *queue_id,
-    enum hold_care *care_r, const char **why_r);
+enum base_result hold_ownership(struct hold *hold, const char *id, const char *queue_id,
+    enum hold_ownership *ownership_r, const char **why_r);
 /*
  * Takes the request's queue file into the care of the hold that its tag names: NONE begins the
- * hold anew, or adds the file to it if it is open; LOST puts it back to PLACING, with what the
+ * hold anew, or adds the file to it if it is open; LOST puts it back to PENDING, with what the
  * request says. REFUSE: any other care.
  */
 enum base_result hold_adopt(
-    struct hold *hold, const char *id, const struct hold_request *request, const char **why_r);
+    struct hold *hold, const char *id, const struct hold_params *request, const char **why_r);
 
 /* --- looking ------------------------------------------------------------------------ */
 
@@ -316,12 +320,12 @@ struct hold_view {
 	enum hold_how how; /* of files that left without us; the hold may go on with others */
 	int64_t left;      /* when that was noticed */
 	const char **queue_ids;
-	size_t part_count;
+	size_t entry_count;
 	size_t mail_count;       /* different mails among its files: 1, or a series */
 	size_t left_count;       /* recipients who had it before it was held */
 	const char *left_to;     /* some of them, one a line; "" once it is over */
-	const char *answered_by; /* of a brake: some of those who answered, one a line; or NULL */
-	const char *storm;       /* the brake it is held for, "" for none */
+	const char *answered_by; /* of a block: some of those who answered, one a line; or NULL */
+	const char *storm;       /* the block it is held for, "" for none */
 	const char *author;      /* whom it answers, "" not known */
 	unsigned long answered;  /* people who had answered everybody before */
 };
@@ -348,11 +352,11 @@ enum base_result hold_each(struct hold *hold, bool all,
     bool (*each)(void *context, const struct hold_view *view), void *context, const char **why_r);
 
 /*
- * Was the hold of this act, one of the last minutes, stopped, so that it is not going to be sent
- * as things are? OK: yes, this one. NONE: no.
+ * Was the hold of this submission, one of the last minutes, stopped, so that it is not going to be
+ * sent as things are? OK: yes, this one. NONE: no.
  */
-enum base_result hold_stopped(struct hold *hold, struct base_arena *arena, const void *act,
-    size_t act_length, char id_r[BASE_ID_SIZE], const char **why_r);
+enum base_result hold_stopped(struct hold *hold, struct base_arena *arena, const void *submission,
+    size_t submission_length, char id_r[BASE_ID_SIZE], const char **why_r);
 
 enum base_result hold_count(
     struct hold *hold, const char *sender, struct hold_counts *counts_r, const char **why_r);
@@ -363,24 +367,25 @@ enum base_result hold_count(
 
 /*
  * Takes an address (normalised) out of what is kept of mail that is over, and writes the
- * file anew: rows of which it is the sender go with their parts and links; of others, what
+ * file anew: rows of which it is the sender go with their queue entries and links; of others, what
  * still names it. `marks`: one behind the other, at least one, each `length` bytes of which
- * lessons have one in them which name the address. REFUSE, and nothing is changed: mail by it
+ * observations have one in them which name the address. REFUSE, and nothing is changed: mail by it
  * or to it is still held. RETRY: the store is busy.
  */
 enum base_result hold_forget(struct hold *hold, const char *address, const void *marks,
     size_t length, size_t mark_count, size_t *removed_r, const char **why_r);
 
-/* --- wishes -------------------------------------------------------------------------- */
+/* --- requests -------------------------------------------------------------------------- */
 
-enum hold_wish {
-	HOLD_WISH_SEND,    /* HELD -> SENDING */
-	HOLD_WISH_UNDO,    /* HELD -> UNDONE */
-	HOLD_WISH_RESTORE, /* UNDONE -> SENDING; RETURNING -> SENDING what is too large to return */
-	HOLD_WISH_LIFT,    /* of a brake: let everything through */
+enum hold_request {
+	HOLD_REQUEST_SEND, /* HELD -> SENDING */
+	HOLD_REQUEST_UNDO, /* HELD -> UNDONE */
+	/* UNDONE -> SENDING; RETURNING -> SENDING what is too large to return */
+	HOLD_REQUEST_RESTORE,
+	HOLD_REQUEST_LIFT, /* of a block: let everything through */
 };
 
-const char *hold_wish_str(enum hold_wish wish);
+const char *hold_request_str(enum hold_request request);
 
 /*
  * After an undo only an admin can restore for so long: nobody changes their mind that fast, a
@@ -389,15 +394,15 @@ const char *hold_wish_str(enum hold_wish wish);
 #define HOLD_RESTORE_AFTER_MS 5000
 
 /*
- * Moves the state by one conditional update and audits it; the keeper does the rest. What is
+ * Moves the state by one conditional update and audits it; the scheduler does the rest. What is
  * held for a storm can only be undone by its author; to send it is for an admin, or for
- * whoever lifts the brake. Of what is kept because it is too large to come back (HOLD_RETURN_KEPT),
+ * whoever lifts the block. Of what is kept because it is too large to come back (HOLD_RETURN_KEPT),
  * send means restore, and undo by an admin has its return tried anew. A restore too soon after the
  * undo is refused (see above). `by`: "link" or "admin"; `client`: the address that pressed a
  * button, for the audit; NULL: there is none.
  */
-enum base_result hold_wish(struct hold *hold, const char *id, enum hold_wish wish, const char *by,
-    const char *client, const char **why_r);
+enum base_result hold_request(struct hold *hold, const char *id, enum hold_request request,
+    const char *by, const char *client, const char **why_r);
 
 /* --- letters ------------------------------------------------------------------------- */
 
@@ -437,7 +442,7 @@ struct hold_returning {
 	const char **queue_ids; /* files whose message the author has not got back yet */
 	int64_t *mails;         /* of each, which of the hold's mails it is a file of */
 	size_t count;
-	bool has_left;   /* a part of it was not stopped: somebody may have it */
+	bool has_left;   /* a queue entry of it was not stopped: somebody may have it */
 	bool can_bounce; /* the MTA's own bounce goes where the letter would go */
 };
 
@@ -446,15 +451,15 @@ enum base_result hold_return_next(struct hold *hold, struct base_arena *arena,
     struct hold_returning *returning_r, const char **why_r);
 /*
  * The MTA took a letter with the message of these files: durable. When that is true of all
- * files, the keeper deletes them. NONE: it is not in RETURNING any more.
+ * files, the scheduler deletes them. NONE: it is not in RETURNING any more.
  */
 enum base_result hold_return_taken(struct hold *hold, const char *id, const char *const *queue_ids,
     size_t count, const char **why_r);
-/* The keeper asks the MTA for its own bounce instead; only of what can bounce. */
+/* The scheduler asks the MTA for its own bounce instead; only of what can bounce. */
 enum base_result hold_return_bounce(struct hold *hold, const char *id, const char **why_r);
 /*
- * The letter did not get through, and the keeper looks at the files now. DUE: again later. STUCK:
- * the same, but there is no other way. KEPT: not again by itself, and its author is told.
+ * The letter did not get through, and the scheduler looks at the files now. DUE: again later.
+ * STUCK: the same, but there is no other way. KEPT: not again by itself, and its author is told.
  * `is_answered`: the MTA said so, and it counts as a try. *is_news_r: `how` was not so before.
  */
 enum base_result hold_return_failed(struct hold *hold, const char *id, enum hold_return how,
@@ -466,21 +471,21 @@ enum base_result hold_return_failed(struct hold *hold, const char *id, enum hold
  */
 void hold_return_aside(struct hold *hold, const char *id, bool is_back, const char *why);
 
-/* --- the keeper ------------------------------------------------------------------------ */
+/* --- the scheduler ------------------------------------------------------------------------ */
 
-struct hold_keeper;
+struct hold_scheduler;
 
-struct hold_keeper_options {
-	struct queue_client *queue; /* used by the keeper's thread alone */
+struct hold_scheduler_options {
+	struct queue_client *queue; /* used by the scheduler's thread alone */
 	/*
-	 * Called in the keeper's thread after a send really left, with the lesson given to
-	 * hold_place() that knew most of the act. It must not wait for anything.
+	 * Called in the scheduler's thread after a send really left, with the observation given to
+	 * hold_create() that knew most of the submission. It must not wait for anything.
 	 */
-	void (*sent)(void *context, const void *lesson, size_t length);
+	void (*sent)(void *context, const void *observation, size_t length);
 	/*
-	 * Called after some of these, before the lessons are forgotten here: killed in between,
-	 * they are given again. It may wait a moment until they are safe, and no longer: nobody's
-	 * window ends meanwhile. May be NULL.
+	 * Called after some of these, before the observations are forgotten here: killed in
+	 * between, they are given again. It may wait a moment until they are safe, and no longer:
+	 * nobody's window ends meanwhile. May be NULL.
 	 */
 	void (*all_sent)(void *context);
 	void *context;
@@ -489,9 +494,10 @@ struct hold_keeper_options {
 	int64_t (*now_ms)(void);
 };
 
-enum base_result hold_keeper_start(struct hold *hold, const struct hold_keeper_options *options,
-    struct hold_keeper **keeper_r, const char **why_r);
+enum base_result hold_scheduler_start(struct hold *hold,
+    const struct hold_scheduler_options *options, struct hold_scheduler **scheduler_r,
+    const char **why_r);
 /* Ends the thread after the step it is in. */
-void hold_keeper_stop(struct hold_keeper **keeper);
+void hold_scheduler_stop(struct hold_scheduler **scheduler);
 
 #endif

@@ -32,8 +32,8 @@
  * before
  */
 #define HOLD_FINISH_MS 5000
-#define HOLD_GATHER_MS 2000 /* how long a hold waits for its slower parts */
-#define HOLD_LETTER_MS 1000 /* more parts may come before the letter is written */
+#define HOLD_GATHER_MS 2000 /* how long a hold waits for its slower queue entries */
+#define HOLD_LETTER_MS 1000 /* more queue entries may come before the letter is written */
 
 /* Asking the MTA to act. */
 #define HOLD_ASK_FIRST_MS 250
@@ -48,19 +48,19 @@
 #define HOLD_LETTER_WAIT_MS 3600000  /* of one whose reader gets too many */
 
 /* Bounds of what is stored. */
-#define HOLD_MAX_PARTS QUEUE_MAX_ITEMS
+#define HOLD_MAX_ENTRIES QUEUE_MAX_ITEMS
 #define HOLD_MAX_SENDER 320       /* bytes */
 #define HOLD_MAX_SUBJECT 500      /* bytes */
 #define HOLD_MAX_RECIPIENTS 16384 /* bytes of all those that are shown */
 #define HOLD_MAX_REASONS 32
-#define HOLD_MAX_REASON 400        /* bytes of its values, and of each of its texts */
-#define HOLD_MAX_NAME 100          /* bytes of a signal, a policy, a language */
-#define HOLD_MAX_LESSON (4u << 20) /* bytes */
-#define HOLD_MAX_SECONDS 315360000 /* of a window or a grace: ten years */
-#define HOLD_MAX_GROUP 100         /* rows of one commit */
-#define HOLD_MAX_ROW (1u << 20)    /* bytes of one hold with its parts, in memory */
+#define HOLD_MAX_REASON 400             /* bytes of its values, and of each of its texts */
+#define HOLD_MAX_NAME 100               /* bytes of a signal, a policy, a language */
+#define HOLD_MAX_OBSERVATION (4u << 20) /* bytes */
+#define HOLD_MAX_SECONDS 315360000      /* of a window or a grace: ten years */
+#define HOLD_MAX_GROUP 100              /* rows of one commit */
+#define HOLD_MAX_ROW (1u << 20)         /* bytes of one hold with its queue entries, in memory */
 
-struct hold_place;
+struct hold_create;
 
 /* --- aside.c ---------------------------------------------------------------------- */
 
@@ -102,13 +102,13 @@ struct hold {
 	struct store *store;
 	char *node;
 
-	/* hold_place(): whoever finds no leader commits the rows of all that wait */
+	/* hold_create(): whoever finds no leader commits the rows of all that wait */
 	pthread_mutex_t place_lock;
 	pthread_cond_t place_done;
-	struct hold_place *place_first, *place_last;
+	struct hold_create *place_first, *place_last;
 	bool has_leader;
 
-	/* a wish of this process wakes the keeper; those of others it finds by looking */
+	/* a request of this process wakes the scheduler; those of others it finds by looking */
 	pthread_mutex_t wake_lock;
 	pthread_cond_t wake;
 	bool is_woken;
@@ -136,29 +136,29 @@ int64_t hold_backoff(int64_t first, int64_t max, int tries);
 /* --- request.c ------------------------------------------------------------------- */
 
 /* REFUSE what could never be carried out: nothing may be on hold that we cannot release. */
-enum base_result hold_request_check(const struct hold_request *request, const char **why_r);
-/* The row of a new hold, PLACING; its times are set by whoever writes it. */
+enum base_result hold_request_check(const struct hold_params *request, const char **why_r);
+/* The row of a new hold, PENDING; its times are set by whoever writes it. */
 enum base_result hold_row_make(struct hold *hold, struct base_arena *arena,
-    const struct hold_request *request, const char *id, struct store_hold *row_r,
+    const struct hold_params *request, const char *id, struct store_hold *row_r,
     const char **why_r);
 /* --- place.c --------------------------------------------------------------------- */
 
 /* Adds the request's queue file to a hold; one that is there already is looked for anew. */
-enum base_result hold_part_write(struct hold *hold, const struct hold_request *request,
+enum base_result hold_entry_write(struct hold *hold, const struct hold_params *request,
     const char *id, int64_t now, const char **why_r);
 
 /* --- states.c -------------------------------------------------------------------- */
 
-const char *hold_part_state_str(enum hold_part_state state);
-bool hold_part_is_open(const struct store_part *part);
-bool hold_has_part(const struct store_part *parts, size_t count, enum hold_part_state state);
+const char *hold_entry_state_str(enum hold_entry_state state);
+bool hold_entry_is_open(const struct store_entry *entry);
+bool hold_has_entry(const struct store_entry *entries, size_t count, enum hold_entry_state state);
 
 /* --- hold.c ---------------------------------------------------------------------- */
 
 /* The row for people to see; strings are shared with the row. */
 enum base_result hold_view_make(struct hold *hold, struct base_arena *arena,
     const struct store_hold *row, struct hold_view *view_r, const char **why_r);
-/* What a view calls the state that the hold or brake came into at `moved`. */
+/* What a view calls the state that the hold or block came into at `moved`. */
 void hold_mark_make(char mark_r[HOLD_MARK_SIZE], int state, int64_t moved);
 /*
  * A reason per line, as a row keeps them: "name:points", and while the hold is open its values and
@@ -182,7 +182,7 @@ enum base_result hold_storms_end(
  */
 enum base_result hold_storm_ender(struct hold *hold, struct base_arena *arena,
     const struct store_hold *row, const char **by_r, const char **why_r);
-/* A brake as its owner sees it; strings are shared with the row. */
+/* A block as its owner sees it; strings are shared with the row. */
 void hold_storm_view_make(const struct store_storm *storm, struct hold_view *view_r);
 
 /* --- move.c ---------------------------------------------------------------------- */
@@ -190,7 +190,7 @@ void hold_storm_view_make(const struct store_storm *storm, struct hold_view *vie
 /*
  * The one function that changes a state. Inside a transaction that has read `row`: sets all
  * that goes with the new state and writes it, if the row still is in its old one. `by`
- * NULL: who asked for the state before. `is_looking`: parts are still expected to show.
+ * NULL: who asked for the state before. `is_looking`: queue entries are still expected to show.
  * REFUSE: the table does not allow it. NONE: somebody else moved it.
  */
 enum base_result hold_move(struct hold *hold, struct base_arena *arena, struct store_hold *row,
@@ -199,11 +199,11 @@ enum base_result hold_move(struct hold *hold, struct base_arena *arena, struct s
 void hold_row_forget(struct store_hold *row);
 /* After the commit: the audit lines of a move. `before` is the row as it was. */
 void hold_move_audit(const struct store_hold *before, const struct store_hold *after,
-    const struct store_part *parts, size_t part_count);
+    const struct store_entry *entries, size_t entry_count);
 /* The line of event=hold. */
 void hold_audit_hold(const struct store_hold *row, const char *was, const char *queue_id,
-    const char *message_id, size_t part);
-/* The line of event=lost for some parts of a hold. */
+    const char *message_id, size_t entry);
+/* The line of event=lost for some queue entries of a hold. */
 void hold_audit_lost(const char *id, enum hold_state was, enum hold_state now, enum hold_how how,
     const char *queue_ids);
 
@@ -212,10 +212,10 @@ bool hold_is_kept(const struct store_hold *row);
 /* Does it leave by itself, after a window that waits for the letter about it? */
 bool hold_is_unannounced(const struct store_hold *row);
 
-/* --- keeper_steps.c: what is to be done with one hold, pure ---------------------- */
+/* --- scheduler_jobs.c: what is to be done with one hold, pure ---------------------- */
 
-/* What the queue said of one part. */
-struct hold_answer {
+/* What the queue said of one queue entry. */
+struct hold_response {
 	bool is_asked;
 	enum queue_verb verb; /* what `status` is the answer to */
 	enum queue_status status;
@@ -233,24 +233,26 @@ struct hold_plan {
 };
 
 struct hold_plan hold_step_plan(const struct store_hold *row, int64_t now);
-/* Marks the parts to be asked about. */
+/* Marks the queue entries to be asked about. */
 void hold_step_asked(const struct store_hold *row, enum queue_verb verb,
-    const struct store_part *parts, size_t count, struct hold_answer *answers_r);
+    const struct store_entry *entries, size_t count, struct hold_response *answers_r);
 /* Does the verb leave the file where it is? Then the answer is what a look shows. */
 bool hold_verb_is_look(enum queue_verb verb);
-/* What is asked for a part: the verb; a look, as long as it must be looked at first; or to delete
- * instead of to return what came back by a letter. */
-enum queue_verb hold_step_verb(enum queue_verb verb, const struct store_part *part);
-/* What a part is after the answer to a verb. */
-enum hold_part_state hold_step_part(
-    enum queue_verb verb, const struct store_part *part, enum queue_status status, int64_t now);
-/* How a part left that such an answer made LOST. */
+/*
+ * What is asked for a queue entry: the verb; a look, as long as it must be looked at first; or to
+ * delete instead of to return what came back by a letter.
+ */
+enum queue_verb hold_step_verb(enum queue_verb verb, const struct store_entry *entry);
+/* What a queue entry is after the answer to a verb. */
+enum hold_entry_state hold_job_entry(
+    enum queue_verb verb, const struct store_entry *entry, enum queue_status status, int64_t now);
+/* How a queue entry left that such an answer made LOST. */
 enum hold_how hold_step_how(enum queue_status status);
-/* Does the hold move now that its parts are so? */
+/* Does the hold move now that its queue entries are so? */
 bool hold_step_end(const struct store_hold *row, enum queue_verb verb,
-    const struct store_part *parts, size_t count, int64_t now, enum hold_state *to_r);
+    const struct store_entry *entries, size_t count, int64_t now, enum hold_state *to_r);
 /* When its times come again; counts the tries. `worked`: every answer was of use. */
-void hold_step_again(struct store_hold *row, enum queue_verb verb, const struct store_part *parts,
-    size_t count, bool is_reached, bool worked, int64_t now);
+void hold_step_again(struct store_hold *row, enum queue_verb verb,
+    const struct store_entry *entries, size_t count, bool is_reached, bool worked, int64_t now);
 
 #endif

@@ -5,9 +5,9 @@
 #include "milter/base/result.h"
 #include "milter/hold/internal.h"
 
-/* The brake whose owner must be told next, as a view; NONE: there is none. */
+/* The block whose owner must be told next, as a view; NONE: there is none. */
 static enum base_result
-letter_of_brake(
+letter_of_block(
     struct hold *hold, struct base_arena *arena, struct hold_view *view_r, const char **why_r)
 {
 	const char **ids = NULL;
@@ -51,13 +51,13 @@ hold_letter_next(
     struct hold *hold, struct base_arena *arena, struct hold_view *view_r, const char **why_r)
 {
 	struct store_hold *row = NULL;
-	enum base_result brake,
+	enum base_result block,
 	    result = hold_aside_read(hold, &hold->letters, arena, STORE_DUE_LETTER, &row, why_r);
 
 	if (result == BASE_NONE || (result == BASE_OK && *row->storm != '\0')) {
-		brake = letter_of_brake(hold, arena, view_r, why_r);
-		if (brake != BASE_NONE || result == BASE_NONE)
-			return brake;
+		block = letter_of_block(hold, arena, view_r, why_r);
+		if (block != BASE_NONE || result == BASE_NONE)
+			return block;
 	}
 	if (result == BASE_OK)
 		result = hold_view_make(hold, arena, row, view_r, why_r);
@@ -118,7 +118,7 @@ letter_wait(struct letter_state *letter, int64_t now)
 
 typedef void letter_fn(struct letter_state *letter, int64_t now);
 
-/* Changes what the row of a brake knows. */
+/* Changes what the row of a block knows. */
 static enum base_result
 letter_of_storm_write(struct hold *hold, struct base_arena *arena, const char *id,
     letter_fn *change, int64_t *due_r, const char **why_r)
@@ -138,7 +138,7 @@ letter_of_storm_write(struct hold *hold, struct base_arena *arena, const char *i
 	return store_storm_update(hold->store, storm, storm->state, why_r);
 }
 
-/* Changes what the row of a hold, or of a brake, knows of its letter. */
+/* Changes what the row of a hold, or of a block, knows of its letter. */
 static enum base_result
 letter_write(struct hold *hold, struct base_arena *arena, const char *id, letter_fn *change,
     int64_t *due_r, const char **why_r)

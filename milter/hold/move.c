@@ -1,4 +1,4 @@
-/* move - the one function that changes a state, what it writes to the audit, and wishes */
+/* move - the one function that changes a state, what it writes to the audit, and requests */
 #include "milter/base/arena.h"
 #include "milter/base/buffer.h"
 #include "milter/base/clock.h"
@@ -33,10 +33,10 @@ people_text(char text_r[NUMBER_SIZE], const struct store_hold *row)
 
 void
 hold_audit_hold(const struct store_hold *row, const char *was, const char *queue_id,
-    const char *message_id, size_t part)
+    const char *message_id, size_t entry)
 {
 	char score[NUMBER_SIZE], recipients[NUMBER_SIZE], people[NUMBER_SIZE];
-	char deadline[NUMBER_SIZE], number_of_part[NUMBER_SIZE];
+	char deadline[NUMBER_SIZE], number_of_entry[NUMBER_SIZE];
 	struct base_arena *arena = base_arena_new(HOLD_MAX_ROW);
 
 	snprintf(score, sizeof(score), "%.4f", row->score);
@@ -47,7 +47,7 @@ hold_audit_hold(const struct store_hold *row, const char *was, const char *queue
 	    { "reasons", arena != NULL ? hold_reasons_brief(arena, row->reasons) : NULL },
 	    { "queue_id", queue_id }, { "message_id", message_id }, { "node", row->node },
 	    { "deadline", number(deadline, row->deadline / 1000) },
-	    { "part", part > 0 ? number(number_of_part, (int64_t)part) : NULL }, { "was", was },
+	    { "part", entry > 0 ? number(number_of_entry, (int64_t)entry) : NULL }, { "was", was },
 	    { "now", hold_state_str(row->state) });
 	base_arena_free(&arena);
 }
@@ -60,27 +60,27 @@ hold_audit_lost(const char *id, enum hold_state was, enum hold_state now, enum h
 	    { "how", hold_how_str(how) }, { "queue_ids", queue_ids });
 }
 
-/* The queue ids of the parts in a state, separated by commas; bounded by the audit. */
+/* The queue ids of the queue entries in a state, separated by commas; bounded by the audit. */
 static void
-queue_ids_list(struct base_buffer *list_r, const struct store_part *parts, size_t count,
-    enum hold_part_state state)
+queue_ids_list(struct base_buffer *list_r, const struct store_entry *entries, size_t count,
+    enum hold_entry_state state)
 {
 	for (size_t i = 0; i < count; i++)
-		if (parts[i].state == (int)state)
+		if (entries[i].state == (int)state)
 			base_buffer_printf(
-			    list_r, "%s%s", list_r->length > 0 ? "," : "", parts[i].queue_id);
+			    list_r, "%s%s", list_r->length > 0 ? "," : "", entries[i].queue_id);
 }
 
 /* The queue showed it on hold, with these files. */
 static void
 audit_held(const struct store_hold *before, const struct store_hold *after,
-    const struct store_part *parts, size_t count)
+    const struct store_entry *entries, size_t count)
 {
 	char recipients[NUMBER_SIZE], people[NUMBER_SIZE], deadline[NUMBER_SIZE];
 	struct base_buffer held;
 
-	base_buffer_init(&held, HOLD_MAX_PARTS * (QUEUE_MAX_ID + 1));
-	queue_ids_list(&held, parts, count, HOLD_PART_HELD);
+	base_buffer_init(&held, HOLD_MAX_ENTRIES * (QUEUE_MAX_ID + 1));
+	queue_ids_list(&held, entries, count, HOLD_ENTRY_HELD);
 	audit_event(AUDIT_HELD, after->id, { "sender", after->sender },
 	    { "action", hold_action_str(after->action) },
 	    { "recipients", number(recipients, after->recipient_count) },
@@ -90,7 +90,7 @@ audit_held(const struct store_hold *before, const struct store_hold *after,
 	base_buffer_free(&held);
 }
 
-/* A move that ends with the parts gone the way they should. */
+/* A move that ends with the queue entries gone the way they should. */
 static void
 audit_end(enum audit_event event, const struct store_hold *before, const struct store_hold *after,
     const char *queue_ids)
@@ -141,20 +141,20 @@ audit_expire(const struct store_hold *before, const struct store_hold *after)
 
 void
 hold_move_audit(const struct store_hold *before, const struct store_hold *after,
-    const struct store_part *parts, size_t part_count)
+    const struct store_entry *entries, size_t entry_count)
 {
 	struct base_buffer done;
 
-	base_buffer_init(&done, HOLD_MAX_PARTS * (QUEUE_MAX_ID + 1));
-	queue_ids_list(&done, parts, part_count, HOLD_PART_DONE);
+	base_buffer_init(&done, HOLD_MAX_ENTRIES * (QUEUE_MAX_ID + 1));
+	queue_ids_list(&done, entries, entry_count, HOLD_ENTRY_DONE);
 	if (strcmp(after->by, "timer") == 0 && !hold_state_is_final(after->state))
 		audit_expire(before, after);
 	switch ((enum hold_state)after->state) {
-	case HOLD_PLACING:
-	case HOLD_LOST: /* hold_audit_lost() with the parts */
+	case HOLD_PENDING:
+	case HOLD_LOST: /* hold_audit_lost() with the queue entries */
 		break;
 	case HOLD_HELD:
-		audit_held(before, after, parts, part_count);
+		audit_held(before, after, entries, entry_count);
 		break;
 	case HOLD_SENDING:
 		audit_start(before->state == HOLD_HELD ? AUDIT_SEND : AUDIT_RESTORE, before, after);
@@ -240,7 +240,7 @@ row_enter(struct base_arena *arena, struct store_hold *row, enum hold_state to, 
 	row->due = now + (is_looking ? HOLD_LOOK_FIRST_MS : HOLD_LOOK_RARE_MS);
 	row->return_due = to == HOLD_RETURNING ? now : 0;
 	switch (to) {
-	case HOLD_PLACING: /* adopted */
+	case HOLD_PENDING: /* adopted */
 		row->settled = row->seen = 0;
 		row->return_how = HOLD_RETURN_DUE;
 		row->return_tries = 0;
@@ -314,90 +314,91 @@ hold_move(struct hold *hold, struct base_arena *arena, struct store_hold *row, e
 	row_enter(arena, row, to, is_looking, now);
 	if (by != NULL)
 		row->by = by;
-	if (to == HOLD_UNDONE || to == HOLD_PLACING)
+	if (to == HOLD_UNDONE || to == HOLD_PENDING)
 		row->undone_by = to == HOLD_UNDONE ? row->by : "";
 	result = letter_spare(hold, row, why_r);
 	window_wait(row, now);
 	if (result == BASE_OK)
 		result = store_hold_update(hold->store, row, from, why_r);
 	if (result == BASE_OK && hold_state_is_final(to)) {
-		result = store_part_wipe(hold->store, row->id, why_r);
-		if (result == BASE_NONE) /* it has no parts */
+		result = store_entry_wipe(hold->store, row->id, why_r);
+		if (result == BASE_NONE) /* it has no queue entries */
 			result = BASE_OK;
 	}
 	return result;
 }
 
-/* --- wishes ---------------------------------------------------------------------- */
+/* --- requests ---------------------------------------------------------------------- */
 
 static const struct {
 	enum hold_state from, to;
-} wishes[] = {
-	[HOLD_WISH_SEND] = { HOLD_HELD, HOLD_SENDING },
-	[HOLD_WISH_UNDO] = { HOLD_HELD, HOLD_UNDONE },
-	[HOLD_WISH_RESTORE] = { HOLD_UNDONE, HOLD_SENDING },
+} requests[] = {
+	[HOLD_REQUEST_SEND] = { HOLD_HELD, HOLD_SENDING },
+	[HOLD_REQUEST_UNDO] = { HOLD_HELD, HOLD_UNDONE },
+	[HOLD_REQUEST_RESTORE] = { HOLD_UNDONE, HOLD_SENDING },
 };
 
-/* One wish, and what came of it. */
-struct wish {
+/* One request, and what came of it. */
+struct request {
 	const char *id;
-	enum hold_wish kind;
+	enum hold_request kind;
 	const char *by;
 	const char *client;  /* NULL: none */
 	const char *refused; /* why nothing moved, for the audit; NULL: it did */
 };
 
-/* May this person wish it? A brake would be none if everybody could drive on. */
+/* May this person request it? A block would be none if everybody could drive on. */
 static bool
-wish_is_allowed(const struct store_hold *row, const struct wish *wish)
+request_is_allowed(const struct store_hold *row, const struct request *request)
 {
-	return row->action != HOLD_STORM || wish->kind == HOLD_WISH_UNDO ||
-	       strcmp(wish->by, "admin") == 0;
+	return row->action != HOLD_STORM || request->kind == HOLD_REQUEST_UNDO ||
+	       strcmp(request->by, "admin") == 0;
 }
 
 /* Is it a second click of the hand that undid it, rather than a change of mind? */
 static bool
-wish_is_early(const struct store_hold *row, const struct wish *wish, int64_t now)
+request_is_early(const struct store_hold *row, const struct request *request, int64_t now)
 {
-	return wish->kind == HOLD_WISH_RESTORE && strcmp(wish->by, "admin") != 0 &&
+	return request->kind == HOLD_REQUEST_RESTORE && strcmp(request->by, "admin") != 0 &&
 	       now < row->moved + HOLD_RESTORE_AFTER_MS && now > row->moved - HOLD_CLOCK_SKEW_MS;
 }
 
-/* Is it a wish for what is kept because it is too large to come back? */
+/* Is it a request for what is kept because it is too large to come back? */
 static bool
-wish_is_for_kept(const struct store_hold *row, const struct wish *wish)
+request_is_for_kept(const struct store_hold *row, const struct request *request)
 {
 	return hold_is_kept(row) &&
-	       (wish->kind != HOLD_WISH_UNDO || strcmp(wish->by, "admin") == 0);
+	       (request->kind != HOLD_REQUEST_UNDO || strcmp(request->by, "admin") == 0);
 }
 
 /* Is it one that the state of the row allows? */
 static bool
-wish_fits(const struct store_hold *row, const struct wish *wish)
+request_fits(const struct store_hold *row, const struct request *request)
 {
-	return row->state == (int)wishes[wish->kind].from || wish_is_for_kept(row, wish);
+	return row->state == (int)requests[request->kind].from || request_is_for_kept(row, request);
 }
 
-/* Is the wish possible in the row's state? */
+/* Is the request possible in the row's state? */
 static enum base_result
-wish_check(const struct store_hold *row, struct wish *wish, int64_t now, const char **why_r)
+request_check(
+    const struct store_hold *row, struct request *request, int64_t now, const char **why_r)
 {
-	if (!wish_fits(row, wish)) {
-		wish->refused = "state";
+	if (!request_fits(row, request)) {
+		request->refused = "state";
 		*why_r = base_why("%s is %s", row->id, hold_state_str(row->state));
 	} else if (row->state == HOLD_UNDONE && row->then == MAIL_END_DELETE &&
 		   now >= row->deadline) {
-		/* the keeper may be deleting the file at this moment */
-		wish->refused = "over";
+		/* the scheduler may be deleting the file at this moment */
+		request->refused = "over";
 		*why_r = base_why("the time to restore %s is over", row->id);
-	} else if (!wish_is_allowed(row, wish)) {
-		wish->refused = "storm";
+	} else if (!request_is_allowed(row, request)) {
+		request->refused = "storm";
 		*why_r = base_why("%s waits for the end of a storm", row->id);
-	} else if (wish_is_early(row, wish, now)) {
-		wish->refused = "early";
+	} else if (request_is_early(row, request, now)) {
+		request->refused = "early";
 		*why_r = base_why("%s was undone a moment ago", row->id);
 	}
-	return wish->refused != NULL ? BASE_REFUSE : BASE_OK;
+	return request->refused != NULL ? BASE_REFUSE : BASE_OK;
 }
 
 /* An admin has made room: what is kept is to come back to its author after all. */
@@ -413,32 +414,33 @@ return_again(struct hold *hold, struct store_hold *row, int64_t now, const char 
 
 /* Reads, decides and writes inside a transaction; *before_r is the row as it was. */
 static enum base_result
-wish_write(struct hold *hold, struct base_arena *arena, struct wish *wish,
+request_write(struct hold *hold, struct base_arena *arena, struct request *request,
     struct store_hold *before_r, struct store_hold *after_r, const char **why_r)
 {
 	int64_t now = base_now_ms();
 	struct store_hold *row = NULL;
-	struct store_part *parts;
+	struct store_entry *entries;
 	size_t count = 0;
-	enum base_result result = store_hold_get(hold->store, arena, wish->id, &row, why_r);
+	enum base_result result = store_hold_get(hold->store, arena, request->id, &row, why_r);
 
 	if (result != BASE_OK)
 		return result;
 	*before_r = *after_r = *row;
-	result = wish_check(row, wish, now, why_r);
+	result = request_check(row, request, now, why_r);
 	if (result == BASE_OK)
-		result = store_part_list(hold->store, arena, wish->id, &parts, &count, why_r);
+		result = store_entry_list(hold->store, arena, request->id, &entries, &count, why_r);
 	if (result != BASE_OK)
 		return result;
-	if (hold_is_kept(row) && wish->kind == HOLD_WISH_UNDO)
+	if (hold_is_kept(row) && request->kind == HOLD_REQUEST_UNDO)
 		return return_again(hold, after_r, now, why_r);
-	return hold_move(hold, arena, after_r, wishes[wish->kind].to, wish->by,
-	    hold_has_part(parts, count, HOLD_PART_PLACING), now, why_r);
+	return hold_move(hold, arena, after_r, requests[request->kind].to, request->by,
+	    hold_has_entry(entries, count, HOLD_ENTRY_PENDING), now, why_r);
 }
 
-/* One wish in a transaction of its own. */
+/* One request in a transaction of its own. */
 static enum base_result
-wish_run(struct hold *hold, struct base_arena *arena, struct wish *wish, const char **why_r)
+request_run(
+    struct hold *hold, struct base_arena *arena, struct request *request, const char **why_r)
 {
 	struct store_hold before = { .id = NULL };
 	struct store_hold after;
@@ -446,17 +448,17 @@ wish_run(struct hold *hold, struct base_arena *arena, struct wish *wish, const c
 
 	if (result != BASE_OK)
 		return result;
-	result = wish_write(hold, arena, wish, &before, &after, why_r);
+	result = request_write(hold, arena, request, &before, &after, why_r);
 	if (result == BASE_OK)
 		result = store_commit(hold->store, why_r);
 	else
 		store_rollback(hold->store);
 	if (result != BASE_OK && result != BASE_REFUSE)
 		return result;
-	audit_event(AUDIT_WISH, before.id, { "wish", hold_wish_str(wish->kind) },
-	    { "by", wish->by }, { "was", hold_state_str(before.state) },
+	audit_event(AUDIT_REQUEST, before.id, { "request", hold_request_str(request->kind) },
+	    { "by", request->by }, { "was", hold_state_str(before.state) },
 	    { "now", hold_state_str(result == BASE_OK ? after.state : before.state) },
-	    { "refused", wish->refused }, { "client", wish->client });
+	    { "refused", request->refused }, { "client", request->client });
 	if (result == BASE_OK) {
 		if (before.state != after.state)
 			hold_move_audit(&before, &after, NULL, 0);
@@ -466,21 +468,21 @@ wish_run(struct hold *hold, struct base_arena *arena, struct wish *wish, const c
 }
 
 enum base_result
-hold_wish(struct hold *hold, const char *id, enum hold_wish wish, const char *by,
+hold_request(struct hold *hold, const char *id, enum hold_request request, const char *by,
     const char *client, const char **why_r)
 {
-	struct wish one = { .id = id, .kind = wish, .by = by, .client = client };
+	struct request one = { .id = id, .kind = request, .by = by, .client = client };
 	struct base_arena *arena;
 	enum base_result result;
 
-	if (wish == HOLD_WISH_LIFT)
+	if (request == HOLD_REQUEST_LIFT)
 		return hold_storm_lift(hold, id, by, client, why_r);
 	arena = base_arena_new(HOLD_MAX_ROW);
 	if (arena == NULL) {
 		*why_r = base_why("no memory for a wish");
 		return BASE_BROKEN;
 	}
-	result = wish_run(hold, arena, &one, why_r);
+	result = request_run(hold, arena, &one, why_r);
 	base_arena_free(&arena);
 	return result;
 }

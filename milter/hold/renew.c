@@ -12,7 +12,7 @@
 
 /* What happened, for the log and the auditor. */
 static void
-renew_tell(const char *answer)
+renew_report(const char *answer)
 {
 	static const char what[] = STORE_HOLDS_PATH " or its log was removed or replaced";
 
@@ -30,10 +30,10 @@ renew(struct hold *hold)
 	if (!store_is_lost(hold->store))
 		return;
 	if (store_reopen(&hold->store, 1, &why) == BASE_OK) {
-		renew_tell("opened anew");
+		renew_report("opened anew");
 		hold->is_away = false;
 	} else if (!hold->is_away) {
-		renew_tell(why);
+		renew_report(why);
 		hold->is_away = true;
 	}
 }

@@ -17,7 +17,7 @@ is_span(int64_t seconds)
 }
 
 enum base_result
-hold_request_check(const struct hold_request *request, const char **why_r)
+hold_request_check(const struct hold_params *request, const char **why_r)
 {
 	if (!queue_is_queue_id(request->queue_id))
 		*why_r = base_why("\"%.70s\" is not a queue id", request->queue_id);
@@ -31,8 +31,10 @@ hold_request_check(const struct hold_request *request, const char **why_r)
 	else if (!is_span(request->window) || !is_span(request->grace) ||
 		 !is_span(request->announce))
 		*why_r = base_why("a window or grace is out of range");
-	else if (request->act_length == 0 || request->lesson_length > HOLD_MAX_LESSON)
-		*why_r = base_why("no act, or a lesson of more than %u bytes", HOLD_MAX_LESSON);
+	else if (request->submission_length == 0 ||
+		 request->observation_length > HOLD_MAX_OBSERVATION)
+		*why_r =
+		    base_why("no act, or a lesson of more than %u bytes", HOLD_MAX_OBSERVATION);
 	else if (strlen(request->sender) > HOLD_MAX_SENDER)
 		*why_r = base_why("a sender of more than %d bytes", HOLD_MAX_SENDER);
 	else
@@ -61,7 +63,7 @@ line_make(struct base_arena *arena, const char *text, size_t max_bytes)
  * address that is longer than one can be.
  */
 static const char *
-mailbox_of(const struct hold_request *request)
+mailbox_of(const struct hold_params *request)
 {
 	bool is_known = request->mailbox != NULL &&
 			strcmp(request->mailbox, request->sender) != 0 &&
@@ -72,7 +74,7 @@ mailbox_of(const struct hold_request *request)
 
 /* Whose address the mail bears, if it is not the sender's; "" else. */
 static const char *
-from_of(struct base_arena *arena, const struct hold_request *request)
+from_of(struct base_arena *arena, const struct hold_params *request)
 {
 	bool is_own = request->from == NULL || strcmp(request->from, request->sender) == 0;
 
@@ -89,16 +91,16 @@ lines_make(struct base_arena *arena, const char *lines)
 
 /* The recipients that are shown, one a line, whole ones only. */
 static const char *
-recipients_make(struct base_arena *arena, const struct hold_request *request)
+recipients_make(struct base_arena *arena, const struct hold_params *request)
 {
 	struct base_buffer lines;
 	const char *copy;
 
 	base_buffer_init(&lines, HOLD_MAX_RECIPIENTS);
 	for (size_t i = 0; i < request->recipients_visible; i++) {
-		size_t room = lines.max - lines.length;
+		size_t capacity = lines.max - lines.length;
 
-		if (strlen(request->recipients[i]) + 2 > room)
+		if (strlen(request->recipients[i]) + 2 > capacity)
 			break;
 		if (i > 0)
 			base_buffer_puts(&lines, "\n");
@@ -111,7 +113,7 @@ recipients_make(struct base_arena *arena, const struct hold_request *request)
 
 /* The reasons as text. */
 static const char *
-reasons_make(struct base_arena *arena, const struct hold_request *request)
+reasons_make(struct base_arena *arena, const struct hold_params *request)
 {
 	struct base_buffer text;
 	const char *copy;
@@ -124,15 +126,15 @@ reasons_make(struct base_arena *arena, const struct hold_request *request)
 }
 
 enum base_result
-hold_row_make(struct hold *hold, struct base_arena *arena, const struct hold_request *request,
+hold_row_make(struct hold *hold, struct base_arena *arena, const struct hold_params *request,
     const char *id, struct store_hold *row_r, const char **why_r)
 {
 	struct store_hold row = {
 		.id = id,
 		.node = hold->node,
-		.state = HOLD_PLACING,
+		.state = HOLD_PENDING,
 		.action = request->action,
-		.act = { request->act, request->act_length },
+		.submission = { request->submission, request->submission_length },
 		.sender = request->sender,
 		.mailbox = mailbox_of(request),
 		.from_address = from_of(arena, request),

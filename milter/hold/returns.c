@@ -15,13 +15,13 @@
 
 /* The queue files whose message is still to be brought back. */
 static enum base_result
-returning_parts(struct hold *hold, struct base_arena *arena, struct hold_returning *returning,
+returning_entries(struct hold *hold, struct base_arena *arena, struct hold_returning *returning,
     const char **why_r)
 {
-	struct store_part *parts = NULL;
+	struct store_entry *entries = NULL;
 	size_t count = 0;
 	enum base_result result =
-	    store_part_list(hold->store, arena, returning->view.id, &parts, &count, why_r);
+	    store_entry_list(hold->store, arena, returning->view.id, &entries, &count, why_r);
 
 	if (result != BASE_OK)
 		return result;
@@ -32,11 +32,11 @@ returning_parts(struct hold *hold, struct base_arena *arena, struct hold_returni
 		return BASE_BROKEN;
 	}
 	for (size_t i = 0; i < count; i++) {
-		if (!hold_part_is_open(&parts[i]))
+		if (!hold_entry_is_open(&entries[i]))
 			returning->has_left = true;
-		else if (parts[i].returned == 0) {
-			returning->mails[returning->count] = parts[i].mail;
-			returning->queue_ids[returning->count++] = parts[i].queue_id;
+		else if (entries[i].returned == 0) {
+			returning->mails[returning->count] = entries[i].mail;
+			returning->queue_ids[returning->count++] = entries[i].queue_id;
 		}
 	}
 	return BASE_OK;
@@ -54,7 +54,7 @@ hold_return_next(struct hold *hold, struct base_arena *arena, struct hold_return
 	if (result == BASE_OK)
 		result = hold_view_make(hold, arena, row, &returning.view, why_r);
 	if (result == BASE_OK)
-		result = returning_parts(hold, arena, &returning, why_r);
+		result = returning_entries(hold, arena, &returning, why_r);
 	if (row != NULL && hold_is_of_row(hold, result)) {
 		hold_return_aside(hold, row->id, false, *why_r);
 		return BASE_NONE; /* the next one will be found by the next call */
@@ -100,24 +100,24 @@ is_among(const char *queue_id, const struct outcome *outcome)
 
 /* Marks the files whose message is back, if any; *are_all_r: no other is left. */
 static enum base_result
-parts_mark(struct hold *hold, struct base_arena *arena, const struct store_hold *row,
+entries_mark(struct hold *hold, struct base_arena *arena, const struct store_hold *row,
     const struct outcome *outcome, int64_t now, bool *are_all_r, const char **why_r)
 {
-	struct store_part *parts = NULL;
+	struct store_entry *entries = NULL;
 	size_t count = 0;
 	enum base_result result =
-	    store_part_list(hold->store, arena, row->id, &parts, &count, why_r);
+	    store_entry_list(hold->store, arena, row->id, &entries, &count, why_r);
 
 	*are_all_r = true;
 	for (size_t i = 0; result == BASE_OK && i < count; i++) {
-		if (!hold_part_is_open(&parts[i]) || parts[i].returned != 0)
+		if (!hold_entry_is_open(&entries[i]) || entries[i].returned != 0)
 			continue;
-		if (!is_among(parts[i].queue_id, outcome)) {
+		if (!is_among(entries[i].queue_id, outcome)) {
 			*are_all_r = false;
 			continue;
 		}
-		parts[i].returned = now;
-		result = store_part_update(hold->store, &parts[i], why_r);
+		entries[i].returned = now;
+		result = store_entry_update(hold->store, &entries[i], why_r);
 	}
 	return result;
 }
@@ -163,7 +163,7 @@ outcome_write(struct hold *hold, struct base_arena *arena, struct store_hold *ro
 	bool are_all = true;
 
 	if (outcome->how != HOLD_RETURN_BOUNCE)
-		result = parts_mark(hold, arena, row, outcome, now, &are_all, why_r);
+		result = entries_mark(hold, arena, row, outcome, now, &are_all, why_r);
 	if (result != BASE_OK || (outcome->how == HOLD_RETURN_LETTER && !are_all))
 		return result;
 	/* what the letter failed for has left meanwhile: the others are back already */
@@ -210,7 +210,7 @@ outcome_commit(struct hold *hold, struct base_arena *arena, const char *id, stru
 	return hold_is_of_row(hold, result) ? BASE_REFUSE : result;
 }
 
-/* With memory of its own; the keeper goes on. */
+/* With memory of its own; the scheduler goes on. */
 static enum base_result
 outcome_run(struct hold *hold, const char *id, struct outcome *outcome, const char **why_r)
 {

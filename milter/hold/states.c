@@ -5,13 +5,13 @@
 static const struct {
 	enum hold_state from, to;
 } moves[] = {
-	{ HOLD_PLACING, HOLD_HELD },       /* the queue shows the file, on hold */
-	{ HOLD_PLACING, HOLD_LOST },       /* it never showed */
-	{ HOLD_HELD, HOLD_SENDING },       /* by wish, window over, or expired */
-	{ HOLD_HELD, HOLD_UNDONE },        /* by wish */
+	{ HOLD_PENDING, HOLD_HELD },       /* the queue shows the file, on hold */
+	{ HOLD_PENDING, HOLD_LOST },       /* it never showed */
+	{ HOLD_HELD, HOLD_SENDING },       /* by request, window over, or expired */
+	{ HOLD_HELD, HOLD_UNDONE },        /* by request */
 	{ HOLD_HELD, HOLD_RETURNING },     /* expired */
 	{ HOLD_HELD, HOLD_LOST },          /* the file went away */
-	{ HOLD_UNDONE, HOLD_SENDING },     /* restored by wish */
+	{ HOLD_UNDONE, HOLD_SENDING },     /* restored by request */
 	{ HOLD_UNDONE, HOLD_RETURNING },   /* grace over */
 	{ HOLD_UNDONE, HOLD_DELETED },     /* grace over, and the file is deleted */
 	{ HOLD_UNDONE, HOLD_LOST },        /* the file went away */
@@ -20,15 +20,15 @@ static const struct {
 	{ HOLD_RETURNING, HOLD_RETURNED }, /* its author has it back */
 	{ HOLD_RETURNING, HOLD_SENDING },  /* too large to come back; see hold_is_kept() */
 	{ HOLD_RETURNING, HOLD_LOST },     /* not one file was ours any more */
-	{ HOLD_LOST, HOLD_PLACING },       /* adopted: the file is there after all */
+	{ HOLD_LOST, HOLD_PENDING },       /* adopted: the file is there after all */
 };
 
 const char *
 hold_state_str(enum hold_state state)
 {
 	switch (state) {
-	case HOLD_PLACING:
-		return "PLACING";
+	case HOLD_PENDING:
+		return "PENDING";
 	case HOLD_HELD:
 		return "HELD";
 	case HOLD_SENDING:
@@ -50,16 +50,16 @@ hold_state_str(enum hold_state state)
 }
 
 const char *
-hold_part_state_str(enum hold_part_state state)
+hold_entry_state_str(enum hold_entry_state state)
 {
 	switch (state) {
-	case HOLD_PART_PLACING:
-		return "PLACING";
-	case HOLD_PART_HELD:
+	case HOLD_ENTRY_PENDING:
+		return "PENDING";
+	case HOLD_ENTRY_HELD:
 		return "HELD";
-	case HOLD_PART_DONE:
+	case HOLD_ENTRY_DONE:
 		return "DONE";
-	case HOLD_PART_LOST:
+	case HOLD_ENTRY_LOST:
 		return "LOST";
 	}
 	return "unknown";
@@ -75,23 +75,23 @@ hold_action_str(enum hold_action action)
 		return "confirm";
 	case HOLD_STORM:
 		return "storm";
-	case HOLD_BRAKE:
-		return "brake";
+	case HOLD_BLOCK:
+		return "block";
 	}
 	return "unknown";
 }
 
 const char *
-hold_wish_str(enum hold_wish wish)
+hold_request_str(enum hold_request request)
 {
-	switch (wish) {
-	case HOLD_WISH_SEND:
+	switch (request) {
+	case HOLD_REQUEST_SEND:
 		return "send";
-	case HOLD_WISH_UNDO:
+	case HOLD_REQUEST_UNDO:
 		return "undo";
-	case HOLD_WISH_RESTORE:
+	case HOLD_REQUEST_RESTORE:
 		return "restore";
-	case HOLD_WISH_LIFT:
+	case HOLD_REQUEST_LIFT:
 		return "lift";
 	}
 	return "unknown";
@@ -154,16 +154,16 @@ hold_is_kept(const struct store_hold *row)
 }
 
 bool
-hold_part_is_open(const struct store_part *part)
+hold_entry_is_open(const struct store_entry *entry)
 {
-	return part->state == HOLD_PART_PLACING || part->state == HOLD_PART_HELD;
+	return entry->state == HOLD_ENTRY_PENDING || entry->state == HOLD_ENTRY_HELD;
 }
 
 bool
-hold_has_part(const struct store_part *parts, size_t count, enum hold_part_state state)
+hold_has_entry(const struct store_entry *entries, size_t count, enum hold_entry_state state)
 {
 	for (size_t i = 0; i < count; i++)
-		if (parts[i].state == (int)state)
+		if (entries[i].state == (int)state)
 			return true;
 	return false;
 }

@@ -1,4 +1,4 @@
-/* storm - counts answers to everybody, and keeps the brake; see storm.h */
+/* storm - counts answers to everybody, and keeps the block; see storm.h */
 #include "milter/base/arena.h"
 #include "milter/base/buffer.h"
 #include "milter/base/clock.h"
@@ -48,7 +48,7 @@ number(char text_r[NUMBER_SIZE], int64_t value)
 static void
 storm_audit(const struct store_storm *storm, const char *what, int64_t held, const char *client)
 {
-	char people[NUMBER_SIZE], answers[NUMBER_SIZE], answerers[NUMBER_SIZE];
+	char people[NUMBER_SIZE], answers[NUMBER_SIZE], repliers[NUMBER_SIZE];
 	char until[NUMBER_SIZE], count[NUMBER_SIZE];
 
 	audit_event(AUDIT_STORM, storm->id, { "what", what },
@@ -56,7 +56,7 @@ storm_audit(const struct store_storm *storm, const char *what, int64_t held, con
 	    { "owner", *storm->owner != '\0' ? storm->owner : NULL },
 	    { "people", number(people, storm->people) },
 	    { "answers", number(answers, storm->answers) },
-	    { "answerers", number(answerers, storm->answerers) },
+	    { "answerers", number(repliers, storm->repliers) },
 	    { "until", number(until, storm->until / 1000) },
 	    { "held", held >= 0 ? number(count, held) : NULL },
 	    { "by", *storm->by != '\0' ? storm->by : NULL }, { "client", client });
@@ -71,19 +71,19 @@ blob_of(const unsigned char mac[BASE_MAC_SIZE])
 	return (struct store_blob){ mac, BASE_MAC_SIZE };
 }
 
-/* Is there a brake on this topic, a lifted one, or an answer that still counts? */
+/* Is there a block on this topic, a lifted one, or an answer that still counts? */
 static enum base_result
 topic_look(struct hold *hold, struct base_arena *arena, const struct hold_storm_limits *limits,
     const struct store_blob *topic, int64_t now, const char **why_r)
 {
 	struct store_storm *storm = NULL;
-	size_t answers = 0, answerers = 0;
+	size_t answers = 0, repliers = 0;
 	enum base_result result =
 	    store_storm_by_topic(hold->store, arena, topic, now, &storm, why_r);
 
 	if (result == BASE_NONE)
 		result = store_answer_count(
-		    hold->store, topic, now - limits->window * 1000, &answers, &answerers, why_r);
+		    hold->store, topic, now - limits->window * 1000, &answers, &repliers, why_r);
 	return result == BASE_OK && storm == NULL && answers == 0 ? BASE_NONE : result;
 }
 
@@ -93,7 +93,7 @@ topic_look(struct hold *hold, struct base_arena *arena, const struct hold_storm_
  */
 static enum base_result
 topic_find(struct hold *hold, struct base_arena *arena, const struct hold_storm_limits *limits,
-    const struct hold_storm_answer *answer, int64_t now, struct store_blob *topic_r,
+    const struct hold_storm_reply *answer, int64_t now, struct store_blob *topic_r,
     const char **why_r)
 {
 	enum base_result result = BASE_NONE;
@@ -118,37 +118,37 @@ topic_find(struct hold *hold, struct base_arena *arena, const struct hold_storm_
 	return BASE_OK;
 }
 
-/* Copies what the caller must know of a brake. */
+/* Copies what the caller must know of a block. */
 static void
-brake_copy(const struct store_storm *storm, struct hold_storm_brake *brake_r)
+block_copy(const struct store_storm *storm, struct hold_storm_block *block_r)
 {
-	memset(brake_r, 0, sizeof(*brake_r));
-	memcpy(brake_r->id, storm->id, strnlen(storm->id, BASE_ID_LENGTH));
-	brake_r->until = storm->until / 1000;
-	brake_r->answers = (size_t)storm->answers;
-	brake_r->answerers = (size_t)storm->answerers;
-	brake_r->on_end = storm->on_end;
+	memset(block_r, 0, sizeof(*block_r));
+	memcpy(block_r->id, storm->id, strnlen(storm->id, BASE_ID_LENGTH));
+	block_r->until = storm->until / 1000;
+	block_r->answers = (size_t)storm->answers;
+	block_r->repliers = (size_t)storm->repliers;
+	block_r->on_end = storm->on_end;
 }
 
 /* What the store says of a topic: nothing is written yet. */
 struct standing {
 	struct store_blob topic;
-	struct store_storm *storm; /* NULL: neither a brake nor a lifted one */
+	struct store_storm *storm; /* NULL: neither a block nor a lifted one */
 	bool is_counted;           /* the answer was let through before */
 };
 
 static enum base_result
 standing_find(struct hold *hold, struct base_arena *arena, const struct hold_storm_limits *limits,
-    const struct hold_storm_answer *answer, int64_t now, struct standing *standing,
+    const struct hold_storm_reply *answer, int64_t now, struct standing *standing,
     const char **why_r)
 {
-	struct store_blob act = blob_of(answer->act);
+	struct store_blob submission = blob_of(answer->submission);
 	enum base_result result =
 	    topic_find(hold, arena, limits, answer, now, &standing->topic, why_r);
 
 	if (result != BASE_OK)
 		return result;
-	result = store_answer_has(hold->store, &standing->topic, &act, why_r);
+	result = store_answer_has(hold->store, &standing->topic, &submission, why_r);
 	if (result != BASE_OK && result != BASE_NONE)
 		return result;
 	standing->is_counted = result == BASE_OK;
@@ -157,10 +157,10 @@ standing_find(struct hold *hold, struct base_arena *arena, const struct hold_sto
 	return result == BASE_NONE ? BASE_OK : result;
 }
 
-/* Begins a brake: from now on answers are held. */
+/* Begins a block: from now on answers are held. */
 static enum base_result
 storm_begin(struct hold *hold, struct base_arena *arena, const struct hold_storm_limits *limits,
-    const struct hold_storm_answer *answer, struct store_storm *storm, int64_t now,
+    const struct hold_storm_reply *answer, struct store_storm *storm, int64_t now,
     const char **why_r)
 {
 	char *id = base_arena_alloc(arena, BASE_ID_SIZE);
@@ -200,19 +200,19 @@ storm_begin(struct hold *hold, struct base_arena *arena, const struct hold_storm
 /* Counts an answer that passes; *has_begun_r: it was the last one that may. */
 static enum base_result
 answer_write(struct hold *hold, struct base_arena *arena, const struct hold_storm_limits *limits,
-    const struct hold_storm_answer *answer, const struct standing *standing, int64_t now,
+    const struct hold_storm_reply *answer, const struct standing *standing, int64_t now,
     struct store_storm *storm_r, bool *has_begun_r, const char **why_r)
 {
 	bool is_named = answer->person != NULL && answer->person[0] != '\0';
 	struct store_storm storm = { .topic = standing->topic };
-	struct store_answer row = { .topic = standing->topic,
+	struct store_reply row = { .topic = standing->topic,
 		.message = blob_of(answer->message),
-		.act = blob_of(answer->act),
+		.submission = blob_of(answer->submission),
 		.sender = blob_of(answer->sender),
 		.time = now,
 		.person = is_named ? answer->person : "",
 		.forget = is_named ? now + limits->window * 1000 : 0 };
-	size_t answers = 0, answerers = 0;
+	size_t answers = 0, repliers = 0;
 	enum base_result result = store_answer_insert(hold->store, &row, why_r);
 
 	if (result == BASE_REFUSE) /* a repetition */
@@ -229,11 +229,11 @@ answer_write(struct hold *hold, struct base_arena *arena, const struct hold_stor
 		result = store_answer_forget(hold->store, now, why_r);
 	if (result == BASE_OK || result == BASE_NONE)
 		result = store_answer_count(hold->store, &standing->topic,
-		    now - limits->window * 1000, &answers, &answerers, why_r);
-	if (result != BASE_OK || answerers < limits->replies)
+		    now - limits->window * 1000, &answers, &repliers, why_r);
+	if (result != BASE_OK || repliers < limits->replies)
 		return result;
 	storm.answers = (int64_t)answers;
-	storm.answerers = (int64_t)answerers;
+	storm.repliers = (int64_t)repliers;
 	result = storm_begin(hold, arena, limits, answer, &storm, now, why_r);
 	if (result == BASE_OK) {
 		*storm_r = storm;
@@ -245,7 +245,7 @@ answer_write(struct hold *hold, struct base_arena *arena, const struct hold_stor
 /* The same question with the database to itself, and the answer counted. */
 static enum base_result
 ask_write(struct hold *hold, struct base_arena *arena, const struct hold_storm_limits *limits,
-    const struct hold_storm_answer *answer, struct hold_storm_brake *brake_r, const char **why_r)
+    const struct hold_storm_reply *answer, struct hold_storm_block *block_r, const char **why_r)
 {
 	struct standing standing = { .storm = NULL };
 	struct store_storm begun;
@@ -270,17 +270,17 @@ ask_write(struct hold *hold, struct base_arena *arena, const struct hold_storm_l
 		storm_audit(&begun, "started", -1, NULL);
 	if (standing.storm == NULL || standing.storm->state != HOLD_STORM_ON || standing.is_counted)
 		return BASE_NONE;
-	brake_copy(standing.storm, brake_r);
+	block_copy(standing.storm, block_r);
 	return BASE_OK;
 }
 
 /*
- * Reads first: while a brake is on, a thousand answers cost no write here. What is counted
+ * Reads first: while a block is on, a thousand answers cost no write here. What is counted
  * already, or goes to a topic that is left alone, writes nothing either.
  */
 static enum base_result
 ask(struct hold *hold, struct base_arena *arena, const struct hold_storm_limits *limits,
-    const struct hold_storm_answer *answer, struct hold_storm_brake *brake_r, const char **why_r)
+    const struct hold_storm_reply *answer, struct hold_storm_block *block_r, const char **why_r)
 {
 	struct standing standing = { .storm = NULL };
 	enum base_result result =
@@ -289,16 +289,16 @@ ask(struct hold *hold, struct base_arena *arena, const struct hold_storm_limits 
 	if (result != BASE_OK)
 		return result;
 	if (standing.storm == NULL && !standing.is_counted)
-		return ask_write(hold, arena, limits, answer, brake_r, why_r);
+		return ask_write(hold, arena, limits, answer, block_r, why_r);
 	if (standing.is_counted || standing.storm->state != HOLD_STORM_ON)
 		return BASE_NONE;
-	brake_copy(standing.storm, brake_r);
+	block_copy(standing.storm, block_r);
 	return BASE_OK;
 }
 
 enum base_result
 hold_storm_ask(struct hold *hold, const struct hold_storm_limits *limits,
-    const struct hold_storm_answer *answer, struct hold_storm_brake *brake_r, const char **why_r)
+    const struct hold_storm_reply *answer, struct hold_storm_block *block_r, const char **why_r)
 {
 	struct base_arena *arena = base_arena_new(STORM_BYTES);
 	enum base_result result;
@@ -307,7 +307,7 @@ hold_storm_ask(struct hold *hold, const struct hold_storm_limits *limits,
 		*why_r = base_why("no memory to count an answer");
 		return BASE_BROKEN;
 	}
-	result = ask(hold, arena, limits, answer, brake_r, why_r);
+	result = ask(hold, arena, limits, answer, block_r, why_r);
 	base_arena_free(&arena);
 	return result;
 }
@@ -328,12 +328,12 @@ storm_settle(struct store_storm *storm, const char *by, int64_t now)
 	}
 }
 
-/* Inside a transaction: the brake is lifted, and the time of what it holds is over. */
+/* Inside a transaction: the block is lifted, and the time of what it holds is over. */
 static enum base_result
 lift_write(struct hold *hold, struct base_arena *arena, const char *id, const char *by,
     struct store_storm **storm_r, size_t *held_r, const char **why_r)
 {
-	static const int states[2] = { HOLD_PLACING, HOLD_HELD };
+	static const int states[2] = { HOLD_PENDING, HOLD_HELD };
 	int64_t now = base_now_ms();
 	struct store_storm *storm = NULL;
 	enum base_result result = store_storm_get(hold->store, arena, id, &storm, why_r);
@@ -457,7 +457,7 @@ hold_storm_view_make(const struct store_storm *storm, struct hold_view *view_r)
 		.id = storm->id,
 		.node = storm->node,
 		.state = storm->state == HOLD_STORM_ON ? HOLD_HELD : HOLD_SENT,
-		.action = HOLD_BRAKE,
+		.action = HOLD_BLOCK,
 		.is_announced = true,
 		.is_seen = true,
 		.sender = storm->owner,
@@ -478,7 +478,7 @@ hold_storm_view_make(const struct store_storm *storm, struct hold_view *view_r)
 		.by = storm->by,
 		.moved = (storm->ended != 0 ? storm->ended : storm->started) / 1000,
 		.letter_sent = storm->letter_sent / 1000,
-		.answered = (unsigned long)storm->answerers,
+		.answered = (unsigned long)storm->repliers,
 		.answered_by = storm->answered_by,
 		.author = "",
 		.storm = storm->id,
@@ -513,7 +513,7 @@ hold_storm_each(struct hold *hold, bool all,
 			.answered_by = storm->answered_by,
 			.people = (unsigned long)storm->people,
 			.answers = (size_t)storm->answers,
-			.answerers = (size_t)storm->answerers,
+			.repliers = (size_t)storm->repliers,
 			.on_end = storm->on_end,
 			.started = storm->started / 1000,
 			.until = storm->until / 1000,

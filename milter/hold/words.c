@@ -18,7 +18,7 @@ known_of(enum hold_people kind)
 	return WORDS_UNKNOWN;
 }
 
-/* How a part left, in the sentences' terms. */
+/* How a queue entry left, in the sentences' terms. */
 static enum words_left
 left_of(enum hold_how how)
 {

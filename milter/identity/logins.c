@@ -25,7 +25,7 @@ struct reading {
 	struct identity_login *login; /* that the next addresses are of, or NULL */
 	const char *path;
 	int line;
-	size_t room; /* for addresses of one login */
+	size_t capacity; /* for addresses of one login */
 };
 
 /* One address behind a login: the first one is the person's. */
@@ -44,8 +44,8 @@ address_add(struct reading *reading, const char *text, const char **why_r)
 	if (result == BASE_OK) {
 		const char *all = reading->settings->identity.recipient_delimiter;
 
-		person = mail_address_fold(arena, normal, mail_account_delimiters(all));
-		normal = mail_address_fold(arena, normal, all);
+		person = mail_address_strip_extension(arena, normal, mail_account_delimiters(all));
+		normal = mail_address_strip_extension(arena, normal, all);
 	}
 	if (result == BASE_BROKEN || normal == NULL || person == NULL)
 		return BASE_BROKEN;

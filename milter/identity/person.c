@@ -13,7 +13,7 @@ static const char *
 address_of_ours(const struct identity_send *send, const char *address, const char *delimiters)
 {
 	if (address != NULL)
-		address = mail_address_fold(send->arena, address, delimiters);
+		address = mail_address_strip_extension(send->arena, address, delimiters);
 	return address != NULL && settings_is_local(send->settings, address) ? address : "";
 }
 

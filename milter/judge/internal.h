@@ -17,20 +17,20 @@
 /* The facts of one send, joined: who the recipients are to the sender. */
 struct judge_view {
 	const struct judge_facts *facts;
-	const struct memory_recall *recall; /* the facts' */
+	const struct history_recall *recall; /* the facts' */
 	int64_t now;
 	size_t count;  /* distinct recipients, the sender left out */
 	size_t sample; /* the first of them, which stand for all */
 	size_t people; /* behind them; never less than count */
-	struct memory_comparison usual;
+	struct history_comparison usual;
 
-	size_t never;         /* of the sample, never written to */
-	size_t strange;       /* nor heard from */
-	size_t weak;          /* written to less than once lately */
-	double familiarity;   /* 0: all new, 1: all well known */
-	bool is_regular;      /* one of the sender's regular mailings, and due about now */
-	bool is_answer_exact; /* exactly everybody else in the mail that is answered */
-	size_t suspect;       /* least familiar recipient; `sample` when there is none */
+	size_t never_written;  /* of the sample, never written to */
+	size_t unknown;        /* nor heard from */
+	size_t rarely_written; /* written to less than once lately */
+	double familiarity;    /* 0: all new, 1: all well known */
+	bool is_regular;       /* one of the sender's regular mailings, and due about now */
+	bool is_reply_exact;   /* exactly everybody else in the mail that is answered */
+	size_t suspect;        /* least familiar recipient; `sample` when there is none */
 	double suspect_worth;
 	double others_worth; /* mean of the other recipients */
 };
@@ -82,11 +82,11 @@ struct judge_axis {
 };
 
 /* How points follow a signal's ranges when a scorecard is trained. */
-enum judge_trend { JUDGE_FREE, JUDGE_RISING, JUDGE_FALLING };
+enum judge_monotonicity { JUDGE_FREE, JUDGE_RISING, JUDGE_FALLING };
 
 struct judge_block {
 	bool is_there;
-	enum judge_trend trend;
+	enum judge_monotonicity monotonicity;
 	struct judge_axis axis;
 	double points[JUDGE_MAX_RANGES + 1]; /* by bin */
 };

@@ -120,7 +120,7 @@ person_of(const struct judge_arithmetic *score, size_t i)
 
 	if (*score->measures[i].person)
 		return score->measures[i].person;
-	if (view->count < 2 || view->count > JUDGE_NAMED_MAX || view->is_answer_exact)
+	if (view->count < 2 || view->count > JUDGE_NAMED_MAX || view->is_reply_exact)
 		return "";
 	return judge_view_person(view, view->suspect);
 }
@@ -208,10 +208,10 @@ body_points(const struct judge_arithmetic *score, const struct judge_scorecard *
 	return sum;
 }
 
-struct memory_calibration
+struct history_calibration
 judge_calibration(const struct settings *settings)
 {
-	return (struct memory_calibration){ .quantile = settings->judge.quantile,
+	return (struct history_calibration){ .quantile = settings->judge.quantile,
 		.tag_quantile = settings->judge.tag_quantile,
 		.margin = settings->judge.margin,
 		.half_life = (double)settings->judge.half_life,
@@ -233,7 +233,7 @@ judge_score(const struct judge_facts *facts, const struct judge_scorecard *score
 {
 	struct judge_arithmetic sum = { 0 };
 	enum base_result result = judge_arithmetic_make(facts, scorecard, arena, &sum, why_r);
-	const struct memory_written *same = &sum.view.usual.same;
+	const struct history_sent_to *same = &sum.view.usual.same;
 	struct judge_score score = { 0 };
 
 	if (result != BASE_OK)

@@ -26,7 +26,7 @@
 #include "milter/base/result.h"
 #include "milter/identity/value.h"
 #include "milter/mail/transaction.h"
-#include "milter/memory/value.h"
+#include "milter/history/value.h"
 #include "milter/settings/settings.h"
 #include "milter/words/reason.h"
 
@@ -47,9 +47,9 @@ struct judge_facts {
 	const struct mail_transaction *transaction;
 	const struct identity *identity;
 	const struct audience *audience;
-	const struct memory_recall *recall;
+	const struct history_recall *recall;
 	/* Of identity_own_account(); NULL: there is none, or nothing is known of it. */
-	const struct memory_recall *login_recall;
+	const struct history_recall *login_recall;
 	bool has_body; /* the start of the body is in the transaction */
 };
 
@@ -81,7 +81,7 @@ enum base_result judge_score(const struct judge_facts *facts,
     const struct judge_scorecard *scorecard, struct base_arena *arena, struct judge_score *score_r,
     const char **why_r);
 /* How memory finds the site's own percentile, as the settings say. */
-struct memory_calibration judge_calibration(const struct settings *settings);
+struct history_calibration judge_calibration(const struct settings *settings);
 /* Is there a signal of this name? */
 bool judge_has_signal(const char *name);
 

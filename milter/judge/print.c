@@ -31,7 +31,7 @@ signal_print(const struct judge_block *block, size_t i, struct base_buffer *text
 	};
 
 	base_buffer_printf(text, "\n# %s (%s)\nsignal %s %s\n", judge_signals[i].note,
-	    judge_signals[i].unit, judge_signals[i].name, trends[block->trend]);
+	    judge_signals[i].unit, judge_signals[i].name, trends[block->monotonicity]);
 	for (size_t bin = 0; bin <= block->axis.range_count; bin++) {
 		range_print(&block->axis, bin, text);
 		points_print(block->points[bin], text);

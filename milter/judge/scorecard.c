@@ -184,7 +184,7 @@ block_end(struct card_reader *reader)
 
 /* How points follow the ranges; only for training. */
 static bool
-trend_parse(const char *word, enum judge_trend *trend_r)
+monotonicity_parse(const char *word, enum judge_monotonicity *monotonicity_r)
 {
 	static const char *const names[] = {
 		[JUDGE_FREE] = "free", [JUDGE_RISING] = "rising", [JUDGE_FALLING] = "falling"
@@ -192,7 +192,7 @@ trend_parse(const char *word, enum judge_trend *trend_r)
 
 	for (unsigned i = 0; i < sizeof(names) / sizeof(*names); i++)
 		if (strcmp(word, names[i]) == 0) {
-			*trend_r = (enum judge_trend)i;
+			*monotonicity_r = (enum judge_monotonicity)i;
 			return true;
 		}
 	return false;
@@ -212,7 +212,7 @@ signal_begin(struct card_reader *reader, char **words, size_t count)
 	reader->signal = &reader->card->blocks[i];
 	if (reader->signal->is_there)
 		return REFUSED(reader, "a second block of signal %s", words[1]);
-	if (count == 3 && !trend_parse(words[2], &reader->signal->trend))
+	if (count == 3 && !monotonicity_parse(words[2], &reader->signal->monotonicity))
 		return REFUSED(reader, "\"%s\" is neither rising, falling nor free", words[2]);
 	reader->signal->is_there = true;
 	reader->block = CARD_SIGNAL;

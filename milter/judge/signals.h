@@ -31,21 +31,21 @@ SIGNAL(cohesion, "share", "recipients written to together with another of them")
 SIGNAL(received_as, "kind",
     "0 no audience received from, 1 alike, 2 exactly one, 3 most of the answered "
     "mail's, 4 exactly the answered mail's")
-SIGNAL(group_voices, "people", "who was seen to write to that audience")
-SIGNAL(group_turns, "share", "mails to that audience whose writer was not the last one's")
-SIGNAL(group_answered, "answers", "this sender's earlier answers to all of that audience")
-SIGNAL(group_declined, "answers",
+SIGNAL(group_authors, "people", "who was seen to write to that audience")
+SIGNAL(group_author_changes, "share", "mails to that audience whose writer was not the last one's")
+SIGNAL(group_replied_to_all, "answers", "this sender's earlier answers to all of that audience")
+SIGNAL(group_replied_to_author_only, "answers",
     "this sender's earlier answers to the author alone, of mails to that audience")
 /* replies */
 SIGNAL(reply_kind, "kind",
     "0 no reply, 1 author of small mail, 2 author of large, 3 all, 4 all and more, "
     "5 others")
-SIGNAL(habit_answer_all, "share", "replies to all among those that could be")
+SIGNAL(habit_reply_all, "share", "replies to all among those that could be")
 SIGNAL(habit_lift, "bits", "log2 of that share over the site's own")
-SIGNAL(answered_all_before, "replies", "recent replies to all of large mails")
+SIGNAL(replied_all_before, "replies", "recent replies to all of large mails")
 SIGNAL(one_to_one_author, "sends", "recent sends to the author alone")
 SIGNAL(author_alone_share, "share", "sends to the author that went to nobody else")
-SIGNAL(others_answered_all, "answers", "answers to all seen before in this thread")
+SIGNAL(others_replied_all, "answers", "answers to all seen before in this thread")
 SIGNAL(minutes_since_parent, "minutes", "age of the answered mail")
 SIGNAL(site_reply_all, "share", "the site's replies to all among those that could be")
 SIGNAL(reached_by_bcc, "yes or no", "1 when the sender got the answered mail as Bcc")
@@ -61,7 +61,7 @@ SIGNAL(outside_domain_first, "kind",
     "the sender's own domain")
 SIGNAL(look_alike_domain, "yes or no", "1 when a new recipient's domain is almost a known one")
 BODY_SIGNAL(greeting_to_one, "yes or no", "1 when the text greets one person by name")
-BODY_SIGNAL(brief_answer, "words", "words outside quotations, in an answer to all")
+BODY_SIGNAL(brief_reply, "words", "words outside quotations, in an answer to all")
 /* persons */
 SIGNAL(stranger_among_known, "kind",
     "least familiar recipient: 0 never seen, 2 only heard from, 3 seldom written "

@@ -171,10 +171,13 @@ greets_more(const struct judge_view *view, const char *text, size_t length)
 	return word.length > 0 && (is_for_all(word.at, word.length) || is_somebody(view, &word, 1));
 }
 
-/* The words that are greeted, at most `room`, and where they end; more than `room`: room + 1. */
+/*
+ * The words that are greeted, at most `capacity`, and where they end; more than `capacity`: room +
+ * 1.
+ */
 static size_t
 greeted_words(const struct judge_view *view, const char *line, size_t length,
-    struct text_word *words_r, size_t room, const char **end_r)
+    struct text_word *words_r, size_t capacity, const char **end_r)
 {
 	const char *end = line + length;
 	size_t count = 0;
@@ -184,8 +187,8 @@ greeted_words(const struct judge_view *view, const char *line, size_t length,
 
 		if (word.length == 0)
 			break;
-		if (count == room)
-			return room + 1;
+		if (count == capacity)
+			return capacity + 1;
 		words_r[count++] = word;
 		*end_r = word.at + word.length;
 		/* a title has a full stop: "Mr. Miller" */
@@ -339,13 +342,13 @@ judge_tell_greeting_to_one(const struct judge_view *view, double value, struct w
 }
 
 bool
-judge_measure_brief_answer(const struct judge_view *view, double *value_r, const char **person_r)
+judge_measure_brief_reply(const struct judge_view *view, double *value_r, const char **person_r)
 {
 	const char *text, *end;
 
 	(void)person_r;
-	if (view->people < BODY_BRIEF_MIN || !memory_answer_is_to_all(&view->usual.answer) ||
-	    !text_find(view, &text, &end))
+	if (view->people < BODY_BRIEF_MIN ||
+	    !history_parent_is_replied_to_all(&view->usual.answer) || !text_find(view, &text, &end))
 		return false;
 	*value_r = (double)own_words(text, end);
 	/* the answer may stand below a quotation of which only the start is there */
@@ -353,7 +356,7 @@ judge_measure_brief_answer(const struct judge_view *view, double *value_r, const
 }
 
 void
-judge_tell_brief_answer(const struct judge_view *view, double value, struct words_reason *reason)
+judge_tell_brief_reply(const struct judge_view *view, double value, struct words_reason *reason)
 {
 	(void)view;
 	reason->n = (unsigned long)value;

@@ -105,7 +105,7 @@ judge_tell_outsider_joins(const struct judge_view *view, double value, struct wo
 
 /* How many recipients, of the sample, have a domain of this kind. */
 static size_t
-domain_count(const struct judge_view *view, enum memory_domain whose)
+domain_count(const struct judge_view *view, enum history_domain whose)
 {
 	size_t count = 0;
 
@@ -120,7 +120,7 @@ domain_stranger(const struct judge_view *view)
 {
 	size_t i = 0;
 
-	while (i < view->sample && (view->recall->recipients[i].domain != MEMORY_DOMAIN_NEW ||
+	while (i < view->sample && (view->recall->recipients[i].domain != HISTORY_DOMAIN_NEW ||
 				       view->recall->recipients[i].is_written_to))
 		i++;
 	return i;
@@ -144,8 +144,8 @@ judge_measure_outside_domain_first(
 	if (stranger == view->sample)
 		*value_r = 0;
 	else
-		*value_r = domain_count(view, MEMORY_DOMAIN_OWN) > 0 &&
-				   domain_count(view, MEMORY_DOMAIN_KNOWN) == 0
+		*value_r = domain_count(view, HISTORY_DOMAIN_OWN) > 0 &&
+				   domain_count(view, HISTORY_DOMAIN_KNOWN) == 0
 			       ? 2
 			       : 1;
 	return true;

@@ -60,7 +60,7 @@ judge_measure_never_written_share(
     const struct judge_view *view, double *value_r, const char **person_r)
 {
 	name_suspect(view, person_r);
-	return share_of(view, view->never, value_r);
+	return share_of(view, view->never_written, value_r);
 }
 
 void
@@ -68,7 +68,7 @@ judge_tell_never_written_share(
     const struct judge_view *view, double value, struct words_reason *reason)
 {
 	(void)value;
-	tell_of(view, view->never, reason);
+	tell_of(view, view->never_written, reason);
 }
 
 bool
@@ -79,7 +79,7 @@ judge_measure_never_written_count(
 	/* A list that was never written to is as many strangers as it has people. */
 	*value_r = view->sample == 0
 		       ? 0
-		       : (double)view->never / (double)view->sample * (double)view->people;
+		       : (double)view->never_written / (double)view->sample * (double)view->people;
 	return true;
 }
 
@@ -95,14 +95,14 @@ bool
 judge_measure_stranger_share(const struct judge_view *view, double *value_r, const char **person_r)
 {
 	name_suspect(view, person_r);
-	return share_of(view, view->strange, value_r);
+	return share_of(view, view->unknown, value_r);
 }
 
 void
 judge_tell_stranger_share(const struct judge_view *view, double value, struct words_reason *reason)
 {
 	(void)value;
-	tell_of(view, view->strange, reason);
+	tell_of(view, view->unknown, reason);
 }
 
 bool
@@ -117,7 +117,7 @@ void
 judge_tell_familiarity(const struct judge_view *view, double value, struct words_reason *reason)
 {
 	(void)value;
-	tell_of(view, view->weak, reason);
+	tell_of(view, view->rarely_written, reason);
 }
 
 bool
@@ -184,7 +184,7 @@ judge_tell_exact_before(const struct judge_view *view, double value, struct word
 bool
 judge_measure_regular_mailing(const struct judge_view *view, double *value_r, const char **person_r)
 {
-	const struct memory_written *same = &view->usual.same;
+	const struct history_sent_to *same = &view->usual.same;
 
 	(void)person_r;
 	if (same->count < GROUP_REGULAR_MIN || same->last - same->first < GROUP_REGULAR_SPAN)
@@ -196,7 +196,7 @@ judge_measure_regular_mailing(const struct judge_view *view, double *value_r, co
 void
 judge_tell_regular_mailing(const struct judge_view *view, double value, struct words_reason *reason)
 {
-	const struct memory_written *same = &view->usual.same;
+	const struct history_sent_to *same = &view->usual.same;
 
 	(void)value;
 	reason->which = same->is_steady ? "steady" : "unsteady";

@@ -18,7 +18,7 @@ bool
 judge_measure_stranger_among_known(
     const struct judge_view *view, double *value_r, const char **person_r)
 {
-	const struct memory_recipient *suspect;
+	const struct history_recipient *suspect;
 
 	if (view->count < 2 || view->count > PERSON_MAX_GROUP)
 		return false;
@@ -26,7 +26,7 @@ judge_measure_stranger_among_known(
 	if (!suspect->is_contact)
 		*value_r = 0;
 	else if (!suspect->is_written_to)
-		*value_r = suspect->is_heard_from ? 2 : 1;
+		*value_r = suspect->is_received_from ? 2 : 1;
 	else
 		*value_r = suspect->sent < PERSON_SELDOM ? 3 : 4;
 	if (view->others_worth > PERSON_KNOWN_GROUP)
@@ -57,10 +57,11 @@ judge_tell_stranger_among_known(
 static bool
 is_of_other_account(const struct judge_view *view, size_t i)
 {
-	const struct memory_recipient *one = &view->recall->recipients[i];
+	const struct history_recipient *one = &view->recall->recipients[i];
 
-	return !one->is_written_to && !one->is_heard_from &&
-	       memory_weight_sent(view->facts->login_recall, one->hash, view->now) >= PERSON_SELDOM;
+	return !one->is_written_to && !one->is_received_from &&
+	       history_weight_sent(view->facts->login_recall, one->hash, view->now) >=
+		   PERSON_SELDOM;
 }
 
 /* Sent as another address, to people whom only the person at work writes to. */

@@ -21,14 +21,14 @@ judge_measure_received_as(const struct judge_view *view, double *value_r, const 
 	(void)person_r;
 	if (view->people < RECEIVED_MIN)
 		return false;
-	if (view->is_answer_exact)
+	if (view->is_reply_exact)
 		*value_r = 4;
-	else if (view->usual.heard_overlap >= 1)
+	else if (view->usual.received_overlap >= 1)
 		*value_r = 2;
-	else if (memory_answer_is_to_all(&view->usual.answer))
+	else if (history_parent_is_replied_to_all(&view->usual.answer))
 		*value_r = 3;
 	else
-		*value_r = view->usual.heard_overlap >= RECEIVED_ALIKE ? 1 : 0;
+		*value_r = view->usual.received_overlap >= RECEIVED_ALIKE ? 1 : 0;
 	return true;
 }
 
@@ -38,9 +38,9 @@ tell_heard(const struct judge_view *view, struct words_reason *reason)
 {
 	bool is_only = !view->usual.same.is_known && view->usual.best_overlap < RECEIVED_LIKE;
 
-	if (view->usual.heard_overlap >= 1)
+	if (view->usual.received_overlap >= 1)
 		reason->which = is_only ? "same_only" : "same";
-	else if (view->usual.heard_overlap >= RECEIVED_ALIKE)
+	else if (view->usual.received_overlap >= RECEIVED_ALIKE)
 		reason->which = is_only ? "like_only" : "like";
 	else
 		reason->which = "unlike";
@@ -58,64 +58,69 @@ judge_tell_received_as(const struct judge_view *view, double value, struct words
 }
 
 bool
-judge_measure_group_voices(const struct judge_view *view, double *value_r, const char **person_r)
+judge_measure_group_authors(const struct judge_view *view, double *value_r, const char **person_r)
 {
 	(void)person_r;
-	*value_r = view->usual.heard_overlap >= RECEIVED_LIKE ? view->usual.heard.voices : 0;
+	*value_r =
+	    view->usual.received_overlap >= RECEIVED_LIKE ? view->usual.received_from.authors : 0;
 	return view->people >= RECEIVED_MIN;
 }
 
 void
-judge_tell_group_voices(const struct judge_view *view, double value, struct words_reason *reason)
+judge_tell_group_authors(const struct judge_view *view, double value, struct words_reason *reason)
 {
 	(void)view;
-	reason->which = value < 1 ? "none" : value < MEMORY_MAX_VOICES ? "some" : "several";
+	reason->which = value < 1 ? "none" : value < HISTORY_MAX_AUTHORS ? "some" : "several";
 	reason->n = (unsigned long)value;
 }
 
 /* The audience received from that is exactly this one; NULL: none, or its record is gone. */
-static const struct memory_received *
+static const struct history_received_from *
 same_heard(const struct judge_view *view)
 {
-	bool is_same = view->people >= RECEIVED_MIN && view->usual.heard_overlap >= 1;
+	bool is_same = view->people >= RECEIVED_MIN && view->usual.received_overlap >= 1;
 
-	return is_same && view->usual.heard.is_known ? &view->usual.heard : NULL;
+	return is_same && view->usual.received_from.is_known ? &view->usual.received_from : NULL;
 }
 
 /* Is it a conversation, or does one person write to all the others? */
 bool
-judge_measure_group_turns(const struct judge_view *view, double *value_r, const char **person_r)
+judge_measure_group_author_changes(
+    const struct judge_view *view, double *value_r, const char **person_r)
 {
-	const struct memory_received *heard = same_heard(view);
+	const struct history_received_from *received_from = same_heard(view);
 
 	(void)person_r;
-	if (!heard || heard->count < 2)
+	if (!received_from || received_from->count < 2)
 		return false;
-	*value_r = (double)heard->turns / (double)(heard->count - 1);
+	*value_r = (double)received_from->author_changes / (double)(received_from->count - 1);
 	return true;
 }
 
 void
-judge_tell_group_turns(const struct judge_view *view, double value, struct words_reason *reason)
+judge_tell_group_author_changes(
+    const struct judge_view *view, double value, struct words_reason *reason)
 {
 	(void)view;
 	reason->which = value <= 0 ? "one" : value < 0.5 ? "mostly" : "several";
 }
 
 bool
-judge_measure_group_answered(const struct judge_view *view, double *value_r, const char **person_r)
+judge_measure_group_replied_to_all(
+    const struct judge_view *view, double *value_r, const char **person_r)
 {
-	const struct memory_received *heard = same_heard(view);
+	const struct history_received_from *received_from = same_heard(view);
 
 	(void)person_r;
-	if (!heard)
+	if (!received_from)
 		return false;
-	*value_r = heard->answered;
+	*value_r = received_from->answered;
 	return true;
 }
 
 void
-judge_tell_group_answered(const struct judge_view *view, double value, struct words_reason *reason)
+judge_tell_group_replied_to_all(
+    const struct judge_view *view, double value, struct words_reason *reason)
 {
 	(void)view;
 	reason->which = value < 1 ? "never" : "times";
@@ -123,21 +128,24 @@ judge_tell_group_answered(const struct judge_view *view, double value, struct wo
 }
 
 bool
-judge_measure_group_declined(const struct judge_view *view, double *value_r, const char **person_r)
+judge_measure_group_replied_to_author_only(
+    const struct judge_view *view, double *value_r, const char **person_r)
 {
-	const struct memory_received *heard = same_heard(view);
+	const struct history_received_from *received_from = same_heard(view);
 
 	(void)person_r;
-	if (!heard)
+	if (!received_from)
 		return false;
-	*value_r = heard->declined;
+	*value_r = received_from->replied_to_author_only;
 	return true;
 }
 
 void
-judge_tell_group_declined(const struct judge_view *view, double value, struct words_reason *reason)
+judge_tell_group_replied_to_author_only(
+    const struct judge_view *view, double value, struct words_reason *reason)
 {
-	bool is_always = view->usual.heard.is_known && view->usual.heard.answered == 0;
+	bool is_always =
+	    view->usual.received_from.is_known && view->usual.received_from.answered == 0;
 
 	reason->which = value < 1 ? "never" : is_always && value > 1 ? "always" : "times";
 	reason->n = (unsigned long)value;

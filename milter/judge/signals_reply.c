@@ -16,30 +16,30 @@
 static double
 site_habit(const struct judge_view *view)
 {
-	const struct memory_habits *site = &view->recall->site;
+	const struct history_habits *site = &view->recall->site;
 
-	return (site->did + 0.2) / (site->could + 10);
+	return (site->reply_all_done + 0.2) / (site->reply_all_possible + 10);
 }
 
 /* How often this sender does. */
 static double
 sender_habit(const struct judge_view *view)
 {
-	const struct memory_habits *sender = &view->recall->sender;
+	const struct history_habits *sender = &view->recall->sender;
 
-	return (sender->did + REPLY_SITE_WORTH * site_habit(view)) /
-	       (sender->could + REPLY_SITE_WORTH);
+	return (sender->reply_all_done + REPLY_SITE_WORTH * site_habit(view)) /
+	       (sender->reply_all_possible + REPLY_SITE_WORTH);
 }
 
 /* How often somebody answered all of those who could be, as a case of a reason. */
 static const char *
-how_often(const struct memory_habits *habits)
+how_often(const struct history_habits *habits)
 {
 	double share;
 
-	if (habits->could < REPLY_KNOWN)
+	if (habits->reply_all_possible < REPLY_KNOWN)
 		return "unknown";
-	share = habits->did / habits->could;
+	share = habits->reply_all_done / habits->reply_all_possible;
 	return share < 0.05   ? "hardly"
 	       : share < 0.2  ? "seldom"
 	       : share < 0.5  ? "sometimes"
@@ -68,14 +68,14 @@ originator(const struct judge_view *view)
 bool
 judge_measure_reply_kind(const struct judge_view *view, double *value_r, const char **person_r)
 {
-	if (view->count == 1 || memory_answer_is_to_all(&view->usual.answer))
+	if (view->count == 1 || history_parent_is_replied_to_all(&view->usual.answer))
 		name_originator(view, person_r);
 	if (!view->usual.answer.kind)
 		*value_r = 0;
-	else if (memory_answer_is_to_all(&view->usual.answer))
-		*value_r = view->is_answer_exact ? 3 : 4;
+	else if (history_parent_is_replied_to_all(&view->usual.answer))
+		*value_r = view->is_reply_exact ? 3 : 4;
 	else if (*judge_view_person_of(view, view->usual.answer.originator))
-		*value_r = view->usual.answer.others >= MEMORY_LARGE_PARENT ? 2 : 1;
+		*value_r = view->usual.answer.others >= HISTORY_LARGE_PARENT ? 2 : 1;
 	else
 		*value_r = 5;
 	return true;
@@ -92,19 +92,17 @@ judge_tell_reply_kind(const struct judge_view *view, double value, struct words_
 }
 
 bool
-judge_measure_habit_answer_all(
-    const struct judge_view *view, double *value_r, const char **person_r)
+judge_measure_habit_reply_all(const struct judge_view *view, double *value_r, const char **person_r)
 {
 	name_originator(view, person_r);
 	*value_r = sender_habit(view);
-	return view->is_answer_exact;
+	return view->is_reply_exact;
 }
 
 void
-judge_tell_habit_answer_all(
-    const struct judge_view *view, double value, struct words_reason *reason)
+judge_tell_habit_reply_all(const struct judge_view *view, double value, struct words_reason *reason)
 {
-	const struct memory_habits *sender = &view->recall->sender;
+	const struct history_habits *sender = &view->recall->sender;
 
 	(void)value; /* the site's habit is in it too */
 	reason->which = how_often(sender);
@@ -115,7 +113,7 @@ judge_measure_habit_lift(const struct judge_view *view, double *value_r, const c
 {
 	name_originator(view, person_r);
 	*value_r = log2(sender_habit(view) / site_habit(view));
-	return view->is_answer_exact;
+	return view->is_reply_exact;
 }
 
 void
@@ -126,16 +124,16 @@ judge_tell_habit_lift(const struct judge_view *view, double value, struct words_
 }
 
 bool
-judge_measure_answered_all_before(
+judge_measure_replied_all_before(
     const struct judge_view *view, double *value_r, const char **person_r)
 {
 	name_originator(view, person_r);
-	*value_r = view->recall->sender.did;
-	return view->is_answer_exact;
+	*value_r = view->recall->sender.reply_all_done;
+	return view->is_reply_exact;
 }
 
 void
-judge_tell_answered_all_before(
+judge_tell_replied_all_before(
     const struct judge_view *view, double value, struct words_reason *reason)
 {
 	(void)view;
@@ -150,7 +148,7 @@ judge_measure_one_to_one_author(
 {
 	name_originator(view, person_r);
 	*value_r = view->usual.author.alone;
-	return view->is_answer_exact;
+	return view->is_reply_exact;
 }
 
 void
@@ -168,10 +166,10 @@ bool
 judge_measure_author_alone_share(
     const struct judge_view *view, double *value_r, const char **person_r)
 {
-	const struct memory_recipient *author = &view->usual.author;
+	const struct history_recipient *author = &view->usual.author;
 
 	name_originator(view, person_r);
-	if (!view->is_answer_exact || author->sent <= 0)
+	if (!view->is_reply_exact || author->sent <= 0)
 		return false;
 	*value_r = author->alone / author->sent;
 	return true;
@@ -190,19 +188,19 @@ judge_tell_author_alone_share(
 }
 
 bool
-judge_measure_others_answered_all(
+judge_measure_others_replied_all(
     const struct judge_view *view, double *value_r, const char **person_r)
 {
 	name_originator(view, person_r);
 	*value_r = view->usual.answer.answered_all;
-	return view->is_answer_exact;
+	return view->is_reply_exact;
 }
 
 void
-judge_tell_others_answered_all(
+judge_tell_others_replied_all(
     const struct judge_view *view, double value, struct words_reason *reason)
 {
-	if (view->usual.answer.kind == MEMORY_ANSWER_INFERRED)
+	if (view->usual.answer.kind == HISTORY_PARENT_INFERRED)
 		reason->which = value < 1 ? "unknown" : "wrote";
 	else
 		reason->which = value < 1 ? "nobody" : "some";
@@ -215,7 +213,7 @@ judge_measure_minutes_since_parent(
 {
 	(void)person_r;
 	*value_r = (double)(view->now - view->usual.answer.time) / 60;
-	return view->is_answer_exact;
+	return view->is_reply_exact;
 }
 
 void
@@ -237,7 +235,7 @@ judge_measure_site_reply_all(const struct judge_view *view, double *value_r, con
 {
 	(void)person_r;
 	*value_r = site_habit(view);
-	return view->is_answer_exact;
+	return view->is_reply_exact;
 }
 
 void
@@ -251,7 +249,7 @@ bool
 judge_measure_reached_by_bcc(const struct judge_view *view, double *value_r, const char **person_r)
 {
 	name_originator(view, person_r);
-	if (!view->usual.knows_hidden || !memory_answer_is_to_all(&view->usual.answer))
+	if (!view->usual.knows_hidden || !history_parent_is_replied_to_all(&view->usual.answer))
 		return false;
 	*value_r = view->usual.is_hidden;
 	return true;
@@ -269,11 +267,11 @@ bool
 judge_measure_reached_as(const struct judge_view *view, double *value_r, const char **person_r)
 {
 	name_originator(view, person_r);
-	if (view->usual.reach == MEMORY_REACH_UNKNOWN ||
-	    !memory_answer_is_to_all(&view->usual.answer))
+	if (view->usual.reach == HISTORY_REACH_UNKNOWN ||
+	    !history_parent_is_replied_to_all(&view->usual.answer))
 		return false;
 	*value_r =
-	    view->usual.reach == MEMORY_REACH_LIST ? 2 : view->usual.reach == MEMORY_REACH_CC;
+	    view->usual.reach == HISTORY_REACH_LIST ? 2 : view->usual.reach == HISTORY_REACH_CC;
 	return true;
 }
 

@@ -11,9 +11,9 @@
 #define SIZE_RARE 3       /* bits from which sends are few: 1 of 8 */
 #define SIZE_KNOWN 10     /* sends of a sender from which a first time means something */
 
-static const unsigned size_low[MEMORY_SIZE_CLASSES] = { 1, 2, 3, 5, 8, 11, 15, 25, 50, 100, 250,
+static const unsigned size_low[HISTORY_SIZE_CLASSES] = { 1, 2, 3, 5, 8, 11, 15, 25, 50, 100, 250,
 	1000 };
-static const unsigned size_high[MEMORY_SIZE_CLASSES] = { 1, 2, 4, 7, 10, 14, 24, 49, 99, 249, 999,
+static const unsigned size_high[HISTORY_SIZE_CLASSES] = { 1, 2, 4, 7, 10, 14, 24, 49, 99, 249, 999,
 	0 };
 
 /* Sum of the size classes from one up. */
@@ -22,7 +22,7 @@ sizes_from(const float *sizes, unsigned size_class)
 {
 	double sum = 0;
 
-	for (unsigned i = size_class; i < MEMORY_SIZE_CLASSES; i++)
+	for (unsigned i = size_class; i < HISTORY_SIZE_CLASSES; i++)
 		sum += (double)sizes[i];
 	return sum;
 }
@@ -31,8 +31,8 @@ sizes_from(const float *sizes, unsigned size_class)
 static double
 site_share(const struct judge_view *view)
 {
-	const struct memory_habits *site = &view->recall->site;
-	double more = sizes_from(site->sizes, memory_size_class(view->people)) * site->fade;
+	const struct history_habits *site = &view->recall->site;
+	double more = sizes_from(site->sizes, history_size_class(view->people)) * site->fade;
 	double total = (double)site->total * site->fade;
 
 	return (more + 0.05) / (total + 1);
@@ -42,8 +42,8 @@ site_share(const struct judge_view *view)
 static double
 sender_share(const struct judge_view *view)
 {
-	const struct memory_habits *sender = &view->recall->sender;
-	double more = sizes_from(sender->sizes, memory_size_class(view->people)) * sender->fade;
+	const struct history_habits *sender = &view->recall->sender;
+	double more = sizes_from(sender->sizes, history_size_class(view->people)) * sender->fade;
 	double total = (double)sender->total * sender->fade;
 
 	return (more + SIZE_SITE_WORTH * site_share(view)) / (total + SIZE_SITE_WORTH);
@@ -58,18 +58,18 @@ surprise(double share)
 
 /* The classes that most of the sender's mail falls in. */
 static void
-usual_classes(const struct memory_habits *sender, unsigned *low_r, unsigned *high_r)
+usual_classes(const struct history_habits *sender, unsigned *low_r, unsigned *high_r)
 {
 	unsigned low = 0, high = 0;
 	double sum, goal = SIZE_USUAL * (double)sender->total;
 
-	for (unsigned i = 1; i < MEMORY_SIZE_CLASSES; i++)
+	for (unsigned i = 1; i < HISTORY_SIZE_CLASSES; i++)
 		if (sender->sizes[i] > sender->sizes[low])
 			low = i;
 	high = low;
 	sum = (double)sender->sizes[low];
-	while (sum < goal && (low > 0 || high + 1 < MEMORY_SIZE_CLASSES)) {
-		if (high + 1 == MEMORY_SIZE_CLASSES ||
+	while (sum < goal && (low > 0 || high + 1 < HISTORY_SIZE_CLASSES)) {
+		if (high + 1 == HISTORY_SIZE_CLASSES ||
 		    (low > 0 && sender->sizes[low - 1] > sender->sizes[high + 1]))
 			sum += (double)sender->sizes[--low];
 		else
@@ -83,7 +83,7 @@ usual_classes(const struct memory_habits *sender, unsigned *low_r, unsigned *hig
 static bool
 is_among_usual(const struct judge_view *view)
 {
-	unsigned low, high, now = memory_size_class(view->people);
+	unsigned low, high, now = history_size_class(view->people);
 
 	usual_classes(&view->recall->sender, &low, &high);
 	return now >= low && now <= high;
@@ -93,9 +93,9 @@ is_among_usual(const struct judge_view *view)
 static bool
 goes_to_fewer(const struct judge_view *view)
 {
-	const struct memory_habits *sender = &view->recall->sender;
+	const struct history_habits *sender = &view->recall->sender;
 
-	return sizes_from(sender->sizes, memory_size_class(view->people)) <
+	return sizes_from(sender->sizes, history_size_class(view->people)) <
 	       (double)sender->total / 2;
 }
 
@@ -126,7 +126,7 @@ judge_measure_size_for_sender(const struct judge_view *view, double *value_r, co
 void
 judge_tell_size_for_sender(const struct judge_view *view, double value, struct words_reason *reason)
 {
-	const struct memory_habits *sender = &view->recall->sender;
+	const struct history_habits *sender = &view->recall->sender;
 	unsigned low, high;
 
 	if (sender->total <= 0) {
@@ -149,7 +149,7 @@ judge_tell_size_for_sender(const struct judge_view *view, double value, struct w
 bool
 judge_measure_size_vs_max(const struct judge_view *view, double *value_r, const char **person_r)
 {
-	const struct memory_habits *sender = &view->recall->sender;
+	const struct history_habits *sender = &view->recall->sender;
 
 	(void)person_r;
 	if (sender->largest == 0)
@@ -170,8 +170,8 @@ bool
 judge_measure_size_class_first(
     const struct judge_view *view, double *value_r, const char **person_r)
 {
-	const struct memory_habits *sender = &view->recall->sender;
-	unsigned now = memory_size_class(view->people);
+	const struct history_habits *sender = &view->recall->sender;
+	unsigned now = history_size_class(view->people);
 
 	(void)person_r;
 	if (sender->sends < SIZE_KNOWN)

@@ -25,10 +25,10 @@
  * Strongest for pairs: what a few histories say of a rare cell is not what the next organisation
  * does.
  */
-#define TRAIN_SIGNAL_PULL (1.0 / 12000)
-#define TRAIN_SIGNAL_PULL_LEAST 5.0
-#define TRAIN_PAIR_PULL (1.0 / 2000)
-#define TRAIN_PAIR_PULL_LEAST 10.0
+#define TRAIN_SIGNAL_RIDGE (1.0 / 12000)
+#define TRAIN_SIGNAL_RIDGE_LEAST 5.0
+#define TRAIN_PAIR_RIDGE (1.0 / 2000)
+#define TRAIN_PAIR_RIDGE_LEAST 10.0
 #define TRAIN_STEP 1.0 /* largest step of a cell in one round */
 #define TRAIN_SCALE 20.0
 /*
@@ -81,7 +81,7 @@ struct judge_trainer {
 	size_t signal_count;
 	size_t feature_count; /* signals, then pairs */
 	struct example *examples;
-	size_t count, room;
+	size_t count, capacity;
 	size_t begin; /* of the present history */
 	uint16_t histories;
 	double base;
@@ -160,7 +160,7 @@ slip_kind(const struct judge_view *view)
 		return TRAIN_LIST;
 	if (strncmp(id, "slip-person", 11) == 0)
 		return TRAIN_PERSON;
-	if (view->count >= TRAIN_LIST_MIN && !memory_answer_is_to_all(&view->usual.answer))
+	if (view->count >= TRAIN_LIST_MIN && !history_parent_is_replied_to_all(&view->usual.answer))
 		return TRAIN_LIST;
 	return view->count <= TRAIN_PERSON_MAX ? TRAIN_PERSON : TRAIN_TO_ALL;
 }
@@ -178,18 +178,18 @@ kind_of(const struct judge_view *view, bool is_slip)
 static bool
 examples_grow(struct judge_trainer *trainer)
 {
-	size_t room = trainer->room ? trainer->room * 2 : 1024;
+	size_t capacity = trainer->capacity ? trainer->capacity * 2 : 1024;
 	struct example *examples;
 
-	if (trainer->count < trainer->room)
+	if (trainer->count < trainer->capacity)
 		return true;
-	if (room > TRAIN_MAX_EXAMPLES)
+	if (capacity > TRAIN_MAX_EXAMPLES)
 		return false;
-	examples = realloc(trainer->examples, room * sizeof(*examples));
+	examples = realloc(trainer->examples, capacity * sizeof(*examples));
 	if (!examples)
 		return false;
 	trainer->examples = examples;
-	trainer->room = room;
+	trainer->capacity = capacity;
 	return true;
 }
 
@@ -251,35 +251,35 @@ judge_trainer_end_history(struct judge_trainer *trainer, size_t *real_r, size_t 
 
 /* Slope and curvature of the loss, by cell of one feature. */
 struct slopes {
-	double slope[TRAIN_CELLS];
-	double curve[TRAIN_CELLS];
+	double gradient[TRAIN_CELLS];
+	double hessian[TRAIN_CELLS];
 };
 
 /* The loss's slope and curvature at one example. */
 static void
-example_slope(const struct example *example, double *slope_r, double *curve_r)
+example_gradient(const struct example *example, double *gradient_r, double *hessian_r)
 {
-	double chance = 1 / (1 + exp(-(double)example->sum));
+	double probability = 1 / (1 + exp(-(double)example->sum));
 	double weight = (double)example->weight;
 
-	*slope_r = weight * (chance - is_slip_kind(example->kind));
-	*curve_r = weight * chance * (1 - chance);
+	*gradient_r = weight * (probability - is_slip_kind(example->kind));
+	*hessian_r = weight * probability * (1 - probability);
 }
 
 /* One Newton step of the base. */
 static void
 base_fit(struct judge_trainer *trainer)
 {
-	double slope_sum = 0, curve_sum = 0, step;
+	double gradient_sum = 0, hessian_sum = 0, step;
 
 	for (size_t i = 0; i < trainer->count; i++) {
-		double slope, curve;
+		double gradient, hessian;
 
-		example_slope(&trainer->examples[i], &slope, &curve);
-		slope_sum += slope;
-		curve_sum += curve;
+		example_gradient(&trainer->examples[i], &gradient, &hessian);
+		gradient_sum += gradient;
+		hessian_sum += hessian;
 	}
-	step = -slope_sum / (curve_sum + 1);
+	step = -gradient_sum / (hessian_sum + 1);
 	trainer->base += step;
 	for (size_t i = 0; i < trainer->count; i++)
 		trainer->examples[i].sum += (float)step;
@@ -287,7 +287,7 @@ base_fit(struct judge_trainer *trainer)
 
 /* Makes values rise by pooling neighbours that do not, each counted by its weight. */
 static void
-pool_rising(double *values, const double *weights, size_t count)
+isotonic_fit(double *values, const double *weights, size_t count)
 {
 	struct {
 		double value, weight;
@@ -318,27 +318,27 @@ pool_rising(double *values, const double *weights, size_t count)
 
 /* Brings a signal's new points into its trend; "unknown" has none. */
 static void
-trend_apply(const struct judge_block *block, double *points, const double *weights)
+monotonicity_apply(const struct judge_block *block, double *points, const double *weights)
 {
 	size_t count = block->axis.range_count;
-	double sign = block->trend == JUDGE_FALLING ? -1 : 1;
+	double sign = block->monotonicity == JUDGE_FALLING ? -1 : 1;
 
-	if (block->trend == JUDGE_FREE)
+	if (block->monotonicity == JUDGE_FREE)
 		return;
 	for (size_t i = 1; i <= count; i++)
 		points[i] *= sign;
-	pool_rising(points + 1, weights + 1, count);
+	isotonic_fit(points + 1, weights + 1, count);
 	for (size_t i = 1; i <= count; i++)
 		points[i] *= sign;
 }
 
 /* How many examples pull a cell of a feature towards 0. */
 static double
-feature_pull(const struct judge_trainer *trainer, size_t feature)
+feature_ridge(const struct judge_trainer *trainer, size_t feature)
 {
 	bool is_pair = feature >= trainer->signal_count;
-	double share = is_pair ? TRAIN_PAIR_PULL : TRAIN_SIGNAL_PULL;
-	double least = is_pair ? TRAIN_PAIR_PULL_LEAST : TRAIN_SIGNAL_PULL_LEAST;
+	double share = is_pair ? TRAIN_PAIR_RIDGE : TRAIN_SIGNAL_RIDGE;
+	double least = is_pair ? TRAIN_PAIR_RIDGE_LEAST : TRAIN_SIGNAL_RIDGE_LEAST;
 
 	return fmax(trainer->weight * share, least);
 }
@@ -348,32 +348,32 @@ static void
 feature_fit(struct judge_trainer *trainer, size_t feature, struct slopes *slopes)
 {
 	bool is_pair = feature >= trainer->signal_count;
-	double pull = feature_pull(trainer, feature);
+	double ridge = feature_ridge(trainer, feature);
 	size_t cells = is_pair ? TRAIN_CELLS : JUDGE_MAX_RANGES + 1;
 	double *points = trainer->points[feature], old[TRAIN_CELLS];
 
 	memset(slopes, 0, sizeof(*slopes));
 	for (size_t i = 0; i < trainer->count; i++) {
 		size_t cell = trainer->examples[i].cells[feature];
-		double slope, curve;
+		double gradient, hessian;
 
-		example_slope(&trainer->examples[i], &slope, &curve);
-		slopes->slope[cell] += slope;
-		slopes->curve[cell] += curve;
+		example_gradient(&trainer->examples[i], &gradient, &hessian);
+		slopes->gradient[cell] += gradient;
+		slopes->hessian[cell] += hessian;
 	}
 	memcpy(old, points, cells * sizeof(*old));
 	for (size_t cell = 0; cell < cells; cell++) {
-		double step =
-		    -(slopes->slope[cell] + pull * points[cell]) / (slopes->curve[cell] + pull);
+		double step = -(slopes->gradient[cell] + ridge * points[cell]) /
+			      (slopes->hessian[cell] + ridge);
 
 		points[cell] += step > TRAIN_STEP    ? TRAIN_STEP
 				: step < -TRAIN_STEP ? -TRAIN_STEP
 						     : step;
-		slopes->curve[cell] += pull;
+		slopes->hessian[cell] += ridge;
 	}
 	if (!is_pair)
-		trend_apply(
-		    &trainer->frame->blocks[trainer->signals[feature]], points, slopes->curve);
+		monotonicity_apply(
+		    &trainer->frame->blocks[trainer->signals[feature]], points, slopes->hessian);
 	for (size_t i = 0; i < trainer->count; i++) {
 		size_t cell = trainer->examples[i].cells[feature];
 

@@ -18,11 +18,11 @@ static void
 view_familiarity(struct judge_view *view)
 {
 	for (size_t i = 0; i < view->sample; i++) {
-		const struct memory_recipient *one = &view->recall->recipients[i];
+		const struct history_recipient *one = &view->recall->recipients[i];
 
-		view->never += !one->is_written_to;
-		view->strange += !one->is_written_to && !one->is_heard_from;
-		view->weak += one->sent < VIEW_WEAK;
+		view->never_written += !one->is_written_to;
+		view->unknown += !one->is_written_to && !one->is_received_from;
+		view->rarely_written += one->sent < VIEW_WEAK;
 		view->familiarity += one->sent < 2 ? one->sent / 2 : 1;
 	}
 	if (view->sample)
@@ -37,23 +37,23 @@ view_familiarity(struct judge_view *view)
 static bool
 is_regular(const struct judge_view *view)
 {
-	const struct memory_comparison *usual = &view->usual;
+	const struct history_comparison *usual = &view->usual;
 
-	if (!view->recall->sender.is_known || (view->is_answer_exact && !usual->answer.is_own))
+	if (!view->recall->sender.is_known || (view->is_reply_exact && !usual->answer.is_own))
 		return false;
 	if (usual->is_due)
 		return true;
-	return view->people >= VIEW_REGULAR_MIN && usual->heard_overlap < VIEW_REGULAR_HEARD &&
+	return view->people >= VIEW_REGULAR_MIN && usual->received_overlap < VIEW_REGULAR_HEARD &&
 	       (!usual->answer.kind || usual->answer.is_own) && usual->is_size_due;
 }
 
 /* Are the recipients exactly everybody else in the mail that is answered? */
 static bool
-is_answer_exact(const struct judge_view *view)
+is_reply_exact(const struct judge_view *view)
 {
-	const struct memory_answer *answer = &view->usual.answer;
+	const struct history_parent *answer = &view->usual.answer;
 
-	if (!answer->kind || answer->is_small || answer->others < MEMORY_LARGE_PARENT)
+	if (!answer->kind || answer->is_small || answer->others < HISTORY_LARGE_PARENT)
 		return false;
 	if (view->usual.is_parent_audience)
 		return true;
@@ -63,14 +63,14 @@ is_answer_exact(const struct judge_view *view)
 
 /* How well a recipient is known, and how well it fits with the others. */
 static double
-recipient_worth(const struct judge_view *view, const struct memory_recipient *one)
+recipient_worth(const struct judge_view *view, const struct history_recipient *one)
 {
-	const struct memory_answer *answer = &view->usual.answer;
+	const struct history_parent *answer = &view->usual.answer;
 	double worth = 0;
 
 	if (one->is_written_to)
 		worth += 2 + log2(1 + 2 * one->sent);
-	if (one->is_heard_from)
+	if (one->is_received_from)
 		worth += 1 + 0.5 * log2(1 + 2 * one->received);
 	if (one->is_contact)
 		worth += 0.7 * log2(1 + one->shared);
@@ -103,7 +103,7 @@ view_suspect(struct judge_view *view)
 struct judge_view
 judge_view_make(const struct judge_facts *facts)
 {
-	const struct memory_recall *recall = facts->recall;
+	const struct history_recall *recall = facts->recall;
 	struct judge_view view = {
 		.facts = facts,
 		.recall = recall,
@@ -113,9 +113,9 @@ judge_view_make(const struct judge_facts *facts)
 		.people = audience_people(facts->audience, recall->count),
 	};
 
-	memory_compare(recall, view.people, view.now, &view.usual);
+	history_compare(recall, view.people, view.now, &view.usual);
 	view_familiarity(&view);
-	view.is_answer_exact = is_answer_exact(&view);
+	view.is_reply_exact = is_reply_exact(&view);
 	view.is_regular = is_regular(&view);
 	view_suspect(&view);
 	return view;
@@ -134,7 +134,7 @@ judge_view_person(const struct judge_view *view, size_t i)
 const char *
 judge_view_person_of(const struct judge_view *view, uint64_t hash)
 {
-	const struct memory_recipient *one = memory_recipient_find(view->recall, hash);
+	const struct history_recipient *one = history_recipient_find(view->recall, hash);
 
 	return one ? judge_view_person(view, (size_t)(one - view->recall->recipients)) : "";
 }

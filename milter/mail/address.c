@@ -260,8 +260,8 @@ domain_to_ascii(const char *domain, char ascii[MAIL_MAX_DOMAIN + 1])
 static void
 local_fold(const char *local, char folded_r[MAIL_MAX_DOMAIN + 1])
 {
-	uint8_t room[MAIL_MAX_DOMAIN], *folded;
-	size_t length = sizeof(room), i;
+	uint8_t scratch[MAIL_MAX_DOMAIN], *folded;
+	size_t length = sizeof(scratch), i;
 	bool is_ascii = true;
 
 	for (i = 0; local[i] != '\0'; i++) {
@@ -271,12 +271,12 @@ local_fold(const char *local, char folded_r[MAIL_MAX_DOMAIN + 1])
 	folded_r[i] = '\0';
 	if (is_ascii)
 		return;
-	folded = u8_casefold((const uint8_t *)local, i, NULL, UNINORM_NFC, room, &length);
+	folded = u8_casefold((const uint8_t *)local, i, NULL, UNINORM_NFC, scratch, &length);
 	if (folded != NULL && length <= MAIL_MAX_DOMAIN) {
 		memcpy(folded_r, folded, length);
 		folded_r[length] = '\0';
 	}
-	if (folded != room)
+	if (folded != scratch)
 		free(folded);
 }
 

@@ -6,11 +6,11 @@
 #include <string.h>
 
 /*
- * Behind the `room` pointers of a set that was built here lies an index of 2 * room slots:
- * places in items plus one, 0 for a free slot, found by hash and linear probing. `room` is
+ * Behind the `capacity` pointers of a set that was built here lies an index of 2 * room slots:
+ * places in items plus one, 0 for a free slot, found by hash and linear probing. `capacity` is
  * a power of two. A set made by hand has room 0 and is searched from its start.
  */
-#define ADDRESSES_FIRST_ROOM 16
+#define ADDRESSES_FIRST_CAPACITY 16
 
 /* FNV-1a, 64 bits. Forced collisions cost at most MAIL_MAX_RECIPIENTS comparisons each. */
 static uint64_t
@@ -27,8 +27,8 @@ address_hash(const char *text)
 static uint32_t *
 index_slot(const struct mail_addresses *set, const char *normal)
 {
-	uint32_t *index = (uint32_t *)(void *)(set->items + set->room);
-	size_t mask = 2 * set->room - 1, at = address_hash(normal) & mask;
+	uint32_t *index = (uint32_t *)(void *)(set->items + set->capacity);
+	size_t mask = 2 * set->capacity - 1, at = address_hash(normal) & mask;
 
 	while (index[at] != 0 && strcmp(set->items[index[at] - 1], normal) != 0)
 		at = (at + 1) & mask;
@@ -42,11 +42,11 @@ addresses_grow(struct base_arena *arena, struct mail_addresses *set)
 	struct mail_addresses larger = *set;
 	size_t i;
 
-	larger.room = set->room == 0 ? ADDRESSES_FIRST_ROOM : 2 * set->room;
-	while (larger.room <= set->count)
-		larger.room *= 2;
+	larger.capacity = set->capacity == 0 ? ADDRESSES_FIRST_CAPACITY : 2 * set->capacity;
+	while (larger.capacity <= set->count)
+		larger.capacity *= 2;
 	larger.items =
-	    base_arena_array(arena, larger.room, sizeof(*larger.items) + 2 * sizeof(uint32_t));
+	    base_arena_array(arena, larger.capacity, sizeof(*larger.items) + 2 * sizeof(uint32_t));
 	if (larger.items == NULL)
 		return false;
 	for (i = 0; i < set->count; i++) {
@@ -71,7 +71,7 @@ mail_addresses_add(struct base_arena *arena, struct mail_addresses *set, const c
 		set->capped = true;
 		return BASE_OK;
 	}
-	if (set->count >= set->room && !addresses_grow(arena, set))
+	if (set->count >= set->capacity && !addresses_grow(arena, set))
 		return BASE_BROKEN;
 	copy = base_arena_strdup(arena, normal);
 	if (copy == NULL)
@@ -87,7 +87,7 @@ mail_addresses_has(const struct mail_addresses *set, const char *normal)
 {
 	size_t i;
 
-	if (set->room > 0)
+	if (set->capacity > 0)
 		return *index_slot(set, normal) != 0;
 	for (i = 0; i < set->count; i++) {
 		if (strcmp(set->items[i], normal) == 0)

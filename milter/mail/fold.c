@@ -22,7 +22,7 @@ is_whole(const char *normal, size_t length)
 }
 
 const char *
-mail_address_fold(struct base_arena *arena, const char *normal, const char *delimiters)
+mail_address_strip_extension(struct base_arena *arena, const char *normal, const char *delimiters)
 {
 	const char *domain = mail_domain_of(normal);
 	size_t local, cut;
@@ -47,7 +47,7 @@ set_fold(struct base_arena *arena, struct mail_addresses *set, const char *delim
 	size_t i;
 
 	for (i = 0; i < set->count && result == BASE_OK; i++) {
-		const char *normal = mail_address_fold(arena, set->items[i], delimiters);
+		const char *normal = mail_address_strip_extension(arena, set->items[i], delimiters);
 
 		result = normal == NULL ? BASE_BROKEN : mail_addresses_add(arena, &folded, normal);
 	}
@@ -68,7 +68,7 @@ names_fold(struct base_arena *arena, struct mail_transaction *transaction, const
 	for (i = 0; i < transaction->name_count; i++) {
 		struct mail_name *name = &transaction->names[i];
 
-		name->address = mail_address_fold(arena, name->address, delimiters);
+		name->address = mail_address_strip_extension(arena, name->address, delimiters);
 		if (name->address == NULL)
 			return BASE_BROKEN;
 	}
@@ -85,7 +85,8 @@ mail_account_delimiters(const char *delimiters)
 static bool
 text_fold(struct base_arena *arena, const char **text, const char *delimiters)
 {
-	const char *folded = *text == NULL ? NULL : mail_address_fold(arena, *text, delimiters);
+	const char *folded =
+	    *text == NULL ? NULL : mail_address_strip_extension(arena, *text, delimiters);
 
 	if (folded != NULL)
 		*text = folded;
@@ -93,7 +94,7 @@ text_fold(struct base_arena *arena, const char **text, const char *delimiters)
 }
 
 enum base_result
-mail_transaction_fold(
+mail_transaction_strip_extensions(
     struct base_arena *arena, struct mail_transaction *transaction, const char *delimiters)
 {
 	const char **const texts[] = { &transaction->envelope_sender, &transaction->from,

@@ -349,22 +349,22 @@ id_length(const char *at)
 
 /* Keeps an id; when there is no more room, the second oldest makes way for it. */
 static size_t
-ids_keep(const char **ids, size_t count, size_t room, const char *id)
+ids_keep(const char **ids, size_t count, size_t capacity, const char *id)
 {
-	if (count < room) {
+	if (count < capacity) {
 		ids[count] = id;
 		return count + 1;
 	}
-	if (room > 1) {
-		memmove(ids + 1, ids + 2, (room - 2) * sizeof(*ids));
-		ids[room - 1] = id;
+	if (capacity > 1) {
+		memmove(ids + 1, ids + 2, (capacity - 2) * sizeof(*ids));
+		ids[capacity - 1] = id;
 	}
 	return count;
 }
 
 /* The only word of a value without brackets, as some programs write message ids. */
 static size_t
-bare_id(struct base_arena *arena, const char *value, const char **ids_r, size_t room)
+bare_id(struct base_arena *arena, const char *value, const char **ids_r, size_t capacity)
 {
 	size_t length = 0;
 	const char *id;
@@ -372,7 +372,7 @@ bare_id(struct base_arena *arena, const char *value, const char **ids_r, size_t 
 	value += strspn(value, " \t\r\n");
 	while ((unsigned char)value[length] > ' ' && value[length] != 0x7F)
 		length++;
-	if (room == 0 || length == 0 || length > MAX_ID ||
+	if (capacity == 0 || length == 0 || length > MAX_ID ||
 	    value[length + strspn(value + length, " \t\r\n")] != '\0' ||
 	    memchr(value, '@', length) == NULL || memchr(value, '<', length) != NULL ||
 	    memchr(value, '>', length) != NULL || !base_is_utf8(value, length))
@@ -385,7 +385,7 @@ bare_id(struct base_arena *arena, const char *value, const char **ids_r, size_t 
 }
 
 size_t
-mail_message_ids(struct base_arena *arena, const char *value, const char **ids_r, size_t room)
+mail_message_ids(struct base_arena *arena, const char *value, const char **ids_r, size_t capacity)
 {
 	bool has_comments = true;
 	const char *at = value, *end;
@@ -407,8 +407,8 @@ mail_message_ids(struct base_arena *arena, const char *value, const char **ids_r
 		id = base_arena_strndup(arena, at + 1, length);
 		if (id == NULL)
 			return count;
-		count = ids_keep(ids_r, count, room, id);
+		count = ids_keep(ids_r, count, capacity, id);
 		at += length + 2;
 	}
-	return count > 0 ? count : bare_id(arena, value, ids_r, room);
+	return count > 0 ? count : bare_id(arena, value, ids_r, capacity);
 }

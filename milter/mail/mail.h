@@ -90,7 +90,8 @@ bool mail_is_inside(
  * of the delimiters; "" leaves every address whole. NULL: arena full. A quoted local part stays
  * whole, and with '-' names that MTAs never cut: owner-*, *-request, mailer-daemon, double-bounce.
  */
-const char *mail_address_fold(struct base_arena *arena, const char *normal, const char *delimiters);
+const char *mail_address_strip_extension(
+    struct base_arena *arena, const char *normal, const char *delimiters);
 
 /*
  * Those of them at which the address of an account may be cut: only '+'. The others stand in names
@@ -133,11 +134,11 @@ bool mail_subject_is_answer(const char *subject);
 const char *mail_subject_base(const char *subject);
 
 /*
- * The message ids in a value (RFC 5322 3.6.4), without <>, at most `room`; how many. When there
+ * The message ids in a value (RFC 5322 3.6.4), without <>, at most `capacity`; how many. When there
  * are more, the first and the last ones: a thread's beginning and its newest mails.
  */
 size_t mail_message_ids(
-    struct base_arena *arena, const char *value, const char **ids_r, size_t room);
+    struct base_arena *arena, const char *value, const char **ids_r, size_t capacity);
 
 /* --- building a transaction ------------------------------------------------------- */
 
@@ -177,7 +178,7 @@ bool mail_transaction_has_body(const struct mail_transaction *transaction);
  * Takes the extensions out of every address, once all fields and recipients are there: whoever
  * makes a transaction for history to know or to judge does it, or hashes would not agree.
  */
-enum base_result mail_transaction_fold(
+enum base_result mail_transaction_strip_extensions(
     struct base_arena *arena, struct mail_transaction *transaction, const char *delimiters);
 
 /*

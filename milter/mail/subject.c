@@ -120,16 +120,16 @@ count_cut(const char *at, size_t length)
 static bool
 is_one_of(const char *const *words, size_t count, const char *text, size_t length)
 {
-	uint8_t room[4 * MAX_PREFIX], *folded;
-	size_t size = sizeof(room);
+	uint8_t scratch[4 * MAX_PREFIX], *folded;
+	size_t size = sizeof(scratch);
 	bool is_found = false;
 
 	if (length == 0)
 		return false;
-	folded = u8_casefold((const uint8_t *)text, length, NULL, UNINORM_NFKC, room, &size);
+	folded = u8_casefold((const uint8_t *)text, length, NULL, UNINORM_NFKC, scratch, &size);
 	for (size_t i = 0; folded != NULL && i < count && !is_found; i++)
 		is_found = strlen(words[i]) == size && memcmp(words[i], folded, size) == 0;
-	if (folded != room)
+	if (folded != scratch)
 		free(folded);
 	return is_found;
 }

@@ -29,9 +29,9 @@
 /* A set of normalised addresses ("local@domain", see mail.h), in order of appearance. */
 struct mail_addresses {
 	const char **items;
-	size_t count; /* stored in items */
-	size_t seen;  /* offered, repeats and those over the maximum included */
-	size_t room;  /* for mail_addresses_add() only; 0 in a set made by hand */
+	size_t count;    /* stored in items */
+	size_t seen;     /* offered, repeats and those over the maximum included */
+	size_t capacity; /* for mail_addresses_add() only; 0 in a set made by hand */
 	bool capped;
 };
 

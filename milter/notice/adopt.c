@@ -65,7 +65,7 @@ message_read(struct adopter *adopter, const struct queue_item *item,
 	if (result == BASE_OK)
 		result = mail_transaction_message(adopter->arena, transaction, data, length, why_r);
 	if (result == BASE_OK)
-		result = mail_transaction_fold(adopter->arena, transaction,
+		result = mail_transaction_strip_extensions(adopter->arena, transaction,
 		    adopter->by->settings->identity.recipient_delimiter);
 	if (result == BASE_OK)
 		*transaction_r = transaction;
@@ -114,11 +114,11 @@ adopt_message(struct adopter *adopter, const struct queue_item *item,
 	const struct hold_reason reason = { "adopted", "0.0", values_make(values), "", "" };
 	const struct settings *settings = adopter->by->settings;
 	const char *visible[MAX_VISIBLE];
-	struct hold_request request = {
+	struct hold_params request = {
 		.action = HOLD_CONFIRM,
 		.queue_id = item->queue_id,
-		.act = item->hold_id,
-		.act_length = strlen(item->hold_id),
+		.submission = item->hold_id,
+		.submission_length = strlen(item->hold_id),
 		.sender = transaction->from,
 		.mailbox = transaction->from_written,
 		.subject = transaction->subject,
@@ -191,17 +191,17 @@ adopt_file(struct adopter *adopter, const struct queue_item *item, const char **
 static enum base_result
 look_at(struct adopter *adopter, const struct queue_item *item, const char **why_r)
 {
-	enum hold_care care;
+	enum hold_ownership care;
 	enum base_result result =
-	    hold_care(adopter->by->hold, item->hold_id, item->queue_id, &care, why_r);
+	    hold_ownership(adopter->by->hold, item->hold_id, item->queue_id, &care, why_r);
 
 	if (result != BASE_OK)
 		return BASE_BROKEN;
-	if (care == HOLD_CARE_OPEN || !is_held(adopter, item))
+	if (care == HOLD_OWNERSHIP_OPEN || !is_held(adopter, item))
 		return BASE_OK;
-	if (care == HOLD_CARE_OVER)
+	if (care == HOLD_OWNERSHIP_OVER)
 		leave(adopter, item, "its hold is over: somebody put it on hold again");
-	else if (care == HOLD_CARE_ELSEWHERE)
+	else if (care == HOLD_OWNERSHIP_ELSEWHERE)
 		leave(adopter, item, "its hold belongs to another node");
 	else if (!queue_mac_proves_id(adopter->by->key, item->hold_id, item->mac))
 		leave(adopter, item,

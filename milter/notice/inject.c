@@ -80,13 +80,13 @@ letter_receiver(struct base_arena *arena, const struct settings *settings,
 	if (result == BASE_REFUSE ||
 	    (result == BASE_OK &&
 		(!mail_address_is_mailbox(normal) ||
-		    (view->action != HOLD_BRAKE && !settings_is_local(settings, normal))))) {
+		    (view->action != HOLD_BLOCK && !settings_is_local(settings, normal))))) {
 		*why_r = base_why("%.100s is no mailbox of ours", view->mailbox);
 		return BASE_REFUSE;
 	}
 	if (result == BASE_OK)
-		*receiver_r =
-		    mail_address_fold(arena, normal, settings->identity.recipient_delimiter);
+		*receiver_r = mail_address_strip_extension(
+		    arena, normal, settings->identity.recipient_delimiter);
 	if (result == BASE_OK && *receiver_r != NULL)
 		return BASE_OK;
 	*why_r = base_why("no memory for the address of a letter");
@@ -94,20 +94,21 @@ letter_receiver(struct base_arena *arena, const struct settings *settings,
 }
 
 enum base_result
-notice_letter_stamp(struct base_arena *arena, const struct site *site, const struct hold_view *view,
-    int64_t now, struct base_buffer *letter_r, const char **message_id_r, const char **why_r)
+notice_letter_stamp(struct base_arena *arena, const struct config *config,
+    const struct hold_view *view, int64_t now, struct base_buffer *letter_r,
+    const char **message_id_r, const char **why_r)
 {
 	const char *receiver = NULL, *message_id, *proof = "";
-	enum base_result result = letter_receiver(arena, site->settings, view, &receiver, why_r);
+	enum base_result result = letter_receiver(arena, config->settings, view, &receiver, why_r);
 	char id[BASE_ID_SIZE];
 
 	if (result != BASE_OK)
 		return result;
 	base_id_new(id);
-	message_id = base_arena_printf(arena, "%s@%s", id, notice_domain(site->settings));
+	message_id = base_arena_printf(arena, "%s@%s", id, notice_domain(config->settings));
 	result = message_id == NULL
 		     ? BASE_BROKEN
-		     : notice_inject_make(arena, site->key, message_id, receiver, now, &proof);
+		     : notice_inject_make(arena, config->key, message_id, receiver, now, &proof);
 	if (result != BASE_OK) {
 		*why_r = base_why("the letter's proof cannot be made");
 		return result;

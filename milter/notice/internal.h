@@ -53,9 +53,9 @@ enum notice_news notice_letter_news(const struct hold_view *view);
 /*
  * What every letter begins with: a fresh message id (without <>, in the arena), and in `letter_r`
  * the field that proves a letter with it to the view's mailbox to be ours. REFUSE: that is no
- * mailbox in a local domain; a brake's may be in any, for the settings name it.
+ * mailbox in a local domain; a block's may be in any, for the settings name it.
  */
-enum base_result notice_letter_stamp(struct base_arena *arena, const struct site *site,
+enum base_result notice_letter_stamp(struct base_arena *arena, const struct config *config,
     const struct hold_view *view, int64_t now, struct base_buffer *letter_r,
     const char **message_id_r, const char **why_r);
 /* REFUSE: an address, an id or a link would become a part of the letter's structure. */
@@ -99,9 +99,9 @@ struct notice_readers {
 	size_t next; /* overwritten next */
 };
 /* Since this process began, at most. The arena is for the address. */
-size_t notice_readers_count(const struct notice_readers *readers, const struct site *site,
+size_t notice_readers_count(const struct notice_readers *readers, const struct config *config,
     struct base_arena *arena, const char *mailbox);
-void notice_readers_note(struct notice_readers *readers, const struct site *site,
+void notice_readers_note(struct notice_readers *readers, const struct config *config,
     struct base_arena *arena, const char *mailbox);
 
 /* --- returned.c: the letter that brings a mail back ----------------------------------- */
@@ -134,7 +134,7 @@ bool notice_bounce_fits(const struct settings *settings, size_t length);
 
 struct notice_returner;
 
-enum base_result notice_returner_start(struct hold *hold, struct site_current *sites,
+enum base_result notice_returner_start(struct hold *hold, struct config_current *sites,
     struct notice_returner **returner_r, const char **why_r);
 void notice_returner_stop(struct notice_returner **returner);
 

@@ -42,9 +42,9 @@ static const struct letter_kind letter_kinds[] = {
 	[HOLD_STORM] = { WORD(storm_title), WORD(letter_subject_storm), WORD(letter_storm),
 	    WORD(letter_storm_author), WORD(letter_link_storm), WORD(letter_storm_return),
 	    WORD(letter_storm_send) },
-	[HOLD_BRAKE] = { WORD(brake_title), WORD(letter_subject_brake), WORD(letter_brake),
-	    WORD(letter_brake_more), WORD(letter_link_brake), WORD(letter_brake_return),
-	    WORD(letter_brake_send) },
+	[HOLD_BLOCK] = { WORD(block_title), WORD(letter_subject_block), WORD(letter_block),
+	    WORD(letter_block_more), WORD(letter_link_block), WORD(letter_block_return),
+	    WORD(letter_block_send) },
 };
 
 /* About what is not decided any more: of these, only KEPT offers anything. */

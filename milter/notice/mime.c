@@ -16,7 +16,7 @@
 #define MIME_WORD_START "=?UTF-8?Q?"
 #define MIME_WORD_END "?="
 /* of encoded text, so that "Subject: " fits on the first line */
-#define MIME_WORD_ROOM 54
+#define MIME_WORD_CAPACITY 54
 
 /* How many bytes the character that starts here has; text is valid UTF-8. */
 static size_t
@@ -67,7 +67,7 @@ mime_put_words(struct base_buffer *out, const char *text)
 	for (; *text; text += length) {
 		length = mime_char_length(text);
 		size = mime_encode_char(text, length, encoded);
-		if (used + size > MIME_WORD_ROOM) {
+		if (used + size > MIME_WORD_CAPACITY) {
 			base_buffer_puts(out, MIME_WORD_END "\r\n " MIME_WORD_START);
 			used = 0;
 		}

@@ -10,7 +10,7 @@
  *	It writes to nobody but the hold's sender. It stores no token, only its hash.
  *
  * THREADS
- *	The postman is one thread.
+ *	The mailer is one thread.
  *
  * DIAGNOSTICS
  *	A letter that cannot be delivered is audited, logged once per letter and tried again with
@@ -27,7 +27,7 @@
 #include "milter/base/key.h"
 #include "milter/base/result.h"
 #include "milter/hold/hold.h"
-#include "milter/site/site.h"
+#include "milter/config/config.h"
 #include "milter/words/template.h"
 
 /* --- letters ------------------------------------------------------------------------- */
@@ -72,13 +72,13 @@ enum base_result notice_probe_mailbox(
  */
 enum base_result notice_probe_page(const char *url, struct base_buffer *page_r, const char **why_r);
 
-/* --- the postman ------------------------------------------------------------------------ */
+/* --- the mailer ------------------------------------------------------------------------ */
 
-struct notice_postman;
+struct notice_mailer;
 
 /* Each letter is written and sent by the settings in force when its turn comes. */
-enum base_result notice_postman_start(struct hold *hold, struct site_current *sites,
-    struct notice_postman **postman_r, const char **why_r);
-void notice_postman_stop(struct notice_postman **postman);
+enum base_result notice_mailer_start(struct hold *hold, struct config_current *sites,
+    struct notice_mailer **mailer_r, const char **why_r);
+void notice_mailer_stop(struct notice_mailer **mailer);
 
 #endif

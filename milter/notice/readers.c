@@ -14,25 +14,25 @@
 
 /* A mailbox without its extension and in one spelling, as a hash; 0: no memory. */
 static uint64_t
-reader_of(const struct site *site, struct base_arena *arena, const char *mailbox)
+reader_of(const struct config *config, struct base_arena *arena, const char *mailbox)
 {
 	const char *delimiters =
-	    mail_account_delimiters(site->settings->identity.recipient_delimiter);
+	    mail_account_delimiters(config->settings->identity.recipient_delimiter);
 	const char *normal, *account, *why;
 
 	if (mail_path_parse(arena, mailbox, &normal, &why) != BASE_OK)
 		normal = mailbox;
-	account = mail_address_fold(arena, normal, delimiters);
+	account = mail_address_strip_extension(arena, normal, delimiters);
 	return account == NULL
 		   ? 0
-		   : base_key_hash64(site->key, BASE_KEY_INJECT, account, strlen(account));
+		   : base_key_hash64(config->key, BASE_KEY_INJECT, account, strlen(account));
 }
 
 size_t
-notice_readers_count(const struct notice_readers *readers, const struct site *site,
+notice_readers_count(const struct notice_readers *readers, const struct config *config,
     struct base_arena *arena, const char *mailbox)
 {
-	uint64_t reader = reader_of(site, arena, mailbox);
+	uint64_t reader = reader_of(config, arena, mailbox);
 	int64_t since = base_tick_ms() - NOTICE_READERS_MS;
 	size_t count = 0;
 
@@ -43,10 +43,10 @@ notice_readers_count(const struct notice_readers *readers, const struct site *si
 }
 
 void
-notice_readers_note(struct notice_readers *readers, const struct site *site,
+notice_readers_note(struct notice_readers *readers, const struct config *config,
     struct base_arena *arena, const char *mailbox)
 {
-	readers->letters[readers->next].reader = reader_of(site, arena, mailbox);
+	readers->letters[readers->next].reader = reader_of(config, arena, mailbox);
 	readers->letters[readers->next].at = base_tick_ms();
 	readers->next = (readers->next + 1) % NOTICE_READERS;
 }

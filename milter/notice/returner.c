@@ -3,7 +3,7 @@
  *
  * For each hold in RETURNING: are its files still on hold? What is in them, without reading one
  * message twice for each of its recipients? Then a letter for each different message, and only
- * when the MTA has it is that written down, upon which the keeper deletes the files. One mail at
+ * when the MTA has it is that written down, upon which the scheduler deletes the files. One mail at
  * a time is in memory, QUEUE_MAX_READ bytes at most.
  */
 #include <pthread.h>
@@ -38,11 +38,11 @@
 
 struct notice_returner {
 	struct hold *hold;
-	struct site_current *sites;
-	const struct site *site;    /* of the mail in hand */
-	struct queue_client *queue; /* the same */
-	struct base_arena *arena;   /* reset for every hold */
-	struct base_arena *mail;    /* of every mail and the letter around it: its own */
+	struct config_current *sites;
+	const struct config *config; /* of the mail in hand */
+	struct queue_client *queue;  /* the same */
+	struct base_arena *arena;    /* reset for every hold */
+	struct base_arena *mail;     /* of every mail and the letter around it: its own */
 	pthread_t thread;
 	atomic_bool is_stopping;
 	bool is_troubled; /* the store failed; said once */
@@ -63,7 +63,7 @@ struct job {
 
 /* --- reading ---------------------------------------------------------------------------- */
 
-/* Are all files on hold? NONE: the keeper has to look. */
+/* Are all files on hold? NONE: the scheduler has to look. */
 static enum base_result
 job_look(struct notice_returner *returner, const struct job *job, const char **why_r)
 {
@@ -127,8 +127,9 @@ mail_digest(const struct notice_returner *returner, const char *mail, size_t len
 		body++;
 		left--;
 	}
-	digest = base_key_hash64(returner->site->key, BASE_KEY_ACT, body, left);
-	digest ^= base_key_hash64(returner->site->key, BASE_KEY_ACT, &number, sizeof(number));
+	digest = base_key_hash64(returner->config->key, BASE_KEY_SUBMISSION, body, left);
+	digest ^=
+	    base_key_hash64(returner->config->key, BASE_KEY_SUBMISSION, &number, sizeof(number));
 	return digest == 0 ? 1 : digest;
 }
 
@@ -172,12 +173,12 @@ static enum base_result
 letter_write(struct notice_returner *returner, const struct job *job, struct envelope *envelope,
     const char **why_r)
 {
-	const struct settings *settings = returner->site->settings;
+	const struct settings *settings = returner->config->settings;
 	const struct hold_view *view = &job->hold.view;
 	struct notice_letter_options options = { .from = settings->notice.from,
 		.now = base_now(),
-		.templates = returner->site->templates };
-	enum base_result result = notice_letter_stamp(returner->mail, returner->site, view,
+		.templates = returner->config->templates };
+	enum base_result result = notice_letter_stamp(returner->mail, returner->config, view,
 	    options.now, &envelope->head, &options.message_id, why_r);
 	char boundary[BASE_TOKEN_SIZE];
 
@@ -217,7 +218,7 @@ letter_deliver(struct notice_returner *returner, struct job *job, struct notice_
 		/*
 		 * our copy is the last one: if the mailbox refuses it later, somebody must see it
 		 */
-		result = notice_smtp_envelope(smtp, returner->site->settings->notice.from,
+		result = notice_smtp_envelope(smtp, returner->config->settings->notice.from,
 		    job->hold.view.mailbox, length + envelope.head.length + envelope.tail.length,
 		    envelope.attached == NOTICE_ATTACHED_8BIT, why_r);
 	if (result == BASE_OK)
@@ -257,7 +258,7 @@ letter_send(struct notice_returner *returner, struct job *job, size_t index, con
 	if (result != BASE_OK)
 		return result;
 	job->is_counted = true;
-	result = notice_smtp_open(returner->site->settings,
+	result = notice_smtp_open(returner->config->settings,
 	    RETURNER_TOTAL_MS + (int64_t)length / RETURNER_BYTES_A_MS, &returner->is_stopping,
 	    &smtp, why_r);
 	if (result == BASE_OK)
@@ -346,7 +347,7 @@ job_give_up(struct notice_returner *returner, struct job *job, const char *why)
 	const char *id = job->hold.view.id, *trouble = "";
 
 	if (!job->hold.can_bounce || job->longest == 0 ||
-	    !notice_bounce_fits(returner->site->settings, job->longest)) {
+	    !notice_bounce_fits(returner->config->settings, job->longest)) {
 		job_stuck(returner, job, why);
 		return;
 	}
@@ -403,7 +404,7 @@ job_run(struct notice_returner *returner, struct job *job)
 		letter_audit(job, job->answer);
 		job_taken(returner, job, i);
 	}
-	if (job->hold.count == 0) /* all of it left: the keeper has to see that */
+	if (job->hold.count == 0) /* all of it left: the scheduler has to see that */
 		result = BASE_NONE;
 	if (result != BASE_OK && !atomic_load(&returner->is_stopping))
 		job_fail(returner, job, result, why);
@@ -425,14 +426,14 @@ returner_step(struct notice_returner *returner)
 		tell_store(returner, result == BASE_NONE, why);
 		return result == BASE_NONE ? RETURNER_PAUSE_MS : RETURNER_TROUBLE_MS;
 	}
-	returner->site = site_take(returner->sites);
+	returner->config = config_acquire(returner->sites);
 	returner->queue =
-	    queue_client_new(returner->site->settings->mta.queue_socket, RETURNER_QUEUE_MS);
+	    queue_client_new(returner->config->settings->mta.queue_socket, RETURNER_QUEUE_MS);
 	if (returner->queue != NULL)
 		job_run(returner, &job);
 	base_arena_free(&returner->mail);
 	queue_client_free(&returner->queue);
-	site_drop(&returner->site);
+	config_release(&returner->config);
 	return job.is_unwritten ? RETURNER_TROUBLE_MS : 0;
 }
 
@@ -453,7 +454,7 @@ returner_run(void *context)
 }
 
 enum base_result
-notice_returner_start(struct hold *hold, struct site_current *sites,
+notice_returner_start(struct hold *hold, struct config_current *sites,
     struct notice_returner **returner_r, const char **why_r)
 {
 	struct notice_returner *returner = calloc(1, sizeof(*returner));

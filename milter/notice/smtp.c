@@ -91,7 +91,7 @@ smtp_is_whole(const char *reply, size_t length)
 
 /* Reads one reply. */
 static bool
-smtp_hear(struct notice_smtp *smtp)
+smtp_reply_read(struct notice_smtp *smtp)
 {
 	size_t length = 0, got = 0;
 	CURLcode code;
@@ -152,7 +152,7 @@ smtp_step(struct notice_smtp *smtp, const char *line, const char **why_r)
 
 	snprintf(name, sizeof(name), "%s", line);
 	if (smtp_say(smtp, line, strlen(line)))
-		smtp_hear(smtp);
+		smtp_reply_read(smtp);
 	return smtp_judge(smtp, name, why_r);
 }
 
@@ -506,7 +506,7 @@ notice_smtp_end(struct notice_smtp *smtp, char answer_r[200], const char **why_r
 	smtp_flush(smtp);
 	/* a server that went away while we spoke may have said why */
 	smtp->is_broken = false;
-	smtp_hear(smtp);
+	smtp_reply_read(smtp);
 	result = smtp_judge(smtp, "the message", why_r);
 	snprintf(answer_r, 200, "%.*s", (int)strcspn(smtp->reply, "\r\n"), smtp->reply);
 	return result;

@@ -35,7 +35,7 @@ wants_body(const struct policy_facts *facts, const struct judge_score *score,
 		return true;
 	for (; rule < decision->rule; rule++)
 		if (rule->match.reason_count > 0 &&
-		    policy_misfit_but_reasons(facts, &rule->match, scratch, sizeof(scratch)) ==
+		    policy_mismatch_but_reasons(facts, &rule->match, scratch, sizeof(scratch)) ==
 			NULL &&
 		    could_hold(facts, rule, score, decision->action))
 			return true;

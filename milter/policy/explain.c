@@ -9,7 +9,7 @@ static void
 score_gate_write(const struct policy_facts *facts, const struct policy_decision *decision,
     struct base_buffer *gate_r)
 {
-	const struct memory_recall *recall = facts->recall;
+	const struct history_recall *recall = facts->recall;
 	const struct settings_policy *rule = decision->rule;
 
 	switch (decision->gate) {
@@ -122,7 +122,7 @@ comparison_write(
 
 /* Why a score that is high enough does not hold the send all the same. */
 static void
-exemption_write(const struct memory_recall *recall, const struct settings_policy *rule,
+exemption_write(const struct history_recall *recall, const struct settings_policy *rule,
     enum policy_gate gate, struct base_buffer *text)
 {
 	if (gate == POLICY_GATE_RULE)

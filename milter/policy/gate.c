@@ -2,7 +2,7 @@
 #include "milter/policy/internal.h"
 
 unsigned long
-policy_sends_needed(const struct memory_recall *recall, const struct settings_policy *rule)
+policy_sends_needed(const struct history_recall *recall, const struct settings_policy *rule)
 {
 	return recall->site_score > 0 ? rule->learning.sends : rule->learning.sends_new_site;
 }
@@ -16,14 +16,14 @@ policy_new_site_threshold(const struct settings_policy *rule, double threshold)
 }
 
 enum policy_gate
-policy_gate_last(const struct memory_recall *recall)
+policy_gate_last(const struct history_recall *recall)
 {
 	return recall->site_score > 0 ? POLICY_GATE_PERCENTILE : POLICY_GATE_NEW_SITE;
 }
 
 /* Is too little known of this sender to hold mail? */
 static bool
-is_learning(const struct memory_recall *recall, const struct settings_policy *rule)
+is_learning(const struct history_recall *recall, const struct settings_policy *rule)
 {
 	unsigned long needed = policy_sends_needed(recall, rule);
 
@@ -32,7 +32,7 @@ is_learning(const struct memory_recall *recall, const struct settings_policy *ru
 
 /* Is too little known of the whole site? */
 static bool
-is_learning_site(const struct memory_recall *recall, const struct settings_policy *rule)
+is_learning_site(const struct history_recall *recall, const struct settings_policy *rule)
 {
 	unsigned long needed = rule->learning.site_sends;
 
@@ -58,7 +58,7 @@ height_gate(const struct settings_policy *rule, double score, double threshold, 
  * just written to these very people is in a conversation with them.
  */
 static enum policy_gate
-exemption_gate(const struct memory_recall *recall, const struct settings_policy *rule,
+exemption_gate(const struct history_recall *recall, const struct settings_policy *rule,
     const struct judge_score *score)
 {
 	if (rule->action <= SETTINGS_TAG)
@@ -78,7 +78,7 @@ enum settings_action
 policy_gates_pass(const struct policy_facts *facts, const struct settings_policy *rule,
     const struct judge_score *score, struct policy_gates *gates_r)
 {
-	const struct memory_recall *recall = facts->recall;
+	const struct history_recall *recall = facts->recall;
 	enum settings_action action;
 
 	gates_r->tag = height_gate(rule, score->score, rule->tag_threshold, recall->site_tag_score);

@@ -98,8 +98,8 @@ has_reason(const struct settings_match *match, const struct judge_score *score)
  * cannot be resolved must not slip through a rule for up to 4.
  */
 static const char *
-people_misfit(
-    const struct policy_facts *facts, const struct settings_match *match, char *room_r, size_t size)
+people_mismatch(const struct policy_facts *facts, const struct settings_match *match,
+    char *capacity_r, size_t size)
 {
 	const struct audience *audience = facts->audience;
 
@@ -108,36 +108,36 @@ people_misfit(
 	if (audience == NULL || audience->kind == AUDIENCE_UNKNOWN)
 		return "people: it is not known how many";
 	if (audience->people < match->people_min)
-		snprintf(room_r, size, "people_min: %s%lu people are less than %lu",
+		snprintf(capacity_r, size, "people_min: %s%lu people are less than %lu",
 		    audience->kind == AUDIENCE_AT_LEAST ? "the known " : "", audience->people,
 		    match->people_min);
 	else if (match->people_max == 0)
 		return NULL;
 	else if (audience->people > match->people_max)
-		snprintf(room_r, size, "people_max: %lu people are more than %lu", audience->people,
-		    match->people_max);
+		snprintf(capacity_r, size, "people_max: %lu people are more than %lu",
+		    audience->people, match->people_max);
 	else if (audience->kind == AUDIENCE_AT_LEAST)
-		snprintf(room_r, size, "people_max: at least %lu people, it is not known how many",
-		    audience->people);
+		snprintf(capacity_r, size,
+		    "people_max: at least %lu people, it is not known how many", audience->people);
 	else
 		return NULL;
-	return room_r;
+	return capacity_r;
 }
 
 /* Why who sends does not fit. */
 static const char *
-sender_misfit(
-    const struct policy_facts *facts, const struct settings_match *match, char *room_r, size_t size)
+sender_mismatch(const struct policy_facts *facts, const struct settings_match *match,
+    char *capacity_r, size_t size)
 {
 	if (match->sender_count > 0 &&
 	    !settings_addresses_have(match->senders, match->sender_count, facts->actor)) {
-		snprintf(room_r, size, "sender: %.200s is not one of them", facts->actor);
-		return room_r;
+		snprintf(capacity_r, size, "sender: %.200s is not one of them", facts->actor);
+		return capacity_r;
 	}
 	if (match->login_count > 0 && !has_login(facts->login, match)) {
-		snprintf(room_r, size, "login: %.200s is not one of them",
+		snprintf(capacity_r, size, "login: %.200s is not one of them",
 		    facts->login[0] == '\0' ? "no login" : facts->login);
-		return room_r;
+		return capacity_r;
 	}
 	if (match->network_count > 0 &&
 	    (facts->client == NULL ||
@@ -148,51 +148,51 @@ sender_misfit(
 
 /* Why when it is sent does not fit. */
 static const char *
-time_misfit(
-    const struct policy_facts *facts, const struct settings_match *match, char *room_r, size_t size)
+time_mismatch(const struct policy_facts *facts, const struct settings_match *match,
+    char *capacity_r, size_t size)
 {
 	static const char *const days[] = { "Sunday", "Monday", "Tuesday", "Wednesday", "Thursday",
 		"Friday", "Saturday" };
 
 	if (match->hours_count > 0 && !is_within(match, facts->moment.minute)) {
-		snprintf(room_r, size, "hours: it is %02u:%02u", facts->moment.minute / 60,
+		snprintf(capacity_r, size, "hours: it is %02u:%02u", facts->moment.minute / 60,
 		    facts->moment.minute % 60);
-		return room_r;
+		return capacity_r;
 	}
 	if (match->weekday_count > 0 && !is_on(match, facts->moment.weekday)) {
-		snprintf(room_r, size, "weekday: it is %s", days[facts->moment.weekday % 7]);
-		return room_r;
+		snprintf(capacity_r, size, "weekday: it is %s", days[facts->moment.weekday % 7]);
+		return capacity_r;
 	}
 	return NULL;
 }
 
 const char *
-policy_misfit_but_reasons(
-    const struct policy_facts *facts, const struct settings_match *match, char *room_r, size_t size)
+policy_mismatch_but_reasons(const struct policy_facts *facts, const struct settings_match *match,
+    char *capacity_r, size_t size)
 {
-	const char *misfit = sender_misfit(facts, match, room_r, size);
+	const char *mismatch = sender_mismatch(facts, match, capacity_r, size);
 
-	if (misfit == NULL && match->recipient_count > 0 && !writes_to(facts, match))
-		misfit = "recipient: none of them is written to";
-	if (misfit == NULL && match->reach == SETTINGS_REACH_INSIDE && !stays_inside(facts))
-		misfit = "reach: it goes outside";
-	if (misfit == NULL && match->reach == SETTINGS_REACH_OUTSIDE && stays_inside(facts))
-		misfit = "reach: it stays inside";
-	if (misfit == NULL)
-		misfit = people_misfit(facts, match, room_r, size);
-	if (misfit == NULL)
-		misfit = time_misfit(facts, match, room_r, size);
-	return misfit;
+	if (mismatch == NULL && match->recipient_count > 0 && !writes_to(facts, match))
+		mismatch = "recipient: none of them is written to";
+	if (mismatch == NULL && match->reach == SETTINGS_REACH_INSIDE && !stays_inside(facts))
+		mismatch = "reach: it goes outside";
+	if (mismatch == NULL && match->reach == SETTINGS_REACH_OUTSIDE && stays_inside(facts))
+		mismatch = "reach: it stays inside";
+	if (mismatch == NULL)
+		mismatch = people_mismatch(facts, match, capacity_r, size);
+	if (mismatch == NULL)
+		mismatch = time_mismatch(facts, match, capacity_r, size);
+	return mismatch;
 }
 
 const char *
-policy_misfit(const struct policy_facts *facts, const struct judge_score *score,
-    const struct settings_policy *rule, char *room_r, size_t size)
+policy_mismatch(const struct policy_facts *facts, const struct judge_score *score,
+    const struct settings_policy *rule, char *capacity_r, size_t size)
 {
-	const char *misfit = policy_misfit_but_reasons(facts, &rule->match, room_r, size);
+	const char *mismatch = policy_mismatch_but_reasons(facts, &rule->match, capacity_r, size);
 
-	if (misfit != NULL || rule->match.reason_count == 0)
-		return misfit;
+	if (mismatch != NULL || rule->match.reason_count == 0)
+		return mismatch;
 	if (score == NULL)
 		return "reason: there is no score";
 	return has_reason(&rule->match, score) ? NULL : "reason: none of them holds";
@@ -204,11 +204,12 @@ const struct settings_policy *
 policy_choose(const struct policy_facts *facts, const struct judge_score *score)
 {
 	const struct settings *settings = facts->settings;
-	char room[256];
+	char scratch[256];
 	size_t i = 0;
 
-	while (i + 1 < settings->policy_count &&
-	       policy_misfit(facts, score, &settings->policies[i], room, sizeof(room)) != NULL)
+	while (
+	    i + 1 < settings->policy_count &&
+	    policy_mismatch(facts, score, &settings->policies[i], scratch, sizeof(scratch)) != NULL)
 		i++;
 	return &settings->policies[i];
 }

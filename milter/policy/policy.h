@@ -31,7 +31,7 @@
 #include "milter/identity/value.h"
 #include "milter/judge/judge.h"
 #include "milter/mail/transaction.h"
-#include "milter/memory/value.h"
+#include "milter/history/value.h"
 #include "milter/settings/settings.h"
 
 /* A time as the site's own clock on the wall shows it. */
@@ -53,11 +53,11 @@ struct policy_facts {
 	struct policy_moment moment;
 
 	/* These need not be known to choose a rule. */
-	const struct memory_recall *recall; /* what is usual here, and how much is known of it */
-	enum identity_proof proof;          /* of who sends */
-	bool is_proved_person;              /* somebody is proved who could be asked */
-	enum settings_action held;          /* another entry of this submission is; PASS: none is */
-	bool has_passed;      /* an earlier mail of the same series has gone to its people */
+	const struct history_recall *recall; /* what is usual here, and how much is known of it */
+	enum identity_proof proof;           /* of who sends */
+	bool is_proved_person;               /* somebody is proved who could be asked */
+	enum settings_action held; /* another entry of this submission is; PASS: none is */
+	bool has_passed;           /* an earlier mail of the same series has gone to its people */
 	size_t storm_replies; /* people who replied to all in the storm it belongs to; 0: in none */
 };
 
@@ -136,8 +136,8 @@ bool policy_only_tags(const struct policy_facts *facts, const struct settings_po
 const struct settings_policy *policy_choose(
     const struct policy_facts *facts, const struct judge_score *score);
 /* Why a rule does not fit, as a few words in room_r; NULL: it fits. */
-const char *policy_misfit(const struct policy_facts *facts, const struct judge_score *score,
-    const struct settings_policy *rule, char *room_r, size_t size);
+const char *policy_mismatch(const struct policy_facts *facts, const struct judge_score *score,
+    const struct settings_policy *rule, char *capacity_r, size_t size);
 
 /* Which gate a score did not pass, to be held and to be tagged; NONE: it passed all. */
 struct policy_gates {

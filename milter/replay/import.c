@@ -50,7 +50,7 @@ batch_begin(struct replay_import *import, const char **why_r)
 	enum base_result result = BASE_RETRY;
 
 	for (int i = 0; i < IMPORT_TRIES && result == BASE_RETRY; i++)
-		result = memory_import_begin(import->options.memory, why_r);
+		result = history_import_begin(import->options.history, why_r);
 	import->is_begun = result == BASE_OK;
 	return result;
 }
@@ -62,7 +62,7 @@ batch_end(struct replay_import *import, const char **why_r)
 	if (!import->is_begun)
 		return BASE_OK;
 	import->is_begun = false;
-	return memory_import_end(import->options.memory, why_r);
+	return history_import_end(import->options.history, why_r);
 }
 
 /* What the judge would have said, for the site's own percentile. */
@@ -73,7 +73,7 @@ mail_judge(struct replay_import *import, struct base_arena *arena, const char *a
 {
 	const struct replay_import_options *options = &import->options;
 	const struct evaluate_sources sources = { options->settings, options->key,
-		options->scorecard, options->memory };
+		options->scorecard, options->history };
 	const struct identity identity = {
 		.proof = IDENTITY_LOGIN, .actor = actor, .person = actor, .is_local = true
 	};
@@ -101,13 +101,14 @@ mail_learn(struct replay_import *import, struct base_arena *arena, const char *a
 {
 	const struct replay_import_options *options = &import->options;
 	size_t people = audience_people(audience, 0), length;
-	const void *lesson;
+	const void *observation;
 	double score = -1;
-	enum base_result result = memory_lesson(
-	    options->key, arena, actor, transaction, people, score, &lesson, &length, why_r);
+	enum base_result result = history_observation(
+	    options->key, arena, actor, transaction, people, score, &observation, &length, why_r);
 
 	if (result == BASE_OK)
-		result = memory_import_known(options->memory, options->key, lesson, length, why_r);
+		result = history_import_known(
+		    options->history, options->key, observation, length, why_r);
 	if (result == BASE_OK)
 		import->count.known++;
 	if (result != BASE_NONE)
@@ -116,10 +117,10 @@ mail_learn(struct replay_import *import, struct base_arena *arena, const char *a
 	if (*actor)
 		result = mail_judge(import, arena, actor, transaction, audience, &score, why_r);
 	if (result == BASE_OK)
-		result = memory_lesson(options->key, arena, actor, transaction, people, score,
-		    &lesson, &length, why_r);
+		result = history_observation(options->key, arena, actor, transaction, people, score,
+		    &observation, &length, why_r);
 	if (result == BASE_OK)
-		result = memory_import(options->memory, options->key, lesson, length, why_r);
+		result = history_import(options->history, options->key, observation, length, why_r);
 	if (result == BASE_OK)
 		import->count.learned++;
 	return result;
@@ -141,7 +142,7 @@ is_of_no_use(const struct replay_import *import, const struct mail_transaction *
 {
 	return transaction->recipients.count == 0 ||
 	       (!*transaction->envelope_sender && !*transaction->from) ||
-	       transaction->time < import->now - MEMORY_IMPORT_OLDEST ||
+	       transaction->time < import->now - HISTORY_IMPORT_OLDEST ||
 	       transaction->time > import->now + REPLAY_IMPORT_FUTURE;
 }
 
@@ -168,7 +169,7 @@ replay_import_mail(void *context, struct base_arena *arena, struct mail_transact
 	const char *actor;
 	enum base_result result;
 
-	if (mail_transaction_fold(arena, transaction,
+	if (mail_transaction_strip_extensions(arena, transaction,
 		import->options.settings->identity.recipient_delimiter) != BASE_OK) {
 		*why_r = "no memory for a mail";
 		return BASE_BROKEN;
@@ -188,7 +189,7 @@ replay_import_mail(void *context, struct base_arena *arena, struct mail_transact
 	result = batch_begin(import, why_r);
 	if (result == BASE_OK)
 		result = mail_learn(import, arena, actor, transaction, &audience, why_r);
-	if (result != BASE_OK || !memory_import_is_full(import->options.memory))
+	if (result != BASE_OK || !history_import_is_full(import->options.history))
 		return result;
 	result = batch_end(import, why_r);
 	replay_import_progress(import);
@@ -200,11 +201,11 @@ struct replay_import *
 replay_import_new(const struct replay_import_options *options)
 {
 	struct replay_import *import = calloc(1, sizeof(*import));
-	struct memory_calibration calibration = judge_calibration(options->settings);
+	struct history_calibration calibration = judge_calibration(options->settings);
 
 	if (!import)
 		return NULL;
-	memory_calibrate(options->memory, &calibration);
+	history_calibrate(options->history, &calibration);
 	import->options = *options;
 	import->now = base_now();
 	import->arena = base_arena_new(IMPORT_ARENA);

@@ -41,7 +41,7 @@
 #include "milter/base/result.h"
 #include "milter/evaluate/evaluate.h"
 #include "milter/mail/transaction.h"
-#include "milter/memory/memory.h"
+#include "milter/history/history.h"
 #include "milter/settings/settings.h"
 
 enum replay_format {
@@ -70,7 +70,7 @@ struct replay_import_options {
 	const struct base_key *key;
 	const struct judge_scorecard *scorecard;
 	struct audience_directory *audience; /* NULL: no lists are known */
-	struct memory *memory;               /* that learns at once */
+	struct history *history;             /* that learns at once */
 	/*
 	 * After each batch and each input: bytes, or the mails of a Maildir. `done` only
 	 * grows within one input; `total` is 0 when it is not known. May be NULL.

@@ -46,13 +46,13 @@ tsv_read(struct replay_import *import, FILE *input, const char *name, const char
  * NONE: the file has ended. RETRY: the job shall end.
  */
 static enum base_result
-line_read(FILE *input, char *line_r, size_t room, size_t *length_r)
+line_read(FILE *input, char *line_r, size_t capacity, size_t *length_r)
 {
 	size_t length = 0;
 	int byte;
 
 	while ((byte = getc_unlocked(input)) != EOF && byte != '\n')
-		if (length + 1 < room)
+		if (length + 1 < capacity)
 			line_r[length++] = (char)byte;
 	if (base_interrupted() != 0)
 		return BASE_RETRY;

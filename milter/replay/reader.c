@@ -14,7 +14,7 @@
 
 #define READER_FIELDS 6
 #define READER_MAX_LINE (4u << 20) /* bytes */
-#define READER_FIRST_ROOM 256      /* bytes, doubled as need be */
+#define READER_FIRST_CAPACITY 256  /* bytes, doubled as need be */
 #define READER_MAX_ADDRESS 320     /* bytes */
 #define READER_MAX_TIME UINT32_MAX
 
@@ -23,7 +23,7 @@ struct replay_reader {
 	const char *name;
 	size_t number;
 	char *line;
-	size_t room;
+	size_t capacity;
 	const char **why_r;
 };
 
@@ -118,8 +118,8 @@ recipients_parse(
 
 	for (const char *at = text; *at; at++)
 		count += *at == ',';
-	set->room = count < MAIL_MAX_RECIPIENTS ? count : MAIL_MAX_RECIPIENTS;
-	set->items = base_arena_array(arena, set->room, sizeof(*set->items));
+	set->capacity = count < MAIL_MAX_RECIPIENTS ? count : MAIL_MAX_RECIPIENTS;
+	set->items = base_arena_array(arena, set->capacity, sizeof(*set->items));
 	if (!set->items) {
 		*reader->why_r = base_why("no memory for %zu recipients", count);
 		return BASE_BROKEN;
@@ -131,7 +131,7 @@ recipients_parse(
 		if (!word_normal(word))
 			return MALFORMED(reader, "recipient \"%.80s\" is no address", word);
 		set->seen++;
-		if (set->count < set->room)
+		if (set->count < set->capacity)
 			set->items[set->count++] = word;
 		else
 			set->capped = true;
@@ -213,16 +213,16 @@ fields_parse(
 static bool
 line_grow(struct replay_reader *reader, size_t length)
 {
-	size_t room = reader->room > 0 ? 2 * reader->room : READER_FIRST_ROOM;
+	size_t capacity = reader->capacity > 0 ? 2 * reader->capacity : READER_FIRST_CAPACITY;
 	char *line;
 
-	if (length + 1 < reader->room)
+	if (length + 1 < reader->capacity)
 		return true;
-	line = realloc(reader->line, room);
+	line = realloc(reader->line, capacity);
 	if (line == NULL)
 		return false;
 	reader->line = line;
-	reader->room = room;
+	reader->capacity = capacity;
 	return true;
 }
 

@@ -8,7 +8,7 @@
 #include "milter/base/random.h"
 #include "milter/base/result.h"
 #include "milter/mail/mail.h"
-#include "milter/memory/memory.h"
+#include "milter/history/history.h"
 #include "milter/replay/replay.h"
 
 #define REPLAY_ARENA (64u << 20) /* of one line */
@@ -16,7 +16,7 @@
 /* What a run keeps. */
 struct replay {
 	struct base_key *key;
-	struct memory *memory;
+	struct history *history;
 	struct base_arena *arena;
 	struct replay_reader *reader;
 	const struct settings *settings;
@@ -52,7 +52,7 @@ static enum base_result
 line_evaluate(struct replay *replay, struct evaluation *evaluation, const char **why_r)
 {
 	const struct evaluate_sources sources = { replay->settings, replay->key, replay->scorecard,
-		replay->memory };
+		replay->history };
 	enum base_result result = evaluate_recall(&sources, replay->arena, evaluation, why_r);
 
 	if (result == BASE_OK)
@@ -70,14 +70,14 @@ line_evaluate(struct replay *replay, struct evaluation *evaluation, const char *
 static enum base_result
 line_learn(struct replay *replay, const struct replay_line *line, double score, const char **why_r)
 {
-	const void *lesson;
+	const void *observation;
 	size_t length;
 	enum base_result result =
-	    memory_lesson(replay->key, replay->arena, line->transaction->envelope_sender,
-		line->transaction, 0, score, &lesson, &length, why_r);
+	    history_observation(replay->key, replay->arena, line->transaction->envelope_sender,
+		line->transaction, 0, score, &observation, &length, why_r);
 
 	if (result == BASE_OK)
-		result = memory_learn(replay->memory, lesson, length, why_r);
+		result = history_observe(replay->history, observation, length, why_r);
 	return result;
 }
 
@@ -118,7 +118,7 @@ line_run(struct replay *replay, const struct replay_line *line, const char **why
 static enum base_result
 line_fold(struct replay *replay, const struct replay_line *line, const char **why_r)
 {
-	enum base_result result = mail_transaction_fold(
+	enum base_result result = mail_transaction_strip_extensions(
 	    replay->arena, line->transaction, replay->settings->identity.recipient_delimiter);
 
 	if (result != BASE_OK)
@@ -131,18 +131,18 @@ static enum base_result
 replay_begin(struct replay *replay, FILE *input, const char *name, const char **why_r)
 {
 	static const unsigned char bytes[32] = { 'r', 'e', 'p', 'l', 'a', 'y' };
-	struct memory_options options = { .learn_at_once = true };
+	struct history_options options = { .observe_at_once = true };
 	enum base_result result = base_crypto_start(why_r);
-	struct memory_calibration calibration;
+	struct history_calibration calibration;
 
 	if (result == BASE_OK)
 		result = base_key_from_bytes(bytes, &replay->key);
 	if (result == BASE_OK)
-		result = memory_open(&options, &replay->memory, why_r);
+		result = history_open(&options, &replay->history, why_r);
 	if (result != BASE_OK)
 		return result;
 	calibration = judge_calibration(replay->settings);
-	memory_calibrate(replay->memory, &calibration);
+	history_calibrate(replay->history, &calibration);
 	replay->arena = base_arena_new(REPLAY_ARENA);
 	replay->reader = replay_reader_new(input, name);
 	if (!replay->arena || !replay->reader) {
@@ -178,7 +178,7 @@ replay_run(FILE *input, const char *name, const struct settings *settings,
 			result = line_run(&replay, &line, why_r);
 	}
 	replay_reader_free(&replay.reader);
-	memory_close(&replay.memory);
+	history_close(&replay.history);
 	base_key_free(&replay.key);
 	base_arena_free(&replay.arena);
 	return result == BASE_NONE ? BASE_OK : result;

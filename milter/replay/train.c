@@ -33,9 +33,9 @@ static size_t
 sends_count(FILE *input)
 {
 	char *line = NULL;
-	size_t room = 0, count = 0;
+	size_t capacity = 0, count = 0;
 
-	while (getline(&line, &room, input) > 0)
+	while (getline(&line, &capacity, input) > 0)
 		count += is_send(line);
 	free(line);
 	return count;

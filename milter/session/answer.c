@@ -19,7 +19,7 @@ is_ours(const struct session_connection *connection)
 
 	return mail->inject != NULL && transaction->recipients.seen == 1 &&
 	       transaction->recipients.count == 1 && transaction->message_id[0] != '\0' &&
-	       notice_inject_is_ours(connection->site->key, mail->inject, transaction->message_id,
+	       notice_inject_is_ours(connection->config->key, mail->inject, transaction->message_id,
 		   transaction->recipients.items[0], base_now());
 }
 
@@ -27,13 +27,13 @@ is_ours(const struct session_connection *connection)
 static bool
 is_our_persons_send(struct session_connection *connection)
 {
-	const struct site *site = connection->site;
+	const struct config *config = connection->config;
 	struct session_mail *mail = &connection->mail;
 
 	if (mail->transaction->envelope_sender[0] == '\0' ||
 	    mail_transaction_is_automatic(mail->transaction))
 		return false;
-	identity_find(site->settings, &site->identity, connection->arena, &connection->peer,
+	identity_find(config->settings, &config->identity, connection->arena, &connection->peer,
 	    mail->transaction, &mail->identity);
 	return mail->identity.is_local && !mail->identity.is_machine;
 }
@@ -44,14 +44,14 @@ session_has_marks(const struct session_mail *mail)
 	return mail->tags > 0 || mail->injects > 0;
 }
 
-enum session_answer
-session_answer_error(struct session_connection *connection, const char *where, const char *why)
+enum session_respond
+session_respond_error(struct session_connection *connection, const char *where, const char *why)
 {
 	const struct session_mail *mail = &connection->mail;
 	bool is_accepted = session_rule(connection)->on_error == SETTINGS_ERROR_ACCEPT;
 
 	if (is_accepted && mail->judged != NULL)
-		session_part_leave(connection);
+		session_entry_leave(connection);
 	audit_event(AUDIT_ERROR, NULL, { "where", where }, { "what", why },
 	    { "answer", is_accepted ? "accept" : "tempfail" },
 	    { "queue_id", mail->transaction->queue_id });
@@ -59,7 +59,7 @@ session_answer_error(struct session_connection *connection, const char *where, c
 }
 
 /* Accepts at once, unless something must be taken out of the header at the end. */
-static enum session_answer
+static enum session_respond
 let_pass(struct session_connection *connection)
 {
 	connection->mail.plan = SESSION_PLAN_CLEAN;
@@ -74,12 +74,12 @@ is_done(struct session_connection *connection)
 	const struct policy_decision *decision = &mail->evaluation.decision;
 
 	return decision->action == SETTINGS_PASS && !decision->wants_body &&
-	       !mail->part.wants_body && !decision->is_storm &&
-	       !(mail->part.mail > 0 && mail->part.is_open) && session_part_pass(connection);
+	       !mail->entry.wants_body && !decision->is_storm &&
+	       !(mail->entry.mail > 0 && mail->entry.is_open) && session_entry_pass(connection);
 }
 
 /* A proved person's send: compares it with what is usual. */
-static enum session_answer
+static enum session_respond
 judge_header(struct session_connection *connection)
 {
 	struct session_mail *mail = &connection->mail;
@@ -87,15 +87,15 @@ judge_header(struct session_connection *connection)
 	const char *why = "";
 
 	if (mail->failed != NULL)
-		return session_answer_error(connection, "gather", mail->failed);
-	session_part_enter(connection);
+		return session_respond_error(connection, "gather", mail->failed);
+	session_entry_enter(connection);
 	if (session_recall(connection, &why) != BASE_OK)
-		return session_answer_error(connection, "memory", why);
+		return session_respond_error(connection, "memory", why);
 	if (session_score(connection, false, &why) != BASE_OK)
-		return session_answer_error(connection, "judge", why);
-	if (decision->action == SETTINGS_PASS && !decision->wants_body && !mail->part.wants_body &&
+		return session_respond_error(connection, "judge", why);
+	if (decision->action == SETTINGS_PASS && !decision->wants_body && !mail->entry.wants_body &&
 	    session_storm_ask(connection, &why) != BASE_OK)
-		return session_answer_error(connection, "storm", why);
+		return session_respond_error(connection, "storm", why);
 	if (!is_done(connection)) {
 		mail->plan = SESSION_PLAN_JUDGE;
 		return SESSION_CONTINUE;
@@ -104,14 +104,14 @@ judge_header(struct session_connection *connection)
 	return let_pass(connection);
 }
 
-enum session_answer
+enum session_respond
 session_answer_header(struct session_connection *connection)
 {
 	struct session_mail *mail = &connection->mail;
 
-	if (mail_transaction_fold(connection->arena, mail->transaction,
-		connection->site->settings->identity.recipient_delimiter) != BASE_OK)
-		return session_answer_error(connection, "gather", "no memory");
+	if (mail_transaction_strip_extensions(connection->arena, mail->transaction,
+		connection->config->settings->identity.recipient_delimiter) != BASE_OK)
+		return session_respond_error(connection, "gather", "no memory");
 	if (is_ours(connection))
 		return let_pass(connection);
 	if (is_our_persons_send(connection))
@@ -135,8 +135,8 @@ fields_remove(SMFICTX *context, const char *name, int count)
 	return true;
 }
 
-enum session_answer
-session_answer_decision(struct session_connection *connection, SMFICTX *context)
+enum session_respond
+session_respond_decision(struct session_connection *connection, SMFICTX *context)
 {
 	const struct policy_decision *decision = &connection->mail.evaluation.decision;
 
@@ -144,12 +144,12 @@ session_answer_decision(struct session_connection *connection, SMFICTX *context)
 		return session_hold(connection, context);
 	switch (decision->action) {
 	case SETTINGS_PASS:
-		if (!session_part_pass(connection))
+		if (!session_entry_pass(connection))
 			break;
 		session_learn_send(connection);
 		return SESSION_ACCEPT;
 	case SETTINGS_TAG:
-		if (!session_part_pass(connection))
+		if (!session_entry_pass(connection))
 			break;
 		return session_tag(connection, context);
 	case SETTINGS_UNDO:
@@ -160,29 +160,29 @@ session_answer_decision(struct session_connection *connection, SMFICTX *context)
 }
 
 /* The decision with the start of the body, and what follows from it. */
-static enum session_answer
+static enum session_respond
 judge_message(struct session_connection *connection, SMFICTX *context)
 {
 	struct session_mail *mail = &connection->mail;
 	const char *why = "";
 
 	if (mail->failed != NULL)
-		return session_answer_error(connection, "gather", mail->failed);
+		return session_respond_error(connection, "gather", mail->failed);
 	if (mail_transaction_text(connection->arena, mail->transaction) != BASE_OK)
-		return session_answer_error(connection, "gather", "no memory for the body's text");
-	session_part_await(connection);
-	if (session_part_settle(connection) && session_recall(connection, &why) != BASE_OK)
-		return session_answer_error(connection, "memory", why);
+		return session_respond_error(connection, "gather", "no memory for the body's text");
+	session_entry_await(connection);
+	if (session_entry_commit(connection) && session_recall(connection, &why) != BASE_OK)
+		return session_respond_error(connection, "memory", why);
 	if (session_score(connection, true, &why) != BASE_OK)
-		return session_answer_error(connection, "judge", why);
+		return session_respond_error(connection, "judge", why);
 	session_budget_ask(connection);
 	if (session_storm_ask(connection, &why) != BASE_OK)
-		return session_answer_error(connection, "storm", why);
-	return session_answer_decision(connection, context);
+		return session_respond_error(connection, "storm", why);
+	return session_respond_decision(connection, context);
 }
 
 /* More of them than are removed: nobody but who forges writes such a mail. */
-static enum session_answer
+static enum session_respond
 forged_reject(const struct session_connection *connection, SMFICTX *context)
 {
 	char code[] = "550", extended[] = "5.6.0";
@@ -195,7 +195,7 @@ forged_reject(const struct session_connection *connection, SMFICTX *context)
 	return SESSION_REJECT;
 }
 
-enum session_answer
+enum session_respond
 session_answer_message(struct session_connection *connection, SMFICTX *context)
 {
 	struct session_mail *mail = &connection->mail;
@@ -204,7 +204,7 @@ session_answer_message(struct session_connection *connection, SMFICTX *context)
 		return forged_reject(connection, context);
 	if (!fields_remove(context, QUEUE_TAG_NAME, mail->tags) ||
 	    !fields_remove(context, NOTICE_INJECT_NAME, mail->injects))
-		return session_answer_error(
+		return session_respond_error(
 		    connection, "clean", "the MTA did not take the removal of a header field");
 	if (mail->plan == SESSION_PLAN_CLEAN)
 		return SESSION_ACCEPT;

@@ -15,7 +15,7 @@ struct search {
 static bool
 is_author(const struct session_connection *connection, const char *address)
 {
-	return memory_recall_hash(connection->site->key, address) ==
+	return history_recall_hash(connection->config->key, address) ==
 	       connection->mail.evaluation.recall.parent_author;
 }
 
@@ -25,8 +25,8 @@ is_another(void *context, const char *name, const char *normal)
 {
 	struct search *search = context;
 	const struct session_connection *connection = search->connection;
-	const char *address = mail_address_fold(
-	    connection->arena, normal, connection->site->settings->identity.recipient_delimiter);
+	const char *address = mail_address_strip_extension(
+	    connection->arena, normal, connection->config->settings->identity.recipient_delimiter);
 
 	(void)name;
 	if (address == NULL || !is_author(connection, address))

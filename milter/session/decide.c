@@ -10,10 +10,10 @@
 static struct evaluate_sources
 sources_of(const struct session_connection *connection)
 {
-	return (struct evaluate_sources){ .settings = connection->site->settings,
-		.key = connection->site->key,
-		.scorecard = connection->site->scorecard,
-		.memory = connection->services->memory };
+	return (struct evaluate_sources){ .settings = connection->config->settings,
+		.key = connection->config->key,
+		.scorecard = connection->config->scorecard,
+		.history = connection->services->history };
 }
 
 const struct settings_policy *
@@ -21,7 +21,7 @@ session_rule(const struct session_connection *connection)
 {
 	const struct session_mail *mail = &connection->mail;
 	const char *actor = mail->identity.actor;
-	struct policy_facts facts = { .settings = connection->site->settings,
+	struct policy_facts facts = { .settings = connection->config->settings,
 		.transaction = mail->judged != NULL ? mail->judged : mail->transaction,
 		.actor = actor,
 		.login = connection->peer.login,
@@ -41,7 +41,7 @@ static void
 count_people(struct session_connection *connection)
 {
 	struct session_mail *mail = &connection->mail;
-	struct audience_directory *directory = connection->site->audience;
+	struct audience_directory *directory = connection->config->audience;
 	const char *why = "";
 
 	audience_count(directory, mail->judged, mail->identity.actor, &mail->audience);
@@ -73,8 +73,8 @@ session_decide(struct session_connection *connection)
 	asked->login = connection->peer.login;
 	asked->client = &connection->peer.address;
 	asked->moment = policy_moment_of(mail->transaction->time);
-	asked->held = mail->part.held;
-	asked->has_passed = mail->part.mail > 0 && mail->part.has_passed;
+	asked->held = mail->entry.held;
+	asked->has_passed = mail->entry.mail > 0 && mail->entry.has_passed;
 	evaluate_decide(&sources, &mail->evaluation, mail->has_counts ? &mail->counts : NULL);
 }
 
@@ -138,7 +138,7 @@ limit(const void *context, const struct hold_counts *counts)
 }
 
 void
-session_limit_set(const struct session_mail *mail, struct hold_request *request)
+session_limit_set(const struct session_mail *mail, struct hold_params *request)
 {
 	if (mail->evaluation.decision.is_storm)
 		return;

@@ -79,7 +79,7 @@ static void
 mail_end(struct session_connection *connection)
 {
 	memset(&connection->mail, 0, sizeof(connection->mail));
-	site_drop(&connection->site);
+	config_release(&connection->config);
 	connection->peer.login = "";
 	base_arena_reset(connection->arena);
 }
@@ -136,11 +136,12 @@ mail_begin(struct session_connection *connection)
 	mail_end(connection);
 	if (!session_enter())
 		return;
-	connection->site = site_take(connection->services->sites);
+	connection->config = config_acquire(connection->services->sites);
 	session_leave();
 	connection->mail.transaction = mail_transaction_new(connection->arena, base_now());
-	if (connection->mail.transaction != NULL && connection->site != NULL)
-		connection->mail.transaction->inside = audience_inside(connection->site->audience);
+	if (connection->mail.transaction != NULL && connection->config != NULL)
+		connection->mail.transaction->inside =
+		    audience_inside(connection->config->audience);
 }
 
 sfsistat
@@ -161,8 +162,8 @@ login_of(const struct session_connection *connection, SMFICTX *context)
 {
 	const char *told = symbol(context, "{auth_authen}");
 	char *login = base_arena_strdup(connection->arena, told), *to = login;
-	bool is_xtext = connection->site != NULL &&
-			strcmp(connection->site->settings->mta.kind, "sendmail") == 0;
+	bool is_xtext = connection->config != NULL &&
+			strcmp(connection->config->settings->mta.kind, "sendmail") == 0;
 	unsigned byte;
 
 	if (login == NULL)
@@ -272,7 +273,7 @@ static sfsistat
 ask(SMFICTX *context, bool is_message_end)
 {
 	struct session_connection *connection = smfi_getpriv(context);
-	enum session_answer answer = SESSION_ACCEPT;
+	enum session_respond answer = SESSION_ACCEPT;
 
 	if (!session_enter())
 		return answers[SESSION_TEMPFAIL];
@@ -338,7 +339,7 @@ session_on_close(SMFICTX *context)
 	if (connection == NULL)
 		return SMFIS_CONTINUE;
 	(void)smfi_setpriv(context, NULL);
-	site_drop(&connection->site);
+	config_release(&connection->config);
 	base_arena_free(&connection->arena);
 	free(connection);
 	return SMFIS_CONTINUE;

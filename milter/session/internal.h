@@ -16,7 +16,7 @@
 #include "milter/evaluate/evaluate.h"
 #include "milter/hold/storm.h"
 #include "milter/identity/identity.h"
-#include "milter/session/act.h"
+#include "milter/session/submission.h"
 #include "milter/session/session.h"
 
 /* Envelope text that is read; what is over it is only counted (mail.h keeps 5,000 of them). */
@@ -30,7 +30,7 @@
  */
 #define SESSION_MAX_TAGS 1000
 
-enum session_answer { SESSION_CONTINUE, SESSION_ACCEPT, SESSION_TEMPFAIL, SESSION_REJECT };
+enum session_respond { SESSION_CONTINUE, SESSION_ACCEPT, SESSION_TEMPFAIL, SESSION_REJECT };
 
 /* What is left to do at the end of the message. */
 enum session_plan {
@@ -48,24 +48,26 @@ struct session_mail {
 
 	enum session_plan plan;
 	struct identity identity;
-	struct session_act_names names;
-	struct session_act_part part;
-	struct session_act_left left; /* of a mail that is held: who has it already */
-	bool has_left;                /* its recipients are counted among those who have it */
-	/* The transaction with the recipients of the whole act; NULL: not a person's send. */
+	struct session_submission_names names;
+	struct session_submission_entry entry;
+	struct session_submission_left left; /* of a mail that is held: who has it already */
+	bool has_left; /* its recipients are counted among those who have it */
+	/*
+	 * The transaction with the recipients of the whole submission; NULL: not a person's send.
+	 */
 	const struct mail_transaction *judged;
 	struct audience audience;
 	bool has_audience;
 	struct evaluation evaluation; /* its decision's rule is NULL before session_score() */
 	struct policy_counts counts;  /* of the budgets */
 	bool has_counts;
-	struct hold_storm_brake brake; /* that it waits for, where the decision is_storm */
+	struct hold_storm_block block; /* that it waits for, where the decision is_storm */
 };
 
 struct session_connection {
 	const struct session_services *services;
-	const struct site *site;  /* of the transaction; NULL between transactions */
-	struct base_arena *arena; /* reset with every transaction */
+	const struct config *config; /* of the transaction; NULL between transactions */
+	struct base_arena *arena;    /* reset with every transaction */
 	struct identity_peer peer;
 	char helo[SESSION_MAX_HELO + 1]; /* as the client said it, "" until then */
 	unsigned long steps;             /* SMFIP_* agreed with the MTA */
@@ -95,37 +97,38 @@ sfsistat session_on_close(SMFICTX *context);
 struct session_connection *session_connection_of(SMFICTX *context);
 
 /* answer.c */
-enum session_answer session_answer_header(struct session_connection *connection);
-enum session_answer session_answer_message(struct session_connection *connection, SMFICTX *context);
+enum session_respond session_answer_header(struct session_connection *connection);
+enum session_respond session_answer_message(
+    struct session_connection *connection, SMFICTX *context);
 /* What was decided is done, at the end of the message. */
-enum session_answer session_answer_decision(
+enum session_respond session_respond_decision(
     struct session_connection *connection, SMFICTX *context);
 /* Is there a field in it that only we may set? */
 bool session_has_marks(const struct session_mail *mail);
 /* The policy's on_error, audited. */
-enum session_answer session_answer_error(
+enum session_respond session_respond_error(
     struct session_connection *connection, const char *where, const char *why);
 
-/* part.c: one mail as a part of a human act. */
+/* part.c: one mail as a queue entry of a submission. */
 /* End of the header: whom it is judged for. */
-void session_part_enter(struct session_connection *connection);
+void session_entry_enter(struct session_connection *connection);
 /* End of the message: the same, now that the body is known. True: there are others now. */
-bool session_part_settle(struct session_connection *connection);
+bool session_entry_commit(struct session_connection *connection);
 /* Waits, but not for long, for the fate of the first mail of its series. */
-void session_part_await(struct session_connection *connection);
+void session_entry_await(struct session_connection *connection);
 /*
- * It passes, as far as it is concerned. False: another part is held meanwhile, and this one
+ * It passes, as far as it is concerned. False: another queue entry is held meanwhile, and this one
  * with it, as the decision says now.
  */
-bool session_part_pass(struct session_connection *connection);
+bool session_entry_pass(struct session_connection *connection);
 /* It leaves whatever becomes of the others: nothing can hold it. */
-void session_part_leave(struct session_connection *connection);
+void session_entry_leave(struct session_connection *connection);
 /* It is to be held; finds who has it already. */
-enum base_result session_part_hold(struct session_connection *connection);
+enum base_result session_entry_hold(struct session_connection *connection);
 /* It is: what it teaches will be learned with its hold, see session_learn_send(). */
-void session_part_held(struct session_connection *connection);
-/* It could not be held after session_part_hold(): the others need not be for its sake. */
-void session_part_unhold(struct session_connection *connection);
+void session_entry_held(struct session_connection *connection);
+/* It could not be held after session_entry_hold(): the others need not be for its sake. */
+void session_entry_unhold(struct session_connection *connection);
 /* Whose habits this send teaches: the actor's, or nobody's ("") when no person is proved. */
 const char *session_learner(const struct session_connection *connection);
 /* Gives memory what is known of a judged send, or of a mail that is not judged. */
@@ -133,7 +136,7 @@ void session_learn_send(struct session_connection *connection);
 void session_learn_passing(struct session_connection *connection);
 
 /* decide.c: what is decided about a send. */
-/* How many people it goes to, and what is usual. As memory_recall(). */
+/* How many people it goes to, and what is usual. As history_recall(). */
 enum base_result session_recall(struct session_connection *connection, const char **why_r);
 /* Scores it and decides about it, no budget being asked yet. As judge_score(). */
 enum base_result session_score(
@@ -148,7 +151,7 @@ void session_decide(struct session_connection *connection);
 /* The rule that decided; before that, the one that fits as far as is known. */
 const struct settings_policy *session_rule(const struct session_connection *connection);
 /* Puts the exact form of the budgets into a request: counts and row are one transaction. */
-void session_limit_set(const struct session_mail *mail, struct hold_request *request);
+void session_limit_set(const struct session_mail *mail, struct hold_params *request);
 /* Writes down what became of the request. */
 void session_limit_take(struct session_mail *mail, const struct hold_terms *terms);
 
@@ -160,7 +163,7 @@ void session_limit_take(struct session_mail *mail, const struct hold_terms *term
 enum base_result session_storm_ask(struct session_connection *connection, const char **why_r);
 /* What is special in the request for such a hold. */
 void session_storm_request(
-    const struct session_connection *connection, struct hold_request *request);
+    const struct session_connection *connection, struct hold_params *request);
 
 /*
  * author.c: the address of who began the thread that is answered, if they get the mail, or its
@@ -169,8 +172,8 @@ void session_storm_request(
 const char *session_author_find(const struct session_connection *connection);
 
 /* place.c: what is done to a mail that does not simply pass. */
-enum session_answer session_tag(struct session_connection *connection, SMFICTX *context);
-enum session_answer session_hold(struct session_connection *connection, SMFICTX *context);
+enum session_respond session_tag(struct session_connection *connection, SMFICTX *context);
+enum session_respond session_hold(struct session_connection *connection, SMFICTX *context);
 /* "name:points,name:points": no recipient's name is in it. */
 const char *session_reasons_text(struct base_arena *arena, const struct judge_score *score);
 /* Adds a header field with the space that the MTA expects. */
@@ -191,7 +194,7 @@ void session_judge_audit(const struct session_connection *connection, const char
 
 /* session.c */
 const struct session_services *session_services(void);
-struct session_acts *session_acts(void);
+struct session_submissions *session_submissions(void);
 /* Between the two the services are not taken away. False: the program is ending. */
 bool session_enter(void);
 void session_leave(void);

@@ -33,14 +33,14 @@ static const struct {
 static bool
 asks_spf(const struct session_connection *connection)
 {
-	const struct site *site;
+	const struct config *config;
 	bool is_asked;
 
 	if (!session_enter())
 		return false;
-	site = site_take(connection->services->sites);
-	is_asked = site->identity.spf != NULL;
-	site_drop(&site);
+	config = config_acquire(connection->services->sites);
+	is_asked = config->identity.spf != NULL;
+	config_release(&config);
 	session_leave();
 	return is_asked;
 }

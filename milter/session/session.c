@@ -29,40 +29,40 @@
  */
 static struct {
 	const struct session_services *services;
-	struct session_acts *acts;
+	struct session_submissions *submissions;
 	atomic_int busy;   /* callbacks that are using the services */
 	atomic_bool ended; /* nobody may use it any more */
 	int note[2];       /* pipe: signal numbers, and 0 when libmilter has returned */
-} room = { .note = { -1, -1 } };
+} capacity = { .note = { -1, -1 } };
 
 static const int taken_signals[] = { SIGTERM, SIGINT, SIGHUP, SIGUSR1 };
 
 const struct session_services *
 session_services(void)
 {
-	return room.services;
+	return capacity.services;
 }
 
-struct session_acts *
-session_acts(void)
+struct session_submissions *
+session_submissions(void)
 {
-	return room.acts;
+	return capacity.submissions;
 }
 
 bool
 session_enter(void)
 {
-	atomic_fetch_add(&room.busy, 1);
-	if (!atomic_load(&room.ended))
+	atomic_fetch_add(&capacity.busy, 1);
+	if (!atomic_load(&capacity.ended))
 		return true;
-	atomic_fetch_sub(&room.busy, 1);
+	atomic_fetch_sub(&capacity.busy, 1);
 	return false;
 }
 
 void
 session_leave(void)
 {
-	atomic_fetch_sub(&room.busy, 1);
+	atomic_fetch_sub(&capacity.busy, 1);
 }
 
 /* --- the socket ------------------------------------------------------------------- */
@@ -185,7 +185,7 @@ note(int number)
 	unsigned char byte = (unsigned char)number;
 	int error = errno;
 
-	if (write(room.note[1], &byte, 1) != 1) {
+	if (write(capacity.note[1], &byte, 1) != 1) {
 		/* A full pipe already holds more than anybody has to be told. */
 	}
 	errno = error;
@@ -234,8 +234,8 @@ milter_open(const struct settings *settings, const char **why_r)
 		.xxfi_negotiate = session_negotiate };
 	char name[256];
 
-	room.acts = session_acts_new();
-	if (room.acts == NULL) {
+	capacity.submissions = session_submissions_new();
+	if (capacity.submissions == NULL) {
 		*why_r = "no memory for recent acts";
 		return BASE_BROKEN;
 	}
@@ -255,11 +255,11 @@ milter_open(const struct settings *settings, const char **why_r)
 enum base_result
 session_open(const struct session_services *services, const char **why_r)
 {
-	const struct site *site = site_take(services->sites);
-	enum base_result result = milter_open(site->settings, why_r);
+	const struct config *config = config_acquire(services->sites);
+	enum base_result result = milter_open(config->settings, why_r);
 
-	room.services = services;
-	site_drop(&site);
+	capacity.services = services;
+	config_release(&config);
 	return result;
 }
 
@@ -286,7 +286,7 @@ wait_for_end(void (*reload)(void *context), void *context, const char **why_r)
 	ssize_t got;
 
 	for (;;) {
-		got = read(room.note[0], &number, 1);
+		got = read(capacity.note[0], &number, 1);
 		if (got < 0 && errno == EINTR)
 			continue;
 		if (got != 1 || number == 0) {
@@ -309,15 +309,15 @@ wait_for_end(void (*reload)(void *context), void *context, const char **why_r)
 static void
 rooms_withdraw(void)
 {
-	const struct site *site = site_take(room.services->sites);
-	const char *path = unix_path(site->settings->milter.socket);
+	const struct config *config = config_acquire(capacity.services->sites);
+	const char *path = unix_path(config->settings->milter.socket);
 	int64_t end = base_tick_ms() + DRAIN_MS;
 
 	if (path != NULL)
 		(void)unlink(path);
-	site_drop(&site);
-	atomic_store(&room.ended, true);
-	while (atomic_load(&room.busy) > 0 && base_tick_ms() < end)
+	config_release(&config);
+	atomic_store(&capacity.ended, true);
+	while (atomic_load(&capacity.busy) > 0 && base_tick_ms() < end)
 		base_sleep_ms(5);
 }
 
@@ -329,11 +329,11 @@ session_run(void (*reload)(void *context), void *context, const char **why_r)
 	sem_t begin;
 	int error;
 
-	if (pipe2(room.note, O_CLOEXEC) != 0) {
+	if (pipe2(capacity.note, O_CLOEXEC) != 0) {
 		*why_r = base_why("pipe: %s", strerror(errno));
 		return BASE_BROKEN;
 	}
-	(void)fcntl(room.note[1], F_SETFL, O_NONBLOCK);
+	(void)fcntl(capacity.note[1], F_SETFL, O_NONBLOCK);
 	signals_take();
 	(void)sem_init(&begin, 0, 0);
 	error = pthread_create(&thread, NULL, serve, &begin);

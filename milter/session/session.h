@@ -14,9 +14,9 @@
  *	A client may send one mail in several transactions. Those of the last minutes are kept
  *	in mind (act.h), so that all of them are judged as one audience: who got any part so
  *	far, and whom To and Cc name, unless the mail was sent on (Resent-*) or they name nobody
- *	whom this part goes to. A part that comes after one was held joins that hold, whatever
- *	its own score. What passed before the parts together looked odd cannot be called
- *	back, and parts over another node or another process are judged there.
+ *	whom this queue entry goes to. A part that comes after one was held joins that hold,
+ *	whatever its own score. What passed before the queue entries together looked odd cannot be
+ *	called back, and queue entries over another node or another process are judged there.
  *
  * WHAT IT NEVER DOES
  *	It writes nothing to disk itself and changes no held mail.
@@ -39,8 +39,8 @@
 
 #include "milter/base/result.h"
 #include "milter/hold/hold.h"
-#include "milter/memory/memory.h"
-#include "milter/site/site.h"
+#include "milter/history/history.h"
+#include "milter/config/config.h"
 
 #define SESSION_MAX_BYTES (4u << 20)
 
@@ -50,8 +50,8 @@
  * belongs into struct site.
  */
 struct session_services {
-	struct site_current *sites;
-	struct memory *memory;
+	struct config_current *sites;
+	struct history *history;
 	struct hold *hold;
 };
 

@@ -28,7 +28,7 @@ mac_make(const struct session_connection *connection, const struct base_key *key
 
 	memset(mac_r, 0, BASE_MAC_SIZE);
 	if (whole != NULL)
-		base_key_mac(key, BASE_KEY_ACT, whole, strlen(whole), mac_r);
+		base_key_mac(key, BASE_KEY_SUBMISSION, whole, strlen(whole), mac_r);
 }
 
 /* How many people are behind one recipient; 0 unless it is a list. */
@@ -40,7 +40,7 @@ list_people(const struct session_connection *connection, const char *address)
 	const char *items[] = { address };
 
 	one.recipients = (struct mail_addresses){ .items = items, .count = 1, .seen = 1 };
-	audience_count(connection->site->audience, &one, "", &audience);
+	audience_count(connection->config->audience, &one, "", &audience);
 	return audience.lists > 0 ? audience.people : 0;
 }
 
@@ -49,7 +49,7 @@ static const char *
 list_find(const struct session_connection *connection)
 {
 	const struct mail_addresses *recipients = &connection->mail.judged->recipients;
-	unsigned long most = connection->site->settings->storm.people - 1;
+	unsigned long most = connection->config->settings->storm.people - 1;
 	const char *list = "";
 
 	if (connection->mail.audience.lists == 0)
@@ -68,7 +68,7 @@ list_find(const struct session_connection *connection)
 /* What the answer is about, by one more key. */
 static void
 topic_add(const struct session_connection *connection, const struct base_key *key, const char *kind,
-    const char *text, struct hold_storm_answer *answer)
+    const char *text, struct hold_storm_reply *answer)
 {
 	mac_make(connection, key, kind, text, answer->topics[answer->topic_count++]);
 }
@@ -76,7 +76,7 @@ topic_add(const struct session_connection *connection, const struct base_key *ke
 /* Adds a message id to those by which the thread is known. */
 static void
 thread_add(const struct session_connection *connection, const struct base_key *key, const char *id,
-    struct hold_storm_answer *answer)
+    struct hold_storm_reply *answer)
 {
 	if (id[0] != '\0' && answer->id_count < HOLD_STORM_IDS)
 		mac_make(connection, key, "thread", id, answer->ids[answer->id_count++]);
@@ -85,7 +85,7 @@ thread_add(const struct session_connection *connection, const struct base_key *k
 /* The thread by one key; its first mail is the one that all answers name. */
 static void
 thread_find(const struct session_connection *connection, const struct base_key *key,
-    struct hold_storm_answer *answer)
+    struct hold_storm_reply *answer)
 {
 	const struct mail_transaction *transaction = connection->mail.transaction;
 	size_t count = transaction->reference_count;
@@ -107,7 +107,7 @@ thread_find(const struct session_connection *connection, const struct base_key *
  */
 static void
 subject_find(const struct session_connection *connection, const struct base_key *key,
-    bool has_parent, struct hold_storm_answer *answer)
+    bool has_parent, struct hold_storm_reply *answer)
 {
 	const char *base = mail_subject_base(connection->mail.transaction->subject);
 	const char *text = base_arena_printf(connection->arena, "%s\n%s", answer->list, base);
@@ -125,14 +125,14 @@ subject_find(const struct session_connection *connection, const struct base_key 
 		mac_make(connection, key, "subject", text, answer->ids[answer->id_count++]);
 }
 
-/* The thread, by each key that may have named it: a brake outlives a new key. */
+/* The thread, by each key that may have named it: a block outlives a new key. */
 static void
-topic_find(const struct session_connection *connection, struct hold_storm_answer *answer)
+topic_find(const struct session_connection *connection, struct hold_storm_reply *answer)
 {
 	bool has_parent = connection->mail.transaction->in_reply_to[0] != '\0' ||
 			  connection->mail.transaction->reference_count > 0;
 	const struct base_key *keys[BASE_KEY_MAX];
-	size_t count = base_key_valid(connection->site->key, base_now(), keys);
+	size_t count = base_key_valid(connection->config->key, base_now(), keys);
 
 	while (count-- > 0) {
 		thread_find(connection, keys[count], answer);
@@ -151,21 +151,21 @@ is_answer(const struct mail_transaction *transaction)
 
 /* Did this sender begin what is answered? They may well have to say something to all. */
 static bool
-is_originator(const struct memory_recall *recall)
+is_originator(const struct history_recall *recall)
 {
 	return recall->actor != 0 && recall->parent_author == recall->actor;
 }
 
-/* Who is told when a brake begins; "" for nobody. */
+/* Who is told when a block begins; "" for nobody. */
 static const char *
 owner_find(const struct session_connection *connection, const char *list)
 {
 	const char *owner = NULL;
 
 	if (list[0] != '\0')
-		owner = audience_owner(connection->site->audience, list);
+		owner = audience_owner(connection->config->audience, list);
 	if (owner == NULL)
-		owner = connection->site->settings->storm.owner;
+		owner = connection->config->settings->storm.owner;
 	return owner == NULL ? "" : owner;
 }
 
@@ -174,19 +174,19 @@ static bool
 is_from(const struct session_connection *connection, const char *owner)
 {
 	const struct identity *identity = &connection->mail.identity;
-	const char *folded = mail_address_fold(
-	    connection->arena, owner, connection->site->settings->identity.recipient_delimiter);
+	const char *folded = mail_address_strip_extension(
+	    connection->arena, owner, connection->config->settings->identity.recipient_delimiter);
 
 	return folded != NULL &&
 	       (strcmp(folded, identity->actor) == 0 || strcmp(folded, identity->person) == 0);
 }
 
-/* Can the brake have anything to do with this mail? */
+/* Can the block have anything to do with this mail? */
 static bool
 is_concerned(const struct session_connection *connection)
 {
 	const struct session_mail *mail = &connection->mail;
-	const struct settings *settings = connection->site->settings;
+	const struct settings *settings = connection->config->settings;
 
 	return settings->storm.enabled && mail->identity.person[0] != '\0' &&
 	       mail->evaluation.decision.rule->action != SETTINGS_PASS &&
@@ -205,12 +205,12 @@ is_id_lent(const struct session_connection *connection)
 {
 	const struct session_mail *mail = &connection->mail;
 	const struct mail_transaction own = { .in_reply_to = mail->transaction->message_id };
-	struct memory_recall recall;
+	struct history_recall recall;
 	const char *why;
 
 	return own.in_reply_to[0] != '\0' &&
-	       memory_recall(connection->services->memory, connection->site->key, connection->arena,
-		   mail->identity.actor, &own, &recall, &why) == BASE_OK &&
+	       history_recall(connection->services->history, connection->config->key,
+		   connection->arena, mail->identity.actor, &own, &recall, &why) == BASE_OK &&
 	       recall.has_parent && recall.parent_author != recall.actor;
 }
 
@@ -227,14 +227,14 @@ message_name(const struct session_connection *connection)
 
 /* What is counted of this mail; false: it has no topic, or comes from its owner. */
 static bool
-answer_make(const struct session_connection *connection, struct hold_storm_answer *answer_r)
+answer_make(const struct session_connection *connection, struct hold_storm_reply *answer_r)
 {
 	const struct session_mail *mail = &connection->mail;
-	const struct base_key *key = connection->site->key;
-	struct hold_storm_answer answer = { .list = list_find(connection),
+	const struct base_key *key = connection->config->key;
+	struct hold_storm_reply answer = { .list = list_find(connection),
 		.people = mail->audience.people,
 		.subject = mail->transaction->subject,
-		.language = connection->site->settings->notice.language };
+		.language = connection->config->settings->notice.language };
 
 	topic_find(connection, &answer);
 	answer.owner = owner_find(connection, answer.list);
@@ -245,14 +245,14 @@ answer_make(const struct session_connection *connection, struct hold_storm_answe
 	mac_make(connection, key, "thread", message_name(connection), answer.message);
 	mac_make(connection, key, "sender", mail->identity.person, answer.sender);
 	answer.person = mail->identity.person;
-	memcpy(answer.act, mail->part.act, sizeof(answer.act));
+	memcpy(answer.submission, mail->entry.submission, sizeof(answer.submission));
 	*answer_r = answer;
 	return true;
 }
 
 /*
  * Puts the storm in front of the judge's reasons, so that everybody sees it named. What the judge
- * says of the answers before this one is left out: the history learns of them later than the brake.
+ * says of the answers before this one is left out: the history learns of them later than the block.
  */
 static bool
 reason_add(struct session_connection *connection)
@@ -266,16 +266,16 @@ reason_add(struct session_connection *connection)
 	if (reasons == NULL)
 		return false;
 	reasons[0] = (struct judge_reason){ .signal = "storm",
-		.points = (double)mail->brake.answerers,
+		.points = (double)mail->block.repliers,
 		.person = "",
 		.told = { .signal = "storm",
 		    .which = "",
-		    .n = mail->brake.answerers,
+		    .n = mail->block.repliers,
 		    .who = "",
 		    .other = "" },
 		.evidence = "answers to everybody within storm.window" };
 	for (size_t i = 0; i < score->reason_count; i++)
-		if (strcmp(score->reasons[i].signal, "others_answered_all") != 0)
+		if (strcmp(score->reasons[i].signal, "others_replied_all") != 0)
 			reasons[count++] = score->reasons[i];
 	score->reasons = reasons;
 	score->reason_count = count;
@@ -285,19 +285,19 @@ reason_add(struct session_connection *connection)
 enum base_result
 session_storm_ask(struct session_connection *connection, const char **why_r)
 {
-	const struct settings *settings = connection->site->settings;
+	const struct settings *settings = connection->config->settings;
 	struct session_mail *mail = &connection->mail;
 	const struct hold_storm_limits limits = { .replies = settings->storm.replies,
 		.window = settings->storm.window,
 		.span = settings->storm.hold,
 		.on_end = settings->storm.on_end };
-	struct hold_storm_answer answer;
+	struct hold_storm_reply answer;
 	enum base_result result;
 
 	if (mail->evaluation.decision.action >= SETTINGS_CONFIRM || !is_concerned(connection) ||
 	    !answer_make(connection, &answer))
 		return BASE_OK;
-	result = hold_storm_ask(connection->services->hold, &limits, &answer, &mail->brake, why_r);
+	result = hold_storm_ask(connection->services->hold, &limits, &answer, &mail->block, why_r);
 	if (result == BASE_NONE)
 		return BASE_OK;
 	if (result != BASE_OK)
@@ -306,23 +306,23 @@ session_storm_ask(struct session_connection *connection, const char **why_r)
 		*why_r = "no memory to hold an answer";
 		return BASE_BROKEN;
 	}
-	mail->evaluation.asked.storm_replies = mail->brake.answerers;
+	mail->evaluation.asked.storm_replies = mail->block.repliers;
 	session_decide(connection);
 	return BASE_OK;
 }
 
 void
-session_storm_request(const struct session_connection *connection, struct hold_request *request)
+session_storm_request(const struct session_connection *connection, struct hold_params *request)
 {
 	const struct session_mail *mail = &connection->mail;
-	int64_t left = mail->brake.until - base_now();
+	int64_t left = mail->block.until - base_now();
 
 	request->action = HOLD_STORM;
-	request->storm = mail->brake.id;
+	request->storm = mail->block.id;
 	request->author = session_author_find(connection);
-	request->answered = mail->brake.answerers;
+	request->answered = mail->block.repliers;
 	request->window = left > 0 ? left : 0;
-	request->on_end = mail->brake.on_end;
+	request->on_end = mail->block.on_end;
 	/* undone, it comes back at once: its author wants to write to one person instead */
 	request->grace = 0;
 	request->then = MAIL_END_RETURN;

@@ -125,7 +125,7 @@ const char *settings_keep_address(
  * The same without its extension, for an address that is compared with mail's and never
  * written to. Only for keys of lists and rules, which are read when the delimiters are known.
  */
-const char *settings_keep_folded(
+const char *settings_keep_casefolded(
     struct settings_reader *reader, const char *address, const char **folded_r);
 /* The same for an account, which is not cut by all delimiters: see mail_account_delimiters(). */
 const char *settings_keep_account(

@@ -22,10 +22,10 @@ error_add(struct settings_reader *reader, const char *file, int line, const char
 		return;
 	if (errors->count == SETTINGS_MAX_ERRORS - 1)
 		text = "and more errors, which are not shown";
-	if (errors->count == errors->room) {
-		size_t room = errors->room == 0 ? 16 : errors->room * 2;
+	if (errors->count == errors->capacity) {
+		size_t capacity = errors->capacity == 0 ? 16 : errors->capacity * 2;
 
-		items = base_arena_array(errors->arena, room, sizeof(*items));
+		items = base_arena_array(errors->arena, capacity, sizeof(*items));
 		if (items == NULL) {
 			reader->is_short = true;
 			return;
@@ -33,7 +33,7 @@ error_add(struct settings_reader *reader, const char *file, int line, const char
 		if (errors->count > 0)
 			memcpy(items, errors->items, errors->count * sizeof(*items));
 		errors->items = items;
-		errors->room = room;
+		errors->capacity = capacity;
 	}
 	items[errors->count].file = base_arena_strdup(errors->arena, file);
 	items[errors->count].line = line;
@@ -157,7 +157,7 @@ shape_of(const config_setting_t *setting)
 
 /* A scalar as the text that the types read. */
 static const char *
-text_of(const config_setting_t *setting, char *room, size_t size)
+text_of(const config_setting_t *setting, char *scratch, size_t size)
 {
 	switch (shape_of(setting)) {
 	case SETTINGS_TEXT:
@@ -165,11 +165,11 @@ text_of(const config_setting_t *setting, char *room, size_t size)
 	case SETTINGS_TRUTH:
 		return config_setting_get_bool(setting) ? "true" : "false";
 	case SETTINGS_WHOLE:
-		snprintf(room, size, "%lld", (long long)config_setting_get_int64(setting));
-		return room;
+		snprintf(scratch, size, "%lld", (long long)config_setting_get_int64(setting));
+		return scratch;
 	case SETTINGS_REAL:
-		snprintf(room, size, "%.15g", config_setting_get_float(setting));
-		return room;
+		snprintf(scratch, size, "%.15g", config_setting_get_float(setting));
+		return scratch;
 	default:
 		return config_setting_is_group(setting) ? "{ ... }" : "( ... )";
 	}
@@ -181,11 +181,11 @@ error_value(struct settings_reader *reader, const config_setting_t *setting, con
     const char *name, const char *problem)
 {
 	struct base_buffer shown;
-	char room[32];
+	char scratch[32];
 	const char *quote = shape_of(setting) == SETTINGS_TEXT ? "\"" : "";
 
 	base_buffer_init(&shown, 200);
-	base_quote_line(&shown, text_of(setting, room, sizeof(room)), 100);
+	base_quote_line(&shown, text_of(setting, scratch, sizeof(scratch)), 100);
 	settings_error_at(reader, setting, "%s%s = %s%s%s: %s", label, name, quote,
 	    base_buffer_text(&shown), quote, problem);
 	base_buffer_free(&shown);
@@ -196,12 +196,12 @@ static const char *
 read_scalar(struct settings_reader *reader, const struct settings_key *key,
     const config_setting_t *setting, void *target)
 {
-	char room[32];
+	char scratch[32];
 
 	if ((shape_of(setting) & key->type->shapes) == 0 ||
 	    shape_of(setting) & (SETTINGS_SEVERAL | SETTINGS_ENTRIES))
 		return key->type->wrong;
-	return key->type->parse(reader, key, text_of(setting, room, sizeof(room)), target);
+	return key->type->parse(reader, key, text_of(setting, scratch, sizeof(scratch)), target);
 }
 
 /* A list of scalars; one alone, without brackets, is a list as well. */
@@ -293,17 +293,17 @@ nearest(const struct settings_key *table, const char *unknown)
 
 /* The nearest group, for a group of an unknown name. */
 static const char *
-nearest_group(const struct settings_key *table, const char *unknown, char *room, size_t size)
+nearest_group(const struct settings_key *table, const char *unknown, char *scratch, size_t size)
 {
 	for (const struct settings_key *key = table; key->name != NULL; key++) {
 		size_t length = strcspn(key->name, ".");
 
 		if (key->name[length] != '.' || length >= size)
 			continue;
-		memcpy(room, key->name, length);
-		room[length] = '\0';
-		if (base_edit_distance(unknown, room, 2) <= 2)
-			return room;
+		memcpy(scratch, key->name, length);
+		scratch[length] = '\0';
+		if (base_edit_distance(unknown, scratch, 2) <= 2)
+			return scratch;
 	}
 	return NULL;
 }
@@ -313,9 +313,9 @@ static void
 error_unknown(struct settings_reader *reader, const struct settings_key *table,
     const config_setting_t *setting, const char *label, const char *name)
 {
-	char room[64];
+	char scratch[64];
 	const char *meant = config_setting_is_group(setting)
-				? nearest_group(table, name, room, sizeof(room))
+				? nearest_group(table, name, scratch, sizeof(scratch))
 				: NULL;
 
 	if (meant == NULL)

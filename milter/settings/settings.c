@@ -241,7 +241,7 @@ settings_load(const char *path, struct settings **settings_r, struct settings_er
 
 /* Every fault goes to standard error. */
 static struct settings *
-load_or_complain(const char *path, int fd)
+load_or_report(const char *path, int fd)
 {
 	struct settings_errors errors;
 	struct base_buffer text;
@@ -258,13 +258,13 @@ load_or_complain(const char *path, int fd)
 }
 
 struct settings *
-settings_load_or_complain(const char *path)
+settings_load_or_report(const char *path)
 {
-	return load_or_complain(path, -1);
+	return load_or_report(path, -1);
 }
 
 struct settings *
-settings_input_or_complain(int fd, const char *name)
+settings_input_or_report(int fd, const char *name)
 {
-	return load_or_complain(name, fd);
+	return load_or_report(name, fd);
 }

@@ -256,7 +256,7 @@ struct settings {
 		unsigned long replies; /* answers to everybody that pass within the window */
 		int64_t window;        /* seconds */
 		unsigned long people;  /* who must be written to for an answer to count */
-		int64_t hold;          /* seconds that a brake lasts */
+		int64_t hold;          /* seconds that a block lasts */
 		enum mail_end on_end;  /* of what it holds: RETURN or SEND */
 		const char *owner;     /* address; NULL: nobody is told of lists without an owner */
 	} storm;
@@ -288,7 +288,7 @@ struct settings_error {
 struct settings_errors {
 	struct settings_error *items;
 	size_t count;
-	size_t room;
+	size_t capacity;
 	struct base_arena *arena;
 };
 
@@ -299,9 +299,9 @@ struct settings_errors {
 enum base_result settings_load(
     const char *path, struct settings **settings_r, struct settings_errors *errors);
 /* The same for programs: NULL after every fault was written to standard error, one a line. */
-struct settings *settings_load_or_complain(const char *path);
+struct settings *settings_load_or_report(const char *path);
 /* The same of a file that is open, for who may not open it; the faults call it `name`. */
-struct settings *settings_input_or_complain(int fd, const char *name);
+struct settings *settings_input_or_report(int fd, const char *name);
 /*
  * Everything at its default, and examples for what only a site knows (example.com): for tools
  * that need no site (oopsctl backtest). NULL: no memory.

@@ -71,13 +71,13 @@ keep_cut(
 
 	if (problem != NULL || reader->is_short)
 		return problem;
-	*cut_r = mail_address_fold(reader->arena, normal, delimiters);
+	*cut_r = mail_address_strip_extension(reader->arena, normal, delimiters);
 	reader->is_short = *cut_r == NULL;
 	return NULL;
 }
 
 const char *
-settings_keep_folded(struct settings_reader *reader, const char *address, const char **folded_r)
+settings_keep_casefolded(struct settings_reader *reader, const char *address, const char **folded_r)
 {
 	return keep_cut(reader, address, reader->settings->identity.recipient_delimiter, folded_r);
 }

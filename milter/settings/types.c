@@ -298,7 +298,7 @@ parse_address_folded(
 {
 	if (!settings_is_address(text))
 		return key->type->wrong;
-	return settings_keep_folded(reader, text, target);
+	return settings_keep_casefolded(reader, text, target);
 }
 SETTINGS_TEXT_TYPE(address_folded, parse_address_folded,
     "not an address: use one without a name (\"all@example.com\")");
@@ -435,7 +435,7 @@ static const char *
 parse_sender(
     struct settings_reader *reader, const struct settings_key *key, const char *text, void *target)
 {
-	return is_sender(text) ? settings_keep_folded(reader, text, target) : key->type->wrong;
+	return is_sender(text) ? settings_keep_casefolded(reader, text, target) : key->type->wrong;
 }
 const struct settings_type settings_type_senders = {
 	.shapes = SETTINGS_TEXT | SETTINGS_SEVERAL,

@@ -43,7 +43,7 @@ static const struct store_query next = { &store_table_number,
 
 enum base_result
 store_hold_due(struct store *store, struct base_arena *arena, enum store_due which,
-    const char *node, int64_t now, struct store_hold **holds_r, size_t room, size_t *count_r,
+    const char *node, int64_t now, struct store_hold **holds_r, size_t capacity, size_t *count_r,
     const char **why_r)
 {
 	if (which > STORE_DUE_SEEN) {
@@ -51,22 +51,23 @@ store_hold_due(struct store *store, struct base_arena *arena, enum store_due whi
 		return BASE_BROKEN;
 	}
 	return store_read(store, &whole[which],
-	    STORE_VALUES(STORE_IS_TEXT(node), STORE_IS_INT64(now), STORE_IS_INT64((int64_t)room)),
-	    arena, room, holds_r, count_r, why_r);
+	    STORE_VALUES(
+		STORE_IS_TEXT(node), STORE_IS_INT64(now), STORE_IS_INT64((int64_t)capacity)),
+	    arena, capacity, holds_r, count_r, why_r);
 }
 
 enum base_result
 store_due_ids(struct store *store, struct base_arena *arena, enum store_due which, const char *node,
-    int64_t now, const char ***ids_r, size_t room, size_t *count_r, const char **why_r)
+    int64_t now, const char ***ids_r, size_t capacity, size_t *count_r, const char **why_r)
 {
 	/* storms of all nodes */
-	const struct store_value of_all[] = { STORE_IS_INT64(now), STORE_IS_INT64((int64_t)room),
-		{ .type = STORE_TYPES } };
+	const struct store_value of_all[] = { STORE_IS_INT64(now),
+		STORE_IS_INT64((int64_t)capacity), { .type = STORE_TYPES } };
 	const struct store_value of_node[] = { STORE_IS_TEXT(node), of_all[0], of_all[1],
 		of_all[2] };
 
 	return store_read(store, &ids[which], which == STORE_DUE_STORM ? of_all : of_node, arena,
-	    room, ids_r, count_r, why_r);
+	    capacity, ids_r, count_r, why_r);
 }
 
 enum base_result

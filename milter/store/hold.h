@@ -11,15 +11,15 @@
 #include "milter/base/result.h"
 #include "milter/store/store.h"
 
-/* One human act that is or was held. Times in milliseconds since 1970; 0: never. */
+/* One submission that is or was held. Times in milliseconds since 1970; 0: never. */
 struct store_hold {
 	const char *id;
-	const char *node;       /* whose MTA has the queue files */
-	int state;              /* enum hold_state */
-	int action;             /* enum hold_action */
-	struct store_blob act;  /* which transactions belong to this act */
-	const char *sender;     /* whose mail it is, normalised */
-	const char *subject;    /* emptied when it is over */
+	const char *node;             /* whose MTA has the queue files */
+	int state;                    /* enum hold_state */
+	int action;                   /* enum hold_action */
+	struct store_blob submission; /* which transactions belong to this submission */
+	const char *sender;           /* whose mail it is, normalised */
+	const char *subject;          /* emptied when it is over */
 	const char *recipients; /* visible ones, one a line, bounded; emptied when it is over */
 	int64_t recipient_count;
 	int64_t people;  /* behind the recipients */
@@ -74,9 +74,10 @@ enum base_result store_hold_get(struct store *store, struct base_arena *arena, c
 enum base_result store_hold_by_token(struct store *store, struct base_arena *arena,
     const unsigned char hash[BASE_HASH_SIZE], int64_t now, struct store_hold **hold_r,
     const char **why_r);
-/* The newest hold of this act created at or after `since`. */
-enum base_result store_hold_by_act(struct store *store, struct base_arena *arena, const char *node,
-    const void *act, size_t length, int64_t since, struct store_hold **hold_r, const char **why_r);
+/* The newest hold of this submission created at or after `since`. */
+enum base_result store_hold_by_submission(struct store *store, struct base_arena *arena,
+    const char *node, const void *submission, size_t length, int64_t since,
+    struct store_hold **hold_r, const char **why_r);
 /*
  * Writes every field of a hold, but only if its state in the database still is `expected`; else
  * NONE.
@@ -105,23 +106,23 @@ enum store_due {
 	STORE_DUE_STORM_LETTER, /* storms, by `letter_due` */
 };
 
-/* Up to `room` holds of a node whose time of that kind is not 0 and <= now, earliest first. */
+/* Up to `capacity` holds of a node whose time of that kind is not 0 and <= now, earliest first. */
 enum base_result store_hold_due(struct store *store, struct base_arena *arena, enum store_due which,
-    const char *node, int64_t now, struct store_hold **holds_r, size_t room, size_t *count_r,
+    const char *node, int64_t now, struct store_hold **holds_r, size_t capacity, size_t *count_r,
     const char **why_r);
 /* Only the ids of them, for each kind: they can be read when a row itself cannot. */
 enum base_result store_due_ids(struct store *store, struct base_arena *arena, enum store_due which,
-    const char *node, int64_t now, const char ***ids_r, size_t room, size_t *count_r,
+    const char *node, int64_t now, const char ***ids_r, size_t capacity, size_t *count_r,
     const char **why_r);
 /* When the earliest time of any kind of a node is; NONE if there is none. */
 enum base_result store_hold_next_due(
     struct store *store, const char *node, int64_t *due_r, const char **why_r);
 /*
- * Up to `room` holds created before the one given (NULL: the newest), newest first; all_states or
- * only open ones.
+ * Up to `capacity` holds created before the one given (NULL: the newest), newest first; all_states
+ * or only open ones.
  */
 enum base_result store_hold_list(struct store *store, struct base_arena *arena, bool all_states,
-    const struct store_hold *before, struct store_hold **holds_r, size_t room, size_t *count_r,
+    const struct store_hold *before, struct store_hold **holds_r, size_t capacity, size_t *count_r,
     const char **why_r);
 /* How many holds of one sender were created at or after `since`; those of storms are left
  * out. */
@@ -146,7 +147,7 @@ struct store_shift {
 };
 
 /*
- * Moves the times of all that is not over: holds, their parts, storms. To be called between
+ * Moves the times of all that is not over: holds, their queue entries, storms. To be called between
  * store_begin() and the end. NONE: there was nothing.
  */
 enum base_result store_hold_shift(
@@ -155,18 +156,19 @@ enum base_result store_hold_shift(
 enum base_result store_hold_letters(
     struct store *store, const char *sender, int64_t since, int64_t *count_r, const char **why_r);
 /*
- * Removes some holds settled before `time`, with their parts and tokens. NONE: there are no more.
+ * Removes some holds settled before `time`, with their queue entries and tokens. NONE: there are no
+ * more.
  */
 enum base_result store_hold_purge(struct store *store, int64_t time, const char **why_r);
 
 /*
- * Up to `room` holds that name an address: as their sender, among the recipients shown, in
- * a reason, or in a lesson that has the bytes of `mark` in it.
+ * Up to `capacity` holds that name an address: as their sender, among the recipients shown, in
+ * a reason, or in an observation that has the bytes of `mark` in it.
  */
 enum base_result store_hold_naming(struct store *store, struct base_arena *arena,
-    const char *address, const void *mark, size_t length, struct store_hold **holds_r, size_t room,
-    size_t *count_r, const char **why_r);
-/* Removes a hold with its parts and tokens, whatever its state; NONE: there is none. */
+    const char *address, const void *mark, size_t length, struct store_hold **holds_r,
+    size_t capacity, size_t *count_r, const char **why_r);
+/* Removes a hold with its queue entries and tokens, whatever its state; NONE: there is none. */
 enum base_result store_hold_remove(struct store *store, const char *id, const char **why_r);
 
 #endif

@@ -9,8 +9,8 @@
 
 #include "milter/store/internal.h"
 
-#define MAX_TEXT 16384 /* bytes of a statement */
-#define FIRST_ROOM 8   /* rows; eight times as many each time that they do not fit */
+#define MAX_TEXT 16384   /* bytes of a statement */
+#define FIRST_CAPACITY 8 /* rows; eight times as many each time that they do not fit */
 
 static const struct store_column number_columns[] = { { NULL, STORE_INT64, 0, 0 } };
 const struct store_table store_table_number = {
@@ -270,9 +270,9 @@ rows_full(const char **why_r)
 
 /* Room for more rows, behind the `count` that are there; NULL when the arena is full. */
 static char *
-rows_grow(struct base_arena *arena, char *rows, size_t count, size_t room, size_t size)
+rows_grow(struct base_arena *arena, char *rows, size_t count, size_t capacity, size_t size)
 {
-	char *more = base_arena_array(arena, room, size);
+	char *more = base_arena_array(arena, capacity, size);
 
 	if (more != NULL && count > 0)
 		memcpy(more, rows, count * size);
@@ -286,14 +286,14 @@ rows_read(const struct call *call, struct base_arena *arena, size_t max, char **
 {
 	enum base_result result = BASE_OK;
 	size_t size = call->table->size;
-	size_t room = 0;
+	size_t capacity = 0;
 
 	while (*count_r < max &&
 	       (result = call->store->engine->step(call->statement, why_r)) == BASE_OK) {
-		if (*count_r == room) {
-			room = room == 0 ? FIRST_ROOM : room * 8;
-			room = room < max ? room : max;
-			*rows_r = rows_grow(arena, *rows_r, *count_r, room, size);
+		if (*count_r == capacity) {
+			capacity = capacity == 0 ? FIRST_CAPACITY : capacity * 8;
+			capacity = capacity < max ? capacity : max;
+			*rows_r = rows_grow(arena, *rows_r, *count_r, capacity, size);
 		}
 		if (*rows_r == NULL || !row_read(call, arena, *rows_r + *count_r * size))
 			return rows_full(why_r);
@@ -304,7 +304,7 @@ rows_read(const struct call *call, struct base_arena *arena, size_t max, char **
 
 enum base_result
 store_read(struct store *store, const struct store_query *query, const struct store_value *values,
-    struct base_arena *arena, size_t room, void *rows_r, size_t *count_r, const char **why_r)
+    struct base_arena *arena, size_t capacity, void *rows_r, size_t *count_r, const char **why_r)
 {
 	struct call call;
 	char *rows = NULL;
@@ -313,7 +313,7 @@ store_read(struct store *store, const struct store_query *query, const struct st
 
 	if (result != BASE_OK)
 		return result;
-	result = call_end(&call, rows_read(&call, arena, room, &rows, &count, why_r));
+	result = call_end(&call, rows_read(&call, arena, capacity, &rows, &count, why_r));
 	if (result == BASE_OK) {
 		memcpy(rows_r, &rows, sizeof(rows));
 		*count_r = count;

@@ -14,7 +14,7 @@
 enum store_record {
 	STORE_PROFILE,
 	STORE_THREAD,
-	STORE_SITE,
+	STORE_GLOBAL,
 	STORE_NOTE,      /* what was imported; no bytes, the key says it all */
 	STORE_FORGOTTEN, /* what must not be written back, for a short while */
 };

@@ -19,7 +19,7 @@ struct step {
 
 #define EXPIRES(name) "CREATE INDEX " name "_expires ON " name " (expires) WHERE expires <> 0;"
 
-static const struct step memory_steps[] = {
+static const struct step history_steps[] = {
 	{ 1, EXPIRES("profile") EXPIRES("thread") EXPIRES("site") },
 	{ 2, EXPIRES("note") EXPIRES("forgotten") },
 };
@@ -32,7 +32,7 @@ static const struct step holds_steps[] = {
 	     "CREATE INDEX hold_open ON hold (created, id) WHERE settled = 0;"
 	     "CREATE INDEX hold_settled ON hold (settled) WHERE settled <> 0;"
 	     "CREATE INDEX token_hold ON token (hold_id);" },
-	/* the storm brake */
+	/* the storm block */
 	{ 2, "CREATE INDEX hold_storm ON hold (storm, sender) WHERE storm <> '';"
 	     "CREATE INDEX storm_topic ON storm (topic, until);"
 	     "CREATE INDEX storm_open ON storm (until) WHERE until <> 0;"
@@ -70,14 +70,14 @@ static const struct step holds_steps[] = {
 
 static const struct store_table *const holds_tables[] = {
 	&store_table_hold,
-	&store_table_part,
+	&store_table_entry,
 	&store_table_token,
 	&store_table_storm,
 	&store_table_answer,
 	&store_table_budget,
 };
 
-static const struct store_table *const memory_tables[] = {
+static const struct store_table *const history_tables[] = {
 	&store_table_records[0],
 	&store_table_records[1],
 	&store_table_records[2],
@@ -96,8 +96,8 @@ static const struct schema {
 } schemas[] = {
 	[STORE_HOLDS] = { STORE_HOLDS_PATH, holds_tables, COUNT(holds_tables), holds_steps,
 	    COUNT(holds_steps) },
-	[STORE_MEMORY] = { STORE_MEMORY_PATH, memory_tables, COUNT(memory_tables), memory_steps,
-	    COUNT(memory_steps) },
+	[STORE_MEMORY] = { STORE_MEMORY_PATH, history_tables, COUNT(history_tables), history_steps,
+	    COUNT(history_steps) },
 };
 
 int

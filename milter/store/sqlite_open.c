@@ -22,7 +22,7 @@
 
 #define HOLDS_DIRECTORY_MODE 02770 /* new files get the group that both daemons share */
 #define HOLDS_MODE 0660
-#define MEMORY_MODE 0600
+#define HISTORY_MODE 0600
 
 /* How the two kinds differ. */
 static const struct {
@@ -33,7 +33,7 @@ static const struct {
 } kinds[] = {
 	[STORE_HOLDS] = { STORE_HOLDS_PATH, HOLDS_MODE, "PRAGMA synchronous = FULL",
 	    STORE_SQLITE_BUSY_MS },
-	[STORE_MEMORY] = { STORE_MEMORY_PATH, MEMORY_MODE, "PRAGMA synchronous = NORMAL",
+	[STORE_MEMORY] = { STORE_MEMORY_PATH, HISTORY_MODE, "PRAGMA synchronous = NORMAL",
 	    STORE_SQLITE_MEMORY_BUSY_MS },
 };
 

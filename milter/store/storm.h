@@ -11,19 +11,19 @@
 #include "milter/base/result.h"
 #include "milter/store/store.h"
 
-/* A brake on answers to everybody in one topic. Times in milliseconds since 1970; 0: never. */
+/* A block on answers to everybody in one topic. Times in milliseconds since 1970; 0: never. */
 struct store_storm {
 	const char *id;
-	const char *node;        /* whose postman writes the letter */
+	const char *node;        /* whose mailer writes the letter */
 	struct store_blob topic; /* keyed hash of a list's address or a thread's message id */
 	const char *list;        /* its address, "" for a thread */
 	const char *owner;       /* who gets the letter, "" for nobody */
 	const char *subject;     /* of the answer that was too many; emptied when it is over */
 	const char *language;
-	int state;         /* enum hold_storm_state */
-	int64_t people;    /* whom the answers reach */
-	int64_t answers;   /* when it began */
-	int64_t answerers; /* people who had written them */
+	int state;        /* enum hold_storm_state */
+	int64_t people;   /* whom the answers reach */
+	int64_t answers;  /* when it began */
+	int64_t repliers; /* people who had written them */
 	int64_t started;
 	int64_t until;      /* when the present state ends by itself */
 	int64_t span;       /* seconds */
@@ -38,10 +38,10 @@ struct store_storm {
 };
 
 /* One answer to everybody that was let through. */
-struct store_answer {
+struct store_reply {
 	struct store_blob topic;
 	struct store_blob message; /* keyed hash of its Message-ID */
-	struct store_blob act;
+	struct store_blob submission;
 	struct store_blob sender;
 	int64_t time;
 	const char *person; /* the address of who answered; forgotten ... */
@@ -67,9 +67,9 @@ enum base_result store_storm_by_token(struct store *store, struct base_arena *ar
 /* The newest storm of a topic that is not over and goes on beyond `now`. */
 enum base_result store_storm_by_topic(struct store *store, struct base_arena *arena,
     const struct store_blob *topic, int64_t now, struct store_storm **storm_r, const char **why_r);
-/* Up to `room` storms of a set. */
+/* Up to `capacity` storms of a set. */
 enum base_result store_storm_some(struct store *store, struct base_arena *arena,
-    enum store_storm_set set, struct store_storm **storms_r, size_t room, size_t *count_r,
+    enum store_storm_set set, struct store_storm **storms_r, size_t capacity, size_t *count_r,
     const char **why_r);
 /* The holds of a storm that are in one of two states: their time is over now, and ends so. */
 enum base_result store_storm_release(struct store *store, const char *id, const int states[2],
@@ -87,21 +87,21 @@ enum base_result store_storm_purge(
 enum base_result store_storm_forget(struct store *store, const char *address, const char **why_r);
 /* REFUSE: this message of this topic is there already. */
 enum base_result store_answer_insert(
-    struct store *store, const struct store_answer *answer, const char **why_r);
-/* Is an answer of this act there? NONE: no. */
+    struct store *store, const struct store_reply *answer, const char **why_r);
+/* Is an answer of this submission there? NONE: no. */
 enum base_result store_answer_has(struct store *store, const struct store_blob *topic,
-    const struct store_blob *act, const char **why_r);
+    const struct store_blob *submission, const char **why_r);
 /* The topic of a message that was an answer itself. */
 enum base_result store_answer_topic(struct store *store, struct base_arena *arena,
     const struct store_blob *message, struct store_blob *topic_r, const char **why_r);
 /* Some people who answered since a time, by their addresses, one a line; the first ones first. */
 enum base_result store_answer_people(struct store *store, struct base_arena *arena,
-    const struct store_blob *topic, int64_t since, size_t room, const char **people_r,
+    const struct store_blob *topic, int64_t since, size_t capacity, const char **people_r,
     const char **why_r);
 /* Forgets the addresses whose time is over at `now`; NONE: there was none. */
 enum base_result store_answer_forget(struct store *store, int64_t now, const char **why_r);
-/* How many acts, and of how many senders, since a time. */
+/* How many submissions, and of how many senders, since a time. */
 enum base_result store_answer_count(struct store *store, const struct store_blob *topic,
-    int64_t since, size_t *answers_r, size_t *answerers_r, const char **why_r);
+    int64_t since, size_t *answers_r, size_t *repliers_r, const char **why_r);
 
 #endif

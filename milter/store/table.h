@@ -18,7 +18,7 @@
 #include "milter/store/engine.h"
 #include "milter/store/store.h"
 
-#define STORE_ALL SIZE_MAX    /* for `room`: however many there are */
+#define STORE_ALL SIZE_MAX    /* for `capacity`: however many there are */
 #define STORE_BESIDE SIZE_MAX /* for `offset`: in no struct, texts of their own use it */
 #define STORE_PURGE "500"     /* rows one purge or expiry removes at most */
 
@@ -95,10 +95,10 @@ enum base_result store_run_row(struct store *store, const struct store_query *qu
 enum base_result store_run_all(struct store *store, const struct store_query *queries, size_t count,
     const struct store_value *values, const char **why_r);
 
-/* Up to `room` rows, one behind the other, `*rows_r` pointing to the first; none is OK with a
+/* Up to `capacity` rows, one behind the other, `*rows_r` pointing to the first; none is OK with a
  * count of 0. */
 enum base_result store_read(struct store *store, const struct store_query *query,
-    const struct store_value *values, struct base_arena *arena, size_t room, void *rows_r,
+    const struct store_value *values, struct base_arena *arena, size_t capacity, void *rows_r,
     size_t *count_r, const char **why_r);
 /* `*row_r` points to the first row, or NONE. */
 enum base_result store_read_one(struct store *store, const struct store_query *query,
@@ -113,7 +113,7 @@ enum base_result store_read_each(struct store *store, const struct store_query *
 /* Rows of one number (int64_t), one text (const char *), one struct store_blob. */
 extern const struct store_table store_table_number, store_table_text, store_table_bytes;
 
-extern const struct store_table store_table_hold, store_table_part, store_table_token,
+extern const struct store_table store_table_hold, store_table_entry, store_table_token,
     store_table_storm, store_table_answer, store_table_budget;
 #define STORE_RECORDS 5
 extern const struct store_table store_table_records[STORE_RECORDS];

@@ -8,12 +8,12 @@
 
 #include "milter/store/table.h"
 
-#define AT(member) offsetof(struct store_answer, member)
+#define AT(member) offsetof(struct store_reply, member)
 
 static const struct store_column columns[] = {
 	{ "topic", STORE_BLOB, AT(topic), 2 },
 	{ "message", STORE_BLOB, AT(message), 2 },
-	{ "act", STORE_BLOB, AT(act), 2 },
+	{ "act", STORE_BLOB, AT(submission), 2 },
 	{ "sender", STORE_BLOB, AT(sender), 2 },
 	{ "time", STORE_INT64, AT(time), 2 },
 	{ "person", STORE_TEXT, AT(person), 5 },
@@ -21,15 +21,15 @@ static const struct store_column columns[] = {
 };
 
 const struct store_table store_table_answer = { "answer", "PRIMARY KEY (topic, message)",
-	STORE_BY_KEY, columns, sizeof(columns) / sizeof(*columns), sizeof(struct store_answer) };
+	STORE_BY_KEY, columns, sizeof(columns) / sizeof(*columns), sizeof(struct store_reply) };
 
 struct counts {
 	int64_t answers;
-	int64_t answerers;
+	int64_t repliers;
 };
 static const struct store_column count_columns[] = {
 	{ NULL, STORE_INT64, offsetof(struct counts, answers), 0 },
-	{ NULL, STORE_INT64, offsetof(struct counts, answerers), 0 },
+	{ NULL, STORE_INT64, offsetof(struct counts, repliers), 0 },
 };
 static const struct store_table table_counts = {
 	.columns = count_columns, .count = 2, .size = sizeof(struct counts)
@@ -53,20 +53,20 @@ static const struct store_query queries[QUERIES] = {
 };
 
 enum base_result
-store_answer_insert(struct store *store, const struct store_answer *answer, const char **why_r)
+store_answer_insert(struct store *store, const struct store_reply *answer, const char **why_r)
 {
 	return store_run_row(store, &queries[INSERT], answer, STORE_NO_VALUES, why_r);
 }
 
 enum base_result
-store_answer_has(struct store *store, const struct store_blob *topic, const struct store_blob *act,
-    const char **why_r)
+store_answer_has(struct store *store, const struct store_blob *topic,
+    const struct store_blob *submission, const char **why_r)
 {
 	int64_t one;
 
 	return store_read_into(store, &queries[HAS],
-	    STORE_VALUES(
-		STORE_IS_BLOB(topic->data, topic->length), STORE_IS_BLOB(act->data, act->length)),
+	    STORE_VALUES(STORE_IS_BLOB(topic->data, topic->length),
+		STORE_IS_BLOB(submission->data, submission->length)),
 	    NULL, &one, why_r);
 }
 
@@ -80,7 +80,7 @@ store_answer_topic(struct store *store, struct base_arena *arena, const struct s
 
 enum base_result
 store_answer_count(struct store *store, const struct store_blob *topic, int64_t since,
-    size_t *answers_r, size_t *answerers_r, const char **why_r)
+    size_t *answers_r, size_t *repliers_r, const char **why_r)
 {
 	struct counts counts;
 	enum base_result result = store_read_into(store, &queries[COUNT],
@@ -89,7 +89,7 @@ store_answer_count(struct store *store, const struct store_blob *topic, int64_t 
 
 	if (result == BASE_OK) {
 		*answers_r = (size_t)counts.answers;
-		*answerers_r = (size_t)counts.answerers;
+		*repliers_r = (size_t)counts.repliers;
 	}
 	return result;
 }
@@ -107,14 +107,14 @@ lines_join(struct base_arena *arena, const char *const *lines, size_t count)
 
 enum base_result
 store_answer_people(struct store *store, struct base_arena *arena, const struct store_blob *topic,
-    int64_t since, size_t room, const char **people_r, const char **why_r)
+    int64_t since, size_t capacity, const char **people_r, const char **why_r)
 {
 	const char **people = NULL;
 	size_t count = 0;
 	enum base_result result = store_read(store, &queries[PEOPLE],
 	    STORE_VALUES(STORE_IS_BLOB(topic->data, topic->length), STORE_IS_INT64(since),
-		STORE_IS_INT64((int64_t)room)),
-	    arena, room, &people, &count, why_r);
+		STORE_IS_INT64((int64_t)capacity)),
+	    arena, capacity, &people, &count, why_r);
 	const char *text;
 
 	if (result != BASE_OK)

@@ -15,7 +15,7 @@ static const struct store_column columns[] = {
 	{ "node", STORE_TEXT, AT(node), 1 },
 	{ "state", STORE_INT, AT(state), 1 },
 	{ "action", STORE_INT, AT(action), 1 },
-	{ "act", STORE_BLOB, AT(act), 1 },
+	{ "act", STORE_BLOB, AT(submission), 1 },
 	{ "sender", STORE_TEXT, AT(sender), 1 },
 	{ "subject", STORE_TEXT, AT(subject), 1 },
 	{ "recipients", STORE_TEXT, AT(recipients), 1 },
@@ -70,7 +70,7 @@ enum query {
 	INSERT,
 	GET,
 	BY_TOKEN,
-	BY_ACT,
+	BY_SUBMISSION,
 	UPDATE,
 	POSTPONE,
 	LOOK,
@@ -91,7 +91,7 @@ static const struct store_query queries[QUERIES] = {
 	[GET] = { &store_table_hold, SELECT "id = $1" },
 	[BY_TOKEN] = { &store_table_hold,
 	    SELECT "id = (SELECT hold_id FROM token WHERE hash = $1 AND expires > $2)" },
-	[BY_ACT] = { &store_table_hold,
+	[BY_SUBMISSION] = { &store_table_hold,
 	    SELECT "act = $2 AND created >= $3 AND node = $1 ORDER BY created DESC LIMIT 1" },
 	[UPDATE] = { &store_table_hold, "UPDATE hold SET {set} WHERE id = $1 AND state = {next}" },
 	[POSTPONE] = { NULL, "UPDATE hold SET timer = CASE WHEN timer <> 0 THEN $2 ELSE 0 END,"
@@ -160,11 +160,13 @@ store_hold_by_token(struct store *store, struct base_arena *arena,
 }
 
 enum base_result
-store_hold_by_act(struct store *store, struct base_arena *arena, const char *node, const void *act,
-    size_t length, int64_t since, struct store_hold **hold_r, const char **why_r)
+store_hold_by_submission(struct store *store, struct base_arena *arena, const char *node,
+    const void *submission, size_t length, int64_t since, struct store_hold **hold_r,
+    const char **why_r)
 {
-	return store_read_one(store, &queries[BY_ACT],
-	    STORE_VALUES(STORE_IS_TEXT(node), STORE_IS_BLOB(act, length), STORE_IS_INT64(since)),
+	return store_read_one(store, &queries[BY_SUBMISSION],
+	    STORE_VALUES(
+		STORE_IS_TEXT(node), STORE_IS_BLOB(submission, length), STORE_IS_INT64(since)),
 	    arena, hold_r, why_r);
 }
 
@@ -192,26 +194,27 @@ store_hold_look(struct store *store, const char *id, int64_t now, int64_t rest, 
 
 enum base_result
 store_hold_list(struct store *store, struct base_arena *arena, bool all_states,
-    const struct store_hold *before, struct store_hold **holds_r, size_t room, size_t *count_r,
+    const struct store_hold *before, struct store_hold **holds_r, size_t capacity, size_t *count_r,
     const char **why_r)
 {
 	const int64_t created = before != NULL ? before->created : INT64_MAX;
 	const char *id = before != NULL ? before->id : "";
 
 	return store_read(store, &queries[all_states ? LIST_ALL : LIST_OPEN],
-	    STORE_VALUES(STORE_IS_INT64(created), STORE_IS_TEXT(id), STORE_IS_INT64((int64_t)room)),
-	    arena, room, holds_r, count_r, why_r);
+	    STORE_VALUES(
+		STORE_IS_INT64(created), STORE_IS_TEXT(id), STORE_IS_INT64((int64_t)capacity)),
+	    arena, capacity, holds_r, count_r, why_r);
 }
 
 enum base_result
 store_hold_naming(struct store *store, struct base_arena *arena, const char *address,
-    const void *mark, size_t length, struct store_hold **holds_r, size_t room, size_t *count_r,
+    const void *mark, size_t length, struct store_hold **holds_r, size_t capacity, size_t *count_r,
     const char **why_r)
 {
 	return store_read(store, &queries[NAMING],
-	    STORE_VALUES(
-		STORE_IS_TEXT(address), STORE_IS_BLOB(mark, length), STORE_IS_INT64((int64_t)room)),
-	    arena, room, holds_r, count_r, why_r);
+	    STORE_VALUES(STORE_IS_TEXT(address), STORE_IS_BLOB(mark, length),
+		STORE_IS_INT64((int64_t)capacity)),
+	    arena, capacity, holds_r, count_r, why_r);
 }
 
 /* A number about a sender's holds since a time. */

@@ -1,4 +1,4 @@
-/* table_part - the table of the queue files of holds */
+/* table_entry - the table of the queue files of holds */
 #include "milter/base/arena.h"
 #include "milter/base/result.h"
 #include "milter/store/part.h"
@@ -7,7 +7,7 @@
 
 #include "milter/store/table.h"
 
-#define AT(member) offsetof(struct store_part, member)
+#define AT(member) offsetof(struct store_entry, member)
 
 static const struct store_column columns[] = {
 	{ "hold_id", STORE_TEXT, AT(hold_id), 1 },
@@ -20,69 +20,69 @@ static const struct store_column columns[] = {
 	{ "mail", STORE_INT64, AT(mail), 5 },
 };
 
-const struct store_table store_table_part = { "part", "UNIQUE (hold_id, queue_id)", STORE_IN_ORDER,
-	columns, sizeof(columns) / sizeof(*columns), sizeof(struct store_part) };
+const struct store_table store_table_entry = { "part", "UNIQUE (hold_id, queue_id)", STORE_IN_ORDER,
+	columns, sizeof(columns) / sizeof(*columns), sizeof(struct store_entry) };
 
-enum query { INSERT, UPDATE, RENAME, LIST, LESSON, WIPE, QUERIES };
+enum query { INSERT, UPDATE, RENAME, LIST, OBSERVATION, WIPE, QUERIES };
 
 static const struct store_query queries[QUERIES] = {
-	[INSERT] = { &store_table_part,
+	[INSERT] = { &store_table_entry,
 	    "INSERT INTO part ({columns}, lesson) VALUES ({values}, {next})" },
-	[UPDATE] = { &store_table_part,
+	[UPDATE] = { &store_table_entry,
 	    "UPDATE part SET {set} WHERE hold_id = $1 AND queue_id = $2" },
 	[RENAME] = { NULL, "UPDATE part SET queue_id = $3 WHERE hold_id = $1 AND queue_id = $2"
 			   " AND NOT EXISTS (SELECT 1 FROM part AS other WHERE other.hold_id = $1"
 			   " AND other.queue_id = $3 AND other.queue_id <> $2)" },
-	[LIST] = { &store_table_part,
+	[LIST] = { &store_table_entry,
 	    "SELECT {columns} FROM part WHERE hold_id = $1 ORDER BY rowid" },
-	[LESSON] = { &store_table_bytes,
+	[OBSERVATION] = { &store_table_bytes,
 	    "SELECT lesson FROM part WHERE hold_id = $1 AND queue_id = $2" },
 	[WIPE] = { NULL, "UPDATE part SET lesson = $2 WHERE hold_id = $1" },
 };
 
 enum base_result
-store_part_insert(struct store *store, const struct store_part *part, const void *lesson,
-    size_t lesson_length, const char **why_r)
+store_entry_insert(struct store *store, const struct store_entry *entry, const void *observation,
+    size_t observation_length, const char **why_r)
 {
-	return store_run_row(store, &queries[INSERT], part,
-	    STORE_VALUES(STORE_IS_BLOB(lesson, lesson_length)), why_r);
+	return store_run_row(store, &queries[INSERT], entry,
+	    STORE_VALUES(STORE_IS_BLOB(observation, observation_length)), why_r);
 }
 
 enum base_result
-store_part_update(struct store *store, const struct store_part *part, const char **why_r)
+store_entry_update(struct store *store, const struct store_entry *entry, const char **why_r)
 {
-	return store_run_row(store, &queries[UPDATE], part, STORE_NO_VALUES, why_r);
+	return store_run_row(store, &queries[UPDATE], entry, STORE_NO_VALUES, why_r);
 }
 
 enum base_result
-store_part_rename(
-    struct store *store, const struct store_part *part, const char *queue_id, const char **why_r)
+store_entry_rename(
+    struct store *store, const struct store_entry *entry, const char *queue_id, const char **why_r)
 {
 	return store_run(store, &queries[RENAME],
-	    STORE_VALUES(STORE_IS_TEXT(part->hold_id), STORE_IS_TEXT(part->queue_id),
+	    STORE_VALUES(STORE_IS_TEXT(entry->hold_id), STORE_IS_TEXT(entry->queue_id),
 		STORE_IS_TEXT(queue_id)),
 	    why_r);
 }
 
 enum base_result
-store_part_list(struct store *store, struct base_arena *arena, const char *hold_id,
-    struct store_part **parts_r, size_t *count_r, const char **why_r)
+store_entry_list(struct store *store, struct base_arena *arena, const char *hold_id,
+    struct store_entry **entries_r, size_t *count_r, const char **why_r)
 {
 	return store_read(store, &queries[LIST], STORE_VALUES(STORE_IS_TEXT(hold_id)), arena,
-	    STORE_ALL, parts_r, count_r, why_r);
+	    STORE_ALL, entries_r, count_r, why_r);
 }
 
 enum base_result
-store_part_lesson(struct store *store, struct base_arena *arena, const struct store_part *part,
-    struct store_blob *lesson_r, const char **why_r)
+store_entry_observation(struct store *store, struct base_arena *arena,
+    const struct store_entry *entry, struct store_blob *observation_r, const char **why_r)
 {
-	return store_read_into(store, &queries[LESSON],
-	    STORE_VALUES(STORE_IS_TEXT(part->hold_id), STORE_IS_TEXT(part->queue_id)), arena,
-	    lesson_r, why_r);
+	return store_read_into(store, &queries[OBSERVATION],
+	    STORE_VALUES(STORE_IS_TEXT(entry->hold_id), STORE_IS_TEXT(entry->queue_id)), arena,
+	    observation_r, why_r);
 }
 
 enum base_result
-store_part_wipe(struct store *store, const char *hold_id, const char **why_r)
+store_entry_wipe(struct store *store, const char *hold_id, const char **why_r)
 {
 	return store_run(store, &queries[WIPE],
 	    STORE_VALUES(STORE_IS_TEXT(hold_id), STORE_IS_BLOB(NULL, 0)), why_r);

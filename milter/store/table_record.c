@@ -35,7 +35,7 @@ static const struct store_column columns[] = COLUMNS(1), columns_2[] = COLUMNS(2
 const struct store_table store_table_records[STORE_RECORDS] = {
 	[STORE_PROFILE] = TABLE("profile", columns),
 	[STORE_THREAD] = TABLE("thread", columns),
-	[STORE_SITE] = TABLE("site", columns),
+	[STORE_GLOBAL] = TABLE("site", columns),
 	[STORE_NOTE] = TABLE("note", columns_2),
 	[STORE_FORGOTTEN] = TABLE("forgotten", columns_2),
 };
@@ -60,7 +60,7 @@ enum operation { GET, PUT, DELETE, EACH, EXPIRE, OPERATIONS };
 static const struct store_query queries[STORE_RECORDS][OPERATIONS] = {
 	QUERIES(STORE_PROFILE, "profile"),
 	QUERIES(STORE_THREAD, "thread"),
-	QUERIES(STORE_SITE, "site"),
+	QUERIES(STORE_GLOBAL, "site"),
 	QUERIES(STORE_NOTE, "note"),
 	QUERIES(STORE_FORGOTTEN, "forgotten"),
 };

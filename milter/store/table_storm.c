@@ -21,7 +21,7 @@ static const struct store_column columns[] = {
 	{ "state", STORE_INT, AT(state), 2 },
 	{ "people", STORE_INT64, AT(people), 2 },
 	{ "answers", STORE_INT64, AT(answers), 2 },
-	{ "answerers", STORE_INT64, AT(answerers), 2 },
+	{ "answerers", STORE_INT64, AT(repliers), 2 },
 	{ "started", STORE_INT64, AT(started), 2 },
 	{ "until", STORE_INT64, AT(until), 2 },
 	{ "span", STORE_INT64, AT(span), 2 },
@@ -124,10 +124,11 @@ store_storm_by_topic(struct store *store, struct base_arena *arena, const struct
 
 enum base_result
 store_storm_some(struct store *store, struct base_arena *arena, enum store_storm_set set,
-    struct store_storm **storms_r, size_t room, size_t *count_r, const char **why_r)
+    struct store_storm **storms_r, size_t capacity, size_t *count_r, const char **why_r)
 {
 	return store_read(store, &queries[set == STORE_STORMS_OPEN ? OPEN : ALL],
-	    STORE_VALUES(STORE_IS_INT64((int64_t)room)), arena, room, storms_r, count_r, why_r);
+	    STORE_VALUES(STORE_IS_INT64((int64_t)capacity)), arena, capacity, storms_r, count_r,
+	    why_r);
 }
 
 enum base_result

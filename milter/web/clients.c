@@ -157,7 +157,7 @@ client_end(struct web_client *client)
 
 /* Ends the oldest connection that has not asked yet; if all have, the oldest of all. */
 static void
-clients_make_room(struct web_clients *clients)
+clients_make_capacity(struct web_clients *clients)
 {
 	struct web_client *client, *oldest = NULL, *silent = NULL;
 
@@ -210,7 +210,7 @@ web_client_new(struct web_clients *clients, int fd, const struct sockaddr *addre
 	if (!client)
 		return NULL;
 	if (clients->count >= WEB_MAX_CONNECTIONS)
-		clients_make_room(clients);
+		clients_make_capacity(clients);
 	client->clients = clients;
 	client->fd = fd;
 	client->is_proxy = is_proxy;

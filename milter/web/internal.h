@@ -41,7 +41,7 @@ struct web_request {
 	bool is_late;      /* the query says that an undo came too late: see WEB_LATE */
 };
 
-struct web_answer {
+struct web_response {
 	unsigned status;
 	int refresh;          /* seconds after which the browser looks again; 0: never */
 	int retry_after;      /* seconds, 0: none */
@@ -59,7 +59,7 @@ struct web_answer {
 #define WEB_LATE "?" WEB_LATE_KEY "=undo"
 
 /* What routes need of the site. */
-struct web_site {
+struct web_context {
 	struct hold *hold;
 	const struct words_templates *templates; /* NULL: none */
 	const struct words *words;
@@ -68,8 +68,8 @@ struct web_site {
 };
 
 /* Always gives an answer; the caller frees answer_r->html. Text it points to lives in the arena. */
-void web_route(const struct web_site *site, const struct web_request *request,
-    struct base_arena *arena, int64_t now, struct web_answer *answer_r);
+void web_route(const struct web_context *context, const struct web_request *request,
+    struct base_arena *arena, int64_t now, struct web_response *answer_r);
 
 /* --- pages ------------------------------------------------------------------------------ */
 
@@ -80,14 +80,14 @@ extern const char web_style[];
  * What a hold is like now, with the buttons that make sense. `is_late`: the reader was too late to
  * stop it. Sets html and refresh.
  */
-void web_page_hold(struct web_answer *answer, struct base_arena *arena, const struct words *words,
+void web_page_hold(struct web_response *answer, struct base_arena *arena, const struct words *words,
     const struct hold_view *view, bool is_late, int64_t now);
 /* Has the sending of it begun, so that nobody can stop it any more? */
 bool web_is_past_stopping(const struct hold_view *view);
 /* Is what it knows of the queue too old for a page, while the mail can still leave? */
 bool web_is_stale(const struct hold_view *view, int64_t now);
 /* A page of a title and one or two (else NULL) paragraphs. */
-void web_page_plain(struct web_answer *answer, const struct words *words, const char *title,
+void web_page_plain(struct web_response *answer, const struct words *words, const char *title,
     const char *text, const char *more);
 
 /* --- clients ---------------------------------------------------------------------------- */

@@ -1,7 +1,7 @@
 /*
  * pages - the HTML: what is true now, what happens next, and the buttons that make sense
  *
- * A button carries the wish, not a hidden field: a program that submits the form without
+ * A button carries the request, not a hidden field: a program that submits the form without
  * pressing a button asks for nothing. The choice that can be taken back comes first. A form
  * carries the mark of the state that it was made for. The page that follows a press has no
  * button of the opposite meaning under the same pointer: it could be pressed unseen.
@@ -138,10 +138,10 @@ page_reasons(const struct page *page)
 
 /* One button of the form. */
 static void
-page_button(const struct page *page, enum hold_wish wish, const char *kind, const char *label)
+page_button(const struct page *page, enum hold_request choice, const char *kind, const char *label)
 {
 	base_buffer_printf(
-	    page->out, "<button name=\"do\" value=\"%s\"%s>", hold_wish_str(wish), kind);
+	    page->out, "<button name=\"do\" value=\"%s\"%s>", hold_request_str(choice), kind);
 	words_say(page->out, WORDS_HTML, label, { "people", page->people, false });
 	base_buffer_puts(page->out, "</button>\n");
 }
@@ -157,10 +157,10 @@ page_form_open(const struct page *page)
 
 /* A form of one button. */
 static void
-page_form(const struct page *page, enum hold_wish wish, const char *kind, const char *label)
+page_form(const struct page *page, enum hold_request choice, const char *kind, const char *label)
 {
 	page_form_open(page);
-	page_button(page, wish, kind, label);
+	page_button(page, choice, kind, label);
 	base_buffer_puts(page->out, "</form>\n");
 }
 
@@ -169,8 +169,8 @@ static void
 page_choice(const struct page *page, const char *undo, const char *send)
 {
 	page_form_open(page);
-	page_button(page, HOLD_WISH_UNDO, " class=\"main\"", undo);
-	page_button(page, HOLD_WISH_SEND, "", send);
+	page_button(page, HOLD_REQUEST_UNDO, " class=\"main\"", undo);
+	page_button(page, HOLD_REQUEST_SEND, "", send);
 	base_buffer_puts(page->out, "</form>\n");
 	page_say(page, "note",
 	    page->view->is_stop_final ? page->words->choose_note_final : page->words->choose_note,
@@ -288,23 +288,23 @@ page_storm(const struct page *page)
 	page_say(page, NULL, words->storm_note, "");
 	page_author(page);
 	page_end(page);
-	page_form(page, HOLD_WISH_UNDO, " class=\"main\"", words->button_undo_storm);
+	page_form(page, HOLD_REQUEST_UNDO, " class=\"main\"", words->button_undo_storm);
 	page_facts(page);
 }
 
-/* The brake that is on, for the owner. */
+/* The block that is on, for the owner. */
 static void
-page_brake(const struct page *page)
+page_block(const struct page *page)
 {
 	const struct words *words = page->words;
 
-	page_say(page, NULL, words->brake_text, "");
+	page_say(page, NULL, words->block_text, "");
 	page_facts(page);
 	page_say(page, NULL,
-	    page->view->at_deadline == MAIL_END_SEND ? words->brake_send : words->brake_return,
+	    page->view->at_deadline == MAIL_END_SEND ? words->block_send : words->block_return,
 	    page->until);
-	page_form(page, HOLD_WISH_LIFT, "", words->button_lift);
-	page_say(page, "note", words->brake_note, "");
+	page_form(page, HOLD_REQUEST_LIFT, "", words->button_lift);
+	page_say(page, "note", words->block_note, "");
 }
 
 /* Held, one way or the other. */
@@ -315,7 +315,7 @@ page_held(const struct page *page)
 		[HOLD_UNDO] = page_undo,
 		[HOLD_CONFIRM] = page_confirm,
 		[HOLD_STORM] = page_storm,
-		[HOLD_BRAKE] = page_brake,
+		[HOLD_BLOCK] = page_block,
 	};
 
 	bodies[page->view->action](page);
@@ -336,7 +336,7 @@ page_by(const struct page *page, const char *you, const char *admin, const char 
 }
 
 static void
-page_placing(const struct page *page)
+page_pending(const struct page *page)
 {
 	page_say(page, NULL, page->words->placing_text, "");
 }
@@ -355,9 +355,9 @@ page_sent(const struct page *page)
 {
 	const struct words *words = page->words;
 
-	if (page->view->action == HOLD_BRAKE) {
+	if (page->view->action == HOLD_BLOCK) {
 		page_say(page, NULL,
-		    strcmp(page->view->by, "timer") == 0 ? words->brake_over : words->brake_lifted,
+		    strcmp(page->view->by, "timer") == 0 ? words->block_over : words->block_lifted,
 		    page->moved);
 		return;
 	}
@@ -389,7 +389,7 @@ page_restore(const struct page *page)
 	    "<label><input type=\"checkbox\" name=\"sure\" value=\"yes\" required> <span>");
 	words_say(page->out, WORDS_HTML, words->restore_sure, { "people", page->people, false });
 	base_buffer_puts(page->out, "</span></label>\n");
-	page_button(page, HOLD_WISH_RESTORE, "", words->button_restore);
+	page_button(page, HOLD_REQUEST_RESTORE, "", words->button_restore);
 	base_buffer_puts(page->out, "</form>\n</details>\n");
 }
 
@@ -499,7 +499,7 @@ struct page_state {
 #define TITLE(member) offsetof(struct words, member)
 
 static const struct page_state page_states[] = {
-	{ HOLD_PLACING, TITLE(placing_title), "go", false, 2, page_placing },
+	{ HOLD_PENDING, TITLE(placing_title), "go", false, 2, page_pending },
 	{ HOLD_HELD, TITLE(confirm_title), "wait", true, 0, page_held },
 	{ HOLD_SENDING, TITLE(sending_title), "go", false, 2, page_sending },
 	{ HOLD_SENT, TITLE(sent_title), "done", false, 0, page_sent },
@@ -529,8 +529,8 @@ page_title(const struct page *page, const struct page_state *state)
 
 	if (page->is_late)
 		return page->words->late_title;
-	if (page->view->action == HOLD_BRAKE)
-		return is_held ? page->words->brake_title : page->words->brake_over_title;
+	if (page->view->action == HOLD_BLOCK)
+		return is_held ? page->words->block_title : page->words->block_over_title;
 	if (is_held && page->view->action == HOLD_STORM)
 		return page->words->storm_title;
 	if (!page->view->is_seen)
@@ -548,7 +548,7 @@ bool
 web_is_stale(const struct hold_view *view, int64_t now)
 {
 	return (view->state == HOLD_HELD || view->state == HOLD_UNDONE) &&
-	       view->action != HOLD_BRAKE && now - view->seen > HOLD_LOOK_SECONDS;
+	       view->action != HOLD_BLOCK && now - view->seen > HOLD_LOOK_SECONDS;
 }
 
 /* When the browser should look again: while something moves, or when it is about to. */
@@ -614,13 +614,13 @@ page_prepare(struct page *page, struct base_arena *arena)
 bool
 web_is_past_stopping(const struct hold_view *view)
 {
-	return view->action != HOLD_BRAKE &&
+	return view->action != HOLD_BLOCK &&
 	       (view->state == HOLD_SENDING || view->state == HOLD_SENT);
 }
 
 /* The page of a hold. */
 void
-web_page_hold(struct web_answer *answer, struct base_arena *arena, const struct words *words,
+web_page_hold(struct web_response *answer, struct base_arena *arena, const struct words *words,
     const struct hold_view *view, bool is_late, int64_t now)
 {
 	const struct page_state *state = page_state_of(view->state);
@@ -644,7 +644,7 @@ web_page_hold(struct web_answer *answer, struct base_arena *arena, const struct 
 
 /* A page that is not about a hold. */
 void
-web_page_plain(struct web_answer *answer, const struct words *words, const char *title,
+web_page_plain(struct web_response *answer, const struct words *words, const char *title,
     const char *text, const char *more)
 {
 	page_open(&answer->html, words, title, "");

@@ -52,18 +52,18 @@ routes_word(const struct words *words, size_t place)
 
 /* Answers with one of the fixed pages. */
 static void
-routes_end(const struct web_site *site, enum routes_end end, struct web_answer *answer)
+routes_end(const struct web_context *context, enum routes_end end, struct web_response *answer)
 {
 	answer->status = routes_ends[end].status;
 	if (end == ROUTES_BUSY)
 		answer->retry_after = ROUTES_RETRY_AFTER;
 	base_buffer_clear(&answer->html);
-	web_page_plain(answer, site->words, routes_word(site->words, routes_ends[end].title),
-	    routes_word(site->words, routes_ends[end].text),
-	    routes_word(site->words, routes_ends[end].more));
+	web_page_plain(answer, context->words, routes_word(context->words, routes_ends[end].title),
+	    routes_word(context->words, routes_ends[end].text),
+	    routes_word(context->words, routes_ends[end].more));
 }
 
-/* What a failed look or wish is answered with. */
+/* What a failed look or request is answered with. */
 static enum routes_end
 routes_end_of(enum base_result result)
 {
@@ -72,11 +72,11 @@ routes_end_of(enum base_result result)
 
 /* The path below the prefix of base_url; a proxy may have taken it off already. */
 static const char *
-routes_path(const struct web_site *site, const char *path)
+routes_path(const struct web_context *context, const char *path)
 {
-	size_t length = strlen(site->prefix);
+	size_t length = strlen(context->prefix);
 
-	if (length && !strncmp(path, site->prefix, length) &&
+	if (length && !strncmp(path, context->prefix, length) &&
 	    (path[length] == '/' || path[length] == '\0'))
 		return path[length] ? path + length : "/";
 	return path;
@@ -87,13 +87,13 @@ routes_path(const struct web_site *site, const char *path)
 
 /* Is this origin that of base_url, or of the host the browser asked? */
 static bool
-routes_is_own_origin(const struct web_site *site, const struct web_request *request)
+routes_is_own_origin(const struct web_context *context, const struct web_request *request)
 {
-	size_t length = strlen(site->base_url) - strlen(site->prefix);
+	size_t length = strlen(context->base_url) - strlen(context->prefix);
 	const char *host = strstr(request->origin, "://");
 
 	if (strlen(request->origin) == length &&
-	    !strncasecmp(request->origin, site->base_url, length))
+	    !strncasecmp(request->origin, context->base_url, length))
 		return true;
 	return host && request->host && !strcasecmp(host + 3, request->host);
 }
@@ -104,13 +104,13 @@ routes_is_own_origin(const struct web_site *site, const struct web_request *requ
  * we do.
  */
 static bool
-routes_is_foreign(const struct web_site *site, const struct web_request *request)
+routes_is_foreign(const struct web_context *context, const struct web_request *request)
 {
 	const char *fetch_site = request->fetch_site, *origin = request->origin;
 
 	if (fetch_site && strcmp(fetch_site, "same-origin") && strcmp(fetch_site, "none"))
 		return true;
-	return origin && strcmp(origin, "null") && !routes_is_own_origin(site, request);
+	return origin && strcmp(origin, "null") && !routes_is_own_origin(context, request);
 }
 
 /* Only what a form without files is sent as. */
@@ -128,21 +128,21 @@ routes_is_form(const char *content_type)
 struct routes_form {
 	char mark[HOLD_MARK_SIZE]; /* of the state that it was made for */
 	bool is_sure;              /* the box is ticked */
-	enum hold_wish wish;
+	enum hold_request choice;
 };
 
-/* A wish by its name. */
+/* A request by its name. */
 static bool
-routes_wish(const char *name, enum hold_wish *wish_r)
+routes_request(const char *name, enum hold_request *request_r)
 {
-	static const enum hold_wish wishes[] = { HOLD_WISH_SEND, HOLD_WISH_UNDO, HOLD_WISH_RESTORE,
-		HOLD_WISH_LIFT };
+	static const enum hold_request requests[] = { HOLD_REQUEST_SEND, HOLD_REQUEST_UNDO,
+		HOLD_REQUEST_RESTORE, HOLD_REQUEST_LIFT };
 	size_t i;
 
-	for (i = 0; i < sizeof(wishes) / sizeof(*wishes); i++) {
-		if (strcmp(name, hold_wish_str(wishes[i])))
+	for (i = 0; i < sizeof(requests) / sizeof(*requests); i++) {
+		if (strcmp(name, hold_request_str(requests[i])))
 			continue;
-		*wish_r = wishes[i];
+		*request_r = requests[i];
 		return true;
 	}
 	return false;
@@ -179,8 +179,8 @@ routes_form(const struct web_request *request, struct routes_form *form_r)
 	memcpy(form_r->mark, text, length);
 	text += length;
 	form_r->is_sure = routes_skip(&text, "&sure=yes");
-	return routes_skip(&text, "&do=") && routes_wish(text, &form_r->wish) &&
-	       (!form_r->is_sure || form_r->wish == HOLD_WISH_RESTORE);
+	return routes_skip(&text, "&do=") && routes_request(text, &form_r->choice) &&
+	       (!form_r->is_sure || form_r->choice == HOLD_REQUEST_RESTORE);
 }
 
 /* --- looking and asking ------------------------------------------------------------------
@@ -197,105 +197,105 @@ routes_audit(const struct web_request *request, const struct hold_view *view)
 
 /* What a page says of the queue is to be fresh; that the queue is looked at decides nothing. */
 static void
-routes_look(const struct web_site *site, const struct web_request *request,
+routes_look(const struct web_context *context, const struct web_request *request,
     const struct hold_view *view, int64_t now)
 {
 	const char *ignored;
 
 	if (request->method == WEB_GET && web_is_stale(view, now))
-		(void)hold_look_ask(site->hold, view->id, &ignored);
+		(void)hold_look_ask(context->hold, view->id, &ignored);
 }
 
 /* GET and HEAD: shows, and changes nothing. */
 static void
-routes_show(const struct web_site *site, const struct web_request *request, const char *token,
-    struct base_arena *arena, int64_t now, struct web_answer *answer)
+routes_show(const struct web_context *context, const struct web_request *request, const char *token,
+    struct base_arena *arena, int64_t now, struct web_response *answer)
 {
 	struct hold_view view;
 	enum base_result result;
 	const char *why = "";
 
-	result = hold_find_token(site->hold, arena, token, &view, &why);
+	result = hold_find_token(context->hold, arena, token, &view, &why);
 	if (result != BASE_OK) {
 		if (routes_end_of(result) == ROUTES_BUSY)
 			answer->trouble = why;
-		routes_end(site, routes_end_of(result), answer);
+		routes_end(context, routes_end_of(result), answer);
 		return;
 	}
 	answer->status = 200;
 	web_page_hold(answer, arena,
-	    words_templates_find(site->templates, view.template, view.language), &view,
+	    words_templates_find(context->templates, view.template, view.language), &view,
 	    request->is_late, now);
-	routes_look(site, request, &view, now);
+	routes_look(context, request, &view, now);
 	routes_audit(request, &view);
 }
 
 /* Notes a press on a page that shows what is not so any more. */
 static void
 routes_audit_stale(
-    const struct web_request *request, const struct hold_view *view, enum hold_wish wish)
+    const struct web_request *request, const struct hold_view *view, enum hold_request choice)
 {
 	const char *state = hold_state_str(view->state);
 
-	audit_event(AUDIT_WISH, view->id, { "wish", hold_wish_str(wish) }, { "by", "link" },
-	    { "was", state }, { "now", state }, { "refused", "stale" },
+	audit_event(AUDIT_REQUEST, view->id, { "request", hold_request_str(choice) },
+	    { "by", "link" }, { "was", state }, { "now", state }, { "refused", "stale" },
 	    { "client", request->client });
 }
 
 /*
- * Asks for the wish, unless its page shows what is not so any more. OK: it moved the hold; REFUSE:
- * it did not.
+ * Asks for the request, unless its page shows what is not so any more. OK: it moved the hold;
+ * REFUSE: it did not.
  */
 static enum base_result
-routes_ask(const struct web_site *site, const struct web_request *request,
+routes_ask(const struct web_context *context, const struct web_request *request,
     const struct routes_form *form, const struct hold_view *view, const char **why_r)
 {
 	if (strcmp(form->mark, view->mark)) {
-		routes_audit_stale(request, view, form->wish);
+		routes_audit_stale(request, view, form->choice);
 		return BASE_REFUSE;
 	}
-	return hold_wish(site->hold, view->id, form->wish, "link", request->client, why_r);
+	return hold_request(context->hold, view->id, form->choice, "link", request->client, why_r);
 }
 
 /* Where a browser goes after a press that moved nothing: did an undo come too late? */
 static const char *
-routes_refused(const struct web_site *site, const struct routes_form *form, const char *token,
+routes_refused(const struct web_context *context, const struct routes_form *form, const char *token,
     struct base_arena *arena)
 {
 	struct hold_view now;
 	const char *late = NULL, *why = "";
 
-	if (form->wish == HOLD_WISH_UNDO &&
-	    hold_find_token(site->hold, arena, token, &now, &why) == BASE_OK &&
+	if (form->choice == HOLD_REQUEST_UNDO &&
+	    hold_find_token(context->hold, arena, token, &now, &why) == BASE_OK &&
 	    web_is_past_stopping(&now))
 		late = base_arena_printf(arena, "%s" WEB_LATE, token);
 	return late != NULL ? late : token;
 }
 
 /*
- * POST: records the wish and sends the browser back to look. A wish that the state does not
+ * POST: records the request and sends the browser back to look. A request that the state does not
  * allow any more is no error: the page tells what happened instead.
  */
 static void
-routes_act(const struct web_site *site, const struct web_request *request,
+routes_act(const struct web_context *context, const struct web_request *request,
     const struct routes_form *form, const char *token, struct base_arena *arena,
-    struct web_answer *answer)
+    struct web_response *answer)
 {
 	struct hold_view view;
 	enum base_result result;
 	const char *why = "";
 
-	result = hold_find_token(site->hold, arena, token, &view, &why);
+	result = hold_find_token(context->hold, arena, token, &view, &why);
 	if (result == BASE_OK)
-		result = routes_ask(site, request, form, &view, &why);
+		result = routes_ask(context, request, form, &view, &why);
 	answer->location = token;
 	if (result == BASE_REFUSE)
-		answer->location = routes_refused(site, form, token, arena);
+		answer->location = routes_refused(context, form, token, arena);
 	else if (result != BASE_OK) {
 		if (routes_end_of(result) == ROUTES_BUSY)
 			answer->trouble = why;
 		answer->location = NULL;
-		routes_end(site, routes_end_of(result), answer);
+		routes_end(context, routes_end_of(result), answer);
 		return;
 	}
 	answer->status = 303;
@@ -303,55 +303,56 @@ routes_act(const struct web_site *site, const struct web_request *request,
 
 /* POST: only our own form, whole and well formed, is acted on. */
 static void
-routes_post(const struct web_site *site, const struct web_request *request, const char *token,
-    struct base_arena *arena, struct web_answer *answer)
+routes_post(const struct web_context *context, const struct web_request *request, const char *token,
+    struct base_arena *arena, struct web_response *answer)
 {
 	struct routes_form form;
 
-	if (routes_is_foreign(site, request))
-		routes_end(site, ROUTES_FOREIGN, answer);
+	if (routes_is_foreign(context, request))
+		routes_end(context, ROUTES_FOREIGN, answer);
 	else if (request->is_too_large)
-		routes_end(site, ROUTES_LARGE, answer);
+		routes_end(context, ROUTES_LARGE, answer);
 	else if (!routes_is_form(request->content_type))
-		routes_end(site, ROUTES_TYPE, answer);
+		routes_end(context, ROUTES_TYPE, answer);
 	else if (!routes_form(request, &form))
-		routes_end(site, ROUTES_BAD, answer);
-	else if (form.wish == HOLD_WISH_RESTORE && !form.is_sure)
-		routes_end(site, ROUTES_UNSURE, answer);
+		routes_end(context, ROUTES_BAD, answer);
+	else if (form.choice == HOLD_REQUEST_RESTORE && !form.is_sure)
+		routes_end(context, ROUTES_UNSURE, answer);
 	else
-		routes_act(site, request, &form, token, arena, answer);
+		routes_act(context, request, &form, token, arena, answer);
 }
 
 /* Says which methods would do. */
 static void
-routes_refuse_method(const struct web_site *site, const char *allow, struct web_answer *answer)
+routes_refuse_method(
+    const struct web_context *context, const char *allow, struct web_response *answer)
 {
 	answer->allow = allow;
-	routes_end(site, ROUTES_METHOD, answer);
+	routes_end(context, ROUTES_METHOD, answer);
 }
 
 /* The pages there are: / and /h/TOKEN. */
 void
-web_route(const struct web_site *site, const struct web_request *request, struct base_arena *arena,
-    int64_t now, struct web_answer *answer_r)
+web_route(const struct web_context *context, const struct web_request *request,
+    struct base_arena *arena, int64_t now, struct web_response *answer_r)
 {
-	const char *path = routes_path(site, request->path);
+	const char *path = routes_path(context, request->path);
 	bool is_look = request->method == WEB_GET || request->method == WEB_HEAD;
 
-	*answer_r = (struct web_answer){ .status = 500 };
+	*answer_r = (struct web_response){ .status = 500 };
 	base_buffer_init(&answer_r->html, WEB_MAX_PAGE);
 	if (!strcmp(path, "/") && is_look)
-		routes_end(site, ROUTES_ABOUT, answer_r);
+		routes_end(context, ROUTES_ABOUT, answer_r);
 	else if (!strcmp(path, "/"))
-		routes_refuse_method(site, "GET, HEAD", answer_r);
+		routes_refuse_method(context, "GET, HEAD", answer_r);
 	else if (strncmp(path, "/h/", 3))
-		routes_end(site, ROUTES_UNKNOWN, answer_r);
+		routes_end(context, ROUTES_UNKNOWN, answer_r);
 	else if (is_look)
-		routes_show(site, request, path + 3, arena, now, answer_r);
+		routes_show(context, request, path + 3, arena, now, answer_r);
 	else if (request->method == WEB_POST)
-		routes_post(site, request, path + 3, arena, answer_r);
+		routes_post(context, request, path + 3, arena, answer_r);
 	else
-		routes_refuse_method(site, "GET, HEAD, POST", answer_r);
+		routes_refuse_method(context, "GET, HEAD, POST", answer_r);
 	if (answer_r->html.failed)
-		routes_end(site, ROUTES_BUSY, answer_r);
+		routes_end(context, ROUTES_BUSY, answer_r);
 }

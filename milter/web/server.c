@@ -1,7 +1,7 @@
 /*
  * server - HTTP by libmicrohttpd, in one thread, within limits
  *
- * One thread is enough: a page is a read of one row, a wish is one write. The whole time of
+ * One thread is enough: a page is a read of one row, a request is one write. The whole time of
  * a connection is limited here, since the library limits idle time only, and a client that
  * sends a byte now and then is never idle.
  */
@@ -43,7 +43,7 @@ struct server_request {
 struct web {
 	struct MHD_Daemon *daemon;
 	pthread_mutex_t lock; /* of site and proxies, which web_change() changes */
-	struct web_site site;
+	struct web_context page_context;
 	struct base_arena *arena; /* of the request being answered */
 	struct web_clients *clients;
 	const struct settings_network *proxies; /* of the settings in force */
@@ -231,7 +231,7 @@ server_put_text(struct MHD_Response *response, const char *name, const char *val
 
 /* Hands the answer to the library. */
 static enum MHD_Result
-server_send(const struct web *web, struct MHD_Connection *handle, struct web_answer *answer)
+server_send(const struct web *web, struct MHD_Connection *handle, struct web_response *answer)
 {
 	struct MHD_Response *response = MHD_create_response_from_buffer(answer->html.length,
 	    (void *)(uintptr_t)base_buffer_text(&answer->html), MHD_RESPMEM_MUST_COPY);
@@ -275,7 +275,7 @@ server_answer(struct web *web, struct MHD_Connection *handle, const char *url, c
 		.is_too_large = received->is_too_large,
 	};
 	const struct web_client *client = server_client(handle);
-	struct web_answer answer;
+	struct web_response answer;
 	enum MHD_Result result;
 
 	base_arena_reset(web->arena);
@@ -287,7 +287,7 @@ server_answer(struct web *web, struct MHD_Connection *handle, const char *url, c
 	request.is_late =
 	    MHD_lookup_connection_value(handle, MHD_GET_ARGUMENT_KIND, WEB_LATE_KEY) != NULL;
 	pthread_mutex_lock(&web->lock);
-	web_route(&web->site, &request, web->arena, base_now(), &answer);
+	web_route(&web->page_context, &request, web->arena, base_now(), &answer);
 	server_log_trouble(web, answer.trouble);
 	result = server_send(web, handle, &answer);
 	pthread_mutex_unlock(&web->lock);
@@ -299,7 +299,7 @@ server_answer(struct web *web, struct MHD_Connection *handle, const char *url, c
 static enum MHD_Result
 server_refuse(struct web *web, struct MHD_Connection *handle)
 {
-	struct web_answer answer = { .status = MHD_HTTP_TOO_MANY_REQUESTS,
+	struct web_response answer = { .status = MHD_HTTP_TOO_MANY_REQUESTS,
 		.retry_after = WEB_IDLE_SECONDS };
 	enum MHD_Result result;
 
@@ -470,7 +470,7 @@ server_settle(struct web *web, const struct settings *settings,
 	const char *base_url = settings->web.base_url, *host = strstr(base_url, "://");
 	const char *prefix = host ? strchr(host + 3, '/') : NULL;
 
-	web->site = (struct web_site){ .hold = hold,
+	web->page_context = (struct web_context){ .hold = hold,
 		.templates = templates,
 		.words = words_templates_find(templates, NULL, settings->notice.language),
 		.base_url = base_url,
@@ -557,7 +557,7 @@ web_change(
     struct web *web, const struct settings *settings, const struct words_templates *templates)
 {
 	pthread_mutex_lock(&web->lock);
-	server_settle(web, settings, templates, web->site.hold);
+	server_settle(web, settings, templates, web->page_context.hold);
 	pthread_mutex_unlock(&web->lock);
 }
 

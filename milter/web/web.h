@@ -5,7 +5,7 @@
  * WHAT IT DOES
  *	GET or HEAD BASE/h/TOKEN shows what is held and why, or what became of it. POST there with
  *	the fields of its form (do=send, undo, restore or lift, and at=, the state that the form
- *	was made for) records that wish and sends the browser back to the page (303). A form made
+ *	was made for) records that request and sends the browser back to the page (303). A form made
  *	for another state moves nothing. It is the only table from results to HTTP codes.
  *
  *	The page after a press never has a button of the opposite meaning where the pressed one

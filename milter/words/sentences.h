@@ -145,18 +145,18 @@ SENTENCE(letter_storm_return,
     "through before.")
 SENTENCE(letter_storm_send, "If you do nothing, it is sent {when}.")
 SENTENCE(letter_link_storm, "To stop it, and have it back at once, open this page:")
-SENTENCE(letter_subject_brake, "{answered} answered everyone: further answers wait (\"{subject}\")")
-SENTENCE(letter_brake,
+SENTENCE(letter_subject_block, "{answered} answered everyone: further answers wait (\"{subject}\")")
+SENTENCE(letter_block,
     "{answered} answered everyone in a short time, each time to {people}: \"{subject}\". Further "
     "answers to everyone wait now, and their authors were asked whether an answer to one person "
     "would do.")
-SENTENCE(letter_brake_more,
+SENTENCE(letter_block_more,
     "You get this letter because you look after this list, or after mail here. There is only one "
     "for each storm.")
-SENTENCE(letter_brake_return,
+SENTENCE(letter_block_return,
     "If you do nothing, this ends {when}, and what waited goes back to its authors unsent.")
-SENTENCE(letter_brake_send, "If you do nothing, this ends {when}, and what waited is sent.")
-SENTENCE(letter_link_brake, "To let the answers through, open this page and choose there:")
+SENTENCE(letter_block_send, "If you do nothing, this ends {when}, and what waited is sent.")
+SENTENCE(letter_link_block, "To let the answers through, open this page and choose there:")
 
 /* the letter about what is too large to come back, and its page */
 SENTENCE(letter_subject_kept, "Not sent, and still kept: your mail \"{subject}\"")
@@ -243,17 +243,17 @@ SENTENCE(storm_note,
 PIECE(button_undo_storm, "Do not send it to everyone")
 NOTE("{author} is an address: a link that opens the mail program of the reader.")
 PIECE(storm_link, "Write to {author} only")
-SENTENCE(brake_title, "Answers to everyone wait")
-SENTENCE(brake_text,
+SENTENCE(block_title, "Answers to everyone wait")
+SENTENCE(block_text,
     "{answered} answered everyone in a short time, each time to {people}. Further answers wait.")
-SENTENCE(brake_return, "This ends {when}, and what waited goes back to its authors unsent.")
-SENTENCE(brake_send, "This ends {when}, and what waited is sent.")
-SENTENCE(brake_note,
+SENTENCE(block_return, "This ends {when}, and what waited goes back to its authors unsent.")
+SENTENCE(block_send, "This ends {when}, and what waited is sent.")
+SENTENCE(block_note,
     "If you let them through, everything that waits is sent at once, and answers are left alone "
     "for a while.")
-SENTENCE(brake_over_title, "Answers to everyone pass again")
-SENTENCE(brake_lifted, "Somebody let them through {when}.")
-SENTENCE(brake_over, "The time of this was over {when}.")
+SENTENCE(block_over_title, "Answers to everyone pass again")
+SENTENCE(block_lifted, "Somebody let them through {when}.")
+SENTENCE(block_over, "The time of this was over {when}.")
 PIECE(button_lift, "Let the answers through")
 
 NOTE("Below the buttons that stop a mail or send it.")
@@ -470,28 +470,29 @@ SENTENCE(why_received_as_like, "You get mail with a group like {these}.")
 SENTENCE(why_received_as_like_only,
     "You get mail with a group like {these}; you do not write to that group.")
 SENTENCE(why_received_as_unlike, "You do not get mail with a group like {these}.")
-SENTENCE(why_group_voices_none, "Nobody is known to write to a group like this one of {addresses}.")
-COUNTED(why_group_voices_some, "Only {n} person is known to write to this group of {addresses}.",
-    "Only {n} people are known to write to this group of {addresses}.")
-SENTENCE(why_group_voices_several, "Several people write to this group of {addresses}.")
 SENTENCE(
-    why_group_turns_one, "In this group of {addresses} people one person writes to all others.")
-SENTENCE(why_group_turns_mostly,
+    why_group_authors_none, "Nobody is known to write to a group like this one of {addresses}.")
+COUNTED(why_group_authors_some, "Only {n} person is known to write to this group of {addresses}.",
+    "Only {n} people are known to write to this group of {addresses}.")
+SENTENCE(why_group_authors_several, "Several people write to this group of {addresses}.")
+SENTENCE(why_group_author_changes_one,
+    "In this group of {addresses} people one person writes to all others.")
+SENTENCE(why_group_author_changes_mostly,
     "In this group of {addresses} people mostly the same person writes to everybody.")
-SENTENCE(why_group_turns_several,
+SENTENCE(why_group_author_changes_several,
     "In this group of {addresses} people several write to everybody in turn.")
-SENTENCE(why_group_answered_never,
+SENTENCE(why_group_replied_to_all_never,
     "You have never answered everybody in this group of {addresses} people.")
-COUNTED(why_group_answered_times,
+COUNTED(why_group_replied_to_all_times,
     "You answered everybody in this group of {addresses} people {n} time.",
     "You answered everybody in this group of {addresses} people {n} times.")
-SENTENCE(why_group_declined_never,
+SENTENCE(why_group_replied_to_author_only_never,
     "You have not yet answered the author alone of a mail to these {addresses} people.")
-COUNTED(why_group_declined_always,
+COUNTED(why_group_replied_to_author_only_always,
     "You answered mails to these {addresses} people {n} time before, each time the author alone.",
     "You answered mails to these {addresses} people {n} times before, each time the author "
     "alone.")
-COUNTED(why_group_declined_times,
+COUNTED(why_group_replied_to_author_only_times,
     "You answered mails to these {addresses} people {n} time before to the author alone.",
     "You answered mails to these {addresses} people {n} times before to the author alone.")
 NOTE("{who} is the author of the mail that is answered, an address or its_author.")
@@ -502,20 +503,20 @@ SENTENCE(why_reply_kind_more,
 SENTENCE(
     why_reply_kind_others, "This answers a mail and does not go to its author, but to {people}.")
 SENTENCE(why_reply_kind_plain, "This goes to {people}.")
-SENTENCE(why_habit_answer_all_hardly, "You almost never answer everybody of a large mail.")
-SENTENCE(why_habit_answer_all_seldom, "You seldom answer everybody of a large mail.")
-SENTENCE(why_habit_answer_all_sometimes, "You now and then answer everybody of a large mail.")
-SENTENCE(why_habit_answer_all_often, "You often, but not always, answer everybody of a large mail.")
-SENTENCE(why_habit_answer_all_always, "You almost always answer everybody of a large mail.")
-SENTENCE(why_habit_answer_all_unknown,
+SENTENCE(why_habit_reply_all_hardly, "You almost never answer everybody of a large mail.")
+SENTENCE(why_habit_reply_all_seldom, "You seldom answer everybody of a large mail.")
+SENTENCE(why_habit_reply_all_sometimes, "You now and then answer everybody of a large mail.")
+SENTENCE(why_habit_reply_all_often, "You often, but not always, answer everybody of a large mail.")
+SENTENCE(why_habit_reply_all_always, "You almost always answer everybody of a large mail.")
+SENTENCE(why_habit_reply_all_unknown,
     "You are not known to have answered everybody of a large mail lately.")
 SENTENCE(why_habit_lift_less, "You answer everybody less often than others here do.")
 SENTENCE(why_habit_lift_more, "You answer everybody more often than others here do.")
 SENTENCE(why_habit_lift_same, "You answer everybody about as often as others here.")
-SENTENCE(why_answered_all_before_never, "You have not answered a large mail to everybody.")
+SENTENCE(why_replied_all_before_never, "You have not answered a large mail to everybody.")
 SENTENCE(
-    why_answered_all_before_long_ago, "It is long ago that you answered a large mail to everybody.")
-COUNTED(why_answered_all_before_lately,
+    why_replied_all_before_long_ago, "It is long ago that you answered a large mail to everybody.")
+COUNTED(why_replied_all_before_lately,
     "In recent months you answered a large mail to everybody about {n} time.",
     "In recent months you answered a large mail to everybody about {n} times.")
 SENTENCE(
@@ -534,11 +535,11 @@ SENTENCE(why_author_alone_share_some,
     "Some of your mails to {who} went to that person alone; this one goes to {people}.")
 SENTENCE(why_author_alone_share_hardly,
     "Hardly any of your mails to {who} went to that person alone; this one goes to {people}.")
-SENTENCE(why_others_answered_all_unknown,
-    "Nobody else is known to have answered this mail to everybody.")
-SENTENCE(why_others_answered_all_wrote, "Others wrote to everybody before.")
-SENTENCE(why_others_answered_all_nobody, "Nobody has yet answered this mail to everybody.")
-COUNTED(why_others_answered_all_some, "{n} answer to everybody came before this one.",
+SENTENCE(
+    why_others_replied_all_unknown, "Nobody else is known to have answered this mail to everybody.")
+SENTENCE(why_others_replied_all_wrote, "Others wrote to everybody before.")
+SENTENCE(why_others_replied_all_nobody, "Nobody has yet answered this mail to everybody.")
+COUNTED(why_others_replied_all_some, "{n} answer to everybody came before this one.",
     "{n} answers to everybody came before this one.")
 COUNTED(why_minutes_since_parent_minutes, "The mail you answer is {n} minute old.",
     "The mail you answer is {n} minutes old.")
@@ -581,7 +582,7 @@ SENTENCE(why_look_alike_domain_yes,
 SENTENCE(why_look_alike_domain_no, "No address looks almost like one that you know.")
 SENTENCE(why_greeting_to_one_yes, "It greets one person by name and goes to {people}.")
 SENTENCE(why_greeting_to_one_no, "It does not greet one person by name and goes to {people}.")
-COUNTED(why_brief_answer, "It says {n} word, to {people}.", "It says {n} words, to {people}.")
+COUNTED(why_brief_reply, "It says {n} word, to {people}.", "It says {n} words, to {people}.")
 SENTENCE(why_stranger_among_known_never, "You have never written to {who}.")
 SENTENCE(why_stranger_among_known_heard, "You have only heard from {who}.")
 SENTENCE(why_stranger_among_known_seldom, "You have seldom written to {who}.")

@@ -18,7 +18,7 @@
 #include "milter/base/random.h"
 #include "milter/base/result.h"
 #include "milter/mail/mail.h"
-#include "milter/memory/memory.h"
+#include "milter/history/history.h"
 
 #define ARENA_BYTES (1u << 20)
 
@@ -54,20 +54,20 @@ mail_make(struct base_arena *arena, long sender, long senders, long number, char
 }
 
 static void
-learn(struct memory *memory, const struct base_key *key, struct base_arena *arena, long sender,
+learn(struct history *history, const struct base_key *key, struct base_arena *arena, long sender,
     long senders, long number)
 {
 	const char *why = "";
-	const void *lesson;
+	const void *observation;
 	size_t length;
 	char actor[64];
 	struct mail_transaction *transaction = mail_make(arena, sender, senders, number, actor);
 
-	if (memory_lesson(key, arena, actor, transaction, 0, 0.1, &lesson, &length, &why) !=
-	    BASE_OK)
+	if (history_observation(
+		key, arena, actor, transaction, 0, 0.1, &observation, &length, &why) != BASE_OK)
 		fail("lesson", why);
-	while (memory_learn(memory, lesson, length, &why) == BASE_RETRY)
-		if (memory_flush(memory, &why) != BASE_OK)
+	while (history_observe(history, observation, length, &why) == BASE_RETRY)
+		if (history_flush(history, &why) != BASE_OK)
 			fail("flush", why);
 	base_arena_reset(arena);
 }
@@ -76,8 +76,8 @@ int
 main(int argc, char **argv)
 {
 	struct base_arena *arena = base_arena_new(ARENA_BYTES);
-	struct memory_options options = { .driver = "sqlite", .create = true };
-	struct memory *memory;
+	struct history_options options = { .driver = "sqlite", .create = true };
+	struct history *history;
 	struct base_key *key;
 	const char *why = "";
 	long senders, mails, sender, number;
@@ -91,14 +91,14 @@ main(int argc, char **argv)
 	mails = atol(argv[4]);
 	if (base_crypto_start(&why) != BASE_OK || base_key_load(argv[2], &key, &why) != BASE_OK)
 		fail("key", why);
-	if (memory_open(&options, &memory, &why) != BASE_OK)
+	if (history_open(&options, &history, &why) != BASE_OK)
 		fail("memory", why);
 	for (number = mails; number > 0; number--)
 		for (sender = 0; sender < senders; sender++)
-			learn(memory, key, arena, sender, senders, number);
-	if (memory_flush(memory, &why) != BASE_OK)
+			learn(history, key, arena, sender, senders, number);
+	if (history_flush(history, &why) != BASE_OK)
 		fail("flush", why);
-	memory_close(&memory);
+	history_close(&history);
 	base_key_free(&key);
 	base_arena_free(&arena);
 	return 0;

@@ -51,9 +51,9 @@ static int64_t
 place(struct hold *hold, long number)
 {
 	char sender[64], queue_id[32];
-	struct hold_request request = { .action = HOLD_CONFIRM,
+	struct hold_params request = { .action = HOLD_CONFIRM,
 		.queue_id = queue_id,
-		.act = sender,
+		.submission = sender,
 		.sender = sender,
 		.subject = "A mail to many",
 		.recipient_count = 40,
@@ -71,10 +71,10 @@ place(struct hold *hold, long number)
 
 	snprintf(sender, sizeof(sender), "user%ld@example.com", number);
 	snprintf(queue_id, sizeof(queue_id), "QUEUE%ld", number);
-	request.act_length = strlen(sender);
+	request.submission_length = strlen(sender);
 	began = now_us();
 	if (hold_count(hold, sender, &counts, &why) != BASE_OK ||
-	    hold_place_limited(hold, &request, &placed, &why) != BASE_OK)
+	    hold_create_limited(hold, &request, &placed, &why) != BASE_OK)
 		fail(why);
 	return now_us() - began;
 }

@@ -349,7 +349,7 @@ def test_held_mail_that_should_have_left():
     with Site({**SETTINGS, "confirm": {"expires": "1h"}}) as site:
         story.teach(site)
         _, queue_id = story.slip(site, story.announce(site))
-        until(lambda: " held " in site.oopsctl("list").stdout, 10, "the keeper saw it")
+        until(lambda: " held " in site.oopsctl("list").stdout, 10, "the scheduler saw it")
         clean(site)
         site.end("oops-milter")
         milter_is_away(site)

@@ -201,7 +201,7 @@ def test_a_hold_of_a_clock_that_was_ahead():
     with Site(SETTINGS) as site:
         story.teach(site)
         _, queue_id = story.slip(site, story.announce(site))
-        until(lambda: " held " in site.oopsctl("list").stdout, 10, "the keeper saw it")
+        until(lambda: " held " in site.oopsctl("list").stdout, 10, "the scheduler saw it")
         hold = story.hold_of(site, queue_id)
         site.oopsctl("send", hold, check=True)
         until(lambda: site.audit("sent", id=hold), 20, "it is sent")
@@ -231,7 +231,7 @@ def test_thousands_on_hold():
     with Site({**SETTINGS, "confirm": {"expires": "1h"}}) as site:
         story.teach(site)
         _, queue_id = story.slip(site, story.announce(site))
-        until(lambda: " held " in site.oopsctl("list").stdout, 10, "the keeper saw it")
+        until(lambda: " held " in site.oopsctl("list").stdout, 10, "the scheduler saw it")
         site.mta.multiply(queue_id, 10000)
         done = subprocess.run([site.build / "oopsctl", "-c", site.conf, "check"], text=True,
                               capture_output=True, timeout=280, check=False)

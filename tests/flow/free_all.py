@@ -27,7 +27,7 @@ def slips(site, count):
         message, queue_id = story.slip(site, announcement)
         until(lambda q=queue_id: site.mta.queued(q) == "hold", 5, "the slip is held")
         hold = story.hold_of(site, queue_id)
-        until(lambda h=hold: site.audit("held", id=h), 10, "the keeper saw it")
+        until(lambda h=hold: site.audit("held", id=h), 10, "the scheduler saw it")
         found.append((message, queue_id, hold))
     return found
 

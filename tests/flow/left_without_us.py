@@ -76,7 +76,7 @@ def test_released_and_delivered_then_undo():
 
 @only("postfix")
 def test_requeued_then_send():
-    """`postsuper -r` gives the mail another name and sends it: no wish of ours does."""
+    """`postsuper -r` gives the mail another name and sends it: no request of ours does."""
     with Site() as site:
         message, queue_id, hold, link = held(site)
         site.mta.requeue(queue_id)
@@ -197,4 +197,4 @@ def test_a_page_looks_for_itself():
         site.mta.release(queue_id)
         until(lambda: "Nobody has got it" not in web.get(link).text, 15, "it is looked at")
         assert site.audit("lost", id=hold)
-        assert not site.audit("wish"), "looking decides nothing"
+        assert not site.audit("request"), "looking decides nothing"

@@ -32,7 +32,7 @@ def test_wrong_foreign_and_expired_tokens_look_the_same():
         assert all(answer[0] in (400, 404, 414, 431) for answer in answers), answers
         for one in (token, stranger, "A" * 22):
             assert without_time(web.press(f"{base}/{one}", "send"))[0] == 404
-        assert not site.audit("wish") and len(site.held()) == 1
+        assert not site.audit("request") and len(site.held()) == 1
 
 
 def test_wrong_requests():
@@ -49,4 +49,4 @@ def test_wrong_requests():
         assert web.request("POST", link, "do=send" + "x" * 5000, form).status in (400, 413)
         assert web.request("POST", link, "do=send", {
             **form, "Sec-Fetch-Site": "cross-site", "Origin": "https://evil.example"}).status == 403
-        assert site.mta.queued(queue_id) == "hold" and not site.audit("wish")
+        assert site.mta.queued(queue_id) == "hold" and not site.audit("request")

@@ -43,7 +43,7 @@ def test_held_and_letter_to_the_sender_only():
         held = until(lambda: site.audit("held", id=hold), 10, "the queue showed it")
         assert len(held) == len(site.audit("hold", id=hold)) == 1
         assert (held[0]["queue_ids"], held[0]["was"], held[0]["now"]) == (
-            queue_id, "PLACING", "HELD"), held
+            queue_id, "PENDING", "HELD"), held
         # one act, one letter; nobody else heard of it
         never(lambda: len(site.receiver.received()) > 1, 2, "a second letter")
         assert not site.receiver.received(message.id)
@@ -60,7 +60,7 @@ def test_looking_changes_nothing():
         for path in ("?do=send", "/send", "?send", "?do=undo&confirm=1"):
             web.get(link + path)
         assert site.mta.queued(queue_id) == "hold"
-        assert not site.audit("wish") and not site.receiver.received(message.id)
+        assert not site.audit("request") and not site.receiver.received(message.id)
         assert "held" in site.oopsctl("show", hold, check=True).stdout.lower()
 
 
@@ -95,8 +95,8 @@ def test_second_click_tells_what_happened():
 
 
 def granted(site, hold):
-    """The wishes that moved something."""
-    return [line for line in site.audit("wish", id=hold) if line["was"] != line["now"]]
+    """The requests that moved something."""
+    return [line for line in site.audit("request", id=hold) if line["was"] != line["now"]]
 
 
 def test_fifty_parallel_sends_release_once():
@@ -114,7 +114,7 @@ def test_fifty_parallel_sends_release_once():
         story.reaches(site, message)
         until(lambda: site.audit("sent", id=hold), 5)
         assert len(granted(site, hold)) == 1
-        assert {line["client"] for line in site.audit("wish", id=hold)} == {"127.0.0.1"}
+        assert {line["client"] for line in site.audit("request", id=hold)} == {"127.0.0.1"}
         assert len(site.audit("send", id=hold)) == 1
         assert len(site.audit("sent", id=hold)) == 1
 

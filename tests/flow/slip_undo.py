@@ -72,7 +72,7 @@ def test_undo_can_be_undone():
         until(lambda: site.audit("undo", id=hold), 5)
         assert "<button" not in web.get(link).text
         assert web.post(link, first.replace("do=undo", "sure=yes&do=restore")).status == 303
-        assert site.audit("wish", id=hold)[-1]["refused"] == "stale"
+        assert site.audit("request", id=hold)[-1]["refused"] == "stale"
         until(lambda: 'value="restore"' in web.get(link).text, 10, "the way back")
         assert site.mta.queued(queue_id) == "hold"
         web.press(link, "restore")

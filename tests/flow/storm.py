@@ -14,7 +14,7 @@ STORM = {"replies": 4, "window": "10m", "people": 30, "hold": "10m", "owner": OW
 
 
 def stormy(lists=(), **changes):
-    """A site with a brake; nothing is held for any other reason."""
+    """A site with a block; nothing is held for any other reason."""
     return Site({"storm": {**STORM, **changes}, "lists": lists,
                  "policy": ({"action": "confirm", "threshold": 1.0, "tag_threshold": 2.0},)})
 

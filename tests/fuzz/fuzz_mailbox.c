@@ -28,60 +28,61 @@ static struct settings settings;
 /* --- the rooms that would learn ---------------------------------------------------- */
 
 void
-memory_calibrate(struct memory *memory, const struct memory_calibration *calibration)
+history_calibrate(struct history *history, const struct history_calibration *calibration)
 {
-	(void)memory;
+	(void)history;
 	(void)calibration;
 }
 
 enum base_result
-memory_import_begin(struct memory *memory, const char **why_r)
+history_import_begin(struct history *history, const char **why_r)
 {
-	(void)memory;
+	(void)history;
 	(void)why_r;
 	return BASE_OK;
 }
 
 enum base_result
-memory_import_end(struct memory *memory, const char **why_r)
+history_import_end(struct history *history, const char **why_r)
 {
-	(void)memory;
+	(void)history;
 	(void)why_r;
 	return BASE_OK;
 }
 
 bool
-memory_import_is_full(const struct memory *memory)
+history_import_is_full(const struct history *history)
 {
-	(void)memory;
+	(void)history;
 	return false;
 }
 
 enum base_result
-memory_import_known(struct memory *memory, const struct base_key *key, const void *lesson,
+history_import_known(struct history *history, const struct base_key *key, const void *observation,
     size_t length, const char **why_r)
 {
-	(void)memory;
+	(void)history;
 	(void)key;
-	(void)lesson;
+	(void)observation;
 	(void)length;
 	(void)why_r;
 	return BASE_NONE;
 }
 
 enum base_result
-memory_import(struct memory *memory, const struct base_key *key, const void *lesson, size_t length,
-    const char **why_r)
+history_import(struct history *history, const struct base_key *key, const void *observation,
+    size_t length, const char **why_r)
 {
-	return memory_import_known(memory, key, lesson, length, why_r) == BASE_NONE ? BASE_OK
-										    : BASE_BROKEN;
+	return history_import_known(history, key, observation, length, why_r) == BASE_NONE
+		   ? BASE_OK
+		   : BASE_BROKEN;
 }
 
 /* What reaches the memory is whole. */
 enum base_result
-memory_lesson(const struct base_key *key, struct base_arena *arena, const char *actor,
-    const struct mail_transaction *transaction, size_t people, double score, const void **lesson_r,
-    size_t *length_r, const char **why_r)
+history_observation(const struct base_key *key, struct base_arena *arena, const char *actor,
+    const struct mail_transaction *transaction, size_t people, double score,
+    const void **observation_r, size_t *length_r, const char **why_r)
 {
 	(void)key;
 	(void)arena;
@@ -94,7 +95,7 @@ memory_lesson(const struct base_key *key, struct base_arena *arena, const char *
 	    "a mail has a date that can be");
 	must(*actor == '\0' || strcmp(mail_domain_of(actor), "example.com") == 0,
 	    "an actor is local");
-	*lesson_r = "";
+	*observation_r = "";
 	*length_r = 0;
 	return BASE_OK;
 }
@@ -110,11 +111,11 @@ evaluate_recall(const struct evaluate_sources *sources, struct base_arena *arena
 	return BASE_OK;
 }
 
-struct memory_calibration
+struct history_calibration
 judge_calibration(const struct settings *for_settings)
 {
 	(void)for_settings;
-	return (struct memory_calibration){ 0 };
+	return (struct history_calibration){ 0 };
 }
 
 enum base_result

@@ -16,10 +16,10 @@
 #include "milter/identity/value.c"
 #include "milter/judge/internal.h"
 /* What the judge asks of the history; the rest of that module needs a store. */
-#include "milter/memory/answer.c"
-#include "milter/memory/compare.c"
-#include "milter/memory/recipients.c"
-#include "milter/memory/rhythm.c"
+#include "milter/history/parent.c"
+#include "milter/history/compare.c"
+#include "milter/history/recipients.c"
+#include "milter/history/rhythm.c"
 #include "tests/fuzz/fuzz.h"
 
 #define NOW INT64_C(1795482000)
@@ -65,7 +65,7 @@ check_axes(const struct judge_scorecard *card)
 
 /* Person N, "pN@example.com", has the hash 10 * (N + 1). */
 uint64_t
-memory_hash(const struct base_key *key, const char *text)
+history_hash(const struct base_key *key, const char *text)
 {
 	(void)key;
 	return 10 * (strtoull(text + 1, NULL, 10) + 1);
@@ -82,11 +82,11 @@ people_make(char names[PEOPLE][20], const char *items[PEOPLE])
 
 /* A send to `count` people is judged: the score is one. */
 static void
-check_send(const struct judge_scorecard *card, size_t count, struct memory_records records)
+check_send(const struct judge_scorecard *card, size_t count, struct history_records records)
 {
 	char names[PEOPLE][20];
 	const char *items[PEOPLE];
-	struct memory_recall recall = { .actor = 5, .records = &records, .sender = { .fade = 1 } };
+	struct history_recall recall = { .actor = 5, .records = &records, .sender = { .fade = 1 } };
 	struct base_arena *arena = base_arena_new(8 << 20);
 	struct mail_transaction mail = { .time = NOW,
 		.queue_id = "",
@@ -117,7 +117,7 @@ check_send(const struct judge_scorecard *card, size_t count, struct memory_recor
 		recall.sender.sends = records.profile->sends;
 		recall.sender.largest = records.profile->largest;
 	}
-	must(memory_recipients_find(arena, NULL, &mail, &recall, &records, &why) == BASE_OK,
+	must(history_recipients_find(arena, NULL, &mail, &recall, &records, &why) == BASE_OK,
 	    "its recipients are found");
 	must(judge_score(&facts, card, arena, &verdict, &why) == BASE_OK, "it is judged");
 	must(verdict.score >= 0 && verdict.score <= 1, "the score is one");
@@ -130,17 +130,17 @@ check_send(const struct judge_scorecard *card, size_t count, struct memory_recor
 static void
 check_sends(const struct judge_scorecard *card)
 {
-	static struct memory_contact contacts[] = {
+	static struct history_contact contacts[] = {
 		{ .hash = 10, .audiences = 1, .sent = 3, .last_sent = NOW - 90 },
 		{ .hash = 20, .audiences = 1, .received = 2, .last_received = NOW - 60 },
 	};
-	static struct memory_sent sent[] = { { .sum = 30,
+	static struct history_sent_audience sent[] = { { .sum = 30,
 	    .size = 2,
 	    .first = NOW - 9000,
 	    .last = NOW - 90,
 	    .count = 3,
 	    .weight = 3 } };
-	static const struct memory_profile profile = { .epoch = NOW - 9000,
+	static const struct history_profile profile = { .epoch = NOW - 9000,
 		.first = NOW - 9000,
 		.last = NOW - 90,
 		.sends = 9,
@@ -152,20 +152,21 @@ check_sends(const struct judge_scorecard *card)
 		.contact_count = 2,
 		.sent = sent,
 		.sent_count = 1 };
-	static const struct memory_thread thread = { .originator = 20,
+	static const struct history_thread thread = { .originator = 20,
 		.sum = 65,
 		.size = 6,
 		.time = NOW - 60,
 		.members = { 5, 10, 20, 30 },
 		.member_count = 4,
-		.answerers = { 20 },
-		.answerer_count = 1,
+		.repliers = { 20 },
+		.replier_count = 1,
 		.has_header = true };
 
-	check_send(card, 1, (struct memory_records){ 0 });
-	check_send(card, PEOPLE, (struct memory_records){ 0 });
-	check_send(card, PEOPLE, (struct memory_records){ .profile = &profile, .thread = &thread });
-	check_send(card, 2, (struct memory_records){ .profile = &profile });
+	check_send(card, 1, (struct history_records){ 0 });
+	check_send(card, PEOPLE, (struct history_records){ 0 });
+	check_send(
+	    card, PEOPLE, (struct history_records){ .profile = &profile, .thread = &thread });
+	check_send(card, 2, (struct history_records){ .profile = &profile });
 }
 
 /* --- printing ---------------------------------------------------------------------- */

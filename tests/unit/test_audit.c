@@ -45,11 +45,13 @@ static const struct {
 	    "event=notice id=abc to=a@example.com answer=- tries=1 limited_by=- deadline=-" },
 	{ AUDIT_VIEW, NULL, { { "method", "GET" } }, 1,
 	    "event=view id=- method=GET state=- client=-" },
-	{ AUDIT_WISH, "abc", { { "by", "x\nevent=sent id=abc" }, { "wish", "send" } }, 2,
-	    "event=wish id=abc wish=send by=\"x\\x0Aevent=sent id=abc\" was=- now=- refused=- "
+	{ AUDIT_REQUEST, "abc", { { "by", "x\nevent=sent id=abc" }, { "request", "send" } }, 2,
+	    "event=request id=abc request=send by=\"x\\x0Aevent=sent id=abc\" "
+	    "was=- now=- refused=- "
 	    "client=- uid=- user=- sudo_user=-" },
-	{ AUDIT_WISH, "abc\" by=admin", { { "wish", "" } }, 1,
-	    "event=wish id=\"abc\\\" by=admin\" wish=\"\" by=- was=- now=- refused=- client=- "
+	{ AUDIT_REQUEST, "abc\" by=admin", { { "request", "" } }, 1,
+	    "event=request id=\"abc\\\" by=admin\" request=\"\" by=- was=- now=- "
+	    "refused=- client=- "
 	    "uid=- user=- sudo_user=-" },
 	{ AUDIT_SENT, "abc", { { "queue_ids", "A1,B2" }, { "was", "sending" }, { "now", "sent" } },
 	    3, "event=sent id=abc by=- was=sending now=sent queue_ids=A1,B2" },
@@ -125,7 +127,7 @@ START_TEST(an_act_by_hand_names_its_user)
 
 	setenv("SUDO_USER", "anna uid=0\nevent=sent", 1);
 	audit_operator_note();
-	ck_assert_int_eq(audit_format(&line, AUDIT_WISH, "abc", &pair, 1), BASE_OK);
+	ck_assert_int_eq(audit_format(&line, AUDIT_REQUEST, "abc", &pair, 1), BASE_OK);
 	ck_assert_ptr_nonnull(strstr(base_buffer_text(&line),
 	    base_arena_printf(arena, " uid=%lu user=", (unsigned long)getuid())));
 	ck_assert_ptr_nonnull(
@@ -169,7 +171,7 @@ value_word(unsigned kind, unsigned number)
 	case 1:
 		return hold_action_str(number);
 	case 2:
-		return hold_wish_str(number);
+		return hold_request_str(number);
 	case 3:
 		return hold_how_str(number);
 	case 4:

@@ -662,7 +662,8 @@ END_TEST
 
 START_TEST(uses_and_keys_share_nothing)
 {
-	static const enum base_key_use uses[] = { BASE_KEY_MEMORY, BASE_KEY_INJECT, BASE_KEY_ACT };
+	static const enum base_key_use uses[] = { BASE_KEY_MEMORY, BASE_KEY_INJECT,
+		BASE_KEY_SUBMISSION };
 	unsigned char bytes[32] = { 1 }, macs[6][BASE_MAC_SIZE], again[BASE_MAC_SIZE];
 	struct base_key *keys[2];
 	uint64_t hashes[6];

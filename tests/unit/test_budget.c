@@ -5,7 +5,7 @@
 #include "milter/base/arena.h"
 #include "milter/base/buffer.h"
 #include "milter/base/result.h"
-#include "milter/memory/internal.h"
+#include "milter/history/internal.h"
 #include "milter/policy/policy.h"
 
 #define PASS SETTINGS_PASS
@@ -57,7 +57,7 @@ decide(const struct policy_facts *more, enum settings_action wanted,
     const struct settings_budget *budget, const struct policy_counts *counts)
 {
 	static const struct mail_transaction transaction = { 0 };
-	static const struct memory_recall recall = { 0 };
+	static const struct history_recall recall = { 0 };
 	static const struct judge_score score = { .score = 1 };
 	static struct settings_policy rule;
 	struct settings settings = {
@@ -137,7 +137,7 @@ START_TEST(decided_as_the_table_says)
 	const struct settings settings = { .monitor = others[_i].monitor };
 	const struct settings_budget budget = { 3, 10, 5 };
 	const struct policy_counts counts = { others[_i].is_spent ? 3 : 0, 0, 0 };
-	const struct memory_recall recall = { 0 };
+	const struct history_recall recall = { 0 };
 	struct policy_facts facts = { .settings = &settings,
 		.proof = IDENTITY_SPF,
 		.is_proved_person = others[_i].is_person,
@@ -209,52 +209,52 @@ END_TEST
 #define START (20000 * (int64_t)DAY)
 
 static void
-send_some(struct memory_site *site, int64_t time, int count)
+send_some(struct history_global *site, int64_t time, int count)
 {
-	struct memory_lesson lesson = { .time = time, .is_send = true, .score = -1 };
-	struct memory_answer answer = { 0 };
+	struct history_observation observation = { .time = time, .is_send = true, .score = -1 };
+	struct history_parent answer = { 0 };
 
 	while (count-- > 0)
-		memory_site_learn(site, &lesson, &answer, 3000);
+		history_global_observe(site, &observation, &answer, 3000);
 }
 
 START_TEST(a_day_slides)
 {
-	struct memory_site site = { 0 };
+	struct history_global site = { 0 };
 
-	ck_assert_double_eq(memory_site_day(&site, START), 0);
+	ck_assert_double_eq(history_global_day(&site, START), 0);
 	send_some(&site, START + DAY / 2, 100);
-	ck_assert_double_eq(memory_site_day(&site, START + DAY / 2), 100);
-	ck_assert_double_eq(memory_site_day(&site, START + DAY), 100);
+	ck_assert_double_eq(history_global_day(&site, START + DAY / 2), 100);
+	ck_assert_double_eq(history_global_day(&site, START + DAY), 100);
 	/* at noon of the next day half of the day before still counts */
-	ck_assert_double_eq(memory_site_day(&site, START + DAY * 3 / 2), 50);
+	ck_assert_double_eq(history_global_day(&site, START + DAY * 3 / 2), 50);
 	send_some(&site, START + DAY * 3 / 2, 10);
-	ck_assert_double_eq(memory_site_day(&site, START + DAY * 3 / 2), 60);
-	ck_assert_double_eq(memory_site_day(&site, START + 2 * DAY), 10);
+	ck_assert_double_eq(history_global_day(&site, START + DAY * 3 / 2), 60);
+	ck_assert_double_eq(history_global_day(&site, START + 2 * DAY), 10);
 	/* a day without any is forgotten */
 	send_some(&site, START + 3 * DAY + DAY / 2, 7);
-	ck_assert_double_eq(memory_site_day(&site, START + 3 * DAY + DAY / 2), 7);
-	ck_assert_double_eq(memory_site_day(&site, START + 9 * DAY), 0);
+	ck_assert_double_eq(history_global_day(&site, START + 3 * DAY + DAY / 2), 7);
+	ck_assert_double_eq(history_global_day(&site, START + 9 * DAY), 0);
 	/* what is learned of older days is none of this day's; of the day before, it is that's */
 	send_some(&site, START, 1000);
-	ck_assert_double_eq(memory_site_day(&site, START + 3 * DAY + DAY / 2), 7);
+	ck_assert_double_eq(history_global_day(&site, START + 3 * DAY + DAY / 2), 7);
 	send_some(&site, START + 2 * DAY, 10);
-	ck_assert_double_eq(memory_site_day(&site, START + 3 * DAY + DAY / 2), 12);
+	ck_assert_double_eq(history_global_day(&site, START + 3 * DAY + DAY / 2), 12);
 }
 END_TEST
 
 START_TEST(a_day_survives_the_record)
 {
 	struct base_arena *arena = base_arena_new(1 << 20);
-	struct memory_site site = { 0 }, *again = NULL;
+	struct history_global site = { 0 }, *again = NULL;
 	const void *data = NULL;
 	size_t length = 0;
 
 	send_some(&site, START, 3);
 	send_some(&site, START + DAY, 4);
-	ck_assert_int_eq(memory_site_encode(arena, &site, &data, &length), BASE_OK);
-	ck_assert_int_eq(memory_site_decode(arena, data, length, &again), BASE_OK);
-	ck_assert_double_eq(memory_site_day(again, START + DAY), 7);
+	ck_assert_int_eq(history_global_encode(arena, &site, &data, &length), BASE_OK);
+	ck_assert_int_eq(history_global_decode(arena, data, length, &again), BASE_OK);
+	ck_assert_double_eq(history_global_day(again, START + DAY), 7);
 	base_arena_free(&arena);
 }
 END_TEST

@@ -1,8 +1,8 @@
 /*
  * hold: the table of moves, what each answer of the queue means, and whole lives of holds
- * carried out by the real keeper against a queue that speaks oops-queued's protocol over a
+ * carried out by the real scheduler against a queue that speaks oops-queued's protocol over a
  * real socket. The queue is a process of its own with its files as rows on a shared page,
- * so that it outlives keepers that are killed.
+ * so that it outlives schedulers that are killed.
  */
 #include <check.h>
 #include <errno.h>
@@ -54,14 +54,14 @@ struct file {
 static struct {
 	struct file files[600];
 	atomic_int file_count;
-	atomic_int fail; /* verbs that act answer FAILED */
+	atomic_int fail; /* verbs that submission answer FAILED */
 	atomic_int mute; /* connections are closed without an answer */
 	atomic_int slow; /* milliseconds before each answer */
 	atomic_int requests;
-	atomic_int releases;      /* requests of that verb */
-	atomic_int looks_before;  /* files that were looked at before the first of them */
-	atomic_int lessons;       /* of the keepers */
-	atomic_int lesson_length; /* of the last one */
+	atomic_int releases;           /* requests of that verb */
+	atomic_int looks_before;       /* files that were looked at before the first of them */
+	atomic_int observations;       /* of the schedulers */
+	atomic_int observation_length; /* of the last one */
 } * queue;
 
 static char socket_path[100];
@@ -230,23 +230,23 @@ must_open(void)
 }
 
 static void
-on_sent(void *context, const void *lesson, size_t length)
+on_sent(void *context, const void *observation, size_t length)
 {
 	(void)context;
-	queue->lesson_length = (int)length;
-	if (length >= 6 && memcmp(lesson, "LeSsOn", 6) == 0)
-		queue->lessons++;
+	queue->observation_length = (int)length;
+	if (length >= 6 && memcmp(observation, "LeSsOn", 6) == 0)
+		queue->observations++;
 	else
-		queue->lessons += 1000;
+		queue->observations += 1000;
 }
 
-/* A keeper with its client. */
+/* A scheduler with its client. */
 struct watch {
 	struct queue_client *client;
-	struct hold_keeper *keeper;
+	struct hold_scheduler *scheduler;
 };
 
-/* The clock on the keeper's wall, which a test can set. */
+/* The clock on the scheduler's wall, which a test can set. */
 static atomic_llong set_by;
 
 static int64_t
@@ -259,18 +259,18 @@ static struct watch
 watch_start(struct hold *hold)
 {
 	struct watch watch = { queue_client_new(socket_path, 2000), NULL };
-	struct hold_keeper_options options = {
+	struct hold_scheduler_options options = {
 		.queue = watch.client, .sent = on_sent, .keep_seconds = 3600, .now_ms = wall_now
 	};
 
-	OK(hold_keeper_start(hold, &options, &watch.keeper, &why));
+	OK(hold_scheduler_start(hold, &options, &watch.scheduler, &why));
 	return watch;
 }
 
 static void
 watch_stop(struct watch *watch)
 {
-	hold_keeper_stop(&watch->keeper);
+	hold_scheduler_stop(&watch->scheduler);
 	queue_client_free(&watch->client);
 }
 
@@ -280,14 +280,14 @@ static const struct hold_reason reasons[] = { { "far-above", "3.20",
 						  "SECRET-WHO\tx", "SECRET-OTHER" },
 	{ "new", "1", "x", "", "" } };
 
-static struct hold_request
-sample(const char *queue_id, const char *act)
+static struct hold_params
+sample(const char *queue_id, const char *submission)
 {
-	return (struct hold_request){
+	return (struct hold_params){
 		.action = HOLD_CONFIRM,
 		.queue_id = queue_id,
-		.act = act,
-		.act_length = strlen(act),
+		.submission = submission,
+		.submission_length = strlen(submission),
 		.sender = "jo@example.com",
 		.mailbox = "SECRET-JO@example.com",
 		.subject = "SECRET-SUBJECT\r\nX: y",
@@ -305,8 +305,8 @@ sample(const char *queue_id, const char *act)
 		.grace = 3600,
 		.on_end = MAIL_END_RETURN,
 		.then = MAIL_END_RETURN,
-		.lesson = "LeSsOn",
-		.lesson_length = 6,
+		.observation = "LeSsOn",
+		.observation_length = 6,
 	};
 }
 
@@ -340,11 +340,11 @@ wait_for(struct hold *hold, const char *id, enum hold_state state, int64_t milli
 	return view;
 }
 
-/* A hold that the queue shows and the keeper has seen. */
+/* A hold that the queue shows and the scheduler has seen. */
 static void
-place_held(struct hold *hold, const struct hold_request *request, char id_r[BASE_ID_SIZE])
+place_held(struct hold *hold, const struct hold_params *request, char id_r[BASE_ID_SIZE])
 {
-	OK(hold_place(hold, request, id_r, &why));
+	OK(hold_create(hold, request, id_r, &why));
 	file_add(request->queue_id, id_r, ON_HOLD);
 	wait_for(hold, id_r, HOLD_HELD, 3000);
 }
@@ -367,8 +367,8 @@ database_change(const char *sql)
 START_TEST(moves_are_exactly_these)
 {
 	static const char *const allowed[] = {
-		"PLACING HELD",
-		"PLACING LOST",
+		"PENDING HELD",
+		"PENDING LOST",
 		"HELD SENDING",
 		"HELD UNDONE",
 		"HELD RETURNING",
@@ -382,7 +382,7 @@ START_TEST(moves_are_exactly_these)
 		"RETURNING SENDING",
 		"RETURNING RETURNED",
 		"RETURNING LOST",
-		"LOST PLACING",
+		"LOST PENDING",
 	};
 	int count = 0;
 
@@ -407,63 +407,63 @@ END_TEST
 
 START_TEST(names)
 {
-	ck_assert_str_eq(hold_state_str(HOLD_PLACING), "PLACING");
+	ck_assert_str_eq(hold_state_str(HOLD_PENDING), "PENDING");
 	ck_assert_str_eq(hold_state_str(99), "unknown");
 	ck_assert_str_eq(hold_action_str(HOLD_UNDO), "undo");
 	ck_assert_str_eq(hold_action_str(HOLD_CONFIRM), "confirm");
-	ck_assert_str_eq(hold_wish_str(HOLD_WISH_SEND), "send");
-	ck_assert_str_eq(hold_wish_str(HOLD_WISH_UNDO), "undo");
-	ck_assert_str_eq(hold_wish_str(HOLD_WISH_RESTORE), "restore");
-	ck_assert_str_eq(hold_part_state_str(HOLD_PART_DONE), "DONE");
+	ck_assert_str_eq(hold_request_str(HOLD_REQUEST_SEND), "send");
+	ck_assert_str_eq(hold_request_str(HOLD_REQUEST_UNDO), "undo");
+	ck_assert_str_eq(hold_request_str(HOLD_REQUEST_RESTORE), "restore");
+	ck_assert_str_eq(hold_entry_state_str(HOLD_ENTRY_DONE), "DONE");
 }
 END_TEST
 
-/* What an answer means: verb, part, status, age in ms, and what the part is then. */
+/* What an answer means: verb, part, status, age in ms, and what the queue entry is then. */
 static const struct {
 	enum queue_verb verb;
-	enum hold_part_state part;
+	enum hold_entry_state entry;
 	enum queue_status status;
 	int64_t age;
-	enum hold_part_state after;
+	enum hold_entry_state after;
 } answers[] = {
-	{ QUEUE_STATUS, HOLD_PART_PLACING, QUEUE_HELD, 0, HOLD_PART_HELD },
-	{ QUEUE_STATUS, HOLD_PART_PLACING, QUEUE_GONE, 59999, HOLD_PART_PLACING },
-	{ QUEUE_STATUS, HOLD_PART_PLACING, QUEUE_GONE, 60000, HOLD_PART_LOST },
-	{ QUEUE_STATUS, HOLD_PART_PLACING, QUEUE_MOVING, 4999, HOLD_PART_PLACING },
-	{ QUEUE_STATUS, HOLD_PART_PLACING, QUEUE_MOVING, 5000, HOLD_PART_LOST },
-	{ QUEUE_STATUS, HOLD_PART_PLACING, QUEUE_FOREIGN, 4999, HOLD_PART_PLACING },
-	{ QUEUE_STATUS, HOLD_PART_PLACING, QUEUE_FOREIGN, 5000, HOLD_PART_LOST },
-	{ QUEUE_STATUS, HOLD_PART_PLACING, QUEUE_FAILED, 99999, HOLD_PART_PLACING },
-	{ QUEUE_STATUS, HOLD_PART_HELD, QUEUE_HELD, 0, HOLD_PART_HELD },
-	{ QUEUE_STATUS, HOLD_PART_HELD, QUEUE_GONE, 0, HOLD_PART_LOST },
-	{ QUEUE_STATUS, HOLD_PART_HELD, QUEUE_MOVING, 0, HOLD_PART_LOST },
-	{ QUEUE_STATUS, HOLD_PART_HELD, QUEUE_FOREIGN, 0, HOLD_PART_LOST },
-	{ QUEUE_STATUS, HOLD_PART_HELD, QUEUE_FAILED, 99999, HOLD_PART_HELD },
-	{ QUEUE_RELEASE, HOLD_PART_HELD, QUEUE_MOVING, 0, HOLD_PART_DONE },
-	{ QUEUE_RELEASE, HOLD_PART_HELD, QUEUE_GONE, 0, HOLD_PART_DONE },
-	{ QUEUE_RELEASE, HOLD_PART_HELD, QUEUE_HELD, 0, HOLD_PART_HELD },
-	{ QUEUE_RELEASE, HOLD_PART_HELD, QUEUE_FAILED, 0, HOLD_PART_HELD },
-	{ QUEUE_RELEASE, HOLD_PART_HELD, QUEUE_FOREIGN, 0, HOLD_PART_LOST },
-	{ QUEUE_RELEASE, HOLD_PART_PLACING, QUEUE_GONE, 59999, HOLD_PART_PLACING },
-	{ QUEUE_RELEASE, HOLD_PART_PLACING, QUEUE_GONE, 60000, HOLD_PART_LOST },
-	{ QUEUE_RELEASE, HOLD_PART_PLACING, QUEUE_MOVING, 4999, HOLD_PART_PLACING },
-	{ QUEUE_RELEASE, HOLD_PART_PLACING, QUEUE_MOVING, 5000, HOLD_PART_LOST },
-	{ QUEUE_RETURN, HOLD_PART_HELD, QUEUE_MOVING, 0, HOLD_PART_DONE },
-	{ QUEUE_RETURN, HOLD_PART_HELD, QUEUE_GONE, 0, HOLD_PART_DONE },
-	{ QUEUE_RETURN, HOLD_PART_PLACING, QUEUE_MOVING, 5000, HOLD_PART_LOST },
-	{ QUEUE_DELETE, HOLD_PART_HELD, QUEUE_GONE, 0, HOLD_PART_DONE },
-	{ QUEUE_DELETE, HOLD_PART_HELD, QUEUE_MOVING, 0, HOLD_PART_LOST },
-	{ QUEUE_DELETE, HOLD_PART_PLACING, QUEUE_MOVING, 5000, HOLD_PART_LOST },
-	{ QUEUE_RELEASE, HOLD_PART_DONE, QUEUE_FOREIGN, 0, HOLD_PART_DONE },
-	{ QUEUE_STATUS, HOLD_PART_LOST, QUEUE_HELD, 0, HOLD_PART_LOST },
+	{ QUEUE_STATUS, HOLD_ENTRY_PENDING, QUEUE_HELD, 0, HOLD_ENTRY_HELD },
+	{ QUEUE_STATUS, HOLD_ENTRY_PENDING, QUEUE_GONE, 59999, HOLD_ENTRY_PENDING },
+	{ QUEUE_STATUS, HOLD_ENTRY_PENDING, QUEUE_GONE, 60000, HOLD_ENTRY_LOST },
+	{ QUEUE_STATUS, HOLD_ENTRY_PENDING, QUEUE_MOVING, 4999, HOLD_ENTRY_PENDING },
+	{ QUEUE_STATUS, HOLD_ENTRY_PENDING, QUEUE_MOVING, 5000, HOLD_ENTRY_LOST },
+	{ QUEUE_STATUS, HOLD_ENTRY_PENDING, QUEUE_FOREIGN, 4999, HOLD_ENTRY_PENDING },
+	{ QUEUE_STATUS, HOLD_ENTRY_PENDING, QUEUE_FOREIGN, 5000, HOLD_ENTRY_LOST },
+	{ QUEUE_STATUS, HOLD_ENTRY_PENDING, QUEUE_FAILED, 99999, HOLD_ENTRY_PENDING },
+	{ QUEUE_STATUS, HOLD_ENTRY_HELD, QUEUE_HELD, 0, HOLD_ENTRY_HELD },
+	{ QUEUE_STATUS, HOLD_ENTRY_HELD, QUEUE_GONE, 0, HOLD_ENTRY_LOST },
+	{ QUEUE_STATUS, HOLD_ENTRY_HELD, QUEUE_MOVING, 0, HOLD_ENTRY_LOST },
+	{ QUEUE_STATUS, HOLD_ENTRY_HELD, QUEUE_FOREIGN, 0, HOLD_ENTRY_LOST },
+	{ QUEUE_STATUS, HOLD_ENTRY_HELD, QUEUE_FAILED, 99999, HOLD_ENTRY_HELD },
+	{ QUEUE_RELEASE, HOLD_ENTRY_HELD, QUEUE_MOVING, 0, HOLD_ENTRY_DONE },
+	{ QUEUE_RELEASE, HOLD_ENTRY_HELD, QUEUE_GONE, 0, HOLD_ENTRY_DONE },
+	{ QUEUE_RELEASE, HOLD_ENTRY_HELD, QUEUE_HELD, 0, HOLD_ENTRY_HELD },
+	{ QUEUE_RELEASE, HOLD_ENTRY_HELD, QUEUE_FAILED, 0, HOLD_ENTRY_HELD },
+	{ QUEUE_RELEASE, HOLD_ENTRY_HELD, QUEUE_FOREIGN, 0, HOLD_ENTRY_LOST },
+	{ QUEUE_RELEASE, HOLD_ENTRY_PENDING, QUEUE_GONE, 59999, HOLD_ENTRY_PENDING },
+	{ QUEUE_RELEASE, HOLD_ENTRY_PENDING, QUEUE_GONE, 60000, HOLD_ENTRY_LOST },
+	{ QUEUE_RELEASE, HOLD_ENTRY_PENDING, QUEUE_MOVING, 4999, HOLD_ENTRY_PENDING },
+	{ QUEUE_RELEASE, HOLD_ENTRY_PENDING, QUEUE_MOVING, 5000, HOLD_ENTRY_LOST },
+	{ QUEUE_RETURN, HOLD_ENTRY_HELD, QUEUE_MOVING, 0, HOLD_ENTRY_DONE },
+	{ QUEUE_RETURN, HOLD_ENTRY_HELD, QUEUE_GONE, 0, HOLD_ENTRY_DONE },
+	{ QUEUE_RETURN, HOLD_ENTRY_PENDING, QUEUE_MOVING, 5000, HOLD_ENTRY_LOST },
+	{ QUEUE_DELETE, HOLD_ENTRY_HELD, QUEUE_GONE, 0, HOLD_ENTRY_DONE },
+	{ QUEUE_DELETE, HOLD_ENTRY_HELD, QUEUE_MOVING, 0, HOLD_ENTRY_LOST },
+	{ QUEUE_DELETE, HOLD_ENTRY_PENDING, QUEUE_MOVING, 5000, HOLD_ENTRY_LOST },
+	{ QUEUE_RELEASE, HOLD_ENTRY_DONE, QUEUE_FOREIGN, 0, HOLD_ENTRY_DONE },
+	{ QUEUE_STATUS, HOLD_ENTRY_LOST, QUEUE_HELD, 0, HOLD_ENTRY_LOST },
 };
 
 START_TEST(answers_are_believed_when_they_can_be)
 {
-	struct store_part part = { "h", "q", answers[_i].part, 1000000, 0, 0, 0 };
+	struct store_entry entry = { "h", "q", answers[_i].entry, 1000000, 0, 0, 0 };
 
 	ck_assert_int_eq(
-	    hold_step_part(answers[_i].verb, &part, answers[_i].status, 1000000 + answers[_i].age),
+	    hold_job_entry(answers[_i].verb, &entry, answers[_i].status, 1000000 + answers[_i].age),
 	    answers[_i].after);
 }
 END_TEST
@@ -477,8 +477,8 @@ static const struct {
 	bool is_move;
 	int what; /* state or verb */
 } plans[] = {
-	{ HOLD_PLACING, HOLD_UNDO, 0, 0, false, false, QUEUE_STATUS },
-	{ HOLD_PLACING, HOLD_UNDO, 0, 0, true, false, QUEUE_STATUS },
+	{ HOLD_PENDING, HOLD_UNDO, 0, 0, false, false, QUEUE_STATUS },
+	{ HOLD_PENDING, HOLD_UNDO, 0, 0, true, false, QUEUE_STATUS },
 	{ HOLD_HELD, HOLD_UNDO, MAIL_END_RETURN, 0, false, false, QUEUE_STATUS },
 	{ HOLD_HELD, HOLD_UNDO, MAIL_END_RETURN, 0, true, true, HOLD_SENDING },
 	{ HOLD_HELD, HOLD_CONFIRM, MAIL_END_SEND, 0, true, true, HOLD_SENDING },
@@ -508,22 +508,22 @@ START_TEST(plans_follow_from_state_and_time)
 }
 END_TEST
 
-/* Where a hold goes with its parts so; P H D L are their states. */
+/* Where a hold goes with its queue entries so; P H D L are their states. */
 static const struct {
 	enum hold_state state;
 	enum queue_verb verb;
-	const char *parts;
+	const char *entries;
 	int64_t age;
 	int to; /* 0: stays */
 } ends[] = {
-	{ HOLD_PLACING, QUEUE_STATUS, "P", 0, 0 },
-	{ HOLD_PLACING, QUEUE_STATUS, "H", 0, HOLD_HELD },
-	{ HOLD_PLACING, QUEUE_STATUS, "HP", 1999, 0 },
-	{ HOLD_PLACING, QUEUE_STATUS, "HP", 2000, HOLD_HELD },
-	{ HOLD_PLACING, QUEUE_STATUS, "HL", 0, HOLD_HELD },
-	{ HOLD_PLACING, QUEUE_STATUS, "PL", 9999, 0 },
-	{ HOLD_PLACING, QUEUE_STATUS, "LL", 0, HOLD_LOST },
-	{ HOLD_PLACING, QUEUE_STATUS, "", 0, HOLD_LOST },
+	{ HOLD_PENDING, QUEUE_STATUS, "P", 0, 0 },
+	{ HOLD_PENDING, QUEUE_STATUS, "H", 0, HOLD_HELD },
+	{ HOLD_PENDING, QUEUE_STATUS, "HP", 1999, 0 },
+	{ HOLD_PENDING, QUEUE_STATUS, "HP", 2000, HOLD_HELD },
+	{ HOLD_PENDING, QUEUE_STATUS, "HL", 0, HOLD_HELD },
+	{ HOLD_PENDING, QUEUE_STATUS, "PL", 9999, 0 },
+	{ HOLD_PENDING, QUEUE_STATUS, "LL", 0, HOLD_LOST },
+	{ HOLD_PENDING, QUEUE_STATUS, "", 0, HOLD_LOST },
 	{ HOLD_HELD, QUEUE_STATUS, "HL", 0, 0 },
 	{ HOLD_HELD, QUEUE_STATUS, "PL", 0, 0 },
 	{ HOLD_HELD, QUEUE_STATUS, "LL", 0, HOLD_LOST },
@@ -546,18 +546,18 @@ static const struct {
 START_TEST(ends_follow_from_the_parts)
 {
 	struct store_hold row = { .state = ends[_i].state, .created = 100 };
-	struct store_part parts[8];
-	size_t count = strlen(ends[_i].parts);
+	struct store_entry entries[8];
+	size_t count = strlen(ends[_i].entries);
 	enum hold_state to = 0;
 	bool is_end;
 
 	for (size_t i = 0; i < count; i++)
-		parts[i] =
-		    (struct store_part){ .state = ends[_i].parts[i] == 'P'   ? HOLD_PART_PLACING
-						  : ends[_i].parts[i] == 'H' ? HOLD_PART_HELD
-						  : ends[_i].parts[i] == 'D' ? HOLD_PART_DONE
-									     : HOLD_PART_LOST };
-	is_end = hold_step_end(&row, ends[_i].verb, parts, count, 100 + ends[_i].age, &to);
+		entries[i] =
+		    (struct store_entry){ .state = ends[_i].entries[i] == 'P'   ? HOLD_ENTRY_PENDING
+						   : ends[_i].entries[i] == 'H' ? HOLD_ENTRY_HELD
+						   : ends[_i].entries[i] == 'D' ? HOLD_ENTRY_DONE
+										: HOLD_ENTRY_LOST };
+	is_end = hold_step_end(&row, ends[_i].verb, entries, count, 100 + ends[_i].age, &to);
 	ck_assert_int_eq(is_end, ends[_i].to != 0);
 	ck_assert_int_eq(to, ends[_i].to);
 	if (is_end)
@@ -577,27 +577,27 @@ END_TEST
 
 START_TEST(times_come_again)
 {
-	struct store_part part = { "h", "q", HOLD_PART_HELD, 0, 0, 0, 0 };
+	struct store_entry entry = { "h", "q", HOLD_ENTRY_HELD, 0, 0, 0, 0 };
 	struct store_hold row = { .state = HOLD_HELD, .deadline = 5000 };
 
-	hold_step_again(&row, QUEUE_STATUS, &part, 1, true, true, 1000);
+	hold_step_again(&row, QUEUE_STATUS, &entry, 1, true, true, 1000);
 	ck_assert_int_eq(row.timer, 5000);
 	ck_assert_int_eq(row.due, 1000 + HOLD_LOOK_RARE_MS);
 	/* stopped, but not seen yet: soon again, until it is */
 	row.state = HOLD_UNDONE;
 	row.moved = 900;
 	row.deadline = INT64_MAX;
-	hold_step_again(&row, QUEUE_STATUS, &part, 1, true, true, 1000);
+	hold_step_again(&row, QUEUE_STATUS, &entry, 1, true, true, 1000);
 	ck_assert_int_le(row.timer, 1000 + 2 * HOLD_LOOK_FIRST_MS);
 	row.seen = 901;
-	hold_step_again(&row, QUEUE_STATUS, &part, 1, true, true, 1000);
+	hold_step_again(&row, QUEUE_STATUS, &entry, 1, true, true, 1000);
 	ck_assert_int_eq(row.timer, INT64_MAX);
 	ck_assert_int_eq(row.due, 1000 + HOLD_LOOK_RARE_MS);
 	row.state = HOLD_SENDING;
 	row.deadline = row.tries = 0;
-	hold_step_again(&row, QUEUE_RELEASE, &part, 1, true, false, 1000);
+	hold_step_again(&row, QUEUE_RELEASE, &entry, 1, true, false, 1000);
 	ck_assert_int_eq(row.timer, 1250);
-	hold_step_again(&row, QUEUE_RELEASE, &part, 1, true, false, 1000);
+	hold_step_again(&row, QUEUE_RELEASE, &entry, 1, true, false, 1000);
 	ck_assert_int_eq(row.timer, 1500);
 	ck_assert_int_eq(row.due, 0);
 }
@@ -608,15 +608,15 @@ END_TEST
 START_TEST(placed_is_durable_and_whole)
 {
 	struct hold *hold = must_open();
-	struct hold_request request = sample("4QABC", "act");
+	struct hold_params request = sample("4QABC", "act");
 	char id[BASE_ID_SIZE];
 	struct hold_view view;
 
-	OK(hold_place(hold, &request, id, &why));
+	OK(hold_create(hold, &request, id, &why));
 	hold_close(&hold);
 	hold = must_open();
 	view = look(hold, id);
-	ck_assert_int_eq(view.state, HOLD_PLACING);
+	ck_assert_int_eq(view.state, HOLD_PENDING);
 	ck_assert_int_eq(view.action, HOLD_CONFIRM);
 	ck_assert_str_eq(view.node, "mx1");
 	ck_assert_str_eq(view.sender, "jo@example.com");
@@ -635,7 +635,7 @@ START_TEST(placed_is_durable_and_whole)
 	ck_assert_str_eq(view.reasons[1].name, "new");
 	ck_assert_int_eq(view.deadline, view.created + 3600);
 	ck_assert_int_eq(view.at_deadline, MAIL_END_RETURN);
-	ck_assert_uint_eq(view.part_count, 1);
+	ck_assert_uint_eq(view.entry_count, 1);
 	ck_assert_str_eq(view.queue_ids[0], "4QABC");
 	ck_assert_int_eq(view.settled, 0);
 	NONE(hold_find(hold, arena, "aaaaaaaaaaaaaaaa", &view, &why));
@@ -646,7 +646,7 @@ END_TEST
 /* Who is not known as written, or by what is no address any more, is written to as sender. */
 START_TEST(a_letter_has_somewhere_to_go)
 {
-	static const char *const acts[] = { "a", "b", "c", "d" };
+	static const char *const submissions[] = { "a", "b", "c", "d" };
 	char id[BASE_ID_SIZE], longest[400];
 	const char *const mailboxes[] = { NULL, "", "jo@example.com", longest };
 	struct hold *hold = must_open();
@@ -654,10 +654,10 @@ START_TEST(a_letter_has_somewhere_to_go)
 	memset(longest, 'a', sizeof(longest) - 1);
 	longest[sizeof(longest) - 1] = '\0';
 	for (size_t i = 0; i < sizeof(mailboxes) / sizeof(*mailboxes); i++) {
-		struct hold_request request = sample("4QABC", acts[i]);
+		struct hold_params request = sample("4QABC", submissions[i]);
 
 		request.mailbox = mailboxes[i];
-		OK(hold_place(hold, &request, id, &why));
+		OK(hold_create(hold, &request, id, &why));
 		ck_assert_str_eq(look(hold, id).mailbox, "jo@example.com");
 	}
 	hold_close(&hold);
@@ -667,8 +667,8 @@ END_TEST
 START_TEST(impossible_requests_are_refused)
 {
 	struct hold *hold = must_open();
-	struct hold_request good = sample("4QABC", "act");
-	struct hold_request bad;
+	struct hold_params good = sample("4QABC", "act");
+	struct hold_params bad;
 	char id[BASE_ID_SIZE] = "untouched";
 	char longest[QUEUE_MAX_ID + 2];
 
@@ -705,10 +705,10 @@ START_TEST(impossible_requests_are_refused)
 			bad.grace = INT64_MAX / 2;
 			break;
 		case 9:
-			bad.act_length = 0;
+			bad.submission_length = 0;
 			break;
 		}
-		REFUSE(hold_place(hold, &bad, id, &why));
+		REFUSE(hold_create(hold, &bad, id, &why));
 	}
 	ck_assert_str_eq(id, "untouched");
 	hold_close(&hold);
@@ -718,7 +718,7 @@ END_TEST
 START_TEST(long_text_is_cut_not_refused)
 {
 	struct hold *hold = must_open();
-	struct hold_request request = sample("4QABC", "act");
+	struct hold_params request = sample("4QABC", "act");
 	static char subject[100000];
 	static const char *many[5000];
 	static struct hold_reason lots[100];
@@ -735,7 +735,7 @@ START_TEST(long_text_is_cut_not_refused)
 	request.recipients_visible = 5000;
 	request.reasons = lots;
 	request.reason_count = 100;
-	OK(hold_place(hold, &request, id, &why));
+	OK(hold_create(hold, &request, id, &why));
 	view = look(hold, id);
 	ck_assert_uint_eq(strlen(view.subject), HOLD_MAX_SUBJECT);
 	ck_assert_uint_le(strlen(view.recipients), HOLD_MAX_RECIPIENTS);
@@ -758,16 +758,16 @@ static void *
 place_one(void *context)
 {
 	struct placing *placing = context;
-	char queue_id[32] = "", act[32] = "";
-	struct hold_request request = sample(queue_id, act);
+	char queue_id[32] = "", submission[32] = "";
+	struct hold_params request = sample(queue_id, submission);
 	const char *reason = "";
 
 	snprintf(queue_id, sizeof(queue_id), "QUEUE%d", placing->number);
-	snprintf(act, sizeof(act), "act-%d", placing->number);
-	request.act_length = strlen(act);
+	snprintf(submission, sizeof(submission), "act-%d", placing->number);
+	request.submission_length = strlen(submission);
 	if (placing->number % 10 == 9)
 		request.queue_id = "not one"; /* must not harm the others */
-	placing->result = hold_place(shared, &request, placing->id, &reason);
+	placing->result = hold_create(shared, &request, placing->id, &reason);
 	return NULL;
 }
 
@@ -818,7 +818,7 @@ END_TEST
 static struct hold_terms
 limit_to_four(const void *context, const struct hold_counts *counts)
 {
-	const struct hold_request *request = context;
+	const struct hold_params *request = context;
 
 	if (counts->of_sender >= 6)
 		return (struct hold_terms){ .limited_by = "sender" };
@@ -838,18 +838,18 @@ place_limited(void *context)
 {
 	static const char *const senders[] = { "jo@example.com", "script@example.com" };
 	struct limiting *limiting = context;
-	char queue_id[32], act[32];
-	struct hold_request request;
+	char queue_id[32], submission[32];
+	struct hold_params request;
 	const char *why_not = "";
 
 	snprintf(queue_id, sizeof(queue_id), "QUEUE%d", limiting->number);
-	snprintf(act, sizeof(act), "act %d", limiting->number);
-	request = sample(queue_id, act);
+	snprintf(submission, sizeof(submission), "act %d", limiting->number);
+	request = sample(queue_id, submission);
 	request.sender = senders[limiting->number % 2];
 	request.limit = limit_to_four;
 	request.limit_context = &request;
 	request.share = 3;
-	limiting->result = hold_place_limited(shared, &request, &limiting->placed, &why_not);
+	limiting->result = hold_create_limited(shared, &request, &limiting->placed, &why_not);
 	return NULL;
 }
 
@@ -896,20 +896,20 @@ END_TEST
 START_TEST(a_part_is_not_limited)
 {
 	struct hold *hold = must_open();
-	struct hold_request request = sample("QUEUE1", "act");
+	struct hold_params request = sample("QUEUE1", "act");
 	struct hold_placed first, second;
 
 	request.limit = limit_to_four;
 	request.limit_context = &request;
 	request.action = HOLD_UNDO;
-	OK(hold_place_limited(hold, &request, &first, &why));
+	OK(hold_create_limited(hold, &request, &first, &why));
 	for (int i = 0; i < 8; i++) {
 		char queue_id[16];
 
 		snprintf(queue_id, sizeof(queue_id), "MORE%d", i);
 		request.queue_id = queue_id;
 		request.action = HOLD_CONFIRM;
-		OK(hold_place_limited(hold, &request, &second, &why));
+		OK(hold_create_limited(hold, &request, &second, &why));
 		ck_assert_str_eq(second.id, first.id);
 		ck_assert_int_eq(second.terms.action, HOLD_UNDO);
 	}
@@ -963,17 +963,17 @@ static const struct {
 START_TEST(removed_files_are_noticed)
 {
 	struct hold *hold = must_open(), *other;
-	struct hold_request first = sample("QUEUE1", "act"), second = sample("QUEUE2", "next");
+	struct hold_params first = sample("QUEUE1", "act"), second = sample("QUEUE2", "next");
 	char a[BASE_ID_SIZE], b[BASE_ID_SIZE], path[128];
 	struct hold_view view;
 
-	OK(hold_place(hold, &first, a, &why));
+	OK(hold_create(hold, &first, a, &why));
 	for (size_t i = 0; i < 3 && removals[_i].endings[i] != NULL; i++) {
 		snprintf(path, sizeof(path), "%s/" STORE_HOLDS_PATH "%s", directory,
 		    removals[_i].endings[i]);
 		ck_assert_int_eq(unlink(path), 0);
 	}
-	OK(hold_place(hold, &second, b, &why));
+	OK(hold_create(hold, &second, b, &why));
 	other = must_open(); /* as any other program sees it */
 	OK(hold_find(other, arena, b, &view, &why));
 	must_be(removals[_i].is_replaced ? BASE_NONE : BASE_OK,
@@ -1013,7 +1013,7 @@ START_TEST(a_window_lasts_though_the_clock_is_set)
 {
 	struct hold *hold = must_open();
 	struct watch watch = watch_start(hold);
-	struct hold_request request = sample("QUEUE1", "act");
+	struct hold_params request = sample("QUEUE1", "act");
 	char id[BASE_ID_SIZE], soon[BASE_ID_SIZE];
 	int64_t deadline;
 
@@ -1028,7 +1028,7 @@ START_TEST(a_window_lasts_though_the_clock_is_set)
 	request = sample("QUEUE2", "other act");
 	request.action = HOLD_UNDO;
 	request.window = 2;
-	OK(hold_place(hold, &request, soon, &why));
+	OK(hold_create(hold, &request, soon, &why));
 	file_add("QUEUE2", soon, ON_HOLD);
 	atomic_store(&set_by, -HOUR * 1000); /* it would last an hour longer */
 	wait_for(hold, soon, HOLD_SENT, 20000);
@@ -1043,41 +1043,41 @@ START_TEST(one_act_is_one_hold)
 {
 	struct hold *hold = must_open();
 	struct watch watch = watch_start(hold);
-	struct hold_request first = sample("QUEUE1", "act");
-	struct hold_request second = sample("QUEUE2", "act");
-	struct hold_request other = sample("QUEUE3", "other act");
+	struct hold_params first = sample("QUEUE1", "act");
+	struct hold_params second = sample("QUEUE2", "act");
+	struct hold_params other = sample("QUEUE3", "other act");
 	char a[BASE_ID_SIZE], b[BASE_ID_SIZE], c[BASE_ID_SIZE];
 	struct hold_view view;
 
-	second.recipient_count = 60; /* those of the first part are among them */
-	second.lesson = "LeSsOn of both";
-	second.lesson_length = strlen(second.lesson);
-	OK(hold_place(hold, &first, a, &why));
-	OK(hold_place(hold, &second, b, &why)); /* while PLACING */
-	OK(hold_place(hold, &other, c, &why));
+	second.recipient_count = 60; /* those of the first queue entry are among them */
+	second.observation = "LeSsOn of both";
+	second.observation_length = strlen(second.observation);
+	OK(hold_create(hold, &first, a, &why));
+	OK(hold_create(hold, &second, b, &why)); /* while PENDING */
+	OK(hold_create(hold, &other, c, &why));
 	ck_assert_str_eq(a, b);
 	ck_assert_str_ne(a, c);
 	file_add("QUEUE1", a, ON_HOLD);
 	file_add("QUEUE2", a, ON_HOLD);
 	view = wait_for(hold, a, HOLD_HELD, 3000);
-	ck_assert_uint_eq(view.part_count, 2);
-	ck_assert_uint_eq(view.recipient_count, 60); /* the most that a part knew */
-	OK(hold_place(hold, &first, b, &why));       /* offered again */
+	ck_assert_uint_eq(view.entry_count, 2);
+	ck_assert_uint_eq(view.recipient_count, 60); /* the most that a queue entry knew */
+	OK(hold_create(hold, &first, b, &why));      /* offered again */
 	ck_assert_str_eq(a, b);
 	second.queue_id = "QUEUE4"; /* while HELD: it must be seen and then be released as well */
-	OK(hold_place(hold, &second, b, &why));
+	OK(hold_create(hold, &second, b, &why));
 	ck_assert_str_eq(a, b);
 	file_add("QUEUE4", a, ON_HOLD);
-	OK(hold_wish(hold, a, HOLD_WISH_SEND, "link", NULL, &why));
+	OK(hold_request(hold, a, HOLD_REQUEST_SEND, "link", NULL, &why));
 	view = wait_for(hold, a, HOLD_SENT, 5000);
-	ck_assert_uint_eq(view.part_count, 3);
+	ck_assert_uint_eq(view.entry_count, 3);
 	ck_assert_int_eq(file_find("QUEUE1")->released, 1);
 	ck_assert_int_eq(file_find("QUEUE2")->released, 1);
 	ck_assert_int_eq(file_find("QUEUE4")->released, 1);
-	ck_assert_int_eq(queue->lessons, 1); /* one audience, however many parts */
-	ck_assert_int_eq(queue->lesson_length, strlen("LeSsOn of both"));
+	ck_assert_int_eq(queue->observations, 1); /* one audience, however many queue entries */
+	ck_assert_int_eq(queue->observation_length, strlen("LeSsOn of both"));
 	second.queue_id = "QUEUE5"; /* its author said send: nothing more to ask */
-	NONE(hold_place(hold, &second, b, &why));
+	NONE(hold_create(hold, &second, b, &why));
 	watch_stop(&watch);
 	hold_close(&hold);
 }
@@ -1108,32 +1108,32 @@ START_TEST(what_comes_after_a_stop_is_asked_about)
 {
 	struct hold *hold = must_open();
 	struct watch watch = watch_start(hold);
-	struct hold_request first = sample("QUEUE1", "act");
-	struct hold_request late = sample("QUEUE2", "act");
-	struct hold_request next = sample("QUEUE3", "act");
+	struct hold_params first = sample("QUEUE1", "act");
+	struct hold_params late = sample("QUEUE2", "act");
+	struct hold_params next = sample("QUEUE3", "act");
 	char stopped[BASE_ID_SIZE], id[BASE_ID_SIZE], own[BASE_ID_SIZE];
 
 	place_held(hold, &first, stopped);
-	OK(hold_wish(hold, stopped, HOLD_WISH_UNDO, "link", NULL, &why));
+	OK(hold_request(hold, stopped, HOLD_REQUEST_UNDO, "link", NULL, &why));
 	next.mail = 1;
 	place_held(hold, &next, own);
 	ck_assert_str_ne(own, stopped);
-	OK(hold_place(hold, &late, id, &why)); /* of the mail that was stopped */
+	OK(hold_create(hold, &late, id, &why)); /* of the mail that was stopped */
 	ck_assert_str_eq(id, stopped);
 	next.queue_id = "QUEUE4"; /* of the one after it */
-	OK(hold_place(hold, &next, id, &why));
+	OK(hold_create(hold, &next, id, &why));
 	ck_assert_str_eq(id, own);
 	next.queue_id = "QUEUE5"; /* one more of them */
 	next.mail = 2;
-	OK(hold_place(hold, &next, id, &why));
+	OK(hold_create(hold, &next, id, &why));
 	ck_assert_str_eq(id, own);
 	ck_assert(letter_comes(hold, own));
-	OK(hold_wish(hold, own, HOLD_WISH_UNDO, "link", NULL, &why));
-	OK(hold_place(hold, &next, id, &why)); /* of what was stopped second */
+	OK(hold_request(hold, own, HOLD_REQUEST_UNDO, "link", NULL, &why));
+	OK(hold_create(hold, &next, id, &why)); /* of what was stopped second */
 	ck_assert_str_eq(id, own);
 	next.queue_id = "QUEUE6";
 	next.mail = 3;
-	OK(hold_place(hold, &next, id, &why));
+	OK(hold_create(hold, &next, id, &why));
 	ck_assert_str_ne(id, own);
 	ck_assert_str_ne(id, stopped);
 	watch_stop(&watch);
@@ -1160,46 +1160,46 @@ START_TEST(what_came_back_is_not_counted)
 	struct hold_alone alone = { here, 1, 1, 1, HOLD_PEOPLE_EXACT, "LeSsOn", 6 };
 	struct hold *hold = must_open();
 	struct watch watch = watch_start(hold);
-	struct hold_request request = sample("QUEUE1", "act");
+	struct hold_params request = sample("QUEUE1", "act");
 	char back[BASE_ID_SIZE], late[BASE_ID_SIZE], id[BASE_ID_SIZE];
 
 	request.grace = 0;
-	request.lesson = "LeSsOn of all";
-	request.lesson_length = strlen(request.lesson);
+	request.observation = "LeSsOn of all";
+	request.observation_length = strlen(request.observation);
 	request.alone = &alone;
 	place_held(hold, &request, back);
 	request.queue_id = "QUEUE2";
-	OK(hold_place(hold, &request, id, &why)); /* the parts are one mail still */
+	OK(hold_create(hold, &request, id, &why)); /* the queue entries are one mail still */
 	ck_assert_str_eq(id, back);
 	audience_is(hold, back, 40, 2100, HOLD_PEOPLE_AT_LEAST);
 	file_add("QUEUE2", back, ON_HOLD);
-	OK(hold_wish(hold, back, HOLD_WISH_UNDO, "link", NULL, &why));
+	OK(hold_request(hold, back, HOLD_REQUEST_UNDO, "link", NULL, &why));
 	wait_for(hold, back, HOLD_RETURNING, 4000);
 	request.queue_id = "QUEUE3";
-	OK(hold_place(hold, &request, late, &why));
+	OK(hold_create(hold, &request, late, &why));
 	ck_assert_str_ne(late, back);
 	audience_is(hold, late, 1, 1, HOLD_PEOPLE_EXACT);
 	ck_assert_str_eq(look(hold, late).recipients, here[0]);
 	request.queue_id = "QUEUE4";
 	alone.recipient_count = alone.people = 2;
-	OK(hold_place(hold, &request, id, &why));
+	OK(hold_create(hold, &request, id, &why));
 	ck_assert_str_eq(id, late);
 	audience_is(hold, late, 3, 3, HOLD_PEOPLE_EXACT);
 	request.queue_id = "QUEUE5"; /* a list: who is on it may be one of the others */
 	alone.recipient_count = 1;
 	alone.people = 50;
-	OK(hold_place(hold, &request, id, &why));
+	OK(hold_create(hold, &request, id, &why));
 	ck_assert_str_eq(id, late);
 	audience_is(hold, late, 4, 50, HOLD_PEOPLE_AT_LEAST);
 	for (char name[] = "QUEUE3"; name[5] <= '5'; name[5]++)
 		file_add(name, late, ON_HOLD);
 	wait_for(hold, late, HOLD_HELD, 4000);
-	OK(hold_wish(hold, late, HOLD_WISH_SEND, "link", NULL, &why));
+	OK(hold_request(hold, late, HOLD_REQUEST_SEND, "link", NULL, &why));
 	wait_for(hold, late, HOLD_SENT, 5000);
-	ck_assert_int_eq(queue->lessons, 1);
-	ck_assert_int_eq(queue->lesson_length, 6); /* nothing of what came back */
-	request.queue_id = "QUEUE6";               /* nobody was told of its people */
-	OK(hold_place(hold, &request, id, &why));
+	ck_assert_int_eq(queue->observations, 1);
+	ck_assert_int_eq(queue->observation_length, 6); /* nothing of what came back */
+	request.queue_id = "QUEUE6";                    /* nobody was told of its people */
+	OK(hold_create(hold, &request, id, &why));
 	ck_assert_str_ne(id, late);
 	audience_is(hold, id, 1, 50, HOLD_PEOPLE_EXACT);
 	watch_stop(&watch);
@@ -1207,12 +1207,12 @@ START_TEST(what_came_back_is_not_counted)
 }
 END_TEST
 
-/* Each of many parts comes when the one before came back. */
+/* Each of many queue entries comes when the one before came back. */
 START_TEST(what_comes_back_for_long_costs_nothing)
 {
 	struct hold_alone alone = { visible, 2, 1, 1, HOLD_PEOPLE_EXACT, "LeSsOn", 6 };
 	struct hold *hold = must_open();
-	struct hold_request request;
+	struct hold_params request;
 	char queue_id[32], id[BASE_ID_SIZE], before[BASE_ID_SIZE] = "";
 
 	for (int i = 0; i < 400; i++) {
@@ -1220,7 +1220,7 @@ START_TEST(what_comes_back_for_long_costs_nothing)
 		request = sample(queue_id, "act");
 		request.alone = &alone;
 		request.window = 0;
-		OK(hold_place(hold, &request, id, &why));
+		OK(hold_create(hold, &request, id, &why));
 		ck_assert_str_ne(id, before);
 		memcpy(before, id, sizeof(before));
 		database_change(
@@ -1231,7 +1231,7 @@ START_TEST(what_comes_back_for_long_costs_nothing)
 }
 END_TEST
 
-/* One more mail of an act has a window that is worth its name. */
+/* One more mail of a submission has a window that is worth its name. */
 START_TEST(a_window_that_ends_takes_no_more_mail)
 {
 	static const struct {
@@ -1247,23 +1247,24 @@ START_TEST(a_window_that_ends_takes_no_more_mail)
 	struct hold *hold = must_open();
 
 	for (size_t i = 0; i < sizeof(cases) / sizeof(*cases); i++) {
-		const char *act = base_arena_printf(arena, "act %zu", i);
-		struct hold_request request = sample(base_arena_printf(arena, "QUEUE%zu", i), act);
+		const char *submission = base_arena_printf(arena, "act %zu", i);
+		struct hold_params request =
+		    sample(base_arena_printf(arena, "QUEUE%zu", i), submission);
 		char first[BASE_ID_SIZE], id[BASE_ID_SIZE];
 
 		request.announce = 900;
-		OK(hold_place(hold, &request, first, &why));
+		OK(hold_create(hold, &request, first, &why));
 		database_change(base_arena_printf(arena,
 		    "UPDATE hold SET state = %d, action = %d, letter_due = %d, deadline = %lld"
 		    " WHERE id = '%s'",
 		    HOLD_HELD, cases[i].action, cases[i].letter_due,
 		    (long long)(base_now_ms() + cases[i].left * 1000), first));
 		request.queue_id = base_arena_printf(arena, "QUEUE%zuA", i);
-		OK(hold_place(hold, &request, id, &why)); /* a part of the same mail */
+		OK(hold_create(hold, &request, id, &why)); /* a queue entry of the same mail */
 		ck_assert_str_eq(id, first);
 		request.queue_id = base_arena_printf(arena, "QUEUE%zuB", i);
 		request.mail = 1;
-		OK(hold_place(hold, &request, id, &why));
+		OK(hold_create(hold, &request, id, &why));
 		ck_assert_msg((strcmp(id, first) == 0) == cases[i].joins, "case %zu", i);
 	}
 	hold_close(&hold);
@@ -1274,7 +1275,7 @@ START_TEST(after_a_window_the_act_goes_on)
 {
 	struct hold *hold = must_open();
 	struct watch watch = watch_start(hold);
-	struct hold_request request = sample("QUEUE1", "act");
+	struct hold_params request = sample("QUEUE1", "act");
 	char a[BASE_ID_SIZE], b[BASE_ID_SIZE];
 	struct hold_placed placed;
 
@@ -1282,14 +1283,14 @@ START_TEST(after_a_window_the_act_goes_on)
 	request.window = 1;
 	place_held(hold, &request, a);
 	wait_for(hold, a, HOLD_SENT, 3000);
-	request.queue_id = "QUEUE2"; /* nobody stopped it: so with its later parts */
-	NONE(hold_place_limited(hold, &request, &placed, &why));
+	request.queue_id = "QUEUE2"; /* nobody stopped it: so with its later queue entries */
+	NONE(hold_create_limited(hold, &request, &placed, &why));
 	ck_assert_str_eq(placed.id, a);
 	request.recipient_count++; /* one whom nobody was told of */
-	OK(hold_place(hold, &request, b, &why));
+	OK(hold_create(hold, &request, b, &why));
 	ck_assert_str_ne(a, b);
 	request.queue_id = "QUEUE3";
-	OK(hold_place_limited(hold, &request, &placed, &why));
+	OK(hold_create_limited(hold, &request, &placed, &why));
 	ck_assert_str_eq(placed.id, b);
 	watch_stop(&watch);
 	hold_close(&hold);
@@ -1298,24 +1299,24 @@ END_TEST
 
 /* --- lives ----------------------------------------------------------------------- */
 
-START_TEST(sent_by_wish_and_wiped)
+START_TEST(sent_by_request_and_wiped)
 {
 	struct hold *hold = must_open();
 	struct watch watch = watch_start(hold);
-	struct hold_request request = sample("QUEUE1", "act");
+	struct hold_params request = sample("QUEUE1", "act");
 	char id[BASE_ID_SIZE];
 	struct hold_view view;
 	int64_t end;
 
 	place_held(hold, &request, id);
-	REFUSE(hold_wish(hold, id, HOLD_WISH_RESTORE, "link", NULL, &why));
-	NONE(hold_wish(hold, "aaaaaaaaaaaaaaaa", HOLD_WISH_SEND, "link", NULL, &why));
-	OK(hold_wish(hold, id, HOLD_WISH_SEND, "link", NULL, &why));
+	REFUSE(hold_request(hold, id, HOLD_REQUEST_RESTORE, "link", NULL, &why));
+	NONE(hold_request(hold, "aaaaaaaaaaaaaaaa", HOLD_REQUEST_SEND, "link", NULL, &why));
+	OK(hold_request(hold, id, HOLD_REQUEST_SEND, "link", NULL, &why));
 	view = wait_for(hold, id, HOLD_SENT, 2000);
-	REFUSE(hold_wish(hold, id, HOLD_WISH_SEND, "link", NULL, &why));
-	REFUSE(hold_wish(hold, id, HOLD_WISH_UNDO, "link", NULL, &why));
+	REFUSE(hold_request(hold, id, HOLD_REQUEST_SEND, "link", NULL, &why));
+	REFUSE(hold_request(hold, id, HOLD_REQUEST_UNDO, "link", NULL, &why));
 	ck_assert_int_eq(file_find("QUEUE1")->released, 1);
-	ck_assert_int_eq(queue->lessons, 1);
+	ck_assert_int_eq(queue->observations, 1);
 	ck_assert_str_eq(view.by, "link");
 	ck_assert_str_eq(view.subject, "");
 	ck_assert_str_eq(view.recipients, "");
@@ -1339,7 +1340,7 @@ START_TEST(undo_window_ends_in_time)
 {
 	struct hold *hold = must_open();
 	struct watch watch = watch_start(hold);
-	struct hold_request request = sample("QUEUE1", "act");
+	struct hold_params request = sample("QUEUE1", "act");
 	char id[BASE_ID_SIZE];
 	int64_t placed = base_now_ms(), late;
 
@@ -1351,7 +1352,7 @@ START_TEST(undo_window_ends_in_time)
 	late = base_now_ms() - placed - 2000;
 	ck_assert_msg(late >= 0 && late < IN_TIME_MS, "%d ms late", (int)late);
 	ck_assert_str_eq(wait_for(hold, id, HOLD_SENT, 10000).by, "timer");
-	ck_assert_int_eq(queue->lessons, 1);
+	ck_assert_int_eq(queue->observations, 1);
 	watch_stop(&watch);
 	hold_close(&hold);
 }
@@ -1362,7 +1363,7 @@ START_TEST(a_window_waits_for_its_letter)
 {
 	struct hold *hold = must_open();
 	struct watch watch = watch_start(hold);
-	struct hold_request request = sample("QUEUE1", "act");
+	struct hold_params request = sample("QUEUE1", "act");
 	char id[BASE_ID_SIZE];
 	struct hold_view view;
 	int64_t again, taken;
@@ -1400,7 +1401,7 @@ START_TEST(an_unannounced_window_ends)
 {
 	struct hold *hold = must_open();
 	struct watch watch = watch_start(hold);
-	struct hold_request request = sample("QUEUE1", "act");
+	struct hold_params request = sample("QUEUE1", "act");
 	char id[BASE_ID_SIZE];
 	int64_t placed = base_now_ms();
 
@@ -1420,27 +1421,28 @@ START_TEST(undone_then_restored)
 {
 	struct hold *hold = must_open();
 	struct watch watch = watch_start(hold);
-	struct hold_request request = sample("QUEUE1", "act");
+	struct hold_params request = sample("QUEUE1", "act");
 	char id[BASE_ID_SIZE];
 	struct hold_view view;
 
 	request.action = HOLD_UNDO;
 	request.window = 2;
 	place_held(hold, &request, id);
-	OK(hold_wish(hold, id, HOLD_WISH_UNDO, "link", NULL, &why));
+	OK(hold_request(hold, id, HOLD_REQUEST_UNDO, "link", NULL, &why));
 	base_sleep_ms(2200); /* the window ends, and nothing happens */
 	view = look(hold, id);
 	ck_assert_int_eq(view.state, HOLD_UNDONE);
 	ck_assert_int_eq(view.at_deadline, MAIL_END_RETURN);
 	ck_assert_int_ge(view.deadline, view.moved + 3599);
 	ck_assert_int_eq(file_find("QUEUE1")->place, ON_HOLD);
-	REFUSE(hold_wish(hold, id, HOLD_WISH_SEND, "link", NULL, &why));
-	REFUSE(hold_wish(hold, id, HOLD_WISH_RESTORE, "link", NULL, &why)); /* a double click */
+	REFUSE(hold_request(hold, id, HOLD_REQUEST_SEND, "link", NULL, &why));
+	/* a double click */
+	REFUSE(hold_request(hold, id, HOLD_REQUEST_RESTORE, "link", NULL, &why));
 	ck_assert_int_ge(view.restorable, view.moved + HOLD_RESTORE_AFTER_MS / 1000);
-	OK(hold_wish(hold, id, HOLD_WISH_RESTORE, "admin", NULL, &why));
+	OK(hold_request(hold, id, HOLD_REQUEST_RESTORE, "admin", NULL, &why));
 	ck_assert_str_eq(wait_for(hold, id, HOLD_SENT, 2000).by, "admin");
 	ck_assert_int_eq(file_find("QUEUE1")->released, 1);
-	ck_assert_int_eq(queue->lessons, 1);
+	ck_assert_int_eq(queue->observations, 1);
 	watch_stop(&watch);
 	hold_close(&hold);
 }
@@ -1466,7 +1468,7 @@ static const struct {
 	enum mail_end on_end, then;
 	bool is_undone;
 	enum hold_state end;
-	int released, returned, deleted, lessons;
+	int released, returned, deleted, observations;
 } lasts[] = {
 	{ MAIL_END_RETURN, MAIL_END_RETURN, true, HOLD_RETURNED, 0, 0, 1, 0 },
 	{ MAIL_END_RETURN, MAIL_END_DELETE, true, HOLD_DELETED, 0, 0, 1, 0 },
@@ -1478,7 +1480,7 @@ START_TEST(time_ends_it)
 {
 	struct hold *hold = must_open();
 	struct watch watch = watch_start(hold);
-	struct hold_request request = sample("QUEUE1", "act");
+	struct hold_params request = sample("QUEUE1", "act");
 	char id[BASE_ID_SIZE];
 	struct file *file;
 
@@ -1488,7 +1490,7 @@ START_TEST(time_ends_it)
 	request.then = lasts[_i].then;
 	place_held(hold, &request, id);
 	if (lasts[_i].is_undone)
-		OK(hold_wish(hold, id, HOLD_WISH_UNDO, "link", NULL, &why));
+		OK(hold_request(hold, id, HOLD_REQUEST_UNDO, "link", NULL, &why));
 	file = file_find("QUEUE1");
 	if (lasts[_i].end == HOLD_RETURNED) {
 		wait_for(hold, id, HOLD_RETURNING, 4000);
@@ -1500,7 +1502,7 @@ START_TEST(time_ends_it)
 	ck_assert_int_eq(file->released, lasts[_i].released);
 	ck_assert_int_eq(file->returned, lasts[_i].returned);
 	ck_assert_int_eq(file->deleted, lasts[_i].deleted);
-	ck_assert_int_eq(queue->lessons, lasts[_i].lessons);
+	ck_assert_int_eq(queue->observations, lasts[_i].observations);
 	watch_stop(&watch);
 	hold_close(&hold);
 }
@@ -1510,7 +1512,7 @@ END_TEST
 static void
 place_returning(struct hold *hold, char id[BASE_ID_SIZE])
 {
-	struct hold_request request = sample("QUEUE1", "act");
+	struct hold_params request = sample("QUEUE1", "act");
 
 	request.window = 1;
 	request.on_end = MAIL_END_RETURN;
@@ -1518,12 +1520,12 @@ place_returning(struct hold *hold, char id[BASE_ID_SIZE])
 	wait_for(hold, id, HOLD_RETURNING, 4000);
 }
 
-/* Its author has it while the keeper still looks: what it sees then must not be in the way. */
+/* Its author has it while the scheduler still looks: what it sees then must not be in the way. */
 START_TEST(returned_while_it_is_looked_at)
 {
 	struct hold *hold = must_open();
 	struct watch watch = watch_start(hold);
-	struct hold_request request = sample("QUEUE1", "act");
+	struct hold_params request = sample("QUEUE1", "act");
 	char id[BASE_ID_SIZE];
 
 	request.window = 1;
@@ -1545,13 +1547,13 @@ START_TEST(returned_when_every_file_is_back)
 {
 	struct hold *hold = must_open();
 	struct watch watch = watch_start(hold);
-	struct hold_request second = sample("QUEUE2", "act");
+	struct hold_params second = sample("QUEUE2", "act");
 	struct hold_returning returning;
 	char id[BASE_ID_SIZE], same[BASE_ID_SIZE];
 
 	second.window = 1;
 	second.on_end = MAIL_END_RETURN;
-	OK(hold_place(hold, &second, same, &why));
+	OK(hold_create(hold, &second, same, &why));
 	file_add("QUEUE2", same, ON_HOLD);
 	place_returning(hold, id);
 	ck_assert_str_eq(id, same);
@@ -1612,12 +1614,12 @@ END_TEST
 static void
 place_half_returned(struct hold *hold, char id[BASE_ID_SIZE])
 {
-	struct hold_request second = sample("QUEUE2", "act");
+	struct hold_params second = sample("QUEUE2", "act");
 	const char *first = "QUEUE1";
 
 	second.window = 1;
 	second.on_end = MAIL_END_RETURN;
-	OK(hold_place(hold, &second, id, &why));
+	OK(hold_create(hold, &second, id, &why));
 	file_add("QUEUE2", id, ON_HOLD);
 	place_returning(hold, id);
 	OK(hold_return_taken(hold, id, &first, 1, &why));
@@ -1704,8 +1706,8 @@ START_TEST(kept_until_somebody_decides)
 	bool is_news = false;
 
 	place_returning(hold, id);
-	REFUSE(
-	    hold_wish(hold, id, HOLD_WISH_SEND, "admin", NULL, &why)); /* it is on its way back */
+	REFUSE(hold_request(
+	    hold, id, HOLD_REQUEST_SEND, "admin", NULL, &why)); /* it is on its way back */
 	OK(hold_return_failed(hold, id, HOLD_RETURN_KEPT, true, &is_news, &why));
 	ck_assert(is_news);
 	ck_assert_int_eq(look(hold, id).return_how, HOLD_RETURN_KEPT);
@@ -1715,14 +1717,15 @@ START_TEST(kept_until_somebody_decides)
 	ck_assert_str_eq(view.subject, "SECRET-SUBJECT  X: y");
 	OK(hold_letter_done(hold, id, &why));
 	NONE(hold_letter_next(hold, arena, &view, &why));
-	REFUSE(hold_wish(hold, id, HOLD_WISH_UNDO, "link", NULL, &why));
-	OK(hold_wish(hold, id, HOLD_WISH_UNDO, "admin", NULL, &why)); /* who made room for it */
+	REFUSE(hold_request(hold, id, HOLD_REQUEST_UNDO, "link", NULL, &why));
+	/* who made room for it */
+	OK(hold_request(hold, id, HOLD_REQUEST_UNDO, "admin", NULL, &why));
 	OK(hold_return_next(hold, arena, &returning, &why));
 	OK(hold_return_failed(hold, id, HOLD_RETURN_KEPT, true, &is_news, &why));
 	ck_assert_int_eq(file_find("QUEUE1")->place, ON_HOLD);
 	base_sleep_ms(HOLD_RESTORE_AFTER_MS); /* a link's restore comes no sooner */
-	OK(hold_wish(
-	    hold, id, _i ? HOLD_WISH_RESTORE : HOLD_WISH_SEND, _i ? "link" : "admin", NULL, &why));
+	OK(hold_request(hold, id, _i ? HOLD_REQUEST_RESTORE : HOLD_REQUEST_SEND,
+	    _i ? "link" : "admin", NULL, &why));
 	wait_for(hold, id, HOLD_SENT, 3000);
 	ck_assert_int_eq(file_find("QUEUE1")->released, 1);
 	ck_assert_int_eq(file_find("QUEUE1")->deleted, 0);
@@ -1736,13 +1739,14 @@ START_TEST(who_stopped_it_hears_that_it_left)
 {
 	struct hold *hold = must_open();
 	struct watch watch = watch_start(hold);
-	struct hold_request request = sample("QUEUE1", "act");
+	struct hold_params request = sample("QUEUE1", "act");
 	struct hold_view view;
 	char id[BASE_ID_SIZE];
 
 	place_held(hold, &request, id);
-	file_find("QUEUE1")->place = DEFERRED; /* before the keeper, woken by the wish, looks */
-	OK(hold_wish(hold, id, HOLD_WISH_UNDO, "link", NULL, &why));
+	/* before the scheduler, woken by the request, looks */
+	file_find("QUEUE1")->place = DEFERRED;
+	OK(hold_request(hold, id, HOLD_REQUEST_UNDO, "link", NULL, &why));
 	wait_for(hold, id, HOLD_LOST, 4000);
 	ck_assert_str_eq(look(hold, id).recipients, "");
 	OK(hold_letter_next(hold, arena, &view, &why));
@@ -1789,7 +1793,7 @@ START_TEST(an_unreadable_row_waits_alone)
 {
 	struct hold *hold = must_open();
 	struct watch watch = watch_start(hold);
-	struct hold_request bad = sample("QUEUE1", "act1"), good = sample("QUEUE2", "act2");
+	struct hold_params bad = sample("QUEUE1", "act1"), good = sample("QUEUE2", "act2");
 	char bad_id[BASE_ID_SIZE], good_id[BASE_ID_SIZE];
 	struct store_hold *row = NULL;
 	struct hold_view view;
@@ -1821,17 +1825,17 @@ START_TEST(no_restore_while_it_is_deleted)
 {
 	struct hold *hold = must_open();
 	struct watch watch = watch_start(hold);
-	struct hold_request request = sample("QUEUE1", "act");
+	struct hold_params request = sample("QUEUE1", "act");
 	char id[BASE_ID_SIZE];
 
 	request.grace = 1;
 	request.then = MAIL_END_DELETE;
 	place_held(hold, &request, id);
 	queue->fail = 1; /* the deletion takes a while */
-	OK(hold_wish(hold, id, HOLD_WISH_UNDO, "link", NULL, &why));
+	OK(hold_request(hold, id, HOLD_REQUEST_UNDO, "link", NULL, &why));
 	base_sleep_ms(1200);
 	ck_assert_int_eq(look(hold, id).state, HOLD_UNDONE);
-	REFUSE(hold_wish(hold, id, HOLD_WISH_RESTORE, "link", NULL, &why));
+	REFUSE(hold_request(hold, id, HOLD_REQUEST_RESTORE, "link", NULL, &why));
 	queue->fail = 0;
 	wait_for(hold, id, HOLD_DELETED, 3000);
 	watch_stop(&watch);
@@ -1842,32 +1846,32 @@ END_TEST
 /* A file that left before we asked for anything left without us, whatever was wished. */
 static const struct {
 	enum place place;
-	enum hold_wish wish;
+	enum hold_request request;
 	enum hold_how how;
 } leavings[] = {
-	{ NOWHERE, HOLD_WISH_SEND, HOLD_HOW_GONE },
-	{ NOWHERE, HOLD_WISH_UNDO, HOLD_HOW_GONE },
-	{ DEFERRED, HOLD_WISH_SEND, HOLD_HOW_RELEASED },
-	{ DEFERRED, HOLD_WISH_UNDO, HOLD_HOW_RELEASED },
-	{ FOREIGN, HOLD_WISH_UNDO, HOLD_HOW_GONE },
+	{ NOWHERE, HOLD_REQUEST_SEND, HOLD_HOW_GONE },
+	{ NOWHERE, HOLD_REQUEST_UNDO, HOLD_HOW_GONE },
+	{ DEFERRED, HOLD_REQUEST_SEND, HOLD_HOW_RELEASED },
+	{ DEFERRED, HOLD_REQUEST_UNDO, HOLD_HOW_RELEASED },
+	{ FOREIGN, HOLD_REQUEST_UNDO, HOLD_HOW_GONE },
 };
 
 START_TEST(what_left_without_us_is_told_as_that)
 {
 	struct hold *hold = must_open();
 	struct watch watch = watch_start(hold);
-	struct hold_request request = sample("QUEUE1", "act");
+	struct hold_params request = sample("QUEUE1", "act");
 	char id[BASE_ID_SIZE];
 	struct hold_view view;
 
 	place_held(hold, &request, id);
 	file_find("QUEUE1")->place = leavings[_i].place;
-	OK(hold_wish(hold, id, leavings[_i].wish, "link", NULL, &why));
+	OK(hold_request(hold, id, leavings[_i].request, "link", NULL, &why));
 	view = wait_for(hold, id, HOLD_LOST, 3000);
 	ck_assert_int_eq(view.how, leavings[_i].how);
 	ck_assert_int_ge(view.left, view.created);
 	ck_assert_int_eq(file_find("QUEUE1")->released, 0);
-	ck_assert_int_eq(queue->lessons, 0);
+	ck_assert_int_eq(queue->observations, 0);
 	watch_stop(&watch);
 	hold_close(&hold);
 }
@@ -1877,23 +1881,23 @@ END_TEST
 START_TEST(asked_before_a_kill_counts)
 {
 	struct hold *hold = must_open();
-	struct hold_request request = sample("QUEUE1", "act");
+	struct hold_params request = sample("QUEUE1", "act");
 	struct watch watch = watch_start(hold);
-	struct store_part *parts;
+	struct store_entry *entries;
 	char id[BASE_ID_SIZE];
 	size_t count;
 
 	place_held(hold, &request, id);
 	queue->fail = 1;
-	OK(hold_wish(hold, id, HOLD_WISH_SEND, "link", NULL, &why));
+	OK(hold_request(hold, id, HOLD_REQUEST_SEND, "link", NULL, &why));
 	do
-		OK(store_part_list(hold->store, arena, id, &parts, &count, &why));
-	while (parts[0].asked == 0);
+		OK(store_entry_list(hold->store, arena, id, &entries, &count, &why));
+	while (entries[0].asked == 0);
 	watch_stop(&watch);
 	file_find("QUEUE1")->place = NOWHERE;
 	watch = watch_start(hold);
 	ck_assert_int_eq(wait_for(hold, id, HOLD_SENT, 5000).how, HOLD_HOW_STAYED);
-	ck_assert_int_eq(queue->lessons, 1);
+	ck_assert_int_eq(queue->observations, 1);
 	watch_stop(&watch);
 	hold_close(&hold);
 }
@@ -1904,13 +1908,13 @@ START_TEST(stopped_is_seen)
 {
 	struct hold *hold = must_open();
 	struct watch watch = watch_start(hold);
-	struct hold_request request = sample("QUEUE1", "act");
+	struct hold_params request = sample("QUEUE1", "act");
 	char id[BASE_ID_SIZE];
 	int64_t end;
 
 	place_held(hold, &request, id);
 	queue->mute = 1;
-	OK(hold_wish(hold, id, HOLD_WISH_UNDO, "link", NULL, &why));
+	OK(hold_request(hold, id, HOLD_REQUEST_UNDO, "link", NULL, &why));
 	base_sleep_ms(500);
 	ck_assert(!look(hold, id).is_seen);
 	queue->mute = 0;
@@ -1928,14 +1932,15 @@ START_TEST(a_renamed_file_is_found)
 {
 	struct hold *hold = must_open();
 	struct watch watch = watch_start(hold);
-	struct hold_request request = sample("QUEUE1", "act");
+	struct hold_params request = sample("QUEUE1", "act");
 	char id[BASE_ID_SIZE];
 	struct hold_view view;
 
 	file_add("OTHER", "bbbbbbbbbbbbbbbb", ON_HOLD);
 	place_held(hold, &request, id);
 	strcpy(file_find("QUEUE1")->queue_id, "RENAMED1");
-	OK(hold_wish(hold, id, _i == 0 ? HOLD_WISH_SEND : HOLD_WISH_UNDO, "link", NULL, &why));
+	OK(hold_request(
+	    hold, id, _i == 0 ? HOLD_REQUEST_SEND : HOLD_REQUEST_UNDO, "link", NULL, &why));
 	if (_i == 0)
 		view = wait_for(hold, id, HOLD_SENT, 5000);
 	else
@@ -1961,14 +1966,14 @@ many_held(struct hold *hold, const char *name, int count, enum hold_state state)
 		struct store_hold row = { .node = "mx1",
 			.state = state,
 			.action = HOLD_CONFIRM,
-			.act = { "act", 3 },
+			.submission = { "act", 3 },
 			.sender = "jo@example.com",
 			.created = base_now_ms() - 1000,
 			.moved = base_now_ms() - 1000 };
 		char id[BASE_ID_SIZE], queue_id[24];
-		struct store_part part = { .hold_id = id,
+		struct store_entry entry = { .hold_id = id,
 			.queue_id = queue_id,
-			.state = HOLD_PART_HELD,
+			.state = HOLD_ENTRY_HELD,
 			.created = row.created };
 
 		base_id_new(id);
@@ -1979,7 +1984,7 @@ many_held(struct hold *hold, const char *name, int count, enum hold_state state)
 		row.timer = state == HOLD_HELD ? row.deadline : row.moved + 500;
 		row.due = state == HOLD_HELD ? row.moved : 0;
 		OK(store_hold_insert(hold->store, &row, &why));
-		OK(store_part_insert(hold->store, &part, "", 0, &why));
+		OK(store_entry_insert(hold->store, &entry, "", 0, &why));
 		file_add(queue_id, id, ON_HOLD);
 	}
 	OK(store_commit(hold->store, &why));
@@ -2056,15 +2061,15 @@ START_TEST(a_file_that_is_not_ours_is_lost)
 {
 	struct hold *hold = must_open();
 	struct watch watch = watch_start(hold);
-	struct hold_request request = sample("QUEUE1", "act");
+	struct hold_params request = sample("QUEUE1", "act");
 	char id[BASE_ID_SIZE];
 
 	place_held(hold, &request, id);
 	file_find("QUEUE1")->place = FOREIGN; /* the queue id is used again */
-	OK(hold_wish(hold, id, HOLD_WISH_SEND, "link", NULL, &why));
+	OK(hold_request(hold, id, HOLD_REQUEST_SEND, "link", NULL, &why));
 	wait_for(hold, id, HOLD_LOST, 3000);
 	ck_assert_int_eq(file_find("QUEUE1")->released, 0);
-	ck_assert_int_eq(queue->lessons, 0);
+	ck_assert_int_eq(queue->observations, 0);
 	watch_stop(&watch);
 	hold_close(&hold);
 }
@@ -2075,18 +2080,18 @@ START_TEST(a_slow_file_is_awaited)
 {
 	struct hold *hold = must_open();
 	struct watch watch = watch_start(hold);
-	struct hold_request request = sample("QUEUE1", "act");
+	struct hold_params request = sample("QUEUE1", "act");
 	char id[BASE_ID_SIZE];
 	struct file *file;
 
-	OK(hold_place(hold, &request, id, &why));
+	OK(hold_create(hold, &request, id, &why));
 	base_sleep_ms(400);
 	file = file_add("QUEUE1", id, FOREIGN);
 	base_sleep_ms(600);
 	file->place = DEFERRED;
 	base_sleep_ms(600);
-	ck_assert_int_eq(look(hold, id).state, HOLD_PLACING);
-	REFUSE(hold_wish(hold, id, HOLD_WISH_SEND, "admin", NULL, &why));
+	ck_assert_int_eq(look(hold, id).state, HOLD_PENDING);
+	REFUSE(hold_request(hold, id, HOLD_REQUEST_SEND, "admin", NULL, &why));
 	file->place = ON_HOLD;
 	wait_for(hold, id, HOLD_HELD, 4000);
 	watch_stop(&watch);
@@ -2098,10 +2103,10 @@ START_TEST(not_on_hold_means_lost)
 {
 	struct hold *hold = must_open();
 	struct watch watch = watch_start(hold);
-	struct hold_request request = sample("QUEUE1", "act");
+	struct hold_params request = sample("QUEUE1", "act");
 	char id[BASE_ID_SIZE];
 
-	OK(hold_place(hold, &request, id, &why));
+	OK(hold_create(hold, &request, id, &why));
 	file_add("QUEUE1", id, DEFERRED);
 	wait_for(hold, id, HOLD_LOST, 12000);
 	watch_stop(&watch);
@@ -2113,13 +2118,13 @@ START_TEST(queue_down_then_up)
 {
 	struct hold *hold = must_open();
 	struct watch watch = watch_start(hold);
-	struct hold_request request = sample("QUEUE1", "act");
+	struct hold_params request = sample("QUEUE1", "act");
 	char id[BASE_ID_SIZE], away[128];
 
 	snprintf(away, sizeof(away), "%s.away", socket_path);
 	place_held(hold, &request, id);
 	ck_assert_int_eq(rename(socket_path, away), 0);
-	OK(hold_wish(hold, id, HOLD_WISH_SEND, "link", NULL, &why));
+	OK(hold_request(hold, id, HOLD_REQUEST_SEND, "link", NULL, &why));
 	base_sleep_ms(1000);
 	ck_assert_int_eq(look(hold, id).state, HOLD_SENDING);
 	ck_assert_int_eq(rename(away, socket_path), 0);
@@ -2143,19 +2148,20 @@ struct wishing {
 };
 
 static void *
-wish_one(void *context)
+request_one(void *context)
 {
 	struct wishing *wishing = context;
 	const char *reason = "";
 
-	wishing->result = hold_wish(shared, wishing->id, HOLD_WISH_SEND, "link", NULL, &reason);
+	wishing->result =
+	    hold_request(shared, wishing->id, HOLD_REQUEST_SEND, "link", NULL, &reason);
 	return NULL;
 }
 
-START_TEST(fifty_wishes_one_wins)
+START_TEST(fifty_requests_one_wins)
 {
 	static struct wishing wishings[50];
-	struct hold_request request = sample("QUEUE1", "act");
+	struct hold_params request = sample("QUEUE1", "act");
 	struct watch watch;
 	pthread_t threads[50];
 	char id[BASE_ID_SIZE];
@@ -2166,7 +2172,7 @@ START_TEST(fifty_wishes_one_wins)
 	place_held(shared, &request, id);
 	for (int i = 0; i < 50; i++) {
 		wishings[i].id = id;
-		pthread_create(&threads[i], NULL, wish_one, &wishings[i]);
+		pthread_create(&threads[i], NULL, request_one, &wishings[i]);
 	}
 	for (int i = 0; i < 50; i++) {
 		pthread_join(threads[i], NULL);
@@ -2182,10 +2188,10 @@ START_TEST(fifty_wishes_one_wins)
 }
 END_TEST
 
-/* A wish that another process writes is carried out soon, on the node whose row it is. */
-START_TEST(wish_of_another_process)
+/* A request that another process writes is carried out soon, on the node whose row it is. */
+START_TEST(request_of_another_process)
 {
-	struct hold_request request = sample("QUEUE1", "act");
+	struct hold_params request = sample("QUEUE1", "act");
 	struct hold *hold = must_open();
 	struct watch watch;
 	char id[BASE_ID_SIZE];
@@ -2204,7 +2210,7 @@ START_TEST(wish_of_another_process)
 		if (read(tell[0], id, sizeof(id)) != sizeof(id))
 			_exit(1);
 		OK(hold_open(&options, &hold, &why));
-		OK(hold_wish(hold, id, HOLD_WISH_SEND, "link", NULL, &why));
+		OK(hold_request(hold, id, HOLD_REQUEST_SEND, "link", NULL, &why));
 		_exit(0);
 	}
 	hold = must_open();
@@ -2228,16 +2234,16 @@ START_TEST(only_the_own_node_acts)
 		.driver = "sqlite", .directory = directory, .node = "mx2", .create = false
 	};
 	struct hold *other = NULL;
-	struct hold_request request = sample("QUEUE1", "act");
+	struct hold_params request = sample("QUEUE1", "act");
 	struct watch watch;
 	char id[BASE_ID_SIZE];
 
 	OK(hold_open(&options, &other, &why));
 	watch = watch_start(other);
-	OK(hold_place(hold, &request, id, &why));
+	OK(hold_create(hold, &request, id, &why));
 	file_add("QUEUE1", id, ON_HOLD);
 	base_sleep_ms(800);
-	ck_assert_int_eq(look(hold, id).state, HOLD_PLACING);
+	ck_assert_int_eq(look(hold, id).state, HOLD_PENDING);
 	ck_assert_int_eq(queue->requests, 0);
 	watch_stop(&watch);
 	hold_close(&other);
@@ -2245,11 +2251,11 @@ START_TEST(only_the_own_node_acts)
 }
 END_TEST
 
-START_TEST(idle_keeper_rests)
+START_TEST(idle_scheduler_rests)
 {
 	struct hold *hold = must_open();
 	struct watch watch = watch_start(hold);
-	struct hold_request request = sample("QUEUE1", "act");
+	struct hold_params request = sample("QUEUE1", "act");
 	char id[BASE_ID_SIZE];
 	struct timespec before, after;
 	int64_t spent;
@@ -2276,14 +2282,14 @@ START_TEST(letters_and_tokens)
 {
 	struct hold *hold = must_open();
 	struct watch watch = watch_start(hold);
-	struct hold_request request = sample("QUEUE1", "act");
+	struct hold_params request = sample("QUEUE1", "act");
 	char id[BASE_ID_SIZE], token[BASE_TOKEN_SIZE];
 	struct hold_view view;
 	int64_t again = 0, held;
 
 	place_held(hold, &request, id);
 	held = base_now_ms();
-	NONE(hold_letter_next(hold, arena, &view, &why)); /* other parts may still come */
+	NONE(hold_letter_next(hold, arena, &view, &why)); /* other queue entries may still come */
 	while (hold_letter_next(hold, arena, &view, &why) == BASE_NONE &&
 	       base_now_ms() < held + IN_TIME_MS)
 		base_sleep_ms(10);
@@ -2316,13 +2322,13 @@ START_TEST(no_letter_after_the_end)
 {
 	struct hold *hold = must_open();
 	struct watch watch = watch_start(hold);
-	struct hold_request request = sample("QUEUE1", "act");
+	struct hold_params request = sample("QUEUE1", "act");
 	char id[BASE_ID_SIZE];
 	struct hold_view view;
 	int64_t again = 1;
 
 	place_held(hold, &request, id);
-	OK(hold_wish(hold, id, HOLD_WISH_UNDO, "admin", NULL, &why));
+	OK(hold_request(hold, id, HOLD_REQUEST_UNDO, "admin", NULL, &why));
 	base_sleep_ms(1300);
 	NONE(hold_letter_next(hold, arena, &view, &why));
 	OK(hold_letter_failed(hold, id, &again, &why));
@@ -2335,9 +2341,9 @@ END_TEST
 
 /* --- killed anywhere ------------------------------------------------------------- */
 
-/* A keeper in a process of its own, until it is killed. */
+/* A scheduler in a process of its own, until it is killed. */
 static pid_t
-child_keeper(void)
+child_scheduler(void)
 {
 	pid_t child = fork();
 
@@ -2351,12 +2357,12 @@ child_keeper(void)
 	return child;
 }
 
-static enum hold_care
-care_of(struct hold *hold, const char *id, const char *queue_id)
+static enum hold_ownership
+ownership_of(struct hold *hold, const char *id, const char *queue_id)
 {
-	enum hold_care care;
+	enum hold_ownership care;
 
-	OK(hold_care(hold, id, queue_id, &care, &why));
+	OK(hold_ownership(hold, id, queue_id, &care, &why));
 	return care;
 }
 
@@ -2364,32 +2370,32 @@ START_TEST(adopted_without_a_row)
 {
 	struct hold *hold = must_open();
 	struct watch watch = watch_start(hold);
-	struct hold_request request = sample("QUEUE1", "act");
+	struct hold_params request = sample("QUEUE1", "act");
 	static const char id[] = "aaaaaaaaaaaaaaaa";
 	struct hold_view view;
 
 	file_add("QUEUE1", id, ON_HOLD);
 	file_add("QUEUE2", id, ON_HOLD);
-	ck_assert_int_eq(care_of(hold, id, "QUEUE1"), HOLD_CARE_NONE);
+	ck_assert_int_eq(ownership_of(hold, id, "QUEUE1"), HOLD_OWNERSHIP_NONE);
 	OK(hold_adopt(hold, id, &request, &why));
 	view = wait_for(hold, id, HOLD_HELD, 3000);
-	ck_assert_int_eq(care_of(hold, id, "QUEUE1"), HOLD_CARE_OPEN);
+	ck_assert_int_eq(ownership_of(hold, id, "QUEUE1"), HOLD_OWNERSHIP_OPEN);
 	REFUSE(hold_adopt(hold, id, &request, &why));
 	ck_assert_str_eq(view.sender, "jo@example.com");
 	ck_assert_int_eq(view.how, HOLD_HOW_UNKNOWN);
 	ck_assert_int_ge(view.deadline, base_now() + 3590);
-	/* the other part of the same hold joins it */
+	/* the other queue entry of the same hold joins it */
 	request.queue_id = "QUEUE2";
-	ck_assert_int_eq(care_of(hold, id, "QUEUE2"), HOLD_CARE_NONE);
+	ck_assert_int_eq(ownership_of(hold, id, "QUEUE2"), HOLD_OWNERSHIP_NONE);
 	OK(hold_adopt(hold, id, &request, &why));
-	ck_assert_uint_eq(look(hold, id).part_count, 2);
-	OK(hold_wish(hold, id, HOLD_WISH_SEND, "link", NULL, &why));
+	ck_assert_uint_eq(look(hold, id).entry_count, 2);
+	OK(hold_request(hold, id, HOLD_REQUEST_SEND, "link", NULL, &why));
 	wait_for(hold, id, HOLD_SENT, 5000);
 	ck_assert_int_eq(file_find("QUEUE1")->released, 1);
 	ck_assert_int_eq(file_find("QUEUE2")->released, 1);
 	/* sent is sent: whoever put the file on hold again has a reason of their own */
 	file_find("QUEUE1")->place = ON_HOLD;
-	ck_assert_int_eq(care_of(hold, id, "QUEUE1"), HOLD_CARE_OVER);
+	ck_assert_int_eq(ownership_of(hold, id, "QUEUE1"), HOLD_OWNERSHIP_OVER);
 	request.queue_id = "QUEUE1";
 	REFUSE(hold_adopt(hold, id, &request, &why));
 	watch_stop(&watch);
@@ -2401,7 +2407,7 @@ START_TEST(adopted_after_it_was_lost)
 {
 	struct hold *hold = must_open();
 	struct watch watch = watch_start(hold);
-	struct hold_request request = sample("QUEUE1", "act");
+	struct hold_params request = sample("QUEUE1", "act");
 	char id[BASE_ID_SIZE];
 	struct hold_view view;
 	int64_t created;
@@ -2409,10 +2415,10 @@ START_TEST(adopted_after_it_was_lost)
 	place_held(hold, &request, id);
 	created = look(hold, id).created;
 	file_find("QUEUE1")->place = FOREIGN;
-	OK(hold_wish(hold, id, HOLD_WISH_SEND, "link", NULL, &why));
+	OK(hold_request(hold, id, HOLD_REQUEST_SEND, "link", NULL, &why));
 	wait_for(hold, id, HOLD_LOST, 5000);
 	file_find("QUEUE1")->place = ON_HOLD;
-	ck_assert_int_eq(care_of(hold, id, "QUEUE1"), HOLD_CARE_LOST);
+	ck_assert_int_eq(ownership_of(hold, id, "QUEUE1"), HOLD_OWNERSHIP_LOST);
 	OK(hold_adopt(hold, id, &request, &why));
 	view = wait_for(hold, id, HOLD_HELD, 3000);
 	ck_assert_int_eq(view.created, created);
@@ -2421,7 +2427,7 @@ START_TEST(adopted_after_it_was_lost)
 	ck_assert_int_ge(view.deadline, base_now() + 3590);
 	ck_assert_str_ne(view.subject, "");
 	ck_assert_int_eq(file_find("QUEUE1")->released, 0);
-	OK(hold_wish(hold, id, HOLD_WISH_SEND, "link", NULL, &why));
+	OK(hold_request(hold, id, HOLD_REQUEST_SEND, "link", NULL, &why));
 	wait_for(hold, id, HOLD_SENT, 3000);
 	watch_stop(&watch);
 	hold_close(&hold);
@@ -2433,7 +2439,7 @@ START_TEST(nothing_is_adopted_into_what_is_back)
 {
 	struct hold *hold = must_open();
 	struct watch watch = watch_start(hold);
-	struct hold_request request = sample("QUEUE2", "act");
+	struct hold_params request = sample("QUEUE2", "act");
 	char id[BASE_ID_SIZE];
 	bool is_news;
 
@@ -2447,7 +2453,7 @@ START_TEST(nothing_is_adopted_into_what_is_back)
 	OK(hold_return_failed(hold, id, HOLD_RETURN_DUE, true, &is_news, &why));
 	ck_assert_int_eq(look(hold, id).return_how, HOLD_RETURN_LETTER);
 	file_find("QUEUE2")->place = ON_HOLD;
-	ck_assert_int_eq(care_of(hold, id, "QUEUE2"), HOLD_CARE_NONE);
+	ck_assert_int_eq(ownership_of(hold, id, "QUEUE2"), HOLD_OWNERSHIP_NONE);
 	REFUSE(hold_adopt(hold, id, &request, &why));
 	queue->fail = 0;
 	wait_for(hold, id, HOLD_RETURNED, 30000);
@@ -2464,12 +2470,12 @@ START_TEST(another_node_adopts_nothing_of_ours)
 	};
 	struct hold *hold = must_open(), *other = NULL;
 	struct watch watch = watch_start(hold);
-	struct hold_request request = sample("QUEUE1", "act");
+	struct hold_params request = sample("QUEUE1", "act");
 	char id[BASE_ID_SIZE];
 
 	place_held(hold, &request, id);
 	OK(hold_open(&options, &other, &why));
-	ck_assert_int_eq(care_of(other, id, "QUEUE1"), HOLD_CARE_ELSEWHERE);
+	ck_assert_int_eq(ownership_of(other, id, "QUEUE1"), HOLD_OWNERSHIP_ELSEWHERE);
 	REFUSE(hold_adopt(other, id, &request, &why));
 	watch_stop(&watch);
 	hold_close(&other);
@@ -2490,7 +2496,7 @@ static void
 help_to_end(struct hold *hold, const struct killed_row *row)
 {
 	if (row->end == HOLD_DELETED && look(hold, row->id).state == HOLD_HELD)
-		OK(hold_wish(hold, row->id, HOLD_WISH_UNDO, "link", NULL, &why));
+		OK(hold_request(hold, row->id, HOLD_REQUEST_UNDO, "link", NULL, &why));
 	bring_back(hold);
 }
 
@@ -2505,12 +2511,12 @@ START_TEST(keepers_killed_at_random)
 	int sent = 0;
 
 	for (int i = 0; i < 24; i++) {
-		char queue_id[32] = "", act[32] = "";
-		struct hold_request request;
+		char queue_id[32] = "", submission[32] = "";
+		struct hold_params request;
 
 		snprintf(queue_id, sizeof(queue_id), "QUEUE%d", i);
-		snprintf(act, sizeof(act), "act-%d", i);
-		request = sample(queue_id, act);
+		snprintf(submission, sizeof(submission), "act-%d", i);
+		request = sample(queue_id, submission);
 		rows[i].end = wanted[i % 3];
 		request.window = 1 + i % 5; /* expire one after the other */
 		request.grace = 1;
@@ -2518,14 +2524,14 @@ START_TEST(keepers_killed_at_random)
 		request.then = rows[i].end == HOLD_DELETED ? MAIL_END_DELETE : MAIL_END_RETURN;
 		if (rows[i].end == HOLD_DELETED)
 			request.window = 60;
-		OK(hold_place(hold, &request, rows[i].id, &why));
+		OK(hold_create(hold, &request, rows[i].id, &why));
 		file_add(queue_id, rows[i].id, ON_HOLD);
 		sent += rows[i].end == HOLD_SENT;
 	}
 	/* no store handle of ours may be open in the children */
 	hold_close(&hold);
 	for (end = base_now_ms() + 7000; base_now_ms() < end;) {
-		pid_t child = child_keeper();
+		pid_t child = child_scheduler();
 
 		base_sleep_ms(10 + rand_r(&seed) % 250);
 		kill(child, SIGKILL);
@@ -2555,7 +2561,7 @@ START_TEST(keepers_killed_at_random)
 		ck_assert_int_eq(file->returned, 0);
 		ck_assert_int_eq(file->deleted, rows[i].end != HOLD_SENT);
 	}
-	ck_assert_int_ge(queue->lessons, sent); /* twice is tolerable, never is not */
+	ck_assert_int_ge(queue->observations, sent); /* twice is tolerable, never is not */
 	watch_stop(&watch);
 	hold_close(&hold);
 }
@@ -2575,13 +2581,13 @@ START_TEST(placings_survive_a_kill)
 		if (child == 0) {
 			hold = must_open();
 			for (int i = 0;; i++) {
-				char queue_id[32] = "", act[32] = "", id[BASE_ID_SIZE];
-				struct hold_request request;
+				char queue_id[32] = "", submission[32] = "", id[BASE_ID_SIZE];
+				struct hold_params request;
 
 				snprintf(queue_id, sizeof(queue_id), "R%dQUEUE%d", round, i);
-				snprintf(act, sizeof(act), "%d-%d", round, i);
-				request = sample(queue_id, act);
-				OK(hold_place(hold, &request, id, &why));
+				snprintf(submission, sizeof(submission), "%d-%d", round, i);
+				request = sample(queue_id, submission);
+				OK(hold_create(hold, &request, id, &why));
 				if (write(told[1], id, sizeof(id)) != sizeof(id))
 					_exit(1);
 			}
@@ -2595,14 +2601,14 @@ START_TEST(placings_survive_a_kill)
 		close(told[0]);
 		hold = must_open();
 		for (int i = 0; i < count; i++)
-			ck_assert_uint_eq(look(hold, ids[i]).part_count, 1);
+			ck_assert_uint_eq(look(hold, ids[i]).entry_count, 1);
 		hold_close(&hold);
 		base_arena_reset(arena);
 	}
 }
 END_TEST
 
-/* Two keepers on one node by mistake: nothing is done twice. */
+/* Two schedulers on one node by mistake: nothing is done twice. */
 START_TEST(two_keepers_do_no_harm)
 {
 	struct hold *hold = must_open();
@@ -2610,19 +2616,19 @@ START_TEST(two_keepers_do_no_harm)
 	pid_t child;
 
 	hold_close(&hold);
-	child = child_keeper();
+	child = child_scheduler();
 	hold = must_open();
 	watch = watch_start(hold);
 	for (int i = 0; i < 12; i++) {
-		char queue_id[32] = "", act[32] = "", id[BASE_ID_SIZE];
-		struct hold_request request;
+		char queue_id[32] = "", submission[32] = "", id[BASE_ID_SIZE];
+		struct hold_params request;
 
 		snprintf(queue_id, sizeof(queue_id), "QUEUE%d", i);
-		snprintf(act, sizeof(act), "act-%d", i);
-		request = sample(queue_id, act);
+		snprintf(submission, sizeof(submission), "act-%d", i);
+		request = sample(queue_id, submission);
 		request.action = HOLD_UNDO;
 		request.window = 1;
-		OK(hold_place(hold, &request, id, &why));
+		OK(hold_create(hold, &request, id, &why));
 		file_add(queue_id, id, ON_HOLD);
 	}
 	base_sleep_ms(2500);
@@ -2652,14 +2658,14 @@ START_TEST(held_mail_is_not_forgotten)
 		const char *address, *mark;
 	} named[] = {
 		{ "jo@example.com", "nothing" }, { "a@example.com", "nothing" },
-		{ "nobody@example.com", "SsO" }, /* by its lesson */
+		{ "nobody@example.com", "SsO" }, /* by its observation */
 	};
 	struct hold *hold = must_open();
-	struct hold_request request = sample("QUEUE1", "act");
+	struct hold_params request = sample("QUEUE1", "act");
 	char id[BASE_ID_SIZE];
 	size_t removed = 99;
 
-	OK(hold_place(hold, &request, id, &why));
+	OK(hold_create(hold, &request, id, &why));
 	for (size_t i = 0; i < sizeof(named) / sizeof(*named); i++) {
 		REFUSE(forget(hold, named[i].address, named[i].mark, &removed));
 		ck_assert_ptr_nonnull(strstr(why, id));
@@ -2677,23 +2683,23 @@ START_TEST(held_mail_is_not_forgotten)
 }
 END_TEST
 
-/* A lesson that has the second mark only refuses what the first would have changed. */
+/* An observation that has the second mark only refuses what the first would have changed. */
 START_TEST(every_mark_is_looked_for_before_anything_changes)
 {
 	struct store_hold others = { .id = "bbbbbbbbbbbbbbbb",
 		.node = "mx1",
 		.state = HOLD_SENT,
-		.act = { "act2", 4 },
+		.submission = { "act2", 4 },
 		.sender = "nobody@example.com",
 		.created = base_now_ms(),
 		.settled = base_now_ms() };
 	struct hold *hold = must_open();
-	struct hold_request request = sample("QUEUE1", "act");
+	struct hold_params request = sample("QUEUE1", "act");
 	char id[BASE_ID_SIZE];
 	size_t removed = 99;
 
 	OK(store_hold_insert(hold->store, &others, &why));
-	OK(hold_place(hold, &request, id, &why));
+	OK(hold_create(hold, &request, id, &why));
 	REFUSE(hold_forget(hold, "nobody@example.com", "xyzSsO", 3, 2, &removed, &why));
 	ck_assert_ptr_nonnull(strstr(why, id));
 	ck_assert_str_eq(look(hold, others.id).sender, "nobody@example.com");
@@ -2708,15 +2714,15 @@ END_TEST
 START_TEST(a_refusal_names_some)
 {
 	struct hold *hold = must_open();
-	char id[BASE_ID_SIZE], act[32];
+	char id[BASE_ID_SIZE], submission[32];
 	size_t removed = 0, ids = 0;
 
 	for (int i = 0; i <= HOLD_FORGET_NAMED; i++) {
-		struct hold_request request;
+		struct hold_params request;
 
-		snprintf(act, sizeof(act), "QUEUE%d", i);
-		request = sample(act, act);
-		OK(hold_place(hold, &request, id, &why));
+		snprintf(submission, sizeof(submission), "QUEUE%d", i);
+		request = sample(submission, submission);
+		OK(hold_create(hold, &request, id, &why));
 	}
 	REFUSE(forget(hold, "jo@example.com", "nothing", &removed));
 	for (const char *at = strrchr(why, ':'); at != NULL && *at != '\0'; at++)
@@ -2734,7 +2740,7 @@ START_TEST(mail_that_is_over_is_forgotten)
 	struct store_hold others = { .id = "bbbbbbbbbbbbbbbb",
 		.node = "mx1",
 		.state = HOLD_SENT,
-		.act = { "act2", 4 },
+		.submission = { "act2", 4 },
 		.sender = "al@example.com",
 		.recipients = "clara@example.com\nJo@example.com",
 		.author = "jo@example.com",
@@ -2752,7 +2758,7 @@ START_TEST(mail_that_is_over_is_forgotten)
 		.letter_due = 1 };
 	struct hold *hold = must_open();
 	struct watch watch = watch_start(hold);
-	struct hold_request request = sample("QUEUE1", "act1");
+	struct hold_params request = sample("QUEUE1", "act1");
 	char id[BASE_ID_SIZE], token[BASE_TOKEN_SIZE];
 	struct hold_view view;
 	size_t removed = 0;
@@ -2764,7 +2770,7 @@ START_TEST(mail_that_is_over_is_forgotten)
 	OK(hold_token_add(hold, id, token, base_now() + 3600, &why));
 	REFUSE(forget(hold, "jo@example.com", "nothing", &removed));
 	ck_assert(folder_holds(directory, "clara@example.com")); /* all or nothing */
-	OK(hold_wish(hold, id, HOLD_WISH_SEND, "link", NULL, &why));
+	OK(hold_request(hold, id, HOLD_REQUEST_SEND, "link", NULL, &why));
 	wait_for(hold, id, HOLD_SENT, 3000);
 	watch_stop(&watch);
 	OK(forget(hold, "jo@example.com", "nothing", &removed));
@@ -2820,7 +2826,7 @@ main(void)
 	    life, removed_files_are_noticed, 0, sizeof(removals) / sizeof(*removals));
 	tcase_add_test(life, a_window_lasts_though_the_clock_is_set);
 	tcase_add_test(life, after_a_window_the_act_goes_on);
-	tcase_add_test(life, sent_by_wish_and_wiped);
+	tcase_add_test(life, sent_by_request_and_wiped);
 	tcase_add_test(life, undo_window_ends_in_time);
 	tcase_add_test(life, a_window_waits_for_its_letter);
 	tcase_add_test(life, an_unannounced_window_ends);
@@ -2848,10 +2854,10 @@ main(void)
 	tcase_add_test(life, a_slow_file_is_awaited);
 	tcase_add_test(life, not_on_hold_means_lost);
 	tcase_add_test(life, queue_down_then_up);
-	tcase_add_test(life, fifty_wishes_one_wins);
-	tcase_add_test(life, wish_of_another_process);
+	tcase_add_test(life, fifty_requests_one_wins);
+	tcase_add_test(life, request_of_another_process);
 	tcase_add_test(life, only_the_own_node_acts);
-	tcase_add_test(life, idle_keeper_rests);
+	tcase_add_test(life, idle_scheduler_rests);
 	tcase_add_test(life, letters_and_tokens);
 	tcase_add_test(life, no_letter_after_the_end);
 	tcase_add_test(life, adopted_without_a_row);

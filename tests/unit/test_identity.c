@@ -461,7 +461,7 @@ START_TEST(test_login_is_whole)
 		peer_set(&peer, "127.0.0.1");
 		mail_transaction_sender(arena, transaction, logins[i].envelope);
 		mail_transaction_field(arena, transaction, "From", logins[i].from);
-		mail_transaction_fold(arena, transaction, "+-");
+		mail_transaction_strip_extensions(arena, transaction, "+-");
 		identity_find(&settings, &sources, arena, &peer, transaction, &identity);
 		ck_assert_str_eq(identity.person, logins[i].person);
 		ck_assert_str_eq(identity.mailbox, logins[i].mailbox);

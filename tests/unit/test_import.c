@@ -18,7 +18,7 @@
 #include "milter/replay/import.h"
 #include "milter/store/record.h"
 #include "milter/store/store.h"
-#include "milter/memory/record.h"
+#include "milter/history/record.h"
 #include "tests/unit/folder.h"
 
 #define UNTIL 1795482000 /* 24 November 2026 01:00 UTC */
@@ -393,12 +393,12 @@ static char directory[] = "/tmp/oops-test-import-XXXXXX";
 static const char *delimiter = ""; /* of the sites' addresses */
 
 /* A memory, what goes with it, and an import into it. */
-struct site {
+struct config {
 	struct settings *settings;
 	struct base_key *key;
 	struct judge_scorecard *scorecard;
 	struct audience_directory *audience;
-	struct memory *memory;
+	struct history *history;
 	struct replay_import *import;
 	int signal;          /* written to at each batch, -1: nowhere */
 	int64_t done, total; /* as told last */
@@ -408,17 +408,17 @@ struct site {
 static void
 batch_signal(void *context, int64_t done, int64_t total)
 {
-	struct site *site = context;
+	struct config *config = context;
 
 	ck_assert_int_le(done, total);
-	if (site->told++) {
-		ck_assert_int_ge(done, site->done);
-		ck_assert_int_eq(total, site->total);
+	if (config->told++) {
+		ck_assert_int_ge(done, config->done);
+		ck_assert_int_eq(total, config->total);
 	}
-	site->done = done;
-	site->total = total;
-	if (site->signal >= 0)
-		ck_assert_int_eq(write(site->signal, "+", 1), 1);
+	config->done = done;
+	config->total = total;
+	if (config->signal >= 0)
+		ck_assert_int_eq(write(config->signal, "+", 1), 1);
 }
 
 /* The site's people, and a list of theirs. */
@@ -435,45 +435,46 @@ settings_lists(struct settings *settings)
 }
 
 static void
-site_open(struct site *site, const char *name, int signal)
+site_open(struct config *config, const char *name, int signal)
 {
 	static const unsigned char bytes[32] = { 5 };
 	char *path;
-	struct memory_options options = {
-		.driver = "sqlite", .create = true, .learn_at_once = true
+	struct history_options options = {
+		.driver = "sqlite", .create = true, .observe_at_once = true
 	};
-	struct replay_import_options import = { .progress = batch_signal, .context = site };
+	struct replay_import_options import = { .progress = batch_signal, .context = config };
 	const char *why = "";
 
 	ck_assert_int_gt(asprintf(&path, "%s/%s", directory, name), 0);
 	options.directory = path;
-	*site = (struct site){ .signal = signal };
+	*config = (struct config){ .signal = signal };
 	ck_assert_int_eq(base_crypto_start(&why), BASE_OK);
-	import.settings = site->settings = settings_defaults();
-	settings_lists(site->settings);
-	site->settings->identity.recipient_delimiter = delimiter;
-	ck_assert_int_eq(base_key_from_bytes(bytes, &site->key), BASE_OK);
-	ck_assert_int_eq(judge_scorecard_default(&site->scorecard, &why), BASE_OK);
-	ck_assert_msg(memory_open(&options, &site->memory, &why) == BASE_OK, "%s", why);
-	import.key = site->key;
-	import.scorecard = site->scorecard;
-	ck_assert_int_eq(audience_directory_new(site->settings, &site->audience, &why), BASE_OK);
-	import.audience = site->audience;
-	import.memory = site->memory;
-	site->import = replay_import_new(&import);
-	ck_assert_ptr_nonnull(site->import);
+	import.settings = config->settings = settings_defaults();
+	settings_lists(config->settings);
+	config->settings->identity.recipient_delimiter = delimiter;
+	ck_assert_int_eq(base_key_from_bytes(bytes, &config->key), BASE_OK);
+	ck_assert_int_eq(judge_scorecard_default(&config->scorecard, &why), BASE_OK);
+	ck_assert_msg(history_open(&options, &config->history, &why) == BASE_OK, "%s", why);
+	import.key = config->key;
+	import.scorecard = config->scorecard;
+	ck_assert_int_eq(
+	    audience_directory_new(config->settings, &config->audience, &why), BASE_OK);
+	import.audience = config->audience;
+	import.history = config->history;
+	config->import = replay_import_new(&import);
+	ck_assert_ptr_nonnull(config->import);
 	free(path);
 }
 
 static void
-site_close(struct site *site)
+site_close(struct config *config)
 {
-	replay_import_free(&site->import);
-	memory_close(&site->memory);
-	audience_directory_free(&site->audience);
-	judge_scorecard_free(&site->scorecard);
-	base_key_free(&site->key);
-	settings_free(&site->settings);
+	replay_import_free(&config->import);
+	history_close(&config->history);
+	audience_directory_free(&config->audience);
+	judge_scorecard_free(&config->scorecard);
+	base_key_free(&config->key);
+	settings_free(&config->settings);
 }
 
 /* Imports one file into a site of this name; what was counted. */
@@ -482,21 +483,21 @@ import(const char *name, const char *file, enum replay_format format, enum base_
     const char *expected_why)
 {
 	struct replay_count count = { 0 };
-	struct site site;
+	struct config config;
 	char path[200];
 	const char *why = "";
 
-	site_open(&site, name, -1);
+	site_open(&config, name, -1);
 	snprintf(path, sizeof(path), "%s/%s", directory, file);
-	ck_assert_msg(replay_import_file(site.import, path, format, &why) == expected, "%s", why);
+	ck_assert_msg(replay_import_file(config.import, path, format, &why) == expected, "%s", why);
 	if (expected_why)
 		ck_assert_ptr_nonnull(strstr(why, expected_why));
-	if (replay_import_end(site.import, &count, &why) != BASE_OK)
+	if (replay_import_end(config.import, &count, &why) != BASE_OK)
 		ck_assert_uint_eq(/* it says that there was nothing to read */
 		    count.learned + count.known + count.skipped + count.malformed, 0);
 	if (expected == BASE_OK)
-		ck_assert_int_eq(site.done, site.total);
-	site_close(&site);
+		ck_assert_int_eq(config.done, config.total);
+	site_close(&config);
 	return count;
 }
 
@@ -597,11 +598,11 @@ START_TEST(import_goes_on_after_it_was_killed)
 		ck_assert_int_eq(pipe(ends), 0);
 		child = fork();
 		if (child == 0) {
-			struct site site;
+			struct config config;
 			const char *why;
 
-			site_open(&site, name, ends[1]);
-			(void)replay_import_file(site.import, path, REPLAY_TSV, &why);
+			site_open(&config, name, ends[1]);
+			(void)replay_import_file(config.import, path, REPLAY_TSV, &why);
 			_exit(0);
 		}
 		close(ends[1]);
@@ -955,21 +956,21 @@ daemon_learn(const char *name, const char *message)
 {
 	struct base_arena *arena = base_arena_new(1 << 20);
 	struct mail_transaction *mail = mail_transaction_new(arena, base_now());
-	struct site site;
-	const void *lesson;
+	struct config config;
+	const void *observation;
 	size_t length;
 	const char *why = "";
 
-	site_open(&site, name, -1);
+	site_open(&config, name, -1);
 	ck_assert_int_eq(mail_transaction_sender(arena, mail, "<p1@example.com>"), BASE_OK);
 	ck_assert_int_eq(mail_transaction_recipient(arena, mail, "<p2@example.com>"), BASE_OK);
 	ck_assert_int_eq(
 	    mail_transaction_message(arena, mail, message, strlen(message), &why), BASE_OK);
-	ck_assert_int_eq(
-	    memory_lesson(site.key, arena, "p1@example.com", mail, 0, 0.1, &lesson, &length, &why),
+	ck_assert_int_eq(history_observation(config.key, arena, "p1@example.com", mail, 0, 0.1,
+			     &observation, &length, &why),
 	    BASE_OK);
-	ck_assert_int_eq(memory_learn(site.memory, lesson, length, &why), BASE_OK);
-	site_close(&site);
+	ck_assert_int_eq(history_observe(config.history, observation, length, &why), BASE_OK);
+	site_close(&config);
 	base_arena_free(&arena);
 }
 
@@ -1066,8 +1067,8 @@ END_TEST
 START_TEST(lists_count_as_their_people)
 {
 	struct base_arena *arena = base_arena_new(1 << 20);
-	struct site site;
-	struct memory_recall recall;
+	struct config config;
+	struct history_recall recall;
 	struct mail_transaction *mail = mail_transaction_new(arena, base_now());
 	const char *why = "";
 	FILE *file;
@@ -1079,14 +1080,14 @@ START_TEST(lists_count_as_their_people)
 		    (long)base_now() - week * 7 * 86400L);
 	fclose(file);
 	ck_assert_uint_eq(import("weekly.d", "weekly", REPLAY_TSV, BASE_OK, NULL).learned, 8);
-	site_open(&site, "weekly.d", -1);
-	ck_assert_int_eq(
-	    memory_recall(site.memory, site.key, arena, "p1@example.com", mail, &recall, &why),
+	site_open(&config, "weekly.d", -1);
+	ck_assert_int_eq(history_recall(config.history, config.key, arena, "p1@example.com", mail,
+			     &recall, &why),
 	    BASE_OK);
 	ck_assert_uint_eq(recall.records->profile->largest, 40);
 	ck_assert_uint_eq(recall.records->profile->sent_count, 1);
 	ck_assert_uint_eq(recall.records->profile->sent[0].count, 8);
-	site_close(&site);
+	site_close(&config);
 	folder_remove(directory);
 	base_arena_free(&arena);
 }

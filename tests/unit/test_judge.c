@@ -5,25 +5,25 @@
 #include "milter/base/buffer.h"
 #include "milter/base/result.h"
 #include "milter/judge/internal.h"
-#include "milter/memory/record.h"
+#include "milter/history/record.h"
 #include "milter/words/words.h"
-#include "tests/unit/history.h"
+#include "tests/unit/past.h"
 
 /* A reason's sentence in English, the way it is kept and read again. */
 static const char *
-text_of(struct history *history, const struct judge_reason *reason)
+text_of(struct past *past, const struct judge_reason *reason)
 {
 	struct words_reason kept = { .signal = "" };
 	struct base_buffer line;
 
 	base_buffer_init(&line, 300);
 	ck_assert(words_reason_print(&line, &reason->told));
-	ck_assert(words_reason_read(history->arena, base_buffer_text(&line), &kept));
+	ck_assert(words_reason_read(past->arena, base_buffer_text(&line), &kept));
 	base_buffer_free(&line);
 	kept.signal = reason->signal;
 	kept.who = reason->told.who;
 	kept.other = reason->told.other;
-	return words_reason_text(history->arena, &words_en, &kept);
+	return words_reason_text(past->arena, &words_en, &kept);
 }
 
 #define ME "p0@example.com"
@@ -205,36 +205,35 @@ START_TEST(arithmetic_is_by_hand)
 				   "pair audience_size exact_before\n"
 				   "columns -inf..1 1..inf unknown\n"
 				   "unknown 9 9 9\n-inf..5 9 9 9\n5..inf -0.25 9 9\n";
-	struct history history;
-	struct history_verdict verdict;
+	struct past past;
+	struct past_verdict verdict;
 	struct judge_facts facts;
 	struct base_buffer explained;
 	const char *why = "";
 
-	history_begin(&history);
-	judge_scorecard_free(&history.card);
+	past_begin(&past);
+	judge_scorecard_free(&past.card);
 	ck_assert_msg(
-	    judge_scorecard_parse(text, strlen(text), "card", &history.card, &why) == BASE_OK, "%s",
+	    judge_scorecard_parse(text, strlen(text), "card", &past.card, &why) == BASE_OK, "%s",
 	    why);
-	verdict = history_judge(&history, ME, history_people(history.arena, 1, 5), "a@x", "");
+	verdict = past_judge(&past, ME, past_people(past.arena, 1, 5), "a@x", "");
 	ck_assert_double_eq_tol(verdict.judged.points, 1.25, 1e-9);
 	ck_assert_double_eq_tol(verdict.judged.score, 0.777299861, 1e-9);
 	ck_assert_uint_eq(verdict.judged.reason_count, 2);
 	ck_assert_str_eq(verdict.judged.reasons[0].signal, "audience_size");
 	ck_assert_double_eq_tol(verdict.judged.reasons[0].points, 1.75, 1e-9);
-	ck_assert_str_eq(text_of(&history, &verdict.judged.reasons[0]), "This goes to 5 people.");
+	ck_assert_str_eq(text_of(&past, &verdict.judged.reasons[0]), "This goes to 5 people.");
 	ck_assert_str_eq(verdict.judged.reasons[1].signal, "exact_before");
 
 	base_buffer_init(&explained, 10000);
-	facts = history_facts(
-	    &history, history_mail(&history, ME, history_people(history.arena, 1, 5), "a@x", ""));
-	ck_assert_int_eq(judge_explain(&facts, history.card, &explained, &why), BASE_OK);
+	facts = past_facts(&past, past_mail(&past, ME, past_people(past.arena, 1, 5), "a@x", ""));
+	ck_assert_int_eq(judge_explain(&facts, past.card, &explained, &why), BASE_OK);
 	ck_assert_ptr_nonnull(strstr(base_buffer_text(&explained), "+2.000  audience_size 5..inf"));
 	ck_assert_ptr_nonnull(strstr(base_buffer_text(&explained),
 	    "-0.250  audience_size 5..inf with exact_before -inf..1"));
 	ck_assert_ptr_nonnull(strstr(base_buffer_text(&explained), "+1.250  sum"));
 	base_buffer_free(&explained);
-	history_end(&history);
+	past_end(&past);
 }
 END_TEST
 
@@ -249,20 +248,20 @@ START_TEST(ties_are_told_by_name)
 				   "signal audience_size\nunknown 9\n-inf..inf 2\n";
 	static const char *const order[] = { "audience_size", "cohesion", "exact_before",
 		"familiarity", "reply_kind" };
-	struct history history;
-	struct history_verdict verdict;
+	struct past past;
+	struct past_verdict verdict;
 	const char *why = "";
 
-	history_begin(&history);
-	judge_scorecard_free(&history.card);
+	past_begin(&past);
+	judge_scorecard_free(&past.card);
 	ck_assert_msg(
-	    judge_scorecard_parse(text, strlen(text), "card", &history.card, &why) == BASE_OK, "%s",
+	    judge_scorecard_parse(text, strlen(text), "card", &past.card, &why) == BASE_OK, "%s",
 	    why);
-	verdict = history_judge(&history, ME, history_people(history.arena, 1, 5), "a@x", "");
+	verdict = past_judge(&past, ME, past_people(past.arena, 1, 5), "a@x", "");
 	ck_assert_uint_eq(verdict.judged.reason_count, 5);
 	for (size_t i = 0; i < 5; i++)
 		ck_assert_str_eq(verdict.judged.reasons[i].signal, order[i]);
-	history_end(&history);
+	past_end(&past);
 }
 END_TEST
 
@@ -276,11 +275,11 @@ static const struct {
 	  "20..inf\n"
 	  "unknown 9 2 9\n-inf..1 9 0 9\n1..inf 9 5 9\n",
 	    6 },
-	{ "base 1\nscale 1\npair audience_size brief_answer\ncolumns unknown -inf..4 "
+	{ "base 1\nscale 1\npair audience_size brief_reply\ncolumns unknown -inf..4 "
 	  "4..inf\n"
 	  "unknown 9 9 9\n-inf..20 0 3 -1\n20..inf 9 9 9\n",
 	    4 },
-	{ "base 1\nscale 1\npair greeting_to_one brief_answer\ncolumns unknown -inf..inf\n"
+	{ "base 1\nscale 1\npair greeting_to_one brief_reply\ncolumns unknown -inf..inf\n"
 	  "unknown -1 2\n-inf..1 3 4\n1..inf 0 7\n",
 	    8 },
 	{ "base 1\nscale 1\npair audience_size exact_before\ncolumns unknown -inf..inf\n"
@@ -291,18 +290,18 @@ static const struct {
 START_TEST(body_can_add_in_pairs)
 {
 	const char *text = bodies[_i].card, *why = "";
-	struct history history;
-	struct history_verdict verdict;
+	struct past past;
+	struct past_verdict verdict;
 
-	history_begin(&history);
-	judge_scorecard_free(&history.card);
+	past_begin(&past);
+	judge_scorecard_free(&past.card);
 	ck_assert_msg(
-	    judge_scorecard_parse(text, strlen(text), "card", &history.card, &why) == BASE_OK, "%s",
+	    judge_scorecard_parse(text, strlen(text), "card", &past.card, &why) == BASE_OK, "%s",
 	    why);
-	verdict = history_judge(&history, ME, history_people(history.arena, 1, 12), "a@x", "");
+	verdict = past_judge(&past, ME, past_people(past.arena, 1, 12), "a@x", "");
 	ck_assert_double_eq_tol(log(verdict.judged.body_score / (1 - verdict.judged.body_score)),
 	    bodies[_i].points, 1e-9);
-	history_end(&history);
+	past_end(&past);
 }
 END_TEST
 
@@ -312,129 +311,127 @@ END_TEST
  * an answer to the same mail; after one confirmed send it never is. */
 START_TEST(slip_is_stopped_once)
 {
-	struct history history;
-	struct history_verdict verdict;
+	struct past past;
+	struct past_verdict verdict;
 	const char *others, *everybody;
 
-	history_begin(&history);
-	history_teach(&history, 25);
-	everybody = history_people(history.arena, 0, 40);
-	history_send(&history, "p41@example.com", everybody, "all@x", "");
-	others = base_arena_printf(
-	    history.arena, "p41@example.com,%s", history_people(history.arena, 1, 39));
+	past_begin(&past);
+	past_teach(&past, 25);
+	everybody = past_people(past.arena, 0, 40);
+	past_send(&past, "p41@example.com", everybody, "all@x", "");
+	others =
+	    base_arena_printf(past.arena, "p41@example.com,%s", past_people(past.arena, 1, 39));
 
-	verdict = history_judge(&history, ME, "p41@example.com", "r1@x", "all@x");
+	verdict = past_judge(&past, ME, "p41@example.com", "r1@x", "all@x");
 	ck_assert_int_eq(verdict.action, SETTINGS_PASS);
-	verdict = history_judge(&history, ME, others, "r2@x", "all@x");
+	verdict = past_judge(&past, ME, others, "r2@x", "all@x");
 	ck_assert_msg(verdict.action == SETTINGS_CONFIRM, "score %f", verdict.judged.score);
 	ck_assert_uint_gt(verdict.judged.reason_count, 1);
-	history_send(&history, ME, others, "r2@x", "all@x");
-	verdict = history_judge(&history, ME, others, "r3@x", "all@x");
+	past_send(&past, ME, others, "r2@x", "all@x");
+	verdict = past_judge(&past, ME, others, "r3@x", "all@x");
 	ck_assert_msg(verdict.action == SETTINGS_TAG, "score %f", verdict.judged.score);
 	ck_assert(verdict.judged.conversation_continues);
 	/* An answer to a later mail is stopped again, for as long as nobody confirmed. */
-	history_send(&history, "p41@example.com", everybody, "all2@x", "");
-	verdict = history_judge(&history, ME, others, "r3@x", "all2@x");
+	past_send(&past, "p41@example.com", everybody, "all2@x", "");
+	verdict = past_judge(&past, ME, others, "r3@x", "all2@x");
 	ck_assert_msg(verdict.action == SETTINGS_CONFIRM, "score %f", verdict.judged.score);
-	history.policy.threshold = 0.01;
-	verdict = history_judge(&history, ME, others, "r4@x", "");
+	past.policy.threshold = 0.01;
+	verdict = past_judge(&past, ME, others, "r4@x", "");
 	ck_assert_int_eq(verdict.action, SETTINGS_CONFIRM);
-	history_confirm(&history, ME, others, "r4@x", "");
-	verdict = history_judge(&history, ME, others, "r5@x", "");
+	past_confirm(&past, ME, others, "r4@x", "");
+	verdict = past_judge(&past, ME, others, "r5@x", "");
 	ck_assert_int_le(verdict.action, SETTINGS_TAG);
-	history_end(&history);
+	past_end(&past);
 }
 END_TEST
 
 /* Who is hardly known is only tagged. */
 START_TEST(new_sender_is_not_held)
 {
-	struct history history;
-	struct history_verdict verdict;
+	struct past past;
+	struct past_verdict verdict;
 
-	history_begin(&history);
-	history_teach(&history, 9);
-	history_send(
-	    &history, "p41@example.com", history_people(history.arena, 0, 40), "all@x", "");
-	verdict = history_judge(&history, ME,
-	    base_arena_printf(
-		history.arena, "p41@example.com,%s", history_people(history.arena, 1, 39)),
+	past_begin(&past);
+	past_teach(&past, 9);
+	past_send(&past, "p41@example.com", past_people(past.arena, 0, 40), "all@x", "");
+	verdict = past_judge(&past, ME,
+	    base_arena_printf(past.arena, "p41@example.com,%s", past_people(past.arena, 1, 39)),
 	    "r@x", "all@x");
 	ck_assert_int_le(verdict.action, SETTINGS_TAG);
-	history_end(&history);
+	past_end(&past);
 }
 END_TEST
 
 /* The same facts always give the same score. */
 START_TEST(judging_is_pure)
 {
-	struct history history;
-	struct history_verdict first;
+	struct past past;
+	struct past_verdict first;
 
-	history_begin(&history);
-	history_teach(&history, 25);
-	first = history_judge(&history, ME, history_people(history.arena, 1, 30), "r@x", "");
+	past_begin(&past);
+	past_teach(&past, 25);
+	first = past_judge(&past, ME, past_people(past.arena, 1, 30), "r@x", "");
 	for (int i = 0; i < 20; i++) {
-		struct history_verdict again =
-		    history_judge(&history, ME, history_people(history.arena, 1, 30), "r@x", "");
+		struct past_verdict again =
+		    past_judge(&past, ME, past_people(past.arena, 1, 30), "r@x", "");
 
 		ck_assert(again.judged.score == first.judged.score && again.action == first.action);
 		ck_assert_uint_eq(again.judged.reason_count, first.judged.reason_count);
 	}
-	history_end(&history);
+	past_end(&past);
 }
 END_TEST
 
 /* Before the site's percentile is known a stop must be clearly above the threshold. */
 START_TEST(new_site_stops_only_what_is_clear)
 {
-	struct history history;
+	struct past past;
 	struct judge_facts facts;
-	struct history_verdict verdict;
+	struct past_verdict verdict;
 
-	history_begin(&history);
-	history_teach(&history, 25);
-	facts = history_facts(&history,
-	    history_mail(&history, ME, history_people(history.arena, 100, 60), "r@x", ""));
+	past_begin(&past);
+	past_teach(&past, 25);
+	facts =
+	    past_facts(&past, past_mail(&past, ME, past_people(past.arena, 100, 60), "r@x", ""));
 	for (int times = 4; times <= 6; times++) {
 		double odds;
 
-		verdict = history_decide(&history, &facts);
+		verdict = past_decide(&past, &facts);
 		odds = verdict.judged.score / (1 - verdict.judged.score) / times;
-		history.policy.threshold = odds / (1 + odds);
-		history.policy.tag_threshold = 2;
-		verdict = history_decide(&history, &facts);
+		past.policy.threshold = odds / (1 + odds);
+		past.policy.tag_threshold = 2;
+		verdict = past_decide(&past, &facts);
 		ck_assert_int_eq(verdict.action, times < 5 ? SETTINGS_PASS : SETTINGS_CONFIRM);
 		if (times == 4)
 			times = 5; /* not at the very edge, where rounding decides */
 	}
-	history_end(&history);
+	past_end(&past);
 }
 END_TEST
 
 /* A stop must be above the site's own percentile too. */
 START_TEST(site_score_raises_the_bar)
 {
-	struct history history;
+	struct past past;
 	struct judge_facts facts;
-	struct history_verdict verdict;
-	struct memory_recall *recall;
+	struct past_verdict verdict;
+	struct history_recall *recall;
 
-	history_begin(&history);
-	history_teach(&history, 25);
-	facts = history_facts(&history,
-	    history_mail(&history, ME, history_people(history.arena, 100, 60), "r@x", ""));
-	recall = (struct memory_recall *)facts.recall;
-	verdict = history_decide(&history, &facts);
-	history.policy.threshold = 0.5;
-	history.policy.tag_threshold = 2;
+	past_begin(&past);
+	past_teach(&past, 25);
+	facts =
+	    past_facts(&past, past_mail(&past, ME, past_people(past.arena, 100, 60), "r@x", ""));
+	recall = (struct history_recall *)facts.recall;
+	verdict = past_decide(&past, &facts);
+	past.policy.threshold = 0.5;
+	past.policy.tag_threshold = 2;
 	recall->site_score = verdict.judged.score - 0.0001;
-	verdict = history_decide(&history, &facts);
+	verdict = past_decide(&past, &facts);
 	ck_assert_int_eq(verdict.action, SETTINGS_CONFIRM);
 	recall->site_score = verdict.judged.score;
-	verdict = history_decide(&history, &facts);
+	verdict = past_decide(&past, &facts);
 	ck_assert_int_eq(verdict.action, SETTINGS_PASS);
-	history_end(&history);
+	past_end(&past);
 }
 END_TEST
 
@@ -442,14 +439,14 @@ END_TEST
 
 /* What p0 did before each row of the table below. */
 static void
-signal_history(struct history *history)
+signal_history(struct past *past)
 {
-	history_teach(history, 25);
+	past_teach(past, 25);
 	/* p0 writes to a team of six, twice; p20 writes to a large group with p0 in it. */
-	history_send(history, ME, history_people(history->arena, 10, 6), "t1@x", "");
-	history_send(history, ME, history_people(history->arena, 10, 6), "t2@x", "");
-	history_send(history, "p20@example.com", history_people(history->arena, 0, 20), "g1@x", "");
-	history_send(history, "p19@example.com",
+	past_send(past, ME, past_people(past->arena, 10, 6), "t1@x", "");
+	past_send(past, ME, past_people(past->arena, 10, 6), "t2@x", "");
+	past_send(past, "p20@example.com", past_people(past->arena, 0, 20), "g1@x", "");
+	past_send(past, "p19@example.com",
 	    "p20@example.com,p0@example.com,p1@example.com,p2@example.com,p3@example.com,"
 	    "p4@example.com,p5@example.com,p6@example.com,p7@example.com,p8@example.com,"
 	    "p9@example.com,p10@example.com,p11@example.com,p12@example.com,p13@example."
@@ -457,7 +454,7 @@ signal_history(struct history *history)
 	    "p14@example.com,p15@example.com,p16@example.com,p17@example.com,p18@example."
 	    "com",
 	    "g2@x", "g1@x");
-	history->now += 1800;
+	past->now += 1800;
 }
 
 #define UNKNOWN NAN
@@ -514,27 +511,31 @@ static const struct {
 	{ "exact_before", TEAM, "", 1.9, 2, NULL },
 	{ "exact_before", TEAM ",s1@else.org", "", 0, 0, NULL },
 	{ "cohesion", STRANGERS ",p1@example.com", "", 0, 0, "" },
-	{ "cohesion", TEAM, "", 1, 1, "" }, { "group_voices", GROUP, "", 2, 2, "" },
+	{ "cohesion", TEAM, "", 1, 1, "" }, { "group_authors", GROUP, "", 2, 2, "" },
 	{ "received_as", STRANGERS, "", UNKNOWN, 0, "" }, { "received_as", TEAM, "", 0, 0, "" },
 	{ "received_as", REST ",s1@else.org,s2@else.org", "", 1, 1, "" },
 	{ "received_as", LIST, "", 2, 2, "" }, { "received_as", REST, "g1@x", 3, 3, "" },
 	{ "received_as", GROUP, "g1@x", 4, 4, "" }, { "received_as", GROUP, "", 4, 4, "" },
-	{ "group_turns", GROUP, "g1@x", 1, 1, "" }, { "group_turns", SEVEN, "", 0, 0, "" },
-	{ "group_turns", TEAM, "", UNKNOWN, 0, "" }, { "group_answered", SEVEN, "", 0, 0, "" },
-	{ "group_answered", TEAM, "", UNKNOWN, 0, "" }, { "group_declined", SEVEN, "", 5, 25, "" },
-	{ "group_declined", GROUP, "", 0, 0, "" }, { "reply_kind", STRANGERS, "", 0, 0, "" },
+	{ "group_author_changes", GROUP, "g1@x", 1, 1, "" },
+	{ "group_author_changes", SEVEN, "", 0, 0, "" },
+	{ "group_author_changes", TEAM, "", UNKNOWN, 0, "" },
+	{ "group_replied_to_all", SEVEN, "", 0, 0, "" },
+	{ "group_replied_to_all", TEAM, "", UNKNOWN, 0, "" },
+	{ "group_replied_to_author_only", SEVEN, "", 5, 25, "" },
+	{ "group_replied_to_author_only", GROUP, "", 0, 0, "" },
+	{ "reply_kind", STRANGERS, "", 0, 0, "" },
 	{ "reply_kind", "p20@example.com", "g1@x", 2, 2, "p20@example.com" },
 	{ "reply_kind", GROUP, "g1@x", 3, 3, "p20@example.com" },
 	{ "reply_kind", "p20@example.com", "", 2, 2, "p20@example.com" },
 	{ "reply_kind", GROUP, "", 3, 3, "p19@example.com" },
 	{ "reply_kind", "s1@else.org", "g1@x", 5, 5, "" },
-	{ "habit_answer_all", GROUP, "g1@x", 0, 0.1, "p20@example.com" },
-	{ "habit_answer_all", "p20@example.com", "g1@x", UNKNOWN, 0, "" },
+	{ "habit_reply_all", GROUP, "g1@x", 0, 0.1, "p20@example.com" },
+	{ "habit_reply_all", "p20@example.com", "g1@x", UNKNOWN, 0, "" },
 	{ "habit_lift", GROUP, "g1@x", -4, 0, "p20@example.com" },
-	{ "answered_all_before", GROUP, "g1@x", 0, 0, "p20@example.com" },
+	{ "replied_all_before", GROUP, "g1@x", 0, 0, "p20@example.com" },
 	{ "one_to_one_author", GROUP, "g1@x", 0, 0, "p20@example.com" },
 	{ "author_alone_share", GROUP, "g1@x", UNKNOWN, 0, "" },
-	{ "others_answered_all", GROUP, "g1@x", 1, 1, "p20@example.com" },
+	{ "others_replied_all", GROUP, "g1@x", 1, 1, "p20@example.com" },
 	{ "minutes_since_parent", GROUP, "g2@x", 30, 30, "" },
 	{ "site_reply_all", GROUP, "g1@x", 0.05, 0.2, "" },
 	{ "stranger_among_known", "p1@example.com,p2@example.com,s1@else.org", "", 0, 10,
@@ -545,13 +546,13 @@ static const struct {
 
 /* One signal's value on facts. */
 static struct judge_measure
-signal_measure(struct history *history, const char *name, const struct judge_facts *facts)
+signal_measure(struct past *past, const char *name, const struct judge_facts *facts)
 {
 	struct judge_arithmetic score = { 0 };
 	const char *why = "";
 
 	ck_assert_int_eq(
-	    judge_arithmetic_make(facts, history->card, history->arena, &score, &why), BASE_OK);
+	    judge_arithmetic_make(facts, past->card, past->arena, &score, &why), BASE_OK);
 	for (size_t i = 0; i < judge_signal_count; i++)
 		if (strcmp(judge_signals[i].name, name) == 0)
 			return score.measures[i];
@@ -561,15 +562,15 @@ signal_measure(struct history *history, const char *name, const struct judge_fac
 
 START_TEST(signal_values)
 {
-	struct history history;
+	struct past past;
 	struct judge_facts facts;
 	struct judge_measure measure;
 
-	history_begin(&history);
-	signal_history(&history);
-	facts = history_facts(&history,
-	    history_mail(&history, ME, signals[_i].recipients, "now@x", signals[_i].parent));
-	measure = signal_measure(&history, signals[_i].signal, &facts);
+	past_begin(&past);
+	signal_history(&past);
+	facts = past_facts(
+	    &past, past_mail(&past, ME, signals[_i].recipients, "now@x", signals[_i].parent));
+	measure = signal_measure(&past, signals[_i].signal, &facts);
 	if (isnan(signals[_i].low)) {
 		ck_assert_msg(!measure.is_known, "%s is %f", signals[_i].signal, measure.value);
 	} else {
@@ -579,7 +580,7 @@ START_TEST(signal_values)
 		if (signals[_i].person)
 			ck_assert_str_eq(measure.person, signals[_i].person);
 	}
-	history_end(&history);
+	past_end(&past);
 }
 END_TEST
 
@@ -624,59 +625,57 @@ END_TEST
 /* A list is as many as its people, for the sender's habits and for what is said. */
 START_TEST(lists_count_their_people)
 {
-	struct history history;
+	struct past past;
 	struct judge_facts facts;
-	struct history_verdict verdict;
+	struct past_verdict verdict;
 	struct audience audience = { .people = 40, .lists = 1 };
 
-	history_begin(&history);
-	history.policy.learning.new_site_odds = 2; /* the default */
-	history_teach(&history, 25);
-	history.people = 40;
-	history_send(&history, "p9@example.com", "all@example.com", "a1@x", "");
-	history_send(&history, "p9@example.com", "p7@example.com,p8@example.com,all@example.com",
-	    "a3@x", "");
-	facts = history_facts(
-	    &history, history_mail(&history, ME, "p9@example.com,all@example.com", "a2@x", "a1@x"));
-	ck_assert_double_eq(signal_measure(&history, "audience_size", &facts).value, 40);
-	ck_assert_double_gt(signal_measure(&history, "size_for_sender", &facts).value, 5);
-	ck_assert_double_gt(signal_measure(&history, "size_vs_max", &facts).value, 5);
-	ck_assert_double_gt(signal_measure(&history, "never_written_count", &facts).value, 15);
+	past_begin(&past);
+	past.policy.learning.new_site_odds = 2; /* the default */
+	past_teach(&past, 25);
+	past.people = 40;
+	past_send(&past, "p9@example.com", "all@example.com", "a1@x", "");
+	past_send(
+	    &past, "p9@example.com", "p7@example.com,p8@example.com,all@example.com", "a3@x", "");
+	facts = past_facts(
+	    &past, past_mail(&past, ME, "p9@example.com,all@example.com", "a2@x", "a1@x"));
+	ck_assert_double_eq(signal_measure(&past, "audience_size", &facts).value, 40);
+	ck_assert_double_gt(signal_measure(&past, "size_for_sender", &facts).value, 5);
+	ck_assert_double_gt(signal_measure(&past, "size_vs_max", &facts).value, 5);
+	ck_assert_double_gt(signal_measure(&past, "never_written_count", &facts).value, 15);
 	/* who answers the list answers everybody */
-	ck_assert_double_eq(signal_measure(&history, "reply_kind", &facts).value, 3);
-	verdict = history_judge(&history, ME, "p9@example.com,all@example.com", "a2@x", "a1@x");
+	ck_assert_double_eq(signal_measure(&past, "reply_kind", &facts).value, 3);
+	verdict = past_judge(&past, ME, "p9@example.com,all@example.com", "a2@x", "a1@x");
 	ck_assert_msg(verdict.action == SETTINGS_CONFIRM, "score %f", verdict.judged.score);
 	/* at a site that is no longer new */
-	history.policy.learning.new_site_odds = 1;
-	verdict = history_judge(&history, ME, "all@example.com", "", "");
+	past.policy.learning.new_site_odds = 1;
+	verdict = past_judge(&past, ME, "all@example.com", "", "");
 	ck_assert_msg(verdict.action == SETTINGS_CONFIRM, "score %f", verdict.judged.score);
 	/* who leaves the list out does not answer everybody */
-	facts = history_facts(
-	    &history, history_mail(&history, ME, "p7@example.com,p8@example.com,p9@example.com",
-			  "a4@x", "a3@x"));
+	facts = past_facts(&past,
+	    past_mail(&past, ME, "p7@example.com,p8@example.com,p9@example.com", "a4@x", "a3@x"));
 	audience = (struct audience){ .people = 3 };
 	facts.audience = &audience;
-	ck_assert_double_eq(signal_measure(&history, "reply_kind", &facts).value, 2);
+	ck_assert_double_eq(signal_measure(&past, "reply_kind", &facts).value, 2);
 
 	/* who writes to the list every week may */
 	for (unsigned week = 0; week < 10; week++) {
-		history.now += 7 * 86400;
-		history_send(&history, ME, "all@example.com", "", "");
+		past.now += 7 * 86400;
+		past_send(&past, ME, "all@example.com", "", "");
 	}
-	facts = history_facts(&history, history_mail(&history, ME, "all@example.com", "", ""));
-	ck_assert_double_lt(signal_measure(&history, "size_for_sender", &facts).value, 2.5);
-	ck_assert_double_eq(signal_measure(&history, "size_vs_max", &facts).value, 1);
+	facts = past_facts(&past, past_mail(&past, ME, "all@example.com", "", ""));
+	ck_assert_double_lt(signal_measure(&past, "size_for_sender", &facts).value, 2.5);
+	ck_assert_double_eq(signal_measure(&past, "size_vs_max", &facts).value, 1);
 	ck_assert_uint_eq(facts.recall->sender.largest, 40);
 
-	verdict = history_judge(&history, ME, "all@example.com", "", "");
+	verdict = past_judge(&past, ME, "all@example.com", "", "");
 	ck_assert_msg(verdict.action == SETTINGS_PASS, "score %f", verdict.judged.score);
 
 	/* members of lists who are recipients too are one person each */
-	facts =
-	    history_facts(&history, history_mail(&history, ME, TEAM ",all@example.com", "", ""));
+	facts = past_facts(&past, past_mail(&past, ME, TEAM ",all@example.com", "", ""));
 	audience = (struct audience){ .people = 3, .lists = 1 };
 	facts.audience = &audience;
-	ck_assert_double_eq(signal_measure(&history, "audience_size", &facts).value, 3);
+	ck_assert_double_eq(signal_measure(&past, "audience_size", &facts).value, 3);
 	for (int kind = AUDIENCE_EXACT; kind <= AUDIENCE_UNKNOWN; kind++) {
 		static const char *const said[] = { "This goes to 3 people.",
 			"This goes to at least 3 people.",
@@ -687,9 +686,9 @@ START_TEST(lists_count_their_people)
 		audience.kind = (enum audience_kind)kind;
 		view = judge_view_make(&facts);
 		reason = judge_view_reason(&view, "audience_size");
-		ck_assert_str_eq(words_reason_text(history.arena, &words_en, &reason), said[kind]);
+		ck_assert_str_eq(words_reason_text(past.arena, &words_en, &reason), said[kind]);
 	}
-	history_end(&history);
+	past_end(&past);
 }
 END_TEST
 
@@ -783,80 +782,79 @@ static const struct {
 	{ "greeting_to_one", NAMED, "", "Hi Mil,\n", 0, "" },
 	{ "greeting_to_one", GROUP ",staff@example.com", "", "Dear Staff,\n", 0, "" },
 	{ "greeting_to_one", GROUP ",al@example.com", "", "Hi Al,\n", 0, "" },
-	{ "brief_answer", GROUP, "g1@x", "Thanks, Jo!\n\n> Cake\n", UNKNOWN, "" },
-	{ "brief_answer", MANY, "many@x", "Thanks, Jo!\n\n> Cake\n", 2, "" },
-	{ "brief_answer", MANY, "many@x", "a b\nc d e\n-- \nJo\n", 5, "" },
-	{ "brief_answer", MANY, "many@x", "> Cake\n> for all\n\na b c\n", 3, "" },
-	{ "brief_answer", MANY, "many@x", "Dear all,\nmy proposal:\na b\n", 6, "" },
-	{ "brief_answer", MANY, "many@x", "On 5 May Jo wrote:\n\n> Cake\na b\n", 2, "" },
-	{ "brief_answer", MANY, "many@x", "a b\n> Cake\nc\n> Tea\nd\n", 4, "" },
-	{ "brief_answer", MANY, "many@x",
+	{ "brief_reply", GROUP, "g1@x", "Thanks, Jo!\n\n> Cake\n", UNKNOWN, "" },
+	{ "brief_reply", MANY, "many@x", "Thanks, Jo!\n\n> Cake\n", 2, "" },
+	{ "brief_reply", MANY, "many@x", "a b\nc d e\n-- \nJo\n", 5, "" },
+	{ "brief_reply", MANY, "many@x", "> Cake\n> for all\n\na b c\n", 3, "" },
+	{ "brief_reply", MANY, "many@x", "Dear all,\nmy proposal:\na b\n", 6, "" },
+	{ "brief_reply", MANY, "many@x", "On 5 May Jo wrote:\n\n> Cake\na b\n", 2, "" },
+	{ "brief_reply", MANY, "many@x", "a b\n> Cake\nc\n> Tea\nd\n", 4, "" },
+	{ "brief_reply", MANY, "many@x",
 	    "a b\r\nOn 5 May 2025 at 10:00, Jo Miller <p1@example.com>\r\nwrote:\r\n\r\n> "
 	    "Cake\r\nc\r\n",
 	    3, "" },
-	{ "brief_answer", MANY, "many@x", "Thanks, Jo!\nAm 5. Mai schrieb Jo:\n> Cake\nc\n", 3,
-	    "" },
-	{ "brief_answer", MANY, "many@x", "On Monday I come\nJo wrote:\n> Cake\n", 4, "" },
-	{ "brief_answer", MANY, "many@x",
+	{ "brief_reply", MANY, "many@x", "Thanks, Jo!\nAm 5. Mai schrieb Jo:\n> Cake\nc\n", 3, "" },
+	{ "brief_reply", MANY, "many@x", "On Monday I come\nJo wrote:\n> Cake\n", 4, "" },
+	{ "brief_reply", MANY, "many@x",
 	    "a:\nb\n________________________________\nFrom: Jo\n\nCake\n", 2, "" },
-	{ "brief_answer", MANY, "many@x", "a\n_______\nb\n", 3, "" },
-	{ "brief_answer", MANY, "many@x", "a:\nb\n-----Original Message-----\nFrom: Jo\n\nCake\n",
-	    2, "" },
-	{ "brief_answer", MANY, "many@x", "a:", 1, "" },
-	{ "brief_answer", MANY, "many@x", QUOTED_50 "a b\n", 2, "" },
+	{ "brief_reply", MANY, "many@x", "a\n_______\nb\n", 3, "" },
+	{ "brief_reply", MANY, "many@x", "a:\nb\n-----Original Message-----\nFrom: Jo\n\nCake\n", 2,
+	    "" },
+	{ "brief_reply", MANY, "many@x", "a:", 1, "" },
+	{ "brief_reply", MANY, "many@x", QUOTED_50 "a b\n", 2, "" },
 	{ "regular_mailing", TEAM, "", NULL, UNKNOWN, "" },
 };
 
 /* What came before the sends above. */
 static void
-text_history(struct history *history)
+text_history(struct past *past)
 {
 	struct mail_transaction *mail;
 
-	signal_history(history);
-	mail = history_mail(history, "p20@example.com", ME "," STRANGERS, "bcc@x", "");
-	mail->to = history_addresses(history->arena, STRANGERS);
-	history_learn(history, "p20@example.com", mail);
-	mail = history_mail(history, "p20@example.com", ME "," STRANGERS, "open@x", "");
-	mail->to = history_addresses(history->arena, ME "," STRANGERS);
-	history_learn(history, "p20@example.com", mail);
-	mail = history_mail(history, "p20@example.com", ME "," STRANGERS, "copy@x", "");
-	mail->to = history_addresses(history->arena, STRANGERS);
-	mail->cc = history_addresses(history->arena, ME);
-	history_learn(history, "p20@example.com", mail);
-	mail = history_mail(history, "p20@example.com", STRANGERS, "list@x", "");
-	mail->to = history_addresses(history->arena, STRANGERS);
-	history_learn(history, "p20@example.com", mail);
-	history_send(history, "p1@example.com", ME ",p2@example.com", "in@x", "");
-	history_send(history, "p20@example.com", ME "," MANY, "many@x", "");
-	history_send(history, ME, "john.smith@else.org", "john@x", "");
-	history_send(history, ME, "team-1@else.org", "team@x", "");
+	signal_history(past);
+	mail = past_mail(past, "p20@example.com", ME "," STRANGERS, "bcc@x", "");
+	mail->to = past_addresses(past->arena, STRANGERS);
+	past_learn(past, "p20@example.com", mail);
+	mail = past_mail(past, "p20@example.com", ME "," STRANGERS, "open@x", "");
+	mail->to = past_addresses(past->arena, ME "," STRANGERS);
+	past_learn(past, "p20@example.com", mail);
+	mail = past_mail(past, "p20@example.com", ME "," STRANGERS, "copy@x", "");
+	mail->to = past_addresses(past->arena, STRANGERS);
+	mail->cc = past_addresses(past->arena, ME);
+	past_learn(past, "p20@example.com", mail);
+	mail = past_mail(past, "p20@example.com", STRANGERS, "list@x", "");
+	mail->to = past_addresses(past->arena, STRANGERS);
+	past_learn(past, "p20@example.com", mail);
+	past_send(past, "p1@example.com", ME ",p2@example.com", "in@x", "");
+	past_send(past, "p20@example.com", ME "," MANY, "many@x", "");
+	past_send(past, ME, "john.smith@else.org", "john@x", "");
+	past_send(past, ME, "team-1@else.org", "team@x", "");
 }
 
 START_TEST(text_values)
 {
-	struct history history;
+	struct past past;
 	struct judge_facts facts;
 	struct judge_measure measure;
 	struct mail_transaction *mail;
 
-	history_begin(&history);
-	text_history(&history);
-	mail = history_mail(&history, ME, texts[_i].recipients, "now@x", texts[_i].parent);
-	mail->to = history_addresses(history.arena, texts[_i].recipients);
-	facts = history_facts(&history, mail);
+	past_begin(&past);
+	text_history(&past);
+	mail = past_mail(&past, ME, texts[_i].recipients, "now@x", texts[_i].parent);
+	mail->to = past_addresses(past.arena, texts[_i].recipients);
+	facts = past_facts(&past, mail);
 	if (texts[_i].body) {
 		mail->text = texts[_i].body;
 		mail->text_length = strlen(texts[_i].body);
 		facts.has_body = true;
 	}
-	measure = signal_measure(&history, texts[_i].signal, &facts);
+	measure = signal_measure(&past, texts[_i].signal, &facts);
 	ck_assert_int_eq(measure.is_known, !isnan(texts[_i].value));
 	if (measure.is_known) {
 		ck_assert_double_eq(measure.value, texts[_i].value);
 		ck_assert_str_eq(measure.person, texts[_i].person);
 	}
-	history_end(&history);
+	past_end(&past);
 }
 END_TEST
 
@@ -865,52 +863,52 @@ START_TEST(a_colleagues_domain_is_inside)
 {
 	static const char *items[] = { "example.com", "exampel.com" };
 	static const struct mail_domains inside = { items, 2 };
-	struct history history;
+	struct past past;
 	struct judge_facts facts;
 	struct mail_transaction *mail;
 
-	history_begin(&history);
-	text_history(&history);
-	mail = history_mail(&history, ME, "p1@example.com,a@it.exampel.com", "now@x", "in@x");
+	past_begin(&past);
+	text_history(&past);
+	mail = past_mail(&past, ME, "p1@example.com,a@it.exampel.com", "now@x", "in@x");
 	mail->to = mail->recipients;
-	facts = history_facts(&history, mail);
-	ck_assert_double_eq(signal_measure(&history, "outside_domains", &facts).value, 1);
-	ck_assert_double_eq(signal_measure(&history, "outsider_joins", &facts).value, 1);
+	facts = past_facts(&past, mail);
+	ck_assert_double_eq(signal_measure(&past, "outside_domains", &facts).value, 1);
+	ck_assert_double_eq(signal_measure(&past, "outsider_joins", &facts).value, 1);
 	mail->inside = &inside;
-	facts = history_facts(&history, mail);
-	ck_assert_double_eq(signal_measure(&history, "outside_domains", &facts).value, 0);
-	ck_assert_double_eq(signal_measure(&history, "outsider_joins", &facts).value, 0);
-	ck_assert_double_eq(signal_measure(&history, "outside_domain_first", &facts).value, 0);
-	mail = history_mail(&history, ME, "p1@example.com,a@exampel.com", "then@x", "");
+	facts = past_facts(&past, mail);
+	ck_assert_double_eq(signal_measure(&past, "outside_domains", &facts).value, 0);
+	ck_assert_double_eq(signal_measure(&past, "outsider_joins", &facts).value, 0);
+	ck_assert_double_eq(signal_measure(&past, "outside_domain_first", &facts).value, 0);
+	mail = past_mail(&past, ME, "p1@example.com,a@exampel.com", "then@x", "");
 	mail->to = mail->recipients;
-	facts = history_facts(&history, mail);
-	ck_assert_double_eq(signal_measure(&history, "look_alike_domain", &facts).value, 1);
+	facts = past_facts(&past, mail);
+	ck_assert_double_eq(signal_measure(&past, "look_alike_domain", &facts).value, 1);
 	mail->inside = &inside;
-	ck_assert_double_eq(signal_measure(&history, "look_alike_domain", &facts).value, 0);
-	history_end(&history);
+	ck_assert_double_eq(signal_measure(&past, "look_alike_domain", &facts).value, 0);
+	past_end(&past);
 }
 END_TEST
 
 /* Display names are names too, but only of those who get it. */
 START_TEST(greeted_by_display_name)
 {
-	struct history history;
+	struct past past;
 	struct judge_facts facts;
 	struct mail_transaction *mail;
 
-	history_begin(&history);
-	text_history(&history);
-	mail = history_mail(&history, ME, GROUP, "now@x", "");
+	past_begin(&past);
+	text_history(&past);
+	mail = past_mail(&past, ME, GROUP, "now@x", "");
 	mail->text = "Hi Jo,\n";
 	mail->text_length = strlen(mail->text);
 	mail->names[0] = (struct mail_name){ "p2@example.com", "Miller, Jo" };
 	mail->name_count = 1;
-	facts = history_facts(&history, mail);
+	facts = past_facts(&past, mail);
 	facts.has_body = true;
-	ck_assert_double_eq(signal_measure(&history, "greeting_to_one", &facts).value, 1);
+	ck_assert_double_eq(signal_measure(&past, "greeting_to_one", &facts).value, 1);
 	mail->names[0].address = ME;
-	ck_assert_double_eq(signal_measure(&history, "greeting_to_one", &facts).value, 0);
-	history_end(&history);
+	ck_assert_double_eq(signal_measure(&past, "greeting_to_one", &facts).value, 0);
+	past_end(&past);
 }
 END_TEST
 
@@ -918,32 +916,32 @@ END_TEST
 START_TEST(answer_below_is_not_there)
 {
 	static char body[MAIL_MAX_BODY_START];
-	struct history history;
+	struct past past;
 	struct judge_facts facts;
 	struct mail_transaction *mail;
 
 	for (size_t i = 0; i < sizeof(body); i++)
 		body[i] = i % 2 ? '\n' : '>';
-	history_begin(&history);
-	text_history(&history);
-	mail = history_mail(&history, ME, MANY, "now@x", "many@x");
-	mail->to = history_addresses(history.arena, MANY);
+	past_begin(&past);
+	text_history(&past);
+	mail = past_mail(&past, ME, MANY, "now@x", "many@x");
+	mail->to = past_addresses(past.arena, MANY);
 	mail->text = body;
 	mail->text_length = mail->body_start_length = sizeof(body);
-	facts = history_facts(&history, mail);
+	facts = past_facts(&past, mail);
 	facts.has_body = true;
-	ck_assert(!signal_measure(&history, "brief_answer", &facts).is_known);
+	ck_assert(!signal_measure(&past, "brief_reply", &facts).is_known);
 	mail->text_length = mail->body_start_length -= 2;
-	ck_assert_double_eq(signal_measure(&history, "brief_answer", &facts).value, 0);
+	ck_assert_double_eq(signal_measure(&past, "brief_reply", &facts).value, 0);
 	memcpy(body, "Yes\n", 4);
 	mail->text_length = mail->body_start_length = sizeof(body);
-	ck_assert_double_eq(signal_measure(&history, "brief_answer", &facts).value, 1);
-	history_end(&history);
+	ck_assert_double_eq(signal_measure(&past, "brief_reply", &facts).value, 1);
+	past_end(&past);
 }
 END_TEST
 
 /* Somebody else of the same name is told apart by the address. */
-START_TEST(look_alike_name)
+START_TEST(look_lookalike_name)
 {
 	static const struct {
 		const char *name, *address;
@@ -960,27 +958,27 @@ START_TEST(look_alike_name)
 	};
 
 	for (size_t i = 0; i < sizeof(rows) / sizeof(*rows); i++) {
-		struct history history;
+		struct past past;
 		struct judge_facts facts;
 		struct judge_view view;
 		struct judge_measure measure;
 		struct mail_transaction *mail;
 		struct words_reason reason;
 
-		history_begin(&history);
-		mail = history_mail(&history, ME, "ann@else.org", "", "");
+		past_begin(&past);
+		mail = past_mail(&past, ME, "ann@else.org", "", "");
 		mail->names[mail->name_count++] =
 		    (struct mail_name){ .address = "ann@else.org", .name = "Ann Smith" };
-		history_learn(&history, ME, mail);
-		mail = history_mail(&history, ME,
-		    base_arena_printf(history.arena, "p1@example.com,%s", rows[i].address), "", "");
-		facts = history_facts(&history, mail);
-		ck_assert(!signal_measure(&history, "look_alike_name", &facts).is_known);
+		past_learn(&past, ME, mail);
+		mail = past_mail(&past, ME,
+		    base_arena_printf(past.arena, "p1@example.com,%s", rows[i].address), "", "");
+		facts = past_facts(&past, mail);
+		ck_assert(!signal_measure(&past, "look_alike_name", &facts).is_known);
 		mail->to = mail->recipients;
 		mail->names[mail->name_count++] =
 		    (struct mail_name){ .address = rows[i].address, .name = rows[i].name };
-		facts = history_facts(&history, mail);
-		measure = signal_measure(&history, "look_alike_name", &facts);
+		facts = past_facts(&past, mail);
+		measure = signal_measure(&past, "look_alike_name", &facts);
 		ck_assert(measure.is_known);
 		ck_assert_double_eq(measure.value, rows[i].value);
 		ck_assert_double_eq(measure.points, rows[i].value * 25);
@@ -988,9 +986,8 @@ START_TEST(look_alike_name)
 		view = judge_view_make(&facts);
 		reason = judge_view_reason(&view, "look_alike_name");
 		judge_tell_look_alike_name(&view, measure.value, &reason);
-		ck_assert_str_eq(
-		    words_reason_text(history.arena, &words_en, &reason), rows[i].text);
-		history_end(&history);
+		ck_assert_str_eq(words_reason_text(past.arena, &words_en, &reason), rows[i].text);
+		past_end(&past);
 	}
 }
 END_TEST
@@ -998,21 +995,21 @@ END_TEST
 /* Who is hardly known has written to no domain before, and that means nothing. */
 START_TEST(a_first_domain_needs_a_habit)
 {
-	struct history history;
+	struct past past;
 	struct judge_facts facts;
 	struct mail_transaction *mail;
 
-	history_begin(&history);
+	past_begin(&past);
 	for (int i = 0; i < 20; i++) {
-		mail = history_mail(&history, ME, "p1@example.com,a@new.org", "now@x", "");
+		mail = past_mail(&past, ME, "p1@example.com,a@new.org", "now@x", "");
 		mail->to = mail->recipients;
-		facts = history_facts(&history, mail);
-		ck_assert(!signal_measure(&history, "outside_domain_first", &facts).is_known);
-		history_send(&history, ME, "p1@example.com", "", "");
+		facts = past_facts(&past, mail);
+		ck_assert(!signal_measure(&past, "outside_domain_first", &facts).is_known);
+		past_send(&past, ME, "p1@example.com", "", "");
 	}
-	facts = history_facts(&history, mail);
-	ck_assert_double_eq(signal_measure(&history, "outside_domain_first", &facts).value, 2);
-	history_end(&history);
+	facts = past_facts(&past, mail);
+	ck_assert_double_eq(signal_measure(&past, "outside_domain_first", &facts).value, 2);
+	past_end(&past);
 }
 END_TEST
 
@@ -1035,29 +1032,27 @@ static const struct {
 
 START_TEST(wrong_account)
 {
-	struct history history;
+	struct past past;
 	struct judge_facts facts, personal;
 	struct judge_measure measure;
 
-	history_begin(&history);
-	history_teach(&history, 20);
-	history_send(&history, ME, "both@else.org", "b1@x", "");
-	history_send(&history, SHARED, "both@else.org", "b2@x", "");
-	history_send(&history, SHARED, "s1@else.org,s2@else.org", "b3@x", "");
-	facts = history_facts(
-	    &history, history_mail(&history, SHARED, accounts[_i].recipients, "now@x", ""));
-	personal = history_facts(
-	    &history, history_mail(&history, ME, accounts[_i].recipients, "now@x", ""));
+	past_begin(&past);
+	past_teach(&past, 20);
+	past_send(&past, ME, "both@else.org", "b1@x", "");
+	past_send(&past, SHARED, "both@else.org", "b2@x", "");
+	past_send(&past, SHARED, "s1@else.org,s2@else.org", "b3@x", "");
+	facts = past_facts(&past, past_mail(&past, SHARED, accounts[_i].recipients, "now@x", ""));
+	personal = past_facts(&past, past_mail(&past, ME, accounts[_i].recipients, "now@x", ""));
 	if (!isnan(accounts[_i].value))
 		facts.login_recall = personal.recall;
-	measure = signal_measure(&history, "wrong_account", &facts);
+	measure = signal_measure(&past, "wrong_account", &facts);
 	ck_assert_int_eq(measure.is_known, !isnan(accounts[_i].value));
 	if (measure.is_known)
 		ck_assert_double_eq(measure.value, accounts[_i].value);
 	if (accounts[_i].person != NULL)
 		ck_assert_str_eq(measure.person, accounts[_i].person);
 	ck_assert(measure.value >= 1 ? measure.points >= 50 : measure.points <= 30);
-	history_end(&history);
+	past_end(&past);
 }
 END_TEST
 
@@ -1065,69 +1060,66 @@ END_TEST
 /* How often the sender answered all of a group, or its author alone, is counted. */
 START_TEST(group_habit_is_remembered)
 {
-	struct history history;
+	struct past past;
 	struct judge_facts facts;
 
-	history_begin(&history);
-	history_teach(&history, 25);
-	history_send(&history, ME, SEVEN, "all-1@x", "theirs-20@x");
-	history_send(&history, ME, SEVEN, "all-2@x", "theirs-20@x");
-	facts = history_facts(&history, history_mail(&history, ME, SEVEN, "now@x", ""));
-	ck_assert_double_eq(signal_measure(&history, "group_answered", &facts).value, 2);
-	ck_assert_double_ge(signal_measure(&history, "group_declined", &facts).value, 5);
-	history_end(&history);
+	past_begin(&past);
+	past_teach(&past, 25);
+	past_send(&past, ME, SEVEN, "all-1@x", "theirs-20@x");
+	past_send(&past, ME, SEVEN, "all-2@x", "theirs-20@x");
+	facts = past_facts(&past, past_mail(&past, ME, SEVEN, "now@x", ""));
+	ck_assert_double_eq(signal_measure(&past, "group_replied_to_all", &facts).value, 2);
+	ck_assert_double_ge(signal_measure(&past, "group_replied_to_author_only", &facts).value, 5);
+	past_end(&past);
 }
 END_TEST
 
 /* p0 gets mail with so many other audiences that no earlier one is kept. */
 static void
-heard_push_out(struct history *history)
+heard_push_out(struct past *past)
 {
-	for (unsigned i = 0; i < 2 * MEMORY_MAX_HEARD; i++)
-		history_send(history, "q1@example.com",
-		    base_arena_printf(history->arena, "p0@example.com,%s",
-			history_people(history->arena, 100 + i, 20)),
+	for (unsigned i = 0; i < 2 * HISTORY_MAX_RECEIVED; i++)
+		past_send(past, "q1@example.com",
+		    base_arena_printf(
+			past->arena, "p0@example.com,%s", past_people(past->arena, 100 + i, 20)),
 		    "", "");
 }
 
 /* A list is known again long after many other audiences took its place. */
 START_TEST(list_leaves_a_mark)
 {
-	struct history history;
+	struct past past;
 	struct judge_facts facts;
 
-	history_begin(&history);
-	history_send(&history, "boss@example.com", "p0@example.com," LIST, "list@x", "");
-	heard_push_out(&history);
-	facts = history_facts(&history, history_mail(&history, ME, LIST, "now@x", ""));
-	ck_assert_double_eq(signal_measure(&history, "received_as", &facts).value, 2);
-	facts = history_facts(
-	    &history, history_mail(&history, ME, LIST ",boss@example.com", "now@x", ""));
-	ck_assert_double_eq(signal_measure(&history, "received_as", &facts).value, 2);
-	history_end(&history);
+	past_begin(&past);
+	past_send(&past, "boss@example.com", "p0@example.com," LIST, "list@x", "");
+	heard_push_out(&past);
+	facts = past_facts(&past, past_mail(&past, ME, LIST, "now@x", ""));
+	ck_assert_double_eq(signal_measure(&past, "received_as", &facts).value, 2);
+	facts = past_facts(&past, past_mail(&past, ME, LIST ",boss@example.com", "now@x", ""));
+	ck_assert_double_eq(signal_measure(&past, "received_as", &facts).value, 2);
+	past_end(&past);
 }
 END_TEST
 
 /* A list that several write to is known again without each of them. */
 START_TEST(list_leaves_a_mark_by_author)
 {
-	struct history history;
+	struct past past;
 	struct judge_facts facts;
 
-	history_begin(&history);
-	history_send(
-	    &history, "boss@example.com", "p0@example.com,chair@example.com," LIST, "list@x", "");
-	history_send(
-	    &history, "chair@example.com", "p0@example.com,boss@example.com," LIST, "again@x", "");
-	history.now += 60 * 86400;
-	heard_push_out(&history);
-	facts = history_facts(
-	    &history, history_mail(&history, ME, LIST ",chair@example.com", "now@x", ""));
-	ck_assert_double_eq(signal_measure(&history, "received_as", &facts).value, 2);
-	facts = history_facts(
-	    &history, history_mail(&history, ME, LIST ",boss@example.com", "now@x", ""));
-	ck_assert_double_eq(signal_measure(&history, "received_as", &facts).value, 2);
-	history_end(&history);
+	past_begin(&past);
+	past_send(
+	    &past, "boss@example.com", "p0@example.com,chair@example.com," LIST, "list@x", "");
+	past_send(
+	    &past, "chair@example.com", "p0@example.com,boss@example.com," LIST, "again@x", "");
+	past.now += 60 * 86400;
+	heard_push_out(&past);
+	facts = past_facts(&past, past_mail(&past, ME, LIST ",chair@example.com", "now@x", ""));
+	ck_assert_double_eq(signal_measure(&past, "received_as", &facts).value, 2);
+	facts = past_facts(&past, past_mail(&past, ME, LIST ",boss@example.com", "now@x", ""));
+	ck_assert_double_eq(signal_measure(&past, "received_as", &facts).value, 2);
+	past_end(&past);
 }
 END_TEST
 
@@ -1150,81 +1142,79 @@ static const struct {
 
 START_TEST(no_older_mail_is_answered)
 {
-	struct history history;
+	struct past past;
 	struct judge_facts facts;
 
-	history_begin(&history);
-	history_send(&history, "boss@example.com", ME "," SEVEN, "", "");
+	past_begin(&past);
+	past_send(&past, "boss@example.com", ME "," SEVEN, "", "");
 	if (earlier[_i].since != NULL)
-		history_send(&history, "boss@example.com", earlier[_i].since, "", "");
-	history.now += (int64_t)earlier[_i].days * 86400;
-	facts = history_facts(
-	    &history, history_mail(&history, ME, "boss@example.com," SEVEN, "now@x", ""));
+		past_send(&past, "boss@example.com", earlier[_i].since, "", "");
+	past.now += (int64_t)earlier[_i].days * 86400;
+	facts = past_facts(&past, past_mail(&past, ME, "boss@example.com," SEVEN, "now@x", ""));
 	ck_assert_double_eq(
-	    signal_measure(&history, "received_as", &facts).value, earlier[_i].received_as);
-	history_end(&history);
+	    signal_measure(&past, "received_as", &facts).value, earlier[_i].received_as);
+	past_end(&past);
 }
 END_TEST
 
 /* What is only guessed to be an answer, because the mail's audience is forgotten, is not to all. */
 START_TEST(a_guess_is_no_answer_to_all)
 {
-	struct history history;
+	struct past past;
 	struct judge_facts facts;
 	struct judge_measure measure;
 
-	history_begin(&history);
-	history_send(&history, "boss@example.com", ME "," SEVEN, "list@x", "");
-	heard_push_out(&history);
-	facts = history_facts(&history,
-	    history_mail(&history, ME, "boss@example.com," TEAM "," STRANGERS, "now@x", ""));
-	measure = signal_measure(&history, "reply_kind", &facts);
+	past_begin(&past);
+	past_send(&past, "boss@example.com", ME "," SEVEN, "list@x", "");
+	heard_push_out(&past);
+	facts = past_facts(
+	    &past, past_mail(&past, ME, "boss@example.com," TEAM "," STRANGERS, "now@x", ""));
+	measure = signal_measure(&past, "reply_kind", &facts);
 	ck_assert_double_eq(measure.value, 2);
 	ck_assert_str_eq(measure.person, "");
-	history_end(&history);
+	past_end(&past);
 }
 END_TEST
 
 /* Among few people, a reason that is about nobody names who is least expected. */
 START_TEST(first_reason_names_the_stranger)
 {
-	struct history history;
-	struct history_verdict verdict;
+	struct past past;
+	struct past_verdict verdict;
 
-	history_begin(&history);
-	history_teach(&history, 25);
-	verdict = history_judge(
-	    &history, ME, "p1@example.com,p2@example.com,s1@else.org,p3@example.com", "r@x", "");
+	past_begin(&past);
+	past_teach(&past, 25);
+	verdict = past_judge(
+	    &past, ME, "p1@example.com,p2@example.com,s1@else.org,p3@example.com", "r@x", "");
 	ck_assert_uint_gt(verdict.judged.reason_count, 0);
 	ck_assert_str_eq(verdict.judged.reasons[0].person, "s1@else.org");
-	history_end(&history);
+	past_end(&past);
 }
 END_TEST
 
 /* A tag, too, must be above the site's own percentile, a lower one. */
 START_TEST(site_score_raises_the_tag)
 {
-	struct history history;
+	struct past past;
 	struct judge_facts facts;
-	struct history_verdict verdict;
-	struct memory_recall *recall;
+	struct past_verdict verdict;
+	struct history_recall *recall;
 
-	history_begin(&history);
-	history_teach(&history, 25);
-	facts = history_facts(
-	    &history, history_mail(&history, ME, history_people(history.arena, 100, 6), "r@x", ""));
-	recall = (struct memory_recall *)facts.recall;
-	history.policy.threshold = 1;
-	history.policy.tag_threshold = 0;
-	verdict = history_decide(&history, &facts);
+	past_begin(&past);
+	past_teach(&past, 25);
+	facts = past_facts(&past, past_mail(&past, ME, past_people(past.arena, 100, 6), "r@x", ""));
+	recall = (struct history_recall *)facts.recall;
+	past.policy.threshold = 1;
+	past.policy.tag_threshold = 0;
+	verdict = past_decide(&past, &facts);
 	ck_assert_int_eq(verdict.action, SETTINGS_TAG);
 	recall->site_tag_score = verdict.judged.score - 1e-9;
-	verdict = history_decide(&history, &facts);
+	verdict = past_decide(&past, &facts);
 	ck_assert_int_eq(verdict.action, SETTINGS_TAG);
 	recall->site_tag_score = verdict.judged.score;
-	verdict = history_decide(&history, &facts);
+	verdict = past_decide(&past, &facts);
 	ck_assert_int_eq(verdict.action, SETTINGS_PASS);
-	history_end(&history);
+	past_end(&past);
 }
 END_TEST
 
@@ -1234,20 +1224,20 @@ START_TEST(newsletter_is_regular)
 	double values[2];
 
 	for (int row = 0; row < 2; row++) {
-		struct history history;
+		struct past past;
 		struct judge_facts facts;
 		struct judge_measure measure;
 
-		history_begin(&history);
+		past_begin(&past);
 		for (int i = 0; i < 6; i++) {
-			history.now += days[row][i] * 86400 - 3600;
-			history_send(&history, ME, GROUP, "", "");
+			past.now += days[row][i] * 86400 - 3600;
+			past_send(&past, ME, GROUP, "", "");
 		}
-		facts = history_facts(&history, history_mail(&history, ME, GROUP, "", ""));
-		measure = signal_measure(&history, "regular_mailing", &facts);
+		facts = past_facts(&past, past_mail(&past, ME, GROUP, "", ""));
+		measure = signal_measure(&past, "regular_mailing", &facts);
 		ck_assert(measure.is_known);
 		values[row] = measure.value;
-		history_end(&history);
+		past_end(&past);
 	}
 	ck_assert_double_lt(values[0], 0.01);
 	ck_assert_double_gt(values[1], 0.5);
@@ -1256,17 +1246,17 @@ END_TEST
 
 /* Why a send that scores enough for anything is not stopped now. */
 static enum policy_gate
-regular_gate(struct history *history, const char *recipients, const char *parent)
+regular_gate(struct past *past, const char *recipients, const char *parent)
 {
 	struct judge_facts facts =
-	    history_facts(history, history_mail(history, ME, recipients, "now@x", parent));
+	    past_facts(past, past_mail(past, ME, recipients, "now@x", parent));
 	const struct settings_policy rule = { .action = SETTINGS_CONFIRM };
 	const struct policy_facts asked = { .recall = facts.recall };
 	struct judge_score score;
 	struct policy_gates gates;
 	const char *why = "";
 
-	ck_assert_int_eq(judge_score(&facts, history->card, history->arena, &score, &why), BASE_OK);
+	ck_assert_int_eq(judge_score(&facts, past->card, past->arena, &score, &why), BASE_OK);
 	score.score = 1;
 	ck_assert_int_eq(policy_gates_pass(&asked, &rule, &score, &gates),
 	    gates.hold == POLICY_GATE_NONE ? SETTINGS_CONFIRM : SETTINGS_TAG);
@@ -1279,112 +1269,108 @@ regular_gate(struct history *history, const char *recipients, const char *parent
  */
 START_TEST(friday_newsletter_passes)
 {
-	struct history history;
+	struct past past;
 	const char *readers, *twice;
 	int64_t begin;
 
-	history_begin(&history);
-	begin = history.now;
+	past_begin(&past);
+	begin = past.now;
 	for (unsigned week = 0; week < 4; week++) {
-		history.now = begin + week * 7 * 86400;
-		ck_assert_int_eq(
-		    regular_gate(&history, history_people(history.arena, 100 + week, 20), ""),
+		past.now = begin + week * 7 * 86400;
+		ck_assert_int_eq(regular_gate(&past, past_people(past.arena, 100 + week, 20), ""),
 		    week < 3 ? POLICY_GATE_NONE : POLICY_GATE_REGULAR);
-		history_send(&history, ME, history_people(history.arena, 100 + week, 20), "", "");
+		past_send(&past, ME, past_people(past.arena, 100 + week, 20), "", "");
 		for (unsigned other = 0; other < week; other++) {
-			history.now += (1 + week) * 30000;
-			history_send(&history, ME,
-			    history_people(history.arena, 500 + 30 * week + 90 * other, 20), "",
-			    "");
+			past.now += (1 + week) * 30000;
+			past_send(&past, ME,
+			    past_people(past.arena, 500 + 30 * week + 90 * other, 20), "", "");
 		}
 	}
-	history.now = begin + 3 * 7 * 86400;
-	readers = history_people(history.arena, 104, 20);
-	twice = history_people(history.arena, 104, 40);
-	history.now += 4 * 86400; /* a Tuesday */
-	ck_assert_int_eq(regular_gate(&history, readers, ""), POLICY_GATE_NONE);
-	ck_assert_int_eq(regular_gate(&history, twice, ""), POLICY_GATE_NONE);
+	past.now = begin + 3 * 7 * 86400;
+	readers = past_people(past.arena, 104, 20);
+	twice = past_people(past.arena, 104, 40);
+	past.now += 4 * 86400; /* a Tuesday */
+	ck_assert_int_eq(regular_gate(&past, readers, ""), POLICY_GATE_NONE);
+	ck_assert_int_eq(regular_gate(&past, twice, ""), POLICY_GATE_NONE);
 	ck_assert_int_eq(
-	    regular_gate(&history, history_people(history.arena, 103, 20), ""), POLICY_GATE_NONE);
-	history.now += 3 * 86400;
-	ck_assert_int_eq(regular_gate(&history, readers, ""), POLICY_GATE_REGULAR);
-	ck_assert_int_eq(regular_gate(&history, twice, ""), POLICY_GATE_NONE);
+	    regular_gate(&past, past_people(past.arena, 103, 20), ""), POLICY_GATE_NONE);
+	past.now += 3 * 86400;
+	ck_assert_int_eq(regular_gate(&past, readers, ""), POLICY_GATE_REGULAR);
+	ck_assert_int_eq(regular_gate(&past, twice, ""), POLICY_GATE_NONE);
 	/* nor is it the newsletter when it answers one of the readers and all others */
-	history_send(&history, "p104@example.com",
-	    base_arena_printf(history.arena, "%s," ME, history_people(history.arena, 105, 19)),
-	    "theirs@x", "");
-	ck_assert_int_eq(regular_gate(&history, readers, "theirs@x"), POLICY_GATE_NONE);
-	history_end(&history);
+	past_send(&past, "p104@example.com",
+	    base_arena_printf(past.arena, "%s," ME, past_people(past.arena, 105, 19)), "theirs@x",
+	    "");
+	ck_assert_int_eq(regular_gate(&past, readers, "theirs@x"), POLICY_GATE_NONE);
+	past_end(&past);
 }
 END_TEST
 
 /* Every Friday to other people, but always about twenty. */
 START_TEST(regular_size_class_passes)
 {
-	struct history history;
+	struct past past;
 	const char *people;
 
-	history_begin(&history);
+	past_begin(&past);
 	for (unsigned week = 0; week < 4; week++) {
-		history.now += 7 * 86400 - 3600;
-		history_send(&history, ME,
-		    history_people(history.arena, 100 + 50 * week, 16 + week), "", "");
+		past.now += 7 * 86400 - 3600;
+		past_send(&past, ME, past_people(past.arena, 100 + 50 * week, 16 + week), "", "");
 	}
-	history_send(&history, "boss@example.com",
-	    base_arena_printf(
-		history.arena, "%s,p0@example.com", history_people(history.arena, 800, 18)),
+	past_send(&past, "boss@example.com",
+	    base_arena_printf(past.arena, "%s,p0@example.com", past_people(past.arena, 800, 18)),
 	    "theirs@x", "");
-	people = history_people(history.arena, 500, 18);
-	history.now += 3 * 86400;
-	ck_assert_int_eq(regular_gate(&history, people, ""), POLICY_GATE_NONE);
-	history.now += 4 * 86400;
-	ck_assert_int_eq(regular_gate(&history, people, ""), POLICY_GATE_REGULAR);
+	people = past_people(past.arena, 500, 18);
+	past.now += 3 * 86400;
+	ck_assert_int_eq(regular_gate(&past, people, ""), POLICY_GATE_NONE);
+	past.now += 4 * 86400;
+	ck_assert_int_eq(regular_gate(&past, people, ""), POLICY_GATE_REGULAR);
 	/* of another size; to a group that only others write to; an answer to everybody */
 	ck_assert_int_eq(
-	    regular_gate(&history, history_people(history.arena, 500, 40), ""), POLICY_GATE_NONE);
+	    regular_gate(&past, past_people(past.arena, 500, 40), ""), POLICY_GATE_NONE);
 	ck_assert_int_eq(
-	    regular_gate(&history, history_people(history.arena, 800, 18), ""), POLICY_GATE_NONE);
-	people = base_arena_printf(
-	    history.arena, "%s,boss@example.com", history_people(history.arena, 800, 18));
-	ck_assert_int_eq(regular_gate(&history, people, "theirs@x"), POLICY_GATE_NONE);
-	people = base_arena_printf(
-	    history.arena, "%s,boss@example.com", history_people(history.arena, 500, 17));
-	ck_assert_int_eq(regular_gate(&history, people, ""), POLICY_GATE_NONE);
-	ck_assert_int_eq(regular_gate(&history, people, "theirs@x"), POLICY_GATE_NONE);
-	history_end(&history);
+	    regular_gate(&past, past_people(past.arena, 800, 18), ""), POLICY_GATE_NONE);
+	people =
+	    base_arena_printf(past.arena, "%s,boss@example.com", past_people(past.arena, 800, 18));
+	ck_assert_int_eq(regular_gate(&past, people, "theirs@x"), POLICY_GATE_NONE);
+	people =
+	    base_arena_printf(past.arena, "%s,boss@example.com", past_people(past.arena, 500, 17));
+	ck_assert_int_eq(regular_gate(&past, people, ""), POLICY_GATE_NONE);
+	ck_assert_int_eq(regular_gate(&past, people, "theirs@x"), POLICY_GATE_NONE);
+	past_end(&past);
 }
 END_TEST
 
 /* A body that could change the action is asked for, and does change it. */
 START_TEST(body_is_wanted_when_it_matters)
 {
-	struct history history;
+	struct past past;
 	struct judge_facts facts;
-	struct history_verdict verdict;
+	struct past_verdict verdict;
 	struct mail_transaction *mail;
 	double odds;
 
-	history_begin(&history);
-	text_history(&history);
-	mail = history_mail(&history, ME, MANY ",anna@example.com", "now@x", "");
-	facts = history_facts(&history, mail);
-	verdict = history_decide(&history, &facts);
+	past_begin(&past);
+	text_history(&past);
+	mail = past_mail(&past, ME, MANY ",anna@example.com", "now@x", "");
+	facts = past_facts(&past, mail);
+	verdict = past_decide(&past, &facts);
 	/* The threshold a little above: 5 is what a new site asks for. */
 	odds = verdict.judged.score / (1 - verdict.judged.score) / 5 * 1.3;
-	history.policy.threshold = odds / (1 + odds);
-	verdict = history_decide(&history, &facts);
+	past.policy.threshold = odds / (1 + odds);
+	verdict = past_decide(&past, &facts);
 	ck_assert_int_eq(verdict.action, SETTINGS_PASS);
 	ck_assert(verdict.wants_body);
 	mail->text = "Hi Anna,\n\nas we said.\n";
 	mail->text_length = strlen(mail->text);
 	facts.has_body = true;
-	verdict = history_decide(&history, &facts);
+	verdict = past_decide(&past, &facts);
 	ck_assert_int_eq(verdict.action, SETTINGS_CONFIRM);
 	ck_assert(!verdict.wants_body);
-	facts = history_facts(&history, history_mail(&history, ME, "p1@example.com", "now@x", ""));
-	verdict = history_decide(&history, &facts);
+	facts = past_facts(&past, past_mail(&past, ME, "p1@example.com", "now@x", ""));
+	verdict = past_decide(&past, &facts);
 	ck_assert(!verdict.wants_body);
-	history_end(&history);
+	past_end(&past);
 }
 END_TEST
 
@@ -1392,21 +1378,21 @@ END_TEST
 
 /* What p0 has done besides: known people, some of them hardly, and two groups. */
 static void
-sentence_history(struct history *history)
+sentence_history(struct past *past)
 {
-	text_history(history);
-	history_send(history, ME, "w1@else.org", "", "");
-	history_send(history, ME, "w2@else.org", "", "");
-	history_send(history, ME, "w3@else.org", "", "");
-	history_send(history, "p19@example.com", ME "," STRANGERS "," TEAM, "", "");
-	history_send(history, "p30@example.com", "p31@example.com", "", "");
+	text_history(past);
+	past_send(past, ME, "w1@else.org", "", "");
+	past_send(past, ME, "w2@else.org", "", "");
+	past_send(past, ME, "w3@else.org", "", "");
+	past_send(past, "p19@example.com", ME "," STRANGERS "," TEAM, "", "");
+	past_send(past, "p30@example.com", "p31@example.com", "", "");
 	for (int i = 0; i < 3; i++) {
-		history_send(history, "p7@example.com",
-		    ME "," STRANGERS ",p8@example.com,p9@example.com", "seven@x", "");
-		history_send(history, "p9@example.com",
-		    ME ",p7@example.com," STRANGERS ",p8@example.com", "", "seven@x");
+		past_send(past, "p7@example.com", ME "," STRANGERS ",p8@example.com,p9@example.com",
+		    "seven@x", "");
+		past_send(past, "p9@example.com", ME ",p7@example.com," STRANGERS ",p8@example.com",
+		    "", "seven@x");
 	}
-	history->now += 1800;
+	past->now += 1800;
 }
 
 #define ALICE "alice@example.com"
@@ -1488,41 +1474,41 @@ static const struct {
 	    NULL },
 	{ "received_as", ME, LIST, "",
 	    "You get mail with these 19 people; you do not write to that group.", NULL },
-	{ "group_voices", ME, TEAM, "", "Nobody is known to write to a group like this one of 6.",
+	{ "group_authors", ME, TEAM, "", "Nobody is known to write to a group like this one of 6.",
 	    NULL },
-	{ "group_voices", ME, GROUP, "", "Only 2 people are known to write to this group of 20.",
+	{ "group_authors", ME, GROUP, "", "Only 2 people are known to write to this group of 20.",
 	    NULL },
-	{ "group_turns", ME, GROUP, "g1@x",
+	{ "group_author_changes", ME, GROUP, "g1@x",
 	    "In this group of 20 people several write to everybody in turn.", NULL },
-	{ "group_declined", ME, SEVEN, "",
+	{ "group_replied_to_author_only", ME, SEVEN, "",
 	    "You answered mails to these 7 people 12 times before, each time the author "
 	    "alone.",
 	    NULL },
-	{ "group_declined", ME, GROUP, "",
+	{ "group_replied_to_author_only", ME, GROUP, "",
 	    "You have not yet answered the author alone of a mail to these 20 people.", NULL },
 	{ "reply_kind", ME, "s1@else.org", "g1@x",
 	    "This answers a mail and does not go to its author, but to 1 person.", NULL },
 	{ "reply_kind", ME, "john.smith@else.org", "john@x", "This goes to 1 person.", NULL },
-	{ "habit_answer_all", ME, GROUP, "g1@x",
+	{ "habit_reply_all", ME, GROUP, "g1@x",
 	    "You almost never answer everybody of a large mail.", NULL },
-	{ "habit_answer_all", P30, STRANGERS "," ME ",p7@example.com,p8@example.com,p9@example.com",
+	{ "habit_reply_all", P30, STRANGERS "," ME ",p7@example.com,p8@example.com,p9@example.com",
 	    "seven@x", "You are not known to have answered everybody of a large mail lately.",
 	    NULL },
-	{ "habit_answer_all", "p9@example.com", "p7@example.com," STRANGERS ",p8@example.com," ME,
+	{ "habit_reply_all", "p9@example.com", "p7@example.com," STRANGERS ",p8@example.com," ME,
 	    "seven@x", "You almost always answer everybody of a large mail.", NULL },
 	{ "habit_lift", ME, GROUP, "g1@x", "You answer everybody less often than others here do.",
 	    NULL },
 	{ "habit_lift", ALICE, GROUP "," ME, "g1@x",
 	    "You answer everybody about as often as others here.", NULL },
-	{ "answered_all_before", ME, GROUP, "g1@x",
+	{ "replied_all_before", ME, GROUP, "g1@x",
 	    "You have not answered a large mail to everybody.", NULL },
 	{ "one_to_one_author", ME, SEVEN, "theirs-0@x",
 	    "You often write to p1@example.com alone; this goes to everybody.", NULL },
 	{ "one_to_one_author", ME, GROUP, "g1@x",
 	    "You hardly ever write to p20@example.com alone; this goes to everybody.", NULL },
-	{ "others_answered_all", ME, GROUP, "g1@x", "1 answer to everybody came before this one.",
+	{ "others_replied_all", ME, GROUP, "g1@x", "1 answer to everybody came before this one.",
 	    NULL },
-	{ "others_answered_all", ME, SEVEN, "theirs-0@x",
+	{ "others_replied_all", ME, SEVEN, "theirs-0@x",
 	    "Nobody has yet answered this mail to everybody.", NULL },
 	{ "minutes_since_parent", ME, "p7@example.com," STRANGERS ",p8@example.com,p9@example.com",
 	    "seven@x", "The mail you answer is 90 minutes old.", NULL },
@@ -1553,27 +1539,26 @@ static const struct {
 
 START_TEST(what_is_said_is_true)
 {
-	struct history history;
+	struct past past;
 	struct mail_transaction *mail;
 	struct judge_facts facts;
-	struct history_verdict verdict;
+	struct past_verdict verdict;
 	const char *text, *why = "";
 
-	history_begin(&history);
-	sentence_history(&history);
-	judge_scorecard_free(&history.card);
+	past_begin(&past);
+	sentence_history(&past);
+	judge_scorecard_free(&past.card);
 	text = base_arena_printf(
-	    history.arena, "base 0\nscale 1\nsignal %s\nunknown 0\n-inf..inf 1\n", said[_i].signal);
+	    past.arena, "base 0\nscale 1\nsignal %s\nunknown 0\n-inf..inf 1\n", said[_i].signal);
 	ck_assert_msg(
-	    judge_scorecard_parse(text, strlen(text), "card", &history.card, &why) == BASE_OK, "%s",
+	    judge_scorecard_parse(text, strlen(text), "card", &past.card, &why) == BASE_OK, "%s",
 	    why);
-	mail =
-	    history_mail(&history, said[_i].sender, said[_i].recipients, "now@x", said[_i].parent);
-	mail->to = history_addresses(history.arena, said[_i].recipients);
-	facts = history_facts(&history, mail);
-	verdict = history_decide(&history, &facts);
+	mail = past_mail(&past, said[_i].sender, said[_i].recipients, "now@x", said[_i].parent);
+	mail->to = past_addresses(past.arena, said[_i].recipients);
+	facts = past_facts(&past, mail);
+	verdict = past_decide(&past, &facts);
 	ck_assert_msg(verdict.judged.reason_count == 1, "%s is unknown", said[_i].signal);
-	ck_assert_str_eq(text_of(&history, &verdict.judged.reasons[0]), said[_i].text);
+	ck_assert_str_eq(text_of(&past, &verdict.judged.reasons[0]), said[_i].text);
 	if (said[_i].evidence) {
 		const char *end = verdict.judged.reasons[0].evidence;
 
@@ -1581,7 +1566,7 @@ START_TEST(what_is_said_is_true)
 		end += strlen(end) - strlen(said[_i].evidence);
 		ck_assert_str_eq(end, said[_i].evidence);
 	}
-	history_end(&history);
+	past_end(&past);
 }
 END_TEST
 
@@ -1599,7 +1584,7 @@ END_TEST
 
 /* A history of sends that nobody chose. */
 static const char *
-random_people(struct history *history, unsigned most, unsigned world)
+random_people(struct past *past, unsigned most, unsigned world)
 {
 	unsigned count = 1 + (unsigned)random() % most;
 	struct base_buffer text;
@@ -1609,27 +1594,27 @@ random_people(struct history *history, unsigned most, unsigned world)
 	for (unsigned i = 0; i < count; i++)
 		base_buffer_printf(&text, "%sp%u@%s", i ? "," : "", (unsigned)random() % world,
 		    random() % 4 ? "example.com" : "else.org");
-	copy = base_arena_strdup(history->arena, base_buffer_text(&text));
+	copy = base_arena_strdup(past->arena, base_buffer_text(&text));
 	base_buffer_free(&text);
 	return copy;
 }
 
 static void
-random_history(struct history *history)
+random_history(struct past *past)
 {
 	for (int i = 0; i < 600; i++) {
 		unsigned parent = (unsigned)random() % 600;
 		struct mail_transaction *mail;
 
-		history->now += 1 + random() % 40000;
-		mail = history_mail(history,
-		    base_arena_printf(history->arena, "p%u@example.com", (unsigned)random() % 8),
-		    random_people(history, random() % 4 ? 4 : 40, 60),
-		    base_arena_printf(history->arena, "%d@x", i),
-		    random() % 2 ? base_arena_printf(history->arena, "%u@x", parent) : "");
+		past->now += 1 + random() % 40000;
+		mail = past_mail(past,
+		    base_arena_printf(past->arena, "p%u@example.com", (unsigned)random() % 8),
+		    random_people(past, random() % 4 ? 4 : 40, 60),
+		    base_arena_printf(past->arena, "%d@x", i),
+		    random() % 2 ? base_arena_printf(past->arena, "%u@x", parent) : "");
 		if (random() % 2)
 			mail->to = mail->recipients;
-		history_learn(history, mail->envelope_sender, mail);
+		past_learn(past, mail->envelope_sender, mail);
 	}
 }
 
@@ -1650,43 +1635,42 @@ shuffled(struct base_arena *arena, const struct mail_addresses *list)
 }
 
 static void
-scores_equal(struct history *history, const struct judge_score *a, const struct judge_score *b)
+scores_equal(struct past *past, const struct judge_score *a, const struct judge_score *b)
 {
 	ck_assert(a->score == b->score && a->points == b->points);
 	ck_assert_uint_eq(a->reason_count, b->reason_count);
 	for (size_t i = 0; i < a->reason_count; i++) {
 		ck_assert_str_eq(a->reasons[i].signal, b->reasons[i].signal);
-		ck_assert_str_eq(
-		    text_of(history, &a->reasons[i]), text_of(history, &b->reasons[i]));
+		ck_assert_str_eq(text_of(past, &a->reasons[i]), text_of(past, &b->reasons[i]));
 		ck_assert_str_eq(a->reasons[i].person, b->reasons[i].person);
 	}
 }
 
 static struct judge_score
-mail_judged(struct history *history, const struct mail_transaction *mail)
+mail_judged(struct past *past, const struct mail_transaction *mail)
 {
-	struct judge_facts facts = history_facts(history, mail);
+	struct judge_facts facts = past_facts(past, mail);
 	struct judge_score score;
 	const char *why = "";
 
 	facts.has_body = mail->text_length > 0;
-	ck_assert_int_eq(judge_score(&facts, history->card, history->arena, &score, &why), BASE_OK);
+	ck_assert_int_eq(judge_score(&facts, past->card, past->arena, &score, &why), BASE_OK);
 	return score;
 }
 
 /* Whatever the facts are: judged twice, and in another order, they give the same. */
 START_TEST(order_does_not_matter)
 {
-	struct history history;
+	struct past past;
 
 	srandom(20);
-	history_begin(&history);
-	random_history(&history);
+	past_begin(&past);
+	random_history(&past);
 	for (int i = 0; i < 1000; i++) {
-		struct mail_transaction *mail = history_mail(&history,
-		    base_arena_printf(history.arena, "p%u@example.com", (unsigned)random() % 10),
-		    random_people(&history, random() % 2 ? 5 : 60, 80), "now@x",
-		    base_arena_printf(history.arena, "%u@x", (unsigned)random() % 700));
+		struct mail_transaction *mail = past_mail(&past,
+		    base_arena_printf(past.arena, "p%u@example.com", (unsigned)random() % 10),
+		    random_people(&past, random() % 2 ? 5 : 60, 80), "now@x",
+		    base_arena_printf(past.arena, "%u@x", (unsigned)random() % 700));
 		struct judge_score first, again, other;
 
 		if (random() % 2)
@@ -1695,37 +1679,37 @@ START_TEST(order_does_not_matter)
 			mail->text = "Hi Anna,\n\nthanks.\n";
 			mail->text_length = strlen(mail->text);
 		}
-		first = mail_judged(&history, mail);
-		again = mail_judged(&history, mail);
-		scores_equal(&history, &first, &again);
-		mail->recipients = shuffled(history.arena, &mail->recipients);
-		mail->to = shuffled(history.arena, &mail->to);
-		other = mail_judged(&history, mail);
-		scores_equal(&history, &first, &other);
+		first = mail_judged(&past, mail);
+		again = mail_judged(&past, mail);
+		scores_equal(&past, &first, &again);
+		mail->recipients = shuffled(past.arena, &mail->recipients);
+		mail->to = shuffled(past.arena, &mail->to);
+		other = mail_judged(&past, mail);
+		scores_equal(&past, &first, &other);
 	}
-	history_end(&history);
+	past_end(&past);
 }
 END_TEST
 
 /* Every signal says one sentence, and is in the table above. */
 START_TEST(signal_sentences)
 {
-	struct history history;
+	struct past past;
 	struct judge_facts facts;
 	struct judge_view view;
 	bool is_tested = strcmp(judge_signals[_i].name, "wrong_account") == 0 ||
 			 strcmp(judge_signals[_i].name, "look_alike_name") == 0;
 
-	history_begin(&history);
-	signal_history(&history);
-	facts = history_facts(&history, history_mail(&history, ME, GROUP, "now@x", "g1@x"));
+	past_begin(&past);
+	signal_history(&past);
+	facts = past_facts(&past, past_mail(&past, ME, GROUP, "now@x", "g1@x"));
 	view = judge_view_make(&facts);
 	for (int value = 0; value < 15; value++) {
 		struct words_reason reason = judge_view_reason(&view, judge_signals[_i].name);
 		const char *text;
 
 		judge_signals[_i].tell(&view, value, &reason);
-		text = words_reason_text(history.arena, &words_en, &reason);
+		text = words_reason_text(past.arena, &words_en, &reason);
 		ck_assert_msg(strcmp(text, judge_signals[_i].name) != 0, "%s_%s has no sentence",
 		    reason.signal, reason.which);
 		ck_assert_uint_gt(strlen(text), 20);
@@ -1736,7 +1720,7 @@ START_TEST(signal_sentences)
 	for (size_t i = 0; i < sizeof(texts) / sizeof(*texts); i++)
 		is_tested |= strcmp(texts[i].signal, judge_signals[_i].name) == 0;
 	ck_assert_msg(is_tested, "%s has no row", judge_signals[_i].name);
-	history_end(&history);
+	past_end(&past);
 }
 END_TEST
 
@@ -1770,7 +1754,7 @@ main(void)
 	tcase_add_test(signal, answer_below_is_not_there);
 	tcase_add_test(signal, a_colleagues_domain_is_inside);
 	tcase_add_test(signal, greeted_by_display_name);
-	tcase_add_test(signal, look_alike_name);
+	tcase_add_test(signal, look_lookalike_name);
 	tcase_add_test(signal, a_first_domain_needs_a_habit);
 	tcase_add_loop_test(signal, wrong_account, 0, (int)(sizeof(accounts) / sizeof(*accounts)));
 	tcase_add_test(signal, newsletter_is_regular);

@@ -1,5 +1,7 @@
-/* Learning that goes on: mail to very many, lessons that cannot be learned, a store that cannot be
- * written, and nobody who waits for it. */
+/*
+ * Learning that goes on: mail to very many, observations that cannot be learned, a store that
+ * cannot be written, and nobody who waits for it.
+ */
 #include <stdatomic.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -8,9 +10,9 @@
 #include "milter/base/arena.h"
 #include "milter/base/clock.h"
 #include "milter/base/result.h"
-#include "milter/memory/internal.h"
+#include "milter/history/internal.h"
 #include "tests/unit/folder.h"
-#include "tests/unit/history.h"
+#include "tests/unit/past.h"
 
 #define ME "p0@example.com"
 #define WIDE 250   /* recipients */
@@ -26,7 +28,7 @@ static struct {
 } told;
 
 static void
-trouble_note(void *context, const struct memory_trouble *trouble)
+trouble_note(void *context, const struct history_outage *trouble)
 {
 	(void)context;
 	ck_assert_uint_gt(strlen(trouble->why), 0);
@@ -42,15 +44,15 @@ trouble_note(void *context, const struct memory_trouble *trouble)
 
 /* The history goes on in a memory over a store. */
 static void
-memory_reopen(struct history *history)
+history_reopen(struct past *past)
 {
-	struct memory_options options = {
+	struct history_options options = {
 		.driver = "sqlite", .directory = directory, .create = true, .trouble = trouble_note
 	};
 	const char *why = "";
 
-	memory_close(&history->memory);
-	ck_assert_msg(memory_open(&options, &history->memory, &why) == BASE_OK, "%s", why);
+	history_close(&past->history);
+	ck_assert_msg(history_open(&options, &past->history, &why) == BASE_OK, "%s", why);
 }
 
 static void
@@ -92,11 +94,11 @@ store_end(struct store **store)
 static void
 record_full(struct base_arena *arena, const void **data_r, size_t *length_r)
 {
-	struct memory_profile *profile = memory_profile_new(arena, 1699000000);
-	struct memory_person people[40];
+	struct history_profile *profile = history_profile_new(arena, 1699000000);
+	struct history_person people[40];
 
 	for (uint64_t i = 0; i < HEARD; i++) {
-		struct memory_lesson lesson = { .time = 1699000000 + (int64_t)i,
+		struct history_observation observation = { .time = 1699000000 + (int64_t)i,
 			.is_send = true,
 			.sender = (i + 1) * UINT64_C(0x9e3779b97f4a7c15),
 			.people = people,
@@ -105,30 +107,31 @@ record_full(struct base_arena *arena, const void **data_r, size_t *length_r)
 			.people_count = 40,
 			.member_count = 41,
 			.member_sum = (i + 7) * UINT64_C(0xd1342543de82ef95) };
-		struct memory_answer answer = { 0 };
+		struct history_parent answer = { 0 };
 		uint64_t hashes[40];
 
 		for (uint64_t j = 0; j < 40; j++) {
 			hashes[j] = (i * 40 + j + 1) << 40;
-			people[j] = (struct memory_person){ .hash = hashes[j],
+			people[j] = (struct history_person){ .hash = hashes[j],
 				.name = (uint32_t)j + 1,
-				.places = MEMORY_IN_ENVELOPE };
+				.places = HISTORY_IN_ENVELOPE };
 		}
-		lesson.recipient_sum = i;
-		ck_assert_int_eq(memory_profile_heard(arena, profile, 1, &lesson), BASE_OK);
+		observation.recipient_sum = i;
+		ck_assert_int_eq(
+		    history_profile_received(arena, profile, 1, &observation), BASE_OK);
 		if (i % 10 == 0)
 			ck_assert_int_eq(
-			    memory_profile_sent(arena, profile, &lesson, hashes, 40, &answer),
+			    history_profile_sent(arena, profile, &observation, hashes, 40, &answer),
 			    BASE_OK);
 	}
-	ck_assert_uint_eq(profile->contact_count, MEMORY_MAX_CONTACTS);
-	ck_assert_int_eq(memory_profile_encode(arena, profile, data_r, length_r), BASE_OK);
+	ck_assert_uint_eq(profile->contact_count, HISTORY_MAX_CONTACTS);
+	ck_assert_int_eq(history_profile_encode(arena, profile, data_r, length_r), BASE_OK);
 	ck_assert_uint_gt(*length_r, 30000);
 }
 
 /* Everybody from this number on has a full record. */
 static void
-people_fill(struct history *history, unsigned first, unsigned count)
+people_fill(struct past *past, unsigned first, unsigned count)
 {
 	struct store *store = store_begun();
 	const void *data;
@@ -136,22 +139,22 @@ people_fill(struct history *history, unsigned first, unsigned count)
 	size_t length;
 	char address[40];
 
-	record_full(history->arena, &data, &length);
+	record_full(past->arena, &data, &length);
 	for (unsigned i = 0; i < count; i++) {
 		snprintf(address, sizeof(address), "p%u@example.com", first + i);
 		ck_assert_int_eq(store_record_put(store, STORE_PROFILE,
-				     memory_hash(history->key, address), data, length, 0, &why),
+				     history_hash(past->key, address), data, length, 0, &why),
 		    BASE_OK);
 	}
 	store_end(&store);
 }
 
 /* What is known of somebody. */
-static const struct memory_profile *
-profile_of(struct history *history, const char *who)
+static const struct history_profile *
+profile_of(struct past *past, const char *who)
 {
-	const struct memory_profile *profile =
-	    history_facts(history, history_mail(history, who, "x@example.com", "", ""))
+	const struct history_profile *profile =
+	    past_facts(past, past_mail(past, who, "x@example.com", "", ""))
 		.recall->records->profile;
 
 	ck_assert_ptr_nonnull(profile);
@@ -159,11 +162,11 @@ profile_of(struct history *history, const char *who)
 }
 
 static void
-flush(struct history *history)
+flush(struct past *past)
 {
 	const char *why = "";
 
-	ck_assert_msg(memory_flush(history->memory, &why) == BASE_OK, "%s", why);
+	ck_assert_msg(history_flush(past->history, &why) == BASE_OK, "%s", why);
 }
 
 /*
@@ -172,148 +175,151 @@ flush(struct history *history)
  */
 START_TEST(a_wide_audience_is_learned)
 {
-	struct history history;
+	struct past past;
 	const char *wide;
-	struct history_verdict verdict;
+	struct past_verdict verdict;
 
-	history_begin(&history);
-	memory_reopen(&history);
-	people_fill(&history, 100, WIDE);
-	history_teach(&history, 25);
-	wide = history_people(history.arena, 100, WIDE);
-	flush(&history);
-	verdict = history_judge(&history, ME, wide, "w0@x", "");
+	past_begin(&past);
+	history_reopen(&past);
+	people_fill(&past, 100, WIDE);
+	past_teach(&past, 25);
+	wide = past_people(past.arena, 100, WIDE);
+	flush(&past);
+	verdict = past_judge(&past, ME, wide, "w0@x", "");
 	ck_assert_int_eq(verdict.action, SETTINGS_CONFIRM);
-	history_confirm(&history, ME, wide, "w1@x", "");
-	history_send(&history, ME, "p1@example.com", "after@x", "");
-	flush(&history);
-	ck_assert_uint_eq(profile_of(&history, ME)->sends, 27);
-	ck_assert_uint_eq(profile_of(&history, ME)->largest, WIDE);
-	ck_assert_uint_eq(profile_of(&history, "p100@example.com")->received, HEARD + 1);
-	ck_assert_uint_eq(profile_of(&history, "p349@example.com")->received, HEARD + 1);
-	verdict = history_judge(&history, ME, wide, "w2@x", "");
+	past_confirm(&past, ME, wide, "w1@x", "");
+	past_send(&past, ME, "p1@example.com", "after@x", "");
+	flush(&past);
+	ck_assert_uint_eq(profile_of(&past, ME)->sends, 27);
+	ck_assert_uint_eq(profile_of(&past, ME)->largest, WIDE);
+	ck_assert_uint_eq(profile_of(&past, "p100@example.com")->received, HEARD + 1);
+	ck_assert_uint_eq(profile_of(&past, "p349@example.com")->received, HEARD + 1);
+	verdict = past_judge(&past, ME, wide, "w2@x", "");
 	ck_assert_int_eq(verdict.action, SETTINGS_PASS);
 	ck_assert_uint_eq(told.away + told.other + told.dropped, 0);
-	history_end(&history);
+	past_end(&past);
 }
 END_TEST
 
-/* However little a table may hold, a lesson to many is cut, and nobody is left out of it. */
-START_TEST(a_lesson_is_cut_where_it_must)
+/* However little a table may hold, an observation to many is cut, and nobody is left out of it. */
+START_TEST(a_observation_is_cut_where_it_must)
 {
 	struct store_options options = { .driver = "sqlite", .directory = directory };
-	struct history history;
-	struct memory_table *table;
-	struct memory_profile *profile;
+	struct past past;
+	struct history_table *table;
+	struct history_profile *profile;
 	struct store *store;
-	const void *lesson;
+	const void *observation;
 	const char *wide, *why = "";
 	char address[40];
 	size_t length;
 
-	history_begin(&history);
-	memory_reopen(&history);
-	people_fill(&history, 100, WIDE);
+	past_begin(&past);
+	history_reopen(&past);
+	people_fill(&past, 100, WIDE);
 	ck_assert_int_eq(store_open(&options, STORE_MEMORY, &store, &why), BASE_OK);
-	table = memory_table_new(store, MEMORY_TABLE_BYTES / 32);
-	wide = history_people(history.arena, 100, WIDE);
+	table = history_table_new(store, HISTORY_TABLE_BYTES / 32);
+	wide = past_people(past.arena, 100, WIDE);
 	ck_assert_int_eq(
-	    memory_lesson(history.key, history.arena, ME,
-		history_mail(&history, ME, wide, "w@x", ""), 0, 0.1, &lesson, &length, &why),
+	    history_observation(past.key, past.arena, ME, past_mail(&past, ME, wide, "w@x", ""), 0,
+		0.1, &observation, &length, &why),
 	    BASE_OK);
-	ck_assert_int_eq(memory_table_begin(table, &why), BASE_OK);
-	ck_assert_msg(memory_table_learn(table, lesson, length, &why) == BASE_OK, "%s", why);
-	ck_assert(memory_table_was_cut(table));
-	ck_assert_int_eq(memory_table_write(table, &why), BASE_OK);
-	ck_assert_int_eq(memory_table_begin(table, &why), BASE_OK);
+	ck_assert_int_eq(history_table_begin(table, &why), BASE_OK);
+	ck_assert_msg(
+	    history_table_observe(table, observation, length, &why) == BASE_OK, "%s", why);
+	ck_assert(history_table_was_cut(table));
+	ck_assert_int_eq(history_table_write(table, &why), BASE_OK);
+	ck_assert_int_eq(history_table_begin(table, &why), BASE_OK);
 	for (unsigned i = 0; i < WIDE; i += 50) {
 		snprintf(address, sizeof(address), "p%u@example.com", 100 + i);
 		ck_assert_int_eq(
-		    memory_table_profile(table, memory_hash(history.key, address), &profile, &why),
+		    history_table_profile(table, history_hash(past.key, address), &profile, &why),
 		    BASE_OK);
 		ck_assert_uint_eq(profile->received, HEARD + 1);
 	}
 	ck_assert_int_eq(
-	    memory_table_profile(table, memory_hash(history.key, ME), &profile, &why), BASE_OK);
+	    history_table_profile(table, history_hash(past.key, ME), &profile, &why), BASE_OK);
 	ck_assert_uint_eq(profile->sends, 1);
-	memory_table_free(&table);
+	history_table_free(&table);
 	store_close(&store);
-	history_end(&history);
+	past_end(&past);
 }
 END_TEST
 
-/* Bytes that are no lesson, and a sender whose record nobody can read: dropped, counted and told,
- * and nothing waits behind them. */
+/*
+ * Bytes that are no observation, and a sender whose record nobody can read: dropped, counted and
+ * told, and nothing waits behind them.
+ */
 START_TEST(what_fails_alone_is_dropped)
 {
 	static char garbage[2u << 20];
-	struct history history;
+	struct past past;
 	struct store *store;
 	const char *why = "";
 
-	history_begin(&history);
-	memory_reopen(&history);
+	past_begin(&past);
+	history_reopen(&past);
 	store = store_begun();
 	ck_assert_int_eq(
-	    store_record_put(store, STORE_PROFILE, memory_hash(history.key, "bad@example.com"),
+	    store_record_put(store, STORE_PROFILE, history_hash(past.key, "bad@example.com"),
 		garbage, sizeof(garbage), 0, &why),
 	    BASE_OK);
 	store_end(&store);
 	for (int i = 0; i < 3; i++) {
-		history_send(&history, ME, "p1@example.com", "", "");
-		history_send(&history, "bad@example.com", "p1@example.com", "", "");
-		ck_assert_int_eq(memory_learn(history.memory, "\1junk", 5, &why), BASE_OK);
-		history_send(&history, ME, "p1@example.com", "", "");
+		past_send(&past, ME, "p1@example.com", "", "");
+		past_send(&past, "bad@example.com", "p1@example.com", "", "");
+		ck_assert_int_eq(history_observe(past.history, "\1junk", 5, &why), BASE_OK);
+		past_send(&past, ME, "p1@example.com", "", "");
 	}
-	flush(&history);
-	ck_assert_uint_eq(profile_of(&history, ME)->sends, 6);
-	memory_close(&history.memory);
+	flush(&past);
+	ck_assert_uint_eq(profile_of(&past, ME)->sends, 6);
+	history_close(&past.history);
 	ck_assert_uint_eq(told.dropped, 6);
 	ck_assert_uint_eq(told.away + told.back, 0);
-	memory_reopen(&history);
-	history_end(&history);
+	history_reopen(&past);
+	past_end(&past);
 }
 END_TEST
 
 /* A lock keeps nobody who must not wait, and what waited is learned when it is gone. */
 START_TEST(a_lock_keeps_no_one)
 {
-	struct history history;
+	struct past past;
 	struct store *store;
 	const char *why = "";
 
-	history_begin(&history);
-	memory_reopen(&history);
+	past_begin(&past);
+	history_reopen(&past);
 	store = store_begun();
 	for (int i = 0; i < 100; i++) {
-		history_send(&history, ME, "p1@example.com", "", "");
-		ck_assert_int_eq(memory_flush_within(history.memory, 100, &why), BASE_RETRY);
+		past_send(&past, ME, "p1@example.com", "", "");
+		ck_assert_int_eq(history_flush_within(past.history, 100, &why), BASE_RETRY);
 	}
 	store_end(&store);
-	flush(&history);
-	ck_assert_int_eq(memory_flush_within(history.memory, 100, &why), BASE_OK);
-	ck_assert_uint_eq(profile_of(&history, ME)->sends, 100);
+	flush(&past);
+	ck_assert_int_eq(history_flush_within(past.history, 100, &why), BASE_OK);
+	ck_assert_uint_eq(profile_of(&past, ME)->sends, 100);
 	ck_assert_uint_eq(told.dropped, 0);
-	history_end(&history);
+	past_end(&past);
 }
 END_TEST
 
 /* A program that ends does not wait for a lock: it says what it has not learned. */
 START_TEST(the_end_does_not_wait)
 {
-	struct history history;
+	struct past past;
 	struct store *store;
 
-	history_begin(&history);
-	memory_reopen(&history);
+	past_begin(&past);
+	history_reopen(&past);
 	store = store_begun();
 	for (int i = 0; i < 1000; i++)
-		history_send(&history, ME, "p1@example.com", "", "");
-	memory_close(&history.memory);
+		past_send(&past, ME, "p1@example.com", "", "");
+	history_close(&past.history);
 	ck_assert_uint_eq(told.dropped, 1000);
 	store_end(&store);
-	memory_reopen(&history);
-	history_end(&history);
+	history_reopen(&past);
+	past_end(&past);
 }
 END_TEST
 
@@ -334,74 +340,74 @@ files_remove(void)
  */
 START_TEST(a_removed_database_is_made_anew)
 {
-	struct history history;
+	struct past past;
 
-	history_begin(&history);
-	memory_reopen(&history);
-	history_teach(&history, 5);
-	flush(&history);
+	past_begin(&past);
+	history_reopen(&past);
+	past_teach(&past, 5);
+	flush(&past);
 	for (unsigned round = 1; round <= 2; round++) {
 		files_remove();
-		history_send(&history, ME, "p1@example.com", "", "");
-		flush(&history);
-		ck_assert_uint_eq(profile_of(&history, ME)->sends, 1);
+		past_send(&past, ME, "p1@example.com", "", "");
+		flush(&past);
+		ck_assert_uint_eq(profile_of(&past, ME)->sends, 1);
 		/* who looks at the same file sees the same */
-		memory_reopen(&history);
-		ck_assert_uint_eq(profile_of(&history, ME)->sends, 1);
+		history_reopen(&past);
+		ck_assert_uint_eq(profile_of(&past, ME)->sends, 1);
 		ck_assert_uint_eq(told.away, round);
 		ck_assert_uint_eq(told.back, round);
 	}
 	ck_assert_uint_eq(told.dropped, 0);
-	history_end(&history);
+	past_end(&past);
 }
 END_TEST
 
 /* Only its own file: the log beside it stays, and means nothing any more. */
 START_TEST(a_database_removed_without_its_log_is_made_anew)
 {
-	struct history history;
+	struct past past;
 	char path[200];
 
-	history_begin(&history);
-	memory_reopen(&history);
-	history_teach(&history, 5);
-	flush(&history);
+	past_begin(&past);
+	history_reopen(&past);
+	past_teach(&past, 5);
+	flush(&past);
 	snprintf(path, sizeof(path), "%s/memory.db", directory);
 	ck_assert_int_eq(unlink(path), 0);
-	history_send(&history, ME, "p1@example.com", "", "");
-	flush(&history);
-	ck_assert_uint_eq(profile_of(&history, ME)->sends, 1);
-	memory_reopen(&history);
-	ck_assert_uint_eq(profile_of(&history, ME)->sends, 1);
-	history_end(&history);
+	past_send(&past, ME, "p1@example.com", "", "");
+	flush(&past);
+	ck_assert_uint_eq(profile_of(&past, ME)->sends, 1);
+	history_reopen(&past);
+	ck_assert_uint_eq(profile_of(&past, ME)->sends, 1);
+	past_end(&past);
 }
 END_TEST
 
 /* A directory where nothing can be made: what waits is bounded, and learned afterwards. */
 START_TEST(an_unusable_database_is_waited_for)
 {
-	struct history history;
+	struct past past;
 	char path[200];
 	const char *why = "";
 
-	history_begin(&history);
-	memory_reopen(&history);
+	past_begin(&past);
+	history_reopen(&past);
 	files_remove();
 	snprintf(path, sizeof(path), "%s/memory.db", directory);
 	ck_assert_int_eq(mkdir(path, 0700), 0); /* of no use as a database */
 	for (int i = 0; i < 20; i++) {
-		history_send(&history, ME, "p1@example.com", "", "");
-		ck_assert_int_eq(memory_flush_within(history.memory, 1000, &why), BASE_RETRY);
+		past_send(&past, ME, "p1@example.com", "", "");
+		ck_assert_int_eq(history_flush_within(past.history, 1000, &why), BASE_RETRY);
 	}
 	while (!told.away)
 		base_sleep_ms(10);
 	ck_assert_int_eq(rmdir(path), 0);
-	flush(&history);
-	ck_assert_uint_eq(profile_of(&history, ME)->sends, 20);
+	flush(&past);
+	ck_assert_uint_eq(profile_of(&past, ME)->sends, 20);
 	ck_assert_uint_eq(told.away, 1);
 	ck_assert_uint_eq(told.back, 1);
 	ck_assert_uint_eq(told.dropped, 0);
-	history_end(&history);
+	past_end(&past);
 }
 END_TEST
 
@@ -416,7 +422,7 @@ main(void)
 	tcase_set_timeout(tcase, 300);
 	tcase_add_checked_fixture(tcase, setup, teardown);
 	tcase_add_test(tcase, a_wide_audience_is_learned);
-	tcase_add_test(tcase, a_lesson_is_cut_where_it_must);
+	tcase_add_test(tcase, a_observation_is_cut_where_it_must);
 	tcase_add_test(tcase, what_fails_alone_is_dropped);
 	tcase_add_test(tcase, a_lock_keeps_no_one);
 	tcase_add_test(tcase, the_end_does_not_wait);

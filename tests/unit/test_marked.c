@@ -153,7 +153,7 @@ static const enum hold_how hows[] = { HOLD_HOW_STAYED, HOLD_HOW_GONE, HOLD_HOW_R
 static bool
 next_view(unsigned i, struct hold_view *view_r)
 {
-	enum hold_state state = (enum hold_state)(HOLD_PLACING + i % 9);
+	enum hold_state state = (enum hold_state)(HOLD_PENDING + i % 9);
 	enum hold_action action = (enum hold_action)(HOLD_UNDO + i / 9 % 4);
 
 	*view_r = new_view(state, action);
@@ -176,7 +176,7 @@ START_TEST(test_pages)
 	struct hold_view view;
 
 	for (unsigned i = 0; next_view(i, &view); i += 23) {
-		struct web_answer answer = { .status = 200 };
+		struct web_response answer = { .status = 200 };
 
 		base_arena_reset(arena);
 		base_buffer_init(&answer.html, WEB_MAX_PAGE);

@@ -15,7 +15,7 @@
 #include "milter/base/result.h"
 #include "milter/notice/internal.h"
 #include "milter/notice/notice.h"
-#include "milter/site/site.h"
+#include "milter/config/config.h"
 #include "milter/words/template.h"
 #include "milter/words/words.h"
 
@@ -521,19 +521,20 @@ START_TEST(test_stamp_without_memory)
 		    .local_domain_count = 1,
 		    .recipient_delimiter = "" } };
 	struct base_key *key = key_of(DIGITS32 DIGITS32 "\n");
-	struct site site = { .settings = &settings, .key = key };
+	struct config config = { .settings = &settings, .key = key };
 	struct base_arena *small = base_arena_new(64);
 	struct base_buffer head;
 
 	base_buffer_init(&head, 1000);
-	ck_assert_int_eq(notice_letter_stamp(arena, &site, &view, NOW, &head, &id, &why), BASE_OK);
+	ck_assert_int_eq(
+	    notice_letter_stamp(arena, &config, &view, NOW, &head, &id, &why), BASE_OK);
 	while (base_arena_alloc(small, 1) != NULL)
 		;
 	ck_assert_int_eq(
-	    notice_letter_stamp(small, &site, &view, NOW, &head, &id, &why), BASE_BROKEN);
+	    notice_letter_stamp(small, &config, &view, NOW, &head, &id, &why), BASE_BROKEN);
 	view.mailbox = "victim@elsewhere.example";
 	ck_assert_int_eq(
-	    notice_letter_stamp(arena, &site, &view, NOW, &head, &id, &why), BASE_REFUSE);
+	    notice_letter_stamp(arena, &config, &view, NOW, &head, &id, &why), BASE_REFUSE);
 	base_buffer_free(&head);
 	base_arena_free(&small);
 	base_key_free(&key);
@@ -642,7 +643,7 @@ load_template(const char *text, struct words_templates **templates_r, const char
 	close(fd);
 	template_rule.template = path;
 	base_buffer_init(&faults, 4096);
-	result = site_templates_load(&template_settings, templates_r, &faults);
+	result = config_templates_load(&template_settings, templates_r, &faults);
 	*faults_r = base_arena_strdup(arena, base_buffer_text(&faults));
 	base_buffer_free(&faults);
 	unlink(path);
@@ -704,7 +705,7 @@ START_TEST(test_template_refused)
 	ck_assert_ptr_nonnull(strstr(faults, template_rule.template));
 	ck_assert_ptr_nonnull(strstr(faults, ":1: \"x\": no sentence has this name\n"));
 	base_buffer_init(&gone, 4096);
-	ck_assert_int_ne(site_templates_load(&template_settings, &templates, &gone), BASE_OK);
+	ck_assert_int_ne(config_templates_load(&template_settings, &templates, &gone), BASE_OK);
 	ck_assert_ptr_nonnull(strstr(base_buffer_text(&gone), template_rule.template));
 	base_buffer_free(&gone);
 	ck_assert_ptr_null(templates);

@@ -53,7 +53,7 @@ teardown(void)
 static const struct send {
 	const char *match;
 	bool fits;
-	const char *misfit; /* how the sentence begins */
+	const char *mismatch; /* how the sentence begins */
 	const char *sender, *login, *client, *recipient;
 	unsigned long people;
 	unsigned weekday, minute;
@@ -142,8 +142,8 @@ START_TEST(test_match)
 		.audience = &audience,
 		.moment = { send->weekday, send->minute } };
 	const struct judge_score *known = send->reason == NULL ? NULL : &score;
-	const char *misfit;
-	char rules[512], room[256];
+	const char *mismatch;
+	char rules[512], scratch[256];
 
 	snprintf(rules, sizeof(rules), "{ name = \"it\"; match: { %s%s }; action = \"pass\"; }",
 	    send->match, send->match[0] == '\0' ? "" : ";");
@@ -153,13 +153,13 @@ START_TEST(test_match)
 		client.ss_family = AF_INET;
 		inet_pton(AF_INET, send->client, &((struct sockaddr_in *)&client)->sin_addr);
 	}
-	misfit = policy_misfit(&facts, known, &settings->policies[0], room, sizeof(room));
+	mismatch = policy_mismatch(&facts, known, &settings->policies[0], scratch, sizeof(scratch));
 	if (send->fits)
-		ck_assert_msg(misfit == NULL, "%s", misfit);
+		ck_assert_msg(mismatch == NULL, "%s", mismatch);
 	else
-		ck_assert_msg(
-		    misfit != NULL && strncmp(misfit, send->misfit, strlen(send->misfit)) == 0,
-		    "%s: %s", send->match, misfit == NULL ? "fits" : misfit);
+		ck_assert_msg(mismatch != NULL &&
+				  strncmp(mismatch, send->mismatch, strlen(send->mismatch)) == 0,
+		    "%s: %s", send->match, mismatch == NULL ? "fits" : mismatch);
 	ck_assert_str_eq(policy_choose(&facts, known)->name, send->fits ? "it" : "built-in");
 }
 END_TEST
@@ -192,7 +192,7 @@ START_TEST(test_wants_body)
 {
 	const char *recipient = "p@example.com";
 	struct mail_transaction transaction = { .recipients = { &recipient, 1, 1, 0, false } };
-	struct memory_recall recall = { .sender = { .is_known = true, .sends = 100 },
+	struct history_recall recall = { .sender = { .is_known = true, .sends = 100 },
 		.site = { .is_known = true, .sends = 1000 },
 		.site_score = 0.3 };
 	struct judge_score score = { .score = 0.4, .body_score = 0.7, .body_may_tell = true };
@@ -325,7 +325,7 @@ static const struct {
 /* A verdict can be worked out again from what is said of it. */
 START_TEST(gates_are_told)
 {
-	struct memory_recall recall = { .sender = { .is_known = true, .sends = gates[_i].sends },
+	struct history_recall recall = { .sender = { .is_known = true, .sends = gates[_i].sends },
 		.site = { .is_known = gates[_i].site_sends > 0, .sends = gates[_i].site_sends },
 		.site_score = gates[_i].site,
 		.site_tag_score = gates[_i].site_tag };

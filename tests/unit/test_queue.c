@@ -606,7 +606,7 @@ static const char *const scripts[][2] = {
 		       "done; esac" },
 };
 
-struct site {
+struct config {
 	char folder[64];
 	char socket_path[128];
 	struct queue_server_options options;
@@ -618,12 +618,12 @@ struct site {
 };
 
 static void
-put(const struct site *site, const char *name, mode_t mode, const char *text)
+put(const struct config *config, const char *name, mode_t mode, const char *text)
 {
 	char path[256];
 	FILE *file;
 
-	snprintf(path, sizeof(path), "%s/%s", site->folder, name);
+	snprintf(path, sizeof(path), "%s/%s", config->folder, name);
 	file = fopen(path, "w");
 	ck_assert_ptr_nonnull(file);
 	ck_assert_int_ge(fputs(text, file), 0);
@@ -633,7 +633,7 @@ put(const struct site *site, const char *name, mode_t mode, const char *text)
 
 /* A queue file as postcat shows it. */
 static void
-put_mail(const struct site *site, const char *queue, const char *id, const char *header)
+put_mail(const struct config *config, const char *queue, const char *id, const char *header)
 {
 	char name[128], text[1024];
 
@@ -642,7 +642,7 @@ put_mail(const struct site *site, const char *queue, const char *id, const char 
 	    "*** ENVELOPE RECORDS %s/%s ***\nsender: x\n"
 	    "*** MESSAGE CONTENTS %s/%s ***\n%sSubject: s\n",
 	    queue, id, queue, id, header);
-	put(site, name, 0600, text);
+	put(config, name, 0600, text);
 }
 
 /* The queue is known: what is forked from now on takes along no end of a tool's pipe. */
@@ -673,58 +673,58 @@ serve_here(const struct queue_server_options *options, volatile int *stop, const
 static void *
 serve(void *context)
 {
-	struct site *site = context;
+	struct config *config = context;
 	const char *why = "";
 
-	site->result = serve_here(&site->options, &site->stop, &why);
+	config->result = serve_here(&config->options, &config->stop, &why);
 	return NULL;
 }
 
 static void
-site_start(struct site *site)
+site_start(struct config *config)
 {
 	static const char *const queues[] = { "hold", "active", "deferred", "incoming",
 		"maildrop" };
 	char path[256], text[2048];
 
-	memset(site, 0, sizeof(*site));
-	strcpy(site->folder, "/tmp/oops-queue.XXXXXX");
-	ck_assert_ptr_nonnull(mkdtemp(site->folder));
+	memset(config, 0, sizeof(*config));
+	strcpy(config->folder, "/tmp/oops-queue.XXXXXX");
+	ck_assert_ptr_nonnull(mkdtemp(config->folder));
 	for (size_t i = 0; i < COUNT_OF(queues); i++) {
-		snprintf(path, sizeof(path), "%s/%s", site->folder, queues[i]);
+		snprintf(path, sizeof(path), "%s/%s", config->folder, queues[i]);
 		ck_assert_int_eq(mkdir(path, 0700), 0);
 	}
 	for (size_t i = 0; i < COUNT_OF(scripts); i++) {
-		snprintf(text, sizeof(text), "#!/bin/sh\ncd %s || exit 1\n%s\n", site->folder,
+		snprintf(text, sizeof(text), "#!/bin/sh\ncd %s || exit 1\n%s\n", config->folder,
 		    scripts[i][1]);
-		put(site, scripts[i][0], 0700, text);
+		put(config, scripts[i][0], 0700, text);
 	}
-	snprintf(site->socket_path, sizeof(site->socket_path), "%s/queue.sock", site->folder);
-	site->options = (struct queue_server_options){ .socket_path = site->socket_path,
+	snprintf(config->socket_path, sizeof(config->socket_path), "%s/queue.sock", config->folder);
+	config->options = (struct queue_server_options){ .socket_path = config->socket_path,
 		.mta_kind = "postfix",
 		.config_directory = "/nonexistent",
-		.command_directory = site->folder,
+		.command_directory = config->folder,
 		.allowed_uid = getuid(),
-		.context = &site->is_ready };
-	ck_assert_int_eq(pthread_create(&site->thread, NULL, serve, site), 0);
-	site->client = queue_client_new(site->socket_path, 50000);
-	for (int i = 0; !atomic_load(&site->is_ready); i++) {
+		.context = &config->is_ready };
+	ck_assert_int_eq(pthread_create(&config->thread, NULL, serve, config), 0);
+	config->client = queue_client_new(config->socket_path, 50000);
+	for (int i = 0; !atomic_load(&config->is_ready); i++) {
 		ck_assert_int_lt(i, 6000);
 		usleep(10000);
 	}
 }
 
 static void
-site_stop(struct site *site)
+site_stop(struct config *config)
 {
 	char command[256];
 
-	queue_client_free(&site->client);
-	site->stop = 1;
-	ck_assert_int_eq(pthread_join(site->thread, NULL), 0);
-	ck_assert_int_eq(site->result, BASE_OK);
-	ck_assert_int_ne(access(site->socket_path, F_OK), 0);
-	snprintf(command, sizeof(command), "rm -r %s", site->folder);
+	queue_client_free(&config->client);
+	config->stop = 1;
+	ck_assert_int_eq(pthread_join(config->thread, NULL), 0);
+	ck_assert_int_eq(config->result, BASE_OK);
+	ck_assert_int_ne(access(config->socket_path, F_OK), 0);
+	snprintf(command, sizeof(command), "rm -r %s", config->folder);
 	ck_assert_int_eq(system(command), 0);
 }
 
@@ -741,35 +741,35 @@ START_TEST(test_server_verbs)
 		QUEUE_FOREIGN, QUEUE_FOREIGN };
 	struct queue_item deleted = { .queue_id = "AAAAA6", .hold_id = HOLD_A };
 	const char *why = "";
-	struct site site;
+	struct config config;
 	char path[256];
 	struct stat status;
 
-	site_start(&site);
-	put_mail(&site, "hold", "AAAAA1", TAG(HOLD_A));
-	put_mail(&site, "active", "AAAAA2", TAG(HOLD_A));
-	put_mail(&site, "hold", "AAAAA4", "");
-	put_mail(&site, "hold", "AAAAA5", TAG(HOLD_A));
-	put_mail(&site, "hold", "AAAAA6", TAG(HOLD_A));
-	ck_assert_int_eq(queue_ask(site.client, QUEUE_STATUS, items, 5, &why), BASE_OK);
+	site_start(&config);
+	put_mail(&config, "hold", "AAAAA1", TAG(HOLD_A));
+	put_mail(&config, "active", "AAAAA2", TAG(HOLD_A));
+	put_mail(&config, "hold", "AAAAA4", "");
+	put_mail(&config, "hold", "AAAAA5", TAG(HOLD_A));
+	put_mail(&config, "hold", "AAAAA6", TAG(HOLD_A));
+	ck_assert_int_eq(queue_ask(config.client, QUEUE_STATUS, items, 5, &why), BASE_OK);
 	for (size_t i = 0; i < 5; i++)
 		ck_assert_int_eq(items[i].status, before[i]);
 	for (int round = 0; round < 2; round++) {
-		ck_assert_int_eq(queue_ask(site.client, QUEUE_RELEASE, items, 5, &why), BASE_OK);
+		ck_assert_int_eq(queue_ask(config.client, QUEUE_RELEASE, items, 5, &why), BASE_OK);
 		for (size_t i = 0; i < 5; i++)
 			ck_assert_int_eq(items[i].status, after[i]);
 	}
-	ck_assert_int_eq(queue_ask(site.client, QUEUE_DELETE, &deleted, 1, &why), BASE_OK);
+	ck_assert_int_eq(queue_ask(config.client, QUEUE_DELETE, &deleted, 1, &why), BASE_OK);
 	ck_assert_int_eq(deleted.status, QUEUE_GONE);
-	snprintf(path, sizeof(path), "%s/hold/AAAAA4", site.folder);
+	snprintf(path, sizeof(path), "%s/hold/AAAAA4", config.folder);
 	ck_assert_int_eq(stat(path, &status), 0);
-	snprintf(path, sizeof(path), "%s/hold/AAAAA5", site.folder);
+	snprintf(path, sizeof(path), "%s/hold/AAAAA5", config.folder);
 	ck_assert_int_eq(stat(path, &status), 0);
 	/* two of ours, twice, and nobody else's */
-	snprintf(path, sizeof(path), "%s/prodded", site.folder);
+	snprintf(path, sizeof(path), "%s/prodded", config.folder);
 	ck_assert_int_eq(stat(path, &status), 0);
 	ck_assert_int_eq(status.st_size, 4 * 7);
-	site_stop(&site);
+	site_stop(&config);
 }
 END_TEST
 
@@ -831,56 +831,58 @@ START_TEST(test_server_read_and_scan)
 	struct base_arena *arena = base_arena_new(1 << 20);
 	struct queue_item *items = NULL;
 	const char *why = "";
-	struct site site;
+	struct config config;
 	size_t length = 0, count = 99;
 	char *data = NULL;
 
-	site_start(&site);
-	put_mail(&site, "hold", "AAAAA1", TAG(HOLD_A));
-	put_mail(&site, "hold", "AAAAA2", "");
-	put_mail(&site, "hold", "AAAAA3", TAG(HOLD_B));
+	site_start(&config);
+	put_mail(&config, "hold", "AAAAA1", TAG(HOLD_A));
+	put_mail(&config, "hold", "AAAAA2", "");
+	put_mail(&config, "hold", "AAAAA3", TAG(HOLD_B));
 	ck_assert_int_eq(
-	    queue_read(site.client, arena, "AAAAA1", HOLD_A, 10000, &data, &length, &why), BASE_OK);
+	    queue_read(config.client, arena, "AAAAA1", HOLD_A, 10000, &data, &length, &why),
+	    BASE_OK);
 	ck_assert_uint_eq(length, strlen(data));
 	ck_assert_ptr_nonnull(strstr(data, "Subject: s\n"));
 	ck_assert_int_eq(
-	    queue_read(site.client, arena, "AAAAA1", HOLD_A, 5, &data, &length, &why), BASE_REFUSE);
+	    queue_read(config.client, arena, "AAAAA1", HOLD_A, 5, &data, &length, &why),
+	    BASE_REFUSE);
 	ck_assert_int_eq(
-	    queue_read(site.client, arena, "AAAAA1", HOLD_B, 10000, &data, &length, &why),
+	    queue_read(config.client, arena, "AAAAA1", HOLD_B, 10000, &data, &length, &why),
 	    BASE_NONE);
 	ck_assert_int_eq(
-	    queue_read(site.client, arena, "AAAAA9", HOLD_B, 10000, &data, &length, &why),
+	    queue_read(config.client, arena, "AAAAA9", HOLD_B, 10000, &data, &length, &why),
 	    BASE_NONE);
-	ck_assert_int_eq(queue_scan(site.client, arena, &items, &count, &why), BASE_OK);
+	ck_assert_int_eq(queue_scan(config.client, arena, &items, &count, &why), BASE_OK);
 	ck_assert_uint_eq(count, 2);
 	ck_assert_str_eq(items[0].queue_id, "AAAAA1");
 	ck_assert_str_eq(items[1].hold_id, HOLD_B);
 	ck_assert_str_eq(items[1].mac, MAC);
-	site_stop(&site);
+	site_stop(&config);
 	base_arena_free(&arena);
 }
 END_TEST
 
 /* How often postcat ran. */
 static off_t
-runs_of(const struct site *site)
+runs_of(const struct config *config)
 {
 	char path[256];
 	struct stat status;
 
-	snprintf(path, sizeof(path), "%s/runs", site->folder);
+	snprintf(path, sizeof(path), "%s/runs", config->folder);
 	return stat(path, &status) == 0 ? status.st_size : 0;
 }
 
 /* Many files on hold, all but one of them somebody else's. */
 static void
-put_many(const struct site *site, int count)
+put_many(const struct config *config, int count)
 {
 	char id[16];
 
 	for (int i = 0; i < count; i++) {
 		snprintf(id, sizeof(id), "AAAA%03d", i);
-		put_mail(site, "hold", id, i == 7 ? TAG(HOLD_A) : "");
+		put_mail(config, "hold", id, i == 7 ? TAG(HOLD_A) : "");
 	}
 }
 
@@ -889,41 +891,41 @@ START_TEST(test_server_scan_many)
 	struct base_arena *arena = base_arena_new(1 << 20);
 	struct queue_item *items = NULL;
 	const char *why = "";
-	struct site site;
+	struct config config;
 	size_t count = 99;
 	char path[256];
 
-	site_start(&site);
-	put_many(&site, 250);
-	ck_assert_msg(queue_scan(site.client, arena, &items, &count, &why) == BASE_OK, "%s", why);
+	site_start(&config);
+	put_many(&config, 250);
+	ck_assert_msg(queue_scan(config.client, arena, &items, &count, &why) == BASE_OK, "%s", why);
 	ck_assert_uint_eq(count, 1);
 	ck_assert_str_eq(items[0].queue_id, "AAAA007");
-	ck_assert_int_eq(runs_of(&site), 3);
+	ck_assert_int_eq(runs_of(&config), 3);
 	/* a stranger says what is another file's to say: nobody of that run is believed */
-	snprintf(path, sizeof(path), "%s/envelope", site.folder);
+	snprintf(path, sizeof(path), "%s/envelope", config.folder);
 	ck_assert_int_eq(mkdir(path, 0700), 0);
-	put(&site, "envelope/AAAA001", 0600, "1,6d");
-	put(&site, "hold/AAAA001", 0600,
+	put(&config, "envelope/AAAA001", 0600, "1,6d");
+	put(&config, "hold/AAAA001", 0600,
 	    ENVELOPE("hold", "AAAA001") PART("AAAA002", TAG(HOLD_B)) CONTENTS("hold", "AAAA001")
 		OTHER);
-	ck_assert_msg(queue_scan(site.client, arena, &items, &count, &why) == BASE_OK, "%s", why);
+	ck_assert_msg(queue_scan(config.client, arena, &items, &count, &why) == BASE_OK, "%s", why);
 	ck_assert_uint_eq(count, 1);
 	ck_assert_str_eq(items[0].hold_id, HOLD_A);
 	/* 13 for the hundred that it is in: each half again, down to the two of them */
-	ck_assert_int_le(runs_of(&site), 3 + 3 + 20);
-	site_stop(&site);
+	ck_assert_int_le(runs_of(&config), 3 + 3 + 20);
+	site_stop(&config);
 	base_arena_free(&arena);
 }
 END_TEST
 
 /* The mode of a queue file, 0 if it is not there. */
 static mode_t
-mode_of(const struct site *site, const char *name)
+mode_of(const struct config *config, const char *name)
 {
 	char path[256];
 	struct stat status;
 
-	snprintf(path, sizeof(path), "%s/%s", site->folder, name);
+	snprintf(path, sizeof(path), "%s/%s", config->folder, name);
 	return stat(path, &status) == 0 ? status.st_mode & 07777 : 0;
 }
 
@@ -936,27 +938,27 @@ START_TEST(test_server_stop)
 	static const enum queue_status after[] = { QUEUE_HELD, QUEUE_MOVING, QUEUE_GONE,
 		QUEUE_FOREIGN };
 	const char *why = "";
-	struct site site;
+	struct config config;
 
-	site_start(&site);
-	put_mail(&site, "hold", "AAAAA1", TAG(HOLD_A));
-	put_mail(&site, "active", "AAAAA2", TAG(HOLD_A));
-	put_mail(&site, "hold", "AAAAA4", TAG(HOLD_B));
+	site_start(&config);
+	put_mail(&config, "hold", "AAAAA1", TAG(HOLD_A));
+	put_mail(&config, "active", "AAAAA2", TAG(HOLD_A));
+	put_mail(&config, "hold", "AAAAA4", TAG(HOLD_B));
 	for (int round = 0; round < 2; round++) {
-		ck_assert_int_eq(queue_ask(site.client, QUEUE_STOP, items, 4, &why), BASE_OK);
+		ck_assert_int_eq(queue_ask(config.client, QUEUE_STOP, items, 4, &why), BASE_OK);
 		for (size_t i = 0; i < 4; i++)
 			ck_assert_int_eq(items[i].status, after[i]);
-		ck_assert_uint_eq(mode_of(&site, "hold/AAAAA1"), 01600);
-		ck_assert_uint_eq(mode_of(&site, "active/AAAAA2"), 0600);
-		ck_assert_uint_eq(mode_of(&site, "hold/AAAAA4"), 0600);
+		ck_assert_uint_eq(mode_of(&config, "hold/AAAAA1"), 01600);
+		ck_assert_uint_eq(mode_of(&config, "active/AAAAA2"), 0600);
+		ck_assert_uint_eq(mode_of(&config, "hold/AAAAA4"), 0600);
 	}
-	ck_assert_int_eq(mode_of(&site, "flushed") | mode_of(&site, "prodded"), 0);
+	ck_assert_int_eq(mode_of(&config, "flushed") | mode_of(&config, "prodded"), 0);
 	/* what is restored is not stopped any more, before it moves */
-	put(&site, "postsuper", 0700, "#!/bin/sh\nexit 1\n");
-	ck_assert_int_eq(queue_ask(site.client, QUEUE_RELEASE, items, 1, &why), BASE_OK);
+	put(&config, "postsuper", 0700, "#!/bin/sh\nexit 1\n");
+	ck_assert_int_eq(queue_ask(config.client, QUEUE_RELEASE, items, 1, &why), BASE_OK);
 	ck_assert_int_eq(items[0].status, QUEUE_FAILED);
-	ck_assert_uint_eq(mode_of(&site, "hold/AAAAA1"), 0600);
-	site_stop(&site);
+	ck_assert_uint_eq(mode_of(&config, "hold/AAAAA1"), 0600);
+	site_stop(&config);
 }
 END_TEST
 
@@ -964,11 +966,11 @@ END_TEST
 
 /* Many files of one hold. */
 static size_t
-put_batch(const struct site *site, char ids_r[BATCH][16], struct queue_item items_r[BATCH])
+put_batch(const struct config *config, char ids_r[BATCH][16], struct queue_item items_r[BATCH])
 {
 	for (int i = 0; i < BATCH; i++) {
 		snprintf(ids_r[i], 16, "BBBB%03d", i);
-		put_mail(site, "hold", ids_r[i], TAG(HOLD_A));
+		put_mail(config, "hold", ids_r[i], TAG(HOLD_A));
 		items_r[i] = (struct queue_item){ .queue_id = ids_r[i], .hold_id = HOLD_A };
 	}
 	return BATCH;
@@ -979,30 +981,30 @@ START_TEST(test_server_release_many)
 	struct queue_item items[BATCH];
 	char ids[BATCH][16];
 	const char *why = "";
-	struct site site;
+	struct config config;
 	char path[256];
 	struct stat status;
 	size_t count;
 
-	site_start(&site);
-	count = put_batch(&site, ids, items);
-	ck_assert_int_eq(queue_ask(site.client, QUEUE_RELEASE, items, count, &why), BASE_OK);
+	site_start(&config);
+	count = put_batch(&config, ids, items);
+	ck_assert_int_eq(queue_ask(config.client, QUEUE_RELEASE, items, count, &why), BASE_OK);
 	for (size_t i = 0; i < count; i++)
 		ck_assert_int_eq(items[i].status, QUEUE_MOVING);
 	/* once for all of them, and again when they are asked for again */
-	snprintf(path, sizeof(path), "%s/flushed", site.folder);
+	snprintf(path, sizeof(path), "%s/flushed", config.folder);
 	ck_assert_int_eq(stat(path, &status), 0);
 	ck_assert_int_eq(status.st_size, 4);
-	ck_assert_int_eq(mode_of(&site, "prodded"), 0);
-	ck_assert_int_eq(queue_ask(site.client, QUEUE_RELEASE, items, 9, &why), BASE_OK);
+	ck_assert_int_eq(mode_of(&config, "prodded"), 0);
+	ck_assert_int_eq(queue_ask(config.client, QUEUE_RELEASE, items, 9, &why), BASE_OK);
 	ck_assert_int_eq(stat(path, &status), 0);
 	ck_assert_int_eq(status.st_size, 8);
 	/* the queue manager was not told: they are not where they should be */
-	put(&site, "postqueue", 0700, "#!/bin/sh\nexit 75\n");
-	ck_assert_int_eq(queue_ask(site.client, QUEUE_RELEASE, items, 9, &why), BASE_OK);
+	put(&config, "postqueue", 0700, "#!/bin/sh\nexit 75\n");
+	ck_assert_int_eq(queue_ask(config.client, QUEUE_RELEASE, items, 9, &why), BASE_OK);
 	for (size_t i = 0; i < 9; i++)
 		ck_assert_int_eq(items[i].status, QUEUE_FAILED);
-	site_stop(&site);
+	site_stop(&config);
 }
 END_TEST
 
@@ -1013,27 +1015,27 @@ START_TEST(test_server_forged_envelope)
 	struct base_arena *arena = base_arena_new(1 << 20);
 	struct queue_item *found = NULL;
 	const char *why = "";
-	struct site site;
+	struct config config;
 	size_t count = 99;
 	char path[256];
 
-	site_start(&site);
-	snprintf(path, sizeof(path), "%s/envelope", site.folder);
+	site_start(&config);
+	snprintf(path, sizeof(path), "%s/envelope", config.folder);
 	ck_assert_int_eq(mkdir(path, 0700), 0);
-	put(&site, "envelope/AAAAA1", 0600, "1,5d");
-	put(&site, "hold/AAAAA1", 0600,
+	put(&config, "envelope/AAAAA1", 0600, "1,5d");
+	put(&config, "hold/AAAAA1", 0600,
 	    ENVELOPE("hold", "AAAAA1") "original_recipient: rfc822;a\n" CONTENTS("hold", "x")
 		TAG(HOLD_A) CONTENTS("hold", "AAAAA1") OTHER);
-	put_mail(&site, "hold", "AAAAA2", TAG(HOLD_A));
-	ck_assert_int_eq(queue_ask(site.client, QUEUE_RELEASE, items, 2, &why), BASE_OK);
+	put_mail(&config, "hold", "AAAAA2", TAG(HOLD_A));
+	ck_assert_int_eq(queue_ask(config.client, QUEUE_RELEASE, items, 2, &why), BASE_OK);
 	ck_assert_int_eq(items[0].status, QUEUE_FOREIGN);
 	ck_assert_int_eq(items[1].status, QUEUE_MOVING);
-	ck_assert_int_eq(queue_ask(site.client, QUEUE_DELETE, items, 1, &why), BASE_OK);
+	ck_assert_int_eq(queue_ask(config.client, QUEUE_DELETE, items, 1, &why), BASE_OK);
 	ck_assert_int_eq(items[0].status, QUEUE_FOREIGN);
-	ck_assert_uint_eq(mode_of(&site, "hold/AAAAA1"), 0600);
-	ck_assert_int_eq(queue_scan(site.client, arena, &found, &count, &why), BASE_OK);
+	ck_assert_uint_eq(mode_of(&config, "hold/AAAAA1"), 0600);
+	ck_assert_int_eq(queue_scan(config.client, arena, &found, &count, &why), BASE_OK);
 	ck_assert_uint_eq(count, 0);
-	site_stop(&site);
+	site_stop(&config);
 	base_arena_free(&arena);
 }
 END_TEST
@@ -1042,21 +1044,21 @@ START_TEST(test_server_tool_fails)
 {
 	struct queue_item item = { .queue_id = "AAAAA1", .hold_id = HOLD_A };
 	const char *why = "";
-	struct site site;
+	struct config config;
 
-	site_start(&site);
-	put_mail(&site, "hold", "AAAAA1", TAG(HOLD_A));
-	put(&site, "postsuper", 0700, "#!/bin/sh\nexit 1\n");
-	ck_assert_int_eq(queue_ask(site.client, QUEUE_RELEASE, &item, 1, &why), BASE_OK);
+	site_start(&config);
+	put_mail(&config, "hold", "AAAAA1", TAG(HOLD_A));
+	put(&config, "postsuper", 0700, "#!/bin/sh\nexit 1\n");
+	ck_assert_int_eq(queue_ask(config.client, QUEUE_RELEASE, &item, 1, &why), BASE_OK);
 	ck_assert_int_eq(item.status, QUEUE_FAILED);
 	/* nothing was said of the file */
-	put(&site, "postsuper", 0700, "#!/bin/sh\nexit 0\n");
-	ck_assert_int_eq(queue_ask(site.client, QUEUE_RELEASE, &item, 1, &why), BASE_OK);
+	put(&config, "postsuper", 0700, "#!/bin/sh\nexit 0\n");
+	ck_assert_int_eq(queue_ask(config.client, QUEUE_RELEASE, &item, 1, &why), BASE_OK);
 	ck_assert_int_eq(item.status, QUEUE_FAILED);
-	put(&site, "postcat", 0700, "#!/bin/sh\nexit 1\n");
-	ck_assert_int_eq(queue_ask(site.client, QUEUE_STATUS, &item, 1, &why), BASE_OK);
+	put(&config, "postcat", 0700, "#!/bin/sh\nexit 1\n");
+	ck_assert_int_eq(queue_ask(config.client, QUEUE_STATUS, &item, 1, &why), BASE_OK);
 	ck_assert_int_eq(item.status, QUEUE_FAILED);
-	site_stop(&site);
+	site_stop(&config);
 }
 END_TEST
 
@@ -1091,22 +1093,22 @@ START_TEST(test_server_garbage)
 	struct queue_item item = { .queue_id = "AAAAA1", .hold_id = HOLD_A };
 	char answer[4096], big[5000];
 	const char *why = "";
-	struct site site;
+	struct config config;
 
-	site_start(&site);
-	put_mail(&site, "hold", "AAAAA1", TAG(HOLD_A));
+	site_start(&config);
+	put_mail(&config, "hold", "AAAAA1", TAG(HOLD_A));
 	for (size_t i = 0; i < COUNT_OF(bytes); i++) {
-		raw(site.socket_path, bytes[i], answer);
+		raw(config.socket_path, bytes[i], answer);
 		ck_assert_msg(strncmp(answer, "ERROR ", 6) == 0, "%s: %s", bytes[i], answer);
 		ck_assert_ptr_eq(strchr(answer, '\n'), answer + strlen(answer) - 1);
 	}
 	memset(big, 'A', sizeof(big) - 1);
 	big[sizeof(big) - 1] = '\0';
-	raw(site.socket_path, big, answer);
+	raw(config.socket_path, big, answer);
 	/* It still serves, and an incomplete request did nothing. */
-	ck_assert_int_eq(queue_ask(site.client, QUEUE_STATUS, &item, 1, &why), BASE_OK);
+	ck_assert_int_eq(queue_ask(config.client, QUEUE_STATUS, &item, 1, &why), BASE_OK);
 	ck_assert_int_eq(item.status, QUEUE_HELD);
-	site_stop(&site);
+	site_stop(&config);
 }
 END_TEST
 
@@ -1132,20 +1134,20 @@ is_refused_as(unsigned uid, const char *socket_path, const char *request)
 START_TEST(test_server_uid)
 {
 	static const char request[] = "STATUS 1\nAAAAA1 " HOLD_A "\n";
-	struct site site;
+	struct config config;
 	struct stat status;
 
 	if (getuid() != 0)
 		return; /* only root can be somebody else */
-	site_start(&site);
-	ck_assert_int_eq(stat(site.socket_path, &status), 0);
+	site_start(&config);
+	ck_assert_int_eq(stat(config.socket_path, &status), 0);
 	ck_assert_int_eq(status.st_mode & 07777, 0600);
 	/* The file's mode keeps others out; the uid is checked all the same. */
-	ck_assert_int_eq(chmod(site.socket_path, 0666), 0);
-	ck_assert_int_eq(chmod(site.folder, 0711), 0);
-	ck_assert(is_refused_as(65533, site.socket_path, request));
-	ck_assert(!is_refused_as(0, site.socket_path, request));
-	site_stop(&site);
+	ck_assert_int_eq(chmod(config.socket_path, 0666), 0);
+	ck_assert_int_eq(chmod(config.folder, 0711), 0);
+	ck_assert(is_refused_as(65533, config.socket_path, request));
+	ck_assert(!is_refused_as(0, config.socket_path, request));
+	site_stop(&config);
 }
 END_TEST
 
@@ -1165,25 +1167,25 @@ START_TEST(test_server_socket)
 	struct queue_server_options options;
 	struct queue_item item = { .queue_id = "AAAAA1", .hold_id = HOLD_A };
 	const char *why = "";
-	struct site site, other;
+	struct config config, other;
 	char path[256], stale[256];
 	volatile int stop = 1;
 	struct sockaddr_un address;
 	int fd;
 
-	site_start(&site);
+	site_start(&config);
 	/* taken: the one who listens keeps it */
-	expect_broken(&site.options);
-	ck_assert_int_eq(queue_ask(site.client, QUEUE_STATUS, &item, 1, &why), BASE_OK);
+	expect_broken(&config.options);
+	ck_assert_int_eq(queue_ask(config.client, QUEUE_STATUS, &item, 1, &why), BASE_OK);
 	/* a file that is no socket stays */
-	options = site.options;
-	put(&site, "plain", 0600, "precious");
-	snprintf(path, sizeof(path), "%s/plain", site.folder);
+	options = config.options;
+	put(&config, "plain", 0600, "precious");
+	snprintf(path, sizeof(path), "%s/plain", config.folder);
 	options.socket_path = path;
 	expect_broken(&options);
 	ck_assert_int_eq(access(path, F_OK), 0);
 	/* a stale socket is replaced */
-	snprintf(stale, sizeof(stale), "%s/stale", site.folder);
+	snprintf(stale, sizeof(stale), "%s/stale", config.folder);
 	ck_assert_int_eq(queue_address(stale, &address, &why), BASE_OK);
 	fd = socket(AF_UNIX, SOCK_STREAM, 0);
 	ck_assert_int_eq(bind(fd, (struct sockaddr *)&address, sizeof(address)), 0);
@@ -1198,7 +1200,7 @@ START_TEST(test_server_socket)
 	expect_broken(&options);
 	site_stop(&other);
 	ck_assert_ptr_null(queue_driver_for("exim"));
-	site_stop(&site);
+	site_stop(&config);
 }
 END_TEST
 

@@ -305,16 +305,16 @@ train(const char *text, char **card_r, size_t *real_r, size_t *slips_r, const ch
 /* What tells slips gets points, what nothing is known of keeps its own, twice the same. */
 START_TEST(training_fits_points)
 {
-	char *history = training_history(true), *first = NULL, *second = NULL, *at;
+	char *past = training_history(true), *first = NULL, *second = NULL, *at;
 	const char *why = "";
 	size_t real = 0, slips = 0;
 	struct judge_scorecard *card = NULL;
 	double points = 0;
 
-	ck_assert_int_eq(train(history, &first, &real, &slips, &why), BASE_OK);
+	ck_assert_int_eq(train(past, &first, &real, &slips, &why), BASE_OK);
 	ck_assert_uint_eq(real, 200);
 	ck_assert_uint_eq(slips, 150);
-	ck_assert_int_eq(train(history, &second, &real, &slips, &why), BASE_OK);
+	ck_assert_int_eq(train(past, &second, &real, &slips, &why), BASE_OK);
 	ck_assert_str_eq(first, second);
 	at = strstr(first, "5..inf ");
 	ck_assert_ptr_nonnull(at);
@@ -324,7 +324,7 @@ START_TEST(training_fits_points)
 	ck_assert_msg(
 	    judge_scorecard_parse(first, strlen(first), "card", &card, &why) == BASE_OK, "%s", why);
 	judge_scorecard_free(&card);
-	free(history);
+	free(past);
 	free(first);
 	free(second);
 }
@@ -333,16 +333,16 @@ END_TEST
 /* Where the site has a delimiter, too. */
 START_TEST(training_takes_extensions_out)
 {
-	char *history = training_history(true), *plain = NULL, *folded = NULL;
+	char *past = training_history(true), *plain = NULL, *folded = NULL;
 	const char *why = "";
 	size_t real = 0, slips = 0;
 
-	ck_assert_int_eq(train(history, &plain, &real, &slips, &why), BASE_OK);
+	ck_assert_int_eq(train(past, &plain, &real, &slips, &why), BASE_OK);
 	delimiter = "+";
-	ck_assert_int_eq(train(history, &folded, &real, &slips, &why), BASE_OK);
+	ck_assert_int_eq(train(past, &folded, &real, &slips, &why), BASE_OK);
 	ck_assert_str_eq(folded, plain);
 	delimiter = "";
-	free(history);
+	free(past);
 	free(plain);
 	free(folded);
 }
@@ -350,13 +350,13 @@ END_TEST
 
 START_TEST(training_needs_slips)
 {
-	char *history = training_history(false), *card = NULL;
+	char *past = training_history(false), *card = NULL;
 	const char *why = "";
 	size_t real = 0, slips = 0;
 
-	ck_assert_int_eq(train(history, &card, &real, &slips, &why), BASE_REFUSE);
+	ck_assert_int_eq(train(past, &card, &real, &slips, &why), BASE_REFUSE);
 	ck_assert_str_eq(why, "0 slips among 200 examples: both slips and real sends are needed");
-	free(history);
+	free(past);
 	free(card);
 }
 END_TEST

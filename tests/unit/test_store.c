@@ -80,7 +80,7 @@ sample(const char *id)
 		.node = "mx1",
 		.state = 1,
 		.action = 2,
-		.act = { "a\0ct", 4 },
+		.submission = { "a\0ct", 4 },
 		.sender = "jo@example.com",
 		.subject = "Quarterly; DROP TABLE hold; --'\"",
 		.recipients = "a@example.com\nb@example.com",
@@ -131,8 +131,8 @@ same_hold(const struct store_hold *a, const struct store_hold *b)
 	ck_assert_str_eq(a->node, b->node);
 	ck_assert_int_eq(a->state, b->state);
 	ck_assert_int_eq(a->action, b->action);
-	ck_assert_uint_eq(a->act.length, b->act.length);
-	ck_assert_mem_eq(a->act.data, b->act.data, a->act.length);
+	ck_assert_uint_eq(a->submission.length, b->submission.length);
+	ck_assert_mem_eq(a->submission.data, b->submission.data, a->submission.length);
 	ck_assert_str_eq(a->sender, b->sender);
 	ck_assert_str_eq(a->subject, b->subject);
 	ck_assert_str_eq(a->recipients, b->recipients);
@@ -218,7 +218,7 @@ START_TEST(update_writes_all_or_is_lost)
 		.node = "mx2",
 		.state = 2,
 		.action = 1,
-		.act = { "xy", 2 },
+		.submission = { "xy", 2 },
 		.sender = "s",
 		.subject = "",
 		.recipients = "",
@@ -408,15 +408,15 @@ START_TEST(act_finds_the_newest)
 	hold.created = 2000;
 	OK(store_hold_insert(store, &hold, &why));
 	hold.id = "c";
-	hold.act = (struct store_blob){ "a\0cu", 4 };
+	hold.submission = (struct store_blob){ "a\0cu", 4 };
 	hold.created = 3000;
 	OK(store_hold_insert(store, &hold, &why));
-	OK(store_hold_by_act(store, arena, "mx1", "a\0ct", 4, 0, &got, &why));
+	OK(store_hold_by_submission(store, arena, "mx1", "a\0ct", 4, 0, &got, &why));
 	ck_assert_str_eq(got->id, "b");
-	OK(store_hold_by_act(store, arena, "mx1", "a\0ct", 4, 2000, &got, &why));
-	NONE(store_hold_by_act(store, arena, "mx1", "a\0ct", 4, 2001, &got, &why));
-	NONE(store_hold_by_act(store, arena, "mx2", "a\0ct", 4, 0, &got, &why));
-	NONE(store_hold_by_act(store, arena, "mx1", "a", 1, 0, &got, &why));
+	OK(store_hold_by_submission(store, arena, "mx1", "a\0ct", 4, 2000, &got, &why));
+	NONE(store_hold_by_submission(store, arena, "mx1", "a\0ct", 4, 2001, &got, &why));
+	NONE(store_hold_by_submission(store, arena, "mx2", "a\0ct", 4, 0, &got, &why));
+	NONE(store_hold_by_submission(store, arena, "mx1", "a", 1, 0, &got, &why));
 	store_close(&store);
 }
 END_TEST
@@ -537,7 +537,7 @@ START_TEST(times_move_with_the_clock)
 
 	for (size_t i = 0; i < sizeof(rows) / sizeof(*rows); i++) {
 		struct store_hold hold = sample(rows[i].id);
-		struct store_part part = { .hold_id = rows[i].id,
+		struct store_entry entry = { .hold_id = rows[i].id,
 			.queue_id = rows[i].id,
 			.state = 1,
 			.created = rows[i].moved };
@@ -549,14 +549,14 @@ START_TEST(times_move_with_the_clock)
 		hold.letter_due = 0;
 		hold.letter_sent = 8000;
 		OK(store_hold_insert(store, &hold, &why));
-		OK(store_part_insert(store, &part, "", 0, &why));
+		OK(store_entry_insert(store, &entry, "", 0, &why));
 	}
 	OK(store_begin(store, &why));
 	OK(store_hold_shift(store, &shift, &why));
 	OK(store_commit(store, &why));
 	for (size_t i = 0; i < sizeof(rows) / sizeof(*rows); i++) {
 		int64_t by = rows[i].moves ? -3600 : 0;
-		struct store_part *parts;
+		struct store_entry *entries;
 		size_t count;
 
 		OK(store_hold_get(store, arena, rows[i].id, &got, &why));
@@ -565,8 +565,8 @@ START_TEST(times_move_with_the_clock)
 		ck_assert_int_eq(got->moved, rows[i].moved + by);
 		ck_assert_int_eq(got->letter_due, 0);
 		ck_assert_int_eq(got->letter_sent, 8000 + by);
-		OK(store_part_list(store, arena, rows[i].id, &parts, &count, &why));
-		ck_assert_int_eq(parts[0].created, rows[i].moved + by);
+		OK(store_entry_list(store, arena, rows[i].id, &entries, &count, &why));
+		ck_assert_int_eq(entries[0].created, rows[i].moved + by);
 	}
 	store_close(&store);
 }
@@ -663,54 +663,54 @@ START_TEST(tokens_open_until_they_expire)
 }
 END_TEST
 
-START_TEST(parts_in_order_with_lessons)
+START_TEST(parts_in_order_with_observations)
 {
 	struct store *store = must_open(STORE_HOLDS);
-	struct store_part part = { "a", "4QX", 1, 10, 0, 0, 0 };
-	struct store_part *parts;
-	struct store_blob lesson;
+	struct store_entry entry = { "a", "4QX", 1, 10, 0, 0, 0 };
+	struct store_entry *entries;
+	struct store_blob observation;
 	size_t count;
 	char id[16];
 
-	OK(store_part_insert(store, &part, "le\0n", 4, &why));
-	REFUSE(store_part_insert(store, &part, "", 0, &why));
+	OK(store_entry_insert(store, &entry, "le\0n", 4, &why));
+	REFUSE(store_entry_insert(store, &entry, "", 0, &why));
 	for (int i = 0; i < 9; i++) {
-		struct store_part more = { "a", id, 1, 20 + i, 0, 0, 100 + i };
+		struct store_entry more = { "a", id, 1, 20 + i, 0, 0, 100 + i };
 
 		snprintf(id, sizeof(id), "%d", 9 - i);
-		OK(store_part_insert(store, &more, NULL, 0, &why));
+		OK(store_entry_insert(store, &more, NULL, 0, &why));
 	}
-	part.state = 3;
-	part.created = 11;
-	OK(store_part_update(store, &part, &why));
-	OK(store_part_list(store, arena, "a", &parts, &count, &why));
+	entry.state = 3;
+	entry.created = 11;
+	OK(store_entry_update(store, &entry, &why));
+	OK(store_entry_list(store, arena, "a", &entries, &count, &why));
 	ck_assert_uint_eq(count, 10);
-	ck_assert_str_eq(parts[0].queue_id, "4QX");
-	ck_assert_str_eq(parts[0].hold_id, "a");
-	ck_assert_int_eq(parts[0].state, 3);
-	ck_assert_int_eq(parts[0].created, 11);
-	ck_assert_str_eq(parts[9].queue_id, "1");
-	OK(store_part_lesson(store, arena, &parts[0], &lesson, &why));
-	ck_assert_uint_eq(lesson.length, 4);
-	ck_assert_mem_eq(lesson.data, "le\0n", 4);
-	OK(store_part_wipe(store, "a", &why));
-	OK(store_part_lesson(store, arena, &parts[0], &lesson, &why));
-	ck_assert_uint_eq(lesson.length, 0);
-	part.queue_id = "none";
-	NONE(store_part_update(store, &part, &why));
+	ck_assert_str_eq(entries[0].queue_id, "4QX");
+	ck_assert_str_eq(entries[0].hold_id, "a");
+	ck_assert_int_eq(entries[0].state, 3);
+	ck_assert_int_eq(entries[0].created, 11);
+	ck_assert_str_eq(entries[9].queue_id, "1");
+	OK(store_entry_observation(store, arena, &entries[0], &observation, &why));
+	ck_assert_uint_eq(observation.length, 4);
+	ck_assert_mem_eq(observation.data, "le\0n", 4);
+	OK(store_entry_wipe(store, "a", &why));
+	OK(store_entry_observation(store, arena, &entries[0], &observation, &why));
+	ck_assert_uint_eq(observation.length, 0);
+	entry.queue_id = "none";
+	NONE(store_entry_update(store, &entry, &why));
 	/* the MTA renamed the file; a name that another part has is not taken */
-	part.hold_id = "a";
-	part.queue_id = "4QX";
-	part.asked = 99;
-	OK(store_part_update(store, &part, &why));
-	NONE(store_part_rename(store, &part, parts[1].queue_id, &why));
-	OK(store_part_rename(store, &part, "4QY", &why));
-	NONE(store_part_rename(store, &part, "4QZ", &why));
-	OK(store_part_list(store, arena, "a", &parts, &count, &why));
-	ck_assert_str_eq(parts[0].queue_id, "4QY");
-	ck_assert_int_eq(parts[0].asked, 99);
-	NONE(store_part_lesson(store, arena, &part, &lesson, &why));
-	OK(store_part_list(store, arena, "b", &parts, &count, &why));
+	entry.hold_id = "a";
+	entry.queue_id = "4QX";
+	entry.asked = 99;
+	OK(store_entry_update(store, &entry, &why));
+	NONE(store_entry_rename(store, &entry, entries[1].queue_id, &why));
+	OK(store_entry_rename(store, &entry, "4QY", &why));
+	NONE(store_entry_rename(store, &entry, "4QZ", &why));
+	OK(store_entry_list(store, arena, "a", &entries, &count, &why));
+	ck_assert_str_eq(entries[0].queue_id, "4QY");
+	ck_assert_int_eq(entries[0].asked, 99);
+	NONE(store_entry_observation(store, arena, &entry, &observation, &why));
+	OK(store_entry_list(store, arena, "b", &entries, &count, &why));
 	ck_assert_uint_eq(count, 0);
 	store_close(&store);
 }
@@ -719,8 +719,8 @@ END_TEST
 START_TEST(purge_takes_parts_and_tokens_along)
 {
 	struct store *store = must_open(STORE_HOLDS);
-	struct store_part part = { "old", "1", 3, 10, 0, 0, 0 };
-	struct store_part *parts;
+	struct store_entry entry = { "old", "1", 3, 10, 0, 0, 0 };
+	struct store_entry *entries;
 	struct store_hold *got;
 	unsigned char hash[BASE_HASH_SIZE] = { 1 };
 	struct store_hold hold = sample("old");
@@ -728,7 +728,7 @@ START_TEST(purge_takes_parts_and_tokens_along)
 
 	hold.settled = 100;
 	OK(store_hold_insert(store, &hold, &why));
-	OK(store_part_insert(store, &part, "x", 1, &why));
+	OK(store_entry_insert(store, &entry, "x", 1, &why));
 	OK(store_token_insert(store, hash, "old", INT64_MAX, &why));
 	hold.id = "new";
 	hold.settled = 200;
@@ -739,7 +739,7 @@ START_TEST(purge_takes_parts_and_tokens_along)
 	OK(store_hold_purge(store, 200, &why));
 	NONE(store_hold_purge(store, 200, &why));
 	ck_assert_int_eq(row_count(store), 2);
-	OK(store_part_list(store, arena, "old", &parts, &count, &why));
+	OK(store_entry_list(store, arena, "old", &entries, &count, &why));
 	ck_assert_uint_eq(count, 0);
 	NONE(store_hold_by_token(store, arena, hash, 0, &got, &why));
 	/* the token row itself is gone too: its hash is free again */
@@ -799,7 +799,7 @@ count_up(void *context)
 	return NULL;
 }
 
-START_TEST(threads_and_processes_take_turns)
+START_TEST(threads_and_processes_take_author_changes)
 {
 	struct store_hold hold = sample("a");
 	struct store_hold *got = NULL;
@@ -957,11 +957,11 @@ START_TEST(modes_do_not_depend_on_the_umask)
 	static const mode_t masks[] = { 0, 022, 077 };
 	mode_t before = umask(masks[_i]);
 	struct store *holds = must_open(STORE_HOLDS);
-	struct store *memory = must_open(STORE_MEMORY);
+	struct store *history = must_open(STORE_MEMORY);
 	struct store_hold hold = sample("a");
 
 	OK(store_hold_insert(holds, &hold, &why));
-	OK(store_record_put(memory, STORE_SITE, 1, "x", 1, 0, &why));
+	OK(store_record_put(history, STORE_GLOBAL, 1, "x", 1, 0, &why));
 	umask(before);
 	ck_assert_uint_eq(mode_of("holds"), 02770);
 	ck_assert_uint_eq(mode_of("holds/holds.db"), 0660);
@@ -970,7 +970,7 @@ START_TEST(modes_do_not_depend_on_the_umask)
 	ck_assert_uint_eq(mode_of("memory.db"), 0600);
 	ck_assert_uint_eq(mode_of("memory.db-wal"), 0600);
 	store_close(&holds);
-	store_close(&memory);
+	store_close(&history);
 }
 END_TEST
 
@@ -978,7 +978,7 @@ END_TEST
 START_TEST(group_may_use_holds_only)
 {
 	struct store *store = must_open(STORE_HOLDS);
-	struct store *memory = must_open(STORE_MEMORY);
+	struct store *history = must_open(STORE_MEMORY);
 	struct store_hold hold = sample("a");
 	struct store_hold *got = NULL;
 	char path[128];
@@ -987,7 +987,7 @@ START_TEST(group_may_use_holds_only)
 
 	if (geteuid() != 0) {
 		store_close(&store);
-		store_close(&memory);
+		store_close(&history);
 		fprintf(stderr, "skipped: changing the user needs root\n");
 		return;
 	}
@@ -998,7 +998,7 @@ START_TEST(group_may_use_holds_only)
 	path_of("holds/holds.db", path);
 	ck_assert_int_eq(chown(path, 40001, 40100), 0);
 	store_close(&store);
-	store_close(&memory);
+	store_close(&history);
 	/* the first user to come makes the log files; the other must be able to go on */
 	for (unsigned user = 40001; user <= 40002; user++) {
 		child = fork();
@@ -1008,7 +1008,7 @@ START_TEST(group_may_use_holds_only)
 			OK(open_kind(STORE_HOLDS, false, &store));
 			hold.id = user == 40001 ? "a" : "b";
 			OK(store_hold_insert(store, &hold, &why));
-			ck_assert_int_ne(open_kind(STORE_MEMORY, false, &memory), BASE_OK);
+			ck_assert_int_ne(open_kind(STORE_MEMORY, false, &history), BASE_OK);
 			_exit(0); /* as if killed: the log files stay */
 		}
 		waitpid(child, &status, 0);
@@ -1187,7 +1187,7 @@ START_TEST(wiped_means_gone_from_the_files)
 {
 	struct store *store = must_open(STORE_HOLDS);
 	struct store_hold hold = sample("a");
-	struct store_part part = { "a", "1", 1, 10, 0, 0, 0 };
+	struct store_entry entry = { "a", "1", 1, 10, 0, 0, 0 };
 	char recipients[20000];
 
 	memset(recipients, 'r', sizeof(recipients));
@@ -1195,7 +1195,7 @@ START_TEST(wiped_means_gone_from_the_files)
 	hold.subject = "SECRET-SUBJECT";
 	hold.recipients = recipients;
 	OK(store_hold_insert(store, &hold, &why));
-	OK(store_part_insert(store, &part, "SECRET-LESSON", 13, &why));
+	OK(store_entry_insert(store, &entry, "SECRET-LESSON", 13, &why));
 	OK(store_tidy(store, &why));
 	ck_assert(folder_holds(directory, "SECRET-SUBJECT"));
 	ck_assert(folder_holds(directory, "SECRET-LESSON"));
@@ -1203,7 +1203,7 @@ START_TEST(wiped_means_gone_from_the_files)
 	hold.recipients = "";
 	OK(store_begin(store, &why));
 	OK(store_hold_update(store, &hold, 1, &why));
-	OK(store_part_wipe(store, "a", &why));
+	OK(store_entry_wipe(store, "a", &why));
 	OK(store_commit(store, &why));
 	OK(store_tidy(store, &why));
 	ck_assert(!folder_holds(directory, "SECRET-SUBJECT"));
@@ -1255,7 +1255,7 @@ START_TEST(records_by_kind_and_key)
 	OK(store_record_put(store, _i, 1, "", 0, 0, &why));
 	OK(store_record_get(store, arena, _i, 1, &blob, &why));
 	ck_assert_uint_eq(blob.length, 0);
-	for (int other = STORE_PROFILE; other <= STORE_SITE; other++)
+	for (int other = STORE_PROFILE; other <= STORE_GLOBAL; other++)
 		if (other != _i)
 			NONE(store_record_get(store, arena, other, 1, &blob, &why));
 	OK(store_record_each(store, _i, gather, &gathered, &why));
@@ -1339,10 +1339,10 @@ main(void)
 	tcase_add_test(test, who_begins_a_database_is_told);
 	tcase_add_test(test, a_file_that_was_emptied_in_use_is_damaged);
 	tcase_add_test(test, tokens_open_until_they_expire);
-	tcase_add_test(test, parts_in_order_with_lessons);
+	tcase_add_test(test, parts_in_order_with_observations);
 	tcase_add_test(test, purge_takes_parts_and_tokens_along);
 	tcase_add_test(test, transaction_all_or_nothing);
-	tcase_add_test(test, threads_and_processes_take_turns);
+	tcase_add_test(test, threads_and_processes_take_author_changes);
 	tcase_add_test(test, many_open_a_new_store_at_once);
 	tcase_add_test(test, busy_means_retry);
 	tcase_add_test(test, killed_writers_leave_whole_transactions);
@@ -1356,7 +1356,7 @@ main(void)
 	tcase_add_test(test, full_disk_is_broken_then_well);
 	tcase_add_test(test, removed_under_us_is_broken);
 	tcase_add_test(test, wiped_means_gone_from_the_files);
-	tcase_add_loop_test(test, records_by_kind_and_key, STORE_PROFILE, STORE_SITE + 1);
+	tcase_add_loop_test(test, records_by_kind_and_key, STORE_PROFILE, STORE_GLOBAL + 1);
 	tcase_add_test(test, records_expire);
 	tcase_add_test(test, readers_do_not_wait_for_a_batch);
 	suite_add_tcase(suite, test);

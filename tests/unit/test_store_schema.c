@@ -45,7 +45,7 @@ static const char *const steps[VERSIONS] = {
 	"  hash BLOB PRIMARY KEY NOT NULL, hold_id TEXT NOT NULL, expires INTEGER NOT NULL)"
 	"  STRICT, WITHOUT ROWID;"
 	"CREATE INDEX token_hold ON token (hold_id);",
-	/* 2: the storm brake */
+	/* 2: the storm block */
 	"ALTER TABLE hold ADD COLUMN storm TEXT NOT NULL DEFAULT '';"
 	"ALTER TABLE hold ADD COLUMN author TEXT NOT NULL DEFAULT '';"
 	"ALTER TABLE hold ADD COLUMN answered INTEGER NOT NULL DEFAULT 0;"

@@ -69,7 +69,7 @@ sample(const char *id)
 		.state = 1,
 		.people = 412,
 		.answers = 4,
-		.answerers = 3,
+		.repliers = 3,
 		.started = 1000,
 		.until = 5000,
 		.span = 4,
@@ -96,7 +96,7 @@ same_storm(const struct store_storm *a, const struct store_storm *b)
 	ck_assert_int_eq(a->state, b->state);
 	ck_assert_int_eq(a->people, b->people);
 	ck_assert_int_eq(a->answers, b->answers);
-	ck_assert_int_eq(a->answerers, b->answerers);
+	ck_assert_int_eq(a->repliers, b->repliers);
 	ck_assert_int_eq(a->started, b->started);
 	ck_assert_int_eq(a->until, b->until);
 	ck_assert_int_eq(a->span, b->span);
@@ -114,7 +114,7 @@ sample_hold(const char *id, const char *storm)
 	return (struct store_hold){ .id = id,
 		.node = "mx1",
 		.state = 1,
-		.act = { "act", 3 },
+		.submission = { "act", 3 },
 		.sender = "jo@example.com",
 		.created = 1000,
 		.due = 9000,
@@ -165,7 +165,7 @@ START_TEST(storm_update_writes_all_or_is_lost)
 		.state = 2,
 		.people = 31,
 		.answers = 32,
-		.answerers = 33,
+		.repliers = 33,
 		.started = 34,
 		.until = 35,
 		.span = 36,
@@ -221,13 +221,13 @@ fill(struct store *store)
 
 /* The storms of a set, by their names. */
 static void
-set_is(struct store *store, enum store_storm_set set, size_t room, const char *expected)
+set_is(struct store *store, enum store_storm_set set, size_t capacity, const char *expected)
 {
 	struct store_storm *storms = NULL;
 	char seen[64] = "";
 	size_t count = 99;
 
-	OK(store_storm_some(store, arena, set, &storms, room, &count, &why));
+	OK(store_storm_some(store, arena, set, &storms, capacity, &count, &why));
 	for (size_t i = 0; i < count; i++) {
 		strcat(seen, storms[i].id);
 		strcat(seen, " ");
@@ -315,7 +315,7 @@ START_TEST(storm_by_token)
 }
 END_TEST
 
-/* What a brake holds goes when it is lifted; nothing else is touched. */
+/* What a block holds goes when it is lifted; nothing else is touched. */
 START_TEST(storm_releases_its_own)
 {
 	static const struct {
@@ -392,11 +392,11 @@ END_TEST
  */
 
 static enum base_result
-answer(struct store *store, const char *topic, const char *message, const char *act,
+answer(struct store *store, const char *topic, const char *message, const char *submission,
     const char *sender, int64_t time)
 {
-	struct store_answer row = { blob(topic), blob(message), blob(act), blob(sender), time, "",
-		0 };
+	struct store_reply row = { blob(topic), blob(message), blob(submission), blob(sender), time,
+		"", 0 };
 
 	return store_answer_insert(store, &row, &why);
 }
@@ -406,7 +406,7 @@ START_TEST(answers_count_acts_and_people)
 	static const struct {
 		const char *topic;
 		int64_t since;
-		size_t answers, answerers;
+		size_t answers, repliers;
 	} rows[] = {
 		{ "t", 0, 3, 2 },
 		{ "t", 11, 2, 2 },
@@ -417,7 +417,7 @@ START_TEST(answers_count_acts_and_people)
 	};
 	struct store *store = must_open(STORE_HOLDS);
 	struct store_blob t = blob("t"), u = blob("u"), a2 = blob("a2");
-	size_t answers, answerers;
+	size_t answers, repliers;
 
 	OK(answer(store, "t", "m1", "a1", "jo", 10));
 	OK(answer(store, "t", "m2", "a2", "jo", 11));
@@ -428,10 +428,10 @@ START_TEST(answers_count_acts_and_people)
 	for (size_t i = 0; i < sizeof(rows) / sizeof(*rows); i++) {
 		struct store_blob topic = blob(rows[i].topic);
 
-		answers = answerers = 99;
-		OK(store_answer_count(store, &topic, rows[i].since, &answers, &answerers, &why));
+		answers = repliers = 99;
+		OK(store_answer_count(store, &topic, rows[i].since, &answers, &repliers, &why));
 		ck_assert_uint_eq(answers, rows[i].answers);
-		ck_assert_uint_eq(answerers, rows[i].answerers);
+		ck_assert_uint_eq(repliers, rows[i].repliers);
 	}
 	OK(store_answer_has(store, &t, &a2, &why));
 	NONE(store_answer_has(store, &u, &a2, &why));
@@ -444,14 +444,14 @@ START_TEST(repeated_answer_in_a_transaction)
 {
 	struct store *store = must_open(STORE_HOLDS);
 	struct store_blob topic = blob("t");
-	size_t answers = 0, answerers = 0;
+	size_t answers = 0, repliers = 0;
 
 	OK(store_begin(store, &why));
 	OK(answer(store, "t", "m1", "a1", "jo", 10));
 	REFUSE(answer(store, "t", "m1", "a1", "jo", 11));
 	OK(answer(store, "t", "m2", "a2", "al", 12));
 	OK(store_commit(store, &why));
-	OK(store_answer_count(store, &topic, 0, &answers, &answerers, &why));
+	OK(store_answer_count(store, &topic, 0, &answers, &repliers, &why));
 	ck_assert_uint_eq(answers, 2);
 	store_close(&store);
 }
@@ -478,7 +478,7 @@ START_TEST(purge_takes_what_is_over)
 	unsigned char hash[BASE_HASH_SIZE] = { 1 }, other[BASE_HASH_SIZE] = { 2 };
 	struct store_blob topic = blob("t");
 	struct store_storm *got = NULL;
-	size_t answers = 0, answerers = 0;
+	size_t answers = 0, repliers = 0;
 
 	fill(store);
 	OK(store_token_insert(store, hash, "over", 50000, &why));
@@ -487,7 +487,7 @@ START_TEST(purge_takes_what_is_over)
 	OK(answer(store, "t", "m2", "a2", "jo", 11));
 	OK(store_storm_purge(store, 400, 11, &why)); /* it ended just then: it stays */
 	OK(store_storm_get(store, arena, "over", &got, &why));
-	OK(store_answer_count(store, &topic, 0, &answers, &answerers, &why));
+	OK(store_answer_count(store, &topic, 0, &answers, &repliers, &why));
 	ck_assert_uint_eq(answers, 1);
 	OK(store_storm_purge(store, 99999, 0, &why));
 	NONE(store_storm_get(store, arena, "over", &got, &why));
@@ -542,7 +542,7 @@ static const char *const holds_1_rows =
     "INSERT INTO part VALUES ('hold000000000007', '4QX', 2, 10, x'006c65');"
     "INSERT INTO token VALUES (zeroblob(32), 'hold000000000007', 5000);";
 
-static const char *const memory_1 =
+static const char *const history_1 =
     "CREATE TABLE profile (key INTEGER PRIMARY KEY NOT NULL, expires INTEGER NOT NULL,"
     " record BLOB NOT NULL) STRICT;"
     "CREATE INDEX profile_expires ON profile (expires) WHERE expires <> 0;"
@@ -553,7 +553,7 @@ static const char *const memory_1 =
     " record BLOB NOT NULL) STRICT;"
     "CREATE INDEX site_expires ON site (expires) WHERE expires <> 0;";
 
-static const char *const memory_1_rows =
+static const char *const history_1_rows =
     "INSERT INTO profile VALUES (-1, 0, x'0102'), (7, 100, zeroblob(9000));"
     "INSERT INTO thread VALUES (7, 200, x'03');"
     "INSERT INTO site VALUES (0, 0, x'04');";
@@ -607,8 +607,8 @@ old_holds_are_there(struct store *store)
 {
 	struct store_hold *holds = NULL, *one = NULL;
 	unsigned char hash[BASE_HASH_SIZE] = { 0 };
-	struct store_part *parts = NULL;
-	struct store_blob lesson;
+	struct store_entry *entries = NULL;
+	struct store_blob observation;
 	size_t count = 0;
 	int version = 0;
 
@@ -620,11 +620,11 @@ old_holds_are_there(struct store *store)
 		old_hold_is(&holds[i], OLD_HOLDS - i);
 	OK(store_hold_by_token(store, arena, hash, 4999, &one, &why));
 	ck_assert_str_eq(one->id, "hold000000000007");
-	OK(store_part_list(store, arena, one->id, &parts, &count, &why));
+	OK(store_entry_list(store, arena, one->id, &entries, &count, &why));
 	ck_assert_uint_eq(count, 1);
-	OK(store_part_lesson(store, arena, parts, &lesson, &why));
-	ck_assert_uint_eq(lesson.length, 3);
-	ck_assert_mem_eq(lesson.data, "\0le", 3);
+	OK(store_entry_observation(store, arena, entries, &observation, &why));
+	ck_assert_uint_eq(observation.length, 3);
+	ck_assert_mem_eq(observation.data, "\0le", 3);
 }
 
 START_TEST(holds_of_version_1)
@@ -649,7 +649,7 @@ START_TEST(holds_of_version_1)
 }
 END_TEST
 
-START_TEST(memory_of_version_1)
+START_TEST(history_of_version_1)
 {
 	static const struct {
 		enum store_record kind;
@@ -659,13 +659,13 @@ START_TEST(memory_of_version_1)
 		{ STORE_PROFILE, UINT64_MAX, 2 },
 		{ STORE_PROFILE, 7, 9000 },
 		{ STORE_THREAD, 7, 1 },
-		{ STORE_SITE, 0, 1 },
+		{ STORE_GLOBAL, 0, 1 },
 	};
 	struct store *store;
 	struct store_blob got;
 	int version = 0;
 
-	write_old(STORE_MEMORY_PATH, memory_1, memory_1_rows);
+	write_old(STORE_MEMORY_PATH, history_1, history_1_rows);
 	store = must_open(STORE_MEMORY);
 	OK(store_check(store, &version, &why));
 	ck_assert_int_eq(version, 2);
@@ -760,7 +760,7 @@ main(void)
 	tcase_add_test(test, answer_leads_to_its_topic);
 	tcase_add_test(test, purge_takes_what_is_over);
 	tcase_add_test(test, holds_of_version_1);
-	tcase_add_test(test, memory_of_version_1);
+	tcase_add_test(test, history_of_version_1);
 	tcase_add_test(test, several_lead_an_old_database_at_once);
 	tcase_add_test(test, an_old_program_has_it_open);
 	suite_add_tcase(suite, test);

@@ -64,10 +64,10 @@ mac_make(const char *text, int number, unsigned char mac_r[BASE_MAC_SIZE])
 }
 
 /* What person `number` answers to the whole list; its topic by one key. */
-static struct hold_storm_answer
+static struct hold_storm_reply
 answer_make(int number, const char *topic)
 {
-	struct hold_storm_answer answer = { .list = "everyone@example.com",
+	struct hold_storm_reply answer = { .list = "everyone@example.com",
 		.topic_count = 1,
 		.people = 2100,
 		.owner = OWNER,
@@ -76,7 +76,7 @@ answer_make(int number, const char *topic)
 
 	mac_make(topic, 0, answer.topics[0]);
 	mac_make("message", number, answer.message);
-	mac_make("act", number, answer.act);
+	mac_make("act", number, answer.submission);
 	mac_make("sender", number, answer.sender);
 	return answer;
 }
@@ -92,7 +92,7 @@ row_put(int number, const char *storm)
 		.node = "mx1",
 		.state = HOLD_HELD,
 		.action = *storm == '\0' ? HOLD_CONFIRM : HOLD_STORM,
-		.act = { id, BASE_ID_LENGTH },
+		.submission = { id, BASE_ID_LENGTH },
 		.sender = sender,
 		.storm = storm,
 		.created = base_now_ms(),
@@ -104,28 +104,28 @@ row_put(int number, const char *storm)
 	OK(store_hold_insert(hold->store, &row, &why));
 }
 
-/* Everybody answers; the brake's id. All but the first few are held. */
+/* Everybody answers; the block's id. All but the first few are held. */
 static void
-everybody_answers(char brake_r[BASE_ID_SIZE])
+everybody_answers(char block_r[BASE_ID_SIZE])
 {
-	struct hold_storm_brake brake;
+	struct hold_storm_block block;
 
 	for (int number = 0; number < PEOPLE; number++) {
-		struct hold_storm_answer answer = answer_make(number, "list");
+		struct hold_storm_reply answer = answer_make(number, "list");
 		enum base_result expected = number < REPLIES ? BASE_NONE : BASE_OK;
 
-		must_be(expected, hold_storm_ask(hold, &limits, &answer, &brake, &why), &why,
+		must_be(expected, hold_storm_ask(hold, &limits, &answer, &block, &why), &why,
 		    "hold_storm_ask");
 	}
-	ck_assert_uint_eq(brake.answers, REPLIES);
-	memcpy(brake_r, brake.id, BASE_ID_SIZE);
+	ck_assert_uint_eq(block.answers, REPLIES);
+	memcpy(block_r, block.id, BASE_ID_SIZE);
 	OK(store_begin(hold->store, &why));
 	for (int number = REPLIES; number < PEOPLE; number++)
-		row_put(number, brake_r);
+		row_put(number, block_r);
 	OK(store_commit(hold->store, &why));
 }
 
-/* Takes the next letter as the postman does; what it is about. */
+/* Takes the next letter as the mailer does; what it is about. */
 static enum hold_action
 letter_take(void)
 {
@@ -135,7 +135,7 @@ letter_take(void)
 	base_arena_reset(arena);
 	OK(hold_letter_next(hold, arena, &view, &why));
 	action = view.action;
-	if (action == HOLD_BRAKE)
+	if (action == HOLD_BLOCK)
 		ck_assert_str_eq(view.sender, OWNER);
 	OK(hold_letter_done(hold, view.id, &why));
 	return action;
@@ -143,14 +143,14 @@ letter_take(void)
 
 START_TEST(a_thousand_answers_are_one_letter_to_the_owner)
 {
-	size_t letters[HOLD_BRAKE + 1] = { 0 };
-	char brake[BASE_ID_SIZE];
+	size_t letters[HOLD_BLOCK + 1] = { 0 };
+	char block[BASE_ID_SIZE];
 	struct hold_view view;
 
-	everybody_answers(brake);
+	everybody_answers(block);
 	row_put(1, ""); /* somebody's own slip, found last */
 	ck_assert_int_eq(letter_take(), HOLD_CONFIRM);
-	ck_assert_int_eq(letter_take(), HOLD_BRAKE);
+	ck_assert_int_eq(letter_take(), HOLD_BLOCK);
 	for (int number = REPLIES; number < PEOPLE; number++) {
 		if (number % 100 == 0) { /* and others in the middle of it */
 			row_put(number, "");
@@ -160,7 +160,7 @@ START_TEST(a_thousand_answers_are_one_letter_to_the_owner)
 	}
 	NONE(hold_letter_next(hold, arena, &view, &why));
 	ck_assert_uint_eq(letters[HOLD_STORM], PEOPLE - REPLIES);
-	ck_assert_uint_eq(letters[HOLD_BRAKE], 0);
+	ck_assert_uint_eq(letters[HOLD_BLOCK], 0);
 }
 END_TEST
 
@@ -168,28 +168,28 @@ END_TEST
 
 /* Person `number` answers; the topic by the current key and by an earlier one, NULL: none. */
 static enum base_result
-ask(int number, const char *current, const char *earlier, struct hold_storm_brake *brake_r)
+ask(int number, const char *current, const char *earlier, struct hold_storm_block *block_r)
 {
-	struct hold_storm_answer answer = answer_make(number, current);
+	struct hold_storm_reply answer = answer_make(number, current);
 
 	if (earlier != NULL)
 		mac_make(earlier, 0, answer.topics[answer.topic_count++]);
-	return hold_storm_ask(hold, &limits, &answer, brake_r, &why);
+	return hold_storm_ask(hold, &limits, &answer, block_r, &why);
 }
 
 START_TEST(a_topic_keeps_the_name_it_has)
 {
-	struct hold_storm_brake first, brake;
+	struct hold_storm_block first, block;
 
-	NONE(ask(1, "old", NULL, &brake));
-	NONE(ask(2, "old", NULL, &brake));
-	NONE(ask(3, "new", "old", &brake)); /* counted with those before */
-	NONE(ask(4, "new", "old", &brake)); /* the last one that may */
+	NONE(ask(1, "old", NULL, &block));
+	NONE(ask(2, "old", NULL, &block));
+	NONE(ask(3, "new", "old", &block)); /* counted with those before */
+	NONE(ask(4, "new", "old", &block)); /* the last one that may */
 	OK(ask(5, "new", "old", &first));
-	OK(ask(6, "newer", "old", &brake));
-	ck_assert_str_eq(first.id, brake.id);
-	NONE(ask(7, "new", NULL, &brake)); /* the earlier key's time is over */
-	NONE(ask(8, "other", "new", &brake));
+	OK(ask(6, "newer", "old", &block));
+	ck_assert_str_eq(first.id, block.id);
+	NONE(ask(7, "new", NULL, &block)); /* the earlier key's time is over */
+	NONE(ask(8, "other", "new", &block));
 }
 END_TEST
 
@@ -197,18 +197,18 @@ END_TEST
 
 /* Answer `number`, by a person; their name is kept for the letter to the owner. */
 static enum base_result
-ask_by(int number, int person, struct hold_storm_brake *brake_r)
+ask_by(int number, int person, struct hold_storm_block *block_r)
 {
-	struct hold_storm_answer answer = answer_make(number, "thread");
+	struct hold_storm_reply answer = answer_make(number, "thread");
 	char address[64];
 
 	snprintf(address, sizeof(address), "person%d@example.com", person);
 	mac_make("sender", person, answer.sender);
 	answer.person = address;
-	return hold_storm_ask(hold, &limits, &answer, brake_r, &why);
+	return hold_storm_ask(hold, &limits, &answer, block_r, &why);
 }
 
-/* The owner's view of the only brake. */
+/* The owner's view of the only block. */
 static void
 view_take(void *context, const struct hold_storm_view *view)
 {
@@ -217,21 +217,21 @@ view_take(void *context, const struct hold_storm_view *view)
 
 START_TEST(one_person_is_no_storm)
 {
-	struct hold_storm_brake brake;
+	struct hold_storm_block block;
 	char people[400] = "nobody";
 	int number = 0;
 
 	while (number < 50)
-		NONE(ask_by(number++, 1, &brake));
+		NONE(ask_by(number++, 1, &block));
 	for (int person = 2; person <= REPLIES; person++)
-		NONE(ask_by(number++, person, &brake));
-	OK(ask_by(number++, 1, &brake));
-	ck_assert_uint_eq(brake.answerers, REPLIES);
+		NONE(ask_by(number++, person, &block));
+	OK(ask_by(number++, 1, &block));
+	ck_assert_uint_eq(block.repliers, REPLIES);
 	OK(hold_storm_each(hold, false, view_take, people, &why));
 	ck_assert_str_eq(people, "person1@example.com\nperson2@example.com\n"
 				 "person3@example.com\nperson4@example.com");
 	/* the names go with the storm */
-	OK(hold_storm_lift(hold, brake.id, "admin", NULL, &why));
+	OK(hold_storm_lift(hold, block.id, "admin", NULL, &why));
 	OK(hold_storm_each(hold, true, view_take, people, &why));
 	ck_assert_str_eq(people, "");
 }

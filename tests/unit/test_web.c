@@ -46,7 +46,7 @@ audit_write(
 	(void)hold_id;
 	if (event == AUDIT_SEND || event == AUDIT_UNDO || event == AUDIT_RESTORE)
 		atomic_fetch_add(&moves, 1);
-	for (size_t i = 0; event == AUDIT_WISH && i < count; i++)
+	for (size_t i = 0; event == AUDIT_REQUEST && i < count; i++)
 		if (strcmp(pairs[i].key, "refused") == 0)
 			snprintf(last_refused, sizeof(last_refused), "%s",
 			    pairs[i].value ? pairs[i].value : "-");
@@ -75,7 +75,7 @@ row(void)
 
 #define AGO_MS 10000 /* longer than a restore must wait */
 
-/* What the keeper would do: the mail came into a state a while ago. */
+/* What the scheduler would do: the mail came into a state a while ago. */
 static void
 become(enum hold_state state, const char *by)
 {
@@ -105,10 +105,10 @@ place(enum hold_action action)
 		    "<40>.example", "" },
 	};
 	static const char *recipients[] = { "bob@example.com", "carl@example.com" };
-	const struct hold_request request = { .action = action,
+	const struct hold_params request = { .action = action,
 		.queue_id = "4fHnb65Wz9zJq2",
-		.act = &action,
-		.act_length = sizeof(action),
+		.submission = &action,
+		.submission_length = sizeof(action),
 		.sender = "anna@example.com",
 		.subject = "Lunch & <b>more</b>",
 		.recipients = recipients,
@@ -123,11 +123,11 @@ place(enum hold_action action)
 		.grace = 1800,
 		.on_end = action == HOLD_UNDO ? MAIL_END_SEND : MAIL_END_RETURN,
 		.then = MAIL_END_RETURN,
-		.lesson = "x",
-		.lesson_length = 1 };
+		.observation = "x",
+		.observation_length = 1 };
 	const char *why = "";
 
-	ck_assert_msg(hold_place(hold, &request, id, &why) == BASE_OK, "%s", why);
+	ck_assert_msg(hold_create(hold, &request, id, &why) == BASE_OK, "%s", why);
 	base_token_new(token);
 	ck_assert_msg(
 	    hold_token_add(hold, id, token, base_now() + 3600, &why) == BASE_OK, "%s", why);
@@ -379,7 +379,7 @@ static const struct {
 	const char *by, *title, *sentence;
 	const char *buttons; /* values, in order */
 } state_cases[] = {
-	{ HOLD_PLACING, "", "Just a moment", "put on hold", "" },
+	{ HOLD_PENDING, "", "Just a moment", "put on hold", "" },
 	{ HOLD_HELD, "mta", "has not been sent yet", "it comes back to you unsent", "undo send " },
 	{ HOLD_SENDING, "link", "is to be sent", "asked to send it", "" },
 	{ HOLD_SENT, "owner", "was sent", "let the answers through, so it left at ", "" },
@@ -493,7 +493,7 @@ static const struct {
 	const char *body;
 	enum hold_state to;
 	const char *title;
-} wish_cases[] = {
+} request_cases[] = {
 	{ HOLD_HELD, "do=send", HOLD_SENDING, "is to be sent" },
 	{ HOLD_HELD, "do=undo", HOLD_UNDONE, "is to be stopped" },
 	{ HOLD_UNDONE, "sure=yes&do=restore", HOLD_SENDING, "is to be sent" },
@@ -506,18 +506,18 @@ static const struct {
 	{ HOLD_LOST, "do=send", HOLD_LOST, "no longer here" },
 };
 
-START_TEST(test_wishes)
+START_TEST(test_requests)
 {
 	const char *answer;
 	int i;
 
-	if (wish_cases[_i].from != HOLD_HELD)
-		become(wish_cases[_i].from, "link");
+	if (request_cases[_i].from != HOLD_HELD)
+		become(request_cases[_i].from, "link");
 	for (i = 0; i < 2; i++) {
-		answer = press(wish_cases[_i].body);
+		answer = press(request_cases[_i].body);
 		ck_assert_int_eq(status(answer), 303);
-		ck_assert_int_eq(state(), wish_cases[_i].to);
-		has(follow(answer), wish_cases[_i].title);
+		ck_assert_int_eq(state(), request_cases[_i].to);
+		has(follow(answer), request_cases[_i].title);
 	}
 	ck_assert_int_eq(atomic_load(&views), 2);
 	ck_assert_int_le(atomic_load(&moves), 1);
@@ -1169,7 +1169,7 @@ main(void)
 	add_cases(tcase, test_states, state_cases);
 	tcase_add_test(tcase, test_undo_window);
 	add_cases(tcase, test_client, client_cases);
-	add_cases(tcase, test_wishes, wish_cases);
+	add_cases(tcase, test_requests, request_cases);
 	add_cases(tcase, test_forms, form_cases);
 	tcase_add_test(tcase, test_marks);
 	tcase_add_test(tcase, test_stale);
