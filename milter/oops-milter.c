@@ -147,21 +147,21 @@ learning_open(struct program *program, const struct settings *settings)
 
 /* Tells it. */
 static void
-learning_note(struct program *program, const struct history_outage *trouble)
+learning_note(struct program *program, const struct history_outage *outage)
 {
 	struct base_buffer text;
 	const char *why = "";
-	time_t began = (time_t)trouble->since;
+	time_t began = (time_t)outage->since;
 	struct tm parts;
 	char since[40];
 
 	localtime_r(&began, &parts);
 	strftime(since, sizeof(since), "%F %T %z", &parts);
 	base_buffer_init(&text, 1024);
-	if (trouble->is_away)
+	if (outage->is_away)
 		base_buffer_printf(&text, "%s: %zu mails wait to be learned: %s\n", since,
-		    trouble->waiting, trouble->why);
-	if (program->learning != NULL && base_run_answer(program->learning, !trouble->is_away,
+		    outage->waiting, outage->why);
+	if (program->learning != NULL && base_run_answer(program->learning, !outage->is_away,
 					     base_buffer_text(&text), &why) != BASE_OK)
 		base_log(BASE_LOG_WARNING, "%s", why);
 	base_buffer_free(&text);
@@ -170,25 +170,25 @@ learning_note(struct program *program, const struct history_outage *trouble)
 /* Called by the memory's writer: when trouble begins, when it is over, and when mail was lost to
  * it, once a minute at most. */
 static void
-learning_trouble(void *context, const struct history_outage *trouble)
+learning_failure(void *context, const struct history_outage *outage)
 {
 	char lost[80] = "", what[400];
 
-	if (trouble->dropped > 0)
+	if (outage->dropped > 0)
 		snprintf(
-		    lost, sizeof(lost), "; %" PRIu64 " mails were not learned", trouble->dropped);
-	if (trouble->is_away)
+		    lost, sizeof(lost), "; %" PRIu64 " mails were not learned", outage->dropped);
+	if (outage->is_away)
 		snprintf(what, sizeof(what),
-		    "what is learned waits: memory.db cannot be used: %s%s", trouble->why, lost);
-	else if (trouble->since != 0)
+		    "what is learned waits: memory.db cannot be used: %s%s", outage->why, lost);
+	else if (outage->since != 0)
 		snprintf(what, sizeof(what), "learning goes on, it had waited since %" PRId64 "%s",
-		    trouble->since, lost);
+		    outage->since, lost);
 	else
 		snprintf(what, sizeof(what), "%s: %s", *lost != '\0' ? lost + 2 : "learning",
-		    trouble->why);
+		    outage->why);
 	audit_event(
 	    AUDIT_ERROR, NULL, { "where", "memory" }, { "what", what }, { "answer", "accept" });
-	learning_note(context, trouble);
+	learning_note(context, outage);
 }
 
 /* Called by the scheduler after a held send has left. */
@@ -244,7 +244,7 @@ damaged_set_aside(const struct settings *settings, enum store_kind kind)
 
 /* One file that was adopted, or left alone. */
 static void
-adopt_tell(void *context, const char *line)
+adopt_report(void *context, const char *line)
 {
 	(void)context;
 	base_log(BASE_LOG_WARNING, "%s", line);
@@ -260,7 +260,7 @@ adopt_all(struct program *program, struct queue_client *queue, struct notice_ado
 		.hold = program->services.hold,
 		.queue = queue,
 		.key = config->key,
-		.tell = adopt_tell };
+		.report = adopt_report };
 	enum base_result result = notice_adopt(&by, done_r, why_r);
 
 	config_release(&config);
@@ -327,7 +327,7 @@ program_open(struct program *program, const struct settings *settings)
 	const struct history_options history = { .driver = settings->store.driver,
 		.directory = settings->state_directory,
 		.create = true,
-		.trouble = learning_trouble,
+		.outage = learning_failure,
 		.context = program };
 	const struct hold_options hold = { .driver = settings->store.driver,
 		.directory = settings->state_directory,
@@ -454,7 +454,7 @@ run(struct program *program, bool is_foreground)
 
 /* One value of those that oops-queued is told; it has to be one line. */
 static bool
-queue_value_tell(const char *value)
+queue_value_report(const char *value)
 {
 	return value[strcspn(value, "\n")] == '\0' && printf("%s\n", value) > 0;
 }
@@ -464,11 +464,11 @@ queue_value_tell(const char *value)
  * itself. Nobody's rights are enough here.
  */
 static int
-queue_settings_tell(const char *name)
+queue_settings_report(const char *name)
 {
 	struct settings *settings = settings_input_or_report(STDIN_FILENO, name);
 	char uid[16] = "-";
-	bool is_told;
+	bool is_reported;
 	unsigned number;
 
 	if (settings == NULL)
@@ -476,16 +476,16 @@ queue_settings_tell(const char *name)
 	if (base_user_number(settings->mta.queue_user, &number) == BASE_OK)
 		snprintf(uid, sizeof(uid), "%u", number);
 	/* in the order of enum queue_value */
-	is_told = queue_value_tell(settings->mta.kind) &&
-		  queue_value_tell(settings->mta.config_directory) &&
-		  queue_value_tell(settings->mta.command_directory) &&
-		  queue_value_tell(settings->mta.sendmail_program) &&
-		  queue_value_tell(settings->mta.sendmail_config) &&
-		  queue_value_tell(settings->mta.queue_socket) &&
-		  queue_value_tell(settings->mta.queue_user) && queue_value_tell(uid) &&
-		  fflush(stdout) == 0;
+	is_reported = queue_value_report(settings->mta.kind) &&
+		      queue_value_report(settings->mta.config_directory) &&
+		      queue_value_report(settings->mta.command_directory) &&
+		      queue_value_report(settings->mta.sendmail_program) &&
+		      queue_value_report(settings->mta.sendmail_config) &&
+		      queue_value_report(settings->mta.queue_socket) &&
+		      queue_value_report(settings->mta.queue_user) && queue_value_report(uid) &&
+		      fflush(stdout) == 0;
 	settings_free(&settings);
-	return is_told ? EX_OK : EX_IOERR;
+	return is_reported ? EX_OK : EX_IOERR;
 }
 
 int
@@ -500,7 +500,7 @@ main(int argc, char **argv)
 	if (argc == 2 && strcmp(argv[1], IDENTITY_SPF_OPTION) == 0)
 		return identity_spf_serve();
 	if (argc == 3 && strcmp(argv[1], QUEUE_SETTINGS_OPTION) == 0)
-		return queue_settings_tell(argv[2]);
+		return queue_settings_report(argv[2]);
 	read = base_options_read(PROGRAM, argc, argv, &options);
 	if (read != BASE_OK)
 		return base_options_code(read);

@@ -162,7 +162,7 @@ main(int argc, char **argv)
 
 	while ((option = getopt_long(argc, argv, "+c:", long_options, NULL)) != -1) {
 		if (option == 'v')
-			return base_version_tell("oopsctl") ? EX_OK : EX_IOERR;
+			return base_version_report("oopsctl") ? EX_OK : EX_IOERR;
 		if (option == 'h') {
 			usage_print(stdout);
 			return fflush(stdout) == 0 ? EX_OK : EX_IOERR;

@@ -75,7 +75,7 @@ adopt_run(struct notice_adoption *by)
 int
 admin_adopt(const struct settings *settings, int argc, char **argv)
 {
-	struct notice_adoption by = { .settings = settings, .tell = line_print };
+	struct notice_adoption by = { .settings = settings, .report = line_print };
 
 	by.is_dry = argc == 2 && strcmp(argv[1], "--dry-run") == 0;
 	if (argc > 2 || (argc == 2 && !by.is_dry)) {

@@ -411,7 +411,7 @@ print_reasons(const struct judge_score *score)
 
 	for (size_t i = 0; i < score->reason_count && arena != NULL; i++) {
 		const struct judge_reason *reason = &score->reasons[i];
-		const char *text = words_reason_text(arena, &words_en, &reason->told);
+		const char *text = words_reason_text(arena, &words_en, &reason->reported);
 
 		printf("  %+.2f %s\n", reason->points, text != NULL ? text : reason->signal);
 		base_arena_reset(arena);

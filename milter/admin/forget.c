@@ -57,7 +57,7 @@ forget_holds(const struct settings *settings, const struct base_key *key, const 
 
 /* Says so, for the auditor without the address. */
 static void
-forget_tell(const struct base_key *key, const char *address, size_t holds,
+forget_report(const struct base_key *key, const char *address, size_t holds,
     const struct history_forgotten_count *count)
 {
 	char hash[17], records[24], rows[24];
@@ -95,7 +95,7 @@ forget(const struct settings *settings, const char *address, const char *account
 	if (result == BASE_OK)
 		result = history_forget(&options, key, address, &count, &why);
 	if (result == BASE_OK)
-		forget_tell(key, address, holds, &count);
+		forget_report(key, address, holds, &count);
 	base_key_free(&key);
 	return result == BASE_OK ? EX_OK : failed(result, why);
 }

@@ -116,7 +116,7 @@ status_of(enum base_result result)
 
 /* For the admin and for the auditor. */
 static void
-count_tell(const struct learning *learning, const struct replay_count *count, int status)
+count_report(const struct learning *learning, const struct replay_count *count, int status)
 {
 	char numbers[4][24];
 	const size_t values[] = { count->learned, count->known, count->skipped + count->own,
@@ -136,11 +136,11 @@ count_tell(const struct learning *learning, const struct replay_count *count, in
 
 /* Lists that could not be read or asked were counted as they were before, or as one. */
 static void
-trouble_tell(const struct learning *learning)
+failure_report(const struct learning *learning)
 {
 	const char *why = "";
 
-	if (audience_trouble(learning->audience, &why) != BASE_NONE)
+	if (audience_failure(learning->audience, &why) != BASE_NONE)
 		fprintf(stderr, "oopsctl: lists: %s\n", why);
 }
 
@@ -167,8 +167,8 @@ files_learn(struct learning *learning, int count, char **files)
 		why = "told to end; run it again, and it goes on";
 	if (result != BASE_OK)
 		fprintf(stderr, "oopsctl: %s\n", why);
-	trouble_tell(learning);
-	count_tell(learning, &counted, status_of(result));
+	failure_report(learning);
+	count_report(learning, &counted, status_of(result));
 	return base_interrupted() != 0 ? BASE_INTERRUPTED + base_interrupted() : status_of(result);
 }
 

@@ -77,6 +77,6 @@ const char *audience_owner(const struct audience_directory *directory, const cha
  * not answer, told once until it does, for the caller's log:
  * REFUSE or BROKEN; NONE if there is nothing new to tell.
  */
-enum base_result audience_trouble(struct audience_directory *directory, const char **why_r);
+enum base_result audience_failure(struct audience_directory *directory, const char **why_r);
 
 #endif

@@ -34,9 +34,9 @@ struct audience_directory {
 	bool is_running;
 	atomic_bool is_stopping;
 	bool is_silent; /* a file does not answer */
-	enum base_result trouble;
+	enum base_result failure;
 	char why[WHY_SIZE];
-	bool is_told;
+	bool is_reported;
 };
 
 /* Builds a table; on failure *table_r is what there is of it, for its list of files. */
@@ -124,8 +124,8 @@ static void
 note(struct audience_directory *directory, enum base_result result, const char *why)
 {
 	pthread_mutex_lock(&directory->state);
-	directory->trouble = result;
-	directory->is_told = false;
+	directory->failure = result;
+	directory->is_reported = false;
 	strncpy(directory->why, why, sizeof(directory->why) - 1);
 	directory->why[sizeof(directory->why) - 1] = '\0';
 	pthread_mutex_unlock(&directory->state);
@@ -300,15 +300,15 @@ audience_count(struct audience_directory *directory, const struct mail_transacti
 }
 
 enum base_result
-audience_trouble(struct audience_directory *directory, const char **why_r)
+audience_failure(struct audience_directory *directory, const char **why_r)
 {
 	enum base_result result = BASE_NONE;
 
 	pthread_mutex_lock(&directory->state);
-	if (directory->trouble != BASE_OK && !directory->is_told) {
-		result = directory->trouble;
+	if (directory->failure != BASE_OK && !directory->is_reported) {
+		result = directory->failure;
 		*why_r = base_why("%s", directory->why);
-		directory->is_told = true;
+		directory->is_reported = true;
 	}
 	pthread_mutex_unlock(&directory->state);
 	if (result == BASE_NONE && directory->asker != NULL &&

@@ -13,7 +13,7 @@ static const struct option long_options[] = {
 };
 
 bool
-base_version_tell(const char *program)
+base_version_report(const char *program)
 {
 	return printf("%s %s\n", program, OOPS_VERSION) > 0 && fflush(stdout) == 0;
 }
@@ -52,7 +52,7 @@ base_options_read(const char *program, int argc, char **argv, struct base_option
 			usage(stdout, program);
 			return fflush(stdout) == 0 ? BASE_NONE : BASE_BROKEN;
 		case 'v':
-			return base_version_tell(program) ? BASE_NONE : BASE_BROKEN;
+			return base_version_report(program) ? BASE_NONE : BASE_BROKEN;
 		default:
 			usage(stderr, program);
 			return BASE_REFUSE;

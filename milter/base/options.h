@@ -22,6 +22,6 @@ enum base_result base_options_read(
 /* The exit code of a program that ends because of such a result (sysexits.h). */
 int base_options_code(enum base_result result);
 /* "PROGRAM VERSION" on standard output; false: it cannot be written. */
-bool base_version_tell(const char *program);
+bool base_version_report(const char *program);
 
 #endif

@@ -260,7 +260,7 @@ check_tag(struct postfix *postfix)
 
 /* Clients that have milters of their own. */
 static void
-tell_maps(struct postfix *postfix, const char *service, const char *maps)
+report_maps(struct postfix *postfix, const char *service, const char *maps)
 {
 	if (*maps != '\0')
 		check_warn(postfix->check,
@@ -276,8 +276,8 @@ check_maps(struct postfix *postfix)
 	char value[POSTFIX_TEXT];
 
 	if (postfix_ask(postfix, "smtpd_milter_maps", value))
-		tell_maps(postfix, "", value);
-	(void)postfix_each(postfix, "-P:smtpd_milter_maps", tell_maps);
+		report_maps(postfix, "", value);
+	(void)postfix_each(postfix, "-P:smtpd_milter_maps", report_maps);
 }
 
 /* --- single values --------------------------------------------------------------------- */

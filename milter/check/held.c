@@ -233,7 +233,7 @@ count_files(const struct check *check, struct hold *hold, struct queue_client *q
 
 /* Files on hold that are not ours, or not by us. */
 static void
-tell_others(struct check *check, const struct strays *strays)
+report_others(struct check *check, const struct strays *strays)
 {
 	if (strays->over.count > 0)
 		check_warn(check, "release them with the tools of the mail server, or leave them",
@@ -279,7 +279,7 @@ check_queue_files(struct check *check, struct hold *hold)
 		    strays.lost.names);
 	else
 		check_ok(check, "held mail: every queue file of ours is in care");
-	tell_others(check, &strays);
+	report_others(check, &strays);
 }
 
 /* --- holds without a file ----------------------------------------------------------- */

@@ -92,7 +92,7 @@ right_line(const struct postfix *postfix, const char *name, const char *list)
 
 /* A milter comes after us in a list of main.cf. */
 static void
-tell_early(const struct postfix *postfix, const char *name)
+report_early(const struct postfix *postfix, const char *name)
 {
 	const char *change = base_arena_printf(postfix->check->arena,
 	    "in main.cf: move %s to the end of %s", postfix_socket(postfix), name);
@@ -106,7 +106,7 @@ tell_early(const struct postfix *postfix, const char *name)
  * may want it: what people send there is judged, and nothing else.
  */
 static void
-tell_absent(const struct postfix *postfix, const char *name, const char *list, bool is_cleanup)
+report_absent(const struct postfix *postfix, const char *name, const char *list, bool is_cleanup)
 {
 	const char *change = base_arena_printf(
 	    postfix->check->arena, "in main.cf: %s", right_line(postfix, name, list));
@@ -135,10 +135,10 @@ check_milters(const struct postfix *postfix, bool is_cleanup)
 
 	switch (postfix_find(postfix, list).place) {
 	case POSTFIX_ABSENT:
-		tell_absent(postfix, name, list, is_cleanup);
+		report_absent(postfix, name, list, is_cleanup);
 		break;
 	case POSTFIX_EARLY:
-		tell_early(postfix, name);
+		report_early(postfix, name);
 		break;
 	case POSTFIX_LAST:
 		check_ok(postfix->check, "postfix: we are the last one in %s", name);

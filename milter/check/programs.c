@@ -22,7 +22,7 @@
 
 /* It did not tell what is on hold: is it not there, or busy? */
 static void
-tell_queued(struct check *check, enum base_result result, const char *why)
+report_queued(struct check *check, enum base_result result, const char *why)
 {
 	if (result == BASE_REFUSE && geteuid() != 0) /* root may ask */
 		check_fault(
@@ -55,7 +55,7 @@ answer_queued(struct check *check)
 		    check->file_count,
 		    check->file_count == 1 ? "queue file is" : "queue files are");
 	else
-		tell_queued(check, result, why);
+		report_queued(check, result, why);
 }
 
 /* Does the milter answer where the settings say? */
@@ -174,7 +174,7 @@ is_same_file(const char *a, const char *b)
 
 /* It runs by other settings than those that are looked at. */
 static void
-tell_other(struct check *check, const char *name, const char *settings)
+report_other(struct check *check, const char *name, const char *settings)
 {
 	check_fault(check,
 	    base_arena_printf(check->arena, "oopsctl -c %s check, or restart %s with -c %s",
@@ -205,7 +205,7 @@ check_daemon(struct check *check, const char *name, const char *below,
 	if (program->is_found)
 		check_process(check, name, program, role);
 	if (result == BASE_OK && !config_run_is_by(view, check->settings->path))
-		tell_other(check, name, view->settings);
+		report_other(check, name, view->settings);
 	else if (result == BASE_NONE && answers)
 		check_warn(check,
 		    base_arena_printf(check->arena,
@@ -258,5 +258,5 @@ check_programs(struct check *check)
 	check_process(check, "oops-queued", queued, NULL);
 	if (queued->process.settings[0] != '\0' &&
 	    !is_same_file(queued->process.settings, check->settings->path))
-		tell_other(check, "oops-queued", queued->process.settings);
+		report_other(check, "oops-queued", queued->process.settings);
 }

@@ -66,7 +66,7 @@ outer_path(const struct postfix *postfix, const struct postfix_service *service)
 
 /* A service looks where our socket is not. */
 static void
-tell_elsewhere(
+report_elsewhere(
     const struct postfix *postfix, const struct postfix_service *service, const char *names)
 {
 	if (service->is_chrooted)
@@ -101,7 +101,7 @@ look_reach(const struct postfix *postfix, const struct postfix_service *service,
 		check_ok(postfix->check, "postfix: %s: as user %s%s, can reach %s", names,
 		    postfix->mail_owner, root != NULL ? " in its chroot" : "", postfix->ours.path);
 	else if (!is_right)
-		tell_elsewhere(postfix, service, names);
+		report_elsewhere(postfix, service, names);
 	else if (!postfix->check->milter_answers)
 		return; /* told with the milter */
 	else if (result == BASE_NONE)

@@ -218,7 +218,7 @@ need_text(enum process_need need)
 
 /* One file that is in the way, with whose it is. */
 static void
-tell_file(
+report_file(
     const struct rights *rights, const struct process_user *user, const struct process_file *file)
 {
 	struct check *check = rights->check;
@@ -231,7 +231,7 @@ tell_file(
 
 /* Tells every file that is in the way; what is not there was told where it is missed. */
 static void
-tell_files(const struct rights *rights, const struct process_user *user)
+report_files(const struct rights *rights, const struct process_user *user)
 {
 	const char *last = "";
 	size_t faults = 0;
@@ -243,7 +243,7 @@ tell_files(const struct rights *rights, const struct process_user *user)
 			continue;
 		/* one folder in the way of many files is one fault, and so is a file system */
 		if (faults++ == 0 || (strcmp(last, file->barrier) != 0 && file->error != EROFS))
-			tell_file(rights, user, file);
+			report_file(rights, user, file);
 		last = file->barrier;
 	}
 	if (faults == 0)
@@ -276,7 +276,7 @@ check_files(struct check *check, const char *name, const struct check_program *p
 		result = process_try(&user, check->arena, rights.files, rights.count, &why);
 	}
 	if (result == BASE_OK)
-		tell_files(&rights, &user);
+		report_files(&rights, &user);
 	else if (result == BASE_NONE)
 		check_warn(check, "run oopsctl check as root",
 		    "files: whether %s can use its files is not known: %s", name, why);
@@ -298,7 +298,7 @@ group_name(unsigned gid)
 
 /* Tells that `program` cannot use what `other` makes in the folder. */
 static void
-tell_share(struct check *check, const char *program, const struct process_user *user,
+report_share(struct check *check, const char *program, const struct process_user *user,
     const char *other, const struct process_file *file)
 {
 	struct stat status;
@@ -342,7 +342,7 @@ check_share(struct check *check)
 		if (process_try(&users[1 - i], check->arena, &file, 1, &why) != BASE_OK)
 			return;
 		if (file.error != 0)
-			tell_share(check, names[1 - i], &users[1 - i], names[i], &file);
+			report_share(check, names[1 - i], &users[1 - i], names[i], &file);
 		is_shared = is_shared && file.error == 0;
 	}
 	if (folder != NULL && is_shared)

@@ -16,7 +16,7 @@
 
 /* All is right: what there is, by name. */
 static void
-tell_right(struct check *check)
+report_right(struct check *check)
 {
 	const struct settings *settings = check->settings;
 
@@ -38,7 +38,7 @@ change_for(const struct settings *settings, const char *line)
 
 /* Every fault that keeps the programs from taking them, a line each. */
 static void
-tell_wrong(struct check *check, const char *faults)
+report_wrong(struct check *check, const char *faults)
 {
 	const char *end;
 
@@ -142,9 +142,9 @@ check_settings(struct check *check)
 
 	base_buffer_init(&faults, CONFIG_MAX_FAULTS);
 	if (config_load(check->settings->path, &config, &faults) == BASE_OK)
-		tell_right(check);
+		report_right(check);
 	else
-		tell_wrong(check, base_buffer_text(&faults));
+		report_wrong(check, base_buffer_text(&faults));
 	base_buffer_free(&faults);
 	config_release(&config);
 	check_logins(check);

@@ -68,7 +68,7 @@ config_templates_load(const struct settings *settings, struct words_templates **
 
 /* One fault of what the settings name; the first result that is not OK stays. */
 static void
-load_told(
+load_reported(
     enum base_result result, const char *why, enum base_result *all, struct base_buffer *faults_r)
 {
 	if (result == BASE_OK)
@@ -95,13 +95,13 @@ load_named(struct site_whole *whole, struct base_buffer *faults_r)
 	const char *why = "";
 
 	result = base_key_load(settings->key_file, &whole->key, &why);
-	load_told(result, why, &all, faults_r);
+	load_reported(result, why, &all, faults_r);
 	result = config_scorecard_load(settings, &whole->scorecard, &why);
-	load_told(result, why, &all, faults_r);
+	load_reported(result, why, &all, faults_r);
 	result = audience_directory_new(settings, &whole->config.audience, &why);
-	load_told(result, why, &all, faults_r);
+	load_reported(result, why, &all, faults_r);
 	result = identity_sources_open(settings, spf_died, &whole->config.identity, &why);
-	load_told(result, why, &all, faults_r);
+	load_reported(result, why, &all, faults_r);
 	result = config_templates_load(settings, &whole->config.templates, faults_r);
 	all = all == BASE_OK ? result : all;
 	whole->config.settings = settings;

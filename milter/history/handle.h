@@ -62,9 +62,9 @@ struct history {
 	int64_t away_since; /* milliseconds since 1970: for people */
 	int64_t away_began; /* the same by base_tick_ms(), which nobody sets */
 	uint64_t dropped;   /* observations, not yet told */
-	int64_t told;       /* when trouble was told, by base_tick_ms(); 0 never */
+	int64_t reported;   /* when trouble was told, by base_tick_ms(); 0 never */
 	char failure[200];  /* why, of what was not told yet */
-	void (*trouble)(void *context, const struct history_outage *trouble);
+	void (*outage)(void *context, const struct history_outage *outage);
 	void *context;
 	unsigned tries;      /* of the writer alone: since it is away */
 	int64_t mended;      /* the same: when it looked why a recall failed, by base_tick_ms() */

@@ -85,7 +85,7 @@ history_open(const struct history_options *options, struct history **history_r, 
 	history->calibration = HISTORY_CALIBRATION;
 	history->observes_at_once = options->observe_at_once || !options->driver;
 	history->expired = base_now();
-	history->trouble = options->trouble;
+	history->outage = options->outage;
 	history->context = options->context;
 	locks_init(history);
 	result = stores_open(history, options, why_r);

@@ -51,7 +51,7 @@ struct history_options {
 	 * again, and when observations were dropped; at most once a minute, but for the end. May be
 	 * NULL.
 	 */
-	void (*trouble)(void *context, const struct history_outage *trouble);
+	void (*outage)(void *context, const struct history_outage *outage);
 	void *context;
 };
 

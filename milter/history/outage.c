@@ -179,13 +179,13 @@ is_due(const struct history *history, int64_t now)
 	if (is_over || is_last)
 		return true;
 	return (is_long || history->dropped) &&
-	       (!history->told || now - history->told >= OUTAGE_EVERY_MS);
+	       (!history->reported || now - history->reported >= OUTAGE_EVERY_MS);
 }
 
 void
 history_outage_report(struct history *history)
 {
-	struct history_outage trouble = { 0 };
+	struct history_outage outage = { 0 };
 	int64_t now = base_tick_ms();
 	char why[sizeof(history->failure)];
 
@@ -194,20 +194,20 @@ history_outage_report(struct history *history)
 		pthread_mutex_unlock(&history->lock);
 		return;
 	}
-	trouble.is_away = history->is_away;
+	outage.is_away = history->is_away;
 	if (history->is_away || history->is_away_reported)
-		trouble.since = history->away_since / 1000;
-	trouble.dropped = history->dropped;
-	trouble.waiting = (size_t)(history->learned - history->written);
+		outage.since = history->away_since / 1000;
+	outage.dropped = history->dropped;
+	outage.waiting = (size_t)(history->learned - history->written);
 	snprintf(why, sizeof(why), "%s",
 	    *history->failure ? history->failure : "more mail came than could be written");
-	trouble.why = why;
-	history->told = now;
+	outage.why = why;
+	history->reported = now;
 	history->dropped = 0;
 	history->is_away_reported = history->is_away;
 	if (!history->is_away)
 		*history->failure = '\0';
 	pthread_mutex_unlock(&history->lock);
-	if (history->trouble)
-		history->trouble(history->context, &trouble);
+	if (history->outage)
+		history->outage(history->context, &outage);
 }

@@ -69,29 +69,29 @@ hold_entry_write(struct hold *hold, const struct hold_params *request, const cha
  * lifted, or is over.
  */
 static enum base_result
-block_check(struct hold *hold, struct hold_create *place, int64_t now, const char **why_r)
+block_check(struct hold *hold, struct hold_create *creation, int64_t now, const char **why_r)
 {
 	struct store_storm *storm = NULL;
 	enum base_result result;
 
-	if (place->row.action != HOLD_STORM)
+	if (creation->row.action != HOLD_STORM)
 		return BASE_OK;
-	result = store_storm_get(hold->store, place->arena, place->row.storm, &storm, why_r);
+	result = store_storm_get(hold->store, creation->arena, creation->row.storm, &storm, why_r);
 	if (result != BASE_OK)
 		return result;
 	if (storm->state != HOLD_STORM_ON || storm->until <= now) {
 		*why_r = base_why("the storm %s is over", storm->id);
 		return BASE_NONE;
 	}
-	place->row.deadline = storm->until;
+	creation->row.deadline = storm->until;
 	return BASE_OK;
 }
 
 /* What the sender's and the site's holds so far leave of a request that begins one. */
 static enum base_result
-limit_apply(struct hold *hold, struct hold_create *place, const char **why_r)
+limit_apply(struct hold *hold, struct hold_create *creation, const char **why_r)
 {
-	const struct hold_params *request = place->request;
+	const struct hold_params *request = creation->request;
 	struct hold_counts counts = { 0 };
 	struct hold_terms terms;
 	enum base_result result;
@@ -102,20 +102,20 @@ limit_apply(struct hold *hold, struct hold_create *place, const char **why_r)
 	if (result != BASE_OK)
 		return result;
 	terms = request->limit(request->limit_context, &counts);
-	place->is_limited_out = terms.action == 0;
-	place->row.action = terms.action;
-	place->row.window = terms.window;
-	place->row.limited_by = terms.limited_by;
+	creation->is_limited_out = terms.action == 0;
+	creation->row.action = terms.action;
+	creation->row.window = terms.window;
+	creation->row.limited_by = terms.limited_by;
 	return BASE_OK;
 }
 
 /* It counts for the whole site, unless it was limited or its sender has a share of as many. */
 static enum base_result
-budget_take(struct hold *hold, const struct hold_create *place, int64_t now, const char **why_r)
+budget_take(struct hold *hold, const struct hold_create *creation, int64_t now, const char **why_r)
 {
-	const struct store_hold *row = &place->row;
+	const struct store_hold *row = &creation->row;
 	int64_t since = now - (int64_t)HOLD_BUDGET_SECONDS * 1000, count = 0;
-	size_t share = place->request->share;
+	size_t share = creation->request->share;
 	enum base_result result;
 
 	if (*row->storm != '\0' || *row->limited_by != '\0')
@@ -128,27 +128,27 @@ budget_take(struct hold *hold, const struct hold_create *place, int64_t now, con
 
 /* A hold of its own. */
 static enum base_result
-place_new(struct hold *hold, struct hold_create *place, int64_t now, const char **why_r)
+creation_new(struct hold *hold, struct hold_create *creation, int64_t now, const char **why_r)
 {
 	enum base_result result;
 
-	place->row = *place->fresh;
-	place->row.submission = place->submission;
-	result = limit_apply(hold, place, why_r);
-	if (result != BASE_OK || place->is_limited_out)
+	creation->row = *creation->fresh;
+	creation->row.submission = creation->submission;
+	result = limit_apply(hold, creation, why_r);
+	if (result != BASE_OK || creation->is_limited_out)
 		return result;
-	place->row.created = place->row.moved = now;
-	place->row.deadline = now + place->row.window * 1000;
-	place->row.due = now + HOLD_LOOK_FIRST_MS;
-	place->was = "-";
-	place->entry = 1;
-	result = block_check(hold, place, now, why_r);
+	creation->row.created = creation->row.moved = now;
+	creation->row.deadline = now + creation->row.window * 1000;
+	creation->row.due = now + HOLD_LOOK_FIRST_MS;
+	creation->was = "-";
+	creation->entry = 1;
+	result = block_check(hold, creation, now, why_r);
 	if (result == BASE_OK)
-		result = budget_take(hold, place, now, why_r);
+		result = budget_take(hold, creation, now, why_r);
 	if (result == BASE_OK)
-		result = store_hold_insert(hold->store, &place->row, why_r);
+		result = store_hold_insert(hold->store, &creation->row, why_r);
 	if (result == BASE_OK)
-		result = hold_entry_write(hold, place->request, place->row.id, now, why_r);
+		result = hold_entry_write(hold, creation->request, creation->row.id, now, why_r);
 	return result;
 }
 
@@ -178,9 +178,9 @@ larger(int64_t a, int64_t b)
 
 /* What is known of how many it goes to, once one more part of the same send is there. */
 static void
-audience_widen(struct hold_create *place, const struct hold_params *request)
+audience_widen(struct hold_create *creation, const struct hold_params *request)
 {
-	struct store_hold *row = &place->row;
+	struct store_hold *row = &creation->row;
 
 	row->recipient_count = larger(row->recipient_count, (int64_t)request->recipient_count);
 	row->people = larger(row->people, (int64_t)request->people);
@@ -194,9 +194,9 @@ audience_widen(struct hold_create *place, const struct hold_params *request)
  * recipients, somebody may be in two of them: the larger number is what is certain.
  */
 static void
-audience_add(struct hold_create *place, const struct hold_params *request)
+audience_add(struct hold_create *creation, const struct hold_params *request)
 {
-	struct store_hold *row = &place->row;
+	struct store_hold *row = &creation->row;
 	bool has_lists =
 	    row->people != row->recipient_count || request->people != request->recipient_count ||
 	    row->people_kind != HOLD_PEOPLE_EXACT || request->people_kind != HOLD_PEOPLE_EXACT;
@@ -210,10 +210,10 @@ audience_add(struct hold_create *place, const struct hold_params *request)
 
 /* Another part of a hold that is still open. */
 static enum base_result
-place_join(struct hold *hold, struct hold_create *place, const struct store_hold *row,
+creation_join(struct hold *hold, struct hold_create *creation, const struct store_hold *row,
     size_t entry_count, int64_t now, const char **why_r)
 {
-	const struct hold_params *request = place->request;
+	const struct hold_params *request = creation->request;
 	struct hold_params entry = *request;
 	bool has_observation = false;
 	enum base_result result = observation_choose(hold, row, request, &has_observation, why_r);
@@ -224,20 +224,20 @@ place_join(struct hold *hold, struct hold_create *place, const struct store_hold
 		result = hold_entry_write(hold, &entry, row->id, now, why_r);
 	if (result != BASE_OK)
 		return result;
-	place->row = *row;
-	(place->is_alone ? audience_add : audience_widen)(place, request);
+	creation->row = *row;
+	(creation->is_alone ? audience_add : audience_widen)(creation, request);
 	if ((int64_t)request->left_count > row->left_count) {
-		place->row.left_count = (int64_t)request->left_count;
-		place->row.left_to = place->fresh->left_to;
+		creation->row.left_count = (int64_t)request->left_count;
+		creation->row.left_to = creation->fresh->left_to;
 	}
-	place->row.bounces_home = row->bounces_home && request->bounces_home;
-	place->row.tries = 0;
-	place->row.seen = 0; /* this queue entry was not seen yet */
+	creation->row.bounces_home = row->bounces_home && request->bounces_home;
+	creation->row.tries = 0;
+	creation->row.seen = 0; /* this queue entry was not seen yet */
 	if (row->due == 0 || row->due > now + HOLD_LOOK_FIRST_MS)
-		place->row.due = now + HOLD_LOOK_FIRST_MS;
-	place->was = hold_state_str(row->state);
-	place->entry = entry_count + 1;
-	return store_hold_update(hold->store, &place->row, row->state, why_r);
+		creation->row.due = now + HOLD_LOOK_FIRST_MS;
+	creation->was = hold_state_str(row->state);
+	creation->entry = entry_count + 1;
+	return store_hold_update(hold->store, &creation->row, row->state, why_r);
 }
 
 /* May a new queue entry still join this hold? */
@@ -300,21 +300,21 @@ submission_after(struct base_arena *arena, const struct store_hold *row, const c
 
 /* From here on the request is about this queue entry alone. */
 static void
-alone_take(struct hold_create *place)
+alone_take(struct hold_create *creation)
 {
-	place->is_alone = true;
-	place->request = place->alone.request;
-	place->fresh = place->alone.fresh;
+	creation->is_alone = true;
+	creation->request = creation->alone.request;
+	creation->fresh = creation->alone.fresh;
 }
 
 /* And here, where it is looked for, about the submission as far as it is known. */
 static void
-whole_take(struct hold_create *place)
+whole_take(struct hold_create *creation)
 {
-	place->is_alone = false;
-	place->request = place->whole.request;
-	place->fresh = place->whole.fresh;
-	place->submission = place->fresh->submission;
+	creation->is_alone = false;
+	creation->request = creation->whole.request;
+	creation->fresh = creation->whole.fresh;
+	creation->submission = creation->fresh->submission;
 }
 
 /*
@@ -324,25 +324,25 @@ whole_take(struct hold_create *place)
  * is found at once.
  */
 static const char *
-name_behind(struct hold_create *place, const struct store_hold *row,
+name_behind(struct hold_create *creation, const struct store_hold *row,
     const struct store_entry *entries, size_t count, int64_t now)
 {
-	const struct hold_params *request = place->request;
+	const struct hold_params *request = creation->request;
 
-	if (place->is_alone)
+	if (creation->is_alone)
 		return "";
 	if (is_released(row) ? (int64_t)request->recipient_count <= row->recipient_count
 			     : is_joinable(row, now) && has_mail(entries, count, request->mail))
 		return "";
 	if (!has_mail(entries, count, request->mail))
 		return is_released(row) || is_past_more_mail(row, now) ? row->id : "";
-	alone_take(place);
-	return base_arena_printf(place->arena, " alone %" PRId64, request->mail);
+	alone_take(creation);
+	return base_arena_printf(creation->arena, " alone %" PRId64, request->mail);
 }
 
 /* The hold of the request's act as it concerns its mail; NONE: there is none. */
 static enum base_result
-row_find(struct hold *hold, struct hold_create *place, int64_t now, struct store_hold **row_r,
+row_find(struct hold *hold, struct hold_create *creation, int64_t now, struct store_hold **row_r,
     size_t *entry_count_r, const char **why_r)
 {
 	struct store_entry *entries;
@@ -350,55 +350,56 @@ row_find(struct hold *hold, struct hold_create *place, int64_t now, struct store
 	const char *name;
 
 	do {
-		result = store_hold_by_submission(hold->store, place->arena, hold->node,
-		    place->submission.data, place->submission.length,
+		result = store_hold_by_submission(hold->store, creation->arena, hold->node,
+		    creation->submission.data, creation->submission.length,
 		    now - HOLD_SUBMISSION_SECONDS * 1000, row_r, why_r);
 		if (result == BASE_OK)
-			result = store_entry_list(hold->store, place->arena, (*row_r)->id, &entries,
-			    entry_count_r, why_r);
+			result = store_entry_list(hold->store, creation->arena, (*row_r)->id,
+			    &entries, entry_count_r, why_r);
 		if (result != BASE_OK)
 			return result;
-		name = name_behind(place, *row_r, entries, *entry_count_r, now);
+		name = name_behind(creation, *row_r, entries, *entry_count_r, now);
 		if (name != NULL && *name == '\0')
 			return BASE_OK;
-		result = submission_after(place->arena, *row_r, name, &place->submission, why_r);
+		result =
+		    submission_after(creation->arena, *row_r, name, &creation->submission, why_r);
 	} while (result == BASE_OK);
 	return result;
 }
 
 /* One request: a new hold, a queue entry of one, or neither. */
 static enum base_result
-place_write(struct hold *hold, struct hold_create *place, int64_t now, const char **why_r)
+creation_write(struct hold *hold, struct hold_create *creation, int64_t now, const char **why_r)
 {
 	struct store_hold *row = NULL;
 	size_t count = 0;
 	enum base_result result;
 
-	whole_take(place); /* it may be the second time */
-	result = row_find(hold, place, now, &row, &count, why_r);
+	whole_take(creation); /* it may be the second time */
+	result = row_find(hold, creation, now, &row, &count, why_r);
 	if (result == BASE_NONE)
-		return place_new(hold, place, now, why_r);
+		return creation_new(hold, creation, now, why_r);
 	if (result != BASE_OK)
 		return result;
-	if (is_released(row) && !place->is_alone) {
-		place->released = row->id;
+	if (is_released(row) && !creation->is_alone) {
+		creation->released = row->id;
 		*why_r = base_why("%s was released already", row->id);
 		return BASE_NONE;
 	}
 	if (!is_joinable(row, now) || count >= HOLD_MAX_ENTRIES)
-		return place_new(hold, place, now, why_r);
-	return place_join(hold, place, row, count, now, why_r);
+		return creation_new(hold, creation, now, why_r);
+	return creation_join(hold, creation, row, count, now, why_r);
 }
 
 /* --- the group ------------------------------------------------------------------- */
 
 /* Keeps why in the caller's own memory: the leader's reasons belong to its thread. */
 static void
-place_end(struct hold_create *place, enum base_result result, const char *why)
+creation_end(struct hold_create *creation, enum base_result result, const char *why)
 {
-	place->result = result;
+	creation->result = result;
 	if (result != BASE_OK)
-		snprintf(place->why, sizeof(place->why), "%s", why);
+		snprintf(creation->why, sizeof(creation->why), "%s", why);
 }
 
 /* Writes the requests from `first` up to `end` in one transaction. */
@@ -410,9 +411,10 @@ some_write(struct hold *hold, struct hold_create *first, const struct hold_creat
 	enum base_result written = BASE_OK;
 
 	if (result == BASE_OK) {
-		for (struct hold_create *place = first; place != end; place = place->next) {
-			written = place_write(hold, place, now, &why);
-			place_end(place, written, why);
+		for (struct hold_create *creation = first; creation != end;
+		     creation = creation->next) {
+			written = creation_write(hold, creation, now, &why);
+			creation_end(creation, written, why);
 			if (written == BASE_BROKEN || written == BASE_RETRY)
 				break;
 		}
@@ -422,9 +424,9 @@ some_write(struct hold *hold, struct hold_create *first, const struct hold_creat
 		} else
 			result = store_commit(hold->store, &why);
 	}
-	for (struct hold_create *place = first; result != BASE_OK && place != end;
-	     place = place->next)
-		place_end(place, result, why);
+	for (struct hold_create *creation = first; result != BASE_OK && creation != end;
+	     creation = creation->next)
+		creation_end(creation, result, why);
 	return result;
 }
 
@@ -441,10 +443,10 @@ group_write(struct hold *hold, struct hold_create *first, int64_t now)
 			some_write(hold, first, NULL, now);
 		return;
 	}
-	for (struct hold_create *place = first; place != NULL; place = place->next)
-		if (some_write(hold, place, place->next, now) == BASE_RETRY) {
-			for (place = place->next; place != NULL; place = place->next)
-				place_end(place, BASE_RETRY, "the store is busy");
+	for (struct hold_create *creation = first; creation != NULL; creation = creation->next)
+		if (some_write(hold, creation, creation->next, now) == BASE_RETRY) {
+			for (creation = creation->next; creation != NULL; creation = creation->next)
+				creation_end(creation, BASE_RETRY, "the store is busy");
 			return;
 		}
 }
@@ -453,12 +455,12 @@ group_write(struct hold *hold, struct hold_create *first, int64_t now)
 static struct hold_create *
 group_take(struct hold *hold)
 {
-	struct hold_create *first = hold->place_first;
+	struct hold_create *first = hold->creation_first;
 	struct hold_create *last = first;
 
 	for (int count = 1; last->next != NULL && count < HOLD_MAX_GROUP; count++)
 		last = last->next;
-	hold->place_first = last->next;
+	hold->creation_first = last->next;
 	last->next = NULL;
 	return first;
 }
@@ -471,34 +473,34 @@ group_lead(struct hold *hold)
 	struct hold_create *next;
 
 	hold->has_leader = true;
-	pthread_mutex_unlock(&hold->place_lock);
+	pthread_mutex_unlock(&hold->creation_lock);
 	group_write(hold, first, base_now_ms());
-	pthread_mutex_lock(&hold->place_lock);
+	pthread_mutex_lock(&hold->creation_lock);
 	hold->has_leader = false;
-	for (struct hold_create *place = first; place != NULL; place = next) {
-		next = place->next; /* once it is done it may be gone */
-		place->is_done = true;
+	for (struct hold_create *creation = first; creation != NULL; creation = next) {
+		next = creation->next; /* once it is done it may be gone */
+		creation->is_done = true;
 	}
-	pthread_cond_broadcast(&hold->place_done);
+	pthread_cond_broadcast(&hold->creation_done);
 }
 
 /* Queues up, and waits or leads until this request is done. */
 static void
-group_join(struct hold *hold, struct hold_create *place)
+group_join(struct hold *hold, struct hold_create *creation)
 {
-	pthread_mutex_lock(&hold->place_lock);
-	if (hold->place_first == NULL)
-		hold->place_first = place;
+	pthread_mutex_lock(&hold->creation_lock);
+	if (hold->creation_first == NULL)
+		hold->creation_first = creation;
 	else
-		hold->place_last->next = place;
-	hold->place_last = place;
-	while (!place->is_done) {
+		hold->creation_last->next = creation;
+	hold->creation_last = creation;
+	while (!creation->is_done) {
 		if (hold->has_leader)
-			pthread_cond_wait(&hold->place_done, &hold->place_lock);
+			pthread_cond_wait(&hold->creation_done, &hold->creation_lock);
 		else
 			group_lead(hold);
 	}
-	pthread_mutex_unlock(&hold->place_lock);
+	pthread_mutex_unlock(&hold->creation_lock);
 }
 
 /* What limited a hold, as a text that outlives its row. */
@@ -515,16 +517,16 @@ limit_name(const char *limited_by)
 
 /* The request and its row as they are if this queue entry is alone; the memory is the caller's. */
 static enum base_result
-alone_make(struct hold *hold, struct hold_create *place, const char *id,
+alone_make(struct hold *hold, struct hold_create *creation, const char *id,
     struct hold_params *request_r, struct store_hold *fresh_r, const char **why_r)
 {
-	const struct hold_alone *alone = place->whole.request->alone;
+	const struct hold_alone *alone = creation->whole.request->alone;
 	enum base_result result;
 
-	place->alone = place->whole;
+	creation->alone = creation->whole;
 	if (alone == NULL)
 		return BASE_OK;
-	*request_r = *place->whole.request;
+	*request_r = *creation->whole.request;
 	request_r->recipients = alone->recipients;
 	request_r->recipients_visible = alone->recipients_visible;
 	request_r->recipient_count = alone->recipient_count;
@@ -534,19 +536,19 @@ alone_make(struct hold *hold, struct hold_create *place, const char *id,
 	request_r->observation_length = alone->observation_length;
 	result = hold_request_check(request_r, why_r);
 	if (result == BASE_OK)
-		result = hold_row_make(hold, place->arena, request_r, id, fresh_r, why_r);
+		result = hold_row_make(hold, creation->arena, request_r, id, fresh_r, why_r);
 	if (result != BASE_OK)
 		return result;
-	place->alone = (struct asked){ request_r, fresh_r };
+	creation->alone = (struct asked){ request_r, fresh_r };
 	return BASE_OK;
 }
 
 /* Queues the request with memory of its own. */
 static enum base_result
-place_run(struct hold *hold, struct base_arena *arena, const struct hold_params *request,
+creation_run(struct hold *hold, struct base_arena *arena, const struct hold_params *request,
     struct hold_placed *placed_r, const char **why_r)
 {
-	struct hold_create place = { .arena = arena };
+	struct hold_create creation = { .arena = arena };
 	char id[BASE_ID_SIZE];
 	struct hold_params request_alone;
 	struct store_hold fresh, fresh_alone;
@@ -554,25 +556,26 @@ place_run(struct hold *hold, struct base_arena *arena, const struct hold_params 
 
 	base_id_new(id);
 	result = hold_row_make(hold, arena, request, id, &fresh, why_r);
-	place.whole = (struct asked){ request, &fresh };
+	creation.whole = (struct asked){ request, &fresh };
 	if (result == BASE_OK)
-		result = alone_make(hold, &place, id, &request_alone, &fresh_alone, why_r);
+		result = alone_make(hold, &creation, id, &request_alone, &fresh_alone, why_r);
 	if (result != BASE_OK)
 		return result;
-	group_join(hold, &place);
-	if (place.result == BASE_NONE && place.released != NULL)
-		snprintf(placed_r->id, sizeof(placed_r->id), "%s", place.released);
-	if (place.result != BASE_OK) {
-		*why_r = base_why("%s", place.why);
-		return place.result;
+	group_join(hold, &creation);
+	if (creation.result == BASE_NONE && creation.released != NULL)
+		snprintf(placed_r->id, sizeof(placed_r->id), "%s", creation.released);
+	if (creation.result != BASE_OK) {
+		*why_r = base_why("%s", creation.why);
+		return creation.result;
 	}
-	*placed_r = (struct hold_placed){ .terms = { .action = place.row.action,
-					      .window = place.row.window,
-					      .limited_by = limit_name(place.row.limited_by) } };
-	if (place.is_limited_out)
+	*placed_r = (struct hold_placed){ .terms = { .action = creation.row.action,
+					      .window = creation.row.window,
+					      .limited_by = limit_name(creation.row.limited_by) } };
+	if (creation.is_limited_out)
 		return BASE_OK;
-	memcpy(placed_r->id, place.row.id, BASE_ID_SIZE);
-	hold_audit_hold(&place.row, place.was, request->queue_id, request->message_id, place.entry);
+	memcpy(placed_r->id, creation.row.id, BASE_ID_SIZE);
+	hold_audit_hold(
+	    &creation.row, creation.was, request->queue_id, request->message_id, creation.entry);
 	return BASE_OK;
 }
 
@@ -590,7 +593,7 @@ hold_create_limited(struct hold *hold, const struct hold_params *request,
 		*why_r = base_why("no memory for a hold");
 		return BASE_BROKEN;
 	}
-	result = place_run(hold, arena, request, placed_r, why_r);
+	result = creation_run(hold, arena, request, placed_r, why_r);
 	base_arena_free(&arena);
 	return result;
 }

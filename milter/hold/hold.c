@@ -31,8 +31,8 @@ hold_open(const struct hold_options *options, struct hold **hold_r, const char *
 		*why_r = base_why("no memory for holds");
 		return BASE_BROKEN;
 	}
-	pthread_mutex_init(&hold->place_lock, NULL);
-	pthread_cond_init(&hold->place_done, NULL);
+	pthread_mutex_init(&hold->creation_lock, NULL);
+	pthread_cond_init(&hold->creation_done, NULL);
 	pthread_mutex_init(&hold->wake_lock, NULL);
 	pthread_mutex_init(&hold->renew_lock, NULL);
 	pthread_condattr_init(&attributes);
@@ -54,8 +54,8 @@ hold_close(struct hold **hold)
 	if (*hold == NULL)
 		return;
 	store_close(&(*hold)->store);
-	pthread_mutex_destroy(&(*hold)->place_lock);
-	pthread_cond_destroy(&(*hold)->place_done);
+	pthread_mutex_destroy(&(*hold)->creation_lock);
+	pthread_cond_destroy(&(*hold)->creation_done);
 	pthread_mutex_destroy(&(*hold)->wake_lock);
 	pthread_mutex_destroy(&(*hold)->renew_lock);
 	pthread_cond_destroy(&(*hold)->wake);

@@ -103,9 +103,9 @@ struct hold {
 	char *node;
 
 	/* hold_create(): whoever finds no leader commits the rows of all that wait */
-	pthread_mutex_t place_lock;
-	pthread_cond_t place_done;
-	struct hold_create *place_first, *place_last;
+	pthread_mutex_t creation_lock;
+	pthread_cond_t creation_done;
+	struct hold_create *creation_first, *creation_last;
 	bool has_leader;
 
 	/* a request of this process wakes the scheduler; those of others it finds by looking */

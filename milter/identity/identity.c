@@ -146,12 +146,12 @@ identity_find(const struct settings *settings, const struct identity_sources *so
 /* --- what is asked besides the settings -------------------------------------------- */
 
 enum base_result
-identity_sources_open(const struct settings *settings, identity_trouble_fn *trouble,
+identity_sources_open(const struct settings *settings, identity_failure_fn *failure,
     struct identity_sources *sources_r, const char **why_r)
 {
 	enum base_result result = identity_logins_load(settings, &sources_r->logins, why_r);
 
-	return result == BASE_OK ? identity_spf_new(settings, trouble, &sources_r->spf, why_r)
+	return result == BASE_OK ? identity_spf_new(settings, failure, &sources_r->spf, why_r)
 				 : result;
 }
 

@@ -115,11 +115,11 @@ struct identity_sources {
 };
 
 /* Told when a process that makes checks died or could not be started. Any thread. */
-typedef void identity_trouble_fn(const char *what);
+typedef void identity_failure_fn(const char *what);
 
 /* What the settings name; sources_r is all NULL before. Close it also when it failed. */
 enum base_result identity_sources_open(const struct settings *settings,
-    identity_trouble_fn *trouble, struct identity_sources *sources_r, const char **why_r);
+    identity_failure_fn *failure, struct identity_sources *sources_r, const char **why_r);
 /* Not while somebody asks. */
 void identity_sources_close(struct identity_sources *sources);
 
@@ -129,7 +129,7 @@ enum base_result identity_logins_load(
 void identity_logins_free(struct identity_logins **logins);
 
 /* What SPF needs, as the settings say; NULL when they say that it is not asked. */
-enum base_result identity_spf_new(const struct settings *settings, identity_trouble_fn *trouble,
+enum base_result identity_spf_new(const struct settings *settings, identity_failure_fn *failure,
     struct identity_spf **spf_r, const char **why_r);
 /* Not while somebody asks. Checks that still wait for the DNS end by themselves. */
 void identity_spf_free(struct identity_spf **spf);

@@ -121,7 +121,7 @@ void identity_helper_end(struct identity_helper *helper);
 struct identity_spf_options {
 	int64_t limit_ms;             /* how long an asker waits */
 	int64_t keep_ms;              /* how long a result is remembered; 0: not */
-	identity_trouble_fn *trouble; /* NULL: nobody is told */
+	identity_failure_fn *failure; /* NULL: nobody is told */
 	identity_dns_fn *dns; /* NULL: by the system's resolver, in processes of their own */
 	void *context;        /* for dns, as long as the process lives */
 };

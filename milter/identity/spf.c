@@ -336,8 +336,8 @@ check_apart(
 		return finding;
 	pthread_mutex_unlock(&spf->lock);
 	result = identity_helper_ask(helper, question, deadline, &finding);
-	if (result == BASE_BROKEN && spf->options.trouble != NULL)
-		spf->options.trouble(helper->what);
+	if (result == BASE_BROKEN && spf->options.failure != NULL)
+		spf->options.failure(helper->what);
 	pthread_mutex_lock(&spf->lock);
 	helper_give(spf, helper, result);
 	return finding;
@@ -529,13 +529,13 @@ identity_spf_start(
 }
 
 enum base_result
-identity_spf_new(const struct settings *settings, identity_trouble_fn *trouble,
+identity_spf_new(const struct settings *settings, identity_failure_fn *failure,
     struct identity_spf **spf_r, const char **why_r)
 {
 	const struct identity_spf_options options = {
 		.limit_ms = settings->identity.spf_timeout * 1000,
 		.keep_ms = settings->identity.spf_cache * 1000,
-		.trouble = trouble,
+		.failure = failure,
 	};
 
 	if (settings->identity.spf)

@@ -47,7 +47,7 @@ struct judge_signal {
 	/* False: unknown. `person_r` is "" unless it names somebody. */
 	bool (*measure)(const struct judge_view *view, double *value_r, const char **person_r);
 	/* Which sentence it is for the sender; what all signals share is filled in. */
-	void (*tell)(const struct judge_view *view, double value, struct words_reason *reason);
+	void (*fill)(const struct judge_view *view, double value, struct words_reason *reason);
 };
 
 extern const struct judge_signal judge_signals[];
@@ -65,7 +65,7 @@ const char *judge_view_person_of(const struct judge_view *view, uint64_t hash);
 #define SIGNAL(name, unit, note)                                                                   \
 	bool judge_measure_##name(                                                                 \
 	    const struct judge_view *view, double *value_r, const char **person_r);                \
-	void judge_tell_##name(                                                                    \
+	void judge_fill_##name(                                                                    \
 	    const struct judge_view *view, double value, struct words_reason *reason);
 #define BODY_SIGNAL(name, unit, note) SIGNAL(name, unit, note)
 #include "milter/judge/signals.h"

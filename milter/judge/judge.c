@@ -145,8 +145,8 @@ reasons_make(const struct judge_arithmetic *score, const struct judge_scorecard 
 		reason->signal = judge_signals[i].name;
 		reason->points = points;
 		reason->person = person_of(score, i);
-		reason->told = judge_view_reason(&score->view, reason->signal);
-		judge_signals[i].tell(&score->view, score->measures[i].value, &reason->told);
+		reason->reported = judge_view_reason(&score->view, reason->signal);
+		judge_signals[i].fill(&score->view, score->measures[i].value, &reason->reported);
 		reason->evidence = evidence_make(score, &scorecard->blocks[i], i, arena);
 		if (!reason->evidence)
 			return BASE_BROKEN;
@@ -244,7 +244,7 @@ judge_score(const struct judge_facts *facts, const struct judge_scorecard *score
 	score.is_confirmed = same->is_confirmed;
 	score.conversation_continues = same->is_known && sum.view.usual.answer.kind &&
 				       same->last >= sum.view.usual.answer.time;
-	score.body_may_tell = !facts->has_body && sum.view.people >= JUDGE_BODY_MIN;
+	score.body_may_add = !facts->has_body && sum.view.people >= JUDGE_BODY_MIN;
 	sum.points += body_points(&sum, scorecard);
 	score.body_score = 1 / (1 + exp(-sum.points / scorecard->scale));
 	result = reasons_make(&sum, scorecard, arena, &score);

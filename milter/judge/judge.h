@@ -56,9 +56,9 @@ struct judge_facts {
 struct judge_reason {
 	const char *signal; /* name in the scorecard */
 	double points;
-	const char *person;       /* the recipient it names, "" for none */
-	struct words_reason told; /* what its sentence for the sender is made of */
-	const char *evidence;     /* for the auditor: the signal's value and its range */
+	const char *person;           /* the recipient it names, "" for none */
+	struct words_reason reported; /* what its sentence for the sender is made of */
+	const char *evidence;         /* for the auditor: the signal's value and its range */
 };
 
 struct judge_score {
@@ -72,8 +72,8 @@ struct judge_score {
 	bool is_regular;   /* a regular mailing that is due */
 	/* since the replied-to mail came, its sender wrote to this very audience */
 	bool conversation_continues;
-	bool body_may_tell; /* the start of the body is not read yet, and could be worth it */
-	double body_score;  /* the score if the body added the most that it can */
+	bool body_may_add; /* the start of the body is not read yet, and could be worth it */
+	double body_score; /* the score if the body added the most that it can */
 };
 
 /* They depend on no rule. */

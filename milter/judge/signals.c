@@ -6,9 +6,9 @@
 
 const struct judge_signal judge_signals[] = {
 #define SIGNAL(name, unit, note)                                                                   \
-	{ #name, unit, note, false, judge_measure_##name, judge_tell_##name },
+	{ #name, unit, note, false, judge_measure_##name, judge_fill_##name },
 #define BODY_SIGNAL(name, unit, note)                                                              \
-	{ #name, unit, note, true, judge_measure_##name, judge_tell_##name },
+	{ #name, unit, note, true, judge_measure_##name, judge_fill_##name },
 #include "milter/judge/signals.h"
 };
 

@@ -4,7 +4,7 @@
  *	value is, for the auditor
  *
  *	Each is two functions in one of signals_*.c: judge_measure_NAME() finds the value,
- *	judge_tell_NAME() which of the sentences why_NAME_CASE (words/sentences.h) it is for the
+ *	judge_fill_NAME() which of the sentences why_NAME_CASE (words/sentences.h) it is for the
  *	sender, and with what. A BODY_SIGNAL reads the start of the text.
  *
  *	Whoever includes this file defines both macros first; it takes the definitions away again.

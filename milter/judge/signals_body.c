@@ -335,7 +335,7 @@ judge_measure_greeting_to_one(const struct judge_view *view, double *value_r, co
 }
 
 void
-judge_tell_greeting_to_one(const struct judge_view *view, double value, struct words_reason *reason)
+judge_fill_greeting_to_one(const struct judge_view *view, double value, struct words_reason *reason)
 {
 	(void)view;
 	reason->which = value > 0 ? "yes" : "no";
@@ -356,7 +356,7 @@ judge_measure_brief_reply(const struct judge_view *view, double *value_r, const 
 }
 
 void
-judge_tell_brief_reply(const struct judge_view *view, double value, struct words_reason *reason)
+judge_fill_brief_reply(const struct judge_view *view, double value, struct words_reason *reason)
 {
 	(void)view;
 	reason->n = (unsigned long)value;

@@ -76,7 +76,7 @@ judge_measure_outside_domains(const struct judge_view *view, double *value_r, co
 }
 
 void
-judge_tell_outside_domains(const struct judge_view *view, double value, struct words_reason *reason)
+judge_fill_outside_domains(const struct judge_view *view, double value, struct words_reason *reason)
 {
 	(void)view;
 	reason->which = value < 1 ? "none" : "some";
@@ -97,7 +97,7 @@ judge_measure_outsider_joins(const struct judge_view *view, double *value_r, con
 }
 
 void
-judge_tell_outsider_joins(const struct judge_view *view, double value, struct words_reason *reason)
+judge_fill_outsider_joins(const struct judge_view *view, double value, struct words_reason *reason)
 {
 	(void)view;
 	reason->which = value > 0 ? "yes" : "no";
@@ -152,7 +152,7 @@ judge_measure_outside_domain_first(
 }
 
 void
-judge_tell_outside_domain_first(
+judge_fill_outside_domain_first(
     const struct judge_view *view, double value, struct words_reason *reason)
 {
 	size_t stranger = view->recall->knows_domains ? domain_stranger(view) : view->sample;
@@ -202,7 +202,7 @@ judge_measure_look_alike_domain(
 }
 
 void
-judge_tell_look_alike_domain(
+judge_fill_look_alike_domain(
     const struct judge_view *view, double value, struct words_reason *reason)
 {
 	(void)view;

@@ -42,7 +42,7 @@ share_of(const struct judge_view *view, size_t in_sample, double *value_r)
 
 /* Of how many recipients it holds, for a count in the sample; of nobody: what holds of all. */
 static void
-tell_of(const struct judge_view *view, size_t in_sample, struct words_reason *reason)
+report_of(const struct judge_view *view, size_t in_sample, struct words_reason *reason)
 {
 	reason->n = (unsigned long)round(of_all(view, in_sample));
 	if (in_sample == 0)
@@ -64,11 +64,11 @@ judge_measure_never_written_share(
 }
 
 void
-judge_tell_never_written_share(
+judge_fill_never_written_share(
     const struct judge_view *view, double value, struct words_reason *reason)
 {
 	(void)value;
-	tell_of(view, view->never_written, reason);
+	report_of(view, view->never_written, reason);
 }
 
 bool
@@ -84,7 +84,7 @@ judge_measure_never_written_count(
 }
 
 void
-judge_tell_never_written_count(
+judge_fill_never_written_count(
     const struct judge_view *view, double value, struct words_reason *reason)
 {
 	(void)view;
@@ -99,10 +99,10 @@ judge_measure_stranger_share(const struct judge_view *view, double *value_r, con
 }
 
 void
-judge_tell_stranger_share(const struct judge_view *view, double value, struct words_reason *reason)
+judge_fill_stranger_share(const struct judge_view *view, double value, struct words_reason *reason)
 {
 	(void)value;
-	tell_of(view, view->unknown, reason);
+	report_of(view, view->unknown, reason);
 }
 
 bool
@@ -114,10 +114,10 @@ judge_measure_familiarity(const struct judge_view *view, double *value_r, const 
 }
 
 void
-judge_tell_familiarity(const struct judge_view *view, double value, struct words_reason *reason)
+judge_fill_familiarity(const struct judge_view *view, double value, struct words_reason *reason)
 {
 	(void)value;
-	tell_of(view, view->rarely_written, reason);
+	report_of(view, view->rarely_written, reason);
 }
 
 bool
@@ -129,7 +129,7 @@ judge_measure_covered_by_one(const struct judge_view *view, double *value_r, con
 }
 
 void
-judge_tell_covered_by_one(const struct judge_view *view, double value, struct words_reason *reason)
+judge_fill_covered_by_one(const struct judge_view *view, double value, struct words_reason *reason)
 {
 	double most = round(value * (double)view->count);
 
@@ -151,7 +151,7 @@ judge_measure_closest_sent(const struct judge_view *view, double *value_r, const
 }
 
 void
-judge_tell_closest_sent(const struct judge_view *view, double value, struct words_reason *reason)
+judge_fill_closest_sent(const struct judge_view *view, double value, struct words_reason *reason)
 {
 	if (value <= 0)
 		reason->which = "none";
@@ -173,7 +173,7 @@ judge_measure_exact_before(const struct judge_view *view, double *value_r, const
 }
 
 void
-judge_tell_exact_before(const struct judge_view *view, double value, struct words_reason *reason)
+judge_fill_exact_before(const struct judge_view *view, double value, struct words_reason *reason)
 {
 	(void)value;
 	reason->which = view->usual.same.is_known ? "known" : "never";
@@ -194,7 +194,7 @@ judge_measure_regular_mailing(const struct judge_view *view, double *value_r, co
 }
 
 void
-judge_tell_regular_mailing(const struct judge_view *view, double value, struct words_reason *reason)
+judge_fill_regular_mailing(const struct judge_view *view, double value, struct words_reason *reason)
 {
 	const struct history_sent_to *same = &view->usual.same;
 
@@ -217,7 +217,7 @@ judge_measure_cohesion(const struct judge_view *view, double *value_r, const cha
 }
 
 void
-judge_tell_cohesion(const struct judge_view *view, double value, struct words_reason *reason)
+judge_fill_cohesion(const struct judge_view *view, double value, struct words_reason *reason)
 {
 	reason->which = value <= 0 ? "none" : value >= 1 ? "each" : "some";
 	reason->n = (unsigned long)fmax(0, round(value * (double)view->count));

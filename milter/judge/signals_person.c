@@ -36,7 +36,7 @@ judge_measure_stranger_among_known(
 }
 
 void
-judge_tell_stranger_among_known(
+judge_fill_stranger_among_known(
     const struct judge_view *view, double value, struct words_reason *reason)
 {
 	bool is_known_group = value >= 10;
@@ -81,7 +81,7 @@ judge_measure_wrong_account(const struct judge_view *view, double *value_r, cons
 }
 
 void
-judge_tell_wrong_account(const struct judge_view *view, double value, struct words_reason *reason)
+judge_fill_wrong_account(const struct judge_view *view, double value, struct words_reason *reason)
 {
 	const struct identity *identity = view->facts->identity;
 
@@ -105,7 +105,7 @@ judge_measure_look_alike_contact(
 }
 
 void
-judge_tell_look_alike_contact(
+judge_fill_look_alike_contact(
     const struct judge_view *view, double value, struct words_reason *reason)
 {
 	bool is_found = value > 0 && judge_measure_look_alike_contact(view, &value, &reason->who) &&
@@ -140,7 +140,7 @@ display_name(const struct judge_view *view, const char *address)
 }
 
 void
-judge_tell_look_alike_name(const struct judge_view *view, double value, struct words_reason *reason)
+judge_fill_look_alike_name(const struct judge_view *view, double value, struct words_reason *reason)
 {
 	bool is_found =
 	    value > 0 && judge_measure_look_alike_name(view, &value, &reason->who) && *reason->who;

@@ -34,7 +34,7 @@ judge_measure_received_as(const struct judge_view *view, double *value_r, const 
 
 /* Is it a group that the sender gets mail with, and does not write to? */
 static void
-tell_heard(const struct judge_view *view, struct words_reason *reason)
+report_heard(const struct judge_view *view, struct words_reason *reason)
 {
 	bool is_only = !view->usual.same.is_known && view->usual.best_overlap < RECEIVED_LIKE;
 
@@ -47,14 +47,14 @@ tell_heard(const struct judge_view *view, struct words_reason *reason)
 }
 
 void
-judge_tell_received_as(const struct judge_view *view, double value, struct words_reason *reason)
+judge_fill_received_as(const struct judge_view *view, double value, struct words_reason *reason)
 {
 	if (value >= 3)
 		reason->which = value < 4                        ? "most"
 				: view->usual.is_parent_audience ? "everybody"
 								 : "almost";
 	else
-		tell_heard(view, reason);
+		report_heard(view, reason);
 }
 
 bool
@@ -67,7 +67,7 @@ judge_measure_group_authors(const struct judge_view *view, double *value_r, cons
 }
 
 void
-judge_tell_group_authors(const struct judge_view *view, double value, struct words_reason *reason)
+judge_fill_group_authors(const struct judge_view *view, double value, struct words_reason *reason)
 {
 	(void)view;
 	reason->which = value < 1 ? "none" : value < HISTORY_MAX_AUTHORS ? "some" : "several";
@@ -98,7 +98,7 @@ judge_measure_group_author_changes(
 }
 
 void
-judge_tell_group_author_changes(
+judge_fill_group_author_changes(
     const struct judge_view *view, double value, struct words_reason *reason)
 {
 	(void)view;
@@ -119,7 +119,7 @@ judge_measure_group_replied_to_all(
 }
 
 void
-judge_tell_group_replied_to_all(
+judge_fill_group_replied_to_all(
     const struct judge_view *view, double value, struct words_reason *reason)
 {
 	(void)view;
@@ -141,7 +141,7 @@ judge_measure_group_replied_to_author_only(
 }
 
 void
-judge_tell_group_replied_to_author_only(
+judge_fill_group_replied_to_author_only(
     const struct judge_view *view, double value, struct words_reason *reason)
 {
 	bool is_always =

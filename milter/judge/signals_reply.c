@@ -82,7 +82,7 @@ judge_measure_reply_kind(const struct judge_view *view, double *value_r, const c
 }
 
 void
-judge_tell_reply_kind(const struct judge_view *view, double value, struct words_reason *reason)
+judge_fill_reply_kind(const struct judge_view *view, double value, struct words_reason *reason)
 {
 	reason->who = originator(view);
 	if (value == 3 || value == 4)
@@ -100,7 +100,7 @@ judge_measure_habit_reply_all(const struct judge_view *view, double *value_r, co
 }
 
 void
-judge_tell_habit_reply_all(const struct judge_view *view, double value, struct words_reason *reason)
+judge_fill_habit_reply_all(const struct judge_view *view, double value, struct words_reason *reason)
 {
 	const struct history_habits *sender = &view->recall->sender;
 
@@ -117,7 +117,7 @@ judge_measure_habit_lift(const struct judge_view *view, double *value_r, const c
 }
 
 void
-judge_tell_habit_lift(const struct judge_view *view, double value, struct words_reason *reason)
+judge_fill_habit_lift(const struct judge_view *view, double value, struct words_reason *reason)
 {
 	(void)view;
 	reason->which = value < -REPLY_LIFT ? "less" : value > REPLY_LIFT ? "more" : "same";
@@ -133,7 +133,7 @@ judge_measure_replied_all_before(
 }
 
 void
-judge_tell_replied_all_before(
+judge_fill_replied_all_before(
     const struct judge_view *view, double value, struct words_reason *reason)
 {
 	(void)view;
@@ -152,7 +152,7 @@ judge_measure_one_to_one_author(
 }
 
 void
-judge_tell_one_to_one_author(
+judge_fill_one_to_one_author(
     const struct judge_view *view, double value, struct words_reason *reason)
 {
 	reason->who = originator(view);
@@ -176,7 +176,7 @@ judge_measure_author_alone_share(
 }
 
 void
-judge_tell_author_alone_share(
+judge_fill_author_alone_share(
     const struct judge_view *view, double value, struct words_reason *reason)
 {
 	reason->who = originator(view);
@@ -197,7 +197,7 @@ judge_measure_others_replied_all(
 }
 
 void
-judge_tell_others_replied_all(
+judge_fill_others_replied_all(
     const struct judge_view *view, double value, struct words_reason *reason)
 {
 	if (view->usual.answer.kind == HISTORY_PARENT_INFERRED)
@@ -217,7 +217,7 @@ judge_measure_minutes_since_parent(
 }
 
 void
-judge_tell_minutes_since_parent(
+judge_fill_minutes_since_parent(
     const struct judge_view *view, double value, struct words_reason *reason)
 {
 	double hours = value / 60;
@@ -239,7 +239,7 @@ judge_measure_site_reply_all(const struct judge_view *view, double *value_r, con
 }
 
 void
-judge_tell_site_reply_all(const struct judge_view *view, double value, struct words_reason *reason)
+judge_fill_site_reply_all(const struct judge_view *view, double value, struct words_reason *reason)
 {
 	(void)value; /* a guess is in it for as long as the site is new */
 	reason->which = how_often(&view->recall->site);
@@ -256,7 +256,7 @@ judge_measure_reached_by_bcc(const struct judge_view *view, double *value_r, con
 }
 
 void
-judge_tell_reached_by_bcc(const struct judge_view *view, double value, struct words_reason *reason)
+judge_fill_reached_by_bcc(const struct judge_view *view, double value, struct words_reason *reason)
 {
 	(void)view;
 	reason->which = value > 0 ? "yes" : "no";
@@ -276,7 +276,7 @@ judge_measure_reached_as(const struct judge_view *view, double *value_r, const c
 }
 
 void
-judge_tell_reached_as(const struct judge_view *view, double value, struct words_reason *reason)
+judge_fill_reached_as(const struct judge_view *view, double value, struct words_reason *reason)
 {
 	(void)view;
 	reason->which = value >= 2 ? "list" : value >= 1 ? "copy" : "to";

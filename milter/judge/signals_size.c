@@ -108,7 +108,7 @@ judge_measure_audience_size(const struct judge_view *view, double *value_r, cons
 }
 
 void
-judge_tell_audience_size(const struct judge_view *view, double value, struct words_reason *reason)
+judge_fill_audience_size(const struct judge_view *view, double value, struct words_reason *reason)
 {
 	(void)view;
 	(void)value;
@@ -124,7 +124,7 @@ judge_measure_size_for_sender(const struct judge_view *view, double *value_r, co
 }
 
 void
-judge_tell_size_for_sender(const struct judge_view *view, double value, struct words_reason *reason)
+judge_fill_size_for_sender(const struct judge_view *view, double value, struct words_reason *reason)
 {
 	const struct history_habits *sender = &view->recall->sender;
 	unsigned low, high;
@@ -159,7 +159,7 @@ judge_measure_size_vs_max(const struct judge_view *view, double *value_r, const 
 }
 
 void
-judge_tell_size_vs_max(const struct judge_view *view, double value, struct words_reason *reason)
+judge_fill_size_vs_max(const struct judge_view *view, double value, struct words_reason *reason)
 {
 	reason->which = value == 1 ? "same" : value > 1 ? "larger" : "smaller";
 	reason->n = view->recall->sender.largest;
@@ -181,7 +181,7 @@ judge_measure_size_class_first(
 }
 
 void
-judge_tell_size_class_first(
+judge_fill_size_class_first(
     const struct judge_view *view, double value, struct words_reason *reason)
 {
 	(void)view;

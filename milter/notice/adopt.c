@@ -28,7 +28,7 @@ struct adopter {
 
 /* One line to whoever asked. */
 static void
-tell(const struct adopter *adopter, const char *verb, const struct queue_item *item,
+report(const struct adopter *adopter, const char *verb, const struct queue_item *item,
     const char *more)
 {
 	struct base_buffer line;
@@ -36,7 +36,7 @@ tell(const struct adopter *adopter, const char *verb, const struct queue_item *i
 	base_buffer_init(&line, LINE_BYTES);
 	base_buffer_printf(&line, "%s: %s %s", verb, item->queue_id, item->hold_id);
 	base_quote_line(&line, more, LINE_BYTES - line.length);
-	adopter->by->tell(adopter->by->context, base_buffer_text(&line));
+	adopter->by->report(adopter->by->context, base_buffer_text(&line));
 	base_buffer_free(&line);
 }
 
@@ -45,7 +45,7 @@ static void
 leave(struct adopter *adopter, const struct queue_item *item, const char *why)
 {
 	adopter->done.left++;
-	tell(adopter, "left alone", item, base_why(": %s", why));
+	report(adopter, "left alone", item, base_why(": %s", why));
 }
 
 /* The message of a queue file, as much of it as a judgement reads. */
@@ -180,7 +180,7 @@ adopt_file(struct adopter *adopter, const struct queue_item *item, const char **
 		result = adopt_message(adopter, item, transaction, why_r);
 	if (result == BASE_OK) {
 		adopter->done.adopted++;
-		tell(adopter, adopter->by->is_dry ? "would adopt" : "adopted", item,
+		report(adopter, adopter->by->is_dry ? "would adopt" : "adopted", item,
 		    base_why(" %s: asked again; without a choice it goes back, and is not sent",
 			transaction->from));
 	}

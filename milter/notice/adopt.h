@@ -41,7 +41,7 @@ struct notice_adoption {
 	 * "adopted: QUEUEID ID SENDER: WHAT FOLLOWS" or "left alone: QUEUEID ID: WHY", for each
 	 * file
 	 */
-	void (*tell)(void *context, const char *line);
+	void (*report)(void *context, const char *line);
 	void *context;
 };
 

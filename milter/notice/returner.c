@@ -26,7 +26,7 @@
 #include "milter/queue/queue.h"
 
 #define RETURNER_PAUSE_MS 200    /* between looks when nothing is due */
-#define RETURNER_TROUBLE_MS 1000 /* the same while the store fails */
+#define RETURNER_FAILURE_MS 1000 /* the same while the store fails */
 #define RETURNER_QUEUE_MS 60000  /* oops-queued's own time for a request */
 #define RETURNER_TOTAL_MS 60000  /* of one letter, and ... */
 #define RETURNER_BYTES_A_MS 100  /* ... so much more of it a millisecond */
@@ -273,7 +273,7 @@ letter_send(struct notice_returner *returner, struct job *job, size_t index, con
 
 /* The store works, or not: said when it changes. */
 static void
-tell_store(struct notice_returner *returner, bool works, const char *why)
+report_store(struct notice_returner *returner, bool works, const char *why)
 {
 	if (!works && !returner->is_troubled)
 		base_log(BASE_LOG_WARNING, "mail cannot be brought back for now: %s", why);
@@ -301,7 +301,7 @@ job_taken(struct notice_returner *returner, struct job *job, size_t index)
 			hold_return_aside(returner->hold, job->hold.view.id, true, why);
 		if (result != BASE_RETRY && result != BASE_BROKEN)
 			return;
-		tell_store(returner, false, why);
+		report_store(returner, false, why);
 		base_sleep_ms(RETURNER_PAUSE_MS);
 	}
 }
@@ -312,7 +312,7 @@ job_written(
     struct notice_returner *returner, struct job *job, enum base_result result, const char *why)
 {
 	job->is_unwritten = result == BASE_RETRY || result == BASE_BROKEN;
-	tell_store(returner, !job->is_unwritten, why);
+	report_store(returner, !job->is_unwritten, why);
 	if (result == BASE_REFUSE)
 		hold_return_aside(returner->hold, job->hold.view.id, false, why);
 }
@@ -321,13 +321,13 @@ job_written(
 static void
 job_stuck(struct notice_returner *returner, struct job *job, const char *why)
 {
-	const char *id = job->hold.view.id, *trouble = "";
+	const char *id = job->hold.view.id, *failure = "";
 	bool is_news = false;
 	enum base_result result = hold_return_failed(returner->hold, id,
 	    job->is_too_large ? HOLD_RETURN_KEPT : HOLD_RETURN_STUCK, job->is_answered, &is_news,
-	    &trouble);
+	    &failure);
 
-	job_written(returner, job, result, trouble);
+	job_written(returner, job, result, failure);
 	if (result != BASE_OK || !is_news)
 		return;
 	base_log(BASE_LOG_ERROR,
@@ -344,7 +344,7 @@ job_stuck(struct notice_returner *returner, struct job *job, const char *why)
 static void
 job_give_up(struct notice_returner *returner, struct job *job, const char *why)
 {
-	const char *id = job->hold.view.id, *trouble = "";
+	const char *id = job->hold.view.id, *failure = "";
 
 	if (!job->hold.can_bounce || job->longest == 0 ||
 	    !notice_bounce_fits(returner->config->settings, job->longest)) {
@@ -353,7 +353,7 @@ job_give_up(struct notice_returner *returner, struct job *job, const char *why)
 	}
 	base_log(BASE_LOG_WARNING,
 	    "%s goes back to its author by a bounce, because no letter gets through: %s", id, why);
-	job_written(returner, job, hold_return_bounce(returner->hold, id, &trouble), trouble);
+	job_written(returner, job, hold_return_bounce(returner->hold, id, &failure), failure);
 }
 
 /* Once more later, or another way. */
@@ -364,7 +364,7 @@ job_fail(
 	const struct hold_view *view = &job->hold.view;
 	unsigned tries = view->return_tries + 1;
 	bool is_late = base_now() - view->moved > RETURNER_PATIENCE;
-	const char *trouble = "";
+	const char *failure = "";
 	bool is_news;
 
 	if (job->is_counted) {
@@ -380,8 +380,8 @@ job_fail(
 	else
 		job_written(returner, job,
 		    hold_return_failed(returner->hold, view->id, HOLD_RETURN_DUE, job->is_answered,
-			&is_news, &trouble),
-		    trouble);
+			&is_news, &failure),
+		    failure);
 }
 
 /* Brings one hold back, as far as it goes. */
@@ -423,8 +423,8 @@ returner_step(struct notice_returner *returner)
 	base_arena_reset(returner->arena);
 	result = hold_return_next(returner->hold, returner->arena, &job.hold, &why);
 	if (result != BASE_OK) {
-		tell_store(returner, result == BASE_NONE, why);
-		return result == BASE_NONE ? RETURNER_PAUSE_MS : RETURNER_TROUBLE_MS;
+		report_store(returner, result == BASE_NONE, why);
+		return result == BASE_NONE ? RETURNER_PAUSE_MS : RETURNER_FAILURE_MS;
 	}
 	returner->config = config_acquire(returner->sites);
 	returner->queue =
@@ -434,7 +434,7 @@ returner_step(struct notice_returner *returner)
 	base_arena_free(&returner->mail);
 	queue_client_free(&returner->queue);
 	config_release(&returner->config);
-	return job.is_unwritten ? RETURNER_TROUBLE_MS : 0;
+	return job.is_unwritten ? RETURNER_FAILURE_MS : 0;
 }
 
 /* The thread. */

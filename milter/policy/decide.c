@@ -29,7 +29,7 @@ wants_body(const struct policy_facts *facts, const struct judge_score *score,
 	const struct settings_policy *rule = facts->settings->policies;
 	char scratch[256];
 
-	if (!score->body_may_tell)
+	if (!score->body_may_add)
 		return false;
 	if (could_hold(facts, decision->rule, score, decision->action))
 		return true;

@@ -84,7 +84,7 @@ mail_judge(struct replay_import *import, struct base_arena *arena, const char *a
 
 	if (result == BASE_OK)
 		result = evaluate_score(&sources, arena, &evaluation, why_r);
-	if (result == BASE_OK && evaluation.score.body_may_tell && transaction->text_length > 0) {
+	if (result == BASE_OK && evaluation.score.body_may_add && transaction->text_length > 0) {
 		/* the daemon asks for it where it could decide */
 		evaluation.facts.has_body = true;
 		result = evaluate_score(&sources, arena, &evaluation, why_r);

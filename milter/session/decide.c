@@ -45,7 +45,7 @@ count_people(struct session_connection *connection)
 	const char *why = "";
 
 	audience_count(directory, mail->judged, mail->identity.actor, &mail->audience);
-	if (audience_trouble(directory, &why) != BASE_NONE)
+	if (audience_failure(directory, &why) != BASE_NONE)
 		base_log(BASE_LOG_WARNING, "lists: %s; what was known before stays in use", why);
 	mail->has_audience = true;
 }

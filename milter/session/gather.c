@@ -160,22 +160,22 @@ session_on_helo(SMFICTX *context, char *name)
 static const char *
 login_of(const struct session_connection *connection, SMFICTX *context)
 {
-	const char *told = symbol(context, "{auth_authen}");
-	char *login = base_arena_strdup(connection->arena, told), *to = login;
+	const char *reported = symbol(context, "{auth_authen}");
+	char *login = base_arena_strdup(connection->arena, reported), *to = login;
 	bool is_xtext = connection->config != NULL &&
 			strcmp(connection->config->settings->mta.kind, "sendmail") == 0;
 	unsigned byte;
 
 	if (login == NULL)
 		return "";
-	for (; *told != '\0'; told++) {
-		if (is_xtext && *told == '+' && isxdigit((unsigned char)told[1]) &&
-		    isxdigit((unsigned char)told[2]) && sscanf(told + 1, "%2x", &byte) == 1 &&
-		    byte != 0) {
+	for (; *reported != '\0'; reported++) {
+		if (is_xtext && *reported == '+' && isxdigit((unsigned char)reported[1]) &&
+		    isxdigit((unsigned char)reported[2]) &&
+		    sscanf(reported + 1, "%2x", &byte) == 1 && byte != 0) {
 			*to++ = (char)byte;
-			told += 2;
+			reported += 2;
 		} else {
-			*to++ = *told;
+			*to++ = *reported;
 		}
 	}
 	*to = '\0';

@@ -140,9 +140,9 @@ reasons_make(struct base_arena *arena, const struct judge_score *score,
 
 		reasons_r[count] = (struct hold_reason){ .name = reason->signal,
 			.points = points == NULL ? "" : points,
-			.values = values_make(arena, &reason->told),
-			.who = reason->told.who,
-			.other = reason->told.other };
+			.values = values_make(arena, &reason->reported),
+			.who = reason->reported.who,
+			.other = reason->reported.other };
 	}
 	return count;
 }

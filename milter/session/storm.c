@@ -268,7 +268,7 @@ reason_add(struct session_connection *connection)
 	reasons[0] = (struct judge_reason){ .signal = "storm",
 		.points = (double)mail->block.repliers,
 		.person = "",
-		.told = { .signal = "storm",
+		.reported = { .signal = "storm",
 		    .which = "",
 		    .n = mail->block.repliers,
 		    .who = "",

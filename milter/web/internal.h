@@ -47,7 +47,7 @@ struct web_response {
 	int retry_after;      /* seconds, 0: none */
 	const char *allow;    /* for 405 */
 	const char *location; /* for 303, relative to the page */
-	const char *trouble;  /* why the store could not be used, for the log; else NULL */
+	const char *failure;  /* why the store could not be used, for the log; else NULL */
 	struct base_buffer html;
 };
 

@@ -218,7 +218,7 @@ routes_show(const struct web_context *context, const struct web_request *request
 	result = hold_find_token(context->hold, arena, token, &view, &why);
 	if (result != BASE_OK) {
 		if (routes_end_of(result) == ROUTES_BUSY)
-			answer->trouble = why;
+			answer->failure = why;
 		routes_end(context, routes_end_of(result), answer);
 		return;
 	}
@@ -293,7 +293,7 @@ routes_act(const struct web_context *context, const struct web_request *request,
 		answer->location = routes_refused(context, form, token, arena);
 	else if (result != BASE_OK) {
 		if (routes_end_of(result) == ROUTES_BUSY)
-			answer->trouble = why;
+			answer->failure = why;
 		answer->location = NULL;
 		routes_end(context, routes_end_of(result), answer);
 		return;

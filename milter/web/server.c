@@ -253,12 +253,12 @@ server_send(const struct web *web, struct MHD_Connection *handle, struct web_res
 
 /* Tells the admin about trouble with the store, but not for every click. */
 static void
-server_log_trouble(struct web *web, const char *trouble)
+server_log_failure(struct web *web, const char *failure)
 {
-	if (!trouble ||
+	if (!failure ||
 	    (web->logged != 0 && base_tick_ms() - web->logged < SERVER_LOG_SECONDS * 1000))
 		return;
-	base_log(BASE_LOG_ERROR, "the held mail cannot be read or changed: %s", trouble);
+	base_log(BASE_LOG_ERROR, "the held mail cannot be read or changed: %s", failure);
 	web->logged = base_tick_ms();
 }
 
@@ -288,7 +288,7 @@ server_answer(struct web *web, struct MHD_Connection *handle, const char *url, c
 	    MHD_lookup_connection_value(handle, MHD_GET_ARGUMENT_KIND, WEB_LATE_KEY) != NULL;
 	pthread_mutex_lock(&web->lock);
 	web_route(&web->page_context, &request, web->arena, base_now(), &answer);
-	server_log_trouble(web, answer.trouble);
+	server_log_failure(web, answer.failure);
 	result = server_send(web, handle, &answer);
 	pthread_mutex_unlock(&web->lock);
 	base_buffer_free(&answer.html);

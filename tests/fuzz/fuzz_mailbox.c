@@ -125,7 +125,7 @@ evaluate_score(const struct evaluate_sources *sources, struct base_arena *arena,
 	(void)sources;
 	(void)arena;
 	(void)why_r;
-	evaluation->score = (struct judge_score){ .score = 0.5, .body_may_tell = true };
+	evaluation->score = (struct judge_score){ .score = 0.5, .body_may_add = true };
 	return BASE_OK;
 }
 

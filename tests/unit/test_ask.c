@@ -176,12 +176,12 @@ START_TEST(test_command)
 		ck_assert_str_eq(count(directory, "all@lists.example.com"), sizes[_i].answer);
 	ck_assert_int_eq(count_runs(), 1);
 	ck_assert_int_eq(
-	    audience_trouble(directory, &why), sizes[_i].why == NULL ? BASE_NONE : BASE_BROKEN);
+	    audience_failure(directory, &why), sizes[_i].why == NULL ? BASE_NONE : BASE_BROKEN);
 	if (sizes[_i].why != NULL)
 		ck_assert_msg(strstr(why, sizes[_i].why) != NULL, "%s", why);
 	/* told once for all addresses */
 	(void)count(directory, "other@lists.example.com");
-	ck_assert_int_eq(audience_trouble(directory, &why), BASE_NONE);
+	ck_assert_int_eq(audience_failure(directory, &why), BASE_NONE);
 	/* others are nobody's business */
 	ck_assert_str_eq(count(directory, "jane@example.com bob@elsewhere.example"), "2 exact 0");
 	(void)count(directory, "-x@lists.example.com");
@@ -205,7 +205,7 @@ START_TEST(test_limit)
 	    count(directory, "a@lists.example.com b@lists.example.com"), "2 at-least 1");
 	ck_assert_int_lt(base_tick_ms() - began, 20000);
 	ck_assert_int_eq(count_runs(), 1);
-	ck_assert_int_eq(audience_trouble(directory, &why), BASE_BROKEN);
+	ck_assert_int_eq(audience_failure(directory, &why), BASE_BROKEN);
 	ck_assert_msg(strstr(why, "in time") != NULL, "%s", why);
 	audience_directory_free(&directory);
 }
@@ -224,7 +224,7 @@ START_TEST(test_cache)
 	write_script(program, "exit 1");
 	base_sleep_ms(1050);
 	ck_assert_str_eq(count(directory, "all@lists.example.com"), "412 exact 1");
-	ck_assert_int_eq(audience_trouble(directory, &why), BASE_BROKEN);
+	ck_assert_int_eq(audience_failure(directory, &why), BASE_BROKEN);
 	write_script(program, "echo 9");
 	base_sleep_ms(1050);
 	ck_assert_str_eq(count(directory, "all@lists.example.com"), "9 exact 1");
@@ -300,7 +300,7 @@ START_TEST(test_table)
 	for (int i = 0; i < 2; i++)
 		ck_assert_str_eq(count(directory, tables[_i].recipients), tables[_i].answer);
 	ck_assert_int_eq(count_runs(), tables[_i].runs);
-	ck_assert_int_eq(audience_trouble(directory, &why), BASE_NONE);
+	ck_assert_int_eq(audience_failure(directory, &why), BASE_NONE);
 	audience_directory_free(&directory);
 }
 END_TEST
@@ -321,7 +321,7 @@ START_TEST(test_table_changes)
 	write_script(postmap, "echo 'postmap: fatal: open database' >&2; exit 1");
 	write_file(table_file, "", 0644);
 	becomes(directory, "all@example.com", "1 unknown 1");
-	ck_assert_int_eq(audience_trouble(directory, &why), BASE_BROKEN);
+	ck_assert_int_eq(audience_failure(directory, &why), BASE_BROKEN);
 	ck_assert_msg(strstr(why, "open database") != NULL, "%s", why);
 	audience_directory_free(&directory);
 }

@@ -151,12 +151,12 @@ becomes(struct audience_directory *directory, const char *recipients, const char
 
 /* Waits until there is something to tell. */
 static enum base_result
-told(struct audience_directory *directory, const char **why_r)
+reported(struct audience_directory *directory, const char **why_r)
 {
 	int64_t until = base_tick_ms() + PATIENCE_MS;
 	enum base_result result;
 
-	while ((result = audience_trouble(directory, why_r)) == BASE_NONE && base_tick_ms() < until)
+	while ((result = audience_failure(directory, why_r)) == BASE_NONE && base_tick_ms() < until)
 		base_sleep_ms(20);
 	return result;
 }
@@ -412,7 +412,7 @@ START_TEST(test_folder_changes)
 	becomes(directory, "late@example.org", "3 exact 1");
 	write_file(list_path("late"), "a\nb c\n");
 	becomes(directory, "late@example.org", "3 exact 1");
-	ck_assert_int_eq(told(directory, &why), BASE_REFUSE);
+	ck_assert_int_eq(reported(directory, &why), BASE_REFUSE);
 	ck_assert_ptr_nonnull(strstr(why, "lists/late:2: not an address"));
 	unlink(list_path("late"));
 	becomes(directory, "late@example.org", "1 exact 0");
@@ -443,7 +443,7 @@ START_TEST(test_fifo)
 	ck_assert_str_eq(count(directory, "all@example.com"), "2 exact 1");
 	unlink(aliases);
 	ck_assert_int_eq(mkfifo(aliases, 0600), 0);
-	ck_assert_int_eq(told(directory, &why), BASE_BROKEN);
+	ck_assert_int_eq(reported(directory, &why), BASE_BROKEN);
 	ck_assert_msg(strstr(why, "aliases is not a regular file") != NULL, "%s", why);
 	ck_assert_str_eq(count(directory, "all@example.com"), "2 exact 1");
 	ck_assert_int_eq(audience_directory_new(&site, &other, &why), BASE_BROKEN);
@@ -478,10 +478,10 @@ START_TEST(test_dead_mount)
 	directory = open_directory();
 	silent = aliases;
 	ck_assert_str_eq(count(directory, "all@example.com"), "2 exact 1");
-	ck_assert_int_eq(told(directory, &why), BASE_BROKEN);
+	ck_assert_int_eq(reported(directory, &why), BASE_BROKEN);
 	ck_assert_msg(strstr(why, "aliases does not answer within") != NULL, "%s", why);
 	base_sleep_ms(2500);
-	ck_assert_int_eq(audience_trouble(directory, &why), BASE_NONE);
+	ck_assert_int_eq(audience_failure(directory, &why), BASE_NONE);
 	ck_assert_str_eq(count(directory, "all@example.com"), "2 exact 1");
 	ck_assert_int_eq(audience_directory_new(&site, &other, &why), BASE_BROKEN);
 	ck_assert_msg(strstr(why, "aliases does not answer within") != NULL, "%s", why);
@@ -508,7 +508,7 @@ START_TEST(test_changes)
 	ck_assert_str_eq(count(directory, "all@example.com"), "2 exact 1");
 	write_file(aliases, "all: bob, ann,eve\n");
 	becomes(directory, "all@example.com", "3 exact 1");
-	ck_assert_int_eq(audience_trouble(directory, &why), BASE_NONE);
+	ck_assert_int_eq(audience_failure(directory, &why), BASE_NONE);
 
 	/* in place and of the same size */
 	file = fopen(aliases, "r+");
@@ -521,16 +521,16 @@ START_TEST(test_changes)
 
 	write_file(aliases, "all: bob, \"ann\nall: x\n");
 	becomes(directory, "all@example.com", "3 exact 1");
-	ck_assert_int_eq(told(directory, &why), BASE_REFUSE);
+	ck_assert_int_eq(reported(directory, &why), BASE_REFUSE);
 	ck_assert_ptr_nonnull(strstr(why, "aliases:1: a quote is not closed"));
-	ck_assert_int_eq(audience_trouble(directory, &why), BASE_NONE);
+	ck_assert_int_eq(audience_failure(directory, &why), BASE_NONE);
 	base_sleep_ms(1500);
 	ck_assert_str_eq(count(directory, "all@example.com"), "3 exact 1");
-	ck_assert_int_eq(audience_trouble(directory, &why), BASE_NONE);
+	ck_assert_int_eq(audience_failure(directory, &why), BASE_NONE);
 
 	unlink(aliases);
 	becomes(directory, "all@example.com", "3 exact 1");
-	ck_assert_int_eq(told(directory, &why), BASE_BROKEN);
+	ck_assert_int_eq(reported(directory, &why), BASE_BROKEN);
 
 	snprintf(text, sizeof(text), "all: :include:%s\n", team);
 	write_file(aliases, text);

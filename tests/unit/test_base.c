@@ -537,7 +537,7 @@ START_TEST(a_key_file_that_others_can_use_or_is_none_is_refused)
 }
 END_TEST
 
-START_TEST(a_key_that_is_not_there_is_told)
+START_TEST(a_key_that_is_not_there_is_reported)
 {
 	struct base_key *key = NULL;
 	const char *why = NULL;
@@ -776,7 +776,7 @@ case_system(void)
 	tcase_add_test(tcase, a_rotation_replaces_the_file_whole);
 	tcase_add_loop_test(
 	    tcase, a_key_file_that_others_can_use_or_is_none_is_refused, 0, COUNT(key_files));
-	tcase_add_test(tcase, a_key_that_is_not_there_is_told);
+	tcase_add_test(tcase, a_key_that_is_not_there_is_reported);
 	tcase_add_test(tcase, uses_and_keys_share_nothing);
 	tcase_add_test(tcase, a_running_program_is_found_and_heard);
 	return tcase;

@@ -184,7 +184,7 @@ START_TEST(a_rule_names_only_reasons_that_there_are)
 END_TEST
 
 /* Every file is tried, so that an admin sees all that is wrong. */
-START_TEST(all_faults_are_told)
+START_TEST(all_faults_are_reported)
 {
 	const struct config *config = NULL;
 	char more[300];
@@ -199,18 +199,18 @@ START_TEST(all_faults_are_told)
 END_TEST
 
 /* Two rules with the same template are no two faults. */
-START_TEST(a_fault_is_told_once)
+START_TEST(a_fault_is_reported_once)
 {
 	const struct config *config = NULL;
-	const char *told;
+	const char *reported;
 
 	put("conf", settings("0.5; match: { reach = \"inside\"; }; template = \"/nonexistent\"; },"
 			     " { template = \"/nonexistent\"",
 			""));
 	ck_assert_int_ne(config_load(path_of("conf"), &config, &faults), BASE_OK);
-	told = strstr(base_buffer_text(&faults), "/nonexistent");
-	ck_assert_ptr_nonnull(told);
-	ck_assert_ptr_null(strstr(told + 1, "/nonexistent"));
+	reported = strstr(base_buffer_text(&faults), "/nonexistent");
+	ck_assert_ptr_nonnull(reported);
+	ck_assert_ptr_null(strstr(reported + 1, "/nonexistent"));
 }
 END_TEST
 
@@ -257,8 +257,8 @@ main(void)
 	tcase_add_loop_test(
 	    tests, a_wrong_one_is_never_in_force, 0, sizeof(wrongs) / sizeof(*wrongs));
 	tcase_add_test(tests, a_rule_names_only_reasons_that_there_are);
-	tcase_add_test(tests, all_faults_are_told);
-	tcase_add_test(tests, a_fault_is_told_once);
+	tcase_add_test(tests, all_faults_are_reported);
+	tcase_add_test(tests, a_fault_is_reported_once);
 	tcase_add_loop_test(
 	    tests, what_needs_a_restart_is_refused_whole, 0, sizeof(fixed) / sizeof(*fixed));
 	suite_add_tcase(suite, tests);

@@ -807,7 +807,7 @@ END_TEST
  * four, at log odds of 5, 5.2, 5.4 and 9, of which the mean excess over 5 is 1.15. So the bar is
  * at 5 + 1.15 * ln(4 / 1.6) = 6.05, and not where one of the four happens to be.
  */
-START_TEST(site_score_is_told_by_its_tail)
+START_TEST(site_score_is_reported_by_its_tail)
 {
 	static const double tail[] = { 5, 5.2, 5.4, 9 };
 	struct history_global site = { 0 };
@@ -1519,20 +1519,20 @@ END_TEST
 
 /* What cannot be queued is counted and told. */
 static void
-trouble_count(void *context, const struct history_outage *trouble)
+failure_count(void *context, const struct history_outage *outage)
 {
-	ck_assert_uint_gt(strlen(trouble->why), 0);
-	*(uint64_t *)context += trouble->dropped;
+	ck_assert_uint_gt(strlen(outage->why), 0);
+	*(uint64_t *)context += outage->dropped;
 }
 
-START_TEST(dropped_observations_are_told)
+START_TEST(dropped_observations_are_reported)
 {
-	uint64_t told = 0, refused = 0;
+	uint64_t reported = 0, refused = 0;
 	struct history_options options = { .driver = "sqlite",
 		.directory = directory,
 		.create = true,
-		.trouble = trouble_count,
-		.context = &told };
+		.outage = failure_count,
+		.context = &reported };
 	struct past past;
 	struct history *history, *importer;
 	const void *observation;
@@ -1555,7 +1555,7 @@ START_TEST(dropped_observations_are_told)
 	ck_assert_int_eq(history_flush(history, &why), BASE_OK);
 	history_close(&history);
 	ck_assert_uint_gt(refused, 10000);
-	ck_assert_uint_eq(told, refused);
+	ck_assert_uint_eq(reported, refused);
 	past_end(&past);
 	folder_remove(directory);
 }
@@ -1620,7 +1620,7 @@ main(void)
 	tcase_add_test(record, keys_differ_per_site);
 	tcase_add_test(record, inbound_teaches_threads);
 	tcase_add_test(record, site_score_is_the_percentile);
-	tcase_add_test(record, site_score_is_told_by_its_tail);
+	tcase_add_test(record, site_score_is_reported_by_its_tail);
 	tcase_add_test(record, tag_percentile_is_settable);
 	tcase_add_test(record, observation_forgets_one_person);
 	tcase_add_test(record, sums_forget_whom_no_contact_stands_for);
@@ -1637,7 +1637,7 @@ main(void)
 	tcase_add_test(store, forget_leaves_no_trace);
 	tcase_add_loop_test(store, forget_finds_every_key, 0, 2);
 	tcase_add_test(store, forgotten_stays_forgotten);
-	tcase_add_test(store, dropped_observations_are_told);
+	tcase_add_test(store, dropped_observations_are_reported);
 	suite_add_tcase(suite, record);
 	suite_add_tcase(suite, store);
 	srunner_run_all(runner, CK_ENV);

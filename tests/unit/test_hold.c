@@ -1580,7 +1580,7 @@ START_TEST(returned_when_every_file_is_back)
 END_TEST
 
 /* No letter gets through: news once, and the mail stays; then the MTA's own bounce. */
-START_TEST(returned_by_a_bounce_when_told_so)
+START_TEST(returned_by_a_bounce_when_reported_so)
 {
 	struct hold *hold = must_open();
 	struct watch watch = watch_start(hold);
@@ -1856,7 +1856,7 @@ static const struct {
 	{ FOREIGN, HOLD_REQUEST_UNDO, HOLD_HOW_GONE },
 };
 
-START_TEST(what_left_without_us_is_told_as_that)
+START_TEST(what_left_without_us_is_reported_as_that)
 {
 	struct hold *hold = must_open();
 	struct watch watch = watch_start(hold);
@@ -2196,18 +2196,18 @@ START_TEST(request_of_another_process)
 	struct watch watch;
 	char id[BASE_ID_SIZE];
 	int64_t asked;
-	int status, tell[2];
+	int status, report[2];
 	pid_t child;
 
 	hold_close(&hold);
-	ck_assert_int_eq(pipe(tell), 0);
+	ck_assert_int_eq(pipe(report), 0);
 	child = fork(); /* before there are threads */
 	if (child == 0) {
 		struct hold_options options = {
 			.driver = "sqlite", .directory = directory, .node = "web1", .create = false
 		};
 
-		if (read(tell[0], id, sizeof(id)) != sizeof(id))
+		if (read(report[0], id, sizeof(id)) != sizeof(id))
 			_exit(1);
 		OK(hold_open(&options, &hold, &why));
 		OK(hold_request(hold, id, HOLD_REQUEST_SEND, "link", NULL, &why));
@@ -2216,7 +2216,7 @@ START_TEST(request_of_another_process)
 	hold = must_open();
 	watch = watch_start(hold);
 	place_held(hold, &request, id);
-	ck_assert_int_eq(write(tell[1], id, sizeof(id)), sizeof(id));
+	ck_assert_int_eq(write(report[1], id, sizeof(id)), sizeof(id));
 	waitpid(child, &status, 0);
 	ck_assert_int_eq(status, 0);
 	asked = base_now_ms();
@@ -2572,11 +2572,11 @@ START_TEST(placings_survive_a_kill)
 {
 	for (int round = 0; round < 6; round++) {
 		char ids[2000][BASE_ID_SIZE];
-		int told[2], count = 0;
+		int reported[2], count = 0;
 		struct hold *hold;
 		pid_t child;
 
-		ck_assert_int_eq(pipe(told), 0);
+		ck_assert_int_eq(pipe(reported), 0);
 		child = fork();
 		if (child == 0) {
 			hold = must_open();
@@ -2588,17 +2588,17 @@ START_TEST(placings_survive_a_kill)
 				snprintf(submission, sizeof(submission), "%d-%d", round, i);
 				request = sample(queue_id, submission);
 				OK(hold_create(hold, &request, id, &why));
-				if (write(told[1], id, sizeof(id)) != sizeof(id))
+				if (write(reported[1], id, sizeof(id)) != sizeof(id))
 					_exit(1);
 			}
 		}
-		close(told[1]);
+		close(reported[1]);
 		base_sleep_ms(60 + 23 * round);
 		kill(child, SIGKILL);
 		waitpid(child, NULL, 0);
-		while (count < 2000 && read(told[0], ids[count], BASE_ID_SIZE) == BASE_ID_SIZE)
+		while (count < 2000 && read(reported[0], ids[count], BASE_ID_SIZE) == BASE_ID_SIZE)
 			count++;
-		close(told[0]);
+		close(reported[0]);
 		hold = must_open();
 		for (int i = 0; i < count; i++)
 			ck_assert_uint_eq(look(hold, ids[i]).entry_count, 1);
@@ -2834,7 +2834,7 @@ main(void)
 	tcase_add_loop_test(life, time_ends_it, 0, sizeof(lasts) / sizeof(*lasts));
 	tcase_add_test(life, returned_while_it_is_looked_at);
 	tcase_add_test(life, returned_when_every_file_is_back);
-	tcase_add_test(life, returned_by_a_bounce_when_told_so);
+	tcase_add_test(life, returned_by_a_bounce_when_reported_so);
 	tcase_add_loop_test(life, kept_until_somebody_decides, 0, 2);
 	tcase_add_test(life, who_stopped_it_hears_that_it_left);
 	tcase_add_test(life, an_unreadable_row_waits_alone);
@@ -2842,8 +2842,8 @@ main(void)
 	tcase_add_test(life, returned_when_the_rest_has_left);
 	tcase_add_test(life, a_look_wanted_during_a_look);
 	tcase_add_test(life, no_restore_while_it_is_deleted);
-	tcase_add_loop_test(
-	    life, what_left_without_us_is_told_as_that, 0, sizeof(leavings) / sizeof(*leavings));
+	tcase_add_loop_test(life, what_left_without_us_is_reported_as_that, 0,
+	    sizeof(leavings) / sizeof(*leavings));
 	tcase_add_test(life, asked_before_a_kill_counts);
 	tcase_add_test(life, stopped_is_seen);
 	tcase_add_loop_test(life, a_renamed_file_is_found, 0, 2);

@@ -402,7 +402,7 @@ struct config {
 	struct replay_import *import;
 	int signal;          /* written to at each batch, -1: nowhere */
 	int64_t done, total; /* as told last */
-	size_t told;
+	size_t reported;
 };
 
 static void
@@ -411,7 +411,7 @@ batch_signal(void *context, int64_t done, int64_t total)
 	struct config *config = context;
 
 	ck_assert_int_le(done, total);
-	if (config->told++) {
+	if (config->reported++) {
 		ck_assert_int_ge(done, config->done);
 		ck_assert_int_eq(total, config->total);
 	}

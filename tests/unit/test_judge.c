@@ -17,12 +17,12 @@ text_of(struct past *past, const struct judge_reason *reason)
 	struct base_buffer line;
 
 	base_buffer_init(&line, 300);
-	ck_assert(words_reason_print(&line, &reason->told));
+	ck_assert(words_reason_print(&line, &reason->reported));
 	ck_assert(words_reason_read(past->arena, base_buffer_text(&line), &kept));
 	base_buffer_free(&line);
 	kept.signal = reason->signal;
-	kept.who = reason->told.who;
-	kept.other = reason->told.other;
+	kept.who = reason->reported.who;
+	kept.other = reason->reported.other;
 	return words_reason_text(past->arena, &words_en, &kept);
 }
 
@@ -238,7 +238,7 @@ START_TEST(arithmetic_is_by_hand)
 END_TEST
 
 /* Signals with the same points come by name, however they lie in memory. */
-START_TEST(ties_are_told_by_name)
+START_TEST(ties_are_reported_by_name)
 {
 	static const char text[] = "base 0\n"
 				   "signal exact_before\nunknown 9\n-inf..inf 2\n"
@@ -985,7 +985,7 @@ START_TEST(look_lookalike_name)
 		ck_assert_str_eq(measure.person, rows[i].value > 0 ? rows[i].address : "");
 		view = judge_view_make(&facts);
 		reason = judge_view_reason(&view, "look_alike_name");
-		judge_tell_look_alike_name(&view, measure.value, &reason);
+		judge_fill_look_alike_name(&view, measure.value, &reason);
 		ck_assert_str_eq(words_reason_text(past.arena, &words_en, &reason), rows[i].text);
 		past_end(&past);
 	}
@@ -1708,7 +1708,7 @@ START_TEST(signal_sentences)
 		struct words_reason reason = judge_view_reason(&view, judge_signals[_i].name);
 		const char *text;
 
-		judge_signals[_i].tell(&view, value, &reason);
+		judge_signals[_i].report(&view, value, &reason);
 		text = words_reason_text(past.arena, &words_en, &reason);
 		ck_assert_msg(strcmp(text, judge_signals[_i].name) != 0, "%s_%s has no sentence",
 		    reason.signal, reason.which);
@@ -1737,7 +1737,7 @@ main(void)
 	tcase_add_test(card, scorecard_reads_back);
 	tcase_add_test(card, ranges_are_half_open);
 	tcase_add_test(card, arithmetic_is_by_hand);
-	tcase_add_test(card, ties_are_told_by_name);
+	tcase_add_test(card, ties_are_reported_by_name);
 	tcase_add_loop_test(
 	    card, body_can_add_in_pairs, 0, (int)(sizeof(bodies) / sizeof(*bodies)));
 	tcase_add_test(scenario, slip_is_stopped_once);

@@ -25,21 +25,21 @@ static struct {
 	_Atomic unsigned away, back, other;
 	_Atomic uint64_t dropped;
 	char why[200];
-} told;
+} reported;
 
 static void
-trouble_note(void *context, const struct history_outage *trouble)
+failure_note(void *context, const struct history_outage *outage)
 {
 	(void)context;
-	ck_assert_uint_gt(strlen(trouble->why), 0);
-	told.dropped += trouble->dropped;
-	if (trouble->is_away)
-		told.away++;
-	else if (trouble->since)
-		told.back++;
+	ck_assert_uint_gt(strlen(outage->why), 0);
+	reported.dropped += outage->dropped;
+	if (outage->is_away)
+		reported.away++;
+	else if (outage->since)
+		reported.back++;
 	else
-		told.other++;
-	snprintf(told.why, sizeof(told.why), "%s", trouble->why);
+		reported.other++;
+	snprintf(reported.why, sizeof(reported.why), "%s", outage->why);
 }
 
 /* The history goes on in a memory over a store. */
@@ -47,7 +47,7 @@ static void
 history_reopen(struct past *past)
 {
 	struct history_options options = {
-		.driver = "sqlite", .directory = directory, .create = true, .trouble = trouble_note
+		.driver = "sqlite", .directory = directory, .create = true, .outage = failure_note
 	};
 	const char *why = "";
 
@@ -58,7 +58,7 @@ history_reopen(struct past *past)
 static void
 setup(void)
 {
-	memset(&told, 0, sizeof(told));
+	memset(&reported, 0, sizeof(reported));
 	folder_make(directory);
 }
 
@@ -196,7 +196,7 @@ START_TEST(a_wide_audience_is_learned)
 	ck_assert_uint_eq(profile_of(&past, "p349@example.com")->received, HEARD + 1);
 	verdict = past_judge(&past, ME, wide, "w2@x", "");
 	ck_assert_int_eq(verdict.action, SETTINGS_PASS);
-	ck_assert_uint_eq(told.away + told.other + told.dropped, 0);
+	ck_assert_uint_eq(reported.away + reported.other + reported.dropped, 0);
 	past_end(&past);
 }
 END_TEST
@@ -274,8 +274,8 @@ START_TEST(what_fails_alone_is_dropped)
 	flush(&past);
 	ck_assert_uint_eq(profile_of(&past, ME)->sends, 6);
 	history_close(&past.history);
-	ck_assert_uint_eq(told.dropped, 6);
-	ck_assert_uint_eq(told.away + told.back, 0);
+	ck_assert_uint_eq(reported.dropped, 6);
+	ck_assert_uint_eq(reported.away + reported.back, 0);
 	history_reopen(&past);
 	past_end(&past);
 }
@@ -299,7 +299,7 @@ START_TEST(a_lock_keeps_no_one)
 	flush(&past);
 	ck_assert_int_eq(history_flush_within(past.history, 100, &why), BASE_OK);
 	ck_assert_uint_eq(profile_of(&past, ME)->sends, 100);
-	ck_assert_uint_eq(told.dropped, 0);
+	ck_assert_uint_eq(reported.dropped, 0);
 	past_end(&past);
 }
 END_TEST
@@ -316,7 +316,7 @@ START_TEST(the_end_does_not_wait)
 	for (int i = 0; i < 1000; i++)
 		past_send(&past, ME, "p1@example.com", "", "");
 	history_close(&past.history);
-	ck_assert_uint_eq(told.dropped, 1000);
+	ck_assert_uint_eq(reported.dropped, 1000);
 	store_end(&store);
 	history_reopen(&past);
 	past_end(&past);
@@ -354,10 +354,10 @@ START_TEST(a_removed_database_is_made_anew)
 		/* who looks at the same file sees the same */
 		history_reopen(&past);
 		ck_assert_uint_eq(profile_of(&past, ME)->sends, 1);
-		ck_assert_uint_eq(told.away, round);
-		ck_assert_uint_eq(told.back, round);
+		ck_assert_uint_eq(reported.away, round);
+		ck_assert_uint_eq(reported.back, round);
 	}
-	ck_assert_uint_eq(told.dropped, 0);
+	ck_assert_uint_eq(reported.dropped, 0);
 	past_end(&past);
 }
 END_TEST
@@ -399,14 +399,14 @@ START_TEST(an_unusable_database_is_waited_for)
 		past_send(&past, ME, "p1@example.com", "", "");
 		ck_assert_int_eq(history_flush_within(past.history, 1000, &why), BASE_RETRY);
 	}
-	while (!told.away)
+	while (!reported.away)
 		base_sleep_ms(10);
 	ck_assert_int_eq(rmdir(path), 0);
 	flush(&past);
 	ck_assert_uint_eq(profile_of(&past, ME)->sends, 20);
-	ck_assert_uint_eq(told.away, 1);
-	ck_assert_uint_eq(told.back, 1);
-	ck_assert_uint_eq(told.dropped, 0);
+	ck_assert_uint_eq(reported.away, 1);
+	ck_assert_uint_eq(reported.back, 1);
+	ck_assert_uint_eq(reported.dropped, 0);
 	past_end(&past);
 }
 END_TEST

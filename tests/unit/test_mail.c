@@ -326,7 +326,7 @@ START_TEST(a_reader_can_stop)
 }
 END_TEST
 
-START_TEST(an_arena_that_is_full_is_told)
+START_TEST(an_arena_that_is_full_is_reported)
 {
 	struct base_arena *small = base_arena_new(64);
 	struct base_buffer found;
@@ -1367,7 +1367,7 @@ static const struct {
 	{ "Svalbard: Cake", false },
 };
 
-START_TEST(subjects_tell_answers)
+START_TEST(subjects_report_answers)
 {
 	ck_assert_msg(mail_subject_is_answer(subjects[_i].subject) == subjects[_i].is_answer, "%s",
 	    subjects[_i].subject);
@@ -1383,7 +1383,7 @@ static const struct {
 	{ "Re: (Monday) Cake", "(Monday) Cake" },
 };
 
-START_TEST(subjects_tell_what_is_answered)
+START_TEST(subjects_report_what_is_answered)
 {
 	ck_assert_str_eq(mail_subject_base(bases[_i].subject), bases[_i].base);
 }
@@ -1430,8 +1430,8 @@ case_parsers(void)
 	tcase_add_test(tcase, what_grows_too_long_is_not_folded);
 	tcase_add_test(tcase, limits_of_lengths_are_exact);
 	tcase_add_loop_test(tcase, extensions_are_folded, 0, (int)(sizeof(folds) / sizeof(*folds)));
-	tcase_add_loop_test(tcase, subjects_tell_answers, 0, COUNT(subjects));
-	tcase_add_loop_test(tcase, subjects_tell_what_is_answered, 0, COUNT(bases));
+	tcase_add_loop_test(tcase, subjects_report_answers, 0, COUNT(subjects));
+	tcase_add_loop_test(tcase, subjects_report_what_is_answered, 0, COUNT(bases));
 	tcase_add_loop_test(tcase, addresses_in_a_text, 0, COUNT(quotes));
 	tcase_add_test(tcase, addresses_in_a_text_have_bounds);
 	tcase_add_test(tcase, a_transaction_is_folded_whole);
@@ -1439,7 +1439,7 @@ case_parsers(void)
 	tcase_add_test(tcase, a_set_keeps_order_and_counts_on_when_it_is_full);
 	tcase_add_loop_test(tcase, a_list_gives_its_mailboxes, 0, COUNT(lists));
 	tcase_add_test(tcase, a_reader_can_stop);
-	tcase_add_test(tcase, an_arena_that_is_full_is_told);
+	tcase_add_test(tcase, an_arena_that_is_full_is_reported);
 	tcase_add_loop_test(tcase, text_becomes_one_line_of_utf8, 0, COUNT(texts));
 	tcase_add_test(tcase, text_ends_at_its_limit);
 	tcase_add_loop_test(tcase, ids_are_found, 0, COUNT(ids));

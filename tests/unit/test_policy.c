@@ -195,7 +195,7 @@ START_TEST(test_wants_body)
 	struct history_recall recall = { .sender = { .is_known = true, .sends = 100 },
 		.site = { .is_known = true, .sends = 1000 },
 		.site_score = 0.3 };
-	struct judge_score score = { .score = 0.4, .body_score = 0.7, .body_may_tell = true };
+	struct judge_score score = { .score = 0.4, .body_score = 0.7, .body_may_add = true };
 	struct policy_facts facts = { .transaction = &transaction,
 		.actor = "ann@example.com",
 		.login = "",
@@ -212,7 +212,7 @@ START_TEST(test_wants_body)
 	score.body_score = 0.5;
 	ck_assert(!policy_decide(&facts, &score, NULL).wants_body);
 	score.body_score = 0.7;
-	score.body_may_tell = false;
+	score.body_may_add = false;
 	ck_assert(!policy_decide(&facts, &score, NULL).wants_body);
 }
 END_TEST
@@ -323,7 +323,7 @@ static const struct {
 };
 
 /* A verdict can be worked out again from what is said of it. */
-START_TEST(gates_are_told)
+START_TEST(gates_are_reported)
 {
 	struct history_recall recall = { .sender = { .is_known = true, .sends = gates[_i].sends },
 		.site = { .is_known = gates[_i].site_sends > 0, .sends = gates[_i].site_sends },
@@ -339,12 +339,12 @@ START_TEST(gates_are_told)
 	struct judge_score score = { .score = gates[_i].score,
 		.is_confirmed = gates[_i].is_confirmed,
 		.conversation_continues = gates[_i].conversation_continues };
-	struct policy_gates told;
+	struct policy_gates reported;
 	struct base_buffer text;
 
-	ck_assert_int_eq(policy_gates_pass(&facts, &rule, &score, &told), gates[_i].action);
-	ck_assert_int_eq(told.hold, gates[_i].hold);
-	ck_assert_int_eq(told.tag, gates[_i].tag);
+	ck_assert_int_eq(policy_gates_pass(&facts, &rule, &score, &reported), gates[_i].action);
+	ck_assert_int_eq(reported.hold, gates[_i].hold);
+	ck_assert_int_eq(reported.tag, gates[_i].tag);
 	base_buffer_init(&text, 1000);
 	policy_explain(&facts, &rule, &score, &text);
 	ck_assert_str_eq(base_buffer_text(&text), gates[_i].said);
@@ -394,7 +394,7 @@ main(void)
 	tcase_add_loop_test(tcase, test_match, 0, COUNT(sends));
 	tcase_add_test(tcase, test_first);
 	tcase_add_test(tcase, test_wants_body);
-	tcase_add_loop_test(tcase, gates_are_told, 0, COUNT(gates));
+	tcase_add_loop_test(tcase, gates_are_reported, 0, COUNT(gates));
 	tcase_add_loop_test(tcase, test_moment, 0, COUNT(moments));
 	suite_add_tcase(suite, tcase);
 	srunner_run_all(runner, CK_NORMAL);

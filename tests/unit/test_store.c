@@ -601,7 +601,7 @@ START_TEST(links_move_forward_with_the_clock)
 END_TEST
 
 /* The first to open it makes its tables, and is told so. */
-START_TEST(who_begins_a_database_is_told)
+START_TEST(who_begins_a_database_is_reported)
 {
 	bool is_new = false;
 	const struct store_options options = {
@@ -886,11 +886,11 @@ START_TEST(killed_writers_leave_whole_transactions)
 	store = must_open(STORE_HOLDS);
 	store_close(&store);
 	for (int round = 0; round < 10; round++) {
-		int told[2], status, committed = 0;
+		int reported[2], status, committed = 0;
 		pid_t child;
 		char byte;
 
-		ck_assert_int_eq(pipe(told), 0);
+		ck_assert_int_eq(pipe(reported), 0);
 		child = fork();
 		if (child == 0) {
 			store = must_open(STORE_HOLDS);
@@ -905,18 +905,18 @@ START_TEST(killed_writers_leave_whole_transactions)
 				hold.id = b;
 				OK(store_hold_insert(store, &hold, &why));
 				OK(store_commit(store, &why));
-				if (write(told[1], "x", 1) != 1)
+				if (write(reported[1], "x", 1) != 1)
 					_exit(1);
 			}
 		}
-		close(told[1]);
-		ck_assert_int_eq(read(told[0], &byte, 1), 1);
+		close(reported[1]);
+		ck_assert_int_eq(read(reported[0], &byte, 1), 1);
 		base_sleep_ms(5 + 7 * round);
 		kill(child, SIGKILL);
 		waitpid(child, &status, 0);
-		for (committed = 1; read(told[0], &byte, 1) == 1;)
+		for (committed = 1; read(reported[0], &byte, 1) == 1;)
 			committed++;
-		close(told[0]);
+		close(reported[0]);
 		store = must_open(STORE_HOLDS);
 		OK(store_check(store, &version, &why));
 		for (int i = 0; i <= committed; i++) {
@@ -1336,7 +1336,7 @@ main(void)
 	tcase_add_test(test, holds_of_the_site_are_kept);
 	tcase_add_test(test, times_move_with_the_clock);
 	tcase_add_test(test, links_move_forward_with_the_clock);
-	tcase_add_test(test, who_begins_a_database_is_told);
+	tcase_add_test(test, who_begins_a_database_is_reported);
 	tcase_add_test(test, a_file_that_was_emptied_in_use_is_damaged);
 	tcase_add_test(test, tokens_open_until_they_expire);
 	tcase_add_test(test, parts_in_order_with_observations);

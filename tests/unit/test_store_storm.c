@@ -367,7 +367,7 @@ START_TEST(storm_releases_its_own)
 }
 END_TEST
 
-START_TEST(storm_told_once)
+START_TEST(storm_reported_once)
 {
 	struct store *store = must_open(STORE_HOLDS);
 	struct store_hold hold = sample_hold("a", "on");
@@ -754,7 +754,7 @@ main(void)
 	tcase_add_test(test, storm_of_a_topic);
 	tcase_add_test(test, storm_by_token);
 	tcase_add_test(test, storm_releases_its_own);
-	tcase_add_test(test, storm_told_once);
+	tcase_add_test(test, storm_reported_once);
 	tcase_add_test(test, answers_count_acts_and_people);
 	tcase_add_test(test, repeated_answer_in_a_transaction);
 	tcase_add_test(test, answer_leads_to_its_topic);

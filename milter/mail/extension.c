@@ -1,4 +1,7 @@
-/* fold - extensions of local parts ("anna+news@"), where a site says that they mean nobody else */
+/*
+ * extension - extensions of local parts ("anna+news@"), where a site says that they mean nobody
+ * else
+ */
 #include "milter/base/arena.h"
 #include "milter/base/result.h"
 #include "milter/mail/internal.h"
@@ -40,28 +43,29 @@ mail_address_strip_extension(struct base_arena *arena, const char *normal, const
 
 /* A set anew: two that were different may be the same now. */
 static enum base_result
-set_fold(struct base_arena *arena, struct mail_addresses *set, const char *delimiters)
+set_strip(struct base_arena *arena, struct mail_addresses *set, const char *delimiters)
 {
-	struct mail_addresses folded = { 0 };
+	struct mail_addresses stripped = { 0 };
 	enum base_result result = BASE_OK;
 	size_t i;
 
 	for (i = 0; i < set->count && result == BASE_OK; i++) {
 		const char *normal = mail_address_strip_extension(arena, set->items[i], delimiters);
 
-		result = normal == NULL ? BASE_BROKEN : mail_addresses_add(arena, &folded, normal);
+		result =
+		    normal == NULL ? BASE_BROKEN : mail_addresses_add(arena, &stripped, normal);
 	}
 	if (result != BASE_OK)
 		return result;
-	folded.seen = set->seen;
-	folded.capped = set->capped;
-	*set = folded;
+	stripped.seen = set->seen;
+	stripped.capped = set->capped;
+	*set = stripped;
 	return BASE_OK;
 }
 
 /* The addresses that display names stand with. */
 static enum base_result
-names_fold(struct base_arena *arena, struct mail_transaction *transaction, const char *delimiters)
+names_strip(struct base_arena *arena, struct mail_transaction *transaction, const char *delimiters)
 {
 	size_t i;
 
@@ -83,14 +87,14 @@ mail_account_delimiters(const char *delimiters)
 
 /* One address of a transaction; one made by hand may have none. */
 static bool
-text_fold(struct base_arena *arena, const char **text, const char *delimiters)
+text_strip(struct base_arena *arena, const char **text, const char *delimiters)
 {
-	const char *folded =
+	const char *stripped =
 	    *text == NULL ? NULL : mail_address_strip_extension(arena, *text, delimiters);
 
-	if (folded != NULL)
-		*text = folded;
-	return folded != NULL || *text == NULL;
+	if (stripped != NULL)
+		*text = stripped;
+	return stripped != NULL || *text == NULL;
 }
 
 enum base_result
@@ -107,17 +111,17 @@ mail_transaction_strip_extensions(
 	if (*delimiters == '\0')
 		return BASE_OK;
 	for (i = 0; i < sizeof(texts) / sizeof(*texts); i++)
-		if (!text_fold(arena, texts[i], delimiters))
+		if (!text_strip(arena, texts[i], delimiters))
 			return BASE_BROKEN;
 	for (i = 0; i < sizeof(written) / sizeof(*written); i++)
-		if (!text_fold(arena, written[i], mail_account_delimiters(delimiters)))
+		if (!text_strip(arena, written[i], mail_account_delimiters(delimiters)))
 			return BASE_BROKEN;
-	result = set_fold(arena, &transaction->recipients, delimiters);
+	result = set_strip(arena, &transaction->recipients, delimiters);
 	if (result == BASE_OK)
-		result = set_fold(arena, &transaction->to, delimiters);
+		result = set_strip(arena, &transaction->to, delimiters);
 	if (result == BASE_OK)
-		result = set_fold(arena, &transaction->cc, delimiters);
+		result = set_strip(arena, &transaction->cc, delimiters);
 	if (result == BASE_OK)
-		result = names_fold(arena, transaction, delimiters);
+		result = names_strip(arena, transaction, delimiters);
 	return result;
 }
