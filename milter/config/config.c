@@ -1,4 +1,4 @@
-/* site - generations, who uses them, and the one in force; see site.h */
+/* config - generations, who uses them, and the one in force; see config.h */
 #include "milter/base/buffer.h"
 #include "milter/base/key.h"
 #include "milter/base/result.h"

@@ -1,4 +1,4 @@
-/* load - a generation from the settings file and the files it names; see site.h */
+/* load - a generation from the settings file and the files it names; see config.h */
 #include "milter/base/arena.h"
 #include "milter/base/buffer.h"
 #include "milter/base/file.h"

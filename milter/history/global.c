@@ -1,6 +1,6 @@
 /*
  * NAME
- *	history/site - what is usual for the site as a whole, and its own recent scores
+ *	history/global - what is usual for the site as a whole, and its own recent scores
  *
  * A fixed threshold that is right for one organisation is wrong for the next. The site
  * keeps a histogram of the scores of its own recent sends, by the logarithm of the odds,

@@ -3,9 +3,9 @@
  *	history/handle - what an open history is, for the files that work on it
  *
  * WHAT IT DOES
- *	memory.c opens and closes it, recall.c reads by it, learn.c queues observations, writer.c is
- *	the thread that writes them, trouble.c what it does when it cannot, import.c learns mail of
- *	the past. The records themselves, and everything pure, are in internal.h.
+ *	history.c opens and closes it, recall.c reads by it, observe.c queues observations, writer.c
+ *	is the thread that writes them, outage.c what it does when it cannot, import.c learns mail
+ *	of the past. The records themselves, and everything pure, are in internal.h.
  *
  * THREADS
  *	Behind `lock` is what the comment says; `table` and `writes` are the writer's, or of the
@@ -75,7 +75,7 @@ struct history {
 struct timespec history_time_after(int64_t milliseconds);
 /* The thread that writes; its context is the memory. */
 void *history_writer_run(void *context);
-/* --- trouble.c: the writer's, without the lock ------------------------------------- */
+/* --- outage.c: the writer's, without the lock ------------------------------------- */
 
 /* The store was written. */
 void history_store_is_back(struct history *history);

@@ -112,7 +112,7 @@ void history_contact_author(
     const struct history_recall *recall, uint64_t hash, struct history_recipient *author_r);
 /*
  * Fills in who is a look-alike; recipients and domains are there. Not every two edits are found,
- * see alike.c.
+ * see lookalike.c.
  */
 void history_lookalikes_find(const struct base_key *key, const struct mail_transaction *transaction,
     struct history_recall *recall);

@@ -1,6 +1,6 @@
 /*
  * NAME
- *	history/alike - is a stranger's address almost that of somebody who is written to?
+ *	history/lookalike - is a stranger's address almost that of somebody who is written to?
  *
  * A profile holds hashes, so addresses cannot be compared. Those that a slip of the finger
  * makes of the stranger's are hashed instead, and looked up. Digits are left alone: numbered

@@ -1,6 +1,6 @@
 /*
  * NAME
- *	history/learn - observations, queued behind the answer or learned at once
+ *	history/observe - observations, queued behind the answer or learned at once
  */
 #include <errno.h>
 #include <stdlib.h>

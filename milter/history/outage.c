@@ -1,6 +1,6 @@
 /*
  * NAME
- *	history/trouble - what the writer does while memory.db cannot be written, and who hears of
+ *	history/outage - what the writer does while memory.db cannot be written, and who hears of
  *	it
  *
  * A batch may fail for one of its observations or for the store. What tells them apart is whether

@@ -1,6 +1,6 @@
 /*
  * NAME
- *	history/answer - which message a send answers, and how much of its audience it takes
+ *	history/parent - which message a send answers, and how much of its audience it takes
  */
 #include "milter/history/record.h"
 

@@ -3,7 +3,7 @@
  *	history/table - decoded records between two writes
  *
  * A hash table with linear probing over an arena. Each record is read from the store once,
- * changed by any number of observations (table_learn.c), and written once.
+ * changed by any number of observations (table_observe.c), and written once.
  */
 #include <stdlib.h>
 #include <string.h>

@@ -1,6 +1,6 @@
 /*
  * NAME
- *	history/table - what table.c and table_learn.c share; private to them
+ *	history/table - what table.c and table_observe.c share; private to them
  *
  * OWNERSHIP
  *	Records live in the table's arena until it is written or reset.

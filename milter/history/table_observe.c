@@ -1,6 +1,6 @@
 /*
- * table_learn - what one observation changes: the sender's habits and the site's, the threads, and
- * what each recipient has heard
+ * table_observe - what one observation changes: the sender's habits and the site's, the threads,
+ * and what each recipient has heard
  */
 #include "milter/base/arena.h"
 #include "milter/base/key.h"

@@ -146,7 +146,7 @@ adopt_write(struct hold *hold, const struct adoption *adoption, const struct hol
 	else if (adoption->care != HOLD_OWNERSHIP_NONE)
 		*why_r = base_why("the hold %s needs no adoption", fresh->id);
 	else if (adoption->entry_count >= HOLD_MAX_ENTRIES)
-		*why_r = base_why("the hold %s has too many parts", fresh->id);
+		*why_r = base_why("the hold %s has too many queue entries", fresh->id);
 	else if (adoption->row != NULL)
 		result = adopt_join(hold, adoption->row, fresh, now, why_r);
 	else

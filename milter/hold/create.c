@@ -1,5 +1,5 @@
 /*
- * place - writing the row before the MTA is asked to hold; see hold.h
+ * create - writing the row before the MTA is asked to hold; see hold.h
  *
  * Syncing the disk costs far more than writing a row. So callers queue up: the first one to
  * find no leader becomes it, takes all that wait, writes them in one transaction with one
@@ -176,7 +176,7 @@ larger(int64_t a, int64_t b)
 	return a > b ? a : b;
 }
 
-/* What is known of how many it goes to, once one more part of the same send is there. */
+/* What is known of how many it goes to, once one more entry of the same send is there. */
 static void
 audience_widen(struct hold_create *creation, const struct hold_params *request)
 {
@@ -208,7 +208,7 @@ audience_add(struct hold_create *creation, const struct hold_params *request)
 		row->people_kind = HOLD_PEOPLE_AT_LEAST;
 }
 
-/* Another part of a hold that is still open. */
+/* Another entry of a hold that is still open. */
 static enum base_result
 creation_join(struct hold *hold, struct hold_create *creation, const struct store_hold *row,
     size_t entry_count, int64_t now, const char **why_r)

@@ -211,7 +211,7 @@ struct hold_params {
 	unsigned long answered; /* people who had answered everybody before */
 	/* which mail of the submission it is, from 0: a series is several */
 	int64_t mail;
-	size_t left_count;   /* recipients who have a queue entry of it already */
+	size_t left_count;   /* recipients who have got it already */
 	const char *left_to; /* some of them, whom everybody can see, one a line; or NULL */
 	/* asked before a hold begins, not when it is joined; NULL: none */
 	hold_limit_fn *limit;

@@ -18,7 +18,7 @@
 #include "milter/base/result.h"
 #include "milter/hold/hold.h"
 #include "milter/store/hold.h"
-#include "milter/store/part.h"
+#include "milter/store/queue_entry.h"
 #include "milter/store/store.h"
 #include "milter/store/storm.h"
 
@@ -141,7 +141,7 @@ enum base_result hold_request_check(const struct hold_params *request, const cha
 enum base_result hold_row_make(struct hold *hold, struct base_arena *arena,
     const struct hold_params *request, const char *id, struct store_hold *row_r,
     const char **why_r);
-/* --- place.c --------------------------------------------------------------------- */
+/* --- create.c --------------------------------------------------------------------- */
 
 /* Adds the request's queue file to a hold; one that is there already is looked for anew. */
 enum base_result hold_entry_write(struct hold *hold, const struct hold_params *request,

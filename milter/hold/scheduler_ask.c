@@ -133,7 +133,7 @@ step_prepare(struct hold_scheduler *scheduler, struct hold_scheduler_job *step, 
 		return result;
 	step->answers = base_arena_array(scheduler->arena, step->count + 1, sizeof(*step->answers));
 	if (step->answers == NULL) {
-		*why_r = base_why("no memory for the parts of a hold");
+		*why_r = base_why("no memory for the queue entries of a hold");
 		return BASE_BROKEN;
 	}
 	if (step->plan.kind == HOLD_PLAN_ASK)

@@ -155,7 +155,7 @@ entries_write(struct hold_scheduler *scheduler, struct hold_scheduler_job *step,
 		    (answer->status == QUEUE_HELD && !hold_verb_is_look(answer->verb));
 		*worked_r = *worked_r && !answer->is_failure;
 		/*
-		 * `queue entries` are those of now: if somebody else has asked meanwhile, it counts
+		 * `entries` are those of now: if somebody else has asked meanwhile, it counts
 		 */
 		state = hold_job_entry(
 		    hold_step_verb(step->plan.verb, &entries[i]), &entries[i], answer->status, now);

@@ -83,7 +83,7 @@ missing_wait(struct hold_scheduler_batch *round)
 			}
 }
 
-/* Every missing part for which there is a file. */
+/* Every missing entry for which there is a file. */
 static enum base_result
 missing_match(struct hold_scheduler *scheduler, struct hold_scheduler_batch *round,
     const struct queue_item *files, size_t count, const char **why_r)

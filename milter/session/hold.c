@@ -1,4 +1,4 @@
-/* place - what is done to a mail that does not simply pass: a tag, a hold; see internal.h */
+/* hold - what is done to a mail that does not simply pass: a tag, a hold; see internal.h */
 #include "milter/base/arena.h"
 #include "milter/base/buffer.h"
 #include "milter/base/random.h"
@@ -313,7 +313,7 @@ quarantine(struct session_connection *connection, SMFICTX *context, const char *
 	return NULL;
 }
 
-/* Its author has already asked to send this submission, `hold_id`: this is one more part of it. */
+/* Its author has already asked to send this submission, `hold_id`: this is one more entry of it. */
 static enum session_respond
 let_follow(struct session_connection *connection, const char *hold_id)
 {

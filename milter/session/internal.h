@@ -109,7 +109,7 @@ bool session_has_marks(const struct session_mail *mail);
 enum session_respond session_respond_error(
     struct session_connection *connection, const char *where, const char *why);
 
-/* part.c: one mail as a queue entry of a submission. */
+/* queue_entry.c: one mail as a queue entry of a submission. */
 /* End of the header: whom it is judged for. */
 void session_entry_enter(struct session_connection *connection);
 /* End of the message: the same, now that the body is known. True: there are others now. */
@@ -171,7 +171,7 @@ void session_storm_request(
  */
 const char *session_author_find(const struct session_connection *connection);
 
-/* place.c: what is done to a mail that does not simply pass. */
+/* hold.c: what is done to a mail that does not simply pass. */
 enum session_respond session_tag(struct session_connection *connection, SMFICTX *context);
 enum session_respond session_hold(struct session_connection *connection, SMFICTX *context);
 /* "name:points,name:points": no recipient's name is in it. */

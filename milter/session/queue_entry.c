@@ -1,4 +1,6 @@
-/* part - one mail as a queue entry of a submission: whom it is judged for, what it teaches */
+/*
+ * queue_entry - one mail as a queue entry of a submission: whom it is judged for, what it teaches
+ */
 #include "milter/base/arena.h"
 #include "milter/base/buffer.h"
 #include "milter/base/clock.h"
@@ -423,8 +425,8 @@ session_learn_passing(struct session_connection *connection)
 }
 
 /*
- * The queue entries of a submission teach one audience: what a later part brings anew takes the
- * place of what the earlier ones taught. A part with a Message-ID of its own is a thread of its
+ * The queue entries of a submission teach one audience: what a later one brings anew takes the
+ * place of what the earlier ones taught. An entry with a Message-ID of its own is a thread of its
  * own.
  */
 void

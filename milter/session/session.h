@@ -12,9 +12,9 @@
  *	by it to its end, whatever is put in force meanwhile.
  *
  *	A client may send one mail in several transactions. Those of the last minutes are kept
- *	in mind (act.h), so that all of them are judged as one audience: who got any part so
- *	far, and whom To and Cc name, unless the mail was sent on (Resent-*) or they name nobody
- *	whom this queue entry goes to. A part that comes after one was held joins that hold,
+ *	in mind (submission.h), so that all of them are judged as one audience: who got any of them
+ *	so far, and whom To and Cc name, unless the mail was sent on (Resent-*) or they name nobody
+ *	whom this queue entry goes to. An entry that comes after one was held joins that hold,
  *	whatever its own score. What passed before the queue entries together looked odd cannot be
  *	called back, and queue entries over another node or another process are judged there.
  *

@@ -1,4 +1,4 @@
-/* act - the table of recent submissions; see act.h */
+/* submission - the table of recent submissions; see submission.h */
 #include "milter/base/arena.h"
 #include "milter/base/buffer.h"
 #include "milter/base/key.h"
@@ -134,7 +134,7 @@ submission_name_add(struct session_submissions *submissions, struct submission *
 	return name;
 }
 
-/* An act of this name; NULL: no memory. */
+/* A submission of this name; NULL: no memory. */
 static struct submission_name *
 submission_new(struct session_submissions *submissions,
     const struct session_submission_names *names, int64_t now)
@@ -230,7 +230,8 @@ is_taken(size_t count, size_t bytes, size_t names, size_t share)
 }
 
 /*
- * The oldest act of an author who has his share of the table; NULL: there is room for more of them.
+ * The oldest submission of an author who has his share of the table; NULL: there is room for more
+ * of them.
  */
 static struct submission *
 share_find(struct session_submissions *submissions, const unsigned char author[BASE_MAC_SIZE])
@@ -330,10 +331,10 @@ is_alike(const struct submission *submission, const struct session_submission_na
 }
 
 /*
- * An act that this mail may be a queue entry of although its name is another one; NULL: none. When
- * `body` is known, the one that has the same, or else one that passed before its body was read.
- * `own` is the mail's own submission. Somebody who sends many such mails at once is not looked
- * through.
+ * A submission that this mail may be a queue entry of although its name is another one; NULL: none.
+ * When `body` is known, the one that has the same, or else one that passed before its body was
+ * read. `own` is the mail's own submission. Somebody who sends many such mails at once is not
+ * looked through.
  */
 static struct submission *
 like_find(struct session_submissions *submissions, const struct session_submission_names *names,
@@ -361,7 +362,7 @@ like_find(struct session_submissions *submissions, const struct session_submissi
 
 /* --- joining ---------------------------------------------------------------------- */
 
-/* Does a mail repeat what a submission has had, instead of being one more part of it? */
+/* Does a mail repeat what a submission has had, instead of being one more entry of it? */
 static bool
 is_repeat(const struct submission *submission, const struct session_submission_names *names,
     const struct mail_addresses *recipients)
@@ -569,7 +570,7 @@ session_submissions_unhold(
 	pthread_mutex_unlock(&submissions->lock);
 }
 
-/* Counts those who get a queue entry of the first mail. */
+/* Counts those who get the first mail. */
 static void
 submission_leave(struct session_submissions *submissions, struct submission_name *name,
     size_t count, const char *visible)

@@ -1,6 +1,6 @@
 /*
  * NAME
- *	session/act - the submissions of the last minutes: which transactions are one send
+ *	session/submission - the submissions of the last minutes: which transactions are one send
  *
  * WHAT IT DOES
  *	Remembers, for SESSION_SUBMISSION_SECONDS, who got the queue entries of a submission so far
@@ -15,7 +15,7 @@
  *	like it there are: the queue entries of one mail that a client has split name the same
  *	people.
  *
- *	A part of a submission that comes again, to somebody who got one or with another To or Cc,
+ *	An entry of a submission that comes again, to somebody who got one or with another To or Cc,
  *	may also be a new submission under the old name: it is one when the submission's hold was
  *	stopped meanwhile, which only the caller can know (session_submissions_renew()).
  *
@@ -27,7 +27,7 @@
  *
  * WHAT IT NEVER DOES
  *	It keeps nothing on disk. Names are keyed hashes; addresses are kept as long as the
- *	submission. The key is the table's own, so that a new key of the site queue entries no act
+ *	submission. The key is the table's own, so that a new key of the site splits no submission
  *	that is going on.
  *
  * BOUNDS
@@ -54,7 +54,7 @@
 #define SESSION_SUBMISSION_MAX 8192
 #define SESSION_SUBMISSION_BYTES (8u << 20) /* of all submissions' addresses */
 #define SESSION_SUBMISSION_NAMES 65536      /* of all submissions */
-#define SESSION_SUBMISSION_SHARE 8          /* one sender's is this queue entry of it */
+#define SESSION_SUBMISSION_SHARE 8          /* one sender has this share of it at most */
 #define SESSION_SUBMISSION_PARENTS 3
 #define SESSION_SUBMISSION_LEFT_BYTES 2048 /* of the addresses of who has it already */
 
@@ -77,7 +77,7 @@ struct session_submission_names {
 	unsigned char audience[BASE_MAC_SIZE];
 };
 
-/* What is known of a mail's act. */
+/* What is known of a mail's submission. */
 struct session_submission_entry {
 	/* of its first queue entry's names: the same for all */
 	unsigned char submission[BASE_MAC_SIZE];
@@ -107,7 +107,7 @@ const struct base_key *session_submissions_key(const struct session_submissions 
 enum base_result session_submissions_enter(struct session_submissions *submissions,
     struct base_arena *arena, const struct session_submission_names *names,
     const struct mail_addresses *recipients, int64_t now, struct session_submission_entry *entry_r);
-/* The act of this name is over: this mail begins another one, names->act. */
+/* The submission of this name is over: this mail begins another one, names->submission. */
 enum base_result session_submissions_renew(struct session_submissions *submissions,
     const struct session_submission_names *names, const struct mail_addresses *recipients,
     int64_t now, struct session_submission_entry *entry_r);
@@ -120,8 +120,8 @@ enum base_result session_submissions_commit(struct session_submissions *submissi
     const struct mail_addresses *recipients, const unsigned char body[BASE_MAC_SIZE], int64_t now,
     struct session_submission_entry *entry_r);
 /*
- * A part is to be held: later ones share its fate, and what is still being looked at cannot
- * pass any more. Tells who has a queue entry already; in the arena given.
+ * A queue entry is to be held: later ones share its fate, and what is still being looked at cannot
+ * pass any more. Tells who has got it already; in the arena given.
  */
 enum base_result session_submissions_hold(struct session_submissions *submissions,
     struct base_arena *arena, const struct session_submission_names *names,

@@ -5,8 +5,8 @@
  * WHAT IT DOES
  *	Keeps the rows of held mail (holds.db: durable before the call returns) and of the
  *	history (memory.db: may lose the last second in a power cut). This header is about the
- *	database as a whole; hold.h, part.h, storm.h and record.h are about its rows. Inside, each
- *	table is described once, in a file of its name, and all stand on one narrow engine.
+ *	database as a whole; hold.h, queue_entry.h, storm.h and record.h are about its rows. Inside,
+ *	each table is described once, in a file of its name, and all stand on one narrow engine.
  *
  * WHAT IT NEVER DOES
  *	It gives no meaning to a state number or a blob: that is for hold and memory. It never

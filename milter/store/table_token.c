@@ -1,7 +1,7 @@
 /* table_token - the table of the links and replies that open a hold or a storm, by their hashes */
 #include "milter/base/random.h"
 #include "milter/base/result.h"
-#include "milter/store/part.h"
+#include "milter/store/queue_entry.h"
 
 #include <stddef.h>
 

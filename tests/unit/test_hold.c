@@ -27,7 +27,7 @@
 #include "milter/hold/hold.h"
 #include "milter/hold/internal.h"
 #include "milter/store/hold.h"
-#include "milter/store/part.h"
+#include "milter/store/queue_entry.h"
 #include "milter/store/store.h"
 #include "milter/store/storm.h"
 #include "tests/unit/folder.h"

@@ -16,7 +16,7 @@
 #include "milter/base/random.h"
 #include "milter/base/result.h"
 #include "milter/store/hold.h"
-#include "milter/store/part.h"
+#include "milter/store/queue_entry.h"
 #include "milter/store/record.h"
 #include "milter/store/store.h"
 #include "tests/unit/folder.h"

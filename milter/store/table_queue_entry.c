@@ -1,7 +1,7 @@
-/* table_entry - the table of the queue files of holds */
+/* table_queue_entry - the table of the queue files of holds */
 #include "milter/base/arena.h"
 #include "milter/base/result.h"
-#include "milter/store/part.h"
+#include "milter/store/queue_entry.h"
 
 #include <stddef.h>
 

@@ -1,7 +1,7 @@
 /*
  * NAME
- *	store/part - rows of the queue files of holds, and the tokens of letters, in holds.db; see
- *	store.h for what all calls have in common
+ *	store/queue_entry - rows of the queue files of holds, and the tokens of letters, in
+ *	holds.db; see store.h for what all calls have in common
  */
 #ifndef OOPS_STORE_ENTRY_H
 #define OOPS_STORE_ENTRY_H
