@@ -361,7 +361,10 @@ store_read_each(struct store *store, const struct store_query *query, void *row,
 	if (result != BASE_OK)
 		return result;
 	while ((result = store->engine->step(call.statement, why_r)) == BASE_OK) {
-		(void)row_read(&call, NULL, row);
+		if (!row_read(&call, NULL, row)) {
+			result = rows_full(why_r);
+			break;
+		}
 		if (!each(context, row))
 			break;
 	}

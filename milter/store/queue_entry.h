@@ -24,7 +24,10 @@ struct store_entry {
 
 enum base_result store_entry_insert(struct store *store, const struct store_entry *entry,
     const void *observation, size_t observation_length, const char **why_r);
-/* All but the observation of a queue entry; NONE: no such queue entry. */
+/*
+ * All but the observation of a queue entry and the number of its mail. NONE: no such queue
+ * entry.
+ */
 enum base_result store_entry_update(
     struct store *store, const struct store_entry *entry, const char **why_r);
 /*

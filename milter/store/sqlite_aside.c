@@ -65,10 +65,10 @@ store_sqlite_set_aside(const struct store_options *options, enum store_kind kind
 	static const char *const endings[] = { "-wal", "-shm", "" };
 	char path[PATH_SIZE], aside[PATH_SIZE], date[32];
 	time_t now = (time_t)base_now();
-	struct tm entries;
+	struct tm parts;
 
-	gmtime_r(&now, &entries);
-	strftime(date, sizeof(date), "%Y%m%dT%H%M%SZ", &entries);
+	gmtime_r(&now, &parts);
+	strftime(date, sizeof(date), "%Y%m%dT%H%M%SZ", &parts);
 	for (size_t i = 0; i < sizeof(endings) / sizeof(*endings); i++) {
 		snprintf(
 		    path, sizeof(path), "%s/%s%s", options->directory, names[kind], endings[i]);

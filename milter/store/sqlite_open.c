@@ -152,6 +152,8 @@ connection_set(struct store_database *database, enum store_kind kind, const char
 	database->busy_ms = kinds[kind].busy_ms;
 	sqlite3_busy_timeout(database->handle, database->busy_ms);
 	sqlite3_db_config(database->handle, SQLITE_DBCONFIG_DEFENSIVE, 1, NULL);
+	/* a quoted name of a column that is not there is no text */
+	sqlite3_db_config(database->handle, SQLITE_DBCONFIG_DQS_DML, 0, NULL);
 	if (sqlite3_db_readonly(database->handle, "main") != 0) {
 		*why_r = base_why("%s cannot be written to", database->path);
 		return BASE_BROKEN;

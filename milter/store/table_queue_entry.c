@@ -28,8 +28,9 @@ enum query { INSERT, UPDATE, RENAME, LIST, OBSERVATION, WIPE, QUERIES };
 static const struct store_query queries[QUERIES] = {
 	[INSERT] = { &store_table_entry,
 	    "INSERT INTO part ({columns}, lesson) VALUES ({values}, {next})" },
-	[UPDATE] = { &store_table_entry,
-	    "UPDATE part SET {set} WHERE hold_id = $1 AND queue_id = $2" },
+	/* which mail it is a file of stays: who writes an entry again need not know */
+	[UPDATE] = { NULL, "UPDATE part SET state = $3, created = $4, asked = $5, returned = $6"
+			   " WHERE hold_id = $1 AND queue_id = $2" },
 	[RENAME] = { NULL, "UPDATE part SET queue_id = $3 WHERE hold_id = $1 AND queue_id = $2"
 			   " AND NOT EXISTS (SELECT 1 FROM part AS other WHERE other.hold_id = $1"
 			   " AND other.queue_id = $3 AND other.queue_id <> $2)" },
@@ -51,7 +52,11 @@ store_entry_insert(struct store *store, const struct store_entry *entry, const v
 enum base_result
 store_entry_update(struct store *store, const struct store_entry *entry, const char **why_r)
 {
-	return store_run_row(store, &queries[UPDATE], entry, STORE_NO_VALUES, why_r);
+	return store_run(store, &queries[UPDATE],
+	    STORE_VALUES(STORE_IS_TEXT(entry->hold_id), STORE_IS_TEXT(entry->queue_id),
+		STORE_IS_INT64(entry->state), STORE_IS_INT64(entry->created),
+		STORE_IS_INT64(entry->asked), STORE_IS_INT64(entry->returned)),
+	    why_r);
 }
 
 enum base_result

@@ -1708,7 +1708,7 @@ START_TEST(signal_sentences)
 		struct words_reason reason = judge_view_reason(&view, judge_signals[_i].name);
 		const char *text;
 
-		judge_signals[_i].report(&view, value, &reason);
+		judge_signals[_i].fill(&view, value, &reason);
 		text = words_reason_text(past.arena, &words_en, &reason);
 		ck_assert_msg(strcmp(text, judge_signals[_i].name) != 0, "%s_%s has no sentence",
 		    reason.signal, reason.which);

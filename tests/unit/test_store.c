@@ -666,7 +666,7 @@ END_TEST
 START_TEST(parts_in_order_with_observations)
 {
 	struct store *store = must_open(STORE_HOLDS);
-	struct store_entry entry = { "a", "4QX", 1, 10, 0, 0, 0 };
+	struct store_entry entry = { "a", "4QX", 1, 10, 0, 0, 2 };
 	struct store_entry *entries;
 	struct store_blob observation;
 	size_t count;
@@ -682,6 +682,7 @@ START_TEST(parts_in_order_with_observations)
 	}
 	entry.state = 3;
 	entry.created = 11;
+	entry.mail = 0; /* who writes it again does not know its number */
 	OK(store_entry_update(store, &entry, &why));
 	OK(store_entry_list(store, arena, "a", &entries, &count, &why));
 	ck_assert_uint_eq(count, 10);
@@ -689,6 +690,7 @@ START_TEST(parts_in_order_with_observations)
 	ck_assert_str_eq(entries[0].hold_id, "a");
 	ck_assert_int_eq(entries[0].state, 3);
 	ck_assert_int_eq(entries[0].created, 11);
+	ck_assert_int_eq(entries[0].mail, 2);
 	ck_assert_str_eq(entries[9].queue_id, "1");
 	OK(store_entry_observation(store, arena, &entries[0], &observation, &why));
 	ck_assert_uint_eq(observation.length, 4);
