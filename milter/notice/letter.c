@@ -16,7 +16,7 @@
 #define LETTER_MAX_ARENA 65536  /* bytes for the made texts of one letter */
 #define LETTER_MAX_PART 32768   /* bytes of one part before encoding */
 #define LETTER_REASONS 5        /* the strongest; more would not be read */
-#define LETTER_MAX_REASON 300   /* bytes of one sentence */
+#define LETTER_MAX_REASON 700   /* bytes of one sentence */
 #define LETTER_SUBJECT 60       /* bytes of the held subject in ours */
 #define LETTER_SUBJECT_BODY 100 /* and in the body */
 #define LETTER_COLUMNS 72       /* of the plain text */
@@ -102,7 +102,7 @@ struct letter {
 	size_t reason_count;
 };
 
-/* The sentences of the reasons that are shown. */
+/* The sentences of the reasons that are shown; a hold that is over keeps no more than names. */
 static bool
 letter_reasons(struct letter *letter, struct base_arena *arena)
 {
@@ -110,9 +110,13 @@ letter_reasons(struct letter *letter, struct base_arena *arena)
 	bool is_whole = true;
 
 	for (size_t i = 0; i < view->reason_count && i < LETTER_REASONS; i++) {
-		letter->reasons[i] = hold_reason_text(arena, letter->words, &view->reasons[i]);
-		is_whole = is_whole && letter->reasons[i] != NULL;
-		letter->reason_count++;
+		const char *text;
+
+		if (view->reasons[i].values[0] == '\0')
+			continue;
+		text = hold_reason_text(arena, letter->words, &view->reasons[i]);
+		is_whole = is_whole && text != NULL;
+		letter->reasons[letter->reason_count++] = text;
 	}
 	return is_whole;
 }

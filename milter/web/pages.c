@@ -16,7 +16,7 @@
 
 #define PAGE_SUBJECT 100    /* bytes shown of a subject */
 #define PAGE_REASONS 5      /* the strongest */
-#define PAGE_MAX_REASON 300 /* bytes of one sentence */
+#define PAGE_MAX_REASON 700 /* bytes of one sentence */
 
 #define PAGE_SOON 600  /* seconds: a page whose state ends sooner looks again by itself */
 #define PAGE_STALE 120 /* seconds after which nobody can have looked: the queue does not answer */

@@ -40,10 +40,11 @@ struct piece {
 static bool
 number_read(const struct reading *reading, size_t at, uint32_t *number_r)
 {
-	const unsigned char *bytes = reading->catalog->bytes + at;
+	const unsigned char *bytes;
 
 	if (at > reading->catalog->size || reading->catalog->size - at < 4)
 		return false;
+	bytes = reading->catalog->bytes + at;
 	*number_r = reading->is_big ? (uint32_t)bytes[0] << 24 | (uint32_t)bytes[1] << 16 |
 					  (uint32_t)bytes[2] << 8 | bytes[3]
 				    : (uint32_t)bytes[3] << 24 | (uint32_t)bytes[2] << 16 |

@@ -2,6 +2,7 @@
 #include "milter/words/held.h"
 
 #include <string.h>
+#include <strings.h>
 
 #include "milter/base/arena.h"
 #include "milter/base/buffer.h"
@@ -71,13 +72,20 @@ words_held_subject(struct base_arena *arena, const struct words *words,
 	return text_unlink(arena, subject, max_bytes);
 }
 
+const char *
+words_address_shown(struct base_arena *arena, const char *text)
+{
+	bool is_plain = strpbrk(text, "/ ") == NULL && strncasecmp(text, "www.", 4) != 0;
+
+	return is_plain ? text_shorten(arena, text, HELD_MAX_ADDRESS)
+			: text_unlink(arena, text, HELD_MAX_ADDRESS);
+}
+
 /* One visible recipient after the others. */
 static bool
 list_add(struct base_arena *arena, struct base_buffer *list, const char *address)
 {
-	const char *shown = strchr(address, '/') != NULL
-				? text_unlink(arena, address, HELD_MAX_ADDRESS)
-				: text_shorten(arena, address, HELD_MAX_ADDRESS);
+	const char *shown = words_address_shown(arena, address);
 
 	return shown && (!list->length || base_buffer_puts(list, ", ")) &&
 	       base_buffer_puts(list, shown);

@@ -19,6 +19,12 @@ const char *words_make_from(
 const char *words_choose(
     const struct words *words, const struct words_plural *plural, unsigned long n);
 
+/*
+ * A stranger's address, name or domain for a sentence, not too long of it: what is neither an
+ * address nor a domain does not become a link when a program shows it.
+ */
+const char *words_address_shown(struct base_arena *arena, const char *text);
+
 /* --- rows.c: the list of sentences as a table ------------------------------------------ */
 
 struct words_row {

@@ -62,8 +62,11 @@ words_reason_text(
 		    reason->has_lists ? &words->these_addresses : &words->these_people,
 		    reason->addresses),
 		false },
-	    { "who", reason->who[0] == '\0' ? words->its_author : reason->who, false },
-	    { "other", reason->other, false });
+	    { "who",
+		reason->who[0] == '\0' ? words->its_author
+				       : words_address_shown(arena, reason->who),
+		false },
+	    { "other", words_address_shown(arena, reason->other), false });
 }
 
 /* --- the line ------------------------------------------------------------------------------ */

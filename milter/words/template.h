@@ -4,7 +4,7 @@
  *
  * WHAT IT DOES
  *	Reads the files that notice.template and the rules' template name. Each overrides some
- *	sentences of notice/words.h by their names there:
+ *	sentences of words/sentences.h by their names there:
  *
  *		# a comment
  *		letter_foot: The mail team wrote this letter.

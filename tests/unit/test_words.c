@@ -12,6 +12,7 @@
 #include "milter/words/catalog.h"
 #include "milter/words/held.h"
 #include "milter/words/internal.h"
+#include "milter/words/reason.h"
 #include "milter/words/template.h"
 #include "milter/words/words.h"
 
@@ -229,6 +230,34 @@ compile(const char *text, const char *options)
 	unlink(po);
 	return (struct words_catalog){ "xx", bytes, size };
 }
+
+/* What a stranger wrote makes no link, and takes no room of what a reason warns of. */
+START_TEST(test_reason_texts)
+{
+	static const struct {
+		const char *who, *other, *text;
+	} rows[] = {
+		{ "ann@b.example", "Ann Lee",
+		    "You usually write to another address of \"Ann Lee\"; this one is "
+		    "ann@b.example." },
+		{ "\"http://x.example/\"@b.example", "See http://x.example now",
+		    "You usually write to another address of \"See http[:]//x[.]example "
+		    "now\"; this one is \"http[:]//x[.]example/\"@b[.]example." },
+		{ "ann@b.example", "www.x.example",
+		    "You usually write to another address of \"www[.]x[.]example\"; this one is "
+		    "ann@b.example." },
+	};
+
+	for (size_t i = 0; i < sizeof(rows) / sizeof(*rows); i++) {
+		struct words_reason reason = { .signal = "look_alike_name",
+			.which = "yes",
+			.who = rows[i].who,
+			.other = rows[i].other };
+
+		ck_assert_str_eq(words_reason_text(arena, &words_en, &reason), rows[i].text);
+	}
+}
+END_TEST
 
 /* Reads it, and gives the faults but those of sentences that it does not have. */
 static enum base_result
@@ -476,6 +505,7 @@ main(void)
 	add_cases(tcase, test_words_fill, fill_cases);
 	add_cases(tcase, test_words_time, time_cases);
 	tcase_add_test(tcase, test_words_who);
+	tcase_add_test(tcase, test_reason_texts);
 	add_cases(tcase, test_plural, plural_cases);
 	add_cases(tcase, test_catalog_cases, catalog_cases);
 	tcase_add_test(tcase, test_catalog_forms);
